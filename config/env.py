@@ -1,0 +1,47 @@
+"""Reads the environment and refuses to start on a missing or weak secret.
+
+Every setting of the portal is an environment variable. For the embedded default, ``make run`` writes the
+secrets that it generates to ``var/rollcall.env`` (mode 600), which is read here; a variable that is set in the
+environment wins over the file.
+"""
+
+from pathlib import Path
+
+import environ
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env_file = Path(env.str("ROLLCALL_ENV_FILE", default=str(BASE_DIR / "var" / "rollcall.env")))
+if env_file.is_file():
+    env.read_env(str(env_file))
+
+
+def secret_key() -> str:
+    """Return ``SECRET_KEY``; raise ImproperlyConfigured when it is missing or easy to guess."""
+    value: str = env.str("SECRET_KEY", default="")
+    if len(value) < 50 or len(set(value)) < 10 or value.startswith("django-insecure"):
+        raise ImproperlyConfigured(
+            "SECRET_KEY is missing or weak. Set it to 50 or more random characters, for example the output of: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        )
+    return value
+
+
+def encryption_keys() -> list[str]:
+    """Return ``ENCRYPTION_KEYS``, newest first; raise ImproperlyConfigured unless each is a Fernet key."""
+    keys = [key.strip() for key in env.list("ENCRYPTION_KEYS", default=[]) if key.strip()]
+    try:
+        for key in keys:
+            Fernet(key)
+    except ValueError:
+        keys = []
+    if not keys:
+        raise ImproperlyConfigured(
+            "ENCRYPTION_KEYS is missing or not a list of Fernet keys. Credentials are encrypted with the first key and "
+            "read with all of them. Make one with: "
+            "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+        )
+    return keys

@@ -1,0 +1,8 @@
+"""The portal's URLs."""
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [
+    path("", admin.site.urls),
+]

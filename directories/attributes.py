@@ -1,0 +1,93 @@
+"""The portal's attributes: the three kinds of the product, and what a value of each type looks like.
+
+A *default profile attribute* is a field of the portal's user; a *custom profile attribute* is defined by the admin and
+appears on every user; a *custom attribute* is a free key and value on one user.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+Value = str | int | float | bool | Decimal | dt.date | dt.datetime | None
+
+
+class Kind(StrEnum):
+    """Which of the three kinds a portal attribute is."""
+
+    PROFILE = "profile"
+    CUSTOM_PROFILE = "custom_profile"
+    CUSTOM = "custom"
+
+
+class Type(StrEnum):
+    """The type of a portal attribute's value."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class PortalAttribute:
+    """One attribute that a user of the portal has. ``max_length`` is in characters; None is unlimited."""
+
+    kind: Kind
+    name: str
+    label: str
+    type: Type = Type.TEXT
+    max_length: int | None = 255
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+
+def _profile(name: str, label: str, max_length: int = 255, type: Type = Type.TEXT) -> PortalAttribute:
+    return PortalAttribute(Kind.PROFILE, name, label, type, max_length, required=name == "username")
+
+
+PROFILE_ATTRIBUTES: tuple[PortalAttribute, ...] = (
+    _profile("username", "User name"),
+    _profile("email", "E-mail", 254),
+    _profile("first_name", "First name", 150),
+    _profile("last_name", "Last name", 150),
+    _profile("display_name", "Display name", 300),
+    _profile("phone", "Phone", 64),
+    _profile("mobile", "Mobile", 64),
+    _profile("title", "Title", 150),
+    _profile("department", "Department", 150),
+    _profile("division", "Division", 150),
+    _profile("organization", "Organization", 150),
+    _profile("cost_center", "Cost centre", 64),
+    _profile("employee_number", "Employee number", 64),
+    _profile("employee_type", "Employee type", 64),
+    _profile("manager", "Manager (user name)"),
+    _profile("street_address", "Street address"),
+    _profile("locality", "City", 150),
+    _profile("region", "Region", 150),
+    _profile("postal_code", "Postal code", 32),
+    _profile("country", "Country", 64),
+    _profile("locale", "Locale", 16),
+    _profile("time_zone", "Time zone", 64),
+    _profile("active", "Active", type=Type.BOOLEAN),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user of the portal as plain data: the values of the three kinds of attribute, by name."""
+
+    profile: Mapping[str, Value] = field(default_factory=dict)
+    custom_profile: Mapping[str, Value] = field(default_factory=dict)
+    custom: Mapping[str, Value] = field(default_factory=dict)
+
+    def get(self, kind: Kind, name: str) -> Value:
+        """Return the value of the attribute ``name``, or None when the person has none."""
+        values: Mapping[str, Value] = getattr(self, kind)
+        return values.get(name)
+
+    def flat(self) -> dict[str, Value]:
+        """Return every value by its bare name; a profile attribute wins over a custom one of the same name."""
+        return {**self.custom, **self.custom_profile, **self.profile}

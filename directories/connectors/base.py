@@ -1,0 +1,243 @@
+"""The connector protocol: what every kind of directory can be asked to do, and how it answers.
+
+A connector speaks to one directory through plain settings and plain data: no Django model, no ORM, no Celery, so that
+it can run outside the portal too. It does not retry, does not log to the journal and knows no dry run: those live once,
+in the portal's delivery. Dropping a module with a ``Connector`` subclass into this package registers it; its declared
+``fields`` draw the admin form.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from directories.attributes import Value
+
+
+class ConnectorError(Exception):
+    """Someone must mend data or settings; the same call would fail again.
+
+    ``message`` says in a helpdesk's words what is wrong and what to do next; it never holds a secret, a value of a
+    statement or a driver's exception text. ``code`` is a stable name of the cause, so that operations parked for one
+    cause can be retried together.
+    """
+
+    code = "refused"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+
+
+class Unavailable(ConnectorError):
+    """The directory cannot be reached now (time-out, lock, 429, 5xx); the same call may succeed later.
+
+    ``retry_after`` is in seconds, None when the directory did not say. ``whole_directory`` is False when only this
+    account is affected (a row lock, a deadlock), so that other accounts are not held up.
+    """
+
+    code = "unavailable"
+
+    def __init__(self, message: str, *, retry_after: float | None = None, whole_directory: bool = True) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.whole_directory = whole_directory
+
+
+class NotFound(ConnectorError):
+    """The account that was to be changed is not in the directory."""
+
+    code = "not_found"
+
+
+class Conflict(ConnectorError):
+    """Another account of the directory already holds a value that must be unique."""
+
+    code = "conflict"
+
+
+class Capability(StrEnum):
+    """What a connector may be able to do; the admin offers only what the connector declares."""
+
+    IMPORT = "import"
+    CREATE = "create"
+    UPDATE = "update"
+    DISABLE = "disable"
+    ENABLE = "enable"
+    DELETE = "delete"
+    SET_PASSWORD = "set_password"
+
+
+class FieldType(StrEnum):
+    """How the admin form draws a field."""
+
+    TEXT = "text"
+    SECRET = "secret"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    TEXTAREA = "textarea"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorField:
+    """One setting of a connector. A SECRET is encrypted at rest and masked everywhere."""
+
+    name: str
+    label: str
+    type: FieldType = FieldType.TEXT
+    required: bool = False
+    default: Any = None
+    help_text: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    group: str = "Connection"
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the portal knows of one account, given with every call about it.
+
+    ``key`` is the user name; ``ref`` the lasting remote id, "" before the account exists; ``attributes`` the mapped
+    directory attributes and ``person`` the portal's attributes by bare name (both by the names the admin uses).
+    """
+
+    key: str
+    ref: str = ""
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    person: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAccount:
+    """One account as the directory holds it.
+
+    ``enabled`` is None when the directory does not say. ``problem`` is set instead of attributes when the row cannot be
+    used (no key, undecodable bytes): the reason, in a helpdesk's words.
+    """
+
+    ref: str
+    key: str
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    enabled: bool | None = None
+    password: str | None = field(default=None, repr=False)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a crawl. Only a crawl whose final page says ``last`` was complete: an error is never an absence."""
+
+    accounts: Sequence[RemoteAccount]
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStep:
+    """One part of a connection test ("Login", "User table"): None when it was not reached."""
+
+    name: str
+    ok: bool | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTest:
+    """What a connection test found: its steps in order, the server's version, latency in milliseconds, columns."""
+
+    steps: Sequence[ConnectionStep]
+    version: str = ""
+    latency_ms: float | None = None
+    attributes: Sequence[str] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step succeeded."""
+        return all(step.ok for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorConfig:
+    """Everything a connector is opened with.
+
+    ``settings`` holds the declared fields, secrets included in clear; ``templates`` the admin's statements by operation
+    (see ``directories.query_templates``); ``attributes`` the directory attributes that are mapped.
+    """
+
+    settings: Mapping[str, Any]
+    templates: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    attributes: Sequence[str] = ()
+    with_passwords: bool = False
+
+
+class Connector(ABC):
+    """One open directory. A context manager that always closes."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    fields: ClassVar[tuple[ConnectorField, ...]] = ()
+
+    def __init__(self, config: ConnectorConfig) -> None:
+        self.config = config
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> frozenset[Capability]:
+        """What this directory can do as it is configured now."""
+
+    @abstractmethod
+    def test(self) -> ConnectionTest:
+        """Try the connection part by part; a failure is a step of the result, not an exception."""
+
+    @abstractmethod
+    def find(self, entry: Entry) -> RemoteAccount | None:
+        """Return the account that ``entry`` names, or None when the directory has none."""
+
+    @abstractmethod
+    def create(self, entry: Entry, password: str | None = None) -> RemoteAccount:
+        """Create the account (only called after ``find`` gave None) and return it as the directory now holds it."""
+
+    @abstractmethod
+    def update(self, entry: Entry) -> RemoteAccount:
+        """Make the account hold ``entry.attributes`` and return it; raise NotFound when it is absent."""
+
+    @abstractmethod
+    def disable(self, entry: Entry) -> None:
+        """Stop the account from being used; raise NotFound when it is absent."""
+
+    @abstractmethod
+    def enable(self, entry: Entry) -> None:
+        """Let the account be used again; raise NotFound when it is absent."""
+
+    @abstractmethod
+    def delete(self, entry: Entry) -> None:
+        """Remove the account. Deleting what is absent is success."""
+
+    @abstractmethod
+    def set_password(self, entry: Entry, password: str) -> None:
+        """Set the account's password; raise NotFound when it is absent."""
+
+    @abstractmethod
+    def accounts(self, page_size: int = 1000) -> Iterator[Page]:
+        """Stream every account in pages of ``page_size``; the final page says ``last``."""
+
+    def count(self) -> int | None:
+        """Return how many accounts ``accounts`` will give, for a progress bar; None when that is not cheap."""
+        return None
+
+    def close(self) -> None:
+        """Give back every connection."""
+        return

@@ -1,0 +1,177 @@
+"""What an admin describes: directories, their query templates, attribute mappings and provisioning settings."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Lower
+
+from directories.attributes import Kind
+from directories.encryption import EncryptedJSONField
+
+
+class Directory(models.Model):
+    """An external system that holds accounts.
+
+    ``settings`` and ``secrets`` hold the values of the fields that the connector of ``kind`` declares.
+    ``unreachable_since``, ``retry_at`` and ``failures`` are the state of its connection, kept by
+    ``directories.health``.
+    """
+
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=32)
+    enabled = models.BooleanField(default=True, help_text="Changes wait while a directory is switched off.")
+    is_default = models.BooleanField("default", default=False)
+    description = models.TextField(blank=True)
+    settings = models.JSONField(default=dict, blank=True)
+    secrets = EncryptedJSONField(default=dict, blank=True)
+    unreachable_since = models.DateTimeField(null=True, blank=True, editable=False)
+    retry_at = models.DateTimeField(null=True, blank=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    last_error = models.TextField(blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "directories"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="directory_name_unique"),
+            models.UniqueConstraint(
+                fields=["is_default"], condition=models.Q(is_default=True), name="directory_one_default"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Operation(models.TextChoices):
+    """What a query template is for."""
+
+    IMPORT = "import", "Import attributes"
+    CHECK = "check", "Check user"
+    CREATE = "create", "Create user"
+    UPDATE = "update", "Update user"
+    DELETE = "delete", "Delete user"
+    DISABLE = "disable", "Disable user"
+    ENABLE = "enable", "Enable user"
+    SET_PASSWORD = "set_password", "Set password"
+
+
+class QueryTemplate(models.Model):
+    """One SQL statement with ``##NAME##`` placeholders; an operation runs its statements in order of position."""
+
+    directory = models.ForeignKey(Directory, on_delete=models.CASCADE, related_name="query_templates")
+    operation = models.CharField(max_length=16, choices=Operation.choices)
+    position = models.PositiveSmallIntegerField(default=0)
+    sql = models.TextField("statement")
+
+    class Meta:
+        ordering = ["directory", "operation", "position", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_operation_display()} {self.position + 1}"
+
+
+class Direction(models.TextChoices):
+    """Which way a mapped value flows."""
+
+    IN = "in", "Directory to portal"
+    OUT = "out", "Portal to directory"
+    BOTH = "both", "Both"
+
+
+class AttributeMapping(models.Model):
+    """A directory attribute and the portal attribute that it stands for.
+
+    An ``expression`` (sandboxed Jinja2) computes the value in the row's one direction, so a row for both directions has
+    none: two rows do that.
+    """
+
+    KINDS = [
+        (Kind.PROFILE.value, "Default profile attribute"),
+        (Kind.CUSTOM_PROFILE.value, "Custom profile attribute"),
+        (Kind.CUSTOM.value, "Custom attribute"),
+    ]
+
+    directory = models.ForeignKey(Directory, on_delete=models.CASCADE, related_name="attribute_mappings")
+    directory_attribute = models.CharField(max_length=128)
+    kind = models.CharField(max_length=16, choices=KINDS, default=Kind.PROFILE.value)
+    portal_attribute = models.CharField(max_length=128, blank=True, help_text="Left blank, the attribute is not used.")
+    direction = models.CharField(max_length=4, choices=Direction.choices, default=Direction.BOTH)
+    expression = models.TextField(blank=True)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["directory", "position", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.directory_attribute} ↔ {self.portal_attribute}"
+
+
+class Schedule(models.TextChoices):
+    """How often a directory is imported."""
+
+    OFF = "off", "Off"
+    HOURLY = "hourly", "Hourly"
+    DAILY = "daily", "Daily"
+    WEEKLY = "weekly", "Weekly"
+
+
+class OnLeave(models.TextChoices):
+    """What happens to the directory's account when its user is deactivated or deleted in the portal."""
+
+    DISABLE = "disable", "Disable the account"
+    DELETE = "delete", "Delete the account"
+    LEAVE = "leave", "Leave the account as it is"
+
+
+class InitialPassword(models.TextChoices):
+    """The password that a created account gets."""
+
+    FIXED = "fixed", "A fixed password"
+    RANDOM = "random", "A random password for each account"
+
+
+class PasswordStorage(models.TextChoices):
+    """How the initial password is written into the directory."""
+
+    PLAIN = "plain", "As it is"
+    BCRYPT = "bcrypt", "bcrypt hash"
+    ARGON2ID = "argon2id", "argon2id hash"
+
+
+WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+PERCENT = [MinValueValidator(0), MaxValueValidator(100)]
+
+
+class ProvisioningSettings(models.Model):
+    """Which features are on for a directory, when it is imported, and how much an import may take away."""
+
+    directory = models.OneToOneField(Directory, on_delete=models.CASCADE, related_name="provisioning")
+    import_users = models.BooleanField(default=False)
+    create_users = models.BooleanField(default=False)
+    update_users = models.BooleanField(default=False)
+    deactivate_users = models.BooleanField(default=False)
+    delete_users = models.BooleanField(default=False)
+    deactivate_missing = models.BooleanField("deactivate users missing from the source", default=False)
+    import_passwords = models.BooleanField(default=False)
+    on_deactivate = models.CharField(max_length=8, choices=OnLeave.choices, default=OnLeave.DISABLE)
+    on_delete = models.CharField(max_length=8, choices=OnLeave.choices, default=OnLeave.DELETE)
+    match_attribute = models.CharField(max_length=128, default="profile.username")
+    initial_password = models.CharField(max_length=8, choices=InitialPassword.choices, default=InitialPassword.RANDOM)
+    fixed_password = EncryptedJSONField(null=True, blank=True)
+    password_storage = models.CharField(max_length=8, choices=PasswordStorage.choices, default=PasswordStorage.BCRYPT)
+    schedule = models.CharField(max_length=8, choices=Schedule.choices, default=Schedule.OFF)
+    schedule_time = models.TimeField(null=True, blank=True)
+    schedule_weekday = models.PositiveSmallIntegerField(null=True, blank=True, choices=list(enumerate(WEEKDAYS)))
+    next_import_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+    max_leavers = models.PositiveIntegerField(default=50)
+    max_leavers_percent = models.PositiveSmallIntegerField(default=10, validators=PERCENT)
+    max_blanked = models.PositiveIntegerField(default=100)
+    max_blanked_percent = models.PositiveSmallIntegerField(default=10, validators=PERCENT)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "provisioning settings"
+
+    def __str__(self) -> str:
+        return f"Provisioning of {self.directory}"

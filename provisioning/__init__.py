@@ -1,0 +1,1 @@
+"""Who should be where, and making it so."""

@@ -1,0 +1,112 @@
+"""Inbound runs and what each one means to do."""
+
+from django.db import models
+from django.utils import timezone
+
+from directories.models import Directory
+
+
+class RunStatus(models.TextChoices):
+    """Where a run stands."""
+
+    QUEUED = "queued", "Queued"
+    CRAWLING = "crawling", "Reading the directory"
+    PLANNED = "planned", "Preview ready"
+    APPROVAL = "approval", "Waiting for approval"
+    APPLYING = "applying", "Applying"
+    FINISHED = "finished", "Finished"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+ENDED = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+class Trigger(models.TextChoices):
+    """What started a run."""
+
+    MANUAL = "manual", "Started by hand"
+    SCHEDULE = "schedule", "Started by the schedule"
+    COMMAND = "command", "Started on the command line"
+
+
+class ImportRun(models.Model):
+    """One inbound run. A preview is a plan that nobody applied yet; an approval applies that very plan.
+
+    ``leased_until`` is the run's lease: a worker keeps it alive while it works, and a dead run is taken over after it.
+    """
+
+    directory = models.ForeignKey(Directory, models.CASCADE, related_name="import_runs")
+    status = models.CharField(max_length=10, choices=RunStatus.choices, default=RunStatus.QUEUED)
+    preview = models.BooleanField(default=False)
+    trigger = models.CharField(max_length=8, choices=Trigger.choices, default=Trigger.MANUAL)
+    actor = models.CharField("started by", max_length=255, blank=True)
+    message = models.TextField(blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    expected = models.PositiveIntegerField(null=True, blank=True)
+    seen = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    planned = models.PositiveIntegerField(default=0)
+    applied = models.PositiveIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)
+    updated = models.PositiveIntegerField(default=0)
+    deactivated = models.PositiveIntegerField(default=0)
+    errors = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    apply_started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["directory"],
+                condition=models.Q(status__in=["queued", "crawling", "approval", "applying"]),
+                name="import_one_run_a_directory",
+            ),
+        ]
+        indexes = [models.Index(fields=["directory", "-created_at"], name="run_newest")]
+
+    def __str__(self) -> str:
+        return f"{'Preview' if self.preview else 'Import'} of {self.directory} ({self.get_status_display()})"
+
+
+class Action(models.TextChoices):
+    """What a planned change means to do to the roll."""
+
+    CREATE = "create", "Create"
+    UPDATE = "update", "Update"
+    DEACTIVATE = "deactivate", "Deactivate"
+    ERROR = "error", "Error"
+
+
+class PlannedChange(models.Model):
+    """One thing that a run means to do, with the values before and after; ``applied_at`` is set once it is done.
+
+    ``key`` is the row's user name or other key as the directory gave it. ``row`` holds what applying needs besides
+    ``after``: the row's digest and its directory attributes. ``user_id`` and ``account_id`` are plain numbers.
+    """
+
+    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_changes")
+    action = models.CharField(max_length=10, choices=Action.choices)
+    key = models.CharField(max_length=255, blank=True)
+    remote_id = models.CharField(max_length=512, blank=True)
+    user_id = models.BigIntegerField(null=True, blank=True)
+    account_id = models.BigIntegerField(null=True, blank=True)
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+    row = models.JSONField(default=dict, blank=True)
+    message = models.TextField(blank=True)
+    applied_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            models.Index(fields=["run", "action", "id"], name="planned_by_action"),
+            models.Index(fields=["run", "id"], name="planned_to_apply", condition=models.Q(applied_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} {self.key}"

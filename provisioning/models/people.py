@@ -1,0 +1,221 @@
+"""The roll of people: users, their own groups and the attributes that an admin defines for them."""
+
+import unicodedata
+import uuid
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models, transaction
+from django.utils import timezone
+
+from directories.attributes import Type
+from directories.models import Directory
+
+
+def fold(value: str) -> str:
+    """Return the form in which names are compared: NFKC, case folded, no outer space."""
+    return unicodedata.normalize("NFKC", value).strip().casefold()
+
+
+class FoldedField(models.CharField[str, str]):
+    """The folded copy of another text field, kept by every save and bulk_create, indexed for look-ups without case.
+
+    ``bulk_update`` and ``update`` do not call ``pre_save``: set both fields there.
+    """
+
+    def __init__(self, *args: Any, source: str = "", **kwargs: Any) -> None:
+        self.source = source
+        super().__init__(*args, **{"max_length": 255, "editable": False, "blank": True, **kwargs})
+
+    def deconstruct(self) -> Any:
+        """Give migrations the source too."""
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, {**kwargs, "source": self.source}
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        """Fold the source."""
+        value = fold(getattr(model_instance, self.source))[: self.max_length]
+        setattr(model_instance, self.attname, value)
+        return value
+
+
+class UserManager(BaseUserManager["User"]):
+    """Finds users by name without regard to case."""
+
+    use_in_migrations = True
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Return the user of that name, for sign-in."""
+        return self.get(username_key=fold(username or ""))
+
+    def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """Create and save a user; no password means that they cannot sign in."""
+        user = self.model(username=username, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """Create an administrator of the portal, who is not provisioned to directories unless told so."""
+        return self.create_user(
+            username, password, **{"is_staff": True, "is_superuser": True, "provisioned": False, **fields}
+        )
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """One person on the roll; ``AUTH_USER_MODEL``.
+
+    ``username`` is unique without regard to case and immutable once set. ``provisioned`` is whether the person is
+    pushed to directories. ``custom_profile`` holds the values of the defined attributes, ``custom_attributes`` the
+    free ones.
+    """
+
+    username = models.CharField(
+        "user name",
+        max_length=150,
+        unique=True,
+        validators=[RegexValidator(r"^[^\s\x00-\x1f\x7f]+( [^\s\x00-\x1f\x7f]+)*\Z", "Use visible characters.")],
+    )
+    username_key = FoldedField(source="username", unique=True)
+    email = models.EmailField("e-mail", blank=True)
+    email_key = FoldedField(source="email", db_index=True)
+    first_name = models.CharField(max_length=150, blank=True)
+    first_name_key = FoldedField(source="first_name", db_index=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    last_name_key = FoldedField(source="last_name", db_index=True)
+    display_name = models.CharField(max_length=300, blank=True)
+    phone = models.CharField(max_length=64, blank=True)
+    mobile = models.CharField(max_length=64, blank=True)
+    title = models.CharField(max_length=150, blank=True)
+    department = models.CharField(max_length=150, blank=True, db_index=True)
+    division = models.CharField(max_length=150, blank=True)
+    organization = models.CharField(max_length=150, blank=True)
+    cost_center = models.CharField("cost centre", max_length=64, blank=True)
+    employee_number = models.CharField(max_length=64, blank=True, db_index=True)
+    employee_type = models.CharField(max_length=64, blank=True)
+    manager = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="reports")
+    street_address = models.CharField(max_length=255, blank=True)
+    locality = models.CharField("city", max_length=150, blank=True)
+    region = models.CharField(max_length=150, blank=True)
+    postal_code = models.CharField(max_length=32, blank=True)
+    country = models.CharField(max_length=64, blank=True)
+    locale = models.CharField(max_length=16, blank=True, help_text="For example en-GB.")
+    time_zone = models.CharField(max_length=64, blank=True, help_text="For example Europe/Berlin.")
+    is_active = models.BooleanField("active", default=True)
+    is_staff = models.BooleanField("staff", default=False, help_text="May sign in to this portal.")
+    provisioned = models.BooleanField(
+        "provision to directories", default=True, help_text="Off: directories treat this user as deactivated."
+    )
+    custom_profile = models.JSONField(default=dict, blank=True)
+    custom_attributes = models.JSONField(default=dict, blank=True)
+    scim_id = models.UUIDField("SCIM id", default=uuid.uuid4, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    _stored_username: str | None = None
+
+    class Meta:
+        ordering = ["username_key"]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> "User":
+        """Remember the stored user name, which may not change."""
+        user = super().from_db(db, field_names, values)
+        user._stored_username = user.__dict__.get("username")
+        return user
+
+    def clean(self) -> None:
+        """Refuse a changed user name."""
+        super().clean()
+        if self.username_changed:
+            raise ValidationError({"username": "A user name cannot be changed. Create a new user instead."})
+
+    @property
+    def username_changed(self) -> bool:
+        """Whether the user name differs from the stored one."""
+        return self._stored_username is not None and self._stored_username != self.username
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write the user and what its signals enqueue in one transaction; raise ValueError on a changed user name."""
+        if self.username_changed:
+            raise ValueError("A user name is immutable once set.")
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+        self._stored_username = self.username
+
+    def get_full_name(self) -> str:
+        """Return the name that pages show."""
+        return self.display_name or f"{self.first_name} {self.last_name}".strip() or self.username
+
+
+class AttributeDefinition(models.Model):
+    """A custom profile attribute: it appears on every user's page and can be filtered by and mapped."""
+
+    name = models.CharField(
+        max_length=64,
+        unique=True,
+        validators=[RegexValidator(r"^[a-z][a-z0-9_]*\Z", "Use a-z, 0-9 and _, beginning with a letter.")],
+        help_text="The name in mappings and templates, for example badge_number. It cannot be changed later.",
+    )
+    label = models.CharField(max_length=100)
+    type = models.CharField(
+        max_length=8, choices=[(kind.value, kind.value.capitalize()) for kind in Type], default=Type.TEXT.value
+    )
+    choices = models.JSONField(default=list, blank=True, help_text="For type choice: the values, one a line.")
+    required = models.BooleanField(default=False)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "custom profile attribute"
+        ordering = ["position", "label"]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Group(models.Model):
+    """A group of people; not a permission group of the portal.
+
+    ``owner`` is the directory that the group comes from; None means the portal's own.
+    """
+
+    name = models.CharField(max_length=255)
+    name_key = FoldedField(source="name", unique=True)
+    description = models.TextField(blank=True)
+    owner = models.ForeignKey(Directory, models.SET_NULL, null=True, blank=True, editable=False, related_name="groups")
+    scim_id = models.UUIDField("SCIM id", default=uuid.uuid4, unique=True, editable=False)
+    members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(User, through="Membership", related_name="roll_groups")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name_key"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """One user in one group."""
+
+    group = models.ForeignKey(Group, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["group", "user"], name="membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.group}"

@@ -1,0 +1,58 @@
+"""The only writer of the event table."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from reports.models import Direction, Event, Operation, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line to record. ``changes`` maps an attribute to (before, after); secrets never belong in it."""
+
+    identifier: str
+    application: str
+    direction: Direction
+    operation: Operation
+    result: Result
+    message: str
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    actor: str = ""
+    user_id: int | None = None
+    account_id: int | None = None
+    run_id: int | None = None
+    at: dt.datetime | None = None
+
+
+def record(*lines: Line) -> None:
+    """Write the lines in one INSERT, inside the caller's transaction."""
+    record_many(lines)
+
+
+def record_many(lines: Iterable[Line]) -> None:
+    """Write the lines, a thousand a statement, inside the caller's transaction."""
+    now = timezone.now()
+    Event.objects.bulk_create((_event(line, now) for line in lines), batch_size=1000)
+
+
+def _event(line: Line, now: dt.datetime) -> Event:
+    identifier = line.identifier[:255]
+    return Event(
+        at=line.at or now,
+        identifier=identifier,
+        identifier_key=identifier.casefold()[:255],
+        application=line.application[:100],
+        direction=line.direction,
+        operation=line.operation,
+        result=line.result,
+        message=line.message,
+        changes={name: list(pair) for name, pair in line.changes.items()},
+        actor=line.actor[:255],
+        user_id=line.user_id,
+        account_id=line.account_id,
+        run_id=line.run_id,
+    )

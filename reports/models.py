@@ -1,0 +1,76 @@
+"""The event table: one line of history each, which outlives the user, the directory and the run that it tells of."""
+
+from django.db import models
+
+
+class Direction(models.TextChoices):
+    """Which way the change went."""
+
+    IN = "in", "Into the portal"
+    OUT = "out", "Out to an application"
+    PORTAL = "portal", "In the portal"
+
+
+class Operation(models.TextChoices):
+    """What was done, or tried."""
+
+    CREATE = "create", "Create"
+    UPDATE = "update", "Update"
+    ENABLE = "enable", "Enable"
+    DISABLE = "disable", "Disable"
+    DELETE = "delete", "Delete"
+    LINK = "link", "Link"
+    IMPORT = "import", "Import"
+    SETTINGS = "settings", "Settings"
+
+
+class Result(models.TextChoices):
+    """How it ended."""
+
+    SUCCESS = "success", "Success"
+    FAILED = "failed", "Failed"
+    WAITING = "waiting", "Waiting"
+    SKIPPED = "skipped", "Skipped"
+
+
+class Event(models.Model):
+    """One line of the provisioning report.
+
+    ``identifier`` is the end user's name as it was at the time and ``application`` the directory's (both plain text);
+    ``identifier_key`` is the folded identifier that searches use. ``changes`` maps an attribute to [before, after].
+    ``user_id``, ``account_id`` and ``run_id`` are plain numbers, not foreign keys: history outlives its subject.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField("time")
+    identifier = models.CharField("end-user identifier", max_length=255, blank=True)
+    identifier_key = models.CharField(max_length=255, blank=True, editable=False)
+    application = models.CharField("application name", max_length=100, blank=True)
+    direction = models.CharField(max_length=8, choices=Direction.choices)
+    operation = models.CharField(max_length=16, choices=Operation.choices)
+    result = models.CharField(max_length=8, choices=Result.choices)
+    message = models.TextField()
+    changes = models.JSONField(default=dict, blank=True)
+    actor = models.CharField("caused by", max_length=255, blank=True)
+    user_id = models.BigIntegerField(null=True, blank=True)
+    account_id = models.BigIntegerField(null=True, blank=True)
+    run_id = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        verbose_name = "provisioning report line"
+        verbose_name_plural = "provisioning report"
+        indexes = [
+            models.Index(fields=["-at", "-id"], name="event_newest"),
+            models.Index(fields=["identifier_key", "-at", "-id"], name="event_by_identifier"),
+            models.Index(fields=["application", "-at", "-id"], name="event_by_application"),
+            models.Index(fields=["result", "-at", "-id"], name="event_by_result"),
+            models.Index(fields=["user_id", "-at"], name="event_by_user", condition=models.Q(user_id__isnull=False)),
+            models.Index(
+                fields=["account_id", "-at"], name="event_by_account", condition=models.Q(account_id__isnull=False)
+            ),
+            models.Index(fields=["run_id", "operation"], name="event_by_run", condition=models.Q(run_id__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.message
