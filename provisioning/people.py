@@ -1,0 +1,64 @@
+"""The roll as plain data: which attributes the portal knows, and what one user's values are.
+
+Values are what JSON holds (text, numbers, true and false), so that the snapshot of a deleted user gives the same person,
+and the same digest, as the user did. A field left blank is None: a directory then gets NULL, not an empty text.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from directories.attributes import PROFILE_ATTRIBUTES, Kind, Person, PortalAttribute, Type, Value
+from provisioning.models import AttributeDefinition, User
+
+_COMPUTED = frozenset({"manager", "active"})
+_FIELDS = tuple(attribute.name for attribute in PROFILE_ATTRIBUTES if attribute.name not in _COMPUTED)
+
+
+def catalogue() -> dict[tuple[Kind, str], PortalAttribute]:
+    """Return every profile and custom profile attribute by kind and name, in one query.
+
+    Custom attributes are free keys on one user and are not listed.
+    """
+    found = {(attribute.kind, attribute.name): attribute for attribute in PROFILE_ATTRIBUTES}
+    for definition in AttributeDefinition.objects.all():
+        found[(Kind.CUSTOM_PROFILE, definition.name)] = PortalAttribute(
+            Kind.CUSTOM_PROFILE,
+            definition.name,
+            definition.label,
+            Type(definition.type),
+            None,
+            tuple(definition.choices),
+            definition.required,
+        )
+    return found
+
+
+def person_of(user: User) -> Person:
+    """Return the user's values; load users with ``select_related("manager")``, whose name is one of them."""
+    profile: dict[str, Value] = {name: getattr(user, name) or None for name in _FIELDS}
+    profile["manager"] = user.manager.username if user.manager else None
+    profile["active"] = wanted(user)
+    return Person(profile, _filled(user.custom_profile), _filled(user.custom_attributes))
+
+
+def wanted(user: User) -> bool:
+    """Return whether directories should hold an enabled account for the user."""
+    return user.is_active and user.provisioned
+
+
+def snapshot(person: Person) -> dict[str, Any]:
+    """Return the person as JSON for ``Account.person``."""
+    return {
+        "profile": dict(person.profile),
+        "custom_profile": dict(person.custom_profile),
+        "custom": dict(person.custom),
+    }
+
+
+def from_snapshot(stored: Mapping[str, Any]) -> Person:
+    """Return the person that ``snapshot`` stored."""
+    return Person(stored.get("profile", {}), stored.get("custom_profile", {}), stored.get("custom", {}))
+
+
+def _filled(values: Mapping[str, Any]) -> dict[str, Value]:
+    return {name: None if value == "" else value for name, value in values.items()}
