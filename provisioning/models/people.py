@@ -91,7 +91,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     phone = models.CharField(max_length=64, blank=True)
     mobile = models.CharField(max_length=64, blank=True)
     title = models.CharField(max_length=150, blank=True)
-    department = models.CharField(max_length=150, blank=True, db_index=True)
+    department = models.CharField(max_length=150, blank=True)
     division = models.CharField(max_length=150, blank=True)
     organization = models.CharField(max_length=150, blank=True)
     cost_center = models.CharField("cost centre", max_length=64, blank=True)
@@ -123,9 +123,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects: ClassVar[UserManager] = UserManager()
 
     _stored_username: str | None = None
+    changed_by = ""  # not stored: who is saving, for the report lines that the signals of save() lead to
 
     class Meta:
         ordering = ["username_key"]
+        indexes = [
+            models.Index(fields=["department", "username_key"], name="user_by_department"),
+            models.Index(fields=["username_key"], name="user_inactive", condition=models.Q(is_active=False)),
+        ]
 
     def __str__(self) -> str:
         return self.username
