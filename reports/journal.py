@@ -1,6 +1,7 @@
 """The only writer of the event table."""
 
 import datetime as dt
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,12 +40,17 @@ def record_many(lines: Iterable[Line]) -> None:
     Event.objects.bulk_create((_event(line, now) for line in lines), batch_size=1000)
 
 
+def fold(identifier: str) -> str:
+    """Return the form in which identifiers are searched: NFKC, case folded, no outer space, as far as it is kept."""
+    return unicodedata.normalize("NFKC", identifier).strip().casefold()[:255]
+
+
 def _event(line: Line, now: dt.datetime) -> Event:
     identifier = line.identifier[:255]
     return Event(
         at=line.at or now,
         identifier=identifier,
-        identifier_key=identifier.casefold()[:255],
+        identifier_key=fold(identifier),
         application=line.application[:100],
         direction=line.direction,
         operation=line.operation,

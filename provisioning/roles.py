@@ -1,0 +1,86 @@
+"""Who may do what: the portal's roles as Django permission groups, one table for all of them.
+
+A later model's permissions are added to the table, and that model's migration calls ``grant`` again. ``grant`` only
+adds, so that a permission which an administrator gave a role stays.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.contrib.auth.management import create_permissions
+
+ALL = ("view", "add", "change", "delete")
+VIEW = ("view",)
+
+IT_STAFF = "IT staff"
+HELPDESK = "Helpdesk"
+AUDITOR = "Auditor"
+
+# role -> model -> actions. Staff rights, superusers and roles themselves stay with superusers: no role holds them.
+ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
+    IT_STAFF: {
+        "provisioning.user": ALL,
+        "provisioning.group": ALL,
+        "provisioning.membership": ALL,
+        "provisioning.attributedefinition": ALL,
+        "provisioning.account": VIEW,
+        "provisioning.change": ("view", "change"),
+        "provisioning.importrun": ("view", "add", "change"),
+        "provisioning.plannedchange": VIEW,
+        "directories.directory": ALL,
+        "directories.querytemplate": ALL,
+        "directories.attributemapping": ALL,
+        "directories.provisioningsettings": ALL,
+        "reports.event": VIEW,
+    },
+    HELPDESK: {
+        "provisioning.user": VIEW,
+        "provisioning.account": VIEW,
+        "provisioning.group": VIEW,
+        "provisioning.membership": VIEW,
+        "reports.event": VIEW,
+    },
+    AUDITOR: {
+        "provisioning.user": VIEW,
+        "provisioning.group": VIEW,
+        "provisioning.membership": VIEW,
+        "provisioning.attributedefinition": VIEW,
+        "provisioning.account": VIEW,
+        "provisioning.change": VIEW,
+        "provisioning.importrun": VIEW,
+        "provisioning.plannedchange": VIEW,
+        "directories.directory": VIEW,
+        "directories.querytemplate": VIEW,
+        "directories.attributemapping": VIEW,
+        "directories.provisioningsettings": VIEW,
+        "reports.event": VIEW,
+        "portal.role": VIEW,
+    },
+}
+
+
+def codenames(role: str) -> set[tuple[str, str]]:
+    """Return the role's permissions as pairs of app label and codename."""
+    pairs = ((*model.split("."), action) for model, actions in ROLES[role].items() for action in actions)
+    return {(app, f"{action}_{model}") for app, model, action in pairs}
+
+
+def grant(apps: Any) -> None:
+    """Create the roles and give each the permissions of the table, as far as their models exist in ``apps``.
+
+    Works in a migration of a fresh database, where no permission exists yet: Django creates them only after the last
+    migration, so they are created here, from the migration's own view of the models.
+    """
+    for label in sorted({model.split(".")[0] for role in ROLES.values() for model in role}):
+        config = apps.get_app_config(label)
+        if getattr(config, "models_module", None) is None:
+            config.models_module = True  # a migration's stand-in has none, and create_permissions would skip it
+        create_permissions(config, apps=apps, verbosity=0)
+    role_model, permission_model = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
+    known = {
+        (permission.content_type.app_label, permission.codename): permission
+        for permission in permission_model.objects.select_related("content_type")
+    }
+    for name in ROLES:
+        role, _ = role_model.objects.get_or_create(name=name)
+        role.permissions.add(*(known[pair] for pair in codenames(name) if pair in known))
