@@ -4,6 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from directories.models import Directory
+from provisioning.models.people import FoldedField
 
 
 class RunStatus(models.TextChoices):
@@ -74,24 +75,30 @@ class ImportRun(models.Model):
 
 
 class Action(models.TextChoices):
-    """What a planned change means to do to the roll."""
+    """What a planned change means to do to the roll.
+
+    LINK changes nothing of the user: it only notes the row on the account, and counts as unchanged.
+    """
 
     CREATE = "create", "Create"
     UPDATE = "update", "Update"
     DEACTIVATE = "deactivate", "Deactivate"
+    LINK = "link", "Link"
     ERROR = "error", "Error"
 
 
 class PlannedChange(models.Model):
     """One thing that a run means to do, with the values before and after; ``applied_at`` is set once it is done.
 
-    ``key`` is the row's user name or other key as the directory gave it. ``row`` holds what applying needs besides
-    ``after``: the row's digest and its directory attributes. ``user_id`` and ``account_id`` are plain numbers.
+    ``key`` is the row's user name or other key as the directory gave it. ``before`` and ``after`` hold only the portal
+    attributes that differ, by "kind.name"; ``row`` what applying needs besides them (see ``provisioning.imports.plan``).
+    ``user_id`` and ``account_id`` are plain numbers.
     """
 
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_changes")
     action = models.CharField(max_length=10, choices=Action.choices)
     key = models.CharField(max_length=255, blank=True)
+    key_folded = FoldedField(source="key")
     remote_id = models.CharField(max_length=512, blank=True)
     user_id = models.BigIntegerField(null=True, blank=True)
     account_id = models.BigIntegerField(null=True, blank=True)
@@ -105,6 +112,9 @@ class PlannedChange(models.Model):
         ordering = ["pk"]
         indexes = [
             models.Index(fields=["run", "action", "id"], name="planned_by_action"),
+            models.Index(
+                fields=["run", "key_folded"], name="planned_by_key", opclasses=["int8_ops", "varchar_pattern_ops"]
+            ),
             models.Index(fields=["run", "id"], name="planned_to_apply", condition=models.Q(applied_at__isnull=True)),
         ]
 
