@@ -49,7 +49,7 @@ def _profile(name: str, label: str, max_length: int = 255, type: Type = Type.TEX
 
 
 PROFILE_ATTRIBUTES: tuple[PortalAttribute, ...] = (
-    _profile("username", "User name"),
+    _profile("username", "User name", 150),
     _profile("email", "E-mail", 254),
     _profile("first_name", "First name", 150),
     _profile("last_name", "Last name", 150),
@@ -63,7 +63,7 @@ PROFILE_ATTRIBUTES: tuple[PortalAttribute, ...] = (
     _profile("cost_center", "Cost centre", 64),
     _profile("employee_number", "Employee number", 64),
     _profile("employee_type", "Employee type", 64),
-    _profile("manager", "Manager (user name)"),
+    _profile("manager", "Manager (user name)", 150),
     _profile("street_address", "Street address"),
     _profile("locality", "City", 150),
     _profile("region", "Region", 150),

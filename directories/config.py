@@ -1,0 +1,108 @@
+"""Everything about one directory as frozen plain data: what a worker, an import or a form preview needs of it."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+
+from directories.attributes import Kind
+from directories.connectors import connector_class
+from directories.connectors.base import Connector, ConnectorConfig, ConnectorError
+from directories.mapping import AttributeRule
+from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """A plain copy of ``ProvisioningSettings``; the fields have its names and meaning."""
+
+    import_users: bool = False
+    create_users: bool = False
+    update_users: bool = False
+    deactivate_users: bool = False
+    delete_users: bool = False
+    deactivate_missing: bool = False
+    import_passwords: bool = False
+    on_deactivate: str = "disable"
+    on_delete: str = "delete"
+    match_attribute: str = "profile.username"
+    initial_password: str = "random"
+    fixed_password: str | None = field(default=None, repr=False)
+    password_storage: str = "bcrypt"
+    schedule: str = "off"
+    schedule_time: dt.time | None = None
+    schedule_weekday: int | None = None
+    max_leavers: int = 50
+    max_leavers_percent: int = 10
+    max_blanked: int = 100
+    max_blanked_percent: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryConfig:
+    """One directory, ready to be opened and mapped. ``connector`` holds secrets in clear, so it is never shown."""
+
+    id: int | None
+    name: str
+    kind: str
+    enabled: bool
+    connector: ConnectorConfig = field(repr=False)
+    rules: tuple[AttributeRule, ...] = ()
+    features: Features = field(default_factory=Features)
+
+
+def load(directory_id: int) -> DirectoryConfig:
+    """Return the configuration in three queries; raise Directory.DoesNotExist when there is no such directory."""
+    directory = Directory.objects.select_related("provisioning").get(pk=directory_id)
+    provisioning = getattr(directory, "provisioning", None) or ProvisioningSettings(directory=directory)
+    return from_parts(directory, directory.query_templates.all(), directory.attribute_mappings.all(), provisioning)
+
+
+def from_parts(
+    directory: Directory,
+    templates: Iterable[QueryTemplate],
+    mappings: Iterable[AttributeMapping],
+    provisioning: ProvisioningSettings,
+) -> DirectoryConfig:
+    """Return the configuration of parts that need not be saved; templates and mappings in the order they are run in."""
+    rules = tuple(_rule(mapping) for mapping in mappings)
+    features = Features(**{name.name: getattr(provisioning, name.name) for name in fields(Features)})
+    statements: dict[str, list[str]] = {}
+    for template in templates:
+        statements.setdefault(str(template.operation), []).append(template.sql)
+    connector = ConnectorConfig(
+        settings={**directory.settings, **(directory.secrets or {})},
+        templates={operation: tuple(lines) for operation, lines in statements.items()},
+        attributes=mapped_attributes(rules),
+        with_passwords=features.import_passwords,
+    )
+    return DirectoryConfig(directory.pk, directory.name, directory.kind, directory.enabled, connector, rules, features)
+
+
+def mapped_attributes(rules: Iterable[AttributeRule]) -> tuple[str, ...]:
+    """Return the directory attributes that are mapped, each once, in the order of the rules."""
+    names: dict[str, str] = {}
+    for rule in rules:
+        if rule.portal_attribute:
+            names.setdefault(rule.directory_attribute.casefold(), rule.directory_attribute)
+    return tuple(names.values())
+
+
+def open_connector(config: DirectoryConfig) -> Connector:
+    """Return the directory's connector, to be used as a context manager; raise ConnectorError for an unknown kind."""
+    try:
+        found = connector_class(config.kind)
+    except KeyError:
+        raise ConnectorError(
+            f"Directories of the kind {config.kind!r} are not supported by this installation.", code="kind"
+        ) from None
+    return found(config.connector)
+
+
+def _rule(mapping: AttributeMapping) -> AttributeRule:
+    return AttributeRule(
+        directory_attribute=mapping.directory_attribute,
+        kind=Kind(mapping.kind),
+        portal_attribute=mapping.portal_attribute,
+        direction=str(mapping.direction),
+        expression=mapping.expression,
+    )

@@ -1,0 +1,235 @@
+"""Pure: a directory's row becomes values of a user, and a user becomes the attributes of a directory.
+
+A ``Mapper`` is made once for a directory and then run for every row; the rules are compiled up front, because an import
+runs it on tens of thousands of rows a second.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+from directories.attributes import Kind, Person, PortalAttribute, Type, Value
+from directories.coercion import BadValue, Coerce, coercer
+from directories.connectors.base import ConnectorError
+from directories.expressions import ROW, USER, Expression, ExpressionError, compile_expression
+from directories.suggestions import nearest
+
+Target = tuple[Kind, str]
+Catalogue = Mapping[Target, PortalAttribute]
+IN, OUT, BOTH = "in", "out", "both"
+_LAYOUTS = 64
+
+
+class MappingError(ConnectorError):
+    """The attribute mapping cannot be used; someone must mend it."""
+
+    code = "mapping"
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRule:
+    """One row of the attribute mapping. Without a portal attribute it is unused."""
+
+    directory_attribute: str
+    kind: Kind = Kind.PROFILE
+    portal_attribute: str = ""
+    direction: str = BOTH
+    expression: str = ""
+
+
+class Inbound(NamedTuple):
+    """What a row means for its user, and what is wrong with it, in words. An attribute with a problem has no value."""
+
+    values: dict[Target, Value]
+    problems: list[str]
+
+
+class _Reader(NamedTuple):
+    """One inbound rule, compiled."""
+
+    name: str
+    target: Target
+    label: str
+    coerce: Coerce
+    expression: Expression | None
+    required: bool
+    keep_when_empty: bool
+
+
+class _Writer(NamedTuple):
+    """One outbound rule, compiled."""
+
+    name: str
+    kind: Kind
+    attribute: str
+    expression: Expression | None
+
+
+class Mapper:
+    """The attribute mapping of one directory.
+
+    Where several rules lead to one attribute, the first that gives a value wins. ``version`` changes with the rules and
+    the types of the attributes that they name. Raises MappingError for rules that cannot be used.
+    """
+
+    def __init__(self, rules: Iterable[AttributeRule], catalogue: Catalogue) -> None:
+        used = [rule for rule in rules if rule.portal_attribute]
+        if problems := problems_of(used, catalogue):
+            raise MappingError(f"Mend the attribute mapping: {problems[0]}")
+        self._readers = tuple(_reader(rule, catalogue) for rule in used if rule.direction != OUT)
+        spelt: dict[str, str] = {}
+        self._writers = tuple(
+            _writer(rule, spelt.setdefault(rule.directory_attribute.casefold(), rule.directory_attribute))
+            for rule in used
+            if rule.direction != IN
+        )
+        self._layouts: dict[tuple[str, ...], Sequence[tuple[str | None, _Reader]]] = {}
+        attributes = [_attribute(rule, catalogue) for rule in used]
+        self.version = blake2b(repr([*map(repr, used), *map(repr, attributes)]).encode(), digest_size=8).hexdigest()
+
+    def inbound(self, row: Mapping[str, Value]) -> Inbound:
+        """Return the values that the row gives; an attribute that the row does not have is left out."""
+        layout = tuple(row)
+        plan = self._layouts.get(layout) or self._plan(layout)
+        values: dict[Target, Value] = {}
+        problems: list[str] = []
+        for name, reader in plan:
+            try:
+                value = None if name is None else row[name]
+                if reader.expression is not None:
+                    value = reader.expression.evaluate(value, row)
+                value = reader.coerce(value)
+            except (BadValue, ExpressionError) as error:
+                problems.append(_problem(reader.label, error))
+                continue
+            if value is None or value == "":
+                if reader.keep_when_empty or reader.target in values:
+                    continue
+            elif values.get(reader.target) not in (None, ""):
+                continue
+            values[reader.target] = value
+        for _, reader in plan:
+            if reader.required and values.get(reader.target, ...) in (None, ""):
+                problems.append(f"{reader.label} is required and empty.")
+        return Inbound(values, problems)
+
+    def outbound(self, person: Person) -> dict[str, Value]:
+        """Return directory attribute -> value; None for what the person does not have. Raises MappingError."""
+        values: dict[str, Value] = {}
+        flat: dict[str, Value] | None = None
+        for name, kind, attribute, expression in self._writers:
+            value = person.get(kind, attribute)
+            if expression is not None:
+                flat = person.flat() if flat is None else flat
+                try:
+                    value = expression.evaluate(value, flat)
+                except ExpressionError as error:
+                    raise MappingError(f"The mapping of {name}: {error.message}") from None
+            elif value == "":
+                value = None
+            if values.get(name) is None:
+                values[name] = value
+        return values
+
+    def _plan(self, layout: tuple[str, ...]) -> Sequence[tuple[str | None, _Reader]]:
+        """Find each rule's column without regard to case; remembered, because rows of one crawl look alike."""
+        names = {name.casefold(): name for name in layout}
+        plan = [(names.get(reader.name.casefold()), reader) for reader in self._readers]
+        plan = [(name, reader) for name, reader in plan if name is not None or reader.expression is not None]
+        if len(self._layouts) >= _LAYOUTS:
+            self._layouts.clear()
+        self._layouts[layout] = plan
+        return plan
+
+
+def problems_of(rules: Iterable[AttributeRule], catalogue: Catalogue) -> list[str]:
+    """Return what is wrong with the rules, a sentence each, for forms and blueprints."""
+    return [problem for rule in rules if rule.portal_attribute for problem in _rule_problems(rule, catalogue)]
+
+
+def _rule_problems(rule: AttributeRule, catalogue: Catalogue) -> Iterable[str]:
+    name = rule.directory_attribute
+    if rule.kind != Kind.CUSTOM and (rule.kind, rule.portal_attribute) not in catalogue:
+        known = [attribute for kind, attribute in catalogue if kind == rule.kind]
+        near = nearest(rule.portal_attribute, known)
+        hint = f" Did you mean {near}?" if near else ""
+        yield f"{name} is mapped to {rule.portal_attribute}, which is not a portal attribute of this kind.{hint}"
+    if not rule.expression.strip():
+        return
+    if rule.direction == BOTH:
+        yield f"The expression of {name} works one way: choose one direction, and add a second row for the other."
+        return
+    try:
+        compile_expression(rule.expression, ROW if rule.direction == IN else USER)
+    except ExpressionError as error:
+        yield f"The expression of {name}, line {error.line}: {error.message}"
+
+
+def _attribute(rule: AttributeRule, catalogue: Catalogue) -> PortalAttribute:
+    """Return the rule's portal attribute; a free custom attribute is text."""
+    known = catalogue.get((rule.kind, rule.portal_attribute))
+    return known or PortalAttribute(rule.kind, rule.portal_attribute, rule.portal_attribute)
+
+
+def _reader(rule: AttributeRule, catalogue: Catalogue) -> _Reader:
+    attribute = _attribute(rule, catalogue)
+    # An account without a state says nothing about its user: a blank must not deactivate anybody.
+    is_state = attribute.kind == Kind.PROFILE and attribute.type == Type.BOOLEAN
+    expression = compile_expression(rule.expression, ROW) if rule.expression.strip() else None
+    target = (Kind(rule.kind), attribute.name)
+    name = rule.directory_attribute
+    return _Reader(name, target, attribute.label, coercer(attribute), expression, attribute.required, is_state)
+
+
+def _writer(rule: AttributeRule, name: str) -> _Writer:
+    expression = compile_expression(rule.expression, USER) if rule.expression.strip() else None
+    return _Writer(name, Kind(rule.kind), rule.portal_attribute, expression)
+
+
+def _problem(label: str, error: BadValue | ExpressionError) -> str:
+    if isinstance(error, ExpressionError):
+        return f"{label}: {error.message}"
+    return f"{label} {error}."
+
+
+def digest(values: Mapping[str, Value] | Mapping[Target, Value], key: bytes) -> str:
+    """Return a keyed digest (32 hexadecimal characters) of the values, whatever their order.
+
+    None and "" are the same, and so are numbers that are equal: a driver's choice of type is not a change. Keyed, so
+    that nobody who reads the database can try values against it.
+    """
+    parts = [(_label(name), value if type(value) is str and value else _plain(value)) for name, value in values.items()]
+    parts.sort(key=_first)
+    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), key=_short(key), digest_size=16).hexdigest()
+
+
+def _first(part: tuple[str, object]) -> str:
+    return part[0]
+
+
+@lru_cache(maxsize=4096)
+def _label(name: str | Target) -> str:
+    return f"={name}" if isinstance(name, str) else f"{name[0].value}={name[1]}"
+
+
+@lru_cache(maxsize=16)
+def _short(key: bytes) -> bytes:
+    """Fit the key into blake2b's 64 bytes."""
+    return blake2b(key).digest()
+
+
+def _plain(value: Value) -> object:
+    """Return the one form of values that mean the same."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dt.date):
+        return ("date", value.isoformat())
+    return value
