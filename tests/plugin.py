@@ -1,0 +1,94 @@
+"""Loaded by pytest before everything else (``-p tests.plugin``): the environment of the portal under test.
+
+Django's settings are read from the environment when pytest-django starts, so the environment has to be complete by
+then. The first process of a run makes a folder, chooses the port of the portal's own PostgreSQL, starts it when the
+session starts and a keeper that stops it; xdist's workers inherit the addresses.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from tests import servers
+
+CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+FIRST_PROCESS = "PYTEST_XDIST_WORKER" not in os.environ
+REMOVED = ["REDIS_URL", "CELERY_BROKER_URL", "DEBUG", "ALLOWED_HOSTS", "TIME_ZONE", "SECURE_SSL_REDIRECT"]
+
+
+def _run_environment() -> None:
+    """Set what all processes of the run share."""
+    folder = Path(tempfile.mkdtemp(prefix="rollcall-test-"))
+    folder.chmod(0o755)
+    (folder / "static").mkdir()
+    for name in REMOVED:
+        os.environ.pop(name, None)
+    os.environ |= {
+        "ROLLCALL_TEST_FOLDER": str(folder),
+        "ROLLCALL_TEST_PORT": str(servers.free_port()),
+        "ROLLCALL_TEST_PASSWORD": secrets.token_urlsafe(12),
+        "ROLLCALL_ENV_FILE": str(folder / "none.env"),
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "HTTPS": "false",
+        "STATIC_ROOT": str(folder / "static"),
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def _process_environment() -> None:
+    """Set what is this process's own: its folder holds the file broker, so that workers do not share queues."""
+    folder = servers.shared_folder() / os.environ.get("PYTEST_XDIST_WORKER", "main")
+    os.environ["ROLLCALL_VAR_DIR"] = str(folder)
+    os.environ["DATABASE_URL"] = (
+        f"postgres://{servers.Postgres.user}:{os.environ['ROLLCALL_TEST_PASSWORD']}"
+        f"@127.0.0.1:{os.environ['ROLLCALL_TEST_PORT']}/postgres"
+    )
+
+
+if FIRST_PROCESS:
+    _run_environment()
+_process_environment()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make what the settings file means for production cheap for tests."""
+    from django.conf import settings
+
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+    if FIRST_PROCESS:
+        config.stash[KEEPER] = subprocess.Popen(
+            [sys.executable, "-m", "tests.servers", os.environ["ROLLCALL_TEST_FOLDER"]],
+            stdin=subprocess.PIPE,
+            cwd=config.rootpath,
+            start_new_session=True,
+        )
+
+
+KEEPER = pytest.StashKey["subprocess.Popen[bytes]"]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the portal's own database before any worker asks for it."""
+    if not FIRST_PROCESS or session.config.option.collectonly:
+        return
+    try:
+        servers.shared(servers.Postgres, int(os.environ["ROLLCALL_TEST_PORT"]), os.environ["ROLLCALL_TEST_PASSWORD"])
+    except servers.Missing as missing:
+        pytest.exit(f"The tests need PostgreSQL. {missing}", returncode=2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Tell the keeper that the run is over, and wait until everything is stopped."""
+    if keeper := config.stash.get(KEEPER, None):
+        assert keeper.stdin is not None
+        keeper.stdin.close()
+        keeper.wait()

@@ -1,0 +1,386 @@
+"""Real servers for the tests: each is made in a temporary folder on a free port, once per test run.
+
+Whoever asks first starts a server (under a file lock) and leaves a note beside its data; every other worker of the run
+reads the note. A keeper process (``python -m tests.servers FOLDER``) waits for the run to end, however it ends, Ctrl-C
+and SIGKILL included, and then stops everything that left a note and removes the folder.
+
+A new kind of server is one more subclass of ``Program``.
+"""
+
+import fcntl
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import psycopg
+import pymysql
+import redis
+
+START_SECONDS = 60
+STOP_SECONDS = 15
+PROGRAM_FOLDERS = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/sbin"]
+
+
+class Missing(Exception):
+    """A server program is not installed on this machine."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and how to reach it. ``ca`` is the PEM of the certificate it shows, when it speaks TLS."""
+
+    name: str
+    host: str
+    port: int
+    user: str = ""
+    password: str = ""
+    pid: int = 0
+    folder: str = ""
+    ca: str = ""
+
+    @property
+    def url(self) -> str:
+        """The address as one line."""
+        login = f"{self.user}:{self.password}@" if self.user else ""
+        return f"{self.name}://{login}{self.host}:{self.port}"
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a TCP port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind((host, 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Program:
+    """How one kind of server is prepared in a folder, started, found ready and stopped."""
+
+    name: ClassVar[str]
+    package: ClassVar[str]
+    binary: ClassVar[str]
+    account: ClassVar[str] = "nobody"
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM  # at the end of the run, when the data does not matter
+    gentle_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    user: ClassVar[str] = ""
+
+    def __init__(self, folder: Path, port: int = 0, password: str = "") -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self.password = password or secrets.token_urlsafe(12)
+
+    def prepare(self) -> None:
+        """Make what the server needs in its folder before its first start."""
+
+    def command(self) -> list[str]:
+        """Return the command that runs the server in the foreground."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise any exception while the server is not ready to serve."""
+        raise NotImplementedError
+
+    @classmethod
+    def find(cls, binary: str) -> str:
+        """Return the path of one of the server's programs; raise Missing."""
+        path = shutil.which(binary, path=os.pathsep.join([os.environ.get("PATH", ""), *PROGRAM_FOLDERS]))
+        if path is None:
+            raise Missing(f"{binary} is not installed: run `make test`, or `apt-get install {cls.package}`.")
+        return path
+
+    def owner(self) -> pwd.struct_passwd | None:
+        """Return the unprivileged account to run as, None when this process is not root."""
+        if os.geteuid() != 0:
+            return None
+        with suppress(KeyError):
+            return pwd.getpwnam(self.account)
+        return pwd.getpwnam("nobody")
+
+    def spawn(self, command: list[str]) -> "subprocess.Popen[bytes]":
+        """Start ``command`` in its own session (Ctrl-C must not reach it), as the unprivileged owner."""
+        owner = self.owner()
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                user=owner.pw_uid if owner else None,
+                group=owner.pw_gid if owner else None,
+                extra_groups=[] if owner else None,
+                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": str(self.folder)},
+            )
+
+    def run(self, command: list[str]) -> None:
+        """Run a preparing command to its end; raise RuntimeError with the log when it fails."""
+        if self.spawn(command).wait() != 0:
+            raise RuntimeError(f"{command[0]} failed:\n{self.log()}")
+
+    def log(self) -> str:
+        """Return the end of what the server wrote."""
+        return (self.folder / "log").read_text(errors="replace")[-4000:]
+
+    def give(self, *paths: Path) -> None:
+        """Hand the paths to the account that the server runs as."""
+        if owner := self.owner():
+            for path in paths:
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+
+    def install(self) -> Self:
+        """Make the folder and what the server needs in it."""
+        self.find(self.binary)
+        self.folder.mkdir(parents=True)
+        self.give(self.folder)
+        self.prepare()
+        return self
+
+    def start(self) -> Server:
+        """Start the server and wait until it serves."""
+        process = self.spawn(self.command())
+        self.note(process.pid)
+        until = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.check()
+                break
+            except Exception as error:
+                if process.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"{self.name} did not start ({error}):\n{self.log()}") from error
+                time.sleep(0.05)
+        return self.server(process.pid)
+
+    def server(self, pid: int) -> Server:
+        """Describe the running server."""
+        ca = self.folder / "server.crt"
+        return Server(
+            name=self.name,
+            host="127.0.0.1",
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            pid=pid,
+            folder=str(self.folder),
+            ca=ca.read_text() if ca.exists() else "",
+        )
+
+    def note(self, pid: int) -> None:
+        """Tell the keeper what to stop."""
+        (self.folder / "stop.json").write_text(json.dumps({"pid": pid, "signal": int(self.stop_signal)}))
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return (self.folder / "stop.json").exists()
+
+    def stop(self) -> None:
+        """Stop the server and keep its data, so that ``start`` brings it back."""
+        stop_noted(self.folder / "stop.json", self.gentle_signal)
+
+    def certificate(self) -> None:
+        """Write ``server.crt`` and ``server.key``, signed by itself for 127.0.0.1 and localhost."""
+        key, certificate = self.folder / "server.key", self.folder / "server.crt"
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+                *("-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+                *("-keyout", str(key), "-out", str(certificate)),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        key.chmod(0o600)
+        self.give(key, certificate)
+
+
+class Postgres(Program):
+    """PostgreSQL with durability off. It refuses to run as root."""
+
+    name, package, binary, account, user = "postgresql", "postgresql", "postgres", "postgres", "rollcall"
+    stop_signal = signal.SIGQUIT
+    gentle_signal = signal.SIGINT
+
+    @classmethod
+    def find(cls, binary: str) -> str:
+        """Look into Debian's versioned folders first: they are not on the PATH."""
+        for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+            if (folder / binary).exists():
+                return str(folder / binary)
+        return super().find(binary)
+
+    def prepare(self) -> None:
+        """Make an empty cluster."""
+        secret = self.folder / "password"
+        secret.write_text(self.password)
+        self.give(secret)
+        self.certificate()
+        self.run(
+            [
+                *(self.find("initdb"), "-D", str(self.folder / "data"), "-U", self.user, "--pwfile", str(secret)),
+                *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"),
+            ]
+        )
+
+    def command(self) -> list[str]:
+        """Listen on the loopback address and, because sockets need a place, in the folder."""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "max_connections": "300",
+            "shared_buffers": "256MB",
+            "max_wal_size": "4GB",
+            "ssl": "on",
+            "ssl_cert_file": str(self.folder / "server.crt"),
+            "ssl_key_file": str(self.folder / "server.key"),
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return [self.find("postgres"), "-D", str(self.folder / "data"), *options]
+
+    def check(self) -> None:
+        """Connect."""
+        psycopg.connect(
+            host="127.0.0.1", port=self.port, user=self.user, password=self.password, dbname="postgres"
+        ).close()
+
+
+class MariaDB(Program):
+    """MariaDB with durability off."""
+
+    name, package, binary, account, user = "mariadb", "mariadb-server", "mariadbd", "mysql", "rollcall"
+    stop_signal = signal.SIGKILL
+
+    def prepare(self) -> None:
+        """Make an empty data folder and the user that the tests sign in as."""
+        self.certificate()
+        setup = self.folder / "setup.sql"
+        setup.write_text(
+            f"CREATE USER IF NOT EXISTS '{self.user}'@'%' IDENTIFIED BY '{self.password}';\n"
+            f"GRANT ALL ON *.* TO '{self.user}'@'%' WITH GRANT OPTION;\n"
+        )
+        self.give(setup)
+        (self.folder / "data").mkdir()
+        self.give(self.folder / "data")
+        self.run(
+            [
+                *(self.find("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder / 'data'}"),
+                *("--auth-root-authentication-method=normal", "--skip-test-db"),
+            ]
+        )
+
+    def command(self) -> list[str]:
+        """Listen on the loopback address."""
+        return [
+            self.find("mariadbd"),
+            "--no-defaults",
+            f"--datadir={self.folder / 'data'}",
+            f"--socket={self.folder / 'socket'}",
+            f"--pid-file={self.folder / 'pid'}",
+            f"--init-file={self.folder / 'setup.sql'}",
+            f"--ssl-cert={self.folder / 'server.crt'}",
+            f"--ssl-key={self.folder / 'server.key'}",
+            "--bind-address=127.0.0.1",
+            f"--port={self.port}",
+            "--skip-name-resolve",
+            "--skip-log-bin",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=64M",
+            "--character-set-server=utf8mb4",
+        ]
+
+    def check(self) -> None:
+        """Connect."""
+        pymysql.connect(host="127.0.0.1", port=self.port, user=self.user, password=self.password).close()
+
+
+class Redis(Program):
+    """Redis that keeps nothing on disk."""
+
+    name, package, binary, account = "redis", "redis-server", "redis-server", "redis"
+
+    def command(self) -> list[str]:
+        """Listen on the loopback address."""
+        return [self.find("redis-server"), "--bind", "127.0.0.1", "--port", str(self.port), "--save", ""]
+
+    def check(self) -> None:
+        """Ping."""
+        with redis.Redis(port=self.port) as client:
+            client.ping()
+
+
+def shared_folder() -> Path:
+    """Return the folder of this test run, which every worker shares."""
+    return Path(os.environ["ROLLCALL_TEST_FOLDER"])
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Let one worker of the run at a time do what is called ``name``."""
+    with (shared_folder() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def once(name: str, make: Callable[[], Any]) -> Any:
+    """Return what ``make`` returned when the first worker of the run called it (anything that JSON can hold)."""
+    note = shared_folder() / f"{name}.json"
+    with locked(name):
+        if not note.exists():
+            note.write_text(json.dumps(make()))
+        return json.loads(note.read_text())
+
+
+def shared(program: type[Program], port: int = 0, password: str = "") -> Server:
+    """Return the run's one server of that kind; the first to ask starts it."""
+    folder = shared_folder() / program.name
+    return Server(**once(program.name, lambda: asdict(program(folder, port, password).install().start())))
+
+
+def alive(pid: int) -> bool:
+    """Tell whether the process runs (a zombie that nobody has waited for does not)."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def stop_noted(note: Path, gentle: signal.Signals | None = None) -> None:
+    """Stop the server whose note this is, by SIGKILL when it takes too long."""
+    order = json.loads(note.read_text())
+    note.unlink()
+    for number in (gentle or order["signal"], signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.kill(order["pid"], number)
+        until = time.monotonic() + STOP_SECONDS
+        while alive(order["pid"]) and time.monotonic() < until:
+            time.sleep(0.02)
+
+
+def keep(folder: Path) -> None:
+    """Wait until the run's end of the pipe closes, then stop every server of the run and remove the folder."""
+    sys.stdin.buffer.read()
+    for note in folder.rglob("stop.json"):
+        stop_noted(note)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    keep(Path(sys.argv[1]))
