@@ -13,7 +13,8 @@ class Directory(models.Model):
 
     ``settings`` and ``secrets`` hold the values of the fields that the connector of ``kind`` declares.
     ``unreachable_since``, ``retry_at`` and ``failures`` are the state of its connection, kept by
-    ``directories.health``.
+    ``directories.health``. While everyone is being pushed to it, ``push_cursor`` is the id of the last user that was
+    enqueued.
     """
 
     name = models.CharField(max_length=100)
@@ -27,6 +28,8 @@ class Directory(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False)
     last_error = models.TextField(blank=True, editable=False)
+    push_cursor = models.BigIntegerField(null=True, blank=True, editable=False)
+    push_actor = models.CharField(max_length=255, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from directories.models import Directory
-from provisioning.models.people import User
+from provisioning.models.people import FoldedField, User
 
 
 class AccountState(models.TextChoices):
@@ -37,6 +37,7 @@ class Account(models.Model):
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="accounts")
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="accounts")
     key = models.CharField(max_length=255)
+    key_folded = FoldedField(source="key")
     remote_id = models.CharField(max_length=512, blank=True)
     state = models.CharField(max_length=8, choices=AccountState.choices, default=AccountState.PENDING)
     seen_digest = models.CharField(max_length=64, blank=True)
@@ -61,6 +62,7 @@ class Account(models.Model):
         ]
         indexes = [
             models.Index(fields=["directory", "key"], name="account_by_key"),
+            models.Index(fields=["key_folded"], name="account_orphans", condition=models.Q(user__isnull=True)),
             models.Index(fields=["directory", "state"], name="account_by_state"),
             models.Index(
                 fields=["last_result"], name="account_needs_attention", condition=models.Q(last_result="parked")
@@ -75,10 +77,12 @@ class Change(models.Model):
     """An outbox row: "look at this account again, because ..."; it carries no payload.
 
     Only ``provisioning.outbox`` writes it. A parked change waits for someone; ``parked_code`` is the connector's stable
-    name of the cause and ``parked_message`` its words.
+    name of the cause and ``parked_message`` its words. ``directory`` is the account's, kept here so that what waits for
+    one directory is found without reading what waits for another.
     """
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="changes")
+    directory = models.ForeignKey(Directory, models.CASCADE, related_name="+", db_index=False)
     reason = models.CharField(max_length=64)
     actor = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -89,7 +93,12 @@ class Change(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["created_at"], name="change_due", condition=models.Q(parked__isnull=True)),
-            models.Index(fields=["-parked"], name="change_parked", condition=models.Q(parked__isnull=False)),
+            models.Index(fields=["directory", "id"], name="change_waiting", condition=models.Q(parked__isnull=True)),
+            models.Index(
+                fields=["directory", "parked_code", "id"],
+                name="change_by_cause",
+                condition=models.Q(parked__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
