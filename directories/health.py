@@ -1,0 +1,72 @@
+"""Whether a directory can be reached, so that one that is down is asked by one worker now and then, not by all of them.
+
+The state is four columns of the directory. Every write is one compare-and-swap UPDATE, made on a transition only: of
+many workers that fail together one counts, and a healthy directory costs no write.
+"""
+
+import datetime as dt
+import random
+
+from django.db.models import Q
+from django.utils import timezone
+
+from directories.connectors.base import Unavailable
+from directories.models import Directory
+
+FIRST_PAUSE = 5.0  # seconds; doubled with every failure in a row
+LONGEST_PAUSE = 3600.0
+PROBE = 90.0  # seconds for which one worker has the trial to itself
+
+
+def blocked(directory_id: int) -> bool:
+    """Return whether the directory is known to be unreachable and not yet due for another trial."""
+    return Directory.objects.filter(pk=directory_id, retry_at__gt=timezone.now()).exists()
+
+
+def start_probe(directory_id: int) -> bool:
+    """Claim the trial of an unreachable directory that is due; False means that another worker has it."""
+    now = timezone.now()
+    due = Directory.objects.filter(pk=directory_id, unreachable_since__isnull=False, retry_at__lte=now)
+    return bool(due.update(retry_at=now + dt.timedelta(seconds=PROBE)))
+
+
+def record_failure(directory_id: int, error: Unavailable, *, probe: bool = False) -> float:
+    """Close the directory for a while and return for how many seconds.
+
+    Only the first of several simultaneous failures counts, unless it is the trial's own (``probe``).
+    """
+    row = Directory.objects.filter(pk=directory_id).values("failures", "retry_at", "unreachable_since").first()
+    if row is None:
+        return LONGEST_PAUSE
+    now = timezone.now()
+    pause = pause_after(row["failures"], error.retry_after)
+    unchanged = Directory.objects.filter(pk=directory_id, failures=row["failures"])
+    if not probe:
+        unchanged = unchanged.filter(Q(retry_at=None) | Q(retry_at__lte=now))
+    unchanged.update(
+        unreachable_since=row["unreachable_since"] or now,
+        retry_at=now + dt.timedelta(seconds=pause),
+        failures=row["failures"] + 1,
+        last_error=error.message,
+    )
+    return pause
+
+
+def record_success(directory_id: int) -> bool:
+    """Open the directory again; return whether it was closed until now."""
+    closed = Directory.objects.filter(pk=directory_id, unreachable_since__isnull=False)
+    return bool(closed.update(unreachable_since=None, retry_at=None, failures=0, last_error=""))
+
+
+def retry_now(directory_id: int) -> None:
+    """Let the next delivery try an unreachable directory at once, because someone asked for it."""
+    Directory.objects.filter(pk=directory_id, unreachable_since__isnull=False).update(retry_at=timezone.now())
+
+
+def pause_after(failures: int, retry_after: float | None = None) -> float:
+    """Return the seconds to wait after ``failures`` earlier ones: doubling with jitter, an hour at most.
+
+    A directory that says when to come back is not asked earlier.
+    """
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 16)) * random.uniform(0.75, 1.0)  # noqa: S311
+    return max(pause, retry_after or 0.0)
