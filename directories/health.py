@@ -68,5 +68,5 @@ def pause_after(failures: int, retry_after: float | None = None) -> float:
 
     A directory that says when to come back is not asked earlier.
     """
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 16)) * random.uniform(0.75, 1.0)  # noqa: S311
+    pause: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures, 16)) * random.uniform(0.75, 1.0)  # noqa: S311
     return max(pause, retry_after or 0.0)
