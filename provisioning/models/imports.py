@@ -92,13 +92,15 @@ class PlannedChange(models.Model):
 
     ``key`` is the row's user name or other key as the directory gave it. ``before`` and ``after`` hold only the portal
     attributes that differ, by "kind.name"; ``row`` what applying needs besides them (see ``provisioning.imports.plan``).
-    ``user_id`` and ``account_id`` are plain numbers.
+    ``user_id`` and ``account_id`` are plain numbers;
+    ``match_value`` is the folded value by which two rows of one new user find each other.
     """
 
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_changes")
     action = models.CharField(max_length=10, choices=Action.choices)
     key = models.CharField(max_length=255, blank=True)
     key_folded = FoldedField(source="key")
+    match_value = models.CharField(max_length=255, blank=True)
     remote_id = models.CharField(max_length=512, blank=True)
     user_id = models.BigIntegerField(null=True, blank=True)
     account_id = models.BigIntegerField(null=True, blank=True)

@@ -1,0 +1,27 @@
+"""A set of row ids that stays small: an import of any size marks what it saw without holding a Python object each."""
+
+CHUNK_BITS = 65_536
+
+
+class Bitmap:
+    """A growing set of non-negative integers, a bit each, in chunks so that sparse ids do not cost memory."""
+
+    def __init__(self) -> None:
+        self._chunks: dict[int, bytearray] = {}
+
+    def add(self, number: int) -> bool:
+        """Add ``number``; return False when it was in the set already."""
+        chunk, bit = divmod(number, CHUNK_BITS)
+        bits = self._chunks.get(chunk)
+        if bits is None:
+            bits = self._chunks[chunk] = bytearray(CHUNK_BITS // 8)
+        byte, mask = bit >> 3, 1 << (bit & 7)
+        if bits[byte] & mask:
+            return False
+        bits[byte] |= mask
+        return True
+
+    def __contains__(self, number: int) -> bool:
+        chunk, bit = divmod(number, CHUNK_BITS)
+        bits = self._chunks.get(chunk)
+        return bits is not None and bool(bits[bit >> 3] & 1 << (bit & 7))

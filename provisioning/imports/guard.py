@@ -1,0 +1,57 @@
+"""Pure: whether a plan takes away more than an import may take without being asked."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one run may take away, absolute and as a percentage of the accounts known before it."""
+
+    max_leavers: int
+    max_leavers_percent: int
+    max_blanked: int
+    max_blanked_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the guard looks at: rows read, accounts known before, people who leave, people who lose a value."""
+
+    seen: int
+    known: int
+    leavers: int
+    blanked: int
+
+
+def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
+    """Return a sentence for every limit that the plan is over; none means that it may be applied."""
+    found = []
+    if plan.seen == 0 and plan.known:
+        found.append(f"{directory} gave no users at all, although {_people(plan.known)} came from it before.")
+    found += _over(
+        plan.leavers,
+        plan.known,
+        limits.max_leavers,
+        limits.max_leavers_percent,
+        f"{_people(plan.leavers)} of {plan.known:,} would be deactivated because they are missing from {directory}",
+    )
+    found += _over(
+        plan.blanked,
+        plan.known,
+        limits.max_blanked,
+        limits.max_blanked_percent,
+        f"{_people(plan.blanked)} of {plan.known:,} would lose a value because it is empty in {directory}",
+    )
+    return found
+
+
+def _over(number: int, known: int, most: int, percent: int, what: str) -> list[str]:
+    if number > most:
+        return [f"{what}; the limit is {most:,}."]
+    if number * 100 > known * percent:
+        return [f"{what}; the limit is {percent} %."]
+    return []
+
+
+def _people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number:,} people"

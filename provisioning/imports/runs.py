@@ -1,0 +1,148 @@
+"""The life of an import run: its lease, its progress and its end.
+
+A run is claimed by one compare-and-swap UPDATE, and every later write is fenced by the lease that the claim gave: a
+worker that was taken for dead and wakes up finds its lease gone, and its page is rolled back.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from directories.models import Directory
+from provisioning.models import ImportRun, PlannedChange
+from provisioning.models.imports import ENDED, Action, RunStatus, Trigger
+
+LEASE = dt.timedelta(minutes=2)
+WORKING = (RunStatus.QUEUED, RunStatus.CRAWLING, RunStatus.APPLYING)
+COUNTERS = ("seen", "unchanged", "planned", "applied", "created", "updated", "deactivated", "errors")
+
+
+class ImportRefused(Exception):
+    """The run cannot be started, approved or cancelled; ``message`` says why and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the run over; this one must stop without writing."""
+
+
+class Cancelled(Exception):
+    """Someone asked for the run to be cancelled."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """A claimed run: ``until`` is both the end of the lease and the token that proves it."""
+
+    run_id: int
+    until: dt.datetime
+    lasts: dt.timedelta = LEASE
+
+    def write(self, **values: Any) -> None:
+        """Write to the run and renew the lease, in the caller's transaction; raise LeaseLost when it is gone."""
+        renewed = max(timezone.now() + self.lasts, self.until + dt.timedelta(microseconds=1))
+        held = ImportRun.objects.filter(pk=self.run_id, leased_until=self.until)
+        if not held.update(leased_until=renewed, **values):
+            raise LeaseLost
+        self.until = renewed
+
+    @contextmanager
+    def page(self) -> Iterator[dict[str, Any]]:
+        """One page in one transaction: put what the run's counters gain into the dictionary that this gives.
+
+        Raises Cancelled, before anything is written, when the run is to be cancelled.
+        """
+        if ImportRun.objects.filter(pk=self.run_id, cancel_requested=True).exists():
+            raise Cancelled
+        before = self.until
+        try:
+            with transaction.atomic():
+                gains: dict[str, Any] = {}
+                yield gains
+                self.write(**{name: F(name) + gain for name, gain in gains.items() if gain})
+        except BaseException:
+            self.until = before
+            raise
+
+    def end(self, status: RunStatus, message: str, **values: Any) -> None:
+        """Let go of the run in its final or waiting state."""
+        now = timezone.now()
+        if status in ENDED or status == RunStatus.PLANNED:
+            values["finished_at"] = now
+        held = ImportRun.objects.filter(pk=self.run_id, leased_until=self.until)
+        if not held.update(leased_until=None, status=status, message=message, cancel_requested=False, **values):
+            raise LeaseLost
+
+
+def claim(run_id: int, lasts: dt.timedelta = LEASE) -> Lease | None:
+    """Take a run that is waiting for a worker or whose worker is dead; None when there is nothing to take."""
+    now = timezone.now()
+    free = Q(leased_until=None) | Q(leased_until__lt=now)
+    lease = Lease(run_id, now + lasts, lasts)
+    won = ImportRun.objects.filter(free, pk=run_id, status__in=WORKING).update(leased_until=lease.until)
+    return lease if won else None
+
+
+def create(directory: Directory, *, preview: bool, actor: str, trigger: Trigger) -> ImportRun:
+    """Queue a run; raise ImportRefused when the directory already has one, or is not to be imported."""
+    if not directory.enabled:
+        raise ImportRefused(f"{directory.name} is switched off. Switch it on first, on its page under Directories.")
+    provisioning = getattr(directory, "provisioning", None)
+    if provisioning is None or not provisioning.import_users:
+        raise ImportRefused(
+            f'Import is switched off for {directory.name}. Switch on "Import users" in its provisioning features.'
+        )
+    try:
+        with transaction.atomic():
+            return ImportRun.objects.create(directory=directory, preview=preview, actor=actor, trigger=trigger)
+    except IntegrityError:
+        raise ImportRefused(_already(directory)) from None
+
+
+def _already(directory: Directory) -> str:
+    waiting = directory.import_runs.filter(status=RunStatus.APPROVAL).exists()
+    if waiting:
+        return f"An import of {directory.name} is waiting for approval. Approve or cancel it first."
+    return f"An import of {directory.name} is already running. Wait until it has finished, or cancel it first."
+
+
+def prune_previews(run: ImportRun) -> None:
+    """End older previews of the directory that nobody applied, and drop their plans: this run replaces them."""
+    older = ImportRun.objects.filter(directory=run.directory_id, status=RunStatus.PLANNED).exclude(pk=run.pk)
+    ids = list(older.values_list("pk", flat=True))
+    if ids:
+        older.update(status=RunStatus.CANCELLED, message="Replaced by a newer run.")
+        drop_plans(ids)
+
+
+def drop_plans(run_ids: list[int]) -> None:
+    """Delete the planned changes of these runs, without loading them."""
+    PlannedChange.objects.filter(run__in=run_ids)._raw_delete(PlannedChange.objects.db)
+
+
+def summary(run: ImportRun) -> str:
+    """Return the final message of a run."""
+    changed = run.created + run.updated + run.deactivated
+    return (
+        f"Imported {changed:,} {'user' if changed == 1 else 'users'} from {run.directory.name}: "
+        f"{run.created:,} created, {run.updated:,} updated, {run.deactivated:,} deactivated, "
+        f"{run.errors:,} {'error' if run.errors == 1 else 'errors'}"
+    )
+
+
+COUNTED = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.DEACTIVATE: "deactivated",
+    Action.LINK: "unchanged",
+    Action.ERROR: "errors",
+}

@@ -1,0 +1,93 @@
+"""What can only be planned once the whole directory was read: rows that claim the same new user, and leavers."""
+
+from collections.abc import Iterator
+
+from django.db.models import Count, Min, Q, QuerySet
+
+from directories.config import DirectoryConfig
+from provisioning.imports.bitmap import Bitmap
+from provisioning.imports.plan import ERROR, Planned
+from provisioning.models import Account, ImportRun, PlannedChange
+from provisioning.models.imports import Action
+
+CHUNK = 1000
+SCAN = 20_000
+CLAIMS = {
+    "key_folded": "Another row of this import has the same user name. Remove one of them in the directory.",
+    "remote_id": "Another row of this import has the same key. Remove one of them in the directory.",
+    "match_value": "Another row of this import matches the same person. Remove one of them in the directory.",
+}
+
+
+def duplicates(run: ImportRun) -> Iterator[tuple[str, list[int]]]:
+    """Yield planned creations that an earlier row makes already, at most CHUNK ids at a time, with the reason.
+
+    The database finds them by grouping, so that no list of names is held in memory. The caller makes them errors before
+    it asks for the next ones.
+    """
+    creations = PlannedChange.objects.filter(run=run, action=Action.CREATE)
+    for claim, reason in CLAIMS.items():
+        groups = creations.exclude(**{claim: ""}).order_by().values(claim)
+        twice = groups.annotate(first=Min("pk"), rows=Count("pk")).filter(rows__gt=1)
+        while found := list(twice[:CHUNK]):
+            names, firsts = [group[claim] for group in found], [group["first"] for group in found]
+            rest = creations.filter(**{f"{claim}__in": names}).exclude(pk__in=firsts)
+            while ids := list(rest.order_by().values_list("pk", flat=True)[:CHUNK]):
+                yield reason, ids
+
+
+def leavers(config: DirectoryConfig, seen: Bitmap) -> Iterator[list[Planned]]:
+    """Yield a planned deactivation for every account that an earlier crawl saw and this complete one did not.
+
+    Only ids are read of the accounts that are there; details follow for those that are missing.
+    """
+    missing: list[int] = []
+    last = 0
+    while ids := list(_seen_before(config, last)[:SCAN]):
+        last = ids[-1]
+        missing += [pk for pk in ids if pk not in seen]
+        while len(missing) >= CHUNK:
+            yield _deactivations(config, missing[:CHUNK])
+            del missing[:CHUNK]
+    if missing:
+        yield _deactivations(config, missing)
+
+
+def known_accounts(directory_id: int) -> int:
+    """Return how many people came from the directory before and are active: what the guard's per cent are of."""
+    return _from(directory_id).count()
+
+
+def _from(directory_id: int) -> QuerySet[Account]:
+    return Account.objects.filter(~Q(seen_digest=""), directory_id=directory_id, user__is_active=True)
+
+
+def _seen_before(config: DirectoryConfig, after: int) -> QuerySet[Account, int]:
+    assert config.id is not None
+    return _from(config.id).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
+
+
+def _deactivations(config: DirectoryConfig, account_ids: list[int]) -> list[Planned]:
+    accounts = Account.objects.filter(pk__in=account_ids).select_related("user").order_by("pk")
+    return [_deactivation(config, account) for account in accounts if account.user is not None]
+
+
+def _deactivation(config: DirectoryConfig, account: Account) -> Planned:
+    user = account.user
+    assert user is not None
+    if user.is_staff or user.is_superuser:
+        message = (
+            f"{user.username} is missing from {config.name}, but is a member of the portal's staff, "
+            "and an import never changes staff."
+        )
+        return Planned(ERROR, user.username, account.remote_id, user.pk, account.pk, message=message)
+    return Planned(
+        Action.DEACTIVATE,
+        user.username,
+        account.remote_id,
+        user.pk,
+        account.pk,
+        {"profile.active": True},
+        {"profile.active": False},
+        message=f"Missing from {config.name}",
+    )
