@@ -124,8 +124,10 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
-    "django.contrib.auth.hashers.BCryptPasswordHasher",
-    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "directories.hashers.BCryptPasswordHasher",
+    "directories.hashers.ScryptPasswordHasher",
+    "directories.hashers.SSHAPasswordHasher",
+    "directories.hashers.BinarySaltPBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

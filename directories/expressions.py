@@ -241,6 +241,8 @@ def _check(node: nodes.Node, scope: str, depth: int = 0) -> Iterator[str]:
 
 
 def _read(node: nodes.Getattr | nodes.Getitem, scope: str) -> Iterator[str]:
+    if isinstance(node.node, nodes.Name):
+        _known(node.node.name, ["value", scope], "name", node.lineno)
     of_names = isinstance(node.node, nodes.Name) and node.node.name == scope
     if isinstance(node, nodes.Getattr):
         if not of_names:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
+from operator import itemgetter
 from typing import NamedTuple
 
 from directories.attributes import Kind, Person, PortalAttribute, Type, Value
@@ -22,6 +23,7 @@ Target = tuple[Kind, str]
 Catalogue = Mapping[Target, PortalAttribute]
 IN, OUT, BOTH = "in", "out", "both"
 _LAYOUTS = 64
+_FIRST = itemgetter(0)
 
 
 class MappingError(ConnectorError):
@@ -114,6 +116,7 @@ class Mapper:
             values[reader.target] = value
         for _, reader in plan:
             if reader.required and values.get(reader.target, ...) in (None, ""):
+                del values[reader.target]
                 problems.append(f"{reader.label} is required and empty.")
         return Inbound(values, problems)
 
@@ -203,12 +206,8 @@ def digest(values: Mapping[str, Value] | Mapping[Target, Value], key: bytes) -> 
     that nobody who reads the database can try values against it.
     """
     parts = [(_label(name), value if type(value) is str and value else _plain(value)) for name, value in values.items()]
-    parts.sort(key=_first)
+    parts.sort(key=_FIRST)
     return blake2b(repr(parts).encode("utf-8", "surrogatepass"), key=_short(key), digest_size=16).hexdigest()
-
-
-def _first(part: tuple[str, object]) -> str:
-    return part[0]
 
 
 @lru_cache(maxsize=4096)
