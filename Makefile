@@ -1,0 +1,58 @@
+# Rollcall's commands. `make` alone lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+N ?= 10000
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench lock clean reset
+
+help: ## Show this list
+	@echo "Usage: make COMMAND [VARIABLE=value]"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "The portal: 'make run', then open the address that it prints. Ctrl-C stops it; its data stays in var/."
+
+run: $(VENV)/.run ## Start the portal with its demo (PORT=8000); everything it needs is installed first
+	@PORT=$(PORT) $(BIN)/python -m config.embedded
+
+test: $(VENV)/.dev ## Run the tests on real servers (TESTS=path, JOBS=2); missing servers come from Debian's packages
+	@config/bin/servers
+	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+lint: $(VENV)/.dev ## Check style, types, import directions, settings and migrations
+	@config/bin/lint
+
+format: $(VENV)/.dev ## Rewrite the code in the house's format
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## Measure imports and deliveries on PostgreSQL (N=10000 users) and print a table
+	@config/bin/servers
+	@$(BIN)/python -m tests.bench $(N)
+
+lock: $(VENV)/.run ## Resolve the dependencies of pyproject.toml anew into requirements.lock and requirements-dev.lock
+	@config/bin/lock
+
+clean: ## Remove the virtual environment, collected static files and caches; the data in var/ stays
+	rm -rf $(VENV) staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+reset: ## Remove the demo's data and secrets too (var/); the next run begins anew
+	rm -rf var
+
+$(VENV)/bin/python:
+	@config/bin/venv $(VENV)
+
+$(VENV)/.run: requirements.lock | $(VENV)/bin/python
+	@echo "Installing Rollcall's dependencies (once)..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock | $(VENV)/bin/python
+	@echo "Installing the developers' dependencies (once)..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,156 @@
+"""``make run``: the portal with everything it needs as one foreground program.
+
+It makes the secrets once, brings the data up to date, runs the Procfile (web, worker, beat) and says where to sign in.
+Ctrl-C, SIGTERM and a closed terminal stop all of it.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import honcho.manager
+from cryptography.fernet import Fernet
+from honcho.environ import parse_procfile
+from honcho.printer import Message, Printer
+
+from config.env import BASE_DIR
+
+STOP_SECONDS = 20  # deliveries in flight get this long to end
+READY_SECONDS = 60
+
+
+class Refused(Exception):
+    """The portal cannot start; the message says why and what to do."""
+
+
+class QuietPrinter(Printer):  # type: ignore[misc]
+    """Prints what the portal's processes say, and not that they start and stop."""
+
+    def write(self, message: Message) -> None:
+        """Leave out honcho's own lines."""
+        if message.name != honcho.manager.SYSTEM_PRINTER_NAME:
+            super().write(message)
+
+
+def write_secrets(path: Path) -> bool:
+    """Write fresh secrets to ``path``, readable by its owner only; False when the file is there already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = (
+        "# Secrets of this portal, made by `make run`. Losing ENCRYPTION_KEYS loses every stored credential.\n"
+        f"SECRET_KEY={secrets.token_urlsafe(50)}\n"
+        f"ENCRYPTION_KEYS={Fernet.generate_key().decode()}\n"
+        "HTTPS=false\n"
+    )
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    return True
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise Refused when the port cannot be listened on."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError:
+            raise Refused(
+                f"Port {port} is taken by another program. Choose another one, for example: make run PORT={port + 1}"
+            ) from None
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the data folder; raise Refused when another ``make run`` holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused("This portal runs already (in another terminal?). Stop it there first.") from None
+        yield
+
+
+def prepare() -> str:
+    """Migrate, collect static files and load the demo; return the administrator's password when it is new."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "prepare"], cwd=BASE_DIR, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise Refused("The portal's data could not be brought up to date; the lines above say why.")
+    password: str = json.loads(done.stdout)["password"]
+    return password
+
+
+def welcome(address: str, password: str) -> str:
+    """Return the lines that a newcomer reads first."""
+    login = (
+        f"  Password: {password}\n            (shown this once and stored nowhere in clear)"
+        if password
+        else "  Password: as before; to set a new one: .venv/bin/python manage.py changepassword admin"
+    )
+    return f"\n  Rollcall is ready: {address}\n\n  User name: admin\n{login}\n\n  Ctrl-C stops it; the data stays.\n"
+
+
+def announce(address: str, password: str) -> None:
+    """Print the welcome as soon as the portal says that all its parts are ready."""
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"{address}/readyz", timeout=5):  # noqa: S310 (our own address)
+                print(welcome(address, password), flush=True)  # noqa: T201
+                return
+        except OSError:
+            time.sleep(0.2)
+    print(f"The portal is not ready after {READY_SECONDS} seconds: see {address}/readyz", flush=True)  # noqa: T201
+
+
+def run(address: str, password: str) -> int:
+    """Run the Procfile until a signal or the end of one of its programs, and return the exit code."""
+    honcho.manager.KILL_WAIT = STOP_SECONDS
+    manager = honcho.manager.Manager(QuietPrinter(sys.stdout))
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
+    for name, command in parse_procfile((BASE_DIR / "Procfile").read_text()).processes.items():
+        manager.add_process(name, command, env=environment, cwd=str(BASE_DIR))
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    threading.Thread(target=announce, args=(address, password), daemon=True).start()
+    manager.loop()
+    asked_to_stop = manager.returncode in {130, 143}
+    if not asked_to_stop:
+        print("One of the portal's programs ended, so the others were stopped; the lines above say why.")  # noqa: T201
+    return 0 if asked_to_stop else manager.returncode or 1
+
+
+def main() -> int:
+    """Start the embedded portal."""
+    host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000"))
+    folder = Path(os.environ.get("ROLLCALL_VAR_DIR", BASE_DIR / "var"))
+    try:
+        with only_one(folder):
+            check_port(host, port)
+            write_secrets(Path(os.environ.get("ROLLCALL_ENV_FILE", BASE_DIR / "var" / "rollcall.env")))
+            return run(f"http://localhost:{port}", prepare())
+    except Refused as refusal:
+        print(refusal, file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

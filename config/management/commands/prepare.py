@@ -1,0 +1,23 @@
+"""``manage.py prepare``: what ``make run`` does before it starts the portal's programs."""
+
+import json
+import sys
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from provisioning.demo import load_demo
+
+
+class Command(BaseCommand):
+    """Migrates the database, collects static files and loads the demo; writes one line of JSON for the caller."""
+
+    help = "Bring the embedded portal's data up to date; used by `make run`."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it; progress goes to stderr, the new administrator's password (or "") to stdout."""
+        self.stderr.write("Bringing the database up to date...")
+        call_command("migrate", interactive=False, verbosity=0, stdout=sys.stderr)
+        call_command("collectstatic", interactive=False, verbosity=0, stdout=sys.stderr)
+        self.stdout.write(json.dumps({"password": load_demo().password}))

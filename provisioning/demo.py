@@ -1,0 +1,133 @@
+"""The demo: the walk-through's APPSDB in SQLite beside the portal's database, described and ready to be imported.
+
+Loading it again changes nothing that is there already, so that a newcomer's own edits stay.
+"""
+
+import csv
+import secrets
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from directories.attributes import Kind
+from directories.examples import UserTable, statements
+from directories.models import (
+    AttributeMapping,
+    Directory,
+    InitialPassword,
+    OnLeave,
+    Operation,
+    PasswordStorage,
+    ProvisioningSettings,
+    QueryTemplate,
+)
+from provisioning.models import User
+from provisioning.models.people import fold
+
+NAME = "APPSDB"
+ADMINISTRATOR = "admin"
+DEFAULT_PASSWORD = "defaultPassword123#"  # the walk-through's own
+OPERATIONS = (Operation.IMPORT, Operation.CHECK, Operation.CREATE, Operation.UPDATE, Operation.DELETE)
+MAPPING = {"FIRSTNAME": "first_name", "LASTNAME": "last_name", "EMAIL_ADDRESS": "email"}
+PEOPLE = Path(__file__).with_name("demo_people.csv")
+USERS_TABLE = """
+CREATE TABLE USERS (
+    USERNAME VARCHAR(255) PRIMARY KEY,
+    PASSWORD VARCHAR(255),
+    FIRSTNAME VARCHAR(255),
+    LASTNAME VARCHAR(255),
+    EMAIL_ADDRESS VARCHAR(255)
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What was loaded. ``password`` is the administrator's when it was made just now, "" on later loads."""
+
+    directory: Directory
+    database: Path
+    password: str
+
+
+def load_demo() -> Demo:
+    """Make whatever of the demo is missing: the database, the administrator, the directory."""
+    database = Path(settings.VAR_DIR) / "appsdb.sqlite3"
+    if not database.exists():
+        _write_database(database)
+    with transaction.atomic():
+        return Demo(_directory(database), database, _administrator())
+
+
+def _write_database(path: Path) -> None:
+    """Write the user table with its 200 people; the file appears whole or not at all."""
+    unfinished = path.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    with PEOPLE.open(encoding="utf-8", newline="") as file:
+        rows = [
+            (row["username"], DEFAULT_PASSWORD, row["first_name"], row["last_name"], f"{row['username']}@example.org")
+            for row in csv.DictReader(file)
+        ]
+    with closing(sqlite3.connect(unfinished)) as connection, connection:
+        connection.execute(USERS_TABLE)
+        connection.executemany("INSERT INTO USERS VALUES (?, ?, ?, ?, ?)", rows)
+    unfinished.rename(path)
+
+
+def _administrator() -> str:
+    if User.objects.filter(username_key=fold(ADMINISTRATOR)).exists():
+        return ""
+    password = secrets.token_urlsafe(12)
+    User.objects.create_superuser(ADMINISTRATOR, password, display_name="Administrator")
+    return password
+
+
+def _directory(database: Path) -> Directory:
+    found = Directory.objects.filter(name__iexact=NAME).first()
+    if found is not None:
+        return found
+    directory = Directory.objects.create(
+        name=NAME,
+        kind="sqlite",
+        is_default=not Directory.objects.filter(is_default=True).exists(),
+        description="The demo: a table of 200 people beside the portal's own database. Press Import users to begin.",
+        settings={
+            "database": str(database),
+            "user_table": "USERS",
+            "username_column": "USERNAME",
+            "password_column": "PASSWORD",
+        },
+    )
+    examples = statements(UserTable("sqlite"))
+    QueryTemplate.objects.bulk_create(
+        QueryTemplate(directory=directory, operation=operation, position=position, sql=sql)
+        for operation in OPERATIONS
+        for position, sql in enumerate(examples[operation])
+    )
+    AttributeMapping.objects.bulk_create(
+        AttributeMapping(
+            directory=directory,
+            directory_attribute=theirs,
+            kind=Kind.PROFILE.value,
+            portal_attribute=ours,
+            position=position,
+        )
+        for position, (theirs, ours) in enumerate(MAPPING.items())
+    )
+    ProvisioningSettings.objects.create(
+        directory=directory,
+        import_users=True,
+        create_users=True,
+        update_users=True,
+        delete_users=True,
+        on_deactivate=OnLeave.LEAVE,
+        on_delete=OnLeave.DELETE,
+        initial_password=InitialPassword.FIXED,
+        fixed_password=DEFAULT_PASSWORD,
+        password_storage=PasswordStorage.PLAIN,
+    )
+    return directory
