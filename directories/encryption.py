@@ -32,6 +32,15 @@ def decrypt(token: str) -> str:
         ) from None
 
 
+def rotate(token: str) -> str | None:
+    """Return the token under the first key, None when it is already; ImproperlyConfigured when no key opens it."""
+    try:
+        Fernet(settings.ENCRYPTION_KEYS[0]).decrypt(token.encode())
+    except InvalidToken:
+        return encrypt(decrypt(token))
+    return None
+
+
 class EncryptedJSONField(models.TextField[Any, Any]):
     """A JSON value that is only ever stored as one Fernet token; it cannot be filtered or ordered by."""
 
