@@ -28,6 +28,7 @@ from config.env import BASE_DIR
 
 STOP_SECONDS = 20  # deliveries in flight get this long to end
 READY_SECONDS = 60
+ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"  # in a container, for a try
 
 
 class Refused(Exception):
@@ -115,7 +116,7 @@ def announce(address: str, password: str) -> None:
                 print(welcome(address, password), flush=True)  # noqa: T201
                 return
         except OSError:
-            time.sleep(0.2)
+            time.sleep(0.5)
     print(f"The portal is not ready after {READY_SECONDS} seconds: see {address}/readyz", flush=True)  # noqa: T201
 
 
@@ -124,7 +125,8 @@ def run(address: str, password: str) -> int:
     honcho.manager.KILL_WAIT = STOP_SECONDS
     manager = honcho.manager.Manager(QuietPrinter(sys.stdout))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
+    environment = {"LOG_LEVEL": "WARNING", "PYTHONWARNINGS": ROOT_IS_FINE} | os.environ
+    environment |= {"PATH": path, "PYTHONUNBUFFERED": "1"}
     for name, command in parse_procfile((BASE_DIR / "Procfile").read_text()).processes.items():
         manager.add_process(name, command, env=environment, cwd=str(BASE_DIR))
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
