@@ -1,0 +1,29 @@
+"""The admin's SQL with ``##NAME##`` placeholders: read, checked, bound and planned for import. Pure: no database."""
+
+from directories.query_templates.errors import TemplateError
+from directories.query_templates.identifiers import column_name, sql_of, table_name
+from directories.query_templates.importing import ImportPlan, PageQuery, plan_import, slow_reason
+from directories.query_templates.names import Values, fold, nearest
+from directories.query_templates.splice import Slot
+from directories.query_templates.template import PASSWORD, Bound, Template, check, dialect_of, parse
+
+__all__ = [
+    "PASSWORD",
+    "Bound",
+    "ImportPlan",
+    "PageQuery",
+    "Slot",
+    "Template",
+    "TemplateError",
+    "Values",
+    "check",
+    "column_name",
+    "dialect_of",
+    "fold",
+    "nearest",
+    "parse",
+    "plan_import",
+    "slow_reason",
+    "sql_of",
+    "table_name",
+]

@@ -1,0 +1,188 @@
+"""What kinds of statement an operation may hold, checked on the parsed tree."""
+
+from collections.abc import Iterator, Mapping
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
+from sqlglot.tokenizer_core import TokenType
+
+from directories.query_templates.errors import TemplateError
+from directories.query_templates.scan import Source
+
+READS = frozenset({"import", "check"})
+WITH_PASSWORD = frozenset({"create", "set_password"})
+_SELECT, _FUNCTION, _INSERT, _COPY, _UPDATE, _DELETE = "SELECT", "function", "INSERT", "copy", "UPDATE", "DELETE"
+# Further statements of an operation keep other tables in step, so an operation allows more than its own verb. ``copy``
+# is INSERT ... SELECT, with which a delete keeps a record of the leaver; ``function`` is SELECT add_user(...).
+ALLOWED: Mapping[str, tuple[str, ...]] = {
+    "import": (_SELECT,),
+    "check": (_SELECT,),
+    "create": (_INSERT, _COPY, _UPDATE, _FUNCTION),
+    "update": (_UPDATE, _INSERT, _COPY, _FUNCTION),
+    "delete": (_DELETE, _UPDATE, _COPY, _FUNCTION),
+    "disable": (_UPDATE, _DELETE, _INSERT, _COPY, _FUNCTION),
+    "enable": (_UPDATE, _DELETE, _INSERT, _COPY, _FUNCTION),
+    "set_password": (_UPDATE, _INSERT, _FUNCTION),
+}
+_WORDS = {
+    "import": "An import query is a SELECT.",
+    "check": "A check query is a SELECT.",
+    "create": "A create query is an INSERT; an UPDATE or a SELECT of a function may follow it.",
+    "update": "An update query is an UPDATE; an INSERT or a SELECT of a function may stand beside it.",
+    "delete": "A delete query is a DELETE or an UPDATE; INSERT ... SELECT may stand before it.",
+    "disable": "A disable query is an UPDATE, a DELETE or an INSERT.",
+    "enable": "An enable query is an UPDATE, a DELETE or an INSERT.",
+    "set_password": "A set password query is an UPDATE.",
+}
+_CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
+_FORBIDDEN = (
+    *(exp.Create, exp.Drop, exp.Alter, exp.TruncateTable, exp.Grant, exp.Revoke),
+    *(exp.Command, exp.Set, exp.Use, exp.Copy),
+)
+_FIRST = {TokenType.SELECT, TokenType.WITH, TokenType.INSERT, TokenType.UPDATE, TokenType.DELETE, TokenType.L_PAREN}
+
+
+def parse_statement(source: Source, operation: str) -> exp.Expr:
+    """Parse the one statement of ``source`` and check its kind; raise TemplateError."""
+    if operation not in ALLOWED:
+        raise ValueError(f"unknown operation {operation!r}")
+    if not source.tokens:
+        raise TemplateError("Write a statement, or remove this row.")
+    first = source.tokens[0]
+    if first.token_type not in _FIRST:
+        word = source.unmask(first.text)[:30]
+        raise source.error(first.start, f"{_WORDS[operation]} It cannot begin with {word}.")
+    separator = next((token for token in source.tokens[:-1] if token.token_type == TokenType.SEMICOLON), None)
+    if separator is not None:
+        raise source.error(separator.start, "Only one statement a row; put the next one into its own row.")
+    tree = _parse(source)
+    _check_kind(source, tree, operation)
+    _check_reach(source, tree, operation)
+    _check_markers(source, tree)
+    return tree
+
+
+def _parse(source: Source) -> exp.Expr:
+    try:
+        trees = [
+            tree for tree in sqlglot.parse(source.masked, read=source.dialect, error_level=ErrorLevel.RAISE) if tree
+        ]
+    except ParseError as error:
+        raise _unreadable(source, error) from None
+    except SqlglotError:
+        raise TemplateError("The statement cannot be read; check its quotes and brackets.") from None
+    except RecursionError:
+        raise TemplateError("The statement is nested too deeply.") from None
+    if len(trees) != 1 or not isinstance(trees[0], exp.Expr):
+        raise TemplateError("Only one statement a row; put the next one into its own row.")
+    return trees[0]
+
+
+def _unreadable(source: Source, error: ParseError) -> TemplateError:
+    found = error.errors[0] if error.errors else {}
+    word = str(found.get("highlight") or "")
+    line, column = int(found.get("line") or 1), int(found.get("col") or 1)
+    near = f" near {source.unmask(word)[:60]}" if word else ""
+    return TemplateError(
+        f"The statement cannot be read{near}; check the words before it.", line, max(column - len(word) + 1, 1)
+    )
+
+
+def kind_of(tree: exp.Expr) -> str:
+    """Return SELECT, function, INSERT, copy, UPDATE, DELETE or "" for a statement of another kind."""
+    if isinstance(tree, exp.Query):
+        tables = [table for table in tree.find_all(exp.Table) if not isinstance(table.this, exp.Func)]
+        calls = isinstance(tree, exp.Select) and not tables and tree.find(exp.Func) is not None
+        return _FUNCTION if calls else _SELECT
+    if isinstance(tree, exp.Insert):
+        return _COPY if isinstance(tree.expression, exp.Query) else _INSERT
+    if isinstance(tree, exp.Update):
+        return _UPDATE
+    return _DELETE if isinstance(tree, exp.Delete) else ""
+
+
+def _check_kind(source: Source, tree: exp.Expr, operation: str) -> None:
+    start = source.tokens[0].start
+    kind = kind_of(tree)
+    if kind not in ALLOWED[operation] and not (kind == _FUNCTION and operation in READS):
+        raise source.error(start, _WORDS[operation])
+    if operation in READS and tree.find(*_CHANGES, exp.Into):
+        raise source.error(start, f"{_WORDS[operation]} It must not change anything.")
+    if tree.find(*_FORBIDDEN, exp.Into):
+        raise source.error(start, "Statements that change tables or rights are not allowed here.")
+
+
+def _check_reach(source: Source, tree: exp.Expr, operation: str) -> None:
+    """Refuse a statement that would reach the rows of other users."""
+    if operation in READS and not source.placeholders:
+        raise source.error(0, "This query names no ##NAME##: it would find the same row for every user.")
+    for node in tree.find_all(exp.Update, exp.Delete):
+        verb = "UPDATE" if isinstance(node, exp.Update) else "DELETE"
+        where = node.args.get("where")
+        if where is None:
+            message = f"This {verb} has no WHERE: it would reach every row. Add WHERE with the user's key."
+            raise source.error(_offset(source, verb), message)
+        # A new user may count in a table of totals; any other change is meant for the rows of one user.
+        total = operation == "create" and verb == "UPDATE" and not sentinels(source, node)
+        if not total and not sentinels(source, where):
+            message = f"The WHERE of this {verb} names no ##NAME##: it would reach the same rows for every user."
+            raise source.error(_offset(source, "WHERE"), message)
+        if not _names_a_column(source, where):
+            message = f"The WHERE of this {verb} compares no column: it would reach every row."
+            raise source.error(_offset(source, "WHERE"), message)
+
+
+def _names_a_column(source: Source, where: exp.Expr) -> bool:
+    words = {placeholder.sentinel for placeholder in source.placeholders}
+    return any(column.name not in words for column in where.find_all(exp.Column))
+
+
+def _offset(source: Source, word: str) -> int:
+    return next((token.start for token in source.tokens if token.text.upper() == word), 0)
+
+
+def _check_markers(source: Source, tree: exp.Expr) -> None:
+    """Refuse the driver's own parameter marks: a value comes only from a ``##NAME##``."""
+    kinds = (exp.Placeholder,) if source.dialect in {"mysql", "tsql"} else (exp.Placeholder, exp.Parameter)
+    marker = tree.find(*kinds)
+    if marker is not None:
+        types = {TokenType.PLACEHOLDER, TokenType.COLON, TokenType.PARAMETER}
+        offset = next((token.start for token in source.tokens if token.token_type in types), 0)
+        raise source.error(offset, "A value is written as ##NAME##, not as ?, :name or $1.")
+
+
+def sentinels(source: Source, tree: exp.Expr) -> set[str]:
+    """Return the sentinels that stand in ``tree``, bare or in literals."""
+    return set(_sentinels(source, tree))
+
+
+def _sentinels(source: Source, tree: exp.Expr) -> Iterator[str]:
+    words = [placeholder.sentinel for placeholder in source.placeholders]
+    for node in tree.find_all(exp.Column, exp.Literal, exp.National):
+        text = node.name
+        yield from (word for word in words if word in text)
+
+
+def misplaced(source: Source, tree: exp.Expr) -> Iterator[TemplateError]:
+    """Yield an error for each placeholder that stands where the tree holds a name, not a value."""
+    values: set[str] = set()
+    for node in tree.find_all(exp.Literal, exp.National):
+        values.update(item.sentinel for item in source.placeholders if item.sentinel in node.name)
+    values.update(column.name for column in tree.find_all(exp.Column) if _is_value(column))
+    for item in source.placeholders:
+        if item.sentinel not in values:
+            message = f"##{item.name}## stands where a name belongs (table, column, alias); it can only be a value."
+            yield source.error(item.start, message)
+
+
+def _is_value(column: exp.Column) -> bool:
+    """Return whether a bare word is a value: not qualified, and not the column that an UPDATE sets."""
+    parent = column.parent
+    assigned = (
+        isinstance(parent, exp.EQ)
+        and column.arg_key == "this"
+        and parent.arg_key == "expressions"
+        and isinstance(parent.parent, exp.Update | exp.OnConflict)
+    )
+    return not column.args.get("table") and not assigned
