@@ -35,7 +35,7 @@ class Correlator:
         """Return the accounts with these remote ids: one query."""
         found = Account.objects.filter(directory_id=self.directory_id, remote_id__in=refs)
         rows = found.values_list("remote_id", "id", "seen_digest", "user_id", "state")
-        return {remote_id: KnownAccount(*rest) for remote_id, *rest in rows.iterator(chunk_size=10_000)}
+        return {remote_id: KnownAccount(pk, seen, user, state) for remote_id, pk, seen, user, state in rows}
 
     def match_of(self, values: dict[str, Any]) -> str:
         """Return the row's value of the match attribute in the form in which it is compared, "" for none."""
@@ -57,7 +57,7 @@ class Correlator:
             return {}, set()
         found: dict[str, list[KnownUser]] = {}
         for user in self._matching({row.match: row for row in rows if row.match}):
-            known = _known(user, user.account_here)
+            known = _known(user, _account_here(user))
             found.setdefault(self.match_of(dict(known.values)), []).append(known)
         if self.by_username:
             return found, set()
@@ -67,7 +67,9 @@ class Correlator:
 
     def _matching(self, rows: dict[str, Row]) -> QuerySet[Any]:
         here = FilteredRelation("accounts", condition=Q(accounts__directory=self.directory_id))
-        people = _people().annotate(here=here, account_here=F("here__id"))
+        people = _people().annotate(
+            here=here, here_id=F("here__id"), here_seen=F("here__seen_digest"), here_state=F("here__state")
+        )
         if self.match in FOLDED:
             return people.filter(**{f"{FOLDED[self.match]}__in": list(rows)})
         exact = {row.values[self.match] for row in rows.values()}
@@ -86,10 +88,15 @@ def _people() -> QuerySet[User]:
     return User.objects.select_related("manager").order_by()
 
 
-def _known(user: User, account_id: int | None = None) -> KnownUser:
+def _account_here(user: Any) -> KnownAccount | None:
+    return KnownAccount(user.here_id, user.here_seen, user.pk, user.here_state) if user.here_id else None
+
+
+def _known(user: User, account: KnownAccount | None = None) -> KnownUser:
     person = person_of(user)
     values = {path(Kind.PROFILE, name): value for name, value in person.profile.items()}
     values |= {path(Kind.CUSTOM_PROFILE, name): value for name, value in person.custom_profile.items()}
     values |= {path(Kind.CUSTOM, name): value for name, value in person.custom.items()}
     values[ACTIVE] = user.is_active
-    return KnownUser(user.pk, user.username, user.is_staff or user.is_superuser, values, account_id)
+    staff = user.is_staff or user.is_superuser
+    return KnownUser(user.pk, user.username, staff, values, user.provisioned, account)

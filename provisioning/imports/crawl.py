@@ -1,4 +1,4 @@
-"""Reading a directory: pages become planned changes, and rows that are as they were before cost one look at a digest."""
+"""Reading a directory: pages become planned changes; a row that is as it was before costs one look at a digest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,13 +8,14 @@ from typing import Any
 from directories.config import DirectoryConfig
 from directories.connectors.base import Page, RemoteAccount
 from directories.encryption import encrypt
-from directories.mapping import Mapper, digest
-from provisioning.digests import digest_key
+from directories.mapping import Mapper
+from provisioning.digests import seen_digest
 from provisioning.imports import plan
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.correlate import Correlator
 from provisioning.imports.echo import Echo
 from provisioning.imports.plan import KnownAccount, KnownUser, Planned, Row
+from provisioning.models.people import fold
 from provisioning.people import catalogue
 
 TWICE = "Two rows of this import belong to {who}. Remove one of them in the directory."
@@ -37,13 +38,12 @@ class Crawler:
         self.config = config
         self.mapper = Mapper(config.rules, catalogue())
         self.correlator = Correlator(config.id, config.features.match_attribute)
-        self.echo = Echo(config, self.mapper)
+        self.echo = Echo(self.mapper)
         self.passwords = config.features.import_passwords
         self.accounts = Bitmap()
         self.users = Bitmap()
         self.blanked = 0
         self.unreadable = 0
-        self._key = digest_key()
 
     def page(self, page: Page) -> Seen:
         """Plan one page: one query when nothing changed, up to three more for rows that are new or differ."""
@@ -78,10 +78,10 @@ class Crawler:
         """Return the digest of the row under this mapping, then that of its password when passwords are imported."""
         values = dict(remote.attributes)
         values["\0key"], values["\0enabled"], values["\0mapping"] = remote.key, remote.enabled, self.mapper.version
-        row_digest = digest(values, self._key)
+        row_digest = seen_digest(values)
         if not self.passwords:
             return row_digest
-        return f"{row_digest}:{digest({'password': remote.password}, self._key)[:24]}"
+        return f"{row_digest}:{seen_digest({'password': remote.password})[:24]}"
 
     def _plan(self, rows: Sequence[Row]) -> list[Planned]:
         for row in rows:
@@ -91,21 +91,23 @@ class Crawler:
             row.match = self.correlator.match_of(row.values)
         linked = {row.account.user_id for row in rows if row.account and row.account.user_id}
         by_id = self.correlator.users_by_id(linked)
-        by_match, taken = self.correlator.users_by_match(row for row in rows if not row.account)
+        by_match, taken = self.correlator.users_by_match(
+            row for row in rows if not row.account or not row.account.user_id
+        )
         return [self._plan_row(row, by_id, by_match, taken) for row in rows]
 
     def _plan_row(
         self, row: Row, by_id: dict[int, KnownUser], by_match: dict[str, list[KnownUser]], taken: set[str]
     ) -> Planned:
-        if row.account is not None:
-            user = by_id.get(row.account.user_id or 0)
-            if user is None and row.account.state != plan.ABSENT:
-                return plan.error(row.remote, deleted(self.config.name), row.account)
+        if row.account is not None and row.account.user_id:
+            user = by_id.get(row.account.user_id)
         else:
             found = by_match.get(row.match, [])
             if problem := self._mismatch(row, found, taken):
-                return plan.error(row.remote, problem)
+                return plan.error(row.remote, problem, row.account)
             user = found[0] if found else None
+        if user is None and row.account is not None and row.account.state != plan.ABSENT:
+            return plan.error(row.remote, deleted(self.config.name), row.account)
         if user is not None and not self._first(user, row):
             return plan.error(row.remote, TWICE.format(who=user.username), row.account)
         planned = plan.plan_row(row, user)
@@ -116,15 +118,15 @@ class Crawler:
         if len(found) > 1:
             names = ", ".join(user.username for user in islice(found, 3))
             return f"Several users have the value by which this row is matched: {names}. Make it unique."
-        if not found and plan.fold(row.username) in taken:
+        if not found and fold(row.username) in taken:
             return f"The user name {row.username} belongs to someone whose match attribute has another value."
         return ""
 
     def _first(self, user: KnownUser, row: Row) -> bool:
         """Mark the user, and the account that they have here; False when an earlier row belongs to them."""
         first = self.users.add(user.id)
-        if row.account is None and user.account_id is not None:
-            first = self.accounts.add(user.account_id) and first
+        if user.account is not None:
+            first = self.accounts.add(user.account.id) and first
         return first
 
     def _finish(self, planned: Planned, row: Row, user: KnownUser | None) -> Planned:
@@ -132,7 +134,7 @@ class Crawler:
         if planned.action == plan.ERROR:
             return planned
         planned.row |= self._password(row)
-        pushed = self.echo.pushed(user, planned.after, row.remote)
+        pushed = self.echo.pushed(user, planned.key, planned.after, row.remote)
         if pushed:
             planned.row["pushed"] = pushed
         return planned

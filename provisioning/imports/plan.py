@@ -21,7 +21,7 @@ from directories.mapping import Target
 
 USERNAME, ACTIVE, MANAGER = "profile.username", "profile.active", "profile.manager"
 CREATE, UPDATE, LINK, ERROR = "create", "update", "link", "error"
-ABSENT, DISABLED = "absent", "disabled"
+ABSENT, ACTIVE_STATE, DISABLED = "absent", "active", "disabled"
 MAX_KEY, MAX_REMOTE_ID, MAX_USERNAME = 255, 512, 150
 _USERNAME = re.compile(r"[^\s\x00-\x1f\x7f]+( [^\s\x00-\x1f\x7f]+)*")
 
@@ -44,7 +44,8 @@ class KnownUser:
     username: str
     staff: bool
     values: Mapping[str, Any]
-    account_id: int | None = None
+    provisioned: bool = True
+    account: KnownAccount | None = None
 
 
 @dataclass(slots=True)
@@ -162,14 +163,15 @@ def plan_row(row: Row, user: KnownUser | None) -> Planned:
             "of the import, or manage this person in the portal.",
             row.account,
         )
-    after = _wanted(row, user)
+    account = row.account or user.account
+    after = _wanted(row, user, account)
     before = {name: user.values.get(name) for name in after}
     return Planned(
         UPDATE if after else LINK,
         user.username,
         row.remote.ref,
         user.id,
-        row.account.id if row.account else user.account_id,
+        account.id if account else None,
         before,
         after,
         _payload(row),
@@ -199,24 +201,30 @@ def username_problem(username: str) -> str:
     return ""
 
 
-def _wanted(row: Row, user: KnownUser) -> dict[str, Any]:
+def _wanted(row: Row, user: KnownUser, account: KnownAccount | None) -> dict[str, Any]:
     """Return the values that differ. A user name never changes."""
     values = {name: value for name, value in row.values.items() if name != USERNAME}
-    if ACTIVE not in values and (active := _state(row)) is not None:
+    if ACTIVE not in values and (active := _state(row.remote.enabled, account)) is not None:
         values[ACTIVE] = active
-    return {name: value for name, value in values.items() if value != user.values.get(name)}
+    return {name: value for name, value in values.items() if _differs(name, value, user.values.get(name))}
 
 
-def _state(row: Row) -> bool | None:
+def _differs(name: str, value: Any, held: Any) -> bool:
+    """Compare; a manager is a user name, and those have no case."""
+    if name == MANAGER and value and held:
+        return str(value).casefold() != str(held).casefold()
+    return bool(value != held)
+
+
+def _state(enabled: bool | None, known: KnownAccount | None) -> bool | None:
     """Return the state that the row asks for, None when it says nothing new.
 
-    A leaver who is back is active again. Otherwise only a change in the directory counts, so that a user whom the
-    helpdesk deactivated in the portal stays so while the directory's own state is the same as before.
+    A leaver (absent, and no digest kept) who is back is active again. Otherwise only a change in the directory counts,
+    so that a user whom the helpdesk deactivated in the portal stays so while the directory's own state is as before.
     """
-    enabled, known = row.remote.enabled, row.account
-    if known is None:
+    if known is None or known.state not in (ABSENT, ACTIVE_STATE, DISABLED):
         return False if enabled is False else None
-    if known.state == ABSENT:
+    if known.state == ABSENT and not known.seen_digest:
         return enabled is not False
     if enabled is None or enabled == (known.state != DISABLED):
         return None

@@ -1,0 +1,105 @@
+"""Applying a plan: exactly its rows, in order, a page a transaction; a crash resumes at the first row not applied."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db import DataError, IntegrityError, transaction
+from django.utils import timezone
+
+from directories.config import DirectoryConfig
+from directories.encryption import decrypt
+from directories.passwords import to_django
+from provisioning import outbox
+from provisioning.imports.lines import Lines
+from provisioning.imports.runs import COUNTED, Lease
+from provisioning.imports.writing import Writer, Written
+from provisioning.models import ImportRun, PlannedChange
+from provisioning.models.imports import Action
+from reports.journal import record_many
+
+PAGE = 1000
+HASHED_AT_ONCE = 100
+REFUSED = "The row could not be written. Import again; if it happens again, check the values of the row."
+
+
+class Applier:
+    """Applies the plan of one run under its lease."""
+
+    def __init__(self, config: DirectoryConfig, run: ImportRun, lease: Lease) -> None:
+        assert config.id is not None
+        self.directory_id = config.id
+        self.run = run
+        self.lease = lease
+        self.writer = Writer(config.id, run.started_at)
+        self.lines = Lines(config.name, run)
+
+    def run_all(self) -> None:
+        """Apply every row that is not applied yet."""
+        for changes in self._pages():
+            passwords = self._passwords(changes)
+            with self.lease.page() as gains:
+                self._page(changes, passwords, gains)
+
+    def _pages(self) -> Iterator[list[PlannedChange]]:
+        last = 0
+        rows = PlannedChange.objects.filter(run=self.run, applied_at=None).order_by("pk")
+        while changes := list(rows.filter(pk__gt=last)[:PAGE]):
+            yield changes
+            last = changes[-1].pk
+
+    def _passwords(self, changes: Sequence[PlannedChange]) -> dict[int, str]:
+        """Return the imported passwords as Django keeps them; hashing is slow, so the lease is renewed meanwhile."""
+        hashed: dict[int, str] = {}
+        for change in changes:
+            if token := change.row.get("password"):
+                hashed[change.pk] = to_django(decrypt(token))
+                if len(hashed) % HASHED_AT_ONCE == 0:
+                    self.lease.write()
+        return hashed
+
+    def _page(self, changes: Sequence[PlannedChange], passwords: Mapping[int, str], gains: dict[str, Any]) -> None:
+        written = self._write(changes, passwords)
+        now = timezone.now()
+        PlannedChange.objects.filter(pk__in=[change.pk for change in changes]).update(applied_at=now)
+        for change in changes:
+            if reason := written.refused.get(change.pk):
+                gains[COUNTED[Action(change.action)]] = gains.get(COUNTED[Action(change.action)], 0) - 1
+                gains["errors"] = gains.get("errors", 0) + 1
+                change.action, change.message = Action.ERROR, reason
+                PlannedChange.objects.filter(pk=change.pk).update(action=change.action, message=reason)
+        gains["applied"] = len(changes)
+        self._forget_passwords(passwords)
+        record_many(self.lines.of(changes, written))
+        flowing = [
+            written.people[change.pk][0]
+            for change in changes
+            if change.pk in written.people and change.action != Action.LINK
+        ]
+        outbox.enqueue_users(flowing, "import", self.run.actor, exclude=self.directory_id)
+
+    def _write(self, changes: Sequence[PlannedChange], passwords: Mapping[int, str]) -> Written:
+        """Write the page at once; when the database refuses it, row by row, so that one bad row stops nobody."""
+        try:
+            with transaction.atomic():
+                return self.writer.write(changes, passwords)
+        except (IntegrityError, DataError):
+            done = Written()
+            for change in changes:
+                try:
+                    with transaction.atomic():
+                        one = self.writer.write([change], passwords)
+                except (IntegrityError, DataError):
+                    one = Written(refused={change.pk: REFUSED})
+                done.people |= one.people
+                done.refused |= one.refused
+                done.linked |= one.linked
+            return done
+
+    def _forget_passwords(self, passwords: Mapping[int, str]) -> None:
+        """Take the tokens out of the plan: a password is kept there only until it is applied."""
+        if not passwords:
+            return
+        rows = list(PlannedChange.objects.filter(pk__in=passwords).only("row"))
+        for change in rows:
+            change.row.pop("password", None)
+        PlannedChange.objects.bulk_update(rows, ["row"], batch_size=PAGE)

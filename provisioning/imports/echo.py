@@ -1,0 +1,46 @@
+"""Nothing echoes back: an imported account whose row already holds what would be pushed counts as pushed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from directories.attributes import Kind, Person
+from directories.connectors.base import ConnectorError, RemoteAccount
+from directories.mapping import Mapper
+from provisioning.compare import differences
+from provisioning.digests import state_digest
+from provisioning.imports.plan import ACTIVE, USERNAME, KnownUser
+from provisioning.models import User
+from provisioning.people import person_of
+
+
+class Echo:
+    """Compares what the outbound mapping would write for a user with the row that they came from."""
+
+    def __init__(self, mapper: Mapper) -> None:
+        self.mapper = mapper
+        self._blank = person_of(User())
+
+    def pushed(self, user: KnownUser | None, username: str, after: Mapping[str, Any], remote: RemoteAccount) -> str:
+        """Return the outbound digest of the user as planned when the row holds just that, else ""."""
+        values = {**(user.values if user else {}), **after}
+        values.setdefault(USERNAME, username)
+        active = values.get(ACTIVE, True) is not False and (user is None or user.provisioned)
+        if not active:
+            return state_digest({}, False) if remote.enabled is False else ""
+        try:
+            desired = self.mapper.outbound(self._person(values, active))
+        except ConnectorError:
+            return ""
+        _, differs = differences(desired, remote.attributes, {})
+        return "" if differs or remote.enabled is False else state_digest(desired, True)
+
+    def _person(self, values: Mapping[str, Any], active: bool) -> Person:
+        parts: dict[str, dict[str, Any]] = {kind.value: {} for kind in Kind}
+        for path, value in values.items():
+            kind, _, name = path.partition(".")
+            parts[kind][name] = value
+        profile = {**self._blank.profile, **parts[Kind.PROFILE], "active": active}
+        return replace(
+            self._blank, profile=profile, custom_profile=parts[Kind.CUSTOM_PROFILE], custom=parts[Kind.CUSTOM]
+        )

@@ -1,0 +1,205 @@
+"""One import from claim to end: crawl, settle, guard, apply. Whatever a dead worker left, running it again is safe."""
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from directories.config import DirectoryConfig, load, open_connector
+from directories.connectors.base import Connector, ConnectorError
+from provisioning.imports import bulk, guard, runs, settle
+from provisioning.imports.apply import Applier
+from provisioning.imports.crawl import Crawler
+from provisioning.imports.managers import link_managers
+from provisioning.imports.plan import MANAGER, Planned
+from provisioning.imports.runs import Cancelled, Lease, LeaseLost
+from provisioning.models import ImportRun, PlannedChange
+from provisioning.models.imports import Action, RunStatus
+from reports.journal import Line, record
+from reports.models import Direction, Operation, Result
+
+PAGE = 2000
+INCOMPLETE = "{name} stopped before its last user was read, so nothing was changed. Import again."
+UNEXPECTED = "The import stopped because of a fault in the portal. The log of the worker has the details; import again."
+log = logging.getLogger(__name__)
+
+
+class Incomplete(Exception):
+    """The crawl or the plan cannot be used; the text says why in a helpdesk's words."""
+
+
+def execute(run_id: int) -> None:
+    """Work on a run that is waiting or whose worker is dead; return at once when there is nothing to do.
+
+    A database that cannot be reached raises: the run keeps its lease until that ends, and is then taken over.
+    """
+    lease = runs.claim(run_id)
+    if lease is None:
+        return
+    run = ImportRun.objects.select_related("directory").get(pk=run_id)
+    try:
+        _work(run, lease)
+    except LeaseLost:
+        log.warning("Import run %s was taken over by another worker.", run_id)
+    except Cancelled:
+        _cancelled(run, lease)
+    except (ConnectorError, Incomplete) as error:
+        _fail(run, lease, str(error))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("Import run %s failed.", run_id)
+        _fail(run, lease, UNEXPECTED)
+
+
+def _work(run: ImportRun, lease: Lease) -> None:
+    config = load(run.directory_id)
+    # The source may take as long as its own time-out for one page; a slow page is not a dead worker.
+    patience = dt.timedelta(seconds=float(config.connector.settings.get("statement_timeout") or 0))
+    lease.lasts = max(runs.LEASE, patience + runs.LEASE / 2)
+    if run.status != RunStatus.APPLYING:
+        objections = _plan(run, config, lease)
+        if run.preview:
+            lease.end(RunStatus.PLANNED, " ".join(objections))
+            return
+        if objections:
+            lease.end(
+                RunStatus.APPROVAL, " ".join([*objections, "Check the list, then approve or cancel this import."])
+            )
+            return
+        lease.write(status=RunStatus.APPLYING, apply_started_at=timezone.now())
+    Applier(config, run, lease).run_all()
+    if any(f"{rule.kind.value}.{rule.portal_attribute}" == MANAGER for rule in config.rules):
+        link_managers(run, lease)
+    run.refresh_from_db()
+    message = runs.summary(run)
+    lease.end(RunStatus.FINISHED, message)
+    _report(run, Result.SUCCESS, message + ".")
+
+
+def _plan(run: ImportRun, config: DirectoryConfig, lease: Lease) -> list[str]:
+    """Read the whole directory and plan; return what the guard objects to."""
+    runs.prune_previews(run)
+    runs.drop_plans([run.pk])
+    zero = dict.fromkeys(runs.COUNTERS, 0)
+    lease.write(status=RunStatus.CRAWLING, started_at=timezone.now(), message="", **zero)
+    run.refresh_from_db()
+    crawler = Crawler(config)
+    with open_connector(config) as connector:
+        lease.write(expected=connector.count())
+        seen = _crawl(run, crawler, connector, lease)
+    for reason, ids in settle.duplicates(run):
+        with lease.page() as gains:
+            rows = PlannedChange.objects.filter(pk__in=ids)
+            changed = rows.update(action=Action.ERROR, message=reason)
+            gains |= {"created": -changed, "errors": changed}
+    return _settle(run, config, crawler, lease, seen)
+
+
+def _crawl(run: ImportRun, crawler: Crawler, connector: Connector, lease: Lease) -> int:
+    """Plan page by page; return the number of rows once the last page was read."""
+    rows = 0
+    for page in connector.accounts(PAGE):
+        seen = crawler.page(page)
+        with lease.page() as gains:
+            _store(run, seen.planned, gains)
+            gains |= {"seen": seen.rows, "unchanged": gains.get("unchanged", 0) + seen.unchanged}
+        rows += seen.rows
+        if page.last:
+            return rows
+    raise Incomplete(INCOMPLETE.format(name=run.directory.name))
+
+
+def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Lease, seen: int) -> list[str]:
+    """Plan the leavers of a complete crawl and ask the guard."""
+    assert config.id is not None
+    known = settle.known_accounts(config.id)
+    features, leavers = config.features, 0
+    if seen == 0 and known and not features.deactivate_missing:
+        raise Incomplete(
+            f"{config.name} gave no users, although {known:,} came from it before. Nothing was changed. "
+            "Check its user table, its filter and the rights of its login."
+        )
+    notes = []
+    if features.deactivate_missing and crawler.unreadable:
+        notes.append(
+            f"{crawler.unreadable:,} rows have a key that cannot be read, so it is not known who is missing: "
+            "nobody is deactivated."
+        )
+    elif features.deactivate_missing:
+        for planned in settle.leavers(config, crawler.accounts):
+            with lease.page() as gains:
+                _store(run, planned, gains)
+            leavers += sum(one.action == Action.DEACTIVATE for one in planned)
+    if notes:
+        log.info("Import run %s: %s", run.pk, notes[0])
+    limits = guard.Limits(
+        features.max_leavers, features.max_leavers_percent, features.max_blanked, features.max_blanked_percent
+    )
+    return guard.objections(guard.Plan(seen, known, leavers, crawler.blanked), limits, config.name)
+
+
+def _store(run: ImportRun, planned: Sequence[Planned], gains: dict[str, Any]) -> None:
+    rows = [
+        {
+            "run_id": run.pk,
+            "action": one.action,
+            "key": one.key,
+            "match_value": one.match,
+            "remote_id": one.remote_id,
+            "user_id": one.user_id,
+            "account_id": one.account_id,
+            "before": one.before,
+            "after": one.after,
+            "row": one.row,
+            "message": one.message,
+        }
+        for one in planned
+    ]
+    bulk.insert(PlannedChange, rows)
+    gains["planned"] = gains.get("planned", 0) + len(rows)
+    for one in planned:
+        counter = runs.COUNTED[Action(one.action)]
+        gains[counter] = gains.get(counter, 0) + 1
+
+
+def _cancelled(run: ImportRun, lease: Lease) -> None:
+    run.refresh_from_db()
+    message = "Cancelled before anything was changed."
+    if run.applied:
+        message = f"Cancelled after {run.applied:,} of {run.planned:,} changes; those are kept."
+    _end(run, lease, RunStatus.CANCELLED, Result.SKIPPED, message)
+
+
+def _fail(run: ImportRun, lease: Lease, message: str) -> None:
+    _end(run, lease, RunStatus.FAILED, Result.FAILED, message)
+
+
+def _end(run: ImportRun, lease: Lease, status: RunStatus, result: Result, message: str) -> None:
+    try:
+        lease.end(status, message)
+    except LeaseLost:
+        log.warning("Import run %s was taken over by another worker.", run.pk)
+    else:
+        _report(
+            run, result, f"Import from {run.directory.name}: {message}" if status != RunStatus.FINISHED else message
+        )
+
+
+def _report(run: ImportRun, result: Result, message: str) -> None:
+    """Record the run itself in the provisioning report."""
+    record(
+        Line(
+            identifier="",
+            application=run.directory.name,
+            direction=Direction.IN,
+            operation=Operation.IMPORT,
+            result=result,
+            message=message,
+            actor=run.actor,
+            run_id=run.pk,
+        )
+    )
