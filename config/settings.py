@@ -66,6 +66,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],  # before unfold's, which it changes
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -189,4 +190,15 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Rollcall",
     "SITE_HEADER": "Rollcall",
     "SITE_SUBHEADER": "User provisioning",
+    "SITE_SYMBOL": "how_to_reg",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.navigation.favicon"}],
+    "STYLES": ["config.navigation.stylesheet"],
+    "DASHBOARD_CALLBACK": "config.dashboard.fill",
+    "SIDEBAR": {"navigation": "config.navigation.sidebar"},
+}
+
+# The pages that the report's lines lead to: column -> model and page; reports itself knows no other app.
+REPORT_LINKS = {
+    "user_id": ("provisioning.User", "admin:provisioning_user_change"),
+    "run_id": ("provisioning.ImportRun", "admin:provisioning_importrun_change"),
 }

@@ -1,0 +1,99 @@
+"""What needs someone's attention, counted cheaply: each count reads an index and stops at a hundred."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
+
+from directories.models import Directory
+from provisioning import heartbeat
+from provisioning.models import Change, ImportRun
+from provisioning.models.imports import RunStatus
+
+CAP = 99
+CAUSES_CAP = 10_000
+WORKER_STALE = dt.timedelta(minutes=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A number beside an entry of the sidebar, in one of unfold's colours."""
+
+    text: str
+    variant: str = "danger"
+
+
+def capped(rows: QuerySet[Any], cap: int = CAP) -> int:
+    """Return the number of rows, at most ``cap`` + 1."""
+    return rows.order_by()[: cap + 1].count()
+
+
+def capped_text(number: int, cap: int = CAP) -> str:
+    """Return the number as text, "99+" past the cap."""
+    return f"{cap:,}+" if number > cap else f"{number:,}"
+
+
+def _badge(rows: QuerySet[Any], variant: str) -> Badge | None:
+    number = capped(rows)
+    return Badge(capped_text(number), variant) if number else None
+
+
+def unreachable_badge() -> Badge | None:
+    """Directories that cannot be reached."""
+    return _badge(unreachable(), "danger")
+
+
+def approval_badge() -> Badge | None:
+    """Imports that wait for an approval."""
+    return _badge(approvals(), "warning")
+
+
+def parked_badge() -> Badge | None:
+    """Changes that a directory refused."""
+    return _badge(Change.objects.filter(parked__isnull=False), "danger")
+
+
+def unreachable() -> QuerySet[Directory]:
+    """Return the directories in use that cannot be reached, the longest first."""
+    return Directory.objects.filter(enabled=True, unreachable_since__isnull=False).order_by("unreachable_since")
+
+
+def approvals() -> QuerySet[ImportRun]:
+    """Return the runs that wait for an approval."""
+    return ImportRun.objects.filter(status=RunStatus.APPROVAL).select_related("directory")
+
+
+def failed_imports(limit: int) -> Sequence[ImportRun]:
+    """Return each directory's newest ended run where that one failed."""
+    newest = (
+        ImportRun.objects.filter(directory=OuterRef("pk"), status__in=[RunStatus.FINISHED, RunStatus.FAILED])
+        .order_by("-created_at")
+        .values("pk")[:1]
+    )
+    runs = Directory.objects.order_by().values_list(Subquery(newest), flat=True)
+    return list(ImportRun.objects.filter(pk__in=runs, status=RunStatus.FAILED).select_related("directory")[:limit])
+
+
+def parked_causes(limit: int) -> Sequence[dict[str, Any]]:
+    """Return directory, cause, number and words of parked changes, the most frequent first.
+
+    Looks at ``CAUSES_CAP`` changes: who has more of them starts with the most frequent cause anyway.
+    """
+    some = Change.objects.filter(parked__isnull=False).order_by("-parked").values("pk")[:CAUSES_CAP]
+    return list(
+        Change.objects.filter(pk__in=some)
+        .values("directory_id", "directory__name", "parked_code")
+        .annotate(number=Count("pk"), message=Max("parked_message"))
+        .order_by("-number")[:limit]
+    )
+
+
+def worker_silence() -> dt.timedelta | None:
+    """Return for how long no worker has shown a sign of life: zero while all is well, None when there never was one."""
+    age = heartbeat.age()
+    if age is None:
+        return None
+    silence = dt.timedelta(seconds=age)
+    return silence if silence > WORKER_STALE else dt.timedelta()

@@ -1,0 +1,132 @@
+"""The start page: what needs attention first, then what comes next and what happened last.
+
+A fixed number of queries, each over an index and cut short, and each only for those who may open what it is about.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+from config import attention
+from config.attention import capped_text
+from config.first_steps import first_steps
+from directories.models import ProvisioningSettings, Schedule
+from reports.models import Event
+
+SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to look at: how bad it is, what it is, what to do and where."""
+
+    level: str
+    icon: str
+    title: str
+    text: str
+    url: str
+    action: str
+
+
+def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the start page's parts to its context (unfold's DASHBOARD_CALLBACK)."""
+    can = request.user.has_perm
+    context.update(
+        title="Start",
+        notices=list(_notices(request)),
+        steps=first_steps() if can("directories.add_directory") else [],
+        upcoming=_upcoming() if can("directories.view_provisioningsettings") else None,
+        recent=Event.objects.defer("changes")[:SHOWN] if can("reports.view_event") else None,
+        report_url=_url("reports_event_changelist"),
+    )
+    return context
+
+
+def _notices(request: HttpRequest) -> Iterator[Notice]:
+    can = request.user.has_perm
+    if can("provisioning.view_change"):
+        yield from _worker()
+    if can("directories.view_directory"):
+        yield from _unreachable()
+    if can("provisioning.view_importrun"):
+        yield from _imports()
+    if can("provisioning.view_change"):
+        yield from _parked()
+
+
+def _worker() -> Iterator[Notice]:
+    silence = attention.worker_silence()
+    if silence is None or silence:
+        since = (
+            f"No worker has shown a sign of life for {_length(silence)}." if silence else "No worker has started yet."
+        )
+        text = f"{since} Changes and imports wait until one runs. Start the worker and beat processes."
+        yield Notice("danger", "heart_broken", "The background worker is not running", text, "", "")
+
+
+def _unreachable() -> Iterator[Notice]:
+    for directory in attention.unreachable().defer("secrets", "settings")[:SHOWN]:
+        length = timesince(directory.unreachable_since or timezone.now())
+        yield Notice(
+            "danger",
+            "cloud_off",
+            f"{directory.name} cannot be reached",
+            f"For {length}. {directory.last_error} Its changes wait and go out when it returns.",
+            _url("directories_directory_change", directory.pk),
+            "Open directory",
+        )
+
+
+def _imports() -> Iterator[Notice]:
+    for run in attention.approvals()[:SHOWN]:
+        text = f"{run.message or 'It would change more than the limits allow.'} Nothing has been changed yet."
+        url = _url("provisioning_importrun_change", run.pk)
+        yield Notice(
+            "warning", "pan_tool", f"An import of {run.directory.name} waits for approval", text, url, "Review"
+        )
+    for run in attention.failed_imports(SHOWN):
+        url = _url("provisioning_importrun_change", run.pk)
+        title = f"The last import of {run.directory.name} failed"
+        yield Notice("danger", "error", title, run.message, url, "Open import")
+
+
+def _parked() -> Iterator[Notice]:
+    for cause in attention.parked_causes(SHOWN):
+        number = capped_text(cause["number"], attention.CAUSES_CAP - 1)
+        noun = "change" if cause["number"] == 1 else "changes"
+        query = urlencode({"directory": cause["directory_id"], "parked_code": cause["parked_code"]})
+        yield Notice(
+            "danger",
+            "front_hand",
+            f"{number} {noun} refused by {cause['directory__name']}",
+            f"For example: {cause['message']}",
+            f"{_url('provisioning_change_changelist')}?{query}",
+            "Look and retry",
+        )
+
+
+def _upcoming() -> list[ProvisioningSettings]:
+    planned = ProvisioningSettings.objects.filter(
+        next_import_at__isnull=False, import_users=True, directory__enabled=True
+    ).exclude(schedule=Schedule.OFF)
+    columns = ("next_import_at", "schedule", "directory__name")
+    return list(planned.select_related("directory").only(*columns).order_by("next_import_at")[:SHOWN])
+
+
+def _length(silence: dt.timedelta) -> str:
+    minutes = int(silence.total_seconds() // 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
+
+
+def _url(name: str, *args: int) -> str:
+    try:
+        return reverse(f"admin:{name}", args=args)
+    except NoReverseMatch:
+        return ""

@@ -1,0 +1,122 @@
+"""The sidebar: where each role may go, and what there needs attention."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+
+from config import attention
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry: shown to those who hold ``permission``; ``badge`` counts what waits there, None when nothing does."""
+
+    title: str
+    icon: str
+    url_name: str
+    permission: str
+    query: str = ""
+    badge: Callable[[], attention.Badge | None] | None = None
+
+
+SECTIONS: dict[str, tuple[Item, ...]] = {
+    "People": (
+        Item("Users", "person", "provisioning_user_changelist", "provisioning.view_user"),
+        Item("Groups", "group", "provisioning_group_changelist", "provisioning.view_group"),
+    ),
+    "Provisioning": (
+        Item(
+            "Directories",
+            "dns",
+            "directories_directory_changelist",
+            "directories.view_directory",
+            badge=attention.unreachable_badge,
+        ),
+        Item("Import users", "download", "provisioning_importrun_start", "provisioning.add_importrun"),
+        Item(
+            "Imports",
+            "history",
+            "provisioning_importrun_changelist",
+            "provisioning.view_importrun",
+            badge=attention.approval_badge,
+        ),
+    ),
+    "Reports": (
+        Item("Provisioning report", "list_alt", "reports_event_changelist", "reports.view_event"),
+        Item(
+            "Operations",
+            "build",
+            "provisioning_change_changelist",
+            "provisioning.view_change",
+            badge=attention.parked_badge,
+        ),
+    ),
+    "Settings": (
+        Item(
+            "Custom profile attributes",
+            "label",
+            "provisioning_attributedefinition_changelist",
+            "provisioning.view_attributedefinition",
+        ),
+        Item("Roles", "shield_person", "portal_role_changelist", "portal.view_role"),
+        Item("Staff", "badge", "provisioning_user_changelist", "portal.view_role", query="?is_staff__exact=1"),
+    ),
+}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return unfold's navigation for the person who asks."""
+    start = {"title": "Start", "icon": "home", "link": reverse("admin:index"), "active": request.path == "/"}
+    groups: list[dict[str, Any]] = [{"items": [start]}]
+    here = _here(request)
+    for title, items in SECTIONS.items():
+        if shown := list(_entries(request, items, here)):
+            groups.append({"title": title, "items": shown})
+    return groups
+
+
+def favicon(request: HttpRequest) -> str:
+    """Return the address of the icon in the browser's tab."""
+    return static("portal/favicon.svg")
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Return the address of the portal's own rules."""
+    return static("portal/portal.css")
+
+
+def _entries(request: HttpRequest, items: tuple[Item, ...], here: Item | None) -> Iterator[dict[str, Any]]:
+    for item in items:
+        link = _link(item)
+        if not link or not request.user.has_perm(item.permission):
+            continue
+        entry: dict[str, Any] = {"title": item.title, "icon": item.icon, "link": link, "active": item is here}
+        if item.badge and (badge := item.badge()):
+            entry |= {"badge": badge.text, "badge_variant": badge.variant}
+        yield entry
+
+
+def _here(request: HttpRequest) -> Item | None:
+    """Return the entry of the page that is open: the one with the longest address that the page's begins with."""
+    matches = [
+        (len(link), item)
+        for items in SECTIONS.values()
+        for item in items
+        if (link := _link(item).removesuffix(item.query)) and request.path.startswith(link) and _asks(request, item)
+    ]
+    return max(matches, key=lambda match: (match[0], bool(match[1].query)))[1] if matches else None
+
+
+def _asks(request: HttpRequest, item: Item) -> bool:
+    return not item.query or item.query.lstrip("?") in request.META.get("QUERY_STRING", "").split("&")
+
+
+def _link(item: Item) -> str:
+    try:
+        return reverse(f"admin:{item.url_name}") + item.query
+    except NoReverseMatch:
+        return ""

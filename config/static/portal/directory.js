@@ -1,0 +1,114 @@
+/* The directory page: tabs, lists of statements, mapping rows. What a row looks like comes from the server. */
+
+function directoryPage(firstErrorTab, hasErrors) {
+  const fresh = ["templates", "mapping", "features"];
+  return {
+    tab: "connection",
+    changed: hasErrors,
+    saving: false,
+
+    init() {
+      const wanted = location.hash.slice(1);
+      const known = document.getElementById(`tab-${wanted}`);
+      this.tab = firstErrorTab || (known ? wanted : "connection");
+      window.addEventListener("beforeunload", (event) => {
+        if (this.changed && !this.saving) event.preventDefault();
+      });
+      if (new URLSearchParams(location.search).has("test")) {
+        this.$nextTick(() => document.getElementById("test-button")?.click());
+      }
+    },
+
+    /* The choices of a tab follow what was changed on the others, so it is drawn again when something was. */
+    show(tab) {
+      this.tab = tab;
+      history.replaceState(null, "", `${location.pathname}${location.search}#${tab}`);
+      const panel = document.getElementById(`panel-${tab}`);
+      const form = document.getElementById("directory_form");
+      if (panel && this.changed && fresh.includes(tab) && !form.querySelector("fieldset").disabled) {
+        htmx.ajax("POST", form.dataset.panel.replace("PANEL", tab), { source: form, target: panel });
+      }
+    },
+
+    operation(element) {
+      return element.closest(".rc-operation");
+    },
+
+    addStatement(element, sql = "") {
+      const operation = this.operation(element);
+      const list = operation.querySelector(".rc-statements");
+      list.append(operation.querySelector(".rc-new-statement").content.cloneNode(true));
+      const area = list.lastElementChild.querySelector("textarea");
+      area.value = sql;
+      this.changed = true;
+      if (!sql) area.focus();
+    },
+
+    insertExample(element) {
+      const operation = this.operation(element);
+      const examples = JSON.parse(document.getElementById("statement-examples").textContent);
+      for (const area of operation.querySelectorAll(".rc-statements textarea")) {
+        if (!area.value.trim()) area.closest(".rc-statement").remove();
+      }
+      for (const sql of examples[operation.dataset.operation] ?? []) this.addStatement(operation, sql);
+    },
+
+    insertAll() {
+      for (const operation of document.querySelectorAll(".rc-operation[data-optional='0']")) {
+        const written = [...operation.querySelectorAll(".rc-statements textarea")].some((area) => area.value.trim());
+        if (!written) this.insertExample(operation);
+      }
+    },
+
+    moveUp(element) {
+      const statement = element.closest(".rc-statement");
+      statement.previousElementSibling?.before(statement);
+      this.changed = true;
+    },
+
+    moveDown(element) {
+      const statement = element.closest(".rc-statement");
+      statement.nextElementSibling?.after(statement);
+      this.changed = true;
+    },
+
+    removeStatement(element) {
+      element.closest(".rc-statement").remove();
+      this.changed = true;
+    },
+
+    addRow() {
+      const template = document.getElementById("new-mapping-row");
+      const rows = document.getElementById("mapping-rows");
+      rows.append(template.content.cloneNode(true));
+      document.getElementById("no-mapping")?.remove();
+      this.changed = true;
+      rows.lastElementChild.querySelector("input").focus();
+    },
+
+    removeRow(element) {
+      element.closest(".rc-mapping-row").remove();
+      this.changed = true;
+      document.getElementById("panel-mapping").dispatchEvent(new Event("change"));
+    },
+  };
+}
+
+/* A fragment that cannot be had says so in its place; a sign-in that ended asks for a new one. */
+function fragmentFailed(event) {
+  const status = event.detail.xhr?.status;
+  const words = { 403: "You may not do this.", 404: "This directory is gone. Go back to the list." };
+  const note = document.createElement("p");
+  note.className = "py-2 text-red-600 dark:text-red-500";
+  note.textContent = words[status] ?? "The portal did not answer. Try again.";
+  event.detail.target?.replaceChildren(note);
+}
+
+document.addEventListener("htmx:responseError", fragmentFailed);
+document.addEventListener("htmx:sendError", fragmentFailed);
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (new URL(event.detail.xhr.responseURL || location.href).pathname.includes("/login")) {
+    event.detail.shouldSwap = false;
+    location.reload();
+  }
+});

@@ -1,0 +1,125 @@
+"""The search form on top of the provisioning report."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from reports.models import Operation, Result
+from reports.search import Criteria
+
+SPANS = [
+    ("", "All time"),
+    ("hour", "Last hour"),
+    ("today", "Today"),
+    ("7d", "Last 7 days"),
+    ("30d", "Last 30 days"),
+]
+QUERY_NAMES = {"start": "from", "end": "to"}
+MINUTE, DAY = "%Y-%m-%dT%H:%M", "%Y-%m-%d"
+
+
+class MomentField(forms.DateTimeField):
+    """A time in the portal's zone, to the minute or only a day; ``last`` makes it the end of that minute or day."""
+
+    def __init__(self, *, last: bool = False, **kwargs: Any) -> None:
+        self.last = last
+        widget = forms.DateTimeInput(attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}, format=MINUTE)
+        super().__init__(required=False, widget=widget, **kwargs)
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        """Return the moment, exclusive if ``last``."""
+        text = str(value or "").strip()
+        try:
+            day = dt.datetime.strptime(text, DAY)
+        except ValueError:
+            moment = super().to_python(text)
+            step = dt.timedelta(minutes=1)
+        else:
+            moment, step = timezone.make_aware(day), dt.timedelta(days=1)
+        try:
+            return moment + step if moment and self.last else moment
+        except OverflowError:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+
+
+class ReportForm(forms.Form):
+    """Filters of the report. Its ``criteria`` are valid only after ``is_valid``."""
+
+    identifier = forms.CharField(
+        label="End-user identifier",
+        required=False,
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "User name, or how it begins", "autocomplete": "off"}),
+    )
+    application = forms.CharField(label="Application name", required=False, max_length=100)
+    operation = forms.ChoiceField(
+        required=False,
+        choices=[("", "All"), *Operation.choices],
+        widget=UnfoldAdminSelectWidget,
+        error_messages={"invalid_choice": "There is no such operation. Choose one of the list."},
+    )
+    result = forms.ChoiceField(
+        required=False,
+        choices=[("", "All"), *Result.choices],
+        widget=UnfoldAdminSelectWidget,
+        error_messages={"invalid_choice": "There is no such result. Choose one of the list."},
+    )
+    span = forms.ChoiceField(
+        label="Time span",
+        required=False,
+        choices=SPANS,
+        widget=UnfoldAdminSelectWidget,
+        error_messages={"invalid_choice": "There is no such time span. Choose one of the list."},
+    )
+    start = MomentField(
+        label="From", error_messages={"invalid": "This is not a time. Write it like 2030-01-31 or 2030-01-31T14:30."}
+    )
+    end = MomentField(
+        label="To",
+        last=True,
+        error_messages={"invalid": "This is not a time. Write it like 2030-01-31 or 2030-01-31T14:30."},
+    )
+    user_id = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+    account_id = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+    run_id = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, applications: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = self.data.get("application", "") if self.is_bound else ""
+        names = sorted({*applications, *([chosen] if chosen else [])}, key=str.casefold)
+        self.fields["application"].widget = UnfoldAdminSelectWidget(
+            choices=[("", "All"), *((name, name) for name in names)]
+        )
+
+    def add_prefix(self, field_name: str) -> str:
+        """Call the times "from" and "to" in addresses."""
+        return QUERY_NAMES.get(field_name, field_name)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a span that ends before it begins."""
+        values = super().clean() or self.cleaned_data
+        start, end = values.get("start"), values.get("end")
+        if start and end and end <= start:
+            self.add_error("end", "The span ends before it begins. Swap From and To.")
+        return values
+
+    @property
+    def criteria(self) -> Criteria:
+        """Return what to search for; From and To win over the preset span."""
+        values = self.cleaned_data
+        start, end = values["start"], values["end"]
+        if start is None and end is None:
+            start = span_start(values["span"], timezone.now())
+        names = ("identifier", "application", "operation", "result", "user_id", "account_id", "run_id")
+        return Criteria(**{name: values[name] for name in names}, start=start, end=end)
+
+
+def span_start(span: str, now: dt.datetime) -> dt.datetime | None:
+    """Return when the preset ``span`` began, None for all time."""
+    if span == "today":
+        return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    lengths = {"hour": dt.timedelta(hours=1), "7d": dt.timedelta(days=7), "30d": dt.timedelta(days=30)}
+    return now - lengths[span] if span in lengths else None
