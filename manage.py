@@ -6,11 +6,15 @@ import sys
 
 
 def main() -> None:
-    """Run the named management command."""
+    """Run the named management command; a setting that is missing is a sentence, not a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"Rollcall cannot start. {error}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""The start of the portal with missing or weak secrets, and the files of ``make run``."""
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.embedded import Refused, check_port, only_one, welcome, write_secrets
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the cheapest command that reads the settings."""
+    given = os.environ | environment
+    return subprocess.run(
+        [sys.executable, "manage.py", "showmigrations", "reports", "--plan"],
+        cwd=ROOT,
+        env={name: value for name, value in given.items() if value != "unset"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_good_secrets_start() -> None:
+    """The environment of the tests is a good one."""
+    assert start().returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "unset"),
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "a" * 60),
+        ("SECRET_KEY", "django-insecure-1234567890abcdefghijklmnopqrstuvwxyz1234567890"),
+        ("ENCRYPTION_KEYS", "unset"),
+        ("ENCRYPTION_KEYS", ","),
+        ("ENCRYPTION_KEYS", "not-a-fernet-key"),
+    ],
+)
+def test_a_missing_or_weak_secret_stops_the_start(name: str, value: str) -> None:
+    """The sentence names the setting and shows how to make a good one, and does not repeat the value."""
+    done = start(**{name: value})
+    assert done.returncode != 0
+    assert done.stderr.startswith(f"Rollcall cannot start. {name} is missing or")
+    assert "python -c" in done.stderr
+    assert len(value) < 6 or value not in done.stderr
+
+
+def test_secrets_are_made_once_and_only_for_their_owner(tmp_path: Path) -> None:
+    """The second run keeps them; they are strong enough to start with."""
+    path = tmp_path / "var" / "rollcall.env"
+    assert write_secrets(path)
+    written = path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not write_secrets(path)
+    assert path.read_text() == written
+    done = start(ROLLCALL_ENV_FILE=str(path), SECRET_KEY="unset", ENCRYPTION_KEYS="unset")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_taken_port_is_a_sentence() -> None:
+    """It says which port, and how to take another."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(Refused, match=f"Port {port} is taken .* make run PORT={port + 1}"):
+            check_port("127.0.0.1", port)
+
+
+def test_one_portal_a_data_folder(tmp_path: Path) -> None:
+    """A second one would share the first one's broker and schedule."""
+    with only_one(tmp_path), pytest.raises(Refused, match="runs already"), only_one(tmp_path):
+        pass
+    with only_one(tmp_path):
+        pass
+
+
+def test_the_password_is_shown_only_when_it_is_new() -> None:
+    """Later runs say how to set another."""
+    assert "s3cret" in welcome("http://localhost:8000", "s3cret")
+    assert "changepassword admin" in welcome("http://localhost:8000", "")
