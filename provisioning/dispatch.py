@@ -6,13 +6,14 @@ A message only says "now". What is to be done stands in the database, and ``task
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from celery import current_app
 from django.db import transaction
 
 DELIVER = "provisioning.tasks.deliver"
 DRAIN = "provisioning.tasks.drain"
-PUSH = "provisioning.tasks.push"
+PUSH = "provisioning.tasks.continue_push"
 
 CHUNK = 100  # accounts a message
 PAUSE = 20.0  # seconds during which a broker that failed is not asked again, so that saves stay quick
@@ -27,7 +28,12 @@ def send(task: str, *args: object, countdown: float | None = None, expires: floa
     if time.monotonic() < _down_until:
         return False
     try:
-        current_app.send_task(task, args, countdown=countdown, expires=expires, retry=False)
+        known = current_app.tasks.get(task)
+        options: dict[str, Any] = {"countdown": countdown, "expires": expires, "retry": False}
+        if known is not None:
+            known.apply_async(args, **options)
+        else:
+            current_app.send_task(task, args, **options)
     except Exception as error:  # whatever the transport raises, the sender's own work is done and must stand
         _down_until = time.monotonic() + PAUSE
         log.warning("The broker took no task (%s); the sweep will find the work.", type(error).__name__)

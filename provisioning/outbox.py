@@ -15,11 +15,13 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from directories.models import Directory
 from provisioning import dispatch, scope
 from provisioning.models import Account, Change
 
 LEASE = 60.0  # seconds; a worker that dies is replaced after at most this long
 PAGE = 1000
+DRAINS = 4  # workers at most on the backlog of one directory
 FIRST_PAUSE = 10.0  # seconds for one account that is busy; doubled with every failure in a row
 LONGEST_PAUSE = 3600.0
 
@@ -57,9 +59,14 @@ def enqueue_users(
     user_ids: Iterable[int], reason: str, actor: str = "", *, exclude: int | None = None, only: int | None = None
 ) -> None:
     """Let every directory of each user look at them again, a page of users a transaction."""
-    for page in dispatch.chunks(sorted(set(user_ids)), PAGE):
+    for page in pages(user_ids):
         with transaction.atomic():
             enqueue(scope.accounts_for(page, exclude=exclude, only=only), reason, actor)
+
+
+def pages(ids: Iterable[int]) -> Iterable[list[int]]:
+    """Cut ids into sorted pages, none of them twice."""
+    return dispatch.chunks(sorted(set(ids)), PAGE)
 
 
 # --- Claiming --------------------------------------------------------------------------------------------------------
@@ -72,6 +79,24 @@ def due(directory_id: int, limit: int) -> list[int]:
     return list(dict.fromkeys(oldest.values_list("account_id", flat=True)[: limit * 2]))[:limit]
 
 
+def backlog(chunk: int) -> list[tuple[int, int]]:
+    """Return the directories that can be tried and have due changes, and how many workers each is worth."""
+    now = timezone.now()
+    found = []
+    reachable = Directory.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), enabled=True)
+    for directory_id, since in reachable.order_by("pk").values_list("pk", "unreachable_since"):
+        waiting = len(due(directory_id, 1 if since else chunk * (DRAINS - 1) + 1))
+        if waiting:
+            found.append((directory_id, -(-waiting // chunk)))
+    return found
+
+
+def claimable(account_ids: Collection[int]) -> QuerySet[Account]:
+    """Return those of the accounts that are due and free at this moment."""
+    waiting = Exists(Change.objects.filter(account=OuterRef("pk"), parked=None))
+    return Account.objects.filter(_free(), waiting, pk__in=account_ids, not_before__lte=timezone.now())
+
+
 def claim(account_ids: Collection[int], limit: int | None = None, seconds: float = LEASE) -> Claim:
     """Take the accounts that are due and that nobody else has.
 
@@ -81,9 +106,9 @@ def claim(account_ids: Collection[int], limit: int | None = None, seconds: float
     # The fraction is random so that two claims of one instant differ.
     until = timezone.now() + dt.timedelta(seconds=seconds, microseconds=random.randrange(10_000_000))  # noqa: S311
     with transaction.atomic():
-        rows = _claimable(account_ids).order_by("pk").select_for_update(skip_locked=True, no_key=True)
+        rows = claimable(account_ids).order_by("pk").select_for_update(skip_locked=True, no_key=True)
         locked = list(rows.values_list("pk", flat=True)[:limit])
-        won = _claimable(locked).update(leased_until=until) if locked else 0
+        won = claimable(locked).update(leased_until=until) if locked else 0
     result = Claim(until)
     if won:
         waiting = Change.objects.filter(account__in=locked, account__leased_until=until, parked=None).order_by("pk")
@@ -177,11 +202,6 @@ def retry(changes: QuerySet[Change], actor: str = "") -> int:
             for directory_id, pks in by_directory.items():
                 dispatch.deliver_on_commit(directory_id, pks)
         count, last = count + len(page), page[-1]
-
-
-def _claimable(account_ids: Collection[int]) -> QuerySet[Account]:
-    waiting = Exists(Change.objects.filter(account=OuterRef("pk"), parked=None))
-    return Account.objects.filter(_free(), waiting, pk__in=account_ids, not_before__lte=timezone.now())
 
 
 def _free(prefix: str = "") -> Q:

@@ -1,20 +1,21 @@
 """The roll as plain data: which attributes the portal knows, and what one user's values are.
 
-Values are what JSON holds (text, numbers, true and false), so that the snapshot of a deleted user gives the same person,
-and the same digest, as the user did. A field left blank is None: a directory then gets NULL, not an empty text.
+Values are what JSON holds (text, numbers, true and false), so that the snapshot of a deleted user gives the same
+person, and the same digest, as the user did. A field left blank is None: a directory then gets NULL, not an empty text.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from directories.attributes import PROFILE_ATTRIBUTES, Kind, Person, PortalAttribute, Type, Value
+from directories.mapping import Catalogue
 from provisioning.models import AttributeDefinition, User
 
 _COMPUTED = frozenset({"manager", "active"})
 _FIELDS = tuple(attribute.name for attribute in PROFILE_ATTRIBUTES if attribute.name not in _COMPUTED)
 
 
-def catalogue() -> dict[tuple[Kind, str], PortalAttribute]:
+def catalogue() -> Catalogue:
     """Return every profile and custom profile attribute by kind and name, in one query.
 
     Custom attributes are free keys on one user and are not listed.

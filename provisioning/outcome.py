@@ -1,0 +1,57 @@
+"""How the work on one account ended: its new values and report lines, to be written by ``delivery``."""
+
+import logging
+import traceback
+from dataclasses import dataclass, field
+
+from directories.connectors.base import Unavailable
+from provisioning import wording
+from provisioning.models import Account
+from provisioning.models.accounts import LastResult
+from provisioning.outbox import Parked, pause
+from reports.journal import Line
+from reports.models import Operation, Result
+
+log = logging.getLogger(__name__)
+UNEXPECTED = Parked("internal", "Something unexpected went wrong in the portal. Its log has the details.")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one account ended. ``parked`` is set when someone must see to it; ``waits`` when it is tried again later."""
+
+    account: Account
+    lines: list[Line] = field(default_factory=list)
+    parked: Parked | None = None
+    waits: bool = False
+
+
+def log_unexpected(error: Exception, doing: str) -> None:
+    """Log an exception by type and place: its text may hold values of a statement."""
+    log.error("%s while %s:\n%s", type(error).__name__, doing, "".join(traceback.format_tb(error.__traceback__)))
+
+
+def park(account: Account, directory: str, operation: Operation, cause: Parked, actor: str) -> Outcome:
+    """Return the outcome of an account that someone must see to."""
+    words = wording.failed(account.key, directory, operation, cause.message)
+    account.last_result, account.last_message, account.attempts = LastResult.PARKED, cause.message, 0
+    return Outcome(
+        account, [wording.line(account, directory, operation, Result.FAILED, words, actor=actor)], parked=cause
+    )
+
+
+def wait(account: Account, directory: str, message: str, actor: str) -> Outcome:
+    """Return the outcome of an account that is tried again later; it gets a line only when it begins to wait."""
+    lines = []
+    if account.last_result != LastResult.WAITING:
+        words = wording.waiting(account.key, message)
+        lines.append(wording.line(account, directory, Operation.UPDATE, Result.WAITING, words, actor=actor))
+    account.last_result, account.last_message = LastResult.WAITING, message
+    return Outcome(account, lines, waits=True)
+
+
+def busy(account: Account, directory: str, error: Unavailable, actor: str) -> Outcome:
+    """Return the outcome of an account that is held up by itself (a row lock, say): its own pause grows."""
+    account.not_before = pause(account.attempts, error.retry_after)
+    account.attempts += 1
+    return wait(account, directory, error.message, actor)

@@ -1,0 +1,88 @@
+"""The public door of provisioning: what admin pages, commands and other apps may ask for.
+
+Everything here is set-based: a million ids are pages, not queries.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from directories import config as directory_config
+from directories import health
+from directories.attributes import Value
+from directories.connectors.base import ConnectorError
+from directories.models import Directory
+from provisioning import outbox, people, push, removal
+from provisioning.dispatch import PUSH, send_on_commit
+from provisioning.models import Account, Change, User
+from provisioning.owners import Owners
+from provisioning.plan import assumed
+from provisioning.work import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be done for one user in one directory now: the steps, before and after, and why not more."""
+
+    steps: tuple[str, ...] = ()
+    changes: Mapping[str, tuple[Value, Value]] = field(default_factory=dict)
+    reason: str = ""
+
+
+def provision(user: User, reason: str, actor: str = "") -> None:
+    """Let every directory of the user look at them again."""
+    outbox.enqueue_users([user.pk], reason, actor)
+
+
+def provision_many(
+    user_ids: Iterable[int], reason: str, *, actor: str = "", exclude_directory_id: int | None = None
+) -> None:
+    """Let every directory of each user look at them again, but for the one that the news came from."""
+    outbox.enqueue_users(user_ids, reason, actor, exclude=exclude_directory_id)
+
+
+def provision_directory(directory: Directory, actor: str) -> None:
+    """Push everyone to the directory. Returns within seconds; workers go on where it stopped."""
+    if push.start(directory.pk, actor):
+        send_on_commit(PUSH, directory.pk)
+
+
+def delete_users(user_ids: Iterable[int], actor: str) -> int:
+    """Delete users from the roll and let their directories know; return how many there were."""
+    return sum(removal.delete_page(page, actor) for page in outbox.pages(user_ids))
+
+
+def set_active(user_ids: Iterable[int], active: bool, actor: str) -> int:
+    """Activate or deactivate users and let their directories know; return how many changed."""
+    return sum(removal.set_active_page(page, active, actor) for page in outbox.pages(user_ids))
+
+
+def retry(change_ids: Iterable[int], actor: str) -> int:
+    """Try the changes again now, and the directories that could not be reached; return how many accounts that were."""
+    changes = Change.objects.filter(pk__in=list(change_ids))
+    for directory_id in changes.order_by().values_list("directory_id", flat=True).distinct():
+        health.retry_now(directory_id)
+    return outbox.retry(changes, actor)
+
+
+def retry_cause(directory_id: int, code: str, actor: str) -> int:
+    """Try everything of a directory again that was parked for one cause; return how many accounts that were."""
+    health.retry_now(directory_id)
+    return outbox.retry(Change.objects.filter(directory=directory_id, parked__isnull=False, parked_code=code), actor)
+
+
+def preview(user: User, directory: Directory) -> Preview:
+    """Return what a delivery would do now, from what the portal knows; the directory is not asked."""
+    account = Account.objects.filter(user=user, directory=directory).first()
+    if account is None:
+        if not people.wanted(user):
+            return Preview(reason=f"{directory} does not get users that are inactive or not provisioned.")
+        account = Account(directory=directory, key=user.username)
+    account.user = user
+    config = directory_config.load(directory.pk)
+    try:
+        with directory_config.open_connector(config) as connector:
+            desk = Desk(config, people.catalogue(), connector, Owners(directory.pk, ()))
+            plan = assumed(desk.situation(account)[0])
+    except ConnectorError as error:
+        return Preview(reason=error.message)
+    return Preview(tuple(plan.steps), plan.changes, plan.reason)

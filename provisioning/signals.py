@@ -1,0 +1,28 @@
+"""Django's signals of users; bulk paths send none and call ``services`` themselves."""
+
+from typing import Any
+
+from django.db.models.signals import post_save, pre_delete
+from django.dispatch import receiver
+
+from provisioning import removal, services
+from provisioning.models import User
+
+# Saved by every sign-in and by a changed portal password; no directory gets to see them.
+PRIVATE = frozenset({"last_login", "password", "updated_at"})
+
+
+@receiver(post_save, sender=User)
+def user_saved(
+    instance: User, created: bool, raw: bool = False, update_fields: frozenset[str] | None = None, **_: Any
+) -> None:
+    """Let the user's directories look at them again."""
+    if not raw and (update_fields is None or not PRIVATE.issuperset(update_fields)):
+        services.provision(instance, "created" if created else "updated", getattr(instance, "changed_by", ""))
+
+
+@receiver(pre_delete, sender=User)
+def user_leaves(instance: User, **_: Any) -> None:
+    """Keep what the user's accounts need, before the user is gone."""
+    if not removal.told():
+        removal.forget([instance], getattr(instance, "changed_by", ""))

@@ -1,0 +1,61 @@
+"""What workers run. Arguments are ids: what there is to do is read from the database."""
+
+import time
+
+from celery import shared_task
+
+from provisioning import delivery, heartbeat, outbox, push
+from provisioning.dispatch import CHUNK, DELIVER, DRAIN, PUSH, send
+
+PERIOD = 60.0  # seconds between two sweeps
+SOON = 60.0  # a trial of an unreachable directory that is due earlier than this need not wait for the sweep
+
+
+@shared_task
+def deliver(directory_id: int, account_ids: list[int]) -> None:
+    """Bring accounts of one directory in step."""
+    _follow(directory_id, delivery.deliver(directory_id, account_ids))
+
+
+@shared_task
+def drain(directory_id: int, until: float = 0.0) -> None:
+    """Deliver the oldest due accounts of a directory, and go on until ``until`` (seconds since 1970) or none are left.
+
+    Each run is one short batch that queues up again behind newer messages, so a long backlog does not hold up a save.
+    """
+    result = delivery.deliver(directory_id, outbox.due(directory_id, 4 * CHUNK), CHUNK)
+    _follow(directory_id, result)
+    if result.claimed and not result.resumed and result.retry_in is None and time.time() < until:
+        send(DRAIN, directory_id, until)
+
+
+@shared_task
+def sweep() -> None:
+    """Send again whatever is due: a broker may lose every message and nothing is lost."""
+    heartbeat.stamp()
+    for directory_id, workers in outbox.backlog(CHUNK):
+        _drain(directory_id, workers)
+    for directory_id in push.unfinished():
+        send(PUSH, directory_id)
+
+
+@shared_task
+def continue_push(directory_id: int) -> None:
+    """Enqueue the next users of a push to everyone."""
+    if push.next_pages(directory_id):
+        send(PUSH, directory_id)
+
+
+def _follow(directory_id: int, result: delivery.Delivered) -> None:
+    if result.again:
+        send(DELIVER, directory_id, result.again)
+    if result.resumed:
+        _drain(directory_id, outbox.DRAINS)
+    if result.retry_in is not None and result.retry_in < SOON:
+        send(DRAIN, directory_id, countdown=result.retry_in + 0.1)
+
+
+def _drain(directory_id: int, workers: int) -> None:
+    until = time.time() + PERIOD
+    for _ in range(workers):
+        send(DRAIN, directory_id, until, expires=PERIOD)
