@@ -1,0 +1,140 @@
+"""``python -m tests.bench [N]``: imports of N people and deliveries of N / 10, on PostgreSQL, against their floors."""
+
+import json
+import os
+import platform
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from cryptography.fernet import Fernet
+
+from tests import servers
+from tests.bench import source
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = ROOT / "docs" / "benchmarks.md"
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+class DurablePostgres(servers.Postgres):
+    """PostgreSQL as it is in production: a commit is on the disk."""
+
+    def command(self) -> list[str]:
+        """Switch durability back on."""
+        return super().command() + [part for name in DURABLE for part in ("-c", f"{name}=on")]
+
+
+@contextmanager
+def stage() -> Iterator[tuple[str, dict[str, str]]]:
+    """Give the source's connection string and the environment of a portal, on servers that are stopped afterwards."""
+    with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        postgres, redis = DurablePostgres(folder / "postgres").install(), servers.Redis(folder / "redis").install()
+        try:
+            server = postgres.start()
+            broker = redis.start()
+            address = f"host={server.host} port={server.port} user={server.user} password={server.password}"
+            with psycopg.connect(f"{address} dbname=postgres", autocommit=True) as connection:
+                connection.execute("CREATE DATABASE portal")
+                connection.execute("CREATE DATABASE appsdb")
+            url = f"postgres://{server.user}:{server.password}@{server.host}:{server.port}/portal"
+            yield f"{address} dbname=appsdb", environment(folder, url, f"redis://127.0.0.1:{broker.port}/0")
+        finally:
+            for program in (postgres, redis):
+                if program.running:
+                    program.stop()
+
+
+def environment(folder: Path, database: str, broker: str) -> dict[str, str]:
+    """Return the environment of the measured processes."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "ROLLCALL_ENV_FILE": str(folder / "none.env"),
+        "ROLLCALL_VAR_DIR": str(folder / "var"),
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "DATABASE_URL": database,
+        "CELERY_BROKER_URL": broker,
+        "HTTPS": "false",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def run(variables: dict[str, str], *words: str) -> dict[str, float]:
+    """Run one step and return what it measured."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.steps", *words],
+        env=variables,
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def imports(dsn: str, variables: dict[str, str], count: int) -> Iterator[tuple[str, ...]]:
+    """Measure the first, the unchanged and the 1 % changed import."""
+    source.fill(dsn, count)
+    floor = source.copy_rate(dsn)
+    yield ("Floor: streamed read + COPY", f"{floor:,.0f} rows/s", "1.00", "")
+    for name, goal in (("First import", "5,000"), ("Unchanged import", "25,000"), ("1 % changed import", "")):
+        if name.startswith("1 %"):
+            source.touch(dsn, 1)
+        step = run(variables, "import")
+        rate = step["rows"] / step["seconds"]
+        to_reach = f"; to reach: {goal}" if goal else ""
+        yield (name, f"{rate:,.0f} users/s{to_reach}", f"{rate / floor:.2f}", f"{step['memory']:.0f} MiB")
+
+
+def deliveries(dsn: str, variables: dict[str, str], count: int) -> Iterator[tuple[str, ...]]:
+    """Measure creates and updates of one worker process."""
+    for phase, floor in zip(("creates", "updates"), source.loop_rates(dsn, count), strict=True):
+        yield (f"Floor: raw loop, {phase}", f"{floor:,.0f} /s", "1.00", "")
+        if phase == "creates":
+            step = run(variables, "outbound", str(count))
+        rate = step[phase]
+        yield (f"Outbound {phase}", f"{rate:,.0f} /s; to reach: a third", f"{rate / floor:.2f}", "")
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Return the rows in Markdown."""
+    head = ("What", "Rate", "Ratio to its floor", "Peak memory above idle")
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write(count: int, text: str) -> None:
+    """Keep the table of this size in ``docs/benchmarks.md``, beside those of other sizes."""
+    command = f"make bench N={count}"
+    begin, end = f"<!-- {command} -->", f"<!-- end of {command} -->"
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL with durable commits"
+    block = f"{begin}\n\n## `{command}`\n\n{count:,} people; {machine}.\n\n{text}\n\n{end}\n"
+    old = TABLE.read_text()
+    before, found, after = old.partition(begin)
+    TABLE.write_text(before + block + after.partition(end + "\n")[2] if found else f"{old}\n{block}")
+
+
+def main() -> None:
+    """Print the table and keep it."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    with stage() as (dsn, variables):
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], env=variables, cwd=ROOT, check=True)
+        run(variables, "prepare", dsn)
+        rows = [*imports(dsn, variables, count), *deliveries(dsn, variables, max(500, count // 10))]
+    text = table(rows)
+    print(text)
+    write(count, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""One measured step of the product in a process of its own: ``python -m tests.bench.steps STEP ...`` prints JSON.
+
+A process of its own, so that the peak of its memory is the step's and nothing else's.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import django
+import psycopg
+
+MIB = 1024
+NAME = "APPSDB"
+
+
+def resident(field: str) -> float:
+    """Return ``VmRSS`` (now) or ``VmHWM`` (peak) of this process in MiB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) / MIB
+    raise LookupError(field)
+
+
+@contextmanager
+def measured(result: dict[str, float]) -> Iterator[None]:
+    """Put ``seconds`` and ``memory`` (MiB of peak above idle) into ``result``."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    idle, begun = resident("VmRSS"), time.perf_counter()
+    yield
+    result |= {"seconds": time.perf_counter() - begun, "memory": resident("VmHWM") - idle}
+
+
+def prepare(dsn: str) -> dict[str, float]:
+    """Describe the source as a directory with everything switched on."""
+    from directories.models import Directory
+    from tests.fixtures.databases import Database
+    from tests.fixtures.directories import save_directory
+
+    parts = psycopg.conninfo.conninfo_to_dict(dsn)
+    settings = {
+        "host": parts["host"],
+        "port": int(parts["port"]),
+        "database": parts["dbname"],
+        "user": parts["user"],
+        "password": parts["password"],
+        "tls_mode": "disable",
+        "user_table": "users",
+        "username_column": "username",
+        "password_column": "password",
+    }
+    Directory.objects.filter(name=NAME).delete()
+    switches = dict.fromkeys(("import_users", "create_users", "update_users", "delete_users"), True)
+    database = Database("postgresql", settings, psycopg.connect(dsn))
+    save_directory(database, NAME, password_storage="plain", **switches)
+    return {}
+
+
+def imported() -> dict[str, float]:
+    """Run one import."""
+    from directories.models import Directory
+    from provisioning import services
+    from provisioning.imports import engine
+    from provisioning.models.imports import RunStatus, Trigger
+
+    directory = Directory.objects.get(name=NAME)
+    result: dict[str, float] = {}
+    warm()
+    with measured(result):
+        run = services.start_import(directory, preview=False, actor="bench", trigger=Trigger.COMMAND)
+        engine.execute(run.pk)
+    run.refresh_from_db()
+    if run.status != RunStatus.FINISHED or run.errors:
+        raise SystemExit(f"The import did not finish: {run.status} {run.message}")
+    return {**result, "rows": run.seen, "changed": run.created + run.updated}
+
+
+def warm() -> None:
+    """Load what a worker has loaded long before, so that idle is idle."""
+    from directories.connectors import registry
+    from provisioning import delivery, people
+
+    registry()
+    people.catalogue()
+    assert delivery
+
+
+def outbound(count: int) -> dict[str, float]:
+    """Deliver ``count`` new people and then a change of each, in this one process."""
+    from django.db import connection
+
+    from provisioning import delivery, dispatch, services
+    from provisioning.models import Account, Change, User
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {User._meta.db_table} CASCADE")  # no signals: nobody is to leave the directory
+    names = [f"out{n}" for n in range(count)]
+    people = [
+        User(username=name, password="!", first_name=name, last_name="Out", email=f"{name}@example.org")
+        for name in names
+    ]
+    User.objects.bulk_create(people, batch_size=1000)
+    users = list(User.objects.values_list("pk", flat=True))
+    result: dict[str, float] = {}
+    for phase in ("creates", "updates"):
+        if phase == "updates":
+            User.objects.update(last_name="Changed")
+        services.provision_many(users, "bench")
+        accounts = list(Account.objects.values_list("directory_id", "pk"))
+        begun = time.perf_counter()
+        for chunk in dispatch.chunks([pk for _, pk in accounts], dispatch.CHUNK):
+            delivery.deliver(accounts[0][0], chunk)
+        result[phase] = count / (time.perf_counter() - begun)
+        if left := Change.objects.count():
+            raise SystemExit(f"{left} changes were not delivered.")
+    return result
+
+
+STEPS: dict[str, Callable[..., dict[str, float]]] = {"prepare": prepare, "import": imported, "outbound": outbound}
+
+if __name__ == "__main__":
+    django.setup()
+    step, *arguments = sys.argv[1:]
+    print(json.dumps(STEPS[step](*(int(word) if word.isdigit() else word for word in arguments))))
