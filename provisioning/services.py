@@ -13,10 +13,28 @@ from directories.connectors.base import ConnectorError
 from directories.models import Directory
 from provisioning import outbox, people, push, removal
 from provisioning.dispatch import PUSH, send_on_commit
+from provisioning.imports.door import approve_import, cancel_import, start_import
+from provisioning.imports.runs import ImportRefused
 from provisioning.models import Account, Change, User
 from provisioning.owners import Owners
 from provisioning.plan import assumed
 from provisioning.work import Desk
+
+__all__ = [
+    "ImportRefused",
+    "Preview",
+    "approve_import",
+    "cancel_import",
+    "delete_users",
+    "preview",
+    "provision",
+    "provision_directory",
+    "provision_many",
+    "retry",
+    "retry_cause",
+    "set_active",
+    "start_import",
+]
 
 
 @dataclass(frozen=True, slots=True)

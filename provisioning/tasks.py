@@ -6,6 +6,7 @@ from celery import shared_task
 
 from provisioning import delivery, heartbeat, outbox, push
 from provisioning.dispatch import CHUNK, DELIVER, DRAIN, PUSH, send
+from provisioning.imports import door, engine
 
 PERIOD = 60.0  # seconds between two sweeps
 SOON = 60.0  # a trial of an unreachable directory that is due earlier than this need not wait for the sweep
@@ -37,6 +38,18 @@ def sweep() -> None:
         _drain(directory_id, workers)
     for directory_id in push.unfinished():
         send(PUSH, directory_id)
+
+
+@shared_task
+def run_import(run_id: int) -> None:
+    """Work on an import run, unless another worker does."""
+    engine.execute(run_id)
+
+
+@shared_task
+def start_due_imports() -> None:
+    """Start scheduled imports that are due, and take over runs whose worker or message was lost."""
+    door.start_due_imports()
 
 
 @shared_task

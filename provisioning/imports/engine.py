@@ -18,8 +18,7 @@ from provisioning.imports.plan import MANAGER, Planned
 from provisioning.imports.runs import Cancelled, Lease, LeaseLost
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action, RunStatus
-from reports.journal import Line, record
-from reports.models import Direction, Operation, Result
+from reports.models import Result
 
 PAGE = 2000
 INCOMPLETE = "{name} stopped before its last user was read, so nothing was changed. Import again."
@@ -77,7 +76,7 @@ def _work(run: ImportRun, lease: Lease) -> None:
     run.refresh_from_db()
     message = runs.summary(run)
     lease.end(RunStatus.FINISHED, message)
-    _report(run, Result.SUCCESS, message + ".")
+    runs.report(run, Result.SUCCESS, message + ".")
 
 
 def _plan(run: ImportRun, config: DirectoryConfig, lease: Lease) -> list[str]:
@@ -168,10 +167,7 @@ def _store(run: ImportRun, planned: Sequence[Planned], gains: dict[str, Any]) ->
 
 def _cancelled(run: ImportRun, lease: Lease) -> None:
     run.refresh_from_db()
-    message = "Cancelled before anything was changed."
-    if run.applied:
-        message = f"Cancelled after {run.applied:,} of {run.planned:,} changes; those are kept."
-    _end(run, lease, RunStatus.CANCELLED, Result.SKIPPED, message)
+    _end(run, lease, RunStatus.CANCELLED, Result.SKIPPED, runs.cancelled_message(run))
 
 
 def _fail(run: ImportRun, lease: Lease, message: str) -> None:
@@ -179,27 +175,11 @@ def _fail(run: ImportRun, lease: Lease, message: str) -> None:
 
 
 def _end(run: ImportRun, lease: Lease, status: RunStatus, result: Result, message: str) -> None:
+    """End a run before its time; nothing of its plan is applied any more."""
     try:
         lease.end(status, message)
     except LeaseLost:
         log.warning("Import run %s was taken over by another worker.", run.pk)
-    else:
-        _report(
-            run, result, f"Import from {run.directory.name}: {message}" if status != RunStatus.FINISHED else message
-        )
-
-
-def _report(run: ImportRun, result: Result, message: str) -> None:
-    """Record the run itself in the provisioning report."""
-    record(
-        Line(
-            identifier="",
-            application=run.directory.name,
-            direction=Direction.IN,
-            operation=Operation.IMPORT,
-            result=result,
-            message=message,
-            actor=run.actor,
-            run_id=run.pk,
-        )
-    )
+        return
+    runs.forget_passwords(run.pk)
+    runs.report(run, result, f"Import from {run.directory.name}: {message}")

@@ -17,8 +17,11 @@ from django.utils import timezone
 from directories.models import Directory
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import ENDED, Action, RunStatus, Trigger
+from reports.journal import Line, record
+from reports.models import Direction, Operation, Result
 
 LEASE = dt.timedelta(minutes=2)
+PATIENCE = dt.timedelta(seconds=30)  # how long a queued run may wait before its message counts as lost
 WORKING = (RunStatus.QUEUED, RunStatus.CRAWLING, RunStatus.APPLYING)
 COUNTERS = ("seen", "unchanged", "planned", "applied", "created", "updated", "deactivated", "errors")
 
@@ -129,6 +132,38 @@ def drop_plans(run_ids: list[int]) -> None:
     PlannedChange.objects.filter(run__in=run_ids)._raw_delete(PlannedChange.objects.db)
 
 
+def forget_passwords(run_id: int) -> None:
+    """Take the encrypted passwords out of a plan that ended: they are kept only until they are applied."""
+    holding = PlannedChange.objects.filter(run=run_id, row__has_key="password").only("row")
+    while rows := list(holding[:1000]):
+        for change in rows:
+            change.row.pop("password")
+        PlannedChange.objects.bulk_update(rows, ["row"])
+
+
+def cancelled_message(run: ImportRun) -> str:
+    """Return what a cancelled run leaves behind."""
+    if run.applied:
+        return f"Cancelled after {run.applied:,} of {run.planned:,} changes; those are kept."
+    return "Cancelled before anything was changed."
+
+
+def report(run: ImportRun, result: Result, message: str, actor: str | None = None) -> None:
+    """Record a line about the run itself in the provisioning report."""
+    record(
+        Line(
+            identifier="",
+            application=run.directory.name,
+            direction=Direction.IN,
+            operation=Operation.IMPORT,
+            result=result,
+            message=message,
+            actor=run.actor if actor is None else actor,
+            run_id=run.pk,
+        )
+    )
+
+
 def summary(run: ImportRun) -> str:
     """Return the final message of a run."""
     changed = run.created + run.updated + run.deactivated
@@ -136,6 +171,14 @@ def summary(run: ImportRun) -> str:
         f"Imported {changed:,} {'user' if changed == 1 else 'users'} from {run.directory.name}: "
         f"{run.created:,} created, {run.updated:,} updated, {run.deactivated:,} deactivated, "
         f"{run.errors:,} {'error' if run.errors == 1 else 'errors'}"
+    )
+
+
+def preview_summary(run: ImportRun) -> str:
+    """Return what a plan would do."""
+    return (
+        f"An import from {run.directory.name} would create {run.created:,}, update {run.updated:,} and deactivate "
+        f"{run.deactivated:,} users; {run.unchanged:,} are unchanged and {run.errors:,} have errors."
     )
 
 
