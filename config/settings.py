@@ -51,6 +51,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "config.middleware.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -190,7 +191,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Rollcall",
     "SITE_HEADER": "Rollcall",
     "SITE_SUBHEADER": "User provisioning",
+    "SITE_URL": "",
     "SITE_SYMBOL": "how_to_reg",
+    "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.navigation.favicon"}],
     "STYLES": ["config.navigation.stylesheet"],
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
