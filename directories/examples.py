@@ -1,0 +1,83 @@
+"""Example statements for a user table, in the notation of the walk-through: what the "Insert example" buttons fill in.
+
+Pure: the names come from the form, nothing is run.
+"""
+
+# ruff: noqa: S608 - shown to the admin, never run from here.
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from directories.models import Operation
+
+PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\Z")
+DEFAULT_COLUMNS = ("FIRSTNAME", "LASTNAME", "EMAIL_ADDRESS")
+BACKTICK_KINDS = frozenset({"mysql", "mariadb"})
+QUOTES = ('"', "`", "[")
+# Column names that people use and databases keep for themselves.
+RESERVED = frozenset(
+    "all and any as asc both case check column current default desc distinct do else end for from full grant group in "
+    "index into is join key left like limit natural not null offset on option or order primary rank references right "
+    "select session set show table then to trigger union unique update user values when where with".split()
+)
+STATE_COLUMNS = frozenset({"ACTIVE", "IS_ACTIVE", "ENABLED", "IS_ENABLED"})
+
+
+@dataclass(frozen=True, slots=True)
+class UserTable:
+    """The table that the examples are about; ``columns`` are the others than user name and password.
+
+    ``exact`` columns were read from the database, so that PostgreSQL needs quotes around one with capital letters.
+    """
+
+    kind: str
+    table: str = "USERS"
+    username: str = "USERNAME"
+    password: str = "PASSWORD"
+    columns: Sequence[str] = DEFAULT_COLUMNS
+    exact: bool = False
+
+    def quoted(self, name: str) -> str:
+        """Quote a name that is not a plain one; plain names stay as they are, as an admin would write them."""
+        folded = self.exact and self.kind == "postgresql" and name in self.columns and name != name.lower()
+        plain = PLAIN_NAME.match(name) and not folded and name.lower() not in RESERVED
+        if plain or name[:1] in QUOTES:
+            return name
+        if self.kind in BACKTICK_KINDS:
+            return f"`{name.replace('`', '``')}`"
+        return '"' + name.replace('"', '""') + '"'
+
+
+def statements(about: UserTable) -> dict[Operation, list[str]]:
+    """Return the example statements of each operation."""
+    plain = all(map(PLAIN_NAME.match, about.table.split(".")))
+    table = about.table if plain else about.quoted(about.table)
+    key = about.quoted(about.username)
+    columns = [name for name in about.columns if name.upper() not in STATE_COLUMNS]
+    written = [about.username, *([about.password] if about.password else []), *columns]
+    values = {name: f"'{_placeholder(name)}'" for name in written} | {about.password: "'##PASSWORD##'"}
+    values[about.username] = "'##USERNAME##'"
+    where = f"WHERE {key}='##USERNAME##'"
+    state = next((name for name in about.columns if name.upper() in STATE_COLUMNS), "ACTIVE")
+    assignments = ", ".join(f"{about.quoted(name)}={values[name]}" for name in columns)
+    password = about.quoted(about.password or "PASSWORD")
+    return {
+        Operation.IMPORT: [
+            f"SELECT '{_placeholder(name)}', {about.quoted(name)} FROM {table} {where}" for name in columns
+        ],
+        Operation.CHECK: [f"SELECT {key} FROM {table} {where}"],
+        Operation.CREATE: [
+            f"INSERT INTO {table} ({', '.join(about.quoted(name) for name in written)}) "
+            f"VALUES ({', '.join(values[name] for name in written)})"
+        ],
+        Operation.UPDATE: [f"UPDATE {table} SET {assignments or f'{key}={key}'} {where}"],
+        Operation.DELETE: [f"DELETE FROM {table} {where}"],
+        Operation.DISABLE: [f"UPDATE {table} SET {about.quoted(state)}=FALSE {where}"],
+        Operation.ENABLE: [f"UPDATE {table} SET {about.quoted(state)}=TRUE {where}"],
+        Operation.SET_PASSWORD: [f"UPDATE {table} SET {password}='##PASSWORD##' {where}"],
+    }
+
+
+def _placeholder(column: str) -> str:
+    bare = re.sub(r"\W", "_", column.strip("".join(QUOTES) + "]"))
+    return f"##{bare.upper()}##"

@@ -1,0 +1,201 @@
+"""The connection form: drawn from the fields that a connector declares."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+    UnfoldBooleanWidget,
+)
+
+from directories.connectors.base import Connector, ConnectorField, FieldType
+from directories.connectors.urls import parse_url
+from directories.models import Directory
+
+PREFIX = "connection"
+
+# Changing one of these does not change who is given the stored secrets; any other setting might (fail closed).
+SAFE_SETTINGS = frozenset(
+    {
+        "user_table",
+        "username_column",
+        "password_column",
+        "pool_size",
+        "connect_timeout",
+        "statement_timeout",
+    }
+)
+RETYPE = (
+    "The connection changed, so the stored value is not sent there by itself: type it again. "
+    "(It could otherwise be sent to someone else's server.)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is saved for a directory: ``settings`` in the clear, ``secrets`` never rendered."""
+
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, Any]
+
+
+NOTHING = Stored({}, {})
+
+
+class BasicsForm(forms.ModelForm[Directory]):
+    """Name and description of a directory."""
+
+    class Meta:
+        model = Directory
+        fields = ("name", "description")
+        widgets = {
+            "name": UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
+        help_texts = {"name": "How people and reports call it, for example APPSDB."}
+
+
+class ConnectionForm(forms.Form):
+    """The settings of one connector.
+
+    A blank secret keeps the stored one, but only while the place it is sent to is unchanged. The password inside a
+    pasted URL is taken when the password's own box is blank.
+    """
+
+    def __init__(self, connector: type[Connector], data: Any = None, *, stored: Stored = NOTHING) -> None:
+        initial = {field.name: stored.settings.get(field.name, field.default) for field in connector.fields}
+        super().__init__(data, prefix=PREFIX, initial=initial)
+        self.connector = connector
+        self.stored = stored
+        for declared in connector.fields:
+            has_stored = bool(stored.secrets.get(declared.name))
+            self.fields[declared.name] = _form_field(declared, has_stored)
+            if has_stored and not declared.required:
+                self.fields[f"{declared.name}_clear"] = forms.BooleanField(
+                    label=f"Remove the stored {declared.label.lower()}",
+                    required=False,
+                    widget=UnfoldBooleanWidget(),
+                )
+
+    @property
+    def takes_url(self) -> bool:
+        """Whether pasting a database URL makes sense."""
+        return "database" in self.fields
+
+    @property
+    def secret_names(self) -> set[str]:
+        """The names of the settings that are never shown."""
+        return {field.name for field in self._secrets()}
+
+    @property
+    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """The fields by the connector's groups, in the declared order; a secret is followed by its "remove" box."""
+        groups: dict[str, list[forms.BoundField]] = {}
+        for declared in self.connector.fields:
+            group = groups.setdefault(declared.group, [])
+            group.append(self[declared.name])
+            if f"{declared.name}_clear" in self.fields:
+                group.append(self[f"{declared.name}_clear"])
+        return list(groups.items())
+
+    def clean(self) -> dict[str, Any]:
+        """Take the password of a pasted URL; refuse to send a stored secret to a place that changed."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        pasted = self._pasted_secrets()
+        moved = self._moved(cleaned)
+        for field in self._secrets():
+            if cleaned.get(field.name) or cleaned.get(f"{field.name}_clear"):
+                continue
+            if pasted.get(field.name):
+                cleaned[field.name] = pasted[field.name]
+                self.errors.pop(field.name, None)
+            elif moved and self.stored.secrets.get(field.name):
+                self.add_error(field.name, RETYPE)
+        return cleaned
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that are not secret, by the connector's names."""
+        return {
+            field.name: self.cleaned_data.get(field.name)
+            for field in self.connector.fields
+            if field.type is not FieldType.SECRET
+        }
+
+    @property
+    def secrets(self) -> dict[str, Any]:
+        """The secrets as they shall be stored: typed, kept or removed."""
+        found: dict[str, Any] = {}
+        for field in self._secrets():
+            if self.cleaned_data.get(f"{field.name}_clear"):
+                continue
+            value = self.cleaned_data.get(field.name) or self.stored.secrets.get(field.name)
+            if value:
+                found[field.name] = value
+        return found
+
+    def changed_labels(self) -> list[str]:
+        """Return the labels of the settings and secrets that would change; never a value."""
+        before, after = {**self.stored.settings, **self.stored.secrets}, {**self.settings, **self.secrets}
+        return [
+            field.label for field in self.connector.fields if _differs(before.get(field.name), after.get(field.name))
+        ]
+
+    def _secrets(self) -> Iterator[ConnectorField]:
+        return (field for field in self.connector.fields if field.type is FieldType.SECRET)
+
+    def _pasted_secrets(self) -> dict[str, Any]:
+        text = self.data.get(f"{PREFIX}-paste_url", "").strip()
+        try:
+            return parse_url(text) if text else {}
+        except ValueError:
+            return {}
+
+    def _moved(self, cleaned: Mapping[str, Any]) -> bool:
+        return any(
+            _differs(self.stored.settings.get(field.name, field.default), cleaned.get(field.name))
+            for field in self.connector.fields
+            if field.type is not FieldType.SECRET and field.name not in SAFE_SETTINGS
+        )
+
+
+def _differs(before: Any, after: Any) -> bool:
+    """Whether two settings differ; None and "" are the same."""
+    return ("" if before is None else before) != ("" if after is None else after)
+
+
+def _form_field(declared: ConnectorField, has_stored: bool) -> forms.Field:
+    common: dict[str, Any] = {
+        "label": declared.label,
+        "required": declared.required,
+        "help_text": declared.help_text,
+    }
+    match declared.type:
+        case FieldType.SECRET:
+            hint = "stored – leave blank to keep" if has_stored else ""
+            widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password", "placeholder": hint})
+            return forms.CharField(
+                **{**common, "required": declared.required and not has_stored}, widget=widget, strip=False
+            )
+        case FieldType.INTEGER:
+            return forms.IntegerField(
+                **common,
+                min_value=declared.minimum,
+                max_value=declared.maximum,
+                widget=UnfoldAdminIntegerFieldWidget(),
+            )
+        case FieldType.BOOLEAN:
+            return forms.BooleanField(**{**common, "required": False}, widget=UnfoldBooleanSwitchWidget())
+        case FieldType.CHOICE:
+            return forms.ChoiceField(**common, choices=declared.choices, widget=UnfoldAdminSelectWidget())
+        case FieldType.TEXTAREA:
+            return forms.CharField(**common, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "class": "font-mono"}))
+        case FieldType.TEXT:
+            return forms.CharField(**common, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}))

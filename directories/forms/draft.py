@@ -1,0 +1,182 @@
+"""A directory as the page has it, saved or not: every form of it at once.
+
+Test, "Try it", the live sample and the save all work on a draft, so that what was looked at is what is saved.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from django import forms
+from django.db import transaction
+from django.db.models import Model
+from django.http import QueryDict
+
+from directories.config import DirectoryConfig, from_parts
+from directories.connectors import connector_class
+from directories.connectors.base import Capability, ConnectorError
+from directories.forms.connection import NOTHING, BasicsForm, ConnectionForm, Stored
+from directories.forms.features import FeaturesForm
+from directories.forms.mappings import Catalogue, MappingsForm
+from directories.forms.templates import TemplatesForm, uses_templates
+from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
+
+PARTS_MARK = "has_parts"
+DIRECTORY_FIELDS = ("name", "description", "settings", "secrets", "updated_at")
+
+
+@dataclass(slots=True)
+class Saved:
+    """What a save changed: names of fields, settings and operations, never a value."""
+
+    names: list[str] = field(default_factory=list)
+    create_switched_on: bool = False
+    outbound_changed: bool = False
+
+
+class Draft:
+    """The forms of one directory. ``columns`` are further attributes to offer for mapping.
+
+    A page that shows only the connection (adding a directory) does not send ``PARTS_MARK``; the rest then stays as it
+    is stored.
+    """
+
+    def __init__(
+        self, directory: Directory, catalogue: Catalogue, data: QueryDict | None = None, columns: Iterable[str] = ()
+    ) -> None:
+        self.directory = directory
+        self.catalogue = catalogue
+        self.connector = connector_class(directory.kind)
+        self.uses_templates = uses_templates(directory.kind)
+        saved = directory.pk is not None
+        self.stored_templates = list(directory.query_templates.all()) if saved else []
+        self.stored_mappings = list(directory.attribute_mappings.all()) if saved else []
+        provisioning = ProvisioningSettings.objects.filter(directory=directory).first() if saved else None
+        provisioning = provisioning or ProvisioningSettings(directory=directory)
+        self.created_before = provisioning.create_users
+        self.parts = data if data is not None and PARTS_MARK in data else None
+        self.basics = BasicsForm(data, instance=directory)
+        stored = Stored(directory.settings, directory.secrets or {}) if saved else NOTHING
+        self.connection = ConnectionForm(self.connector, data, stored=stored)
+        self.templates = TemplatesForm(self.parts, self.stored_templates)
+        self.reads = self.templates.import_attributes(directory.kind) if self.uses_templates else []
+        self.mappings = MappingsForm(self.parts, catalogue, self.stored_mappings, [*self.reads, *columns])
+        self.features = FeaturesForm(self.parts, instance=provisioning, catalogue=catalogue.values())
+        self.features.has_password_column = self.has_password_column
+        self.features.capabilities = self.capabilities
+
+    def is_valid(self) -> bool:
+        """Check every form, so that all errors are shown at once."""
+        checks = [
+            self.basics.is_valid(),
+            self.connection.is_valid(),
+            self.check_templates(),
+            self.mappings.check(),
+            self.parts is None or self.features.is_valid(),
+        ]
+        return all(checks)
+
+    def check_templates(self) -> bool:
+        """Check every statement against the names and the user table of this draft."""
+        table, key = self.setting("user_table"), self.setting("username_column")
+        return not self.uses_templates or self.templates.check(self.directory.kind, self.known_names(), table, key)
+
+    def known_names(self) -> set[str]:
+        """The names that a placeholder may have: directory attributes and portal attributes."""
+        portal = {attribute.name for attribute in self.catalogue.values()}
+        custom = {row.portal_attribute for row in self.mappings.unsaved()}
+        return {*self.reads, *self.mappings.attributes, *portal, *custom}
+
+    def config(self) -> DirectoryConfig | None:
+        """Return the draft ready to be opened; None when the connection cannot be used as it is."""
+        settings, secrets = self.directory.settings, self.directory.secrets
+        if self.connection.is_bound:
+            if not self.connection.is_valid():
+                return None
+            settings, secrets = self.connection.settings, self.connection.secrets
+        draft = Directory(
+            pk=self.directory.pk,
+            name=self.directory.name,
+            kind=self.directory.kind,
+            enabled=self.directory.enabled,
+            settings=settings,
+            secrets=secrets,
+        )
+        return from_parts(draft, self.templates.unsaved(), self.mappings.unsaved(), self.features.unsaved())
+
+    @cached_property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the directory could do; nothing while its settings cannot even be read."""
+        config = self.config()
+        if config is None:
+            return frozenset()
+        try:
+            with self.connector(config.connector) as connector:
+                return connector.capabilities
+        except ConnectorError:
+            return frozenset()
+
+    @property
+    def has_password_column(self) -> bool:
+        """Whether passwords can be read."""
+        return "password_column" not in self.connection.fields or bool(self.setting("password_column"))
+
+    def setting(self, name: str) -> str:
+        """Return one setting as the page has it."""
+        value = self.connection[name].value() if name in self.connection.fields else ""
+        return str(value or "")
+
+    @transaction.atomic
+    def save(self) -> Saved:
+        """Save every part of a valid draft; unchanged templates and mappings keep their rows."""
+        saved = Saved(names=[*_labels(self.basics), *self.connection.changed_labels()])
+        self.directory.settings = self.connection.settings
+        self.directory.secrets = self.connection.secrets
+        _write(self.directory, DIRECTORY_FIELDS)
+        provisioning = self.features.instance
+        if self.parts is not None:
+            provisioning = self.features.save(commit=False)
+            saved.names += _labels(self.features)
+            saved.names += self._save_templates() + self._save_mappings()
+            saved.create_switched_on = provisioning.create_users and not self.created_before
+            saved.outbound_changed = "attribute mapping" in saved.names
+        provisioning.directory = self.directory
+        _write(provisioning, [*FeaturesForm.base_fields, "match_attribute"])
+        return saved
+
+    def _save_templates(self) -> list[str]:
+        operations = self.templates.changed_operations(self.stored_templates)
+        if operations:
+            self.directory.query_templates.all().delete()
+            rows = self.templates.unsaved()
+            for row in rows:
+                row.directory = self.directory
+            QueryTemplate.objects.bulk_create(rows)
+        return operations
+
+    def _save_mappings(self) -> list[str]:
+        rows = self.mappings.unsaved()
+        if _plain(rows) == _plain(self.stored_mappings):
+            return []
+        self.directory.attribute_mappings.all().delete()
+        for row in rows:
+            row.directory = self.directory
+        AttributeMapping.objects.bulk_create(rows)
+        return ["attribute mapping"]
+
+
+def _write(instance: Model, fields: Iterable[str]) -> None:
+    """Save what the page holds and nothing else: workers write the other columns meanwhile."""
+    instance.save(update_fields=None if instance.pk is None else sorted(set(fields)))
+
+
+def _labels(form: forms.BaseForm) -> list[str]:
+    return [str(form[name].label) for name in form.changed_data]
+
+
+def _plain(rows: Iterable[AttributeMapping]) -> list[tuple[str, ...]]:
+    return [
+        (row.directory_attribute, row.kind, row.portal_attribute, str(row.direction), row.expression)
+        for row in rows
+        if row.portal_attribute
+    ]

@@ -1,0 +1,209 @@
+"""Features, schedule and guard limits of a directory."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTimeWidget,
+    UnfoldBooleanSwitchWidget,
+    UnfoldBooleanWidget,
+)
+
+from directories.attributes import Kind, PortalAttribute, Type
+from directories.connectors.base import Capability
+from directories.models import InitialPassword, OnLeave, ProvisioningSettings, Schedule
+
+MATCHED = ("username", "email", "employee_number")
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One feature: its field, what it does in one line, and why it cannot be switched on when it cannot."""
+
+    field: forms.BoundField
+    explanation: str
+    reason: str
+
+    @property
+    def locked(self) -> bool:
+        """Whether it is off and cannot be switched on."""
+        return bool(self.reason) and not self.field.value()
+
+
+EXPLANATIONS = {
+    "import_users": "Bring the directory's users into the portal, by hand or on a schedule.",
+    "create_users": "Add a user to the directory when one is added to the portal.",
+    "update_users": "Change the directory's account when the user changes in the portal.",
+    "deactivate_users": "Act when a user is deactivated in the portal (what happens is chosen below).",
+    "delete_users": "Act when a user is deleted from the portal (what happens is chosen below).",
+    "deactivate_missing": "Deactivate users in the portal who were imported from here and are gone from the directory.",
+    "import_passwords": "Bring the passwords along: known hashes are kept, clear text is hashed on the way in.",
+}
+LABELS = {
+    "import_users": "Import users",
+    "create_users": "Create users",
+    "update_users": "Update users",
+    "deactivate_users": "Deactivate users",
+    "delete_users": "Delete users",
+    "deactivate_missing": "Deactivate users missing from the source",
+    "import_passwords": "Import passwords",
+}
+INBOUND = ("import_users", "deactivate_missing", "import_passwords")
+OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users")
+
+
+class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
+    """The provisioning settings; the fixed password is never rendered, a blank box keeps the stored one.
+
+    ``capabilities`` and ``has_password_column`` say which switches can be used; the draft sets them.
+    """
+
+    fixed_password = forms.CharField(
+        required=False,
+        max_length=256,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+
+    class Meta:
+        model = ProvisioningSettings
+        fields = (
+            *("import_users", "deactivate_missing", "import_passwords"),
+            *("create_users", "update_users", "deactivate_users", "delete_users"),
+            *("on_deactivate", "on_delete", "match_attribute", "initial_password", "password_storage"),
+            *("schedule", "schedule_time", "schedule_weekday"),
+            *("max_leavers", "max_leavers_percent", "max_blanked", "max_blanked_percent"),
+        )
+        labels = LABELS | {
+            "on_deactivate": "When a user is deactivated",
+            "on_delete": "When a user is deleted",
+            "match_attribute": "Find the user by",
+            "schedule": "Import",
+            "schedule_time": "At",
+            "schedule_weekday": "On",
+            "max_leavers": "Users that one import may deactivate",
+            "max_leavers_percent": "… or per cent of the directory's users",
+            "max_blanked": "Values that one import may blank",
+            "max_blanked_percent": "… or per cent of the directory's users",
+        }
+        help_texts = {
+            "initial_password": "Used for ##PASSWORD## when an account is created.",
+            "password_storage": "What the directory's password column holds.",
+            "match_attribute": "How an imported row finds its user when it is seen for the first time.",
+        }
+        widgets = {
+            **dict.fromkeys(LABELS, UnfoldBooleanSwitchWidget()),
+            **dict.fromkeys(
+                ("on_deactivate", "on_delete", "initial_password", "password_storage", "schedule", "schedule_weekday"),
+                UnfoldAdminSelectWidget(),
+            ),
+            **dict.fromkeys(
+                ("max_leavers", "max_leavers_percent", "max_blanked", "max_blanked_percent"),
+                UnfoldAdminIntegerFieldWidget(),
+            ),
+            "schedule_time": UnfoldAdminTimeWidget(attrs={"type": "time"}),
+        }
+
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        instance: ProvisioningSettings,
+        catalogue: Iterable[PortalAttribute],
+    ) -> None:
+        super().__init__(data, instance=instance)
+        self.capabilities: frozenset[Capability] = frozenset()
+        self.has_password_column = True
+        self.has_stored_password = bool(instance.fixed_password)
+        self.fields["match_attribute"] = forms.ChoiceField(
+            label=self.fields["match_attribute"].label,
+            help_text=self.fields["match_attribute"].help_text,
+            choices=_matches(catalogue),
+            widget=UnfoldAdminSelectWidget(),
+        )
+        stored = "stored – leave blank to keep" if self.has_stored_password else ""
+        self.fields["fixed_password"].widget.attrs["placeholder"] = stored
+        if self.has_stored_password:
+            self.fields["fixed_password_clear"] = forms.BooleanField(
+                label="Remove the stored password", required=False, widget=UnfoldBooleanWidget()
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a schedule without its time or day, and a fixed password that nobody typed."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        schedule = cleaned.get("schedule")
+        if schedule in (Schedule.DAILY, Schedule.WEEKLY) and cleaned.get("schedule_time") is None:
+            self.add_error("schedule_time", "Say at what time.")
+        if schedule == Schedule.WEEKLY and cleaned.get("schedule_weekday") is None:
+            self.add_error("schedule_weekday", "Say on which day.")
+        wants = cleaned.get("create_users") and cleaned.get("initial_password") == InitialPassword.FIXED
+        if wants and not self._password():
+            self.add_error("fixed_password", "Type the password that new accounts get, or choose a random one.")
+        return cleaned
+
+    def save(self, commit: bool = True) -> ProvisioningSettings:
+        """Store the fixed password as typed, kept or removed."""
+        self.instance.fixed_password = self._password() or None
+        return super().save(commit)
+
+    def unsaved(self) -> ProvisioningSettings:
+        """Return the settings as the page has them; a page that is not valid keeps what was stored for the rest."""
+        self.is_valid()
+        if self.is_bound:
+            self.instance.fixed_password = self._password() or None
+        return self.instance
+
+    def _password(self) -> str:
+        if not self.is_bound:
+            return self.instance.fixed_password or ""
+        if self.cleaned_data.get("fixed_password_clear"):
+            return ""
+        typed: str = self.cleaned_data.get("fixed_password") or ""
+        return typed or self.instance.fixed_password or ""
+
+    @property
+    def inbound(self) -> list[Switch]:
+        """The switches of what comes in."""
+        return [self._switch(name) for name in INBOUND]
+
+    @property
+    def outbound(self) -> list[Switch]:
+        """The switches of what goes out."""
+        return [self._switch(name) for name in OUTBOUND]
+
+    def _switch(self, name: str) -> Switch:
+        switch = Switch(self[name], EXPLANATIONS[name], self._reason(name))
+        if switch.locked:
+            self.fields[name].widget.attrs["disabled"] = True
+        return switch
+
+    def _reason(self, name: str) -> str:
+        can = self.capabilities
+        leaves = {OnLeave.DISABLE: Capability.DISABLE, OnLeave.DELETE: Capability.DELETE}
+        match name:
+            case "import_users" | "deactivate_missing" if Capability.IMPORT not in can:
+                return "Name the user table and the user name column under Connection first."
+            case "import_passwords" if not self.has_password_column:
+                return "Name the password column under Connection first."
+            case "create_users" if Capability.CREATE not in can:
+                return "Write a create query under Query templates first."
+            case "update_users" if Capability.UPDATE not in can:
+                return "Write an update query under Query templates first."
+            case "deactivate_users" | "delete_users" if not can & set(leaves.values()):
+                return "Write a disable or a delete query under Query templates first."
+        return ""
+
+
+def _matches(catalogue: Iterable[PortalAttribute]) -> list[tuple[str, str]]:
+    """Return what a row can be matched by: names that are meant to be one person's, and the admin's own attributes."""
+    return [
+        (f"{attribute.kind.value}.{attribute.name}", attribute.label)
+        for attribute in catalogue
+        if (attribute.kind is Kind.PROFILE and attribute.name in MATCHED)
+        or (attribute.kind is Kind.CUSTOM_PROFILE and attribute.type in (Type.TEXT, Type.NUMBER))
+    ]

@@ -1,0 +1,213 @@
+"""The attribute mapping of a directory as a form: one row for each directory attribute.
+
+The controls of all rows share their names, so that the n-th value of each belongs to the n-th row of the page.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from directories.attributes import Kind, PortalAttribute
+from directories.expressions import ROW, USER, ExpressionError, compile_expression
+from directories.models import AttributeMapping, Direction
+
+Catalogue = Mapping[tuple[Kind, str], PortalAttribute]
+MAX_ROWS = 500
+UNUSED = "— not mapped —"
+
+
+class MappingRow(forms.Form):
+    """One directory attribute. Each kind has its own control for the portal attribute; the chosen one counts."""
+
+    mapping_attribute = forms.CharField(max_length=128, required=False, label="Directory attribute")
+    mapping_kind = forms.ChoiceField(choices=AttributeMapping.KINDS, label="Kind")
+    mapping_profile = forms.ChoiceField(required=False, label="Portal attribute")
+    mapping_custom_profile = forms.ChoiceField(required=False, label="Portal attribute")
+    mapping_custom = forms.CharField(max_length=128, required=False, label="Portal attribute")
+    mapping_direction = forms.ChoiceField(choices=Direction.choices, label="Direction")
+    mapping_expression = forms.CharField(max_length=2000, required=False, label="Expression", strip=True)
+
+    def __init__(self, data: Mapping[str, str], catalogue: Catalogue, index: int) -> None:
+        super().__init__(data, auto_id=f"id_%s_{index}")
+        self.index = index
+        for name, field in self.fields.items():
+            if isinstance(field, forms.ChoiceField):
+                field.widget = UnfoldAdminSelectWidget(attrs={"aria-label": field.label})
+            else:
+                field.widget = UnfoldAdminTextInputWidget(attrs={"aria-label": field.label, "autocomplete": "off"})
+            if isinstance(field, forms.ChoiceField) and name in ("mapping_profile", "mapping_custom_profile"):
+                kind = name.removeprefix("mapping_")
+                found = [(a.name, a.label) for (of, _), a in catalogue.items() if of == kind]
+                field.choices = [("", UNUSED), *found]
+            elif isinstance(field, forms.ChoiceField):
+                field.widget.choices = field.choices
+        self.fields["mapping_expression"].widget.attrs |= {"class": _mono(self, "mapping_expression")}
+        self.fields["mapping_attribute"].widget.attrs |= {"class": _mono(self, "mapping_attribute")}
+        self.fields["mapping_expression"].widget.attrs["placeholder"] = "{{ value | lower }}"
+        self.fields["mapping_custom"].widget.attrs["placeholder"] = "any name"
+
+    @property
+    def portal(self) -> forms.BoundField:
+        """The control of the chosen kind."""
+        return self[f"mapping_{self.kind}"]
+
+    @property
+    def kind(self) -> str:
+        """The chosen kind; the default one when the page sent nonsense."""
+        chosen = self.data.get("mapping_kind")
+        return chosen if chosen in [kind.value for kind in Kind] else Kind.PROFILE.value
+
+    @property
+    def blank(self) -> bool:
+        """Whether the row maps nothing and says nothing else."""
+        return not (
+            self.data.get(f"mapping_{self.kind}", "").strip() or self.data.get("mapping_expression", "").strip()
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse half a row and an expression that is not understood."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        attribute, portal = cleaned.get("mapping_attribute"), cleaned.get(f"mapping_{self.kind}")
+        if not self.blank and not attribute and "mapping_attribute" not in self.errors:
+            self.add_error("mapping_attribute", "Name the directory attribute.")
+        if not self.blank and not portal and self.portal.name not in self.errors:
+            self.add_error(self.portal.name, "Choose the portal attribute.")
+        if cleaned.get("mapping_expression"):
+            self._check_expression(cleaned["mapping_expression"], cleaned.get("mapping_direction"))
+        return cleaned
+
+    def _check_expression(self, expression: str, direction: str | None) -> None:
+        if direction == Direction.BOTH:
+            self.add_error(
+                "mapping_expression",
+                "An expression works one way: choose the direction here and add a second row for the other one.",
+            )
+            return
+        try:
+            compile_expression(expression, ROW if direction == Direction.IN else USER)
+        except ExpressionError as error:
+            self.add_error("mapping_expression", str(error))
+
+    def unsaved(self, position: int) -> AttributeMapping:
+        """Return the row as a mapping without a directory. It need not be valid: the live sample shows what it can."""
+        return AttributeMapping(
+            directory_attribute=self.data.get("mapping_attribute", "").strip(),
+            kind=self.kind,
+            portal_attribute=self.data.get(f"mapping_{self.kind}", "").strip(),
+            direction=self.data.get("mapping_direction") or Direction.BOTH,
+            expression=self.data.get("mapping_expression", "").strip(),
+            position=position,
+        )
+
+
+class MappingsForm:
+    """Every row: those on the page or those stored, then the attributes of the directory that have none yet."""
+
+    def __init__(
+        self,
+        data: QueryDict | None,
+        catalogue: Catalogue,
+        stored: Sequence[AttributeMapping] = (),
+        attributes: Iterable[str] = (),
+    ) -> None:
+        self.catalogue = catalogue
+        values = _posted(data) if data is not None else [_values(mapping) for mapping in stored]
+        self._bound = data is not None
+        named = {row["mapping_attribute"].strip().casefold() for row in values}
+        for attribute in attributes:
+            if attribute.casefold() not in named:
+                named.add(attribute.casefold())
+                values.append(_blank(attribute))
+        self.rows = [MappingRow(row, catalogue, index) for index, row in enumerate(values)]
+
+    @property
+    def empty_row(self) -> MappingRow:
+        """The row that "Add a row" puts on the page."""
+        return MappingRow(_blank(""), self.catalogue, 9999)
+
+    @property
+    def error_count(self) -> int:
+        """How many rows cannot be saved."""
+        return sum(bool(row.errors) for row in self.rows if not row.blank) if self._bound else 0
+
+    @property
+    def attributes(self) -> list[str]:
+        """The directory attributes that are named."""
+        return [name for row in self.rows if (name := row.data["mapping_attribute"].strip())]
+
+    def check(self) -> bool:
+        """Check every row and the rows against each other; return whether they can be saved."""
+        used = [row for row in self.rows if not row.blank]
+        valid = [row for row in used if row.is_valid()]
+        if len(used) > MAX_ROWS and used:
+            used[-1].add_error("mapping_attribute", f"At most {MAX_ROWS} rows.")
+        inward = Counter(_portal(row) for row in valid if row.cleaned_data["mapping_direction"] != Direction.OUT)
+        outward = Counter(_directory(row) for row in valid if row.cleaned_data["mapping_direction"] != Direction.IN)
+        for row in valid:
+            direction = row.cleaned_data["mapping_direction"]
+            if direction != Direction.OUT and inward[_portal(row)] > 1:
+                row.add_error(row.portal.name, "Two rows bring a value into this portal attribute. Keep one of them.")
+            if direction != Direction.IN and outward[_directory(row)] > 1:
+                row.add_error("mapping_attribute", "Two rows send a value to this attribute. Keep one of them.")
+        return not self.error_count
+
+    def unsaved(self) -> list[AttributeMapping]:
+        """Return the mapped rows without a directory."""
+        return [row.unsaved(position) for position, row in enumerate(row for row in self.rows if not row.blank)]
+
+    def suggest(self, suggestions: Iterable[tuple[str, PortalAttribute | None]]) -> int:
+        """Fill the blank rows with suggestions and return how many were filled; a portal attribute is used once."""
+        found = {name.casefold(): attribute for name, attribute in suggestions if attribute}
+        taken = {(row.kind, row.data.get(f"mapping_{row.kind}")) for row in self.rows if not row.blank}
+        filled = 0
+        for index, row in enumerate(self.rows):
+            attribute = found.get(row.data["mapping_attribute"].strip().casefold()) if row.blank else None
+            if attribute and (attribute.kind.value, attribute.name) not in taken:
+                taken.add((attribute.kind.value, attribute.name))
+                values = {**row.data, "mapping_kind": attribute.kind.value}
+                values[f"mapping_{attribute.kind.value}"] = attribute.name
+                self.rows[index] = MappingRow(values, self.catalogue, index)
+                filled += 1
+        return filled
+
+
+def _mono(row: MappingRow, name: str) -> str:
+    return f"{row.fields[name].widget.attrs.get('class', '')} font-mono"
+
+
+def _portal(row: MappingRow) -> tuple[str, str]:
+    return row.kind, row.cleaned_data[f"mapping_{row.kind}"]
+
+
+def _directory(row: MappingRow) -> str:
+    name: str = row.cleaned_data["mapping_attribute"]
+    return name.casefold()
+
+
+def _blank(attribute: str) -> dict[str, str]:
+    return dict.fromkeys(MappingRow.base_fields, "") | {
+        "mapping_attribute": attribute,
+        "mapping_kind": Kind.PROFILE.value,
+        "mapping_direction": Direction.BOTH.value,
+    }
+
+
+def _values(mapping: AttributeMapping) -> dict[str, str]:
+    return _blank(mapping.directory_attribute) | {
+        "mapping_kind": mapping.kind,
+        f"mapping_{mapping.kind}": mapping.portal_attribute,
+        "mapping_direction": mapping.direction,
+        "mapping_expression": mapping.expression,
+    }
+
+
+def _posted(data: QueryDict) -> list[dict[str, str]]:
+    """Return the rows of the page; rows without a name and without anything else are left out."""
+    columns = [data.getlist(name) for name in MappingRow.base_fields]
+    rows = [dict(zip(MappingRow.base_fields, values, strict=True)) for values in zip(*columns, strict=False)]
+    optional = [name for name in MappingRow.base_fields if name not in ("mapping_kind", "mapping_direction")]
+    return [row for row in rows if any(row[name].strip() for name in optional)]

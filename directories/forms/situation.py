@@ -1,0 +1,48 @@
+"""What readiness needs to know of a draft."""
+
+import datetime as dt
+
+from directories import query_templates
+from directories.forms.draft import Draft
+from directories.forms.templates import parsed
+from directories.mapping import AttributeRule
+from directories.models import Operation
+from directories.readiness import Situation
+
+OUTBOUND = (Operation.CREATE, Operation.UPDATE)
+
+
+def situation_of(draft: Draft, next_import_at: dt.datetime | None) -> Situation:
+    """Return the draft as ``readiness.assess`` looks at it."""
+    statements = draft.templates.statements
+    config = draft.config()
+    rules: tuple[AttributeRule, ...] = config.rules if config else ()
+    return Situation(
+        enabled=draft.directory.enabled,
+        features=draft.features.unsaved(),
+        capabilities=draft.capabilities,
+        rules=rules,
+        uses_templates=draft.uses_templates,
+        has_check=Operation.CHECK.value in statements,
+        has_password_column=draft.has_password_column,
+        reads=draft.reads,
+        writes=_writes(draft),
+        portal_names=_portal_names(draft),
+        next_import_at=next_import_at,
+    )
+
+
+def _writes(draft: Draft) -> dict[str, list[str]]:
+    if not draft.uses_templates:
+        return {}
+    statements = draft.templates.statements
+    found = {}
+    for operation in OUTBOUND:
+        templates = parsed(statements.get(operation.value, []), draft.directory.kind, operation)
+        found[operation.label] = list(dict.fromkeys(name for template in templates for name in template.names))
+    return found
+
+
+def _portal_names(draft: Draft) -> set[str]:
+    """Return the names that a placeholder may have without a mapping."""
+    return {attribute.name for attribute in draft.catalogue.values()} | {query_templates.PASSWORD}

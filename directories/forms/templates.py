@@ -1,0 +1,162 @@
+"""The query templates of a directory as a form: per operation an ordered list of statements.
+
+Every statement is one text area; those of one operation share a name, so that the order on the page is the order that
+they run in and JavaScript only has to move them.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from django.http import QueryDict
+
+from directories import query_templates
+from directories.models import Operation, QueryTemplate
+
+MAX_STATEMENTS = 200
+HELP = {
+    Operation.IMPORT: "One SELECT for each attribute that is brought into the portal. The user name and the password "
+    "come from the columns named under Connection.",
+    Operation.CHECK: "Finds out whether a user is already in the directory; one that is will not be created again.",
+    Operation.CREATE: "Runs when a user is added to the directory.",
+    Operation.UPDATE: "Runs when something about the user changed.",
+    Operation.DELETE: "Runs when the user's account is to be removed.",
+    Operation.DISABLE: "Runs when a user is deactivated in the portal.",
+    Operation.ENABLE: "Runs when a user is activated again.",
+    Operation.SET_PASSWORD: "Runs when the user's password is changed.",
+}
+OPTIONAL = frozenset({Operation.DISABLE, Operation.ENABLE, Operation.SET_PASSWORD})
+
+
+def uses_templates(kind: str) -> bool:
+    """Return whether directories of that kind are spoken to through query templates."""
+    try:
+        query_templates.dialect_of(kind)
+    except KeyError:
+        return False
+    return True
+
+
+def parsed(statements: Iterable[str], kind: str, operation: Operation) -> list[query_templates.Template]:
+    """Return the statements that can be read; the others are told of when they are checked."""
+    found = []
+    for sql in statements:
+        with suppress(query_templates.TemplateError):
+            found.append(query_templates.parse(sql, query_templates.dialect_of(kind), operation.value))
+    return found
+
+
+@dataclass(slots=True)
+class Statement:
+    """One statement with what is wrong with it; a warning does not stop a save."""
+
+    sql: str
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Block:
+    """The statements of one operation."""
+
+    operation: Operation
+    statements: list[Statement]
+
+    @property
+    def help(self) -> str:
+        """When the operation runs."""
+        return HELP[self.operation]
+
+    @property
+    def optional(self) -> bool:
+        """Whether most databases do without."""
+        return self.operation in OPTIONAL
+
+    @property
+    def field(self) -> str:
+        """The name of the text areas."""
+        return f"template_{self.operation.value}"
+
+
+class TemplatesForm:
+    """All statements of a directory, from the page or from the database."""
+
+    def __init__(self, data: QueryDict | None, stored: Sequence[QueryTemplate] = ()) -> None:
+        if data is None:
+            saved = sorted(stored, key=lambda template: template.position)
+            texts = {op: [row.sql for row in saved if row.operation == op] for op in Operation}
+        else:
+            texts = {op: _texts(data.getlist(f"template_{op.value}")) for op in Operation}
+        self.blocks = [Block(op, [Statement(sql) for sql in texts[op]]) for op in Operation]
+
+    @property
+    def statements(self) -> dict[str, list[str]]:
+        """The statements by operation, for a connector; operations without one are left out."""
+        return {
+            block.operation.value: [statement.sql for statement in block.statements]
+            for block in self.blocks
+            if block.statements
+        }
+
+    @property
+    def error_count(self) -> int:
+        """How many statements cannot be saved."""
+        return sum(bool(statement.errors) for _, statement in self._each())
+
+    def check(self, kind: str, known_names: Collection[str], user_table: str = "", key_column: str = "") -> bool:
+        """Check every statement in the dialect of ``kind``; note the errors and return whether there are none.
+
+        With the user table and its key column given, import queries that are slow say so.
+        """
+        dialect = query_templates.dialect_of(kind)
+        for block, statement in self._each():
+            if len(block.statements) > MAX_STATEMENTS:
+                statement.errors.append(f"At most {MAX_STATEMENTS} statements for one operation.")
+                continue
+            operation = block.operation
+            problems = query_templates.check(statement.sql, dialect, operation.value, known_names, key_column)
+            statement.errors = [str(problem) for problem in problems]
+            if not problems and operation is Operation.IMPORT and user_table and key_column:
+                statement.warnings = _slow(statement.sql, dialect, user_table, key_column)
+        return not self.error_count
+
+    @property
+    def warnings(self) -> list[str]:
+        """What does not stop a save but should be known."""
+        return [f"{block.operation.label}: {words}" for block, s in self._each() for words in s.warnings]
+
+    def import_attributes(self, kind: str) -> list[str]:
+        """Return the directory attributes that the import statements read, in order, as the admin wrote them."""
+        templates = parsed(self.statements.get("import", []), kind, Operation.IMPORT)
+        return list(dict.fromkeys(output.name for template in templates for output in template.outputs))
+
+    def unsaved(self) -> list[QueryTemplate]:
+        """Return the statements as rows without a directory."""
+        return [
+            QueryTemplate(operation=block.operation, position=position, sql=statement.sql)
+            for block in self.blocks
+            for position, statement in enumerate(block.statements)
+        ]
+
+    def changed_operations(self, stored: Sequence[QueryTemplate]) -> list[str]:
+        """Return the labels of the operations whose statements differ from the stored ones."""
+        before: Mapping[str, list[str]] = TemplatesForm(None, stored).statements
+        after = self.statements
+        return [op.label for op in Operation if before.get(op.value, []) != after.get(op.value, [])]
+
+    def _each(self) -> Iterator[tuple[Block, Statement]]:
+        return ((block, statement) for block in self.blocks for statement in block.statements)
+
+
+def _texts(raw: Sequence[str]) -> list[str]:
+    """Return the statements as they are stored: no outer space, Unix line ends, no empty boxes."""
+    texts = (text.replace("\r\n", "\n").strip() for text in raw)
+    return [text for text in texts if text]
+
+
+def _slow(sql: str, dialect: str, user_table: str, key_column: str) -> list[str]:
+    try:
+        reason = query_templates.slow_reason(sql, dialect, user_table, key_column)
+    except query_templates.TemplateError as error:
+        return [str(error)]
+    return [reason] if reason else []

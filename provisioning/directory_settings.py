@@ -1,0 +1,172 @@
+"""What happens when someone changes a directory's settings: the schedule follows, and the report has a line for it."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from directories.forms.draft import Draft, Saved
+from directories.forms.situation import situation_of
+from directories.health import retry_now
+from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
+from directories.readiness import assess
+from provisioning.imports.schedule import next_import
+from provisioning.models import Account, Change, ImportRun, PlannedChange
+from provisioning.models.imports import ENDED
+from reports import journal
+from reports.models import Direction, Operation, Result
+
+NAME_LENGTH = 100
+
+
+class RemovalRefused(Exception):
+    """A directory cannot be deleted now; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a save did: the names of what changed, what is active now, and what is worth offering."""
+
+    saved: Saved
+    active: str
+    warnings: Sequence[str]
+    created: bool
+
+    @property
+    def offers_push(self) -> bool:
+        """Whether users who are already in the portal should be sent to the directory now."""
+        return self.saved.create_switched_on
+
+
+@transaction.atomic
+def save(draft: Draft, actor: str) -> Outcome:
+    """Save a valid draft, plan its next import and record the change."""
+    created = draft.directory.pk is None
+    saved = draft.save()
+    directory = draft.directory
+    at = plan_next_import(directory)
+    if saved.names and not created:
+        retry_now(directory.pk)
+    if created:
+        record(directory, f"{actor} added the directory {directory.name}.", actor)
+    elif saved.names:
+        record(directory, f"{actor} changed the settings of {directory.name}: {_listed(saved.names)}.", actor)
+    readiness = assess(situation_of(draft, at), timezone.localtime())
+    warnings = [*readiness.warnings, *draft.templates.warnings]
+    return Outcome(saved, readiness.active, warnings, created)
+
+
+def plan_next_import(directory: Directory) -> dt.datetime | None:
+    """Set when the directory is imported next and return it; None while import, schedule or directory is off.
+
+    A moment that is planned already and still fits stays, so that saving a page never skips an import that is due.
+    """
+    settings = ProvisioningSettings.objects.get(directory=directory)
+    wanted = None
+    if directory.enabled and settings.import_users:
+        now, zone = timezone.now(), timezone.get_current_timezone()
+        wanted = next_import(settings.schedule, settings.schedule_time, settings.schedule_weekday, now, zone)
+    overdue = wanted and settings.next_import_at and settings.next_import_at <= timezone.now()
+    if wanted != settings.next_import_at and not overdue:
+        ProvisioningSettings.objects.filter(pk=settings.pk).update(next_import_at=wanted)
+        return wanted
+    return settings.next_import_at
+
+
+@transaction.atomic
+def make_default(directory: Directory, actor: str) -> bool:
+    """Make it the one default directory; return False when it was already."""
+    rows = {row.pk: row for row in Directory.objects.select_for_update().order_by("pk")}
+    if rows[directory.pk].is_default:
+        return False
+    Directory.objects.filter(is_default=True).update(is_default=False)
+    Directory.objects.filter(pk=directory.pk).update(is_default=True)
+    record(directory, f"{actor} made {directory.name} the default directory.", actor)
+    return True
+
+
+@transaction.atomic
+def set_enabled(directory: Directory, enabled: bool, actor: str) -> bool:
+    """Switch the directory on or off; return False when it was so already. Changes wait while it is off."""
+    if not Directory.objects.filter(pk=directory.pk).exclude(enabled=enabled).update(enabled=enabled):
+        return False
+    directory.enabled = enabled
+    if ProvisioningSettings.objects.filter(directory=directory).exists():
+        plan_next_import(directory)
+    record(directory, f"{actor} switched {directory.name} {'on' if enabled else 'off'}.", actor)
+    return True
+
+
+@transaction.atomic
+def clone(directory: Directory, actor: str) -> Directory:
+    """Copy the directory with its secrets, templates and mapping; features and schedule are off in the copy."""
+    copy = Directory.objects.create(
+        name=_free_name(directory.name),
+        kind=directory.kind,
+        description=directory.description,
+        settings=directory.settings,
+        secrets=directory.secrets,
+    )
+    templates, mappings = list(directory.query_templates.all()), list(directory.attribute_mappings.all())
+    for template in templates:
+        template.pk, template.directory = None, copy
+    for mapping in mappings:
+        mapping.pk, mapping.directory = None, copy
+    QueryTemplate.objects.bulk_create(templates)
+    AttributeMapping.objects.bulk_create(mappings)
+    settings = ProvisioningSettings.objects.filter(directory=directory).first() or ProvisioningSettings()
+    settings.pk, settings.directory, settings.next_import_at = None, copy, None
+    for feature in ("import", "create", "update", "deactivate", "delete"):
+        setattr(settings, f"{feature}_users", False)
+    settings.deactivate_missing = False
+    settings.schedule = "off"
+    settings._state.adding = True
+    settings.save()
+    record(copy, f"{actor} copied {directory.name} to {copy.name}; its features are off.", actor)
+    return copy
+
+
+@transaction.atomic
+def remove(directory: Directory, actor: str) -> None:
+    """Delete the directory and what the portal knows of its accounts; the accounts themselves are not touched.
+
+    Raises RemovalRefused while an import of it runs. The big tables are emptied by statements: Django's cascade would
+    load every account.
+    """
+    running = ImportRun.objects.filter(directory=directory, started_at__isnull=False).exclude(status__in=ENDED)
+    if running.filter(leased_until__gt=timezone.now()).exists():
+        raise RemovalRefused(f"An import of {directory.name} is running. Cancel it first, then delete the directory.")
+    in_directory = Account.objects.filter(pk=OuterRef("account_id"), directory=directory)
+    of_runs = ImportRun.objects.filter(pk=OuterRef("run_id"), directory=directory)
+    for rows in (
+        Change.objects.filter(Exists(in_directory)),
+        PlannedChange.objects.filter(Exists(of_runs)),
+        Account.objects.filter(directory=directory),
+    ):
+        rows._raw_delete(rows.db)
+    record(directory, f"{actor} deleted the directory {directory.name}. Its accounts were left as they are.", actor)
+    directory.delete()
+
+
+def record(directory: Directory, message: str, actor: str) -> None:
+    """Write a line about the directory itself to the provisioning report. Names only: never a value or a secret."""
+    journal.record(
+        journal.Line("", directory.name, Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, message, actor=actor)
+    )
+
+
+def _free_name(name: str) -> str:
+    taken = {taken.casefold() for taken in Directory.objects.values_list("name", flat=True)}
+    for suffix in (" copy", *(f" copy {number}" for number in range(2, len(taken) + 3))):
+        candidate = name[: NAME_LENGTH - len(suffix)] + suffix
+        if candidate.casefold() not in taken:
+            return candidate
+    raise AssertionError("one of more candidates than there are names is free")
+
+
+def _listed(names: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    return " and ".join(filter(None, (", ".join(unique[:-1]), unique[-1])))

@@ -1,0 +1,46 @@
+"""The example statements are what the seed shows, and always pass the check."""
+
+import pytest
+
+from directories.examples import UserTable, statements
+from directories.models import Operation
+from directories.query_templates import check, dialect_of
+
+SEED = UserTable("postgresql")
+
+
+def test_the_seeds_six_statements() -> None:
+    found = statements(SEED)
+    assert found[Operation.IMPORT][0] == "SELECT '##FIRSTNAME##', FIRSTNAME FROM USERS WHERE USERNAME='##USERNAME##'"
+    assert len(found[Operation.IMPORT]) == 3
+    assert found[Operation.DELETE] == ["DELETE FROM USERS WHERE USERNAME='##USERNAME##'"]
+    assert "'##PASSWORD##'" in found[Operation.CREATE][0]
+    assert "PASSWORD" not in found[Operation.UPDATE][0]
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql", "mariadb", "sqlite"])
+@pytest.mark.parametrize(
+    "about",
+    [
+        {},
+        {"table": "hr.people", "username": "LOGIN", "columns": ("first name", "Mail", "order"), "exact": True},
+        {"table": '"Users"', "password": "", "columns": ("email", "IS_ACTIVE")},
+        {"columns": ()},
+    ],
+)
+def test_examples_pass_the_check_of_every_dialect(kind: str, about: dict[str, object]) -> None:
+    if kind in ("mysql", "mariadb") and str(about.get("table", "")).startswith('"'):
+        about = {**about, "table": "`Users`"}
+    table = UserTable(kind, **about)  # type: ignore[arg-type]
+    known = {"FIRSTNAME", "LASTNAME", "EMAIL_ADDRESS", "USERNAME", "first_name", "Mail", "order", "email"}
+    for operation, examples in statements(table).items():
+        for sql in examples:
+            assert check(sql, dialect_of(kind), operation.value, known) == [], sql
+
+
+def test_names_that_need_quotes_get_them() -> None:
+    odd = UserTable("postgresql", columns=("Mail", 'a"b'), exact=True)
+    assert '"Mail"' in statements(odd)[Operation.IMPORT][0]
+    assert '"a""b"' in statements(odd)[Operation.IMPORT][1]
+    assert '"order"' in statements(UserTable("sqlite", columns=("order",)))[Operation.UPDATE][0]
+    assert "`first name`" in statements(UserTable("mysql", columns=("first name",)))[Operation.IMPORT][0]

@@ -1,0 +1,127 @@
+"""What a directory's page says after a save: what is on, and what cannot work."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from directories.attributes import Kind
+from directories.config import Features
+from directories.connectors.base import Capability
+from directories.mapping import AttributeRule
+from directories.readiness import Situation, assess, moment
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = dt.datetime(2026, 3, 4, 1, 30, tzinfo=BERLIN)  # a Wednesday
+ALL = frozenset(Capability)
+RULES = (
+    AttributeRule("FIRSTNAME", Kind.PROFILE, "first_name"),
+    AttributeRule("EMAIL_ADDRESS", Kind.PROFILE, "email"),
+)
+WORKING = Situation(
+    enabled=True,
+    features=Features(),
+    capabilities=ALL,
+    rules=RULES,
+    reads=("FIRSTNAME", "EMAIL_ADDRESS"),
+    writes={"Create user": ("USERNAME", "PASSWORD", "FIRSTNAME", "EMAIL_ADDRESS")},
+    portal_names=("username", "password", "first_name", "email"),
+)
+
+
+def with_features(situation: Situation = WORKING, **features: Any) -> Situation:
+    return replace(situation, features=Features(**features))
+
+
+def warnings(situation: Situation) -> str:
+    return "\n".join(assess(situation, NOW).warnings)
+
+
+def test_says_what_is_on_and_when_the_next_import_is() -> None:
+    at = dt.datetime(2026, 3, 4, 2, 0, tzinfo=BERLIN).astimezone(dt.UTC)
+    situation = replace(with_features(import_users=True, create_users=True), next_import_at=at)
+    found = assess(situation, NOW)
+    assert found.active == "Import and create are on; next import today at 02:00."
+    assert found.warnings == []
+
+
+def test_one_feature_is_singular_and_none_says_what_to_do() -> None:
+    assert assess(with_features(update_users=True), NOW).active == "Update is on."
+    assert "Features & schedule" in assess(WORKING, NOW).active
+
+
+def test_a_directory_that_is_switched_off_moves_nothing() -> None:
+    situation = replace(with_features(create_users=True), enabled=False)
+    assert "nothing moves until you enable it" in assess(situation, NOW).active
+
+
+@pytest.mark.parametrize(
+    ("features", "lacks", "words"),
+    [
+        ({"create_users": True}, Capability.CREATE, "Create is on but there is no create query"),
+        ({"update_users": True}, Capability.UPDATE, "Update is on but there is no update query"),
+        ({"deactivate_users": True}, Capability.DISABLE, "there is no disable query"),
+        ({"deactivate_users": True, "on_deactivate": "delete"}, Capability.DELETE, "there is no delete query"),
+        ({"delete_users": True}, Capability.DELETE, "there is no delete query"),
+        ({"import_users": True}, Capability.IMPORT, "user name column is not named"),
+        ({"deactivate_users": True}, Capability.ENABLE, "no enable query"),
+    ],
+)
+def test_a_feature_without_its_query_is_warned_of(features: dict[str, Any], lacks: Capability, words: str) -> None:
+    situation = with_features(**features)
+    assert warnings(situation) == ""
+    assert words in warnings(replace(situation, capabilities=ALL - {lacks}))
+
+
+def test_leaving_accounts_alone_is_told() -> None:
+    assert "nothing will happen" in warnings(with_features(delete_users=True, on_delete="leave"))
+
+
+def test_import_without_a_mapping_and_mappings_that_nothing_reads() -> None:
+    situation = with_features(import_users=True)
+    assert "no attribute is mapped" in warnings(replace(situation, rules=()))
+    assert "EMAIL_ADDRESS stays empty" in warnings(replace(situation, reads=("firstname",)))
+
+
+def test_names_in_a_statement_need_a_mapping_or_a_portal_attribute() -> None:
+    situation = replace(with_features(), writes={"Create user": ("BADGE", "EMAIL_ADDRESS", "FIRST_NAME")}, rules=())
+    assert "BADGE and EMAIL_ADDRESS in “Create user” are not mapped" in warnings(situation)
+    one_way = replace(situation, rules=(AttributeRule("EMAIL_ADDRESS", Kind.PROFILE, "email", "in"),))
+    assert "EMAIL_ADDRESS" in warnings(one_way)
+
+
+def test_the_match_attribute_must_be_mapped() -> None:
+    situation = with_features(import_users=True, match_attribute="profile.employee_number")
+    assert "every row would look like a new user" in warnings(situation)
+    assert warnings(with_features(import_users=True, match_attribute="profile.email")) == ""
+
+
+def test_schedule_and_missing_users_need_import() -> None:
+    found = warnings(with_features(schedule="daily", deactivate_missing=True))
+    assert "A schedule is set but import is off" in found
+    assert "needs import" in found
+
+
+def test_a_fixed_password_that_nobody_typed() -> None:
+    assert "none is stored" in warnings(with_features(create_users=True, initial_password="fixed"))
+    assert warnings(with_features(create_users=True, initial_password="fixed", fixed_password="x")) == ""
+
+
+def test_other_kinds_are_not_told_of_queries() -> None:
+    situation = replace(with_features(create_users=True), uses_templates=False, capabilities=(), writes={})
+    assert "this kind of directory cannot do it" in warnings(situation)
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        (dt.datetime(2026, 3, 5, 2, 0, tzinfo=BERLIN), "tomorrow at 02:00"),
+        (dt.datetime(2026, 3, 8, 2, 0, tzinfo=BERLIN), "on Sunday at 02:00"),
+        (dt.datetime(2026, 4, 8, 2, 0, tzinfo=BERLIN), "on 8 April 2026 at 02:00"),
+        (dt.datetime(2026, 3, 4, 0, 30, tzinfo=dt.UTC), "today at 01:30"),
+    ],
+)
+def test_moments_are_said_as_people_say_them(at: dt.datetime, words: str) -> None:
+    assert moment(at, NOW) == words
