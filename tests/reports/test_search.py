@@ -1,0 +1,143 @@
+"""Every combination of filters finds what a plain condition finds, and pages neither repeat nor lose a line."""
+
+import datetime as dt
+from itertools import product
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from reports import search
+from reports.journal import fold
+from reports.models import Event, Operation, Result
+from reports.paging import Cursor
+from reports.search import Criteria, application_names, page
+from tests.reports.conftest import Write
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def mixture(write: Write) -> dt.datetime:
+    """Lines of many kinds, several at the same instant, as a bulk write leaves them."""
+    now = timezone.now()
+    people = ["anna", "Anna.Svensson", "annabel", "ANNA%", "bjørn", "ZOË", ""]
+    for number, (name, application) in enumerate(product(people, ["APPSDB", "HR", ""])):
+        for operation, result in product(list(Operation)[:3], list(Result)[:3]):
+            write(
+                2,
+                identifier=name,
+                application=application,
+                operation=operation,
+                result=result,
+                at=now - dt.timedelta(minutes=number // 4),
+                step=dt.timedelta(hours=5),
+                user_id=number or None,
+                account_id=number or None,
+                run_id=number % 3 or None,
+            )
+    return now
+
+
+def plain(criteria: Criteria) -> list[int]:
+    """Return what should be found, in order, by comparing in Python."""
+    key = fold(criteria.identifier)
+    exact = ("application", "operation", "result", "user_id", "account_id", "run_id")
+    found = [
+        event
+        for event in Event.objects.all()
+        if event.identifier_key.startswith(key)
+        and all(getattr(criteria, name) in ("", None, getattr(event, name)) for name in exact)
+        and (criteria.start is None or event.at >= criteria.start)
+        and (criteria.end is None or event.at < criteria.end)
+    ]
+    return [event.pk for event in sorted(found, key=lambda event: (event.at, event.pk), reverse=True)]
+
+
+def test_each_combination_finds_what_a_plain_condition_finds(mixture: dt.datetime) -> None:
+    starts = [None, mixture - dt.timedelta(hours=1)]
+    everything = product(
+        ["", "anna", "ANNA.s", "anna%", "zoë", "nobody"], ["", "HR", "None"], ["", "update"], ["", "failed"]
+    )
+    for (identifier, application, operation, result), start, run_id in product(everything, starts, [None, 1]):
+        criteria = Criteria(identifier, application, operation, result, start=start, run_id=run_id)
+        found = [event.pk for event in page(criteria, 10).rows]
+        assert found == plain(criteria)[:10], criteria
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [Criteria(), Criteria("anna"), Criteria(application="APPSDB"), Criteria(result="failed"), Criteria(user_id=3)],
+    ids=str,
+)
+def test_pages_walk_over_all_lines_and_back(mixture: dt.datetime, criteria: Criteria) -> None:
+    expected, walked, pages = plain(criteria), [], []
+    older: Cursor | None = None
+    while True:
+        found = page(criteria, 7, older=older)
+        walked += [event.pk for event in found.rows]
+        pages.append([event.pk for event in found.rows])
+        if found.older is None:
+            break
+        older = found.older
+    assert walked == expected
+    for before in reversed(pages[:-1]):
+        assert found.newer is not None
+        found = page(criteria, 7, newer=found.newer)
+        assert [event.pk for event in found.rows] == before
+    assert found.newer is None
+
+
+def test_lines_that_arrive_meanwhile_do_not_move_older_pages(write: Write) -> None:
+    write(30)
+    first = page(Criteria(), 10)
+    second = [event.pk for event in page(Criteria(), 10, older=first.older).rows]
+    write(25, at=timezone.now() + dt.timedelta(seconds=1), step=dt.timedelta(0))
+    assert [event.pk for event in page(Criteria(), 10, older=first.older).rows] == second
+
+
+def test_many_people_with_one_beginning_are_found_too(write: Write) -> None:
+    for number in range(search.PEOPLE_LIMIT + 5):
+        write(identifier=f"user{number}", at=timezone.now() - dt.timedelta(hours=number))
+    found = page(Criteria("user"), 100)
+    assert len(found.rows) == search.PEOPLE_LIMIT + 5
+    assert found.rows[0].identifier == "user0"
+
+
+def test_names_are_found_by_skipping(write: Write) -> None:
+    for name in ["HR", "APPSDB", "", "Zürich", "HR"]:
+        write(application=name)
+    assert application_names() == sorted(["APPSDB", "HR", "Zürich"])
+    assert application_names(2) == ["APPSDB", "HR"]
+
+
+def test_a_search_by_kind_walks_indexes_only(mixture: dt.datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    plan = search.lines(Criteria(application="HR", result="failed"), 10).explain()
+    assert "event_by_application" in plan
+    assert "event_by_identifier" in search.lines(Criteria("anna.s"), 10).explain()
+    assert "event_newest" in search.lines(Criteria(), 10).explain()
+
+
+def test_a_search_that_takes_too_long_says_so(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    write()
+
+    def slow(*_: object, **__: object) -> list[Event]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(20)")
+        return []
+
+    monkeypatch.setattr(search, "PAGE_TIME_LIMIT", dt.timedelta(seconds=1))
+    monkeypatch.setattr(search, "lines", slow)
+    with pytest.raises(search.TooSlow):
+        page(Criteria(), 10)
+    assert Event.objects.count() == 1, "the connection is usable, and the limit is gone"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "12", "12-", "-5", "1-2-3", "9" * 40 + "-1", "99999999999999999-1", "١-1", "1e5-1"]
+)
+def test_a_broken_cursor_is_no_error(text: str) -> None:
+    cursor = Cursor.parse(text)
+    assert cursor is None or page(Criteria(), 10, older=cursor).rows == []
