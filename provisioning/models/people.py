@@ -2,7 +2,7 @@
 
 import unicodedata
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -38,9 +38,13 @@ class FoldedField(models.CharField[str, str]):
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:
         """Fold the source."""
-        value = fold(getattr(model_instance, self.source))[: self.max_length]
+        value = self.derive(vars(model_instance))
         setattr(model_instance, self.attname, value)
         return value
+
+    def derive(self, row: Mapping[str, Any]) -> str:
+        """Return the folded source of a row of plain values."""
+        return fold(row.get(self.source) or "")[: self.max_length]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -133,7 +137,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         ]
 
     def __str__(self) -> str:
-        return self.username
+        full = self.get_full_name()
+        return self.username if full == self.username else f"{full} ({self.username})"
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> "User":
@@ -202,7 +207,9 @@ class Group(models.Model):
     description = models.TextField(blank=True)
     owner = models.ForeignKey(Directory, models.SET_NULL, null=True, blank=True, editable=False, related_name="groups")
     scim_id = models.UUIDField("SCIM id", default=uuid.uuid4, unique=True, editable=False)
-    members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(User, through="Membership", related_name="roll_groups")
+    members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
+        User, through="Membership", related_name="roll_groups"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

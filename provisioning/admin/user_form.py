@@ -1,0 +1,92 @@
+"""The form behind the user page."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from directories.attributes import PROFILE_ATTRIBUTES
+from provisioning.admin.fields import (
+    PREFIX,
+    KeyValueField,
+    ParsedField,
+    ProfileTextField,
+    field_for,
+    offer_stored,
+    time_zone_widget,
+)
+from provisioning.models import AttributeDefinition, User
+from provisioning.models.people import fold
+
+PROFILE = {attribute.name: attribute for attribute in PROFILE_ATTRIBUTES}
+
+
+class UserForm(forms.ModelForm[User]):
+    """One user; ``attribute_...`` fields hold the custom profile attributes (see ``form_for``)."""
+
+    definitions: ClassVar[list[AttributeDefinition]] = []
+
+    locale = ProfileTextField(
+        PROFILE["locale"],
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "en-GB", "list": "locales"}),
+        help_text="Language and country, for example en-GB or de-DE.",
+    )
+    time_zone = ProfileTextField(PROFILE["time_zone"], widget=time_zone_widget())
+    custom_attributes = KeyValueField(
+        required=False, help_text="Free names and values for this person only. Mappings can use them by name."
+    )
+
+    class Meta:
+        model = User
+        fields = "__all__"  # noqa: DJ007 - the page lists its fields, by who looks at it
+        error_messages: ClassVar[dict[str, dict[str, str]]] = {"username": {"required": "Everybody needs a user name."}}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = {"locale": self.instance.locale, "time_zone": self.instance.time_zone}
+        stored |= {PREFIX + one.name: self.instance.custom_profile.get(one.name) for one in self.definitions}
+        for name, value in stored.items():
+            field = self.fields.get(name)
+            if isinstance(field, ParsedField):
+                self.initial.setdefault(name, value)
+                offer_stored(field, value)
+        if "custom_attributes" in self.fields:
+            self.fields["custom_attributes"].initial = self.instance.custom_attributes
+
+    def clean_username(self) -> str:
+        """Refuse a name that somebody has already, however it is written."""
+        username: str = self.cleaned_data["username"]
+        taken = User.objects.filter(username_key=fold(username)).exclude(pk=self.instance.pk).first()
+        if taken and taken.username == username:
+            raise ValidationError(f"{username} is taken already.")
+        if taken:
+            raise ValidationError(f"{username} is taken by {taken.username}: user names are one whatever their case.")
+        return username
+
+    def clean_manager(self) -> User | None:
+        """Refuse a person who would be their own manager."""
+        manager: User | None = self.cleaned_data["manager"]
+        if manager and manager.pk == self.instance.pk:
+            raise ValidationError("Nobody is their own manager.")
+        return manager
+
+    def _post_clean(self) -> None:
+        """Put the custom profile attributes where the model keeps them; keys without a definition stay."""
+        profile = dict(self.instance.custom_profile)
+        for definition in self.definitions:
+            name = PREFIX + definition.name
+            if name not in self.cleaned_data:
+                continue
+            if self.cleaned_data[name] is None:
+                profile.pop(definition.name, None)
+            else:
+                profile[definition.name] = self.cleaned_data[name]
+        self.instance.custom_profile = profile
+        super()._post_clean()  # type: ignore[misc]
+
+
+def form_for(definitions: list[AttributeDefinition]) -> type[UserForm]:
+    """Return the form class with a field for each definition."""
+    fields = {PREFIX + definition.name: field_for(definition) for definition in definitions}
+    return type("UserForm", (UserForm,), {**fields, "definitions": definitions})
