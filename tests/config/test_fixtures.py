@@ -5,6 +5,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 import redis
+from django.contrib.auth.models import Group
 from django.db import connection
 from playwright.sync_api import Page
 
@@ -64,3 +65,11 @@ def test_make_directory(appsdb: AppsDb, make_directory: Callable[..., Directory]
     directory = make_directory(appsdb, import_users=True)
     assert directory.provisioning.import_users
     assert "password" not in directory.settings
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("turn", [1, 2])
+def test_roles_are_there_in_every_transactional_test(turn: int) -> None:
+    """A migration wrote them; the second turn runs on a database that was flushed since."""
+    assert Group.objects.count() >= 3, turn
+    assert all(role.permissions.exists() for role in Group.objects.all())
