@@ -68,7 +68,11 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             "lines": report_lines(found.rows, request.user),
             "slow": slow,
             "filtered": any(_filters(request).values()),
-            "scopes": [(name, SCOPES[name], _query(request, **{name: ""})) for name in SCOPES if request.GET.get(name)],
+            "scopes": [
+                (words, _query(request, **{name: ""}), form[name].errors)
+                for name, words in SCOPES.items()
+                if request.GET.get(name)
+            ],
             "newer_url": _query(request, before=str(found.newer)) if found.newer else "",
             "older_url": _query(request, after=str(found.older)) if found.older else "",
             "export_url": f"{reverse('admin:reports_event_export')}{_query(request)}",
