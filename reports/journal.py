@@ -4,10 +4,12 @@ import datetime as dt
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from django.utils import timezone
 
+from reports import bulk
 from reports.models import Direction, Event, Operation, Result
 
 
@@ -37,7 +39,9 @@ def record(*lines: Line) -> None:
 def record_many(lines: Iterable[Line]) -> None:
     """Write the lines, a thousand a statement, inside the caller's transaction."""
     now = timezone.now()
-    Event.objects.bulk_create((_event(line, now) for line in lines), batch_size=1000)
+    rows = (_values(line, now) for line in lines)
+    while page := list(islice(rows, 1000)):
+        bulk.insert(Event, page)
 
 
 def fold(identifier: str) -> str:
@@ -45,20 +49,20 @@ def fold(identifier: str) -> str:
     return unicodedata.normalize("NFKC", identifier).strip().casefold()[:255]
 
 
-def _event(line: Line, now: dt.datetime) -> Event:
+def _values(line: Line, now: dt.datetime) -> dict[str, Any]:
     identifier = line.identifier[:255]
-    return Event(
-        at=line.at or now,
-        identifier=identifier,
-        identifier_key=fold(identifier),
-        application=line.application[:100],
-        direction=line.direction,
-        operation=line.operation,
-        result=line.result,
-        message=line.message,
-        changes={name: list(pair) for name, pair in line.changes.items()},
-        actor=line.actor[:255],
-        user_id=line.user_id,
-        account_id=line.account_id,
-        run_id=line.run_id,
-    )
+    return {
+        "at": line.at or now,
+        "identifier": identifier,
+        "identifier_key": fold(identifier),
+        "application": line.application[:100],
+        "direction": line.direction,
+        "operation": line.operation,
+        "result": line.result,
+        "message": line.message,
+        "changes": {name: list(pair) for name, pair in line.changes.items()},
+        "actor": line.actor[:255],
+        "user_id": line.user_id,
+        "account_id": line.account_id,
+        "run_id": line.run_id,
+    }

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from directories.config import DirectoryConfig
 from directories.encryption import decrypt
+from directories.models import Directory
 from directories.passwords import to_django
 from provisioning import outbox
 from provisioning.imports.lines import Lines
@@ -32,6 +33,7 @@ class Applier:
         self.lease = lease
         self.writer = Writer(config.id, run.started_at)
         self.lines = Lines(config.name, run)
+        self.flows_on = Directory.objects.exclude(pk=config.id).exists()
 
     def run_all(self) -> None:
         """Apply every row that is not applied yet."""
@@ -70,12 +72,10 @@ class Applier:
         gains["applied"] = len(changes)
         self._forget_passwords(passwords)
         record_many(self.lines.of(changes, written))
-        flowing = [
-            written.people[change.pk][0]
-            for change in changes
-            if change.pk in written.people and change.action != Action.LINK
-        ]
-        outbox.enqueue_users(flowing, "import", self.run.actor, exclude=self.directory_id)
+        if self.flows_on:
+            changed = (change.pk for change in changes if change.action != Action.LINK)
+            flowing = [written.people[pk][0] for pk in changed if pk in written.people]
+            outbox.enqueue_users(flowing, "import", self.run.actor, exclude=self.directory_id)
 
     def _write(self, changes: Sequence[PlannedChange], passwords: Mapping[int, str]) -> Written:
         """Write the page at once; when the database refuses it, row by row, so that one bad row stops nobody."""

@@ -12,6 +12,7 @@ from django.db.models import F, FilteredRelation, Q, QuerySet
 from django.db.models.fields.json import KeyTransform
 
 from directories.attributes import Kind
+from provisioning.imports import lookups  # noqa: F401
 from provisioning.imports.plan import ACTIVE, USERNAME, KnownAccount, KnownUser, Row, path
 from provisioning.models import Account, User
 from provisioning.models.people import fold
@@ -33,7 +34,7 @@ class Correlator:
 
     def accounts(self, refs: Collection[str]) -> dict[str, KnownAccount]:
         """Return the accounts with these remote ids: one query."""
-        found = Account.objects.filter(directory_id=self.directory_id, remote_id__in=refs)
+        found = Account.objects.filter(directory_id=self.directory_id, remote_id__any_of=refs)
         rows = found.values_list("remote_id", "id", "seen_digest", "user_id", "state")
         return {remote_id: KnownAccount(pk, seen, user, state) for remote_id, pk, seen, user, state in rows}
 
@@ -62,7 +63,7 @@ class Correlator:
         if self.by_username:
             return found, set()
         names = {fold(row.username) for row in rows if row.match not in found}
-        taken = User.objects.filter(username_key__in=names).values_list("username_key", flat=True)
+        taken = User.objects.filter(username_key__any_of=names).values_list("username_key", flat=True)
         return found, set(taken)
 
     def _matching(self, rows: dict[str, Row]) -> QuerySet[Any]:
@@ -71,10 +72,10 @@ class Correlator:
             here=here, here_id=F("here__id"), here_seen=F("here__seen_digest"), here_state=F("here__state")
         )
         if self.match in FOLDED:
-            return people.filter(**{f"{FOLDED[self.match]}__in": list(rows)})
+            return people.filter(**{f"{FOLDED[self.match]}__any_of": rows})
         exact = {row.values[self.match] for row in rows.values()}
         if not self.custom:
-            return people.filter(**{f"{self.name}__in": list(exact)})
+            return people.filter(**{f"{self.name}__any_of": exact})
         column = "custom_profile" if self.kind == Kind.CUSTOM_PROFILE else "custom_attributes"
         if not connection.features.supports_json_field_contains:  # SQLite
             return people.annotate(matched=KeyTransform(self.name, column)).filter(matched__in=list(exact))

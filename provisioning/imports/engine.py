@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import Connector, ConnectorError
-from provisioning.imports import bulk, guard, runs, settle
+from provisioning.imports import guard, runs, settle
 from provisioning.imports.apply import Applier
 from provisioning.imports.crawl import Crawler
 from provisioning.imports.managers import link_managers
@@ -18,6 +18,7 @@ from provisioning.imports.plan import MANAGER, Planned
 from provisioning.imports.runs import Cancelled, Lease, LeaseLost
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action, RunStatus
+from reports import bulk
 from reports.models import Result
 
 PAGE = 2000

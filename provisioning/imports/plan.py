@@ -125,16 +125,14 @@ def unusable(remote: RemoteAccount) -> str:
         return "The row has no user name."
     if len(remote.ref) > MAX_REMOTE_ID or len(remote.key) > MAX_KEY:
         return f"The row's key is longer than {MAX_KEY} characters."
-    texts = [remote.ref, remote.key, *(text for text in remote.attributes.values() if isinstance(text, str))]
-    if any(not storable(text) for text in texts):
-        return "The row holds a character that cannot be stored. Correct it in the directory."
+    for text in (remote.ref, remote.key, *remote.attributes.values()):
+        if type(text) is str and not text.isprintable() and not storable(text):
+            return "The row holds a character that cannot be stored. Correct it in the directory."
     return ""
 
 
 def storable(text: str) -> bool:
     """Return whether the portal's database can hold the text: no U+0000, no traces of undecodable bytes."""
-    if text.isprintable():
-        return True
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 

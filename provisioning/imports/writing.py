@@ -4,19 +4,21 @@ What cannot be written any more, because the roll changed since the plan was mad
 user is never made again, a taken name is not fought over, staff are not touched.
 """
 
+import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.utils import timezone
 
-from provisioning.imports import bulk
+from provisioning.imports import lookups  # noqa: F401
 from provisioning.imports.plan import ACTIVE, MANAGER
 from provisioning.models import Account, PlannedChange, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.imports import Action
 from provisioning.models.people import fold
+from reports import bulk
 
 SPECIAL = (ACTIVE, MANAGER)
 GONE = "The user was deleted since the plan was made."
@@ -73,7 +75,7 @@ class Writer:
                 done.refused[change.pk] = f"A user named {change.key} exists by now. Import again."
             else:
                 new.append(change)
-        ids = bulk.insert(User, [self._new_user(change, passwords, managers) for change in new])
+        ids = bulk.insert_returning(User, [self._new_user(change, passwords, managers) for change in new])
         self._accounts(new, ids, done)
 
     def _new_user(
@@ -91,7 +93,7 @@ class Writer:
             else:
                 row["custom_profile" if kind == "custom_profile" else "custom_attributes"][attribute] = value
         row["username"] = change.key
-        row["password"] = passwords.get(change.pk) or make_password(None)
+        row["password"] = passwords.get(change.pk) or UNUSABLE_PASSWORD_PREFIX + secrets.token_hex(20)
         return row
 
     def _update(
@@ -152,7 +154,7 @@ class Writer:
             self._note(account, change, user_id)
             kept.append(account)
             done.people[change.pk] = (user_id, account.pk)
-        ids = bulk.insert(Account, [row for _, row in new])
+        ids = bulk.insert_returning(Account, [row for _, row in new])
         for (change, row), account_id in zip(new, ids, strict=True):
             done.people[change.pk] = (row["user_id"], account_id)
             done.linked.add(change.pk)
@@ -239,7 +241,7 @@ def user_ids(username_keys: Collection[str]) -> dict[str, int]:
     """Return the ids of the users with these folded names."""
     if not username_keys:
         return {}
-    return dict(User.objects.filter(username_key__in=username_keys).order_by().values_list("username_key", "pk"))
+    return dict(User.objects.filter(username_key__any_of=username_keys).order_by().values_list("username_key", "pk"))
 
 
 def _locked(ids: Collection[int]) -> dict[int, User]:
