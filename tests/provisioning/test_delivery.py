@@ -43,6 +43,11 @@ def events(**filters: Any) -> list[tuple[str, str, str]]:
     return list(rows.values_list("operation", "result", "message"))
 
 
+def statements(captured: Any) -> list[str]:
+    """Return the captured queries without savepoints, which the test's own transaction makes of transactions."""
+    return [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
+
+
 def always(error: Exception) -> Callable[[str, str], None]:
     def fail(call: str, key: str) -> None:
         raise error
@@ -412,7 +417,7 @@ def test_a_hundred_accounts_cost_as_many_queries_as_one_but_for_the_writes(
         run(directory)
     assert len(crews["CREW"].rows) == 100
     assert crews["CREW"].opened == 3
-    assert len(hundred) == len(one)
+    assert len(statements(hundred)) == len(statements(one))
 
 
 def test_enqueuing_a_thousand_users_costs_as_many_queries_as_one(django_assert_max_num_queries: Any) -> None:
