@@ -1,0 +1,119 @@
+"""Making the portal what a blueprint says: all of it or nothing, and nothing twice."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from provisioning.blueprints import checks, writing
+from provisioning.blueprints.document import BlueprintError, Document, Path, Problem
+from provisioning.blueprints.references import Secret
+from provisioning.blueprints.schema import BlueprintSchema
+from provisioning.blueprints.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that a blueprint changes. ``before`` is None for what is new; secrets show that, not what."""
+
+    item: str
+    path: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        if not self.path:
+            return f"+ {self.item}"
+        return f"~ {self.item}: {self.path}: {_shown(self.before)} -> {_shown(self.after)}"
+
+
+def apply(text: str, *, actor: str, check: bool = False) -> list[Difference]:
+    """Make the portal what the blueprint says and return what changed; with ``check`` only return what would.
+
+    Raises BlueprintError, with every problem that was found and nothing changed.
+    """
+    document = Document(text)
+    data = _checked(document)
+    with transaction.atomic():
+        found = list(_apply(document, data, actor))
+        if check:
+            # The difference is that of a real run, databases' own rules included; then all of it is taken back.
+            transaction.set_rollback(True)
+    return found
+
+
+def _checked(document: Document) -> dict[str, Any]:
+    schema = BlueprintSchema(data=document.data)
+    if document.data is None:
+        raise BlueprintError([Problem(1, "", "The blueprint is empty.")])
+    if not schema.is_valid():
+        raise BlueprintError(document.problem(path, message) for path, message in _flat(schema.errors, ()))
+    data: dict[str, Any] = schema.validated_data
+    problems = [document.problem(path, message) for path, message in checks.within(data)]
+    if problems:
+        raise BlueprintError(problems)
+    return data
+
+
+def _flat(errors: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Give each message of a serializer's nested errors with its path."""
+    if isinstance(errors, dict):
+        for key, inner in errors.items():
+            yield from _flat(inner, path if key == "non_field_errors" else (*path, key))
+    elif isinstance(errors, list):
+        for index, inner in enumerate(errors):
+            yield from _flat(inner, path if isinstance(inner, str) else (*path, index))
+    else:
+        yield path, str(errors)
+
+
+def _apply(document: Document, data: dict[str, Any], actor: str) -> Iterator[Difference]:
+    problems: list[Problem] = []
+    found: list[Difference] = []
+    steps: Iterable[tuple[str, Callable[[State, str], writing.Written]]] = (
+        ("attributes", writing.write_attribute),
+        ("groups", writing.write_group),
+        ("directories", writing.write_directory),
+    )
+    writing.release_default(data["directories"])
+    for section, write in steps:
+        for index, wanted in enumerate(data[section]):
+            try:
+                written = write(wanted, actor)
+            except writing.Refused as refused:
+                problems.append(document.problem((section, index, *refused.path), refused.message))
+                continue
+            found += differences(f"{written.label} {wanted['name']}", written.before, written.after)
+            if written.directory is not None:
+                checked = checks.directory(written.directory, written.after)
+                problems += [document.problem((section, index, *path), words, line) for path, words, line in checked]
+    if problems:
+        raise BlueprintError(problems)
+    yield from found
+
+
+def differences(item: str, before: State | None, after: State) -> Iterator[Difference]:
+    """Give every value that differs; only the item itself when it is new."""
+    if before is None:
+        yield Difference(item, "", None, after)
+        return
+    yield from _differences(item, (), before, after)
+
+
+def _differences(item: str, path: tuple[str, ...], before: Any, after: Any) -> Iterator[Difference]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys([*before, *after]):
+            yield from _differences(item, (*path, key), before.get(key), after.get(key))
+    elif before != after:
+        yield Difference(item, ".".join(path), before, after)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Secret):
+        return "(secret)"
+    if isinstance(value, list):
+        return f"{len(value)} in the list"
+    if value is None or value == "":
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,68 @@
+"""What a schema cannot say: whether the parts of a blueprint fit each other and the portal."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from directories import query_templates
+from directories.attributes import Kind
+from directories.forms.features import MATCHED
+from directories.mapping import AttributeRule, Catalogue, problems_of
+from directories.models import Directory
+from provisioning.blueprints.document import Path
+from provisioning.blueprints.state import State
+from provisioning.models.people import fold
+from provisioning.people import catalogue
+
+
+def within(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Give what contradicts itself within the document: a name twice, two default directories."""
+    for section in ("attributes", "groups", "directories"):
+        seen: dict[str, int] = {}
+        for index, item in enumerate(data[section]):
+            first = seen.setdefault(fold(item["name"]), index)
+            if first != index:
+                yield (section, index, "name"), f"{item['name']!r} stands here twice."
+    defaults = [index for index, item in enumerate(data["directories"]) if item.get("default")]
+    for index in defaults[1:]:
+        yield ("directories", index, "default"), "Another directory is the default already; there is one."
+
+
+def directory(stored: Directory, described: State) -> Iterator[tuple[Path, str, int]]:
+    """Give what is wrong with a directory as it was just written: path, words, and the line within a statement."""
+    known = catalogue()
+    yield from _mapping(described, known)
+    yield from _statements(stored, described, known)
+    match_attribute = described["provisioning"]["match_attribute"]
+    kind, _, name = match_attribute.partition(".")
+    allowed = kind in {Kind.PROFILE, Kind.CUSTOM_PROFILE} and (Kind(kind), name) in known
+    if not allowed or (kind == Kind.PROFILE and name not in MATCHED):
+        words = f"Rows are matched by {', '.join(f'profile.{one}' for one in MATCHED)} or custom_profile.NAME."
+        yield ("provisioning", "match_attribute"), words, 1
+
+
+def _mapping(described: State, known: Catalogue) -> Iterator[tuple[Path, str, int]]:
+    for index, row in enumerate(described["mapping"]):
+        for problem in problems_of([AttributeRule(**{**row, "kind": Kind(row["kind"])})], known):
+            field = "expression" if "expression" in problem else "portal_attribute"
+            yield ("mapping", index, field), problem, 1
+
+
+def _statements(stored: Directory, described: State, known: Catalogue) -> Iterator[tuple[Path, str, int]]:
+    templates = described["templates"]
+    if not query_templates.has_dialect(stored.kind):
+        if templates:
+            yield ("templates",), "Directories of this kind have no query templates.", 1
+        return
+    dialect = query_templates.dialect_of(stored.kind)
+    reads = query_templates.import_attributes(templates.get("import", []), dialect)
+    mapped = [name for row in described["mapping"] for name in (row["directory_attribute"], row["portal_attribute"])]
+    names = {*reads, *mapped, *(attribute.name for attribute in known.values())}
+    found: dict[tuple[str, int], list[query_templates.TemplateError]] = defaultdict(list)
+    for operation, statements in templates.items():
+        for index, sql in enumerate(statements):
+            found[operation, index] += query_templates.check(sql, dialect, operation, names)
+    for (operation, index), problems in found.items():
+        for problem in problems:
+            where = f"line {problem.line}, column {problem.column} of the statement"
+            yield ("templates", operation, index), f"{problem.message} ({where})", problem.line

@@ -1,0 +1,82 @@
+"""What the portal has, as a blueprint."""
+
+from django.db.models import Prefetch
+
+from directories.attributes import Kind, Type
+from directories.models import AttributeMapping, Direction, Directory, ProvisioningSettings, QueryTemplate
+from provisioning.blueprints import state
+from provisioning.blueprints.document import dump
+from provisioning.blueprints.references import Placeholders, Secret
+from provisioning.blueprints.schema import VERSION
+from provisioning.blueprints.state import State
+from provisioning.models import AttributeDefinition, Group
+
+_HEADER = "# A blueprint of Rollcall. Apply it with: manage.py blueprint apply FILE\n"
+_SECRETS = "# Secrets are not in it. Set these variables, or write file:/path instead, before it is applied:\n"
+_LEFT_OUT = {
+    "type": Type.TEXT.value,
+    "choices": [],
+    "required": False,
+    "position": 0,
+    "description": "",
+    "kind": Kind.PROFILE.value,
+    "direction": Direction.BOTH.value,
+    "expression": "",
+}
+
+
+def export() -> str:
+    """Return the blueprint of everything; a reference in place of each secret."""
+    placeholders = Placeholders()
+    attributes = sorted(map(state.of_attribute, AttributeDefinition.objects.all()), key=_by_position)
+    groups = sorted(map(state.of_group, Group.objects.filter(owner=None)), key=_by_name)
+    directories = sorted(map(_described, _directories()), key=_by_name)
+    document = {
+        "version": VERSION,
+        "attributes": [_short(attribute) for attribute in attributes],
+        "groups": [_short(group) for group in groups],
+        "directories": [_directory(directory, placeholders) for directory in directories],
+    }
+    body = dump({name: part for name, part in document.items() if part != []})
+    names = "".join(f"#   {name}\n" for name in placeholders.names)
+    return _HEADER + (_SECRETS + names if names else "") + body
+
+
+def _directories() -> list[Directory]:
+    """Load every directory with its parts, in four queries."""
+    parts = (
+        Prefetch("query_templates", QueryTemplate.objects.order_by("operation", "position", "pk")),
+        Prefetch("attribute_mappings", AttributeMapping.objects.order_by("position", "pk")),
+    )
+    return list(Directory.objects.select_related("provisioning").prefetch_related(*parts))
+
+
+def _described(directory: Directory) -> State:
+    provisioning = getattr(directory, "provisioning", None) or ProvisioningSettings()
+    templates, mappings = list(directory.query_templates.all()), list(directory.attribute_mappings.all())
+    return state.of_directory(directory, templates, mappings, provisioning)
+
+
+def _directory(described: State, placeholders: Placeholders) -> State:
+    name = described["name"]
+    provisioning = {key: value for key, value in described["provisioning"].items() if value is not None}
+    if isinstance(provisioning.get(state.FIXED_PASSWORD), Secret):
+        provisioning[state.FIXED_PASSWORD] = placeholders.reference(name, "initial password")
+    return described | {
+        "secrets": {key: placeholders.reference(name, key) for key in described["secrets"]},
+        "mapping": [_short(row) for row in described["mapping"]],
+        "provisioning": provisioning,
+    }
+
+
+def _short(item: State) -> State:
+    """Leave out what is as it would be anyway."""
+    return {key: value for key, value in item.items() if key not in _LEFT_OUT or value != _LEFT_OUT[key]}
+
+
+def _by_name(item: State) -> tuple[str, str]:
+    return item["name"].casefold(), item["name"]
+
+
+def _by_position(item: State) -> tuple[int, str]:
+    return item["position"], item["name"]

@@ -1,0 +1,129 @@
+"""What the portal has, in the words of a blueprint: the same plain data that a checked document gives.
+
+Secrets are ``Secret`` objects here, so that they can be compared and are never printed.
+"""
+
+import datetime as dt
+from typing import Any
+
+from directories.connectors import connector_class
+from directories.connectors.base import ConnectorField, FieldType
+from directories.models import WEEKDAYS, AttributeMapping, Directory, Operation, ProvisioningSettings, QueryTemplate
+from provisioning.blueprints.references import Secret
+from provisioning.models import AttributeDefinition, Group
+
+State = dict[str, Any]
+FIXED_PASSWORD = "fixed_password"
+NOT_SETTINGS = ("id", "directory", "next_import_at")
+PROVISIONING_FIELDS = tuple(
+    field.name for field in ProvisioningSettings._meta.concrete_fields if field.name not in NOT_SETTINGS
+)
+SECTIONS = ("settings", "secrets", "templates", "mapping", "provisioning")
+
+
+def declared(kind: str, *, secret: bool) -> list[ConnectorField]:
+    """Return the settings, or the secrets, that the connector of ``kind`` declares."""
+    return [field for field in connector_class(kind).fields if (field.type == FieldType.SECRET) == secret]
+
+
+def of_attribute(definition: AttributeDefinition) -> State:
+    """Describe a custom profile attribute."""
+    return {
+        "name": definition.name,
+        "label": definition.label,
+        "type": str(definition.type),
+        "choices": list(definition.choices),
+        "required": definition.required,
+        "position": definition.position,
+    }
+
+
+def of_group(group: Group) -> State:
+    """Describe a group; who is in it is data, not configuration."""
+    return {"name": group.name, "description": group.description}
+
+
+def of_directory(
+    directory: Directory,
+    templates: list[QueryTemplate],
+    mappings: list[AttributeMapping],
+    provisioning: ProvisioningSettings,
+) -> State:
+    """Describe a directory whole."""
+    return {
+        "name": directory.name,
+        "kind": directory.kind,
+        "description": directory.description,
+        "enabled": directory.enabled,
+        "default": directory.is_default,
+        "settings": settings_of(directory.kind, directory.settings),
+        "secrets": {
+            field.name: Secret(str(directory.secrets[field.name]))
+            for field in declared(directory.kind, secret=True)
+            if (directory.secrets or {}).get(field.name)
+        },
+        "templates": {
+            operation.value: statements
+            for operation in Operation
+            if (statements := [statement(row.sql) for row in templates if row.operation == operation])
+        },
+        "mapping": [of_mapping(row) for row in mappings if row.portal_attribute],
+        "provisioning": of_provisioning(provisioning),
+    }
+
+
+def settings_of(kind: str, stored: dict[str, Any]) -> State:
+    """Return the declared settings: those that have a value, and those that are blank in place of a default."""
+    found = {field.name: stored.get(field.name, field.default) for field in declared(kind, secret=False)}
+    defaults = {field.name: _filled(field.default) for field in declared(kind, secret=False)}
+    found = {name: _filled(value) for name, value in found.items()}
+    return {name: value for name, value in found.items() if value is not None or defaults[name] is not None}
+
+
+def statement(sql: str) -> str:
+    """Return a statement as the page stores it: no outer space, Unix line ends."""
+    return sql.replace("\r\n", "\n").strip()
+
+
+def of_mapping(row: AttributeMapping) -> State:
+    """Describe one row of the attribute mapping."""
+    return {
+        "directory_attribute": row.directory_attribute,
+        "portal_attribute": row.portal_attribute,
+        "kind": str(row.kind),
+        "direction": str(row.direction),
+        "expression": row.expression,
+    }
+
+
+def of_provisioning(settings: ProvisioningSettings) -> State:
+    """Describe the provisioning settings."""
+    found = {name: getattr(settings, name) for name in PROVISIONING_FIELDS}
+    weekday = settings.schedule_weekday
+    return found | {
+        "schedule_time": time_text(settings.schedule_time),
+        "schedule_weekday": None if weekday is None else WEEKDAYS[weekday].lower(),
+        FIXED_PASSWORD: Secret(settings.fixed_password) if settings.fixed_password else None,
+    }
+
+
+def load_directory(directory: Directory) -> State:
+    """Describe a stored directory."""
+    provisioning = ProvisioningSettings.objects.filter(directory=directory).first() or ProvisioningSettings()
+    return of_directory(
+        directory, list(directory.query_templates.all()), list(directory.attribute_mappings.all()), provisioning
+    )
+
+
+def new_directory(name: str, kind: str) -> State:
+    """Describe a directory that nothing has been said about yet."""
+    return of_directory(Directory(name=name, kind=kind), [], [], ProvisioningSettings())
+
+
+def time_text(value: dt.time | None) -> str | None:
+    """Return the time as a blueprint writes it."""
+    return None if value is None else value.isoformat("minutes" if not value.second else "seconds")
+
+
+def _filled(value: Any) -> Any:
+    return None if value == "" else value

@@ -1,0 +1,163 @@
+"""Writes one part of a blueprint; a part that is as it should be is not touched."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from directories.health import retry_now
+from directories.models import (
+    WEEKDAYS,
+    AttributeMapping,
+    Directory,
+    ProvisioningSettings,
+    QueryTemplate,
+)
+from provisioning import directory_settings
+from provisioning.blueprints import state
+from provisioning.blueprints.document import Path
+from provisioning.blueprints.references import Secret
+from provisioning.blueprints.state import State
+from provisioning.models import AttributeDefinition, Group, User
+from provisioning.models.people import fold
+
+
+class Refused(Exception):
+    """A part cannot be written; ``path`` is within that part."""
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path: Path = path
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was there before (None: nothing) and what is there now."""
+
+    label: str
+    before: State | None
+    after: State
+    directory: Directory | None = None
+
+
+def write_attribute(wanted: State, actor: str) -> Written:
+    """Create or change a custom profile attribute."""
+    definition = AttributeDefinition.objects.filter(name=wanted["name"]).first()
+    before = state.of_attribute(definition) if definition else None
+    after = dict(wanted)
+    if (
+        before
+        and before["type"] != after["type"]
+        and User.objects.filter(custom_profile__has_key=wanted["name"]).exists()
+    ):
+        raise Refused("Users have values of the attribute, so its type cannot change.", "type")
+    if before != after:
+        definition = definition or AttributeDefinition(name=wanted["name"])
+        for name, value in after.items():
+            setattr(definition, name, value)
+        definition.save()
+    return Written("attribute", before, after)
+
+
+def write_group(wanted: State, actor: str) -> Written:
+    """Create or change a group; its members stay."""
+    group = Group.objects.filter(name_key=fold(wanted["name"])).first()
+    before = state.of_group(group) if group else None
+    after = dict(wanted)
+    if before != after:
+        group = group or Group()
+        if group.owner_id is not None:
+            raise Refused("This group comes from a directory and is changed there.", "name")
+        group.name, group.description = after["name"], after["description"]
+        group.save()
+    return Written("group", before, after)
+
+
+def release_default(directories: list[State]) -> None:
+    """Let go of the default where the blueprint gives it to another directory: there is one at any time."""
+    for wanted in directories:
+        if wanted.get("default"):
+            rest = Directory.objects.filter(is_default=True).exclude(name__iexact=wanted["name"])
+            rest.update(is_default=False)
+
+
+def write_directory(wanted: State, actor: str) -> Written:
+    """Create or change a directory; sections that the blueprint leaves out stay as they are."""
+    directory = Directory.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
+    before = state.load_directory(directory) if directory else None
+    after = {**(before or state.new_directory(wanted["name"], wanted["kind"])), **wanted}
+    if before and before["kind"] != after["kind"]:
+        raise Refused(f"The directory is of the kind {before['kind']}, which cannot change.", "kind")
+    _require_connection(after, is_new=before is None)
+    changed = [name for name in after if before is None or before[name] != after[name]]
+    directory = directory or Directory(kind=after["kind"])
+    if changed:
+        _write(directory, after, changed)
+        directory_settings.plan_next_import(directory)
+        _record(directory, before, changed, actor)
+    return Written("directory", before, after, directory)
+
+
+def _require_connection(after: State, *, is_new: bool) -> None:
+    """A new directory without a settings section has to do without any that are required."""
+    for section, secret in (("settings", False), ("secrets", True)):
+        for field in state.declared(after["kind"], secret=secret):
+            if is_new and field.required and after[section].get(field.name) in (None, ""):
+                raise Refused(f"{field.name} is required.", section)
+
+
+def _write(directory: Directory, after: State, changed: list[str]) -> None:
+    if directory.pk is None or not {"name", "description", "enabled", "default", "settings", "secrets"}.isdisjoint(
+        changed
+    ):
+        _write_basics(directory, after)
+    if "templates" in changed:
+        directory.query_templates.all().delete()
+        QueryTemplate.objects.bulk_create(
+            QueryTemplate(directory=directory, operation=operation, position=position, sql=sql)
+            for operation, statements in after["templates"].items()
+            for position, sql in enumerate(statements)
+        )
+    if "mapping" in changed:
+        directory.attribute_mappings.all().delete()
+        AttributeMapping.objects.bulk_create(
+            AttributeMapping(directory=directory, position=position, **row)
+            for position, row in enumerate(after["mapping"])
+        )
+    if "provisioning" in changed:
+        _write_provisioning(directory, after["provisioning"])
+
+
+def _write_basics(directory: Directory, after: State) -> None:
+    directory.name, directory.description = after["name"], after["description"]
+    directory.enabled, directory.is_default = after["enabled"], after["default"]
+    directory.settings = {
+        field.name: after["settings"].get(field.name) for field in state.declared(after["kind"], secret=False)
+    }
+    directory.secrets = {name: _clear(secret) for name, secret in after["secrets"].items()}
+    names = ["name", "description", "enabled", "is_default", "settings", "secrets", "updated_at"]
+    directory.save(update_fields=None if directory.pk is None else names)
+
+
+def _write_provisioning(directory: Directory, wanted: State) -> None:
+    values: dict[str, Any] = {name: _clear(value) for name, value in wanted.items()}
+    weekday = values["schedule_weekday"]
+    values["schedule_weekday"] = None if weekday is None else [name.lower() for name in WEEKDAYS].index(weekday)
+    settings = ProvisioningSettings.objects.filter(directory=directory).first()
+    settings = settings or ProvisioningSettings(directory=directory)
+    for name, value in values.items():
+        setattr(settings, name, value)
+    settings.save(update_fields=None if settings.pk is None else list(values))
+
+
+def _clear(value: Any) -> Any:
+    return value.value if isinstance(value, Secret) else value
+
+
+def _record(directory: Directory, before: State | None, changed: list[str], actor: str) -> None:
+    """Write the line of the provisioning report, and let waiting changes try the new settings at once."""
+    if before is None:
+        directory_settings.record(directory, f"{actor} added the directory {directory.name} by a blueprint.", actor)
+        return
+    retry_now(directory.pk)
+    names = ", ".join(changed)
+    directory_settings.record(directory, f"{actor} changed {directory.name} by a blueprint: {names}.", actor)
