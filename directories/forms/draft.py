@@ -117,6 +117,11 @@ class Draft:
             return frozenset()
 
     @property
+    def kind_label(self) -> str:
+        """What people call this kind of directory."""
+        return self.connector.label
+
+    @property
     def has_password_column(self) -> bool:
         """Whether passwords can be read."""
         return "password_column" not in self.connection.fields or bool(self.setting("password_column"))

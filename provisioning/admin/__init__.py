@@ -1,5 +1,6 @@
 """The admin of the roll, of directories and of imports; each module registers its own pages."""
 
 from provisioning.admin import attributes as attributes
+from provisioning.admin import directories as directories
 from provisioning.admin import groups as groups
 from provisioning.admin import users as users
