@@ -232,9 +232,8 @@ def test_problems_have_a_line_and_a_path_and_nothing_is_changed(old: str, new: s
 
 
 def test_all_problems_are_shown_at_once() -> None:
-    text = (
-        example().replace("'##FIRSTNAME##', FIRSTNAME", "'##FIRSTNAME##' FIRSTNAME FROM").replace("| lower", "| lowr")
-    )
+    text = example().replace("DELETE FROM USERS WHERE USERNAME='##USERNAME##'", "DELETE FROM USERS")
+    text = text.replace("| lower", "| lowr")
     assert len(problems(text)) == 2
 
 
