@@ -5,7 +5,17 @@ from directories.query_templates.identifiers import column_name, sql_of, table_n
 from directories.query_templates.importing import ImportPlan, PageQuery, plan_import, slow_reason
 from directories.query_templates.names import Values, fold, nearest
 from directories.query_templates.splice import Slot
-from directories.query_templates.template import PASSWORD, Bound, Template, check, dialect_of, parse
+from directories.query_templates.template import (
+    PASSWORD,
+    Bound,
+    Template,
+    check,
+    dialect_of,
+    has_dialect,
+    import_attributes,
+    names_in,
+    parse,
+)
 
 __all__ = [
     "PASSWORD",
@@ -20,6 +30,9 @@ __all__ = [
     "column_name",
     "dialect_of",
     "fold",
+    "has_dialect",
+    "import_attributes",
+    "names_in",
     "nearest",
     "parse",
     "plan_import",

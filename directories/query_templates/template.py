@@ -42,6 +42,11 @@ def dialect_of(kind: str) -> str:
     return _DIALECTS[kind]
 
 
+def has_dialect(kind: str) -> bool:
+    """Return whether directories of ``kind`` are spoken to in SQL."""
+    return kind in _DIALECTS
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A statement for the driver's own parameter style, with the values and the names of its parameters."""
@@ -124,6 +129,32 @@ def check(
             hint = f" Did you mean ##{meant}##?" if meant else " Map it first, or correct the name."
             problems.append(template.source.error(item.start, f"No attribute is called {item.name}.{hint}"))
     return problems
+
+
+def names_in(statements: Iterable[str], dialect: str) -> list[str]:
+    """Return the names of the placeholders in the statements, each once; what cannot be read names nothing."""
+    names: dict[str, str] = {}
+    for sql in statements:
+        try:
+            source = scan(sql, dialect)
+        except TemplateError:
+            continue
+        for item in source.placeholders:
+            names.setdefault(fold(item.name), item.name)
+    return [*names.values()]
+
+
+def import_attributes(statements: Iterable[str], dialect: str) -> list[str]:
+    """Return the attributes that the import queries give, in order; a query that cannot be read gives none."""
+    names: dict[str, str] = {}
+    for sql in statements:
+        try:
+            template = parse(sql, dialect, "import")
+        except TemplateError:
+            continue
+        for output in template.outputs:
+            names.setdefault(output.name.casefold(), output.name)
+    return [*names.values()]
 
 
 def _check_hole(source: Source, hole: Hole, operation: str) -> None:

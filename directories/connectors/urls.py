@@ -1,0 +1,113 @@
+"""The address of a database, pasted in whatever form the admin has it: SQLAlchemy, libpq or JDBC."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+_KINDS = {
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "pgsql": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mariadb",
+    "sqlite": "sqlite",
+    "sqlite3": "sqlite",
+    "mssql": "mssql",
+    "sqlserver": "mssql",
+    "oracle": "oracle",
+}
+PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
+_TLS = {
+    "disable": "disable",
+    "disabled": "disable",
+    "false": "disable",
+    "off": "disable",
+    "0": "disable",
+    "allow": "require",
+    "prefer": "require",
+    "preferred": "require",
+    "require": "require",
+    "required": "require",
+    "trust": "require",
+    "true": "require",
+    "1": "require",
+    "strict": "verify-full",
+    "verify-ca": "verify-full",
+    "verify_ca": "verify-full",
+    "verify-full": "verify-full",
+    "verify_identity": "verify-full",
+}
+_TLS_KEYS = ("sslmode", "ssl-mode", "tls", "ssl", "usessl", "encrypt")
+UNREADABLE = (
+    "This address cannot be read. It should look like postgresql://user@host:5432/database "
+    "or jdbc:postgresql://host:5432/database."
+)
+
+
+def parse_url(text: str) -> dict[str, Any]:
+    """Return the settings that an address holds, with its ``kind``; raise ValueError with words for the admin.
+
+    Takes ``postgresql+psycopg://user:password@host:5432/APPSDB?sslmode=require``, libpq's ``host=... dbname=...``,
+    ``jdbc:postgresql://host:5432/APPSDB``, the form ``jdbc:postgresql:@host:5432/APPSDB`` that guides of other products
+    show, ``jdbc:sqlserver://host;databaseName=X`` and ``jdbc:oracle:thin:@//host:1521/SERVICE``. A password in the
+    address becomes the setting ``password``.
+    """
+    text = text.strip()
+    if re.match(r"^\w+\s*=", text) and "://" not in text:
+        return _keywords(text)
+    match = re.match(r"^(?:jdbc:)?([a-z0-9]+)(?:\+[a-z0-9_]+)?:(?:thin:)?(.*)$", text, re.IGNORECASE | re.DOTALL)
+    kind = _KINDS.get(match[1].lower()) if match else None
+    if match is None or kind is None:
+        raise ValueError(UNREADABLE)
+    rest = match[2]
+    if kind == "sqlite":
+        return {"kind": kind, "database": _sqlite_path(rest)}
+    return _network(kind, rest)
+
+
+def _sqlite_path(rest: str) -> str:
+    path = unquote(rest.partition("?")[0].removeprefix("file:"))
+    # SQLAlchemy writes sqlite:///relative and sqlite:////absolute; JDBC writes jdbc:sqlite:path.
+    path = path[3:] if path.startswith("///") else path
+    if not path or path == ":memory:":
+        raise ValueError("Name the SQLite file, for example sqlite:////srv/data/appsdb.sqlite3.")
+    return path
+
+
+def _network(kind: str, rest: str) -> dict[str, Any]:
+    address, *properties = rest.lstrip("/").removeprefix("@").lstrip("/").split(";")
+    try:
+        parts = urlsplit(f"//{address}")
+        port = parts.port
+    except ValueError:
+        raise ValueError(UNREADABLE) from None
+    options = {key.lower(): value for key, value in parse_qsl(parts.query, keep_blank_values=True)}
+    options |= {key.strip().lower(): value for key, _, value in (item.partition("=") for item in properties) if key}
+    host = parts.hostname or options.get("host") or options.get("servername") or ""
+    database = unquote(parts.path.strip("/")) or options.get("databasename") or options.get("database") or ""
+    if not host or "," in (parts.netloc or ""):
+        raise ValueError(UNREADABLE)
+    found: dict[str, Any] = {"kind": kind, "host": host, "port": port or PORTS[kind], "database": database}
+    user = unquote(parts.username or "") or options.get("user") or options.get("username") or ""
+    password = unquote(parts.password or "") or options.get("password") or ""
+    return found | _login(user, password) | _tls(options)
+
+
+def _login(user: str, password: str) -> dict[str, Any]:
+    return {key: value for key, value in (("user", user), ("password", password)) if value}
+
+
+def _tls(options: dict[str, str]) -> dict[str, Any]:
+    value = next((options[key].lower() for key in _TLS_KEYS if key in options), None)
+    return {"tls_mode": _TLS[value]} if value in _TLS else {}
+
+
+def _keywords(text: str) -> dict[str, Any]:
+    """Read libpq's ``host=db port=5432 dbname=APPSDB user=portal``; values may be quoted."""
+    pairs = re.findall(r"(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", text)
+    options = {key.lower(): re.sub(r"\\(.)", r"\1", quoted) or bare for key, quoted, bare in pairs}
+    port = options.get("port", "5432")
+    if not options.get("host") or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(UNREADABLE)
+    found = {"kind": "postgresql", "host": options["host"], "port": int(port), "database": options.get("dbname", "")}
+    return found | _login(options.get("user", ""), options.get("password", "")) | _tls(options)
