@@ -63,7 +63,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             "provisioning.view_attributedefinition",
         ),
         Item("Roles", "shield_person", "portal_role_changelist", "portal.view_role"),
-        Item("Staff", "badge", "provisioning_user_changelist", "portal.view_role", query="?is_staff__exact=1"),
+        Item("Staff", "badge", "provisioning_user_changelist", "portal.view_role", query="?active=staff"),
     ),
 }
 

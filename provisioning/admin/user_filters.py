@@ -45,17 +45,19 @@ def spellings(text: str) -> set[str]:
 
 
 class StateFilter(DropdownFilter):  # type: ignore[misc]
-    """Active or not."""
+    """Active or not, or who may sign in to this portal."""
 
     title = "state"
     parameter_name = "active"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the two."""
-        return [("1", "Active"), ("0", "Inactive")]
+        """Name the three."""
+        return [("1", "Active"), ("0", "Inactive"), ("staff", "May sign in to this portal")]
 
     def queryset(self, request: HttpRequest, queryset: Users) -> Users:
-        """Inactive users are few: a partial index lists them."""
+        """Inactive users and staff are few: a partial index lists each."""
+        if self.value() == "staff":
+            return queryset.filter(is_staff=True)
         return queryset.filter(is_active=self.value() == "1") if self.value() in {"0", "1"} else queryset
 
 

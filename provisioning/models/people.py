@@ -134,6 +134,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         indexes = [
             models.Index(fields=["department", "username_key"], name="user_by_department"),
             models.Index(fields=["username_key"], name="user_inactive", condition=models.Q(is_active=False)),
+            models.Index(fields=["username_key"], name="user_staff", condition=models.Q(is_staff=True)),
         ]
 
     def __str__(self) -> str:
