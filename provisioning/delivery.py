@@ -164,10 +164,9 @@ class _Batch:
 
 
 def lease_for(settings: Mapping[str, object]) -> float:
-    """Return the seconds of a lease: half of it outlasts one account, however slowly the directory answers."""
-    connect, statement = (settings.get(name) for name in ("connect_timeout", "statement_timeout"))
-    slowest = sum(value for value in (connect, statement, statement, statement) if isinstance(value, int))
-    return max(outbox.LEASE, 2.0 * slowest)
+    """Return the seconds of a lease. Half of it outlasts a time-out of the directory, which ends the batch."""
+    limits = (settings.get(name) for name in ("connect_timeout", "statement_timeout"))
+    return max(outbox.LEASE, 2.0 * sum(value for value in limits if isinstance(value, int)))
 
 
 def flush(held: Claim, outcomes: Collection[Outcome]) -> None:

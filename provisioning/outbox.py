@@ -19,7 +19,7 @@ from directories.models import Directory
 from provisioning import dispatch, scope
 from provisioning.models import Account, Change
 
-LEASE = 60.0  # seconds; a worker that dies is replaced after at most this long
+LEASE = 90.0  # seconds after which another worker takes over what a dead one held
 PAGE = 1000
 DRAINS = 4  # workers at most on the backlog of one directory
 FIRST_PAUSE = 10.0  # seconds for one account that is busy; doubled with every failure in a row

@@ -503,7 +503,7 @@ def test_the_lease_is_renewed_before_half_of_it_is_left(crews: Crews, monkeypatc
 
 def test_a_lease_outlasts_a_slow_directory() -> None:
     assert delivery.lease_for({}) == outbox.LEASE
-    assert delivery.lease_for({"connect_timeout": 10, "statement_timeout": 60}) == 380
+    assert delivery.lease_for({"connect_timeout": 10, "statement_timeout": 60}) == 140
 
 
 def test_push_sends_everyone_in_pages(crews: Crews, monkeypatch: pytest.MonkeyPatch) -> None:
