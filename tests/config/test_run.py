@@ -3,9 +3,12 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -22,8 +25,8 @@ class Run:
         self.port = free_port()
         self.output = folder / "output"
         unset = {"DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "HTTPS", "LOG_LEVEL"}
-        environment = {name: value for name, value in os.environ.items() if name not in unset}
-        environment |= {
+        self.environment = {name: value for name, value in os.environ.items() if name not in unset}
+        self.environment |= {
             "PORT": str(self.port),
             "ROLLCALL_VAR_DIR": str(folder / "var"),
             "ROLLCALL_ENV_FILE": str(folder / "var" / "rollcall.env"),
@@ -33,7 +36,7 @@ class Run:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "config.embedded"],
                 cwd=ROOT,
-                env=environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -50,6 +53,19 @@ class Run:
         )
         assert self.process.poll() is None, self.text()
         return self.text()
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command beside the portal, with its environment."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def family(self) -> list[psutil.Process]:
         """Return every process that was started, sessions of their own included."""
@@ -98,3 +114,34 @@ def test_start_stop_and_start_again(tmp_path: Path, runs: list[Run]) -> None:
     assert second.interrupt(signal.SIGHUP) == 0
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
+
+
+def rows(database: Path, where: str = "") -> list[tuple[str, ...]]:
+    """Return the rows of the demo's table."""
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(f"SELECT USERNAME, FIRSTNAME, LASTNAME FROM USERS {where}").fetchall()
+
+
+def test_the_first_five_minutes(tmp_path: Path, runs: list[Run]) -> None:
+    """Import the demo's people, add one, and see the row arrive within a second; a deleted user's row goes."""
+    runs.append(run := Run(tmp_path))
+    run.wait_ready()
+    database = tmp_path / "var" / "appsdb.sqlite3"
+    assert len(rows(database)) == 200
+
+    assert "200 created" in run.manage("import_directory", "APPSDB")
+    add = (
+        "import time; from provisioning.models import User;"
+        "User.objects.create_user('lovelace', first_name='Ada', last_name='Łovelace'); print(time.time())"
+    )
+    saved = float(run.manage("shell", "-v0", "-c", add))
+    wait_until(lambda: rows(database, "WHERE USERNAME = 'lovelace'"), words="the new row")
+    assert time.time() - saved < 1.0
+    assert rows(database, "WHERE USERNAME = 'lovelace'") == [("lovelace", "Ada", "Łovelace")]
+    assert len(rows(database)) == 201
+
+    run.manage(
+        "shell", "-v0", "-c", "from provisioning.models import User; User.objects.get(username='weiss').delete()"
+    )
+    wait_until(lambda: not rows(database, "WHERE USERNAME = 'weiss'"), words="the deleted row")
+    assert len(rows(database)) == 200
