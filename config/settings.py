@@ -98,7 +98,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Celery: Redis when REDIS_URL or CELERY_BROKER_URL is set, files under var/ otherwise ----------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=env.str("REDIS_URL", default="filesystem://localhost"))
 # A broker that hangs must not hold up a save for long: what was saved is swept up later.
-REDIS_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5, "socket_keepalive": True}
+REDIS_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5, "socket_keepalive": True, "max_retries": 0}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = REDIS_OPTIONS
 if CELERY_BROKER_URL.startswith("filesystem:"):
     BROKER_DIR = VAR_DIR / "broker"
