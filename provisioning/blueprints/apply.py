@@ -1,7 +1,7 @@
 """Making the portal what a blueprint says: all of it or nothing, and nothing twice."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
@@ -28,7 +28,15 @@ class Difference:
         return f"~ {self.item}: {self.path}: {_shown(self.before)} -> {_shown(self.after)}"
 
 
-def apply(text: str, *, actor: str, check: bool = False) -> list[Difference]:
+@dataclass(slots=True)
+class Applied:
+    """What a blueprint changed, and what about its directories cannot work, as their pages say it too."""
+
+    differences: list[Difference] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def apply(text: str, *, actor: str, check: bool = False) -> Applied:
     """Make the portal what the blueprint says and return what changed; with ``check`` only return what would.
 
     Raises BlueprintError, with every problem that was found and nothing changed.
@@ -36,7 +44,7 @@ def apply(text: str, *, actor: str, check: bool = False) -> list[Difference]:
     document = Document(text)
     data = _checked(document)
     with transaction.atomic():
-        found = list(_apply(document, data, actor))
+        found = _apply(document, data, actor)
         if check:
             # The difference is that of a real run, databases' own rules included; then all of it is taken back.
             transaction.set_rollback(True)
@@ -68,9 +76,9 @@ def _flat(errors: Any, path: Path) -> Iterator[tuple[Path, str]]:
         yield path, str(errors)
 
 
-def _apply(document: Document, data: dict[str, Any], actor: str) -> Iterator[Difference]:
+def _apply(document: Document, data: dict[str, Any], actor: str) -> Applied:
     problems: list[Problem] = []
-    found: list[Difference] = []
+    found = Applied()
     steps: Iterable[tuple[str, Callable[[State, str], writing.Written]]] = (
         ("attributes", writing.write_attribute),
         ("groups", writing.write_group),
@@ -84,13 +92,14 @@ def _apply(document: Document, data: dict[str, Any], actor: str) -> Iterator[Dif
             except writing.Refused as refused:
                 problems.append(document.problem((section, index, *refused.path), refused.message))
                 continue
-            found += differences(f"{written.label} {wanted['name']}", written.before, written.after)
+            found.differences += differences(f"{written.label} {wanted['name']}", written.before, written.after)
             if written.directory is not None:
-                checked = checks.directory(written.directory, written.after)
+                checked = list(checks.directory(written.directory, written.after))
                 problems += [document.problem((section, index, *path), words, line) for path, words, line in checked]
+                found.warnings += [] if checked else checks.warnings(written.directory)
     if problems:
         raise BlueprintError(problems)
-    yield from found
+    return found
 
 
 def differences(item: str, before: State | None, after: State) -> Iterator[Difference]:

@@ -4,11 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils import timezone
+
 from directories import query_templates
 from directories.attributes import Kind
+from directories.forms.draft import Draft
 from directories.forms.features import MATCHED
+from directories.forms.situation import situation_of
 from directories.mapping import AttributeRule, Catalogue, problems_of
 from directories.models import Directory
+from directories.readiness import assess
 from provisioning.blueprints.document import Path
 from provisioning.blueprints.state import State
 from provisioning.models.people import fold
@@ -39,6 +44,12 @@ def directory(stored: Directory, described: State) -> Iterator[tuple[Path, str, 
     if not allowed or (kind == Kind.PROFILE and name not in MATCHED):
         words = f"Rows are matched by {', '.join(f'profile.{one}' for one in MATCHED)} or custom_profile.NAME."
         yield ("provisioning", "match_attribute"), words, 1
+
+
+def warnings(stored: Directory) -> list[str]:
+    """Return what a stored directory is set to do and cannot."""
+    situation = situation_of(Draft(stored, catalogue()), None)
+    return [f"{stored.name}: {warning}" for warning in assess(situation, timezone.localtime()).warnings]
 
 
 def _mapping(described: State, known: Catalogue) -> Iterator[tuple[Path, str, int]]:

@@ -215,6 +215,12 @@ class _Connection(Strict):
 
 class _Settings(_Connection):
     what = "setting"
+    secrets: frozenset[str] = frozenset()
+
+    def _unknown(self, name: str) -> str:
+        if name in self.secrets:
+            return "This is a secret: write it under secrets, as env:NAME or file:/path."
+        return super()._unknown(name)
 
 
 class _Secrets(_Connection):
@@ -224,7 +230,10 @@ class _Secrets(_Connection):
 def connection_schema(kind: str, *, secret: bool) -> type[Strict]:
     """Return the serializer of the settings, or of the secrets, that the connector of ``kind`` declares."""
     fields = {field.name: _field(field) for field in state.declared(kind, secret=secret)}
-    return type("Declared", (_Secrets if secret else _Settings,), fields)
+    if secret:
+        return type("Declared", (_Secrets,), fields)
+    secrets = frozenset(field.name for field in state.declared(kind, secret=True))
+    return type("Declared", (_Settings,), {**fields, "secrets": secrets})
 
 
 def _field(declared: ConnectorField) -> Any:

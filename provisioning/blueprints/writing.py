@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from directories.attributes import PROFILE_ATTRIBUTES, Type
 from directories.health import retry_now
 from directories.models import (
     WEEKDAYS,
@@ -16,8 +17,11 @@ from provisioning.blueprints import state
 from provisioning.blueprints.document import Path
 from provisioning.blueprints.references import Secret
 from provisioning.blueprints.state import State
-from provisioning.models import AttributeDefinition, Group, User
+from provisioning.models import AttributeDefinition, Group
 from provisioning.models.people import fold
+from provisioning.profile_values import count_holders, count_outside
+
+PROFILE_NAMES = frozenset(attribute.name for attribute in PROFILE_ATTRIBUTES)
 
 
 class Refused(Exception):
@@ -44,18 +48,27 @@ def write_attribute(wanted: State, actor: str) -> Written:
     definition = AttributeDefinition.objects.filter(name=wanted["name"]).first()
     before = state.of_attribute(definition) if definition else None
     after = dict(wanted)
-    if (
-        before
-        and before["type"] != after["type"]
-        and User.objects.filter(custom_profile__has_key=wanted["name"]).exists()
-    ):
-        raise Refused("Users have values of the attribute, so its type cannot change.", "type")
     if before != after:
+        _keep_values(before, after)
         definition = definition or AttributeDefinition(name=wanted["name"])
         for name, value in after.items():
             setattr(definition, name, value)
         definition.save()
     return Written("attribute", before, after)
+
+
+def _keep_values(before: State | None, after: State) -> None:
+    """Refuse, as the attribute's page does, what would make the values that users have unreadable."""
+    name, kind = after["name"], after["type"]
+    if name in PROFILE_NAMES:
+        raise Refused("Every user has a field of that name already.", "name")
+    if before is None:
+        return
+    if kind == Type.CHOICE and before["type"] in {Type.CHOICE, Type.TEXT}:
+        if count_outside(name, after["choices"])[0]:
+            raise Refused("Users have a value that is not among the choices.", "choices")
+    elif kind != before["type"] and (before["type"], kind) != (Type.CHOICE, Type.TEXT) and count_holders(name):
+        raise Refused("Users have values of the attribute, which are not turned into another type.", "type")
 
 
 def write_group(wanted: State, actor: str) -> Written:

@@ -51,16 +51,19 @@ class Command(BaseCommand):
 
     def _apply(self, file: str, *, check: bool) -> None:
         try:
-            found = apply(_read(file), actor=_actor(), check=check)
+            applied = apply(_read(file), actor=_actor(), check=check)
         except BlueprintError as error:
             name = "standard input" if file == "-" else file
             lines = "\n".join(f"{name}: {problem}" for problem in error.problems)
             raise CommandError(f"{lines}\nNothing was changed.") from None
-        for difference in found:
+        for difference in applied.differences:
             self.stdout.write(str(difference))
-        if check and found:
-            raise CommandError(f"{len(found)} differences. Nothing was changed.")
-        self.stdout.write(self.style.SUCCESS("Applied." if found else "Nothing to change."))
+        for warning in applied.warnings:
+            self.stderr.write(self.style.WARNING(f"Warning: {warning}"))
+        count = len(applied.differences)
+        if check and count:
+            raise CommandError(f"{count} difference{'' if count == 1 else 's'}. Nothing was changed.")
+        self.stdout.write(self.style.SUCCESS("Applied." if count else "Nothing to change."))
 
 
 def _read(file: str) -> str:

@@ -38,7 +38,7 @@ def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(text: str, **options: Any) -> list[str]:
-    return [str(difference) for difference in apply(text, actor="tests", **options)]
+    return [str(difference) for difference in apply(text, actor="tests", **options).differences]
 
 
 def problems(text: str) -> list[str]:
@@ -179,6 +179,8 @@ def test_the_default_moves() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
+        ("name: badge_number", "name: title", "Every user has a field of that name already."),
+        ("user: rollcall", "user: rollcall\n      password: hunter2", "write it under secrets"),
         ("version: 1\n", "version: 2\n", "line 1: version: "),
         (
             "host: serverdomain",
@@ -255,13 +257,30 @@ def test_the_type_of_an_attribute_that_is_in_use_cannot_change() -> None:
     user = User.objects.create_user("ann", custom_profile={"badge_number": "7"})
     changed = "version: 1\nattributes: [{name: badge_number, label: Badge, type: number}]\n"
     assert problems(changed) == [
-        "line 2: attributes[0].type: Users have values of the attribute, so its type cannot change."
+        "line 2: attributes[0].type: Users have values of the attribute, which are not turned into another type."
     ]
     user.delete()
     assert run(changed) == [
         "~ attribute badge_number: label: Badge number -> Badge",
         "~ attribute badge_number: type: text -> number",
     ]
+
+
+def test_choices_that_users_have_cannot_go() -> None:
+    run("version: 1\nattributes: [{name: size, label: Size, type: choice, choices: [S, M]}]\n")
+    User.objects.create_user("ann", custom_profile={"size": "M"})
+    assert (
+        "not among the choices"
+        in problems("version: 1\nattributes: [{name: size, label: Size, type: choice, choices: [S]}]\n")[0]
+    )
+    assert run("version: 1\nattributes: [{name: size, label: Size, type: choice, choices: [S, M, L]}]\n")
+
+
+def test_what_cannot_work_is_a_warning() -> None:
+    assert apply(example(), actor="tests").warnings == []
+    text = re.sub(r"      create:\n.*?      update:\n", "      update:\n", example(), flags=re.DOTALL)
+    (warning,) = apply(text, actor="tests").warnings
+    assert warning.startswith("APPSDB: Create is on but there is no create query")
 
 
 def test_a_new_directory_needs_its_connection() -> None:
