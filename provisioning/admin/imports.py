@@ -29,6 +29,7 @@ COLOURS = {
     RunStatus.FINISHED: "success",
     RunStatus.FAILED: "danger",
 }
+LABELS = {status.label: colour for status, colour in COLOURS.items()}
 
 
 @admin.register(ImportRun)
@@ -73,9 +74,7 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         """Import or preview."""
         return "Preview" if run.preview else "Import"
 
-    @display(
-        description="Status", ordering="status", label={status.label: colour for status, colour in COLOURS.items()}
-    )
+    @display(description="Status", ordering="status", label=LABELS)  # type: ignore[untyped-decorator]
     def state(self, run: ImportRun) -> str:
         """Where it stands."""
         return str(run.get_status_display())
@@ -100,7 +99,7 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         if request.method == "POST":
             return self._start(request)
         context = {**self.admin_site.each_context(request), **imports_pages.start_context(request)}
-        return render(request, "provisioning/imports/start.html", {**context, "opts": self.opts})
+        return render(request, "provisioning/imports/start.html", context)
 
     def _start(self, request: HttpRequest) -> HttpResponse:
         directory = get_object_or_404(Directory, pk=_number(request.POST.get("directory")) or 0)
@@ -118,7 +117,7 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         """Show one run: its progress or result, and its planned changes."""
         run = self._run(request, _number(object_id) or 0)
         context = {**self.admin_site.each_context(request), **imports_pages.run_context(request, run)}
-        return render(request, "provisioning/imports/run.html", {**context, "opts": self.opts})
+        return render(request, "provisioning/imports/run.html", {**context, "opts": self.opts, "original": run})
 
     def progress_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
         """The moving part of a run's page; once the run has ended the whole page is loaded again."""

@@ -108,10 +108,14 @@ def state_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
 
 
 def _filters(run: ImportRun, chosen: str, search: str) -> list[tuple[str, str, bool]]:
+    ahead = run.status in ACTIVE or run.status in WAITING
     labels = [
         ("", "Everything"),
         (CHANGES, f"All changes {run.created + run.updated + run.deactivated:,}"),
-        *((action.value, f"{planned} {getattr(run, name):,}") for name, action, _, planned in COUNTS),
+        *(
+            (action.value, f"{planned if ahead else done} {getattr(run, name):,}")
+            for name, action, done, planned in COUNTS
+        ),
         (Action.LINK.value, "Linked only"),
     ]
     return [(_query(value, search), label, value == chosen) for value, label in labels]

@@ -60,6 +60,7 @@ class ImportRun(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "import"
         ordering = ["-created_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
@@ -91,9 +92,9 @@ class PlannedChange(models.Model):
     """One thing that a run means to do, with the values before and after; ``applied_at`` is set once it is done.
 
     ``key`` is the row's user name or other key as the directory gave it. ``before`` and ``after`` hold only the portal
-    attributes that differ, by "kind.name"; ``row`` what applying needs besides them (see ``provisioning.imports.plan``).
-    ``user_id`` and ``account_id`` are plain numbers;
-    ``match_value`` is the folded value by which two rows of one new user find each other.
+    attributes that differ, by "kind.name"; ``row`` what applying needs besides them (``provisioning.imports.plan``).
+    ``user_id`` and ``account_id`` are plain numbers; ``match_value`` is the folded value by which two rows of one new
+    user find each other.
     """
 
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_changes")
