@@ -1,7 +1,9 @@
 """Expressions of attribute mappings: what they compute, and that nothing leaves their sandbox."""
 
 import datetime as dt
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from directories.attributes import Value
 from directories.expressions import MAX_SOURCE, ROW, USER, ExpressionError, compile_expression
-from directories.filters import FILTERS, MAX_TEXT
+from directories.filters import FILTERS, MAX_TEXT, text
 
 ROWS = {"FIRST": "Łukasz", "Last": "Groß-O'Neil", "EMPTY": "", "AGE": 41, "MAIL-ADDRESS": "a@b.example"}
 
@@ -245,3 +247,22 @@ def test_any_source_compiles_or_is_refused_in_words(source: str) -> None:
         return
     assert result is None or type(result) in {str, int, float, bool, dt.date, dt.datetime}
     assert "object at 0x" not in str(result)
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "attribute-mapping.md"
+DOCUMENTED = [
+    tuple(cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:4])
+    for line in DOCS.read_text(encoding="utf-8").splitlines()
+    if line.startswith("| `{") or line.startswith("| `CN=")
+]
+
+
+@pytest.mark.parametrize(("source", "value", "expected"), DOCUMENTED)
+def test_the_documented_examples(source: str, value: str, expected: str) -> None:
+    result = compile_expression(source.strip("`"), ROW).evaluate(value, {})
+    assert text(result) == expected
+
+
+def test_every_filter_is_documented() -> None:
+    assert len(DOCUMENTED) > 25
+    assert [name for name in FILTERS if not any(f"| {name}" in source for source, _, _ in DOCUMENTED)] == []
