@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioning.imports.lines import Labels
+from provisioning.imports.plan import USERNAME
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action
 from provisioning.models.people import fold
@@ -68,9 +69,8 @@ def _page(found: Sequence[PlannedChange], *, earlier: bool, later: bool) -> List
 
 
 def _differences(change: PlannedChange, labels: Labels) -> list[Difference]:
-    return [
-        Difference(labels[path], _shown(change.before.get(path)), _shown(value)) for path, value in change.after.items()
-    ]
+    named = sorted((labels[path], path) for path in change.after if path != USERNAME)
+    return [Difference(label, _shown(change.before.get(path)), _shown(change.after[path])) for label, path in named]
 
 
 def _shown(value: Any) -> str:
