@@ -145,7 +145,9 @@ class ConnectionForm(forms.Form):
         """Return the labels of the settings and secrets that would change; never a value."""
         before, after = {**self.stored.settings, **self.stored.secrets}, {**self.settings, **self.secrets}
         return [
-            field.label for field in self.connector.fields if _differs(before.get(field.name), after.get(field.name))
+            field.label
+            for field in self.connector.fields
+            if _differs(before.get(field.name, field.default), after.get(field.name))
         ]
 
     def _secrets(self) -> Iterator[ConnectorField]:

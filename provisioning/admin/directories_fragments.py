@@ -40,7 +40,7 @@ def test(model_admin: Any, request: HttpRequest) -> HttpResponse:
     draft = drafted(model_admin, request)
     if isinstance(draft, HttpResponse):
         return draft
-    context: dict[str, Any] = {"connection": draft.connection}
+    context: dict[str, Any] = {"connection": draft.connection, "kind_label": draft.kind_label}
     config = draft.config()
     if config is not None:
         context["test"] = found = _tested(draft, config.connector)

@@ -1,0 +1,305 @@
+"""Adding, editing and listing directories."""
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
+from provisioning.models import User
+from reports.models import Event
+from tests.fixtures.directories import AppsDb
+from tests.provisioning.admin.pages import form_values, text
+
+LIST = "/directories/directory/"
+ADD = "/directories/directory/add/"
+
+
+def page(directory: Directory) -> str:
+    return reverse("admin:directories_directory_change", args=[directory.pk])
+
+
+def notes(response: object) -> list[str]:
+    return [str(message) for message in response.context["messages"]]  # type: ignore[attr-defined]
+
+
+def test_an_empty_list_says_what_to_do(it_staff: Client) -> None:
+    assert "Add the first directory" in text(it_staff.get(LIST))
+
+
+def test_choosing_a_kind_draws_its_fields(it_staff: Client) -> None:
+    assert "?kind=postgresql" in text(it_staff.get(ADD))
+    assert "connection-host" in form_values(it_staff.get(ADD + "?kind=postgresql"))
+    assert "connection-host" not in form_values(it_staff.get(ADD + "?kind=sqlite"))
+
+
+def test_add_then_write_queries_then_map_then_switch_on(it_staff: Client, pg_appsdb: AppsDb) -> None:
+    values = form_values(it_staff.get(ADD + "?kind=postgresql"))
+    values |= {"name": ["APPSDB"]} | {f"connection-{key}": [str(value)] for key, value in pg_appsdb.settings.items()}
+    response = it_staff.post(ADD + "?kind=postgresql", values)
+    directory = Directory.objects.get(name="APPSDB")
+    assert response["Location"] == page(directory) + "#templates"
+    assert directory.secrets == {"password": pg_appsdb.settings["password"]}
+    assert "password" not in directory.settings
+
+    values = form_values(it_staff.get(page(directory)))
+    values["template_import"] = ["SELECT '##FIRSTNAME##', FIRSTNAME FROM USERS WHERE USERNAME='##USERNAME##'", " "]
+    values["template_check"] = ["SELECT USERNAME FROM USERS WHERE USERNAME='##USERNAME##'"]
+    values["template_create"] = ["INSERT INTO USERS (USERNAME, FIRSTNAME) VALUES ('##USERNAME##', '##FIRSTNAME##')"]
+    assert it_staff.post(page(directory), values).status_code == 302
+    assert QueryTemplate.objects.filter(directory=directory).count() == 3
+
+    values = form_values(it_staff.get(page(directory)))
+    assert values["mapping_attribute"] == ["FIRSTNAME"], "an attribute that a query reads is offered, blank"
+    assert values["mapping_profile"] == [""]
+    values |= {"mapping_profile": ["first_name"], "import_users": ["on"], "create_users": ["on"]}
+    values |= {"schedule": ["daily"], "schedule_time": ["02:00"]}
+    response = it_staff.post(page(directory), values, follow=True)
+    at = directory_settings(directory).next_import_at
+    assert at is not None
+    assert at > timezone.now()
+    assert any(note.startswith("Saved. Import and create are on; next import to") for note in notes(response))
+    assert "Push all users now" in text(response)
+    mapping = AttributeMapping.objects.get(directory=directory)
+    assert (mapping.directory_attribute, mapping.portal_attribute, mapping.direction) == (
+        "FIRSTNAME",
+        "first_name",
+        "both",
+    )
+
+
+def directory_settings(directory: Directory) -> ProvisioningSettings:
+    return ProvisioningSettings.objects.get(directory=directory)
+
+
+def test_saving_an_untouched_page_changes_nothing(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(
+        pg_appsdb,
+        import_users=True,
+        schedule="weekly",
+        schedule_time=dt.time(3),
+        schedule_weekday=2,
+        fixed_password="x",
+    )
+    rows = list(QueryTemplate.objects.order_by("pk").values()) + list(AttributeMapping.objects.order_by("pk").values())
+    settings = ProvisioningSettings.objects.values().exclude(next_import_at=None)
+    it_staff.post(page(directory), form_values(it_staff.get(page(directory))))
+    before = settings.get()
+    it_staff.post(page(directory), form_values(it_staff.get(page(directory))))
+    directory.refresh_from_db()
+    assert settings.get() == before
+    assert before["fixed_password"] == "x"
+    assert directory.secrets == {"password": pg_appsdb.settings["password"]}
+    assert rows == list(QueryTemplate.objects.order_by("pk").values()) + list(
+        AttributeMapping.objects.order_by("pk").values()
+    )
+
+
+def test_a_change_is_recorded_by_names_only(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb)
+    values = form_values(it_staff.get(page(directory)))
+    values |= {
+        "connection-password": ["a new s3cret"],
+        "template_delete": ["DELETE FROM USERS WHERE USERNAME='##EMAIL##'"],
+    }
+    it_staff.post(page(directory), values | {"create_users": ["on"]})
+    event = Event.objects.get(application="APPSDB")
+    assert event.message == ("user-IT staff changed the settings of APPSDB: Password, Create users and Delete user.")
+    assert (event.direction, event.operation, event.actor) == ("portal", "settings", "user-IT staff")
+    log = LogEntry.objects.get().change_message
+    assert "Password" in log
+    for words in (event.message, str(event.changes), log):
+        assert "s3cret" not in words
+        assert "EMAIL##" not in words
+
+
+def test_errors_name_the_line_and_stay_on_the_page(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb)
+    values = form_values(it_staff.get(page(directory)))
+    values["template_update"] = ["UPDATE USERS\nSET FIRSTNAME='##FRISTNAME##' WHERE USERNAME='##USERNAME##'"]
+    response = it_staff.post(page(directory), values)
+    assert response.status_code == 200
+    assert "Line 2, column 16" in text(response)
+    assert "Did you mean" in text(response)
+    assert "FRISTNAME" in text(response)
+    assert "FRISTNAME" not in QueryTemplate.objects.get(operation="update").sql
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([("FIRSTNAME", "email", "in", ""), ("LASTNAME", "email", "both", "")], "Two rows bring a value"),
+        ([("FIRSTNAME", "email", "out", ""), ("firstname", "title", "out", "")], "Two rows send a value"),
+        ([("FIRSTNAME", "email", "both", "{{ value }}")], "An expression works one way"),
+        ([("FIRSTNAME", "email", "in", "{{ valeu }}")], "Did you mean value?"),
+        ([("", "email", "in", "")], "Name the directory attribute"),
+        ([("FIRSTNAME", "", "in", "{{ value }}")], "Choose the portal attribute"),
+        ([("FIRSTNAME", "no_such", "in", "")], "not one of the available choices"),
+    ],
+)
+def test_mappings_that_cannot_work_are_refused_with_words(
+    it_staff: Client,
+    pg_appsdb: AppsDb,
+    make_directory: Callable[..., Directory],
+    rows: list[tuple[str, str, str, str]],
+    words: str,
+) -> None:
+    directory = make_directory(pg_appsdb)
+    values = form_values(it_staff.get(page(directory))) | {
+        "mapping_attribute": [row[0] for row in rows],
+        "mapping_kind": ["profile" for _ in rows],
+        "mapping_profile": [row[1] for row in rows],
+        "mapping_custom_profile": ["" for _ in rows],
+        "mapping_custom": ["" for _ in rows],
+        "mapping_direction": [row[2] for row in rows],
+        "mapping_expression": [row[3] for row in rows],
+    }
+    response = it_staff.post(page(directory), values)
+    assert response.status_code == 200
+    assert words in text(response)
+    assert AttributeMapping.objects.count() == 3
+
+
+def test_two_rows_may_split_the_directions(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb)
+    values = form_values(it_staff.get(page(directory))) | {
+        "mapping_attribute": ["EMAIL_ADDRESS", "EMAIL_ADDRESS", "BADGE"],
+        "mapping_kind": ["profile", "profile", "custom"],
+        "mapping_profile": ["email", "email", ""],
+        "mapping_custom_profile": ["", "", ""],
+        "mapping_custom": ["", "", "badge"],
+        "mapping_direction": ["in", "out", "both"],
+        "mapping_expression": ["{{ value | lower }}", "", ""],
+    }
+    assert it_staff.post(page(directory), values).status_code == 302
+    saved = AttributeMapping.objects.order_by("position").values_list("kind", "portal_attribute", "direction")
+    assert list(saved) == [("profile", "email", "in"), ("profile", "email", "out"), ("custom", "badge", "both")]
+
+
+def test_saving_warns_of_what_cannot_work(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb, create_users=True)
+    values = form_values(it_staff.get(page(directory)))
+    values.pop("template_create")
+    found = notes(it_staff.post(page(directory), values, follow=True))
+    assert any("Create is on but there is no create query" in note for note in found)
+
+
+def test_a_switch_that_cannot_work_is_locked_with_its_reason(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb)
+    assert "Write a create query" not in text(it_staff.get(page(directory)))
+    directory.query_templates.filter(operation="create").delete()
+    html = text(it_staff.get(page(directory)))
+    assert "Write a create query under Query templates first." in html
+    assert 'name="create_users" class=' in html
+    assert "disabled" in html.split('name="create_users"')[1].split(">")[0]
+
+
+def test_a_slow_import_query_is_named_when_saved(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb)
+    values = form_values(it_staff.get(page(directory)))
+    values["template_import"].append(
+        "SELECT '##LEVEL##', LASTNAME FROM USERS WHERE lower(USERNAME) LIKE lower('##USERNAME##')"
+    )
+    found = notes(it_staff.post(page(directory), values, follow=True))
+    assert any("which is slow" in note for note in found)
+
+
+def test_somebody_elses_save_is_not_overwritten(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb)
+    mine, theirs = (form_values(it_staff.get(page(directory))) for _ in range(2))
+    it_staff.post(page(directory), theirs | {"description": ["theirs"]})
+    response = it_staff.post(page(directory), mine | {"description": ["mine"]})
+    assert "Someone else saved this directory" in text(response)
+    directory.refresh_from_db()
+    assert directory.description == "theirs"
+
+
+def test_a_save_leaves_what_workers_write_alone(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb)
+    values = form_values(it_staff.get(page(directory)))
+    Directory.objects.update(unreachable_since=timezone.now(), failures=3, push_cursor=7)
+    it_staff.post(page(directory), values)
+    directory.refresh_from_db()
+    assert directory.unreachable_since is not None
+    assert (directory.failures, directory.push_cursor) == (3, 7)
+
+
+def test_an_import_that_is_due_is_not_skipped_by_a_save(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    due = timezone.now() - dt.timedelta(minutes=1)
+    directory = make_directory(pg_appsdb, import_users=True, schedule="hourly", next_import_at=due)
+    it_staff.post(page(directory), form_values(it_staff.get(page(directory))))
+    assert directory_settings(directory).next_import_at == due
+
+
+def test_the_list_shows_state_features_and_default(
+    it_staff: Client,
+    pg_appsdb: AppsDb,
+    make_directory: Callable[..., Directory],
+    django_assert_max_num_queries: Callable[..., object],
+) -> None:
+    for number in range(5):
+        make_directory(pg_appsdb, name=f"DB{number}", import_users=True, create_users=True)
+    Directory.objects.filter(name="DB1").update(unreachable_since=timezone.now(), last_error="The server is down.")
+    Directory.objects.filter(name="DB2").update(enabled=False)
+    Directory.objects.filter(name="DB3").update(is_default=True)
+    with django_assert_max_num_queries(14):  # type: ignore[attr-defined]
+        html = text(it_staff.get(LIST))
+    for words in (
+        "Unreachable for",
+        "The server is down.",
+        "Switched off",
+        "Default",
+        "import, create",
+        "Make default",
+    ):
+        assert words in html
+
+
+def test_custom_profile_attributes_are_offered(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    from provisioning.models import AttributeDefinition
+
+    AttributeDefinition.objects.create(name="badge_number", label="Badge number")
+    directory = make_directory(pg_appsdb)
+    html = text(it_staff.get(page(directory)))
+    assert '<option value="badge_number">Badge number</option>' in html
+    assert 'value="custom_profile.badge_number"' in html
+
+
+def test_a_name_is_used_once(it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]) -> None:
+    make_directory(pg_appsdb, name="Other")
+    directory = make_directory(pg_appsdb)
+    response = it_staff.post(page(directory), form_values(it_staff.get(page(directory))) | {"name": ["OTHER"]})
+    assert response.status_code == 200
+    assert Directory.objects.filter(name="APPSDB").exists()
+
+
+def test_unknown_directories_are_not_found(it_staff: Client) -> None:
+    assert it_staff.get("/directories/directory/999/change/").status_code == 404
+    assert it_staff.get("/directories/directory/abc/change/").status_code == 404
+    assert User.objects.exists()
