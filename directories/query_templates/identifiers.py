@@ -20,7 +20,7 @@ def table_name(text: str, dialect: str) -> exp.Table:
     except SqlglotError:
         table = exp.Table(this=exp.to_identifier(text.strip(), quoted=True))
     parts = [part for part in table.parts if isinstance(part, exp.Identifier)]
-    if not parts or len(parts) != len(table.parts) or not all(part.name for part in parts):
+    if not 0 < len(parts) <= 3 or len(parts) != len(table.parts) or not all(part.name for part in parts):
         raise TemplateError(f"{text[:60]} is not the name of a table.")
     names = [_quoted(part, dialect) for part in reversed(parts)]
     return exp.Table(**dict(zip(("this", "db", "catalog"), names, strict=False)))

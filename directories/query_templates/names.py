@@ -2,10 +2,12 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from directories.attributes import Value
 
 
+@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
     """Return the form in which names compare: no case, no underscores, hyphens, dots or spaces."""
     return "".join(character for character in name.casefold() if character not in "_-. ")
@@ -13,7 +15,9 @@ def fold(name: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that was probably meant by ``name``."""
-    by_fold = {fold(candidate): candidate for candidate in known}
+    by_fold: dict[str, str] = {}
+    for candidate in known:
+        by_fold.setdefault(fold(candidate), candidate)
     close = difflib.get_close_matches(fold(name), by_fold, n=1, cutoff=0.6)
     return by_fold[close[0]] if close else None
 

@@ -92,7 +92,7 @@ def scan(text: str, dialect: str) -> Source:
     source = "".join(masked)
     tokens = _tokens(text, source, dialect)
     _refuse_strays(text, source, dialect, tokens)
-    return Source(text, source, dialect, tokens, placeholders, _holes(text, placeholders, tokens))
+    return Source(text, source, dialect, tokens, placeholders, _holes(text, dialect, placeholders, tokens))
 
 
 def _placeholders(text: str) -> tuple[Placeholder, ...]:
@@ -162,7 +162,9 @@ def _refuse_strays(text: str, masked: str, dialect: str, tokens: tuple[Token, ..
             raise error_at(text, offset, message)
 
 
-def _holes(text: str, placeholders: tuple[Placeholder, ...], tokens: tuple[Token, ...]) -> tuple[Hole, ...]:
+def _holes(
+    text: str, dialect: str, placeholders: tuple[Placeholder, ...], tokens: tuple[Token, ...]
+) -> tuple[Hole, ...]:
     holes: list[Hole] = []
     waiting = list(placeholders)
     for index, token in enumerate(tokens):
@@ -174,24 +176,30 @@ def _holes(text: str, placeholders: tuple[Placeholder, ...], tokens: tuple[Token
             tokens[index - 1] if index else None,
             tokens[index + 1] if index + 1 < len(tokens) else None,
         )
-        holes.append(_hole(text, token, tuple(inside), *around))
+        holes.append(_hole(text, token, tuple(inside), *around, escapes=dialect == "mysql"))
     if waiting:
         raise error_at(text, waiting[0].start, f"##{waiting[0].name}## stands in a comment; remove it there.")
     return tuple(holes)
 
 
 def _hole(
-    text: str, token: Token, inside: tuple[Placeholder, ...], previous: Token | None, following: Token | None
+    text: str,
+    token: Token,
+    inside: tuple[Placeholder, ...],
+    previous: Token | None,
+    following: Token | None,
+    *,
+    escapes: bool,  # whether a backslash in a literal makes something else of the letter after it
 ) -> Hole:
     start, end = token.start, token.end + 1
     name, offset = inside[0].name, inside[0].start
     if token.token_type in _TEXT_TOKENS:
         quote = text[start : start + 1]
         quote = text[start : start + 2] if quote in "nN" else quote
-        for item in inside:
+        for item in inside if escapes else ():
             before = text[start : item.start]
             if (len(before) - len(before.rstrip("\\"))) % 2:
-                raise error_at(text, item.start - 1, f"Remove the backslash right before ##{item.name}##.")
+                raise error_at(text, item.start - 1, f"Double the backslash right before ##{item.name}##.")
         return Hole(start, end, quote, inside, previous, following)
     if token.token_type == TokenType.IDENTIFIER:
         raise error_at(
