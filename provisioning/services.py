@@ -12,7 +12,7 @@ from directories.attributes import Value
 from directories.connectors.base import ConnectorError
 from directories.models import Directory
 from provisioning import outbox, people, push, removal
-from provisioning.dispatch import PUSH, send_on_commit
+from provisioning.dispatch import DRAIN, PUSH, send_on_commit
 from provisioning.imports.door import approve_import, cancel_import, start_import
 from provisioning.imports.runs import ImportRefused
 from provisioning.models import Account, Change, User
@@ -86,6 +86,12 @@ def retry_cause(directory_id: int, code: str, actor: str) -> int:
     """Try everything of a directory again that was parked for one cause; return how many accounts that were."""
     health.retry_now(directory_id)
     return outbox.retry(Change.objects.filter(directory=directory_id, parked__isnull=False, parked_code=code), actor)
+
+
+def try_directory(directory: Directory) -> None:
+    """Ask a directory that could not be reached now, not at its next trial; what waits follows when it answers."""
+    health.retry_now(directory.pk)
+    send_on_commit(DRAIN, directory.pk)
 
 
 def preview(user: User, directory: Directory) -> Preview:

@@ -1,0 +1,101 @@
+"""What the page "Operations" lists: causes and waiting changes by directory, and the changes of one of those groups.
+
+Groups are found by skipping from one to the next in an index and counting stops at ``MOST``, so the page costs the same
+with ten changes and with a million.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from directories.models import Directory
+from provisioning.models import Change
+
+MOST = 10_000
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Changes of one directory that wait for the same thing. ``code`` is None for those that need nobody."""
+
+    directory: Directory
+    code: str | None
+    number: int
+    oldest: dt.datetime
+    message: str
+
+    @property
+    def count(self) -> str:
+        """How many changes, "10,000+" past the limit."""
+        return f"{MOST:,}+" if self.number > MOST else f"{self.number:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """One page of a group, oldest first; ``after`` continues it, 0 at the end."""
+
+    changes: list[Change]
+    after: int
+
+
+def unreachable(directory_id: int | None) -> list[Directory]:
+    """Return the directories in use that cannot be reached, the longest first."""
+    found = Directory.objects.filter(enabled=True, unreachable_since__isnull=False).order_by("unreachable_since")
+    return list(found.filter(pk=directory_id) if directory_id else found)
+
+
+def parked(directory_id: int | None) -> Iterator[Group]:
+    """Yield one group for each directory and cause of parked changes."""
+    for directory in _directories(directory_id, parked=True):
+        code = ""
+        while first := _parked(directory.pk).filter(parked_code__gt=code).order_by("parked_code", "pk").first():
+            code = first.parked_code
+            same = _parked(directory.pk).filter(parked_code=code)
+            yield Group(directory, code, _count(same), first.parked or first.created_at, first.parked_message)
+
+
+def waiting(directory_id: int | None) -> Iterator[Group]:
+    """Yield one group for each directory with changes that will be made without anybody's doing."""
+    for directory in _directories(directory_id, parked=False):
+        changes = _waiting(directory.pk)
+        first = changes.order_by("pk").first()
+        if first is not None:
+            yield Group(directory, None, _count(changes), first.created_at, _why(directory))
+
+
+def page(group: Group, after: int) -> ChangePage:
+    """Return the changes of a group that come after the change id ``after``."""
+    mine = _waiting(group.directory.pk) if group.code is None else _parked(group.directory.pk)
+    if group.code is not None:
+        mine = mine.filter(parked_code=group.code)
+    rows = list(mine.filter(pk__gt=after).select_related("account__user").order_by("pk")[: PAGE + 1])
+    return ChangePage(rows[:PAGE], rows[PAGE - 1].pk if len(rows) > PAGE else 0)
+
+
+def _directories(directory_id: int | None, *, parked: bool) -> QuerySet[Directory]:
+    some = Change.objects.filter(directory=OuterRef("pk"), parked__isnull=not parked)
+    found = Directory.objects.filter(Exists(some)).order_by("name")
+    return found.filter(pk=directory_id) if directory_id else found
+
+
+def _parked(directory_id: int) -> QuerySet[Change]:
+    return Change.objects.filter(directory=directory_id, parked__isnull=False)
+
+
+def _waiting(directory_id: int) -> QuerySet[Change]:
+    return Change.objects.filter(directory=directory_id, parked=None)
+
+
+def _count(changes: QuerySet[Change]) -> int:
+    return changes.order_by()[: MOST + 1].count()
+
+
+def _why(directory: Directory) -> str:
+    if not directory.enabled:
+        return "The directory is switched off. Its changes are made once it is enabled again."
+    if directory.unreachable_since:
+        return "The directory cannot be reached. Its changes are made, in order, as soon as it answers again."
+    return "Under way: workers are making these changes now."
