@@ -31,6 +31,7 @@ from provisioning.models.people import fold
 NAME = "APPSDB"
 ADMINISTRATOR = "admin"
 DEFAULT_PASSWORD = "defaultPassword123#"  # the walk-through's own
+LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that reads as something else; 16 of them are 79 bits
 OPERATIONS = (Operation.IMPORT, Operation.CHECK, Operation.CREATE, Operation.UPDATE, Operation.DELETE)
 MAPPING = {"FIRSTNAME": "first_name", "LASTNAME": "last_name", "EMAIL_ADDRESS": "email"}
 PEOPLE = Path(__file__).with_name("demo_people.csv")
@@ -81,7 +82,7 @@ def _write_database(path: Path) -> None:
 def _administrator() -> str:
     if User.objects.filter(username_key=fold(ADMINISTRATOR)).exists():
         return ""
-    password = secrets.token_urlsafe(12)
+    password = "-".join("".join(secrets.choice(LEGIBLE) for _ in range(4)) for _ in range(4))
     User.objects.create_superuser(ADMINISTRATOR, password, display_name="Administrator")
     return password
 
