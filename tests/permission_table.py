@@ -1,0 +1,119 @@
+"""Who may do what on each address of the portal: the expectation that ``tests/test_permissions.py`` checks.
+
+One letter a role: S superuser, I IT staff, H helpdesk, A auditor, N staff without a role. An address that is not in
+the table fails the test, and so does an entry without an address.
+"""
+
+from dataclasses import dataclass
+
+EVERYONE = "SIHAN"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``read``: who gets an answer to GET; ``write``: to an empty POST. The others are refused.
+
+    A method that an address does not know (405) is refused to all alike and not looked at.
+    """
+
+    read: str
+    write: str
+
+
+def model(folder: str, view: str, add: str, change: str, delete: str) -> dict[str, Rule]:
+    """Return the rules of the six pages that Django's admin has for a model."""
+    item = f"{folder}<path:object_id>/"
+    return {
+        folder: Rule(view, view),
+        f"{folder}add/": Rule(add, add),
+        f"{item}history/": Rule(view, view),
+        f"{item}delete/": Rule(delete, delete),
+        f"{item}change/": Rule(view, change),
+        item: Rule(EVERYONE, EVERYONE),  # leads to the change page, which asks
+    }
+
+
+def action(route: str, who: str) -> dict[str, Rule]:
+    """Return the rule of an address that the same people may GET and POST."""
+    return {route: Rule(who, who)}
+
+
+# Addresses outside the admin, which ask nobody to sign in; their own tests say what they show.
+OPEN = {"healthz", "readyz"}
+
+PORTAL = {
+    "": Rule(EVERYONE, EVERYONE),
+    "login/": Rule(EVERYONE, EVERYONE),
+    "logout/": Rule(EVERYONE, EVERYONE),
+    "search/": Rule(EVERYONE, EVERYONE),  # looks through the names of the pages that the role may open
+    "password_change/": Rule(EVERYONE, EVERYONE),
+    "password_change/done/": Rule(EVERYONE, EVERYONE),
+    "jsi18n/": Rule(EVERYONE, EVERYONE),
+    "autocomplete/": Rule("", ""),  # without parameters nothing; see test_autocomplete_asks_for_rights
+    "(?P<url>.*)$": Rule(EVERYONE, EVERYONE),
+    **action("r/<path:content_type_id>/<path:object_id>/", EVERYONE),
+}
+
+PEOPLE = {
+    **model("provisioning/user/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **action("provisioning/user/import/", "SI"),
+    **action("provisioning/user/process_import/", "SI"),
+    **action("provisioning/user/export/", "SIHA"),
+    "provisioning/user/<path:object_id>/accounts/": Rule("SIHA", "SI"),  # POST retries and syncs
+    **action("provisioning/user/<id>/password/", "S"),
+    **model("provisioning/group/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **model("provisioning/attributedefinition/", view="SIA", add="SI", change="SI", delete="SI"),
+    **model("portal/role/", view="SA", add="S", change="S", delete="S"),
+}
+
+DIRECTORIES = {
+    **model("directories/directory/", view="SIA", add="SI", change="SI", delete="SI"),
+    **action("directories/directory/<int:object_id>/health/", "SIA"),
+    **{
+        rule: who
+        for name in ("test", "url", "suggest", "sample", "try", "people", "panel/<slug:panel>")
+        for rule, who in action(f"directories/directory/fragment/{name}/", "SI").items()
+    },
+    **{
+        rule: who
+        for name in ("make-default", "clone", "enable", "disable", "push")
+        for rule, who in action(f"directories/directory/<int:object_id>/{name}/", "SI").items()
+    },
+}
+
+RUN = "provisioning/importrun/<int:run_id>/"
+IMPORTS = {
+    **model("provisioning/importrun/", view="SIA", add=EVERYONE, change="SIA", delete=""),  # "add" leads to the start
+    **action("provisioning/importrun/start/", "SI"),
+    **action(f"{RUN}progress/", "SIA"),
+    **action(f"{RUN}cancel/", "SI"),
+    **action(f"{RUN}approve/", "SI"),
+}
+
+REPORTS = {
+    **action("reports/event/", "SIHA"),
+    **action("reports/event/export/", "SIHA"),
+}
+
+# The list of an app's pages: for those who may open one of them.
+APP_LISTS = {"reports": "SIHA", "provisioning": "SIHA", "directories": "SIA", "portal": "SA"}
+
+TABLE = PORTAL | PEOPLE | DIRECTORIES | IMPORTS | REPORTS
+
+# The actions that each role which may open a list is offered there.
+ACTIONS = {
+    "provisioning.user": {
+        "activate": "SI",
+        "deactivate": "SI",
+        "sync_now": "SI",
+        "delete_selected": "SI",
+        "export_csv": "SIHA",
+        "export_xlsx": "SIHA",
+    },
+    "provisioning.group": {"delete_selected": "SI"},
+    "provisioning.attributedefinition": {"delete_selected": "SI"},
+    "portal.role": {"delete_selected": "S"},
+    "directories.directory": {},
+    "provisioning.importrun": {},
+    "reports.event": {},
+}
