@@ -1,0 +1,169 @@
+"""The start page and the sidebar say what needs attention, at the same cost however much does."""
+
+import datetime as dt
+import re
+
+import pytest
+from django.contrib.auth.models import Group as Role
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from config import attention
+from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate, Schedule
+from provisioning import heartbeat
+from provisioning.models import Account, Change, Heartbeat, ImportRun, User
+from provisioning.models.imports import RunStatus
+from provisioning.roles import HELPDESK, IT_STAFF
+from reports.journal import Line, record
+from reports.models import Direction, Operation, Result
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def it(client: Client) -> Client:
+    """Someone of IT staff, while a worker runs."""
+    user = User.objects.create_user("it", is_staff=True, provisioned=False)
+    user.groups.add(Role.objects.get(name=IT_STAFF))
+    client.force_login(user)
+    heartbeat.stamp()
+    return client
+
+
+def start(client: Client) -> str:
+    response = client.get("/")
+    assert response.status_code == 200
+    return re.sub(r"\s+", " ", response.content.decode())
+
+
+def trouble(number: int) -> Directory:
+    """Make a directory that is down, with refused changes, a failed import and one that waits for approval."""
+    directory = Directory.objects.create(
+        name=f"Dir {number}",
+        kind="postgresql",
+        unreachable_since=timezone.now() - dt.timedelta(hours=3),
+        last_error="The server does not answer.",
+    )
+    ProvisioningSettings.objects.create(
+        directory=directory, import_users=True, schedule=Schedule.DAILY, next_import_at=timezone.now()
+    )
+    ImportRun.objects.create(directory=directory, status=RunStatus.FAILED, message="The login was refused.")
+    other = Directory.objects.create(name=f"Big {number}", kind="postgresql")
+    ImportRun.objects.create(directory=other, status=RunStatus.APPROVAL, message="It would deactivate 90 of 100 users.")
+    account = Account.objects.create(directory=directory, key="anna")
+    park(account, 3)
+    return directory
+
+
+def park(account: Account, count: int, code: str = "too_long") -> None:
+    Change.objects.bulk_create(
+        Change(
+            account=account,
+            directory=account.directory,
+            reason="updated",
+            parked=timezone.now(),
+            parked_code=code,
+            parked_message="The e-mail address is too long.",
+        )
+        for _ in range(count)
+    )
+
+
+def test_trouble_comes_first_with_the_next_step(it: Client) -> None:
+    directory = trouble(1)
+    html = start(it)
+    for words in (
+        "Dir 1 cannot be reached",
+        "For 3 hours. The server does not answer.",
+        "An import of Big 1 waits for approval",
+        "It would deactivate 90 of 100 users.",
+        "The last import of Dir 1 failed",
+        "The login was refused.",
+        "3 changes refused by Dir 1",
+        "The e-mail address is too long.",
+        "Dir 1, daily",
+    ):
+        assert words in html, words
+    assert f"/directories/directory/{directory.pk}/change/" in html
+    assert html.index("cannot be reached") < html.index("Recent activity")
+    assert "All is well" not in html
+
+
+def test_a_repaired_import_is_not_trouble(it: Client) -> None:
+    directory = Directory.objects.create(name="APPSDB", kind="postgresql")
+    old = timezone.now() - dt.timedelta(hours=1)
+    ImportRun.objects.create(directory=directory, status=RunStatus.FAILED, created_at=old)
+    ImportRun.objects.create(directory=directory, status=RunStatus.FINISHED)
+    html = start(it)
+    assert "failed" not in html
+    assert "All is well" in html
+    assert "First steps" not in html
+
+
+def test_a_silent_worker_is_trouble(it: Client) -> None:
+    assert "background worker" not in start(it)
+    Heartbeat.objects.update(at=timezone.now() - dt.timedelta(minutes=12))
+    assert "No worker has shown a sign of life for 12 minutes." in start(it)
+    Heartbeat.objects.all().delete()
+    assert "No worker has started yet." in start(it)
+
+
+def test_an_empty_portal_leads_through_the_first_steps(it: Client) -> None:
+    def done() -> list[bool]:
+        return [step.done for step in it.get("/").context["steps"]]
+
+    assert done() == [False] * 6
+    directory = Directory.objects.create(name="APPSDB", kind="postgresql")
+    assert done() == [True, *[False] * 5]
+    QueryTemplate.objects.create(directory=directory, operation="check", sql="SELECT 1")
+    AttributeMapping.objects.create(directory=directory, directory_attribute="EMAIL", portal_attribute="email")
+    ProvisioningSettings.objects.create(directory=directory, create_users=True)
+    assert done() == [*[True] * 5, False]
+    ImportRun.objects.create(directory=directory, status=RunStatus.FINISHED, preview=True)
+    assert done() == [*[True] * 5, False]
+    ImportRun.objects.create(directory=directory, status=RunStatus.FINISHED)
+    assert done() == []
+
+
+def test_helpdesk_sees_what_happened_and_nothing_of_directories(client: Client) -> None:
+    trouble(1)
+    record(Line("anna", "Dir 1", Direction.OUT, Operation.UPDATE, Result.SUCCESS, "Updated anna in Dir 1."))
+    user = User.objects.create_user("help", is_staff=True, provisioned=False)
+    user.groups.add(Role.objects.get(name=HELPDESK))
+    client.force_login(user)
+    html = start(client)
+    assert "Updated anna in Dir 1." in html
+    assert "cannot be reached" not in html
+    assert "Next imports" not in html
+    assert "First steps" not in html
+
+
+def test_staff_without_a_role_are_told_whom_to_ask(client: Client) -> None:
+    client.force_login(User.objects.create_user("new", is_staff=True, provisioned=False))
+    assert "Your account has no role yet." in start(client)
+
+
+def test_the_start_page_costs_the_same_with_any_amount_of_trouble(it: Client) -> None:
+    trouble(0)
+    it.get("/")
+    with CaptureQueriesContext(connection) as few:
+        it.get("/")
+    for number in range(1, 15):
+        park(Account.objects.get(directory=trouble(number)), 20, code=f"code {number}")
+    with CaptureQueriesContext(connection) as many:
+        it.get("/")
+    assert len(many) == len(few) <= 24
+
+
+def test_badges_count_to_a_cap(it: Client) -> None:
+    trouble(1)
+    html = start(it)
+    assert attention.parked_badge() == attention.Badge("3", "danger")
+    assert attention.unreachable_badge() == attention.Badge("1", "danger")
+    assert attention.approval_badge() == attention.Badge("1", "warning")
+    assert html.count("bg-red-100") >= 2
+    park(Account.objects.get(), 120)
+    assert attention.parked_badge() == attention.Badge("99+", "danger")
+    assert "123 changes refused by Dir 1" in start(it)

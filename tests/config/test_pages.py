@@ -1,0 +1,66 @@
+"""Error pages in the house's look, and the headers of every answer."""
+
+import pytest
+from django.test import Client, RequestFactory
+from django.views import defaults
+
+from config.middleware import POLICY
+from provisioning.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(User.objects.create_user("new", is_staff=True, provisioned=False))
+    return client
+
+
+def test_no_such_page(staff: Client) -> None:
+    response = staff.get("/no/such/page/")
+    assert response.status_code == 404
+    assert "There is no such page" in response.content.decode()
+    assert 'href="/"' in response.content.decode()
+
+
+def test_not_for_this_role(staff: Client) -> None:
+    response = staff.get("/reports/event/")
+    assert response.status_code == 403
+    text = response.content.decode()
+    assert "This page is not for your role" in text
+    assert "You are signed in as new" in text
+
+
+def test_a_fault_shows_nothing_of_the_inside(rf: RequestFactory) -> None:
+    response = defaults.server_error(rf.get("/"))
+    assert response.status_code == 500
+    assert "Something went wrong in the portal" in response.content.decode()
+
+
+def test_an_old_form_is_explained() -> None:
+    response = Client(enforce_csrf_checks=True).post("/login/", {"username": "x", "password": "y"})
+    assert response.status_code == 403
+    assert "This form is too old" in response.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/login/", "/", "/healthz", "/no/such/page/"])
+def test_headers(client: Client, path: str) -> None:
+    response = client.get(path)
+    assert response["Content-Security-Policy"] == POLICY
+    assert "'unsafe-inline'" not in POLICY.split("style-src")[0]
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Frame-Options"] == "DENY"
+    assert response["Referrer-Policy"] == "same-origin"
+    assert response["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_signing_in_leads_to_the_start_page(client: Client) -> None:
+    User.objects.create_user("root", "pw-Long-1", is_staff=True, provisioned=False)
+    response = client.post("/login/", {"username": "root", "password": "pw-Long-1"})
+    assert response["Location"] == "/"
+
+
+def test_pages_carry_the_house_style(staff: Client) -> None:
+    html = staff.get("/").content.decode()
+    assert "portal/portal.css" in html
+    assert "portal/favicon.svg" in html
