@@ -98,4 +98,4 @@ def _why(directory: Directory) -> str:
         return "The directory is switched off. Its changes are made once it is enabled again."
     if directory.unreachable_since:
         return "The directory cannot be reached. Its changes are made, in order, as soon as it answers again."
-    return "Under way: workers are making these changes now."
+    return "Under way: workers make these changes now, and try those that are held up again by themselves."

@@ -128,6 +128,9 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='provisioning.account')),
                 ('directory', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='directories.directory')),
             ],
+            options={
+                'verbose_name_plural': 'operations',
+            },
         ),
         migrations.CreateModel(
             name='Group',

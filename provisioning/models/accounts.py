@@ -91,6 +91,7 @@ class Change(models.Model):
     parked_message = models.TextField(blank=True)
 
     class Meta:
+        verbose_name_plural = "operations"
         indexes = [
             models.Index(fields=["created_at"], name="change_due", condition=models.Q(parked__isnull=True)),
             models.Index(fields=["directory", "id"], name="change_waiting", condition=models.Q(parked__isnull=True)),
