@@ -21,6 +21,8 @@ _SWITCHES = {
     "is_superuser": "Superuser",
 }
 
+NEW = {"Active": "yes", "Provision to directories": "yes", "May sign in": "no", "Superuser": "no"}
+
 Catalogue = Mapping[tuple[Kind, str], PortalAttribute]
 Facts = dict[str, Any]
 
@@ -99,7 +101,7 @@ def facts(user: User, known: Catalogue) -> Facts:
             found[attribute.label] = getattr(user, name)
     found |= {label: getattr(user, name) for name, label in _SWITCHES.items()}
     found |= {f"{name} (custom)": value for name, value in user.custom_attributes.items()}
-    return {label: value for label, value in found.items() if value not in (None, "")}
+    return {label: _shown(value) for label, value in found.items() if value not in (None, "")}
 
 
 def differences(before: Facts, after: Facts) -> dict[str, tuple[Any, Any]]:
@@ -110,7 +112,7 @@ def differences(before: Facts, after: Facts) -> dict[str, tuple[Any, Any]]:
 
 def _lines(users: Iterable[tuple[User, Facts | None]], known: Catalogue, actor: str) -> Iterator[Line]:
     for user, before in users:
-        changes = differences(before or {}, facts(user, known))
+        changes = differences(NEW if before is None else before, facts(user, known))
         if before is None:
             yield _line(user, Operation.CREATE, f"{user} was added to the portal.", changes, actor)
         elif changes:
@@ -130,3 +132,7 @@ def _line(user: User, operation: Operation, message: str, changes: Mapping[str, 
         actor=actor,
         user_id=user.pk,
     )
+
+
+def _shown(value: Any) -> Any:
+    return ("yes" if value else "no") if isinstance(value, bool) else value

@@ -47,7 +47,7 @@ class AttributeDefinitionAdmin(ModelAdmin):  # type: ignore[misc]
             mapped = _mapped_by(definition)
             if mapped:
                 protected.append(f"{definition.label}: mapped by {', '.join(mapped)}. Remove that mapping first.")
-            lines.append(f"{definition.label}: {count_holders(definition.name):,} users lose their value.")
+            lines.append(f"{definition.label}, and its value of {count_holders(definition.name):,} users.")
         allowed = self.has_delete_permission(request)
         return lines, {"attributes": len(lines)}, set() if allowed else {"custom profile attribute"}, protected
 

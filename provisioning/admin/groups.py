@@ -1,9 +1,10 @@
 """Groups of people and their members."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -13,7 +14,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from provisioning import members
-from provisioning.models import Group, Membership
+from provisioning.models import Group, Membership, User
 from provisioning.models.people import fold
 from reports.paging import CappedPaginator
 
@@ -23,16 +24,26 @@ MEMBER_SEARCH = ("username_key", "email_key", "first_name_key", "last_name_key")
 class GroupForm(forms.ModelForm[Group]):
     """A group, and names to add to it."""
 
-    add_people = forms.CharField(
+    add_members = forms.ModelMultipleChoiceField(
         required=False,
         label="Add members",
+        queryset=User.objects.all(),
+        widget=AutocompleteSelectMultiple(
+            cast(Any, Membership._meta.get_field("user")), admin.site, attrs={"class": "unfold-admin-autocomplete"}
+        ),
+        help_text="Type how a name begins. Saving adds them.",
+    )
+    add_people = forms.CharField(
+        required=False,
+        label="Add many members",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "anna.berg\nben@example.com"}),
-        help_text="User names or e-mail addresses, one a line or separated by commas. Saving adds them.",
+        help_text="User names or e-mail addresses, one a line or separated by commas.",
     )
 
     class Meta:
         model = Group
         fields: ClassVar[list[str]] = ["name", "description"]
+        widgets: ClassVar[dict[str, forms.Widget]] = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
 
     def clean_name(self) -> str:
         """Refuse a name that another group has, however it is written."""
@@ -160,7 +171,7 @@ class GroupAdmin(ModelAdmin):  # type: ignore[misc]
         """Offer names to add where they may be added."""
         fields = ["name", "description", *(["comes_from"] if obj else [])]
         if self.has_change_permission(request, obj):
-            fields.append("add_people")
+            fields += ["add_members", "add_people"]
         return [(None, {"fields": fields})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
@@ -178,10 +189,12 @@ class GroupAdmin(ModelAdmin):  # type: ignore[misc]
     def save_model(self, request: HttpRequest, obj: Group, form: forms.ModelForm[Group], change: bool) -> None:
         """Save the group and add the names."""
         super().save_model(request, obj, form, change)
-        found = form.cleaned_data.get("add_people")
-        if found and found.ids:
-            count = members.add(obj, found.ids, request.user.get_username())
-            already = len(found.ids) - count
+        chosen = {user.pk for user in form.cleaned_data.get("add_members", ())}
+        pasted = form.cleaned_data.get("add_people")
+        wanted = chosen | set(pasted.ids if pasted else ())
+        if wanted:
+            count = members.add(obj, wanted, request.user.get_username())
+            already = len(wanted) - count
             rest = f", {already:,} {'was a member' if already == 1 else 'were members'} already" if already else ""
             messages.info(request, f"{_people(count)} added to {obj.name}{rest}.")
 
@@ -191,7 +204,7 @@ class GroupAdmin(ModelAdmin):  # type: ignore[misc]
         """Say how many members a group has instead of listing them; nobody is deleted with it."""
         lines, protected = [], []
         for group in objs:
-            lines.append(f"{group.name}: {_people(group.memberships.count())} leave the group. The users stay.")
+            lines.append(f"{group.name}, with {_people(group.memberships.count())}. The users stay.")
             if group.owner_id:
                 protected.append(f"{group.name} belongs to a directory")
         allowed = self.has_delete_permission(request)

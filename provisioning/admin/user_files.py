@@ -78,9 +78,11 @@ class UserFiles(ImportExportMixin, admin.ModelAdmin):  # type: ignore[misc, type
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Apply the file that was previewed; all of it or nothing."""
         back = HttpResponseRedirect(reverse("admin:provisioning_user_import"))
+        if not request.POST.get("format", "").isdecimal():
+            return back
         try:
             return super().process_import(request, **kwargs)  # type: ignore[no-any-return]
-        except FileNotFoundError:
+        except (FileNotFoundError, IndexError):
             messages.error(request, "That file was imported already, or has waited for too long. Choose it again.")
         except IntegrityError:
             messages.error(request, "Nothing was imported: somebody changed the same users meanwhile. Try again.")

@@ -73,7 +73,7 @@ class DirectoryFilter(DropdownFilter):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: Users) -> Users:
         """Leave it to the account filter when that is set: the two speak of one account."""
-        if not str(self.value() or "").isdecimal() or request.GET.get(AccountFilter.parameter_name):
+        if not directory_of(request) or request.GET.get(AccountFilter.parameter_name):
             return queryset
         return queryset.filter(_has_account(request, Q()))
 
@@ -110,8 +110,14 @@ class AccountFilter(DropdownFilter):  # type: ignore[misc]
 
 def _has_account(request: HttpRequest, condition: Q) -> Exists:
     accounts = Account.objects.filter(condition, user=OuterRef("pk"))
-    directory = request.GET.get(DirectoryFilter.parameter_name, "")
-    return Exists(accounts.filter(directory=int(directory)) if directory.isdecimal() else accounts)
+    directory = directory_of(request)
+    return Exists(accounts.filter(directory=directory) if directory else accounts)
+
+
+def directory_of(request: HttpRequest) -> int | None:
+    """Return the id of the directory filtered by."""
+    text = request.GET.get(DirectoryFilter.parameter_name, "")
+    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 class DepartmentFilter(DropdownFilter):  # type: ignore[misc]
@@ -155,12 +161,16 @@ class GroupFilter(admin.SimpleListFilter):
         """List none."""
         return []
 
+    def value(self) -> str | None:
+        """Return the group's id; anything else is no filter."""
+        text = str(super().value() or "")
+        return text if text.isdecimal() and len(text) < 19 else None
+
     def queryset(self, request: HttpRequest, queryset: Users) -> Users:
         """Ask for a membership."""
-        if not str(self.value() or "").isdecimal():
+        if not self.value():
             return queryset
-        member = Membership.objects.filter(group=int(str(self.value())), user=OuterRef("pk"))
-        return queryset.filter(Exists(member))
+        return queryset.filter(Exists(Membership.objects.filter(group=int(self.value() or 0), user=OuterRef("pk"))))
 
     def choices(self, changelist: Any) -> Any:
         """Give the template the form."""

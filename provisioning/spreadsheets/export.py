@@ -16,7 +16,7 @@ from provisioning.spreadsheets import columns
 from provisioning.spreadsheets.columns import FileProblem
 
 PAGE = 2000
-MOST_IN_WORKBOOK = 100_000
+MOST_IN_WORKBOOK = 50_000
 _FIELDS = {"manager": "manager__username", "active": "is_active"}
 
 
@@ -67,8 +67,8 @@ def workbook(users: QuerySet[User]) -> IO[bytes]:
 
 
 def _cell(sheet: Any, value: Any) -> Any:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not (value.startswith("=") or ILLEGAL_CHARACTERS_RE.search(value)):
         return value
     cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value))
-    cell.data_type = "s"  # text, also when it begins like a formula
+    cell.data_type = "s"  # text, although it begins like a formula
     return cell

@@ -19,6 +19,9 @@ MOST_UNPACKED = 400 * 1024 * 1024
 class CsvFile(Format):  # type: ignore[misc]
     """Text separated by commas, semicolons or tabs; UTF-8, UTF-16 or what older Excel writes (Windows-1252)."""
 
+    def __init__(self, encoding: str | None = None) -> None:
+        """Take the encoding that django-import-export offers, and find it out instead."""
+
     def get_title(self) -> str:
         """Name it."""
         return "csv"

@@ -111,7 +111,7 @@ class UserResource(ModelResource):  # type: ignore[misc]
 
     def after_init_instance(self, instance: User, new: bool, row: Any, **kwargs: Any) -> None:
         """Remember what the user was."""
-        self.before[fold(instance.username)] = {} if new else roll.facts(instance, self.known)
+        self.before[fold(instance.username)] = roll.NEW if new else roll.facts(instance, self.known)
 
     def import_instance(self, instance: User, row: dict[str, Any], **kwargs: Any) -> None:
         """Put the cells into the user; collect every problem of the line."""

@@ -1,0 +1,156 @@
+"""Nobody but a superuser gives rights, or touches an account that has them."""
+
+import pytest
+from django.contrib.auth.models import Group as Role
+
+from provisioning.models import Account, Change, User
+from provisioning.roles import HELPDESK, IT_STAFF
+from reports.models import Event
+from tests.provisioning.admin import roll
+
+pytestmark = pytest.mark.django_db
+LIST = "/provisioning/user/"
+
+
+def page(user: User, what: str = "change") -> str:
+    return f"{LIST}{user.pk}/{what}/"
+
+
+def act(client, action: str, users: list[User], **more: str):
+    return client.post(LIST, {"action": action, "_selected_action": [user.pk for user in users], **more}, follow=True)
+
+
+RIGHTS = {"is_staff": "on", "is_superuser": "on"}
+
+
+def test_it_staff_cannot_give_rights(it_staff) -> None:
+    role = Role.objects.get(name=IT_STAFF)
+    user = roll.person("anna")
+    assert it_staff.post(page(user), roll.form(**RIGHTS, groups=[role.pk])).status_code == 302
+    assert it_staff.post(f"{LIST}add/", roll.form(username="eve", **RIGHTS, groups=[role.pk])).status_code == 302
+    for name in ("anna", "eve"):
+        user = User.objects.get(username=name)
+        assert not user.is_staff
+        assert not user.is_superuser
+        assert not user.groups.exists()
+
+
+@pytest.mark.parametrize("what", ["superuser", "colleague", "myself"])
+def test_it_staff_cannot_touch_staff(what: str) -> None:
+    me = roll.staff(IT_STAFF)
+    client = roll.signed_in(me)
+    target = {"superuser": lambda: roll.staff(""), "colleague": lambda: roll.staff(HELPDESK), "myself": lambda: me}[
+        what
+    ]()
+    before = User.objects.values().get(pk=target.pk)
+
+    assert client.get(page(target)).status_code == 200
+    assert 'name="_save"' not in roll.words(client.get(page(target)))
+    assert client.post(page(target), roll.form(email="evil@example.com", **RIGHTS)).status_code == 403
+    assert client.get(page(target, "password")).status_code == 403
+    assert client.post(page(target, "password"), {"password1": "x", "password2": "x"}).status_code == 403
+    assert client.post(page(target, "delete"), {"post": "yes"}).status_code == 403
+    for action in ("activate", "deactivate"):
+        act(client, action, [target])
+    response = act(client, "delete_selected", [target], post="yes")
+    assert "Left out" in roll.words(response)
+    after = User.objects.values().get(pk=target.pk)
+    assert {**before, "last_login": None} == {**after, "last_login": None}
+
+
+def test_it_staff_cannot_set_passwords_at_all(it_staff) -> None:
+    """A password known today is a way in once its owner becomes staff."""
+    user = roll.person("anna")
+    assert it_staff.get(page(user, "password")).status_code == 403
+
+
+def test_actions_leave_staff_out_and_do_the_rest(it_staff) -> None:
+    anna, boss = roll.person("anna"), roll.staff(HELPDESK, "boss")
+    response = act(it_staff, "deactivate", [anna, boss])
+    assert "Left out: boss" in roll.words(response)
+    assert "1 user deactivated" in roll.words(response)
+    assert not User.objects.get(username="anna").is_active
+    assert User.objects.get(username="boss").is_active
+
+
+def test_select_across_leaves_staff_out_too(it_staff) -> None:
+    anna, boss = roll.person("anna"), roll.staff("", "boss")
+    act(it_staff, "delete_selected", [anna], select_across="1", post="yes")
+    assert not User.objects.filter(username="anna").exists()
+    assert User.objects.filter(pk=boss.pk).exists()
+    assert User.objects.filter(username="user-IT staff").exists()
+
+
+def test_a_superuser_gives_rights_and_it_is_told() -> None:
+    client, anna = roll.root(), roll.person("anna")
+    role = Role.objects.get(name=IT_STAFF)
+    assert client.post(page(anna), roll.form(is_staff="on", groups=[role.pk])).status_code == 302
+    anna.refresh_from_db()
+    assert anna.is_staff
+    assert list(anna.groups.all()) == [role]
+    told = list(Event.objects.filter(user_id=anna.pk).values_list("changes", flat=True))
+    assert {"May sign in": ["no", "yes"]} in told
+    assert {"Roles": ["", "IT staff"]} in told
+
+
+def test_a_superuser_sets_a_password_and_it_is_told() -> None:
+    client, anna = roll.root(), roll.person("anna")
+    data = {"password1": "correct-horse-9", "password2": "correct-horse-9", "usable_password": "true"}
+    assert client.post(page(anna, "password"), data).status_code == 302
+    anna.refresh_from_db()
+    assert anna.check_password("correct-horse-9")
+    line = Event.objects.get(user_id=anna.pk, message__contains="portal password")
+    assert line.actor == "root"
+    assert "horse" not in str(line.changes) + line.message
+
+
+def test_nobody_locks_themselves_out() -> None:
+    me = roll.staff("")
+    client = roll.signed_in(me)
+    client.post(page(me), {"email": "me@example.com"})
+    act(client, "deactivate", [me])
+    act(client, "delete_selected", [me], post="yes")
+    assert client.post(page(me, "delete"), {"post": "yes"}).status_code == 403
+    me.refresh_from_db()
+    assert (me.email, me.is_active, me.is_staff, me.is_superuser) == ("me@example.com", True, True, True)
+
+
+@pytest.mark.parametrize("action", ["activate", "deactivate", "delete_selected", "sync_now"])
+def test_helpdesk_can_do_nothing(action: str) -> None:
+    client, anna = roll.helpdesk(), roll.person("anna")
+    act(client, action, [anna], post="yes")
+    assert User.objects.get(username="anna").is_active
+    assert not Event.objects.filter(user_id=anna.pk).exists()
+    assert client.post(page(anna), roll.form(title="x")).status_code == 403
+    assert client.get(f"{LIST}import/").status_code == 403
+    assert client.post(f"{LIST}process_import/", {}).status_code == 403
+
+
+def test_deleting_says_what_happens_where(it_staff) -> None:
+    users = [roll.person(f"user{number:02}") for number in range(25)]
+    leaves = roll.directory("Leaves", on_delete="leave")
+    deletes = roll.directory("Deletes", on_delete="delete", delete_users=True)
+    off = roll.directory("Off", on_delete="disable")
+    for user in users:
+        for place in (leaves, deletes, off):
+            Account.objects.get_or_create(user=user, directory=place, key=user.username, state="active")
+    page = roll.words(act(it_staff, "delete_selected", users))
+    assert "Delete 25 users" in page
+    assert "and 5 more" in page
+    assert "(25 accounts): The account is deleted." in page
+    assert "(25 accounts): The account stays as it is." in page
+    assert "(25 accounts): Nothing: this is switched off for the directory." in page
+    assert User.objects.filter(username__startswith="user0").count() == 10
+
+
+def test_actions_cost_no_more_for_many(it_staff, django_assert_max_num_queries) -> None:
+    roll.directory(create_users=True, deactivate_users=True, delete_users=True)
+    users = [roll.person(f"user{number:03}") for number in range(60)]
+    with django_assert_max_num_queries(40):
+        it_staff.post(LIST, {"action": "deactivate", "_selected_action": [user.pk for user in users]})
+    assert not User.objects.filter(username__startswith="user0", is_active=True).exists()
+    with django_assert_max_num_queries(60):
+        data = {"action": "delete_selected", "post": "yes", "_selected_action": [user.pk for user in users]}
+        it_staff.post(LIST, data)
+    assert not User.objects.filter(username__startswith="user0").exists()
+    assert Change.objects.filter(account__user=None, actor="user-IT staff").exists()
