@@ -15,11 +15,12 @@ DEFAULT_COLUMNS = ("FIRSTNAME", "LASTNAME", "EMAIL_ADDRESS")
 BACKTICK_KINDS = frozenset({"mysql", "mariadb"})
 QUOTES = ('"', "`", "[")
 # Column names that people use and databases keep for themselves.
-RESERVED = frozenset(
-    "all and any as asc both case check column current default desc distinct do else end for from full grant group in "
-    "index into is join key left like limit natural not null offset on option or order primary rank references right "
-    "select session set show table then to trigger union unique update user values when where with".split()
-)
+_RESERVED = """
+all and any as asc both case check column current default desc distinct do else end for from full grant group in index
+into is join key left like limit natural not null offset on option or order primary rank references right select session
+set show table then to trigger union unique update user values when where with
+"""
+RESERVED = frozenset(_RESERVED.split())
 STATE_COLUMNS = frozenset({"ACTIVE", "IS_ACTIVE", "ENABLED", "IS_ENABLED"})
 
 

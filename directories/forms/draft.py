@@ -60,10 +60,17 @@ class Draft:
         self.connection = ConnectionForm(self.connector, data, stored=stored)
         self.templates = TemplatesForm(self.parts, self.stored_templates)
         self.reads = self.templates.import_attributes(directory.kind) if self.uses_templates else []
-        self.mappings = MappingsForm(self.parts, catalogue, self.stored_mappings, [*self.reads, *columns])
+        self.mappings = MappingsForm(
+            self.parts, catalogue, self.stored_mappings, [*self.reads, *self._mappable(columns)]
+        )
         self.features = FeaturesForm(self.parts, instance=provisioning, catalogue=catalogue.values())
         self.features.has_password_column = self.has_password_column
         self.features.capabilities = self.capabilities
+
+    def _mappable(self, columns: Iterable[str]) -> list[str]:
+        """Leave out the columns of the user name and the password, which need no mapping."""
+        own = {self.setting("username_column").casefold(), self.setting("password_column").casefold()}
+        return [name for name in columns if name.casefold() not in own]
 
     def is_valid(self) -> bool:
         """Check every form, so that all errors are shown at once."""
@@ -120,6 +127,11 @@ class Draft:
     def kind_label(self) -> str:
         """What people call this kind of directory."""
         return self.connector.label
+
+    @property
+    def has_host(self) -> bool:
+        """Whether it is reached over the network."""
+        return "host" in self.connection.fields
 
     @property
     def has_password_column(self) -> bool:

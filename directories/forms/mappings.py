@@ -17,6 +17,11 @@ from directories.models import AttributeMapping, Direction
 
 Catalogue = Mapping[tuple[Kind, str], PortalAttribute]
 MAX_ROWS = 500
+DIRECTIONS = [
+    (Direction.BOTH.value, "Both ways"),
+    (Direction.IN.value, "In: to the portal"),
+    (Direction.OUT.value, "Out: to the directory"),
+]
 UNUSED = "— not mapped —"
 
 
@@ -28,7 +33,7 @@ class MappingRow(forms.Form):
     mapping_profile = forms.ChoiceField(required=False, label="Portal attribute")
     mapping_custom_profile = forms.ChoiceField(required=False, label="Portal attribute")
     mapping_custom = forms.CharField(max_length=128, required=False, label="Portal attribute")
-    mapping_direction = forms.ChoiceField(choices=Direction.choices, label="Direction")
+    mapping_direction = forms.ChoiceField(choices=DIRECTIONS, label="Direction")
     mapping_expression = forms.CharField(max_length=2000, required=False, label="Expression", strip=True)
 
     def __init__(self, data: Mapping[str, str], catalogue: Catalogue, index: int) -> None:

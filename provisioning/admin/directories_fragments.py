@@ -103,8 +103,7 @@ def _columns(draft: Draft) -> tuple[list[str], str]:
     found = _tested(draft, config.connector)
     if not found.ok:
         return [], "The directory could not be asked for its columns, so only the import queries were looked at."
-    own = {draft.setting("username_column").casefold(), draft.setting("password_column").casefold()}
-    return [name for name in found.attributes if name.casefold() not in own], ""
+    return list(found.attributes), ""
 
 
 def _tested(draft: Draft, config: ConnectorConfig) -> ConnectionTest:

@@ -106,7 +106,7 @@ def _page(
         "has_errors": request.method == "POST" and not stale,
         "state": None if adding else directories_state.state_of(directory),
         "may_change": may_change,
-        "offer_push": request.GET.get("offer") == "push",
+        "offer_push": request.method == "GET" and request.GET.get("offer") == "push",
     }
     return render(request, f"{FOLDER}/page.html", context)
 

@@ -23,6 +23,7 @@ from provisioning.people import person_of
 FOLDER = "admin/directories/directory"
 VIEW_USERS = "provisioning.view_user"
 MOST_PEOPLE = 8
+PERSON_BOXES = ("try_user", "sample_user")
 NO_CONNECTION = "Mend what is marked under Connection first."
 
 
@@ -39,7 +40,8 @@ class Sampled:
 def people(model_admin: Any, request: HttpRequest) -> HttpResponse:
     """Find users by how their names begin, for the boxes of this page."""
     model_admin.require(request, "directories.change_directory", VIEW_USERS)
-    text = request.GET.get("q", "").strip()[:100]
+    typed = [request.GET[box] for box in PERSON_BOXES if box in request.GET]
+    text = "".join(typed[:1]).strip()[:100]
     found = user_search.search(User.objects.all(), text).order_by("username_key")[:MOST_PEOPLE] if text else []
     return render(request, f"{FOLDER}/people.html", {"people": found, "text": text})
 

@@ -31,13 +31,13 @@ function directoryPage(firstErrorTab, hasErrors) {
     },
 
     operation(element) {
-      return element.closest(".rc-operation");
+      return element.closest(".rcd-operation");
     },
 
     addStatement(element, sql = "") {
       const operation = this.operation(element);
-      const list = operation.querySelector(".rc-statements");
-      list.append(operation.querySelector(".rc-new-statement").content.cloneNode(true));
+      const list = operation.querySelector(".rcd-statements");
+      list.append(operation.querySelector(".rcd-new-statement").content.cloneNode(true));
       const area = list.lastElementChild.querySelector("textarea");
       area.value = sql;
       this.changed = true;
@@ -47,33 +47,33 @@ function directoryPage(firstErrorTab, hasErrors) {
     insertExample(element) {
       const operation = this.operation(element);
       const examples = JSON.parse(document.getElementById("statement-examples").textContent);
-      for (const area of operation.querySelectorAll(".rc-statements textarea")) {
-        if (!area.value.trim()) area.closest(".rc-statement").remove();
+      for (const area of operation.querySelectorAll(".rcd-statements textarea")) {
+        if (!area.value.trim()) area.closest(".rcd-statement").remove();
       }
       for (const sql of examples[operation.dataset.operation] ?? []) this.addStatement(operation, sql);
     },
 
     insertAll() {
-      for (const operation of document.querySelectorAll(".rc-operation[data-optional='0']")) {
-        const written = [...operation.querySelectorAll(".rc-statements textarea")].some((area) => area.value.trim());
+      for (const operation of document.querySelectorAll(".rcd-operation[data-optional='0']")) {
+        const written = [...operation.querySelectorAll(".rcd-statements textarea")].some((area) => area.value.trim());
         if (!written) this.insertExample(operation);
       }
     },
 
     moveUp(element) {
-      const statement = element.closest(".rc-statement");
+      const statement = element.closest(".rcd-statement");
       statement.previousElementSibling?.before(statement);
       this.changed = true;
     },
 
     moveDown(element) {
-      const statement = element.closest(".rc-statement");
+      const statement = element.closest(".rcd-statement");
       statement.nextElementSibling?.after(statement);
       this.changed = true;
     },
 
     removeStatement(element) {
-      element.closest(".rc-statement").remove();
+      element.closest(".rcd-statement").remove();
       this.changed = true;
     },
 
@@ -87,7 +87,7 @@ function directoryPage(firstErrorTab, hasErrors) {
     },
 
     removeRow(element) {
-      element.closest(".rc-mapping-row").remove();
+      element.closest(".rcd-mapping-row").remove();
       this.changed = true;
       document.getElementById("panel-mapping").dispatchEvent(new Event("change"));
     },

@@ -151,7 +151,7 @@ def refused(client: Client, directory: Directory) -> None:
         assert client.post(url(f"fragment_{name}"), values).status_code == 403
         assert client.post(url(f"fragment_{name}"), {"kind": "postgresql"}).status_code == 403
     assert client.post(url("fragment_panel", "mapping"), values).status_code == 403
-    assert client.get(url("fragment_people"), {"q": "a"}).status_code == 403
+    assert client.get(url("fragment_people"), {"try_user": "a"}).status_code == 403
     for name in ACTIONS:
         assert client.post(url(name, directory.pk)).status_code == 403
     assert client.post(url("add"), {"kind": "sqlite", "name": "x"}).status_code == 403

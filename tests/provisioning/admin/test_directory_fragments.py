@@ -203,6 +203,6 @@ def test_try_it_says_what_is_missing(it_staff: Client, page_values: Values) -> N
 def test_people_are_found_by_how_a_name_begins(it_staff: Client) -> None:
     User.objects.create_user("anna.obrien", first_name="Anna")
     User.objects.create_user("bert")
-    html = text(it_staff.get(reverse("admin:directories_directory_fragment_people"), {"q": "ANNA"}))
+    html = text(it_staff.get(reverse("admin:directories_directory_fragment_people"), {"try_user": "ANNA"}))
     assert 'data-name="anna.obrien"' in html
     assert "bert" not in html
