@@ -55,7 +55,7 @@ def start_context(request: HttpRequest) -> dict[str, Any]:
             "settings": settings,
             "import_on": on,
             "may_change": request.user.has_perm("directories.change_directory"),
-            "last": runs.filter(preview=False).exclude(status__in=ACTIVE).first(),
+            "last": runs.filter(preview=False).exclude(status__in=(*ACTIVE, RunStatus.APPROVAL)).first(),
             "open": runs.filter(Q(status__in=ACTIVE) | Q(status=RunStatus.APPROVAL)).first(),
             "ready": chosen.enabled and on,
             "zone": timezone.get_current_timezone_name(),

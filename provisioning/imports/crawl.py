@@ -18,6 +18,7 @@ from provisioning.imports.plan import KnownAccount, KnownUser, Planned, Row
 from provisioning.models.people import fold
 from provisioning.people import catalogue
 
+UNDECODABLE = "\ufffd"  # stands in a ref for bytes that are not text: nobody knows whose row it is
 TWICE = "Two rows of this import belong to {who}. Remove one of them in the directory."
 
 
@@ -65,7 +66,7 @@ class Crawler:
             seen.planned.append(plan.error(remote, TWICE.format(who=remote.key)))
             return None
         if problem := plan.unusable(remote):
-            self.unreadable += not remote.ref and bool(remote.key)
+            self.unreadable += UNDECODABLE in remote.ref
             seen.planned.append(plan.error(remote, problem, account))
             return None
         row_digest = self._digest(remote)

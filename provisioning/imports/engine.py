@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from provisioning.imports import guard, runs, settle
 from provisioning.imports.apply import Applier
 from provisioning.imports.crawl import Crawler
 from provisioning.imports.managers import link_managers
-from provisioning.imports.plan import MANAGER, Planned
+from provisioning.imports.plan import ERROR, MANAGER, Planned
 from provisioning.imports.runs import Cancelled, Lease, LeaseLost
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action, RunStatus
@@ -24,6 +25,10 @@ from reports.models import Result
 PAGE = 2000
 INCOMPLETE = "{name} stopped before its last user was read, so nothing was changed. Import again."
 UNEXPECTED = "The import stopped because of a fault in the portal. The log of the worker has the details; import again."
+UNREADABLE = (
+    "The keys of {number:,} rows cannot be read, so it is not known who is missing. Nobody is deactivated until they "
+    "are corrected in the directory."
+)
 log = logging.getLogger(__name__)
 
 
@@ -50,8 +55,10 @@ def execute(run_id: int) -> None:
         _fail(run, lease, str(error))
     except (OperationalError, InterfaceError):
         raise
-    except Exception:
-        log.exception("Import run %s failed.", run_id)
+    except Exception as error:
+        # The exception's text may hold values of people or statements, so only its type and place are logged.
+        place = "".join(traceback.format_tb(error.__traceback__))
+        log.error("%s in import run %s:\n%s", type(error).__name__, run_id, place)
         _fail(run, lease, UNEXPECTED)
 
 
@@ -123,19 +130,14 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
             f"{config.name} gave no users, although {known:,} came from it before. Nothing was changed. "
             "Check its user table, its filter and the rights of its login."
         )
-    notes = []
     if features.deactivate_missing and crawler.unreadable:
-        notes.append(
-            f"{crawler.unreadable:,} rows have a key that cannot be read, so it is not known who is missing: "
-            "nobody is deactivated."
-        )
+        with lease.page() as gains:
+            _store(run, [Planned(ERROR, "", message=UNREADABLE.format(number=crawler.unreadable))], gains)
     elif features.deactivate_missing:
         for planned in settle.leavers(config, crawler.accounts):
             with lease.page() as gains:
                 _store(run, planned, gains)
             leavers += sum(one.action == Action.DEACTIVATE for one in planned)
-    if notes:
-        log.info("Import run %s: %s", run.pk, notes[0])
     limits = guard.Limits(
         features.max_leavers, features.max_leavers_percent, features.max_blanked, features.max_blanked_percent
     )

@@ -1,0 +1,296 @@
+"""A run's lease, its cancelling, the schedule, and how many queries a page takes."""
+
+import datetime as dt
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from directories.models import Directory, ProvisioningSettings
+from provisioning import services, tasks
+from provisioning.imports import engine, runs
+from provisioning.models import ImportRun, PlannedChange, User
+from provisioning.models.imports import RunStatus, Trigger
+from tests.provisioning.imports.conftest import Source, errors, planned, user
+
+pytestmark = pytest.mark.django_db
+Captured = Callable[..., AbstractContextManager[Any]]
+
+
+def expire(run: ImportRun) -> None:
+    """Make the worker of a run look dead."""
+    ImportRun.objects.filter(pk=run.pk).update(leased_until=timezone.now() - dt.timedelta(seconds=1))
+
+
+def test_a_second_run_is_refused(source: Source) -> None:
+    source.start()
+    with pytest.raises(services.ImportRefused, match="already running"):
+        source.start(preview=True)
+
+
+def test_a_claimed_run_cannot_be_claimed_until_its_lease_ends(source: Source) -> None:
+    run = source.start()
+    assert runs.claim(run.pk)
+    assert runs.claim(run.pk) is None
+    engine.execute(run.pk)  # returns at once
+    run.refresh_from_db()
+    assert run.status == RunStatus.QUEUED
+    expire(run)
+    assert runs.claim(run.pk)
+
+
+def test_a_worker_that_was_taken_for_dead_writes_nothing(source: Source) -> None:
+    source.put_many(4)
+    source.page_size = 2
+    run = source.start()
+
+    def taken_over(number: int) -> None:
+        if number == 1:
+            expire(run)
+            source.before_page = lambda _: None
+            engine.execute(run.pk)
+
+    source.before_page = taken_over
+    engine.execute(run.pk)
+    run.refresh_from_db()
+    assert run.message == "Imported 4 users from HR: 4 created, 0 updated, 0 deactivated, 0 errors"
+    assert PlannedChange.objects.filter(run=run).count() == 4
+    assert User.objects.count() == 4
+
+
+class PowerCut(BaseException):
+    """What nothing catches."""
+
+
+def test_a_crawl_that_was_cut_off_starts_again(source: Source) -> None:
+    source.put_many(6)
+    source.page_size = 2
+    run = source.start()
+
+    def cut(number: int) -> None:
+        if number == 2:
+            raise PowerCut
+
+    source.before_page = cut
+    with pytest.raises(PowerCut):
+        engine.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.seen, len(planned(run))) == (RunStatus.CRAWLING, 4, 4)
+    source.before_page = lambda _: None
+    expire(run)
+    engine.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.seen, run.created, len(planned(run))) == (RunStatus.FINISHED, 6, 6, 6)
+
+
+def test_an_apply_that_was_cut_off_resumes_at_the_first_row_not_applied(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provisioning.imports.apply.PAGE", 2)
+    source.put_many(6)
+    run = source.start()
+    write = engine.Applier._page
+    pages: list[int] = []
+
+    def cut(self: Any, changes: Any, *rest: Any) -> None:
+        pages.append(len(changes))
+        write(self, changes, *rest)
+        if len(pages) == 2:
+            raise PowerCut  # after everything of the page was written, before its commit
+
+    monkeypatch.setattr(engine.Applier, "_page", cut)
+    with pytest.raises(PowerCut):
+        engine.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.applied, User.objects.count()) == (RunStatus.APPLYING, 2, 2)
+    expire(run)
+    engine.execute(run.pk)
+    run.refresh_from_db()
+    assert run.message == "Imported 6 users from HR: 6 created, 0 updated, 0 deactivated, 0 errors"
+    assert pages == [2, 2, 2, 2]
+    assert User.objects.count() == 6
+
+
+def test_cancel_before_a_worker_came(source: Source) -> None:
+    run = source.start()
+    services.cancel_import(run, "boss")
+    run.refresh_from_db()
+    assert (run.status, run.message) == (RunStatus.CANCELLED, "Cancelled before anything was changed.")
+    with pytest.raises(services.ImportRefused, match="no longer waiting: it is cancelled"):
+        services.cancel_import(run, "boss")
+    with pytest.raises(services.ImportRefused):
+        services.approve_import(run, "boss")
+
+
+def test_cancel_while_reading(source: Source) -> None:
+    source.put_many(6)
+    source.page_size = 2
+    run = source.start()
+
+    def cancel(number: int) -> None:
+        if number == 1:
+            services.cancel_import(run, "boss")
+
+    source.before_page = cancel
+    engine.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.message, run.seen) == (RunStatus.CANCELLED, "Cancelled before anything was changed.", 2)
+    assert not User.objects.exists()
+    source.before_page = lambda _: None
+    assert source.run().created == 6
+
+
+def test_cancel_while_applying_keeps_what_was_applied(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provisioning.imports.apply.PAGE", 2)
+    source.put_many(6)
+    run = source.start()
+    write = engine.Applier._page
+
+    def cancel(self: Any, *rest: Any) -> None:
+        write(self, *rest)
+        ImportRun.objects.filter(pk=run.pk).update(cancel_requested=True)
+
+    monkeypatch.setattr(engine.Applier, "_page", cancel)
+    engine.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.message) == (RunStatus.CANCELLED, "Cancelled after 2 of 6 changes; those are kept.")
+    assert User.objects.count() == 2
+
+
+# --- Schedule --------------------------------------------------------------------------------------------------------
+
+
+def scheduled(source: Source, at: dt.datetime | None) -> None:
+    source.set(schedule="hourly", next_import_at=at)
+
+
+def test_a_due_import_starts_once(
+    source: Source, sent_tasks: list[Any], django_capture_on_commit_callbacks: Captured
+) -> None:
+    due = timezone.now() - dt.timedelta(minutes=1)
+    scheduled(source, due)
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.start_due_imports()
+        tasks.start_due_imports()
+    run = ImportRun.objects.get()
+    assert (run.trigger, run.status) == (Trigger.SCHEDULE, RunStatus.QUEUED)
+    assert sent_tasks == [("provisioning.tasks.run_import", [run.pk])]
+    after = ProvisioningSettings.objects.get().next_import_at
+    assert after is not None
+    assert timezone.now() < after <= timezone.now() + dt.timedelta(hours=1)
+
+
+def test_two_beats_that_read_the_same_moment_start_one_import(source: Source) -> None:
+    scheduled(source, timezone.now() - dt.timedelta(minutes=1))
+    from provisioning.imports import door
+
+    both = [ProvisioningSettings.objects.select_related("directory").get() for _ in range(2)]
+    for settings in both:
+        door._start_scheduled(settings)
+        ImportRun.objects.update(status=RunStatus.FINISHED)
+    assert ImportRun.objects.count() == 1
+
+
+def test_what_is_not_due_does_not_start(source: Source) -> None:
+    later = timezone.now() + dt.timedelta(minutes=1)
+    scheduled(source, later)
+    tasks.start_due_imports()
+    scheduled(source, timezone.now() - dt.timedelta(minutes=1))
+    source.set(import_users=False)
+    tasks.start_due_imports()
+    source.set(import_users=True)
+    Directory.objects.update(enabled=False)
+    tasks.start_due_imports()
+    assert not ImportRun.objects.exists()
+
+
+def test_a_schedule_without_a_moment_gets_one(source: Source) -> None:
+    scheduled(source, None)
+    tasks.start_due_imports()
+    assert ProvisioningSettings.objects.get().next_import_at is not None
+    assert not ImportRun.objects.exists()
+
+
+def test_a_turn_is_left_out_while_an_import_waits(source: Source) -> None:
+    run = source.start()
+    ImportRun.objects.filter(pk=run.pk).update(status=RunStatus.APPROVAL)
+    scheduled(source, timezone.now() - dt.timedelta(minutes=1))
+    tasks.start_due_imports()
+    assert ImportRun.objects.count() == 1
+    assert ProvisioningSettings.objects.get().next_import_at > timezone.now()  # type: ignore[operator]
+
+
+def test_runs_that_nobody_works_on_are_sent_again(source: Source, sent_tasks: list[Any]) -> None:
+    run = source.start()
+    tasks.start_due_imports()
+    assert sent_tasks == []  # its own message may still be on the way
+    ImportRun.objects.update(created_at=timezone.now() - dt.timedelta(minutes=1))
+    tasks.start_due_imports()
+    lease = runs.claim(run.pk)
+    assert lease
+    tasks.start_due_imports()
+    expire(run)
+    tasks.start_due_imports()
+    assert sent_tasks == [("provisioning.tasks.run_import", [run.pk])] * 2
+
+
+# --- Queries ---------------------------------------------------------------------------------------------------------
+
+
+def queries_of(source: Source) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        run = source.run()
+    assert run.status == RunStatus.FINISHED, run.message
+    return len(captured)
+
+
+def test_the_number_of_queries_depends_on_pages_not_on_rows(source: Source) -> None:
+    Directory.objects.create(name="Other", kind="memory")
+    ProvisioningSettings.objects.create(directory=Directory.objects.get(name="Other"), create_users=True)
+    source.put_many(2, "warm")
+    source.run()
+
+    def grow(count: int, prefix: str) -> dict[str, int]:
+        source.rows = []
+        source.put_many(count, prefix)
+        source.set(deactivate_missing=False)
+        found = {"first": queries_of(source), "unchanged": queries_of(source)}
+        rows, source.rows = source.rows, []
+        for row in rows:
+            source.put(row.key, "Changed", "L", str(row.attributes["MAIL"]))
+        found["changed"] = queries_of(source)
+        return found
+
+    few, many = grow(60, "few"), grow(900, "many")
+    assert few == many
+    assert few["unchanged"] <= 40
+
+
+def test_an_unchanged_page_takes_one_look_at_the_accounts(source: Source) -> None:
+    source.put_many(300)
+    source.run()
+    source.page_size = 100
+    with CaptureQueriesContext(connection) as captured:
+        source.run()
+    accounts = [one["sql"] for one in captured if 'FROM "provisioning_account"' in one["sql"] and "ANY" in one["sql"]]
+    assert len(accounts) == 3
+    written = [one["sql"] for one in captured if one["sql"].startswith(("INSERT", "COPY"))]
+    assert not [sql for sql in written if "event" not in sql and "importrun" not in sql]
+
+
+def test_rows_twice_in_one_crawl(source: Source) -> None:
+    source.put_many(2)
+    source.rows += [source.rows[0]]
+    first = source.run()
+    assert (first.created, first.errors) == (2, 1)
+    assert "same user name" in errors(first)["user0"]
+    second = source.run()
+    assert (second.unchanged, second.errors) == (2, 1)
+    assert "Two rows" in errors(second)["user0"]
+    assert user("user0").is_active
