@@ -16,12 +16,12 @@ from directories.connectors._settings import SqlSettings, UserTable
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
 from directories.query_templates import TemplateError, column_name, nearest, sql_of, table_name
 
-LOGIN, DATABASE, TABLE, COLUMNS, READ, WRITE = (
-    *("Login", "Database", "User table", "Columns", "Right to read", "Right to write"),
+LOGIN, DATABASE, TABLE, READ, COLUMNS, WRITE = (
+    *("Login", "Database", "User table", "Right to read", "Columns", "Right to write"),
 )
 FILE = "File"
-_SERVER_STEPS = (_reach.NAME, _reach.PORT, _reach.TLS, LOGIN, DATABASE, TABLE, COLUMNS, READ, WRITE)
-_FILE_STEPS = (FILE, DATABASE, TABLE, COLUMNS, READ, WRITE)
+_SERVER_STEPS = (_reach.NAME, _reach.PORT, _reach.TLS, LOGIN, DATABASE, TABLE, READ, COLUMNS, WRITE)
+_FILE_STEPS = (FILE, DATABASE, TABLE, READ, COLUMNS, WRITE)
 _VERSION = {"postgresql": "SHOW server_version", "sqlite": "SELECT sqlite_version()"}
 _SAMPLES = 3
 _NEEDS = {"create": "INSERT", "update": "UPDATE", "delete": "DELETE"}
@@ -35,7 +35,9 @@ def diagnose(
     steps = _file(settings) if settings.kind == "sqlite" else _reach.reach(settings)
     found = ConnectionTest(steps)
     if found.ok:
-        found = _connected(settings, users, dialect, {_NEEDS[name] for name in templates if name in _NEEDS}, steps)
+        found = _connected(
+            settings, users, dialect, {right for name, right in _NEEDS.items() if templates.get(name)}, steps
+        )
     reached = {step.name: step for step in found.steps}
     missing = ConnectionStep("", None, "Not reached.")
     return replace(found, steps=[reached.get(name) or replace(missing, name=name) for name in names])
@@ -80,7 +82,8 @@ def _connected(
 
 
 def _ping(settings: SqlSettings) -> str:
-    return "SELECT 1 FROM DUAL" if settings.kind == "oracle" else "SELECT 1"
+    # SQLite looks into the file only for a table.
+    return {"oracle": "SELECT 1 FROM DUAL", "sqlite": "SELECT 1 FROM sqlite_master"}.get(settings.kind, "SELECT 1")
 
 
 def _latency(session: Session) -> float:
@@ -171,9 +174,12 @@ class _Table:
             return self._table_refused(error)
         self.columns = tuple(str(name) for name in result.keys())  # noqa: SIM118 - a result is no mapping
         result.close()
-        found = [ConnectionStep(TABLE, True, f"The table {self._users.table} has {len(self.columns)} columns.")]
+        found = [
+            ConnectionStep(TABLE, True, f"The table {self._users.table} has {len(self.columns)} columns."),
+            ConnectionStep(READ, True, "The portal may read the table."),
+        ]
         columns = self._columns()
-        return [*found, columns, *self._rights(table)] if columns.ok else [*found, columns]
+        return [*found, columns, self._rights(table)] if columns.ok else [*found, columns]
 
     def _table_refused(self, error: ConnectorError) -> list[ConnectionStep]:
         if error.code == Cause.NO_RIGHT:
@@ -204,7 +210,7 @@ class _Table:
                 return ConnectionStep(COLUMNS, False, f"The table has no column {name}. {hint}")
         return ConnectionStep(COLUMNS, True, f"{' and '.join(wanted)} found.")
 
-    def _rights(self, table: str) -> list[ConnectionStep]:
+    def _rights(self, table: str) -> ConnectionStep:
         """Try statements that touch no row: the database checks the right before it looks for rows."""
         key = _escaped(sql_of(column_name(self._users.username, self._dialect), self._dialect), self._dialect)
         table = _escaped(table, self._dialect)
@@ -214,14 +220,13 @@ class _Table:
             "DELETE": f"DELETE FROM {table} WHERE 1 = 0",  # noqa: S608
         }
         lacking = [right for right, sql in tries.items() if not self._may(sql)]
-        read = ConnectionStep(READ, True, "The portal may read the table.")
         if not lacking:
-            return [read, ConnectionStep(WRITE, True, "The portal may add, change and delete rows.")]
+            return ConnectionStep(WRITE, True, "The portal may add, change and delete rows.")
         listed = ", ".join(lacking)
         if self._needed.intersection(lacking):
             message = f"The portal's database user may not {listed} here, and there are queries for it. Grant it."
-            return [read, ConnectionStep(WRITE, False, message)]
-        return [read, ConnectionStep(WRITE, True, f"Not granted: {listed}. Enough for import, not for provisioning.")]
+            return ConnectionStep(WRITE, False, message)
+        return ConnectionStep(WRITE, True, f"Not granted: {listed}. Enough for import, not for provisioning.")
 
     def _may(self, sql: str) -> bool:
         try:

@@ -15,6 +15,7 @@ from directories.connectors._codes import Cause, cause_of
 from directories.connectors.base import Conflict, ConnectorError, Unavailable
 
 _NAME = r"[\w$. -]{1,128}"
+_QUOTED = rf"((?:[`']{_NAME}[`']\.?){{1,3}})"  # `database`.`table`.`column`, or 'column'
 _MESSAGES: Mapping[Cause, str] = {
     Cause.TOO_LONG: "A value is longer than {column} allows. Shorten it in the portal, or make the column longer.",
     Cause.NOT_NULL: "{Column} must not be empty. Fill it in the portal, or give the column a default.",
@@ -93,8 +94,8 @@ def _names(error: BaseException, kind: str) -> dict[str, str]:
         return _postgres_names(getattr(error, "diag", None))
     found = dict.fromkeys(("column", "table", "constraint"), "")
     if kind in {"mysql", "mariadb"}:
-        found["column"] = _last(rf"(?:[Cc]olumn|[Ff]ield|for key) [`']({_NAME})[`']", text).rpartition(".")[2]
-        found["table"] = _last(rf"[Tt]able [`']({_NAME})[`']", text).rpartition(".")[2]
+        found["column"] = _mysql_name(rf"(?:[Cc]olumn|[Ff]ield|for key) {_QUOTED}", text)
+        found["table"] = _mysql_name(rf"[Tt]able {_QUOTED}", text)
     elif kind == "sqlite":
         found["column"] = _last(rf"constraint failed: ({_NAME})$", text).rpartition(".")[2]
         found["column"] = found["column"] or _last(rf"(?:no such column: |has no column named )({_NAME})$", text)
@@ -116,6 +117,10 @@ def _postgres_names(diagnosis: Any) -> dict[str, str]:
         "table": diagnosis.table_name or (named if state in {"42P01", "42501"} else ""),
         "constraint": diagnosis.constraint_name or "",
     }
+
+
+def _mysql_name(pattern: str, text: str) -> str:
+    return _last(pattern, text).strip("`'").rpartition(".")[2].strip("`'")
 
 
 def _last(pattern: str, text: str) -> str:

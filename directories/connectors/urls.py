@@ -68,7 +68,7 @@ def parse_url(text: str) -> dict[str, Any]:
 def _sqlite_path(rest: str) -> str:
     path = unquote(rest.partition("?")[0].removeprefix("file:"))
     # SQLAlchemy writes sqlite:///relative and sqlite:////absolute; JDBC writes jdbc:sqlite:path.
-    path = path[3:] if path.startswith("///") else path
+    path = path[2:].removeprefix("/") if path.startswith("//") else path
     if not path or path == ":memory:":
         raise ValueError("Name the SQLite file, for example sqlite:////srv/data/appsdb.sqlite3.")
     return path

@@ -1,0 +1,194 @@
+"""The connection test against real servers: which part fails, and the words for it."""
+
+import socket
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from directories.connectors.base import ConnectionTest
+from tests.directories.connectors.sql_subject import SqlSubject
+from tests.servers import Server, free_port
+
+SERVERS = ["pg", "mariadb_sql"]
+STEPS = [
+    *("Name", "Port", "TLS", "Login", "Database", "User table", "Right to read", "Columns", "Right to write"),
+]
+
+
+def failed(found: ConnectionTest) -> tuple[str, str]:
+    """Return the name and the words of the step that failed; those before it succeeded, those after were not tried."""
+    marks = [step.ok for step in found.steps]
+    at = marks.index(False)
+    assert all(marks[:at])
+    assert set(marks[at + 1 :]) <= {None}
+    return found.steps[at].name, found.steps[at].message
+
+
+def tried(sql: SqlSubject, **settings: Any) -> ConnectionTest:
+    with sql.open(**settings) as connector:
+        return connector.test()
+
+
+@pytest.fixture(params=SERVERS)
+def server_sql(request: pytest.FixtureRequest) -> SqlSubject:
+    """A SQL directory on each kind of server."""
+    found: SqlSubject = request.getfixturevalue(request.param)
+    return found
+
+
+def test_all_is_well(server_sql: SqlSubject) -> None:
+    found = tried(server_sql)
+
+    assert [step.name for step in found.steps] == STEPS
+    assert found.ok
+    assert found.version[0].isdigit()
+    assert 0 < (found.latency_ms or 0) < 5000
+    assert [name.upper() for name in found.attributes][:3] == ["USERNAME", "PASSWORD", "FIRSTNAME"]
+
+
+def test_text_from_a_form_will_do(server_sql: SqlSubject) -> None:
+    port = str(server_sql.database.settings["port"])
+
+    assert tried(server_sql, port=port, pool_size="", connect_timeout="5", statement_timeout=None, ca="").ok
+
+
+def test_a_wrong_host(server_sql: SqlSubject) -> None:
+    assert failed(tried(server_sql, host="nowhere.invalid")) == (
+        "Name",
+        "No server called nowhere.invalid is known. Check the spelling, or ask for its address.",
+    )
+    assert failed(tried(server_sql, host=""))[0] == "Name"
+
+
+def test_a_wrong_port(server_sql: SqlSubject) -> None:
+    port = free_port()
+
+    assert failed(tried(server_sql, port=port)) == (
+        "Port",
+        f"Nothing listens on port {port}. Check the port, and that the database server runs.",
+    )
+
+
+def test_a_port_that_is_no_database(pg: SqlSubject) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        found = tried(pg, port=listener.getsockname()[1], connect_timeout=2)
+    assert failed(found)[0] in {"TLS", "Login"}
+
+
+def test_a_wrong_password(server_sql: SqlSubject) -> None:
+    name, words = failed(tried(server_sql, password="s3cret-but-wrong"))
+
+    assert name == "Login"
+    assert words.startswith(f"The server refused {server_sql.database.settings['user']}. Check user and password")
+    assert "s3cret" not in words
+
+
+def test_a_wrong_user(server_sql: SqlSubject) -> None:
+    assert failed(tried(server_sql, user="nobody_here"))[0] == "Login"
+
+
+def test_a_wrong_database(server_sql: SqlSubject) -> None:
+    name, words = failed(tried(server_sql, database="NOSUCHDB"))
+
+    assert name == "Database"
+    assert words.startswith("There is no database NOSUCHDB")
+
+
+def test_a_wrong_table_offers_the_nearest(server_sql: SqlSubject) -> None:
+    name, words = failed(tried(server_sql, user_table="USRES"))
+
+    assert name == "User table"
+    assert words.startswith("There is no table USRES. Did you mean")
+    assert "users" in words.lower()
+    assert failed(tried(server_sql, user_table=""))[0] == "User table"
+
+
+def test_a_table_with_capitals_is_found_in_quotes(pg: SqlSubject) -> None:
+    pg.database.execute('CREATE TABLE "Staff Members" ("UserName" text)')
+
+    assert 'Did you mean "Staff Members"?' in failed(tried(pg, user_table="staff_members"))[1]
+    assert tried(pg, user_table='"Staff Members"', username_column='"UserName"', password_column="").ok
+
+
+def test_a_wrong_column_offers_the_nearest(server_sql: SqlSubject) -> None:
+    found = tried(server_sql, username_column="USER_NAMES")
+
+    assert failed(found)[0] == "Columns"
+    assert "Did you mean" in failed(found)[1]
+    assert found.attributes
+
+
+def test_a_missing_right_to_read(pg: SqlSubject, mariadb_sql: SqlSubject) -> None:
+    for sql in (pg, mariadb_sql):
+        settings = stranger(sql, "reader")
+        name, words = failed(tried(sql, **settings))
+        assert (name, words.endswith("Grant it SELECT.")) == ("Right to read", True)
+
+
+def test_a_missing_right_to_write_fails_only_with_queries_for_it(server_sql: SqlSubject) -> None:
+    settings = stranger(server_sql, "writer", grant="SELECT")
+    name, words = failed(tried(server_sql, **settings))
+
+    assert name == "Right to write"
+    assert "INSERT, UPDATE, DELETE" in words
+    found = tried(server_sql, **settings, templates={"create": [], "update": [], "delete": []})
+    assert found.ok
+
+
+def stranger(sql: SqlSubject, name: str, grant: str = "") -> dict[str, str]:
+    """Create a user of the server with only this right to the table, and return the settings to log in with."""
+    user = f"{name}_{sql.database.settings['database']}"[:30]
+    if sql.database.kind == "postgresql":
+        sql.database.execute(f"CREATE ROLE {user} LOGIN PASSWORD 'word'")
+        if grant:
+            sql.database.execute(f"GRANT {grant} ON USERS TO {user}")
+    else:
+        database = sql.database.settings["database"]
+        sql.database.execute(f"CREATE USER {user} IDENTIFIED BY 'word'")
+        sql.database.execute("CREATE TABLE OPEN_TABLE (A INTEGER)")
+        sql.database.execute(f"GRANT SELECT ON {database}.OPEN_TABLE TO {user}")
+        if grant:
+            sql.database.execute(f"GRANT {grant} ON {database}.USERS TO {user}")
+    return {"user": user, "password": "word"}
+
+
+def test_a_server_without_tls(pg: SqlSubject, postgres: Server, mariadb_sql: SqlSubject, mariadb: Server) -> None:
+    for sql, server in ((pg, postgres), (mariadb_sql, mariadb)):
+        found = tried(sql, tls_mode="require")
+        assert found.ok if server.ca else failed(found)[0] == "TLS"
+
+
+def test_a_server_that_insists_on_tls(mariadb_sql: SqlSubject) -> None:
+    sql = mariadb_sql.database
+    user = f"tls_{sql.settings['database']}"
+    sql.execute(f"CREATE USER {user} IDENTIFIED BY 'word' REQUIRE SSL")
+    sql.execute(f"GRANT ALL ON {sql.settings['database']}.* TO {user}")
+    name, _ = failed(tried(mariadb_sql, user=user, password="word"))
+
+    assert name in {"TLS", "Login"}
+
+
+def test_a_certificate_that_is_not_trusted(pg: SqlSubject, mariadb_sql: SqlSubject) -> None:
+    for sql in (pg, mariadb_sql):
+        assert failed(tried(sql, tls_mode="verify-full"))[0] == "TLS"
+
+
+def test_a_sqlite_file(sqlite_sql: SqlSubject, tmp_path: Path) -> None:
+    assert tried(sqlite_sql).ok
+    assert failed(tried(sqlite_sql, database=str(tmp_path / "missing.sqlite3")))[0] == "File"
+    assert not (tmp_path / "missing.sqlite3").exists()
+    (tmp_path / "text").write_text("no database, only text " * 100)
+    assert failed(tried(sqlite_sql, database=str(tmp_path / "text")))[0] == "Database"
+    assert failed(tried(sqlite_sql, user_table="NOWHERE"))[0] == "User table"
+
+
+def test_testing_changes_nothing(sqlite_sql: SqlSubject) -> None:
+    path = sqlite_sql.database.settings["database"]
+    sqlite_sql.database.execute("INSERT INTO USERS (USERNAME) VALUES ('ann')")
+    before = Path(path).read_bytes()
+    assert tried(sqlite_sql).ok
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT USERNAME FROM USERS").fetchall() == [("ann",)]
+    assert Path(path).read_bytes()[:18] == before[:18]
