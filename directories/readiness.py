@@ -91,7 +91,7 @@ def moment(at: dt.datetime, now: dt.datetime) -> str:
     """Return ``at`` as people say it, in the time zone of ``now``: "today at 02:00"."""
     local = at.astimezone(now.tzinfo)
     days = (local.date() - now.date()).days
-    names = {0: "today", 1: "tomorrow"}
+    names = {-1: "yesterday", 0: "today", 1: "tomorrow"}
     day = names.get(days) or (f"on {local:%A}" if 1 < days < 7 else f"on {local.day} {local:%B %Y}")
     return f"{day} at {local:%H:%M}"
 

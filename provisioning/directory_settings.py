@@ -33,12 +33,14 @@ class Outcome:
     saved: Saved
     active: str
     warnings: Sequence[str]
-    created: bool
+    pushes: bool
 
     @property
-    def offers_push(self) -> bool:
-        """Whether users who are already in the portal should be sent to the directory now."""
-        return self.saved.create_switched_on
+    def offer(self) -> str:
+        """Why pushing all users now is worth offering: "create", "mapping", or "" when it is not."""
+        if self.saved.create_switched_on:
+            return "create"
+        return "mapping" if self.saved.outbound_changed and self.pushes else ""
 
 
 @transaction.atomic
@@ -56,7 +58,8 @@ def save(draft: Draft, actor: str) -> Outcome:
         record(directory, f"{actor} changed the settings of {directory.name}: {_listed(saved.names)}.", actor)
     readiness = assess(situation_of(draft, at), timezone.localtime())
     warnings = [*readiness.warnings, *draft.templates.warnings]
-    return Outcome(saved, readiness.active, warnings, created)
+    pushes = draft.features.instance.update_users
+    return Outcome(saved, readiness.active, warnings, pushes)
 
 
 def plan_next_import(directory: Directory) -> dt.datetime | None:

@@ -83,7 +83,7 @@ def _save(model_admin: Any, request: HttpRequest, draft: Draft, columns: list[st
     messages.success(request, f"Saved. {outcome.active}")
     for warning in outcome.warnings:
         messages.warning(request, warning)
-    return _to_page(draft.directory, request.POST.get("tab", ""), offer_push=outcome.offers_push)
+    return _to_page(draft.directory, request.POST.get("tab", ""), offer=outcome.offer)
 
 
 def _page(
@@ -106,7 +106,7 @@ def _page(
         "has_errors": request.method == "POST" and not stale,
         "state": None if adding else directories_state.state_of(directory),
         "may_change": may_change,
-        "offer_push": request.method == "GET" and request.GET.get("offer") == "push",
+        "offer": request.GET.get("offer", "") if request.method == "GET" else "",
     }
     return render(request, f"{FOLDER}/page.html", context)
 
@@ -195,7 +195,7 @@ def _chrome(model_admin: Any, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _to_page(directory: Directory, tab: str, *, offer_push: bool = False) -> HttpResponseRedirect:
+def _to_page(directory: Directory, tab: str, offer: str = "") -> HttpResponseRedirect:
     url = reverse("admin:directories_directory_change", args=[directory.pk])
-    query = "?offer=push" if offer_push else ""
+    query = f"?offer={offer}" if offer else ""
     return HttpResponseRedirect(f"{url}{query}#{tab if tab in TABS else 'connection'}")

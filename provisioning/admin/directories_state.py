@@ -7,7 +7,6 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.utils.timesince import timesince
 
 from directories.models import Directory, ProvisioningSettings
 from directories.readiness import FEATURES, moment
@@ -34,17 +33,16 @@ def state_of(directory: Directory) -> State:
     if not directory.enabled:
         return State("Switched off", "default", "Changes wait until it is enabled.")
     if directory.unreachable_since:
-        ago = timesince(directory.unreachable_since, depth=1)
-        return State(f"Unreachable for {ago}", "danger", _unreachable(directory))
+        since = moment(directory.unreachable_since, timezone.localtime())
+        return State(f"Unreachable since {since}", "danger", _unreachable(directory))
     return State("Reachable", "success")
 
 
 def _unreachable(directory: Directory) -> str:
-    since = moment(directory.unreachable_since, timezone.localtime()) if directory.unreachable_since else ""
-    words = f"Unreachable since {since}. {directory.last_error}".strip()
+    words = directory.last_error
     if directory.retry_at and directory.retry_at > timezone.now():
-        words += f" The next try is {moment(directory.retry_at, timezone.localtime())}."
-    return f"{words} Changes wait and are made when it is back."
+        words += f" The portal tries again {moment(directory.retry_at, timezone.localtime())}."
+    return f"{words} Changes wait and are made when it is back.".strip()
 
 
 def settings_of(directory: Directory) -> ProvisioningSettings:

@@ -118,6 +118,8 @@ def test_other_kinds_are_not_told_of_queries() -> None:
     ("at", "words"),
     [
         (dt.datetime(2026, 3, 5, 2, 0, tzinfo=BERLIN), "tomorrow at 02:00"),
+        (dt.datetime(2026, 3, 3, 23, 0, tzinfo=BERLIN), "yesterday at 23:00"),
+        (dt.datetime(2026, 3, 1, 23, 0, tzinfo=BERLIN), "on 1 March 2026 at 23:00"),
         (dt.datetime(2026, 3, 8, 2, 0, tzinfo=BERLIN), "on Sunday at 02:00"),
         (dt.datetime(2026, 4, 8, 2, 0, tzinfo=BERLIN), "on 8 April 2026 at 02:00"),
         (dt.datetime(2026, 3, 4, 0, 30, tzinfo=dt.UTC), "today at 01:30"),

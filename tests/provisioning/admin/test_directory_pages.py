@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from directories.connectors import registry
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.models import User
 from reports.models import Event
@@ -188,6 +189,17 @@ def test_two_rows_may_split_the_directions(
     assert list(saved) == [("profile", "email", "in"), ("profile", "email", "out"), ("custom", "badge", "both")]
 
 
+def test_a_changed_mapping_offers_to_push_everyone(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb, update_users=True)
+    values = form_values(it_staff.get(page(directory)))
+    same = it_staff.post(page(directory), values, follow=True)
+    assert "Push all users now</button>" not in text(same).split("rcd-pagehead")[0]
+    values = form_values(same) | {"mapping_profile": ["display_name", "last_name", "email"]}
+    assert "The mapping changed." in text(it_staff.post(page(directory), values, follow=True))
+
+
 def test_saving_warns_of_what_cannot_work(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -269,7 +281,7 @@ def test_the_list_shows_state_features_and_default(
     with django_assert_max_num_queries(14):  # type: ignore[attr-defined]
         html = text(it_staff.get(LIST))
     for words in (
-        "Unreachable for",
+        "Unreachable since today",
         "The server is down.",
         "Switched off",
         "Default",
@@ -277,6 +289,18 @@ def test_the_list_shows_state_features_and_default(
         "Make default",
     ):
         assert words in html
+
+
+def test_every_kind_can_be_added_and_opened(it_staff: Client) -> None:
+    for kind, connector in registry().items():
+        values = form_values(it_staff.get(f"{ADD}?kind={kind}")) | {"name": [f"A {connector.label}"]}
+        for declared in connector.fields:
+            if declared.required:
+                values[f"connection-{declared.name}"] = ["x"]
+        assert it_staff.post(ADD, values).status_code == 302
+        directory = Directory.objects.get(kind=kind)
+        saved = form_values(it_staff.get(page(directory)))
+        assert it_staff.post(page(directory), saved).status_code == 302
 
 
 def test_custom_profile_attributes_are_offered(
