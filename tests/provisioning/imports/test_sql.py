@@ -1,0 +1,136 @@
+"""Imports from real databases: the seed's table, rows of every bad kind, and the command."""
+
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from directories.models import AttributeMapping, Directory, Operation, QueryTemplate
+from provisioning import services
+from provisioning.imports import engine
+from provisioning.models import AttributeDefinition, ImportRun, User
+from provisioning.models.imports import RunStatus, Trigger
+from tests.fixtures.directories import AppsDb
+from tests.provisioning.imports.conftest import errors, user
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Directory]
+
+
+def run(directory: Directory) -> ImportRun:
+    """Import and return the run as it ended."""
+    started = services.start_import(directory, preview=False, actor="tester", trigger=Trigger.COMMAND)
+    engine.execute(started.pk)
+    started.refresh_from_db()
+    return started
+
+
+def add_undecodable(appsdb: AppsDb, name: str) -> None:
+    """Add a row whose last name is not text, where the database lets one in."""
+    if appsdb.kind == "sqlite":
+        appsdb.execute(f"INSERT INTO USERS VALUES ('{name}', '', 'A', CAST(x'ff41' AS TEXT), '')")
+    elif appsdb.kind == "mariadb":
+        appsdb.execute("ALTER TABLE USERS MODIFY LASTNAME VARBINARY(255)")
+        appsdb.execute(f"INSERT INTO USERS VALUES ('{name}', '', 'A', x'ff41', '')")
+    else:
+        appsdb.execute("ALTER TABLE USERS ALTER LASTNAME TYPE BYTEA USING convert_to(LASTNAME, 'UTF8')")
+        appsdb.execute(f"INSERT INTO USERS VALUES ('{name}', '', 'A', '\\xff41'::bytea, '')")
+
+
+def test_bad_rows_of_every_kind_become_errors_and_the_rest_goes_on(appsdb: AppsDb, make_directory: Make) -> None:
+    directory = make_directory(appsdb, import_users=True)
+    AttributeDefinition.objects.create(name="level", label="Level", type="number")
+    AttributeMapping.objects.create(
+        directory=directory, directory_attribute="LEVEL", kind="custom_profile", portal_attribute="level"
+    )
+    QueryTemplate.objects.create(
+        directory=directory,
+        operation=Operation.IMPORT,
+        position=9,
+        sql="SELECT '##LEVEL##', PASSWORD FROM USERS WHERE USERNAME='##USERNAME##'",
+    )
+    appsdb.add("anna", "Anna", "Ärmel", "anna@example.org", "7")
+    appsdb.add(None, "Nobody")
+    appsdb.add("", "Empty")
+    appsdb.add("long", "x" * 151)
+    appsdb.add("n" * 151, "Long name")
+    appsdb.add("two words  ", "Trimmed")
+    appsdb.add("line\nbreak", "Break")
+    appsdb.add("wrong", "Wrong", password="seven")
+    appsdb.add("twice", "First")
+    appsdb.add("TWICE", "Second")
+    add_undecodable(appsdb, "bytes")
+    done = run(directory)
+    found = errors(done)
+    assert done.status == RunStatus.FINISHED, done.message
+    assert found.pop("long") == "First name is longer than 150 characters."
+    assert found.pop("n" * 151) == "User name is longer than 150 characters."
+    assert "cannot be used in a name" in found.pop("line\nbreak")
+    assert found.pop("wrong") == "Level is not a number."
+    assert "not text" in found.pop("bytes")
+    assert "same user name" in (found.pop("TWICE", "") or found.pop("twice"))
+    assert found.pop("") == "The row has no user name."
+    assert found == {}
+    assert done.errors == 8
+    assert set(User.objects.values_list("username", flat=True)) - {"twice", "TWICE"} == {"anna", "two words"}
+    assert (user("anna").last_name, user("anna").custom_profile) == ("Ärmel", {"level": 7})
+    again = run(directory)
+    assert (again.errors, again.unchanged, again.created, again.deactivated) == (8, 3, 0, 0)
+
+
+def test_the_seeds_walk_through(appsdb: AppsDb, make_directory: Make) -> None:
+    directory = make_directory(appsdb, import_users=True, deactivate_missing=True)
+    appsdb.add_many(30)
+    out = StringIO()
+    call_command("import_directory", "appsdb", "--preview", stdout=out)
+    assert "would create 30, update 0 and deactivate 0 users" in out.getvalue()
+    assert not User.objects.exists()
+    call_command("import_directory", "APPSDB", stdout=out)
+    assert "Imported 30 users from APPSDB: 30 created, 0 updated, 0 deactivated, 0 errors" in out.getvalue()
+    appsdb.execute("UPDATE USERS SET LASTNAME='New' WHERE USERNAME='user7'")
+    appsdb.execute("DELETE FROM USERS WHERE USERNAME='user8'")
+    done = run(directory)
+    assert done.message == "Imported 2 users from APPSDB: 0 created, 1 updated, 1 deactivated, 0 errors"
+    assert user("user7").last_name == "New"
+    assert not user("user8").is_active
+
+
+def test_a_database_that_is_gone(pg_appsdb: AppsDb, make_directory: Make) -> None:
+    directory = make_directory(pg_appsdb, import_users=True, deactivate_missing=True)
+    pg_appsdb.add_many(3)
+    run(directory)
+    Directory.objects.update(settings={**directory.settings, "port": 1})
+    failed = run(Directory.objects.get())
+    assert failed.status == RunStatus.FAILED
+    assert pg_appsdb.settings["password"] not in failed.message
+    assert len(failed.message) > 20
+    assert User.objects.filter(is_active=True).count() == 3
+
+
+def test_the_command_says_what_is_wrong(pg_appsdb: AppsDb, make_directory: Make) -> None:
+    directory = make_directory(pg_appsdb, import_users=False)
+    with pytest.raises(CommandError, match=r"no directory named nowhere. Directories: APPSDB\."):
+        call_command("import_directory", "nowhere")
+    with pytest.raises(CommandError, match="switched off"):
+        call_command("import_directory", "APPSDB")
+    directory.provisioning.import_users = True
+    directory.provisioning.max_leavers = 0
+    directory.provisioning.deactivate_missing = True
+    directory.provisioning.save()
+    pg_appsdb.add_many(2)
+    call_command("import_directory", "APPSDB", stdout=StringIO())
+    pg_appsdb.execute("DELETE FROM USERS WHERE USERNAME='user1'")
+    with pytest.raises(CommandError, match="1 person of 2 would be deactivated"):
+        call_command("import_directory", "APPSDB")
+
+
+def test_imported_passwords_are_hashed(appsdb: AppsDb, make_directory: Make) -> None:
+    from django.contrib.auth.hashers import check_password
+
+    directory = make_directory(appsdb, import_users=True, import_passwords=True)
+    appsdb.add("anna", "Anna", password="clear-text-1")
+    appsdb.add("bob", "Bob", password="{SSHA}" + "x" * 8)
+    assert run(directory).errors == 0
+    assert check_password("clear-text-1", user("anna").password)
+    assert not user("bob").has_usable_password()
