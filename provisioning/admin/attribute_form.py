@@ -36,7 +36,11 @@ class AttributeDefinitionForm(forms.ModelForm[AttributeDefinition]):
     """Refuses what would make the values that users have unreadable."""
 
     choices = ChoicesField(
-        required=False, label="Choices", help_text="One a line. Only for the type Choice.", strip=False
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
+        required=False,
+        label="Choices",
+        help_text="One a line. Only for the type Choice.",
+        strip=False,
     )
 
     class Meta:

@@ -25,6 +25,7 @@ class AttributeDefinitionAdmin(ModelAdmin):  # type: ignore[misc]
     list_display_links = ("label", "name")
     ordering = ("position", "label")
     search_fields = ("name", "label")
+    fields = ("label", "name", "type", "choices", "required", "position")
     conditional_fields = {"choices": "type == 'choice'"}
     warn_unsaved_form = True
 

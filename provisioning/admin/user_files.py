@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
@@ -16,7 +16,7 @@ from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from provisioning.admin.uploads import UploadStorage
 from provisioning.models import User
 from provisioning.spreadsheets.columns import FileProblem
-from provisioning.spreadsheets.export import csv_lines, workbook
+from provisioning.spreadsheets.export import MOST_IN_WORKBOOK, csv_lines, workbook
 from provisioning.spreadsheets.formats import FORMATS, MOST_BYTES, CsvFile, XlsxFile
 from provisioning.spreadsheets.resource import UserResource
 
@@ -39,13 +39,24 @@ class UploadForm(ImportForm):  # type: ignore[misc]
         return file
 
 
+class DownloadForm(ExportForm):  # type: ignore[misc]
+    """The format of the export; CSV unless somebody chooses."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("0", "CSV: any number of users"), ("1", f"Excel: up to {MOST_IN_WORKBOOK:,} users")]
+        self.fields["format"].choices = choices
+        self.fields["format"].widget.choices = choices
+
+
 class UserFiles(ImportExportMixin, admin.ModelAdmin):  # type: ignore[misc, type-arg]
     """Import, export, and the two export actions."""
 
     resource_classes = (UserResource,)
     import_form_class = UploadForm
-    export_form_class = ExportForm
+    export_form_class = DownloadForm
     import_template_name = "provisioning/user/import.html"
+    export_template_name = "provisioning/user/export.html"
     tmp_storage_class = UploadStorage
     skip_admin_log = True  # the provisioning report tells it, user by user
     formats = import_formats = export_formats = FORMATS
@@ -77,8 +88,12 @@ class UserFiles(ImportExportMixin, admin.ModelAdmin):  # type: ignore[misc, type
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Apply the file that was previewed; all of it or nothing."""
+        if not self.has_import_permission(request):
+            raise PermissionDenied
         back = HttpResponseRedirect(reverse("admin:provisioning_user_import"))
-        if not request.POST.get("format", "").isdecimal():
+        if not self.has_import_permission(request):
+            raise PermissionDenied
+        if request.method == "POST" and not request.POST.get("format", "").isdecimal():
             return back
         try:
             return super().process_import(request, **kwargs)  # type: ignore[no-any-return]

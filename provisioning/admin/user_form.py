@@ -1,10 +1,10 @@
 """The form behind the user page."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from directories.attributes import PROFILE_ATTRIBUTES
 from provisioning.admin.fields import (
@@ -40,6 +40,13 @@ class UserForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = "__all__"  # noqa: DJ007 - the page lists its fields, by who looks at it
+        labels: ClassVar[dict[str, str]] = {"groups": "Roles", "is_superuser": "Superuser", "is_staff": "May sign in"}
+        help_texts: ClassVar[dict[str, str]] = {
+            "groups": "What this person may do in the portal. Groups of people are on the page Groups.",
+            "is_superuser": "May do everything, also give rights to others.",
+            "is_staff": "Signs in to this portal with the password below.",
+            "display_name": "Left blank, it is the first and the last name.",
+        }
         error_messages: ClassVar[dict[str, dict[str, str]]] = {"username": {"required": "Everybody needs a user name."}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -51,6 +58,10 @@ class UserForm(forms.ModelForm[User]):
             if isinstance(field, ParsedField):
                 self.initial.setdefault(name, value)
                 offer_stored(field, value)
+        if "groups" in self.fields:
+            self.fields["groups"].widget = UnfoldAdminCheckboxSelectMultipleWidget(
+                choices=self.fields["groups"].choices
+            )
         if "custom_attributes" in self.fields:
             self.fields["custom_attributes"].initial = self.instance.custom_attributes
 

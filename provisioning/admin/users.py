@@ -58,7 +58,7 @@ class UserAdmin(UserFiles, UserActions, AccountsPanel, DjangoUserAdmin, ModelAdm
     search_fields = ("username_key",)  # turns the box on; see get_search_results
     search_help_text = user_search.HELP
     autocomplete_fields = ("manager",)
-    filter_horizontal = ("groups",)
+    filter_horizontal = ()
     warn_unsaved_form = True
 
     # --- the list ----------------------------------------------------------------------------------------------------
@@ -66,6 +66,10 @@ class UserAdmin(UserFiles, UserActions, AccountsPanel, DjangoUserAdmin, ModelAdm
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Read whole users: the list and the autocomplete narrow it down themselves."""
         return User.objects.order_by("username_key")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Call the page by what it shows."""
+        return super().changelist_view(request, {"title": "Users", **(extra_context or {})})
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Read only what the list shows, and the accounts of the page in one query."""
