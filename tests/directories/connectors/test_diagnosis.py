@@ -9,7 +9,7 @@ import pytest
 
 from directories.connectors.base import ConnectionTest
 from tests.directories.connectors.sql_subject import SqlSubject
-from tests.servers import Server, free_port
+from tests.servers import free_port
 
 SERVERS = ["pg", "mariadb_sql"]
 STEPS = [
@@ -152,27 +152,6 @@ def stranger(sql: SqlSubject, name: str, grant: str = "") -> dict[str, str]:
         if grant:
             sql.database.execute(f"GRANT {grant} ON {database}.USERS TO {user}")
     return {"user": user, "password": "word"}
-
-
-def test_a_server_without_tls(pg: SqlSubject, postgres: Server, mariadb_sql: SqlSubject, mariadb: Server) -> None:
-    for sql, server in ((pg, postgres), (mariadb_sql, mariadb)):
-        found = tried(sql, tls_mode="require")
-        assert found.ok if server.ca else failed(found)[0] == "TLS"
-
-
-def test_a_server_that_insists_on_tls(mariadb_sql: SqlSubject) -> None:
-    sql = mariadb_sql.database
-    user = f"tls_{sql.settings['database']}"
-    sql.execute(f"CREATE USER {user} IDENTIFIED BY 'word' REQUIRE SSL")
-    sql.execute(f"GRANT ALL ON {sql.settings['database']}.* TO {user}")
-    name, _ = failed(tried(mariadb_sql, user=user, password="word"))
-
-    assert name in {"TLS", "Login"}
-
-
-def test_a_certificate_that_is_not_trusted(pg: SqlSubject, mariadb_sql: SqlSubject) -> None:
-    for sql in (pg, mariadb_sql):
-        assert failed(tried(sql, tls_mode="verify-full"))[0] == "TLS"
 
 
 def test_a_sqlite_file(sqlite_sql: SqlSubject, tmp_path: Path) -> None:

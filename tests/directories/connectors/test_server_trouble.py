@@ -1,0 +1,130 @@
+"""Servers that stop answering, vanish, come back, or want TLS otherwise than the settings."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from directories.connectors.base import ConnectionTest, Entry, Unavailable
+from tests import servers
+from tests.directories.connectors.sql_subject import SqlSubject
+from tests.fixtures.databases import Database, postgres_database
+from tests.servers import Server
+
+ANN = Entry("ann", "", {"FIRSTNAME": "Ann"}, {"username": "ann"})
+
+
+@pytest.fixture
+def own(own_postgres: servers.Program) -> Iterator[SqlSubject]:
+    """A SQL directory on a PostgreSQL of this test alone."""
+    database = postgres_database(own_postgres, "trouble")
+    yield SqlSubject(database)
+    database.connection.close()
+
+
+def pids(database: Database) -> list[int]:
+    """Return the server's process and those of its connections."""
+    children = database.rows("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")
+    ours = database.rows("SELECT pg_backend_pid()")[0][0]
+    with open(f"/proc/{ours}/stat") as stat:
+        return [int(stat.read().rpartition(")")[2].split()[1]), *(pid for (pid,) in children)]
+
+
+def failure(found: ConnectionTest) -> str:
+    return next((step.name for step in found.steps if step.ok is False), "")
+
+
+def test_a_server_that_hangs_is_given_up_and_found_again(own: SqlSubject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("directories.connectors._open.GRACE_SECONDS", 1)
+    stopped = pids(own.database)
+    with own.open(statement_timeout=1, connect_timeout=2) as connector:
+        connector.create(ANN, "x")
+        stopped = pids(own.database)
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            for _ in range(2):  # the open connection, then a new one
+                with pytest.raises(Unavailable) as caught:
+                    connector.find(ANN)
+                assert caught.value.whole_directory
+            assert time.monotonic() - started < 15
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        assert connector.find(ANN) is not None
+
+
+def test_a_server_that_restarts_is_used_again(own: SqlSubject, own_postgres: servers.Program) -> None:
+    with own.open() as connector:
+        connector.create(ANN, "x")
+    own_postgres.stop()
+    with own.open() as connector, pytest.raises(Unavailable) as caught:
+        connector.find(ANN)
+    assert caught.value.code in {"unreachable", "connection"}
+    assert failure(connector.test()) == "Port"
+    own_postgres.start()
+    with own.open() as connector:
+        assert connector.find(ANN) is not None
+
+
+def test_a_server_that_wants_tls_otherwise(
+    own: SqlSubject, own_postgres: servers.Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = own_postgres.folder / "data" / "pg_hba.conf"
+    rules.write_text("hostssl all all all scram-sha-256\n")
+    own.database.execute("SELECT pg_reload_conf()")
+    eventually(lambda: failure(tried(own, tls_mode="disable")) == "TLS")
+    assert tried(own, tls_mode="require").ok
+    rules.write_text("host all all all scram-sha-256\n")
+    own_postgres.stop()
+    command = [part.replace("ssl=on", "ssl=off") for part in own_postgres.command()]
+    monkeypatch.setattr(own_postgres, "command", lambda: command)
+    own_postgres.start()
+    assert tried(own, tls_mode="disable").ok
+    assert failure(tried(own, tls_mode="require")) == "TLS"
+
+
+def test_a_refused_login_holds_the_whole_directory_up(pg: SqlSubject) -> None:
+    with pg.open(password="s3cret-but-wrong") as connector, pytest.raises(Unavailable) as caught:
+        connector.find(ANN)
+    assert caught.value.whole_directory
+    assert caught.value.code == "login"
+    assert "s3cret" not in repr(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["pg", "mariadb_sql"])
+def test_a_certificate_is_checked_with_the_authority_given(
+    request: pytest.FixtureRequest, kind: str, postgres: Server, mariadb: Server
+) -> None:
+    sql: SqlSubject = request.getfixturevalue(kind)
+    server = postgres if kind == "pg" else mariadb
+    assert tried(sql, tls_mode="require").ok
+    assert tried(sql, tls_mode="verify-full", ca=server.ca).ok
+    assert failure(tried(sql, tls_mode="verify-full")) == "TLS"
+    assert failure(tried(sql, tls_mode="verify-full", ca="no certificate")) == "TLS"
+
+
+def test_a_user_that_must_use_tls_is_told_so(mariadb_sql: SqlSubject) -> None:
+    sql = mariadb_sql.database
+    user = f"tls_{sql.settings['database']}"
+    sql.execute(f"CREATE USER {user} IDENTIFIED BY 'word' REQUIRE SSL")
+    sql.execute(f"GRANT ALL ON {sql.settings['database']}.* TO {user}")
+    assert failure(tried(mariadb_sql, user=user, password="word")) == "TLS"
+    assert tried(mariadb_sql, user=user, password="word", tls_mode="require").ok
+
+
+def tried(sql: SqlSubject, **settings: Any) -> ConnectionTest:
+    with sql.open(**settings) as connector:
+        return connector.test()
+
+
+def eventually(holds: Any, seconds: float = 10) -> None:
+    """Wait until a changed setting has reached the server."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.1)
