@@ -2,33 +2,61 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, Permission
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
 
 from config.models import Role
+from provisioning.roles import ABOUT, ROLES, codenames
 
 admin.site.unregister(Group)
 
-APPS = ("provisioning", "directories", "reports", "scim", "portal")
+VERBS = {"view": "See", "add": "Add", "change": "Change", "delete": "Delete"}
+WORDS = {
+    "change_change": "Retry operations and push users to directories",
+    "add_importrun": "Import users, preview, approve and cancel",
+    "view_change": "See operations: what waits and what was refused",
+    "view_event": "See the provisioning report",
+}
+
+
+class RightsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """The rights that the portal's pages ask for, in words."""
+
+    def __init__(self) -> None:
+        asked = set().union(*map(codenames, ROLES)) | {("portal", f"{verb}_role") for verb in VERBS}
+        rights = Permission.objects.filter(codename__in={codename for _, codename in asked})
+        super().__init__(
+            rights.filter(content_type__app_label__in={app for app, _ in asked}).order_by("content_type", "pk"),
+            label="Rights",
+            required=False,
+            widget=UnfoldAdminCheckboxSelectMultiple,
+        )
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Say the right as an instruction: "Change user"."""
+        verb, _, thing = str(obj.name).removeprefix("Can ").partition(" ")
+        return WORDS.get(obj.codename, f"{VERBS.get(verb, verb)} {thing}")
 
 
 @admin.register(Role)
 class RoleAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
     """A role is a name and its rights; who holds it is chosen on the user's page."""
 
-    list_display = ["name"]
+    list_display = ["name", "about"]
+    filter_horizontal = ()
+
+    @admin.display(description="For")
+    def about(self, role: Role) -> str:
+        """Return what the portal's own roles are for."""
+        return ABOUT.get(role.name, "")
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer only the rights that this portal's pages ask for."""
+        """Offer the rights as a list to tick."""
         if db_field.name == "permissions":
-            kwargs["queryset"] = portal_permissions()
+            return RightsField()
         return super().formfield_for_manytomany(db_field, request, **kwargs)
-
-
-def portal_permissions() -> QuerySet[Permission]:
-    """Return the rights of the portal's own models."""
-    return Permission.objects.filter(content_type__app_label__in=APPS).select_related("content_type")

@@ -73,12 +73,13 @@ def _worker() -> Iterator[Notice]:
 
 def _unreachable() -> Iterator[Notice]:
     for directory in attention.unreachable().defer("secrets", "settings")[:SHOWN]:
-        length = timesince(directory.unreachable_since or timezone.now())
+        began = directory.unreachable_since or timezone.now()
+        length, since = timesince(began), timezone.localtime(began).strftime("%Y-%m-%d %H:%M")
         yield Notice(
             "danger",
             "cloud_off",
             f"{directory.name} cannot be reached",
-            f"For {length}. {directory.last_error} Its changes wait and go out when it returns.",
+            f"Since {since} ({length}). {directory.last_error} Its changes wait and go out when it returns.",
             _url("directories_directory_change", directory.pk),
             "Open directory",
         )

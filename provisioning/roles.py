@@ -16,6 +16,12 @@ IT_STAFF = "IT staff"
 HELPDESK = "Helpdesk"
 AUDITOR = "Auditor"
 
+ABOUT: Mapping[str, str] = {
+    IT_STAFF: "Everything about people, directories, imports and reports; no rights of others.",
+    HELPDESK: "Looks at users, their accounts, groups and the report.",
+    AUDITOR: "Looks at everything; secrets show nowhere.",
+}
+
 # role -> model -> actions. Staff rights, superusers and roles themselves stay with superusers: no role holds them.
 ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
     IT_STAFF: {

@@ -21,12 +21,25 @@ QUERY_NAMES = {"start": "from", "end": "to"}
 MINUTE, DAY = "%Y-%m-%dT%H:%M", "%Y-%m-%d"
 
 
+class MomentInput(forms.DateTimeInput):
+    """The browser's control for a time to the minute; a day alone is shown as its first or last minute."""
+
+    def __init__(self, rest: str) -> None:
+        self.rest = rest
+        super().__init__(attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}, format=MINUTE)
+
+    def format_value(self, value: Any) -> str | None:
+        """Add the time that the control needs."""
+        text = super().format_value(value)
+        return f"{text}{self.rest}" if text and len(text) == len("2030-01-31") else text
+
+
 class MomentField(forms.DateTimeField):
     """A time in the portal's zone, to the minute or only a day; ``last`` makes it the end of that minute or day."""
 
     def __init__(self, *, last: bool = False, **kwargs: Any) -> None:
         self.last = last
-        widget = forms.DateTimeInput(attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}, format=MINUTE)
+        widget = MomentInput(rest="T23:59" if last else "T00:00")
         super().__init__(required=False, widget=widget, **kwargs)
 
     def to_python(self, value: Any) -> dt.datetime | None:

@@ -90,6 +90,12 @@ IMPORTS = {
     **action(f"{RUN}approve/", "SI"),
 }
 
+OPERATIONS = {
+    **action("provisioning/change/", "SIA"),
+    **action("provisioning/change/retry/", "SI"),
+    **action("provisioning/change/try/", "SI"),
+}
+
 REPORTS = {
     **action("reports/event/", "SIHA"),
     **action("reports/event/export/", "SIHA"),
@@ -98,7 +104,7 @@ REPORTS = {
 # The list of an app's pages: for those who may open one of them.
 APP_LISTS = {"reports": "SIHA", "provisioning": "SIHA", "directories": "SIA", "portal": "SA"}
 
-TABLE = PORTAL | PEOPLE | DIRECTORIES | IMPORTS | REPORTS
+TABLE = PORTAL | PEOPLE | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS
 
 # The actions that each role which may open a list is offered there.
 ACTIONS = {
@@ -115,5 +121,6 @@ ACTIONS = {
     "portal.role": {"delete_selected": "S"},
     "directories.directory": {},
     "provisioning.importrun": {},
+    "provisioning.change": {},
     "reports.event": {},
 }

@@ -76,7 +76,7 @@ def test_trouble_comes_first_with_the_next_step(it: Client) -> None:
     html = start(it)
     for words in (
         "Dir 1 cannot be reached",
-        "For 3 hours. The server does not answer.",
+        "(3 hours). The server does not answer.",
         "An import of Big 1 waits for approval",
         "It would deactivate 90 of 100 users.",
         "The last import of Dir 1 failed",

@@ -53,6 +53,8 @@ def test_spans_are_in_the_portals_zone(reader: Client, write: Write) -> None:
     assert "Late evening." in html
     assert "2026-03-01 23:59:30" in html
     assert "Midnight." not in html
+    assert 'value="2026-03-01T00:00"' in html
+    assert 'value="2026-03-01T23:59"' in html
     assert "Late evening." in shown(reader, **{"from": "2026-03-01T23:59", "to": "2026-03-01T23:59"})
     assert "Late evening." not in shown(reader, **{"from": "2026-03-02T00:00"})
     assert "Europe/Berlin" in html
