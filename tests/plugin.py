@@ -52,27 +52,28 @@ def _process_environment() -> None:
     )
 
 
+def _start_keeper() -> "subprocess.Popen[bytes]":
+    """Start the process that cleans up when this one is gone; nothing is left even when pytest fails to start."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.servers", os.environ["ROLLCALL_TEST_FOLDER"]],
+        stdin=subprocess.PIPE,
+        cwd=Path(__file__).resolve().parents[1],
+        start_new_session=True,
+    )
+
+
 if FIRST_PROCESS:
     _run_environment()
+    keeper = _start_keeper()
 _process_environment()
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Make what the settings file means for production cheap for tests."""
     from django.conf import settings
 
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
-    if FIRST_PROCESS:
-        config.stash[KEEPER] = subprocess.Popen(
-            [sys.executable, "-m", "tests.servers", os.environ["ROLLCALL_TEST_FOLDER"]],
-            stdin=subprocess.PIPE,
-            cwd=config.rootpath,
-            start_new_session=True,
-        )
-
-
-KEEPER = pytest.StashKey["subprocess.Popen[bytes]"]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -86,9 +87,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         pytest.exit(f"The tests need PostgreSQL. {missing}", returncode=2)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
+def pytest_unconfigure() -> None:
     """Tell the keeper that the run is over, and wait until everything is stopped."""
-    if keeper := config.stash.get(KEEPER, None):
+    if FIRST_PROCESS:
         assert keeper.stdin is not None
         keeper.stdin.close()
         keeper.wait()
