@@ -10,7 +10,7 @@ from directories.connectors.base import Connector
 
 @cache
 def registry() -> dict[str, type[Connector]]:
-    """Return the connector classes by kind, in the order of their labels."""
+    """Return the connector classes by kind, by label; those with a caveat in brackets ("not tested") come last."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     found: dict[str, type[Connector]] = {}
@@ -20,7 +20,7 @@ def registry() -> dict[str, type[Connector]]:
             waiting.append(subclass)
             if "kind" in vars(subclass):
                 found[subclass.kind] = subclass
-    return dict(sorted(found.items(), key=lambda item: item[1].label))
+    return dict(sorted(found.items(), key=lambda item: ("(" in item[1].label, item[1].label)))
 
 
 def connector_class(kind: str) -> type[Connector]:

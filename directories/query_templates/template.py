@@ -126,6 +126,7 @@ def check(
     for item in template.source.placeholders:
         if item.sentinel not in template.labels and fold(item.name) not in folded:
             meant = nearest(item.name, known)
+            meant = meant.upper() if meant and item.name.isupper() else meant  # any case works; theirs reads best
             hint = f" Did you mean ##{meant}##?" if meant else " Map it first, or correct the name."
             problems.append(template.source.error(item.start, f"No attribute is called {item.name}.{hint}"))
     return problems

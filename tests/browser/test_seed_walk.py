@@ -1,0 +1,266 @@
+"""The guide to PostgreSQL provisioning that the portal was built after, walked in a browser from an empty portal.
+
+Its parts A (add the database), B (write the queries), C (map, switch on, import) and its report, with its own example:
+the database APPSDB and its table USERS, on a real server, with the portal's real processes.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from provisioning.models import User
+from tests.browser.conftest import PASSWORD, Look
+from tests.fixtures.databases import login_of, postgres_database
+from tests.fixtures.directories import TEMPLATES, AppsDb, make_appsdb
+from tests.fixtures.portal import Portal, wait_until
+from tests.servers import Server
+
+PEOPLE = (
+    ("alovelace", "Ada", "Lovelace", "ada@example.org"),
+    ("bsmith", "Björn", "Smith", "bjoern@example.org"),
+    ("cnguyen", "Chí", "Nguyễn", "chi@example.org"),
+)
+CREATE = (
+    "INSERT INTO USERS (USERNAME, PASSWORD, FIRSTNAME, LASTNAME, EMAIL_ADDRESS) VALUES "
+    "('##USERNAME##', 'defaultPassword123#', '##FIRSTNAME##', '##LASTNAME##', '##EMAIL_ADDRESS##')"
+)
+QUERIES = [(operation.value, CREATE if operation == "create" else sql) for operation, sql in TEMPLATES]
+
+
+@pytest.fixture
+def named_appsdb(postgres: Server) -> Iterator[AppsDb]:
+    """The example database under its own name, with three people in it."""
+    database = make_appsdb(postgres_database(postgres, "APPSDB"))
+    for username, *names in PEOPLE:
+        database.add(username, *names)
+    yield database
+    database.connection.close()
+    with psycopg.connect(**{**login_of(database), "dbname": "postgres"}, autocommit=True) as connection:
+        connection.execute('DROP DATABASE "APPSDB" WITH (FORCE)')
+
+
+class Walk:
+    """One person's way through the portal."""
+
+    def __init__(self, page: Page, look: Look) -> None:
+        self.page = page
+        self.look = look
+
+    def sidebar(self, title: str) -> None:
+        """Follow an entry of the sidebar."""
+        self.page.locator("#nav-sidebar").get_by_role("link", name=re.compile(rf"{title}$")).click()
+
+    def tab(self, title: str) -> None:
+        """Open a tab of the directory's page and wait until it is drawn again."""
+        self.page.get_by_role("tab", name=title).click()
+        self.page.wait_for_load_state("networkidle")
+
+    def button(self, name: str, within: Locator | None = None) -> None:
+        """Press a button; its name may have an icon beside it."""
+        words = re.compile(rf"{name}( [a-z_]+)?$")
+        (within or self.page).get_by_role("button", name=words).click()
+
+    def says(self, words: str) -> None:
+        """Wait until the page shows the words."""
+        expect(self.page.get_by_text(words).first).to_be_visible()
+
+    def operation(self, name: str) -> Locator:
+        """Return the panel of one operation's queries."""
+        return self.page.locator(f"[data-operation={name}]")
+
+    def write(self, operation: str, sql: str) -> None:
+        """Add a statement to an operation."""
+        panel = self.operation(operation)
+        self.button("Add statement", panel)
+        panel.locator("textarea").last.fill(sql)
+
+
+@pytest.fixture
+def walk(portal: Portal, open_page: Callable[..., Page], it_person: User, look: Look) -> Walk:
+    """A signed-in person on the start page of an empty portal that runs."""
+    portal.worker("--pool=threads")
+    portal.web()
+    page = open_page(portal.url)
+    walk = Walk(page, look)
+    page.goto("/")
+    look(page, "login")
+    page.get_by_label("User name").fill(it_person.username)
+    page.get_by_label("Password").fill(PASSWORD)
+    walk.button("Log in")
+    walk.says("First steps")
+    look(page, "start")
+    return walk
+
+
+def test_the_guide_on_postgresql(walk: Walk, named_appsdb: AppsDb) -> None:
+    """Every part of the guide, in its order."""
+    add_the_database(walk, named_appsdb)
+    write_the_queries(walk)
+    make_it_the_default(walk)
+    map_and_switch_on(walk)
+    import_users(walk)
+    users_flow_out(walk, named_appsdb)
+    look_at_the_report(walk)
+
+
+def add_the_database(walk: Walk, appsdb: AppsDb) -> None:
+    """Part A: the connection from a JDBC address, tested before it is saved."""
+    page, settings = walk.page, appsdb.settings
+    page.get_by_role("link", name="1. Add a directory").click()
+    walk.look(page, "kinds")
+    page.get_by_role("link", name="PostgreSQL").click()
+    walk.look(page, "connection-empty")
+    page.locator("#id_paste_url").fill(f"jdbc:postgresql:@{settings['host']}:{settings['port']}/APPSDB")
+    walk.button("Fill in")
+    walk.says("Filled in from the URL.")
+    expect(page.get_by_label("Host")).to_have_value(settings["host"])
+    expect(page.get_by_label("Database")).to_have_value("APPSDB")
+    page.locator("[name=name]").fill("APPSDB")
+    page.locator("[name=connection-user]").fill(settings["user"])
+    page.locator("[name=connection-password]").fill("not the password")
+    page.locator("[name=connection-user_table]").fill("USERS")
+    page.locator("[name=connection-username_column]").fill("USERNAME")
+    page.locator("[name=connection-password_column]").fill("PASSWORD")
+    walk.button("Test connection")
+    walk.says("The connection does not work yet.")
+    walk.look(page, "connection-wrong-password")
+    page.locator("[name=connection-password]").fill(settings["password"])
+    walk.button("Test connection")
+    walk.says("The connection works.")
+    walk.look(page, "connection-works")
+    walk.button("Save")
+    walk.says("APPSDB is saved. Next: write its query templates.")
+
+
+def write_the_queries(walk: Walk) -> None:
+    """Part B: all queries in the guide's notation; a mistake is named, and mended."""
+    page = walk.page
+    walk.look(page, "templates-empty")
+    for operation, sql in QUERIES:
+        walk.write(operation, sql)
+    delete = walk.operation("delete").locator("textarea")
+    delete.fill("DELETE FROM USERS WHERE USERNAM='##USRNAME##'")
+    walk.button("Save")
+    walk.says("Nothing was saved yet")
+    walk.look(page, "templates-error")
+    expect(walk.operation("delete")).to_contain_text("USERNAME")
+    delete.fill("DELETE FROM USERS WHERE USERNAME='##USERNAME##'")
+    page.locator("#id_try_user").press_sequentially("gra")
+    page.locator("#try-box .rcd-people button").click()
+    walk.button("Run and roll back")
+    walk.says("run and rolled back: nothing was changed.")
+    walk.look(page, "templates-tried")
+    walk.button("Save")
+    walk.says("Saved.")
+    walk.look(page, "templates-saved")
+
+
+def make_it_the_default(walk: Walk) -> None:
+    """Part C, step 1: from the list."""
+    page = walk.page
+    walk.sidebar("Directories")
+    walk.look(page, "directories")
+    walk.button("Actions for APPSDB")
+    walk.look(page, "directories-menu")
+    page.get_by_role("menuitem", name="Make default").click()
+    walk.says("APPSDB is")
+    walk.look(page, "directories-default")
+
+
+def map_and_switch_on(walk: Walk) -> None:
+    """Part C, steps 2 to 5: three columns to default profile attributes, the features, and the words of success."""
+    page = walk.page
+    page.get_by_role("link", name="APPSDB").first.click()
+    walk.tab("Attribute mapping")
+    rows = page.locator("#mapping-rows .rcd-mapping-row")
+    expect(rows).to_have_count(3)
+    walk.look(page, "mapping-empty")
+    for row, label in enumerate(("First name", "Last name", "E-mail")):
+        rows.nth(row).locator("[name=mapping_profile]").select_option(label=label)
+    walk.button("Show sample")
+    walk.says("In: alovelace from the directory")
+    walk.look(page, "mapping-sample")
+    walk.tab("Features & schedule")
+    walk.look(page, "features-off")
+    for feature in ("Import users", "Create users", "Update users", "Deactivate users", "Delete users"):
+        page.get_by_label(feature, exact=True).check()
+    page.get_by_label("When a user is deactivated").select_option("delete")
+    page.get_by_label("When a user is deleted").select_option("delete")
+    walk.button("Save")
+    walk.says("Saved.")
+    walk.look(page, "features-saved")
+
+
+def import_users(walk: Walk) -> None:
+    """Part C, step 6: look at the plan, import, and find the people in the list."""
+    page = walk.page
+    walk.sidebar("Import users")
+    walk.look(page, "import")
+    walk.button("Preview")
+    walk.says("This is what an import would do")
+    walk.look(page, "import-preview")
+    walk.sidebar("Import users")
+    walk.button("Import")
+    walk.says("Users imported successfully")
+    walk.look(page, "import-done")
+    walk.sidebar("Imports")
+    walk.look(page, "imports")
+    walk.sidebar("Users")
+    for username, first, last, email in PEOPLE:
+        row = page.locator("#result_list tr", has_text=username)
+        expect(row).to_contain_text(f"{first} {last}")
+        expect(row).to_contain_text(email)
+    walk.look(page, "users")
+
+
+def users_flow_out(walk: Walk, appsdb: AppsDb) -> None:
+    """Each change in the portal is a change of the row."""
+    page = walk.page
+    page.get_by_role("link", name="Add user").first.click()
+    page.locator("[name=username]").fill("dkim")
+    page.locator("[name=first_name]").fill("Dae")
+    page.locator("[name=last_name]").fill("Kim")
+    page.locator("[name=email]").fill("dae@example.org")
+    walk.look(page, "user-add")
+    walk.button("Save and continue editing")
+    wait_until(lambda: appsdb.people().get("dkim") == ("Dae", "Kim", "dae@example.org"), 10, "the new row")
+    assert appsdb.rows("SELECT PASSWORD FROM USERS WHERE USERNAME = 'dkim'") == [("defaultPassword123#",)]
+    walk.look(page, "user")
+    page.locator("[name=last_name]").fill("Kim-O'Hara")
+    walk.button("Save and continue editing")
+    wait_until(lambda: appsdb.people()["dkim"][1] == "Kim-O'Hara", 10, "the changed row")
+    page.locator("[name=is_active]").uncheck()
+    walk.button("Save and continue editing")
+    wait_until(lambda: "dkim" not in appsdb.people(), 10, "the deactivated user's row to go")
+    walk.look(page, "user-inactive")
+    walk.sidebar("Users")
+    page.get_by_role("link", name="bsmith").first.click()
+    page.get_by_role("link", name="Delete").first.click()
+    walk.look(page, "user-delete")
+    walk.button("Delete user")
+    wait_until(lambda: "bsmith" not in appsdb.people(), 10, "the deleted user's row to go")
+    assert set(appsdb.people()) == {"alovelace", "cnguyen"}
+    walk.look(page, "users-after-delete")
+
+
+def look_at_the_report(walk: Walk) -> None:
+    """The report: the newest first, then by end user, application and time span."""
+    page = walk.page
+    walk.sidebar("Provisioning report")
+    lines = page.locator(".rc-table tbody tr")
+    walk.look(page, "report")
+    walk.button("Search")
+    expect(lines.first).to_contain_text("bsmith")
+    page.get_by_label("End-user identifier").fill("dkim")
+    page.get_by_label("Application name").select_option("APPSDB")
+    page.get_by_label("Time span").select_option("Last hour")
+    walk.button("Search")
+    expect(lines).to_have_count(3)
+    walk.look(page, "report-filtered")
+    walk.sidebar("Start")
+    walk.look(page, "start-after")
+    walk.sidebar("Operations")
+    walk.look(page, "operations")
