@@ -12,7 +12,7 @@ from directories.connectors import _reach
 from directories.connectors._codes import Cause
 from directories.connectors._engine import new_engine
 from directories.connectors._session import DRIVER_ERRORS, Session
-from directories.connectors._settings import SqlSettings, UserTable
+from directories.connectors._settings import TLS_KINDS, SqlSettings, UserTable
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
 from directories.query_templates import TemplateError, column_name, nearest, sql_of, table_name
 
@@ -31,7 +31,8 @@ def diagnose(
     settings: SqlSettings, users: UserTable, dialect: str, templates: Mapping[str, Sequence[str]]
 ) -> ConnectionTest:
     """Try one part after another on a connection of its own; stop at the first that fails."""
-    names = _FILE_STEPS if settings.kind == "sqlite" else _SERVER_STEPS
+    names: tuple[str, ...] = _FILE_STEPS if settings.kind == "sqlite" else _SERVER_STEPS
+    names = names if settings.kind in TLS_KINDS else tuple(name for name in names if name != _reach.TLS)
     steps = _file(settings) if settings.kind == "sqlite" else _reach.reach(settings)
     found = ConnectionTest(steps)
     if found.ok:
@@ -104,8 +105,9 @@ def _accepted(settings: SqlSettings) -> list[ConnectionStep]:
         "require": "On; the server's certificate is not checked.",
         "verify-full": "On; the server's certificate and name are right.",
     }
+    tls = [ConnectionStep(_reach.TLS, True, words[settings.tls_mode])] if settings.kind in TLS_KINDS else []
     return [
-        ConnectionStep(_reach.TLS, True, words[settings.tls_mode]),
+        *tls,
         ConnectionStep(LOGIN, True, f"Logged in as {settings.user}."),
         ConnectionStep(DATABASE, True, f"The database {settings.database} is open."),
     ]
@@ -113,10 +115,10 @@ def _accepted(settings: SqlSettings) -> list[ConnectionStep]:
 
 def _refused(settings: SqlSettings, error: ConnectorError) -> list[ConnectionStep]:
     """Return the steps up to the one at which the server refused the connection."""
-    tls, login = _accepted(settings)[:2] if settings.kind != "sqlite" else (None, None)
-    if settings.kind == "sqlite" or tls is None or login is None:
+    if settings.kind == "sqlite":
         return [ConnectionStep(DATABASE, False, "This file is not a SQLite database, or another program locks it.")]
     code = error.code
+    *tls, login, _ = _accepted(settings)
     if settings.tls_mode == "disable" and code != Cause.NO_DATABASE and _opens(replace(settings, tls_mode="require")):
         message = "The server takes only encrypted connections. Choose TLS on."
         return [ConnectionStep(_reach.TLS, False, message)]
@@ -124,11 +126,11 @@ def _refused(settings: SqlSettings, error: ConnectorError) -> list[ConnectionSte
         return [ConnectionStep(_reach.TLS, False, _tls_words(settings))]
     if code == Cause.NO_DATABASE or (settings.kind == "postgresql" and _opens(replace(settings, database="postgres"))):
         message = f"There is no database {settings.database}, or {settings.user} may not open it. Capitals matter."
-        return [tls, login, ConnectionStep(DATABASE, False, message)]
-    if code in {Cause.LOGIN, Cause.CONNECTION} or settings.kind not in {"postgresql", "mysql", "mariadb"}:
+        return [*tls, login, ConnectionStep(DATABASE, False, message)]
+    if code in {Cause.LOGIN, Cause.CONNECTION} or settings.kind not in TLS_KINDS:
         message = f"The server refused {settings.user or 'an empty user name'}. Check user and password, and that the "
-        return [tls, ConnectionStep(LOGIN, False, message + "server lets this user in from the portal's address.")]
-    return [tls, ConnectionStep(LOGIN, False, error.message)]
+        return [*tls, ConnectionStep(LOGIN, False, message + "server lets this user in from the portal's address.")]
+    return [*tls, ConnectionStep(LOGIN, False, error.message)]
 
 
 def _tls_words(settings: SqlSettings) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from directories.connectors._codes import Cause, cause_of
@@ -57,8 +57,10 @@ def translate(error: Exception, kind: str) -> ConnectorError:
         return _unavailable(Cause.CONNECTION)
     if isinstance(error, UnicodeDecodeError):
         return ConnectorError("The database sent text that is not in its declared encoding.", code="encoding")
-    if isinstance(error, SQLAlchemyError | OSError):
-        return _error(cause_of(error, kind), error, kind)
+    if isinstance(error, UnicodeEncodeError):
+        return ConnectorError("A value holds half of a character. Correct it in the portal.", code="encoding")
+    if isinstance(error, ImportError):
+        return ConnectorError(f"The driver is not installed. Install Rollcall with the extra {kind}.", code="driver")
     return _error(cause_of(error, kind), error, kind)
 
 

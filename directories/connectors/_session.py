@@ -20,7 +20,7 @@ from directories.connectors.base import ConnectorError, Unavailable
 from directories.query_templates import Bound
 
 Row = Sequence[Any]
-DRIVER_ERRORS = (SQLAlchemyError, psycopg.Error, pymysql.MySQLError, OSError, UnicodeError)
+DRIVER_ERRORS = (SQLAlchemyError, psycopg.Error, pymysql.MySQLError, OSError, UnicodeError, ImportError)
 _PLAIN = {str, int, float, bool, Decimal, dt.date, dt.datetime, type(None)}
 
 

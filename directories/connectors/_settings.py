@@ -12,6 +12,7 @@ TLS_MODES = (
     ("require", "On, without checking the server's certificate"),
     ("verify-full", "On, with the server's certificate and name checked"),
 )
+TLS_KINDS = frozenset({"postgresql", "mysql", "mariadb"})
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 30
 POOL_SIZE = 5
@@ -48,19 +49,24 @@ def _tables() -> tuple[ConnectorField, ...]:
     )
 
 
+_TLS_FIELDS = (
+    ConnectorField("tls_mode", "TLS", FieldType.CHOICE, default="require", choices=TLS_MODES),
+    ConnectorField(
+        *("ca", "Certificate authority (PEM)", FieldType.TEXTAREA, False, None),
+        "Only when the server's certificate is not signed by a public authority.",
+    ),
+)
+
+
 def network_fields(kind: str) -> tuple[ConnectorField, ...]:
-    """Return the form of a database server."""
+    """Return the form of a database server; TLS only where this portal sets it up itself."""
     return (
         ConnectorField("host", "Host", required=True),
         ConnectorField("port", "Port", FieldType.INTEGER, default=PORTS[kind], minimum=1, maximum=65535),
         ConnectorField("database", "Database", required=True),
         ConnectorField("user", "User", required=True),
         ConnectorField("password", "Password", FieldType.SECRET),
-        ConnectorField("tls_mode", "TLS", FieldType.CHOICE, default="require", choices=TLS_MODES),
-        ConnectorField(
-            *("ca", "Certificate authority (PEM)", FieldType.TEXTAREA, False, None),
-            "Only when the server's certificate is not signed by a public authority.",
-        ),
+        *(_TLS_FIELDS if kind in TLS_KINDS else ()),
         *_tables(),
         *_limits(),
     )

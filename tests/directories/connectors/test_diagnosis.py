@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from directories.connectors.base import ConnectionTest
+from directories.connectors.base import ConnectionTest, ConnectorError
 from tests.directories.connectors.sql_subject import SqlSubject
 from tests.servers import free_port
 
@@ -46,6 +46,22 @@ def test_all_is_well(server_sql: SqlSubject) -> None:
     assert found.version[0].isdigit()
     assert 0 < (found.latency_ms or 0) < 5000
     assert [name.upper() for name in found.attributes][:3] == ["USERNAME", "PASSWORD", "FIRSTNAME"]
+
+
+def test_the_kind_mysql_speaks_to_either_server(mariadb_sql: SqlSubject) -> None:
+    mariadb_sql.database.kind = "mysql"
+    with mariadb_sql.open() as connector:
+        assert connector.test().ok
+        assert list(connector.accounts())[-1].last
+
+
+@pytest.mark.parametrize("kind", ["mssql", "oracle"])
+def test_an_extra_that_is_not_installed_is_named(pg: SqlSubject, kind: str) -> None:
+    pg.database.kind = kind
+    name, words = failed(tried(pg))
+    assert (name, words) == ("Login", f"The driver is not installed. Install Rollcall with the extra {kind}.")
+    with pg.open() as connector, pytest.raises(ConnectorError, match=f"extra {kind}"):
+        connector.count()
 
 
 def test_text_from_a_form_will_do(server_sql: SqlSubject) -> None:

@@ -102,6 +102,16 @@ def test_memory_does_not_grow_with_the_number_of_accounts(sql: SqlSubject) -> No
     assert peak < 4_000_000
 
 
+def test_per_cent_signs_of_the_admin_reach_the_database(sql: SqlSubject) -> None:
+    sql.database.execute("INSERT INTO USERS (USERNAME, FIRSTNAME) VALUES ('ann', '5%')")
+    case = "SELECT CASE WHEN FIRSTNAME LIKE '5%' THEN '100%' ELSE 'no' END AS FOUND FROM USERS"
+    templates = {"import": [f"{case} {WHERE}", f"{case.replace('FOUND', 'AGAIN')} {WHERE} AND FIRSTNAME <> '%'"]}
+    with sql.open(templates=templates) as connector:
+        (page,) = connector.accounts()
+
+    assert page.accounts[0].attributes == {"FOUND": "100%", "AGAIN": "100%"}
+
+
 def test_rows_without_a_name_are_problems_and_the_rest_goes_on(sql: SqlSubject) -> None:
     sql.database.execute("CREATE TABLE LOOSE (LOGIN VARCHAR(20), FIRSTNAME VARCHAR(20))")
     for login in ("ann", None, "  ", "bob"):
