@@ -8,7 +8,7 @@ from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, Permission
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from config.models import Role
 from provisioning.roles import ABOUT, ROLES, codenames
@@ -34,7 +34,7 @@ class RightsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
             rights.filter(content_type__app_label__in={app for app, _ in asked}).order_by("content_type", "pk"),
             label="Rights",
             required=False,
-            widget=UnfoldAdminCheckboxSelectMultiple,
+            widget=UnfoldAdminCheckboxSelectMultipleWidget,
         )
 
     def label_from_instance(self, obj: Any) -> str:

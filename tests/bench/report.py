@@ -1,0 +1,119 @@
+"""``python -m tests.bench.report [LINES]``: how long the provisioning report searches in ten million lines.
+
+It fills the event table with skewed lines (one application wrote nothing for two years, some operations are rare, some
+combinations never happened), asks for a page of every combination of filters, and keeps the slowest of each kind in
+``docs/benchmarks.md``.
+"""
+
+import datetime as dt
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import django
+from django.db import connection
+from django.utils import timezone
+
+from tests.bench.__main__ import ROOT, TABLE, stage
+
+PAGE = 50
+FILL = """
+INSERT INTO reports_event (at, identifier, identifier_key, application, direction, operation, result, message, changes,
+                           actor, user_id, account_id, run_id)
+SELECT now() - interval '2 years' * (1 - line::float / %(lines)s), name, name,
+       CASE WHEN old THEN 'Legacy HR' WHEN line %% 10 < 5 THEN 'App 0' ELSE 'App ' || line %% 30 END,
+       CASE WHEN line %% 2 = 0 THEN 'out' ELSE 'in' END,
+       CASE WHEN old THEN 'create' WHEN line %% 1000 = 7 THEN 'delete' WHEN line %% 100000 = 9 THEN 'link'
+            WHEN line %% 100 = 8 THEN 'disable' WHEN line %% 7 = 0 THEN 'create' ELSE 'update' END,
+       CASE WHEN line %% 50 = 0 THEN 'failed' WHEN line %% 1000 = 3 THEN 'waiting' WHEN line %% 77 = 0 THEN 'skipped'
+            ELSE 'success' END,
+       'Updated ' || name || ' in App: first name, e-mail.', '{"email": ["a@example.org", "b@example.org"]}', 'sweep',
+       person, person * 2, CASE WHEN line %% 2 = 1 THEN line / 100000 END
+FROM (SELECT line, person, line < %(lines)s / 10 AND line %% 3 = 0 AS old, 'user' || person || '.smith' AS name
+      FROM (SELECT line, (hashint8(line) & 2147483647) %% 200000 AS person FROM generate_series(1, %(lines)s) line) a) b
+"""
+
+
+def fill(lines: int) -> None:
+    """Write the lines, with the indexes made afterwards, as fast as the server can."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'reports_event'")
+        indexes = [(name, sql) for name, sql in cursor.fetchall() if not name.endswith("_pkey")]
+        for name, _ in indexes:
+            cursor.execute(f"DROP INDEX {name}")
+        cursor.execute(FILL, {"lines": lines})
+        for _, sql in indexes:
+            cursor.execute(sql)
+        cursor.execute("VACUUM ANALYZE reports_event")
+
+
+def timings() -> Iterator[tuple[str, float]]:
+    """Yield (kind of search, milliseconds) for every combination of filters."""
+    from reports.search import Criteria, page
+
+    now = timezone.now()
+    spans = [(None, None), (now - dt.timedelta(hours=1), None), (now - dt.timedelta(400), now - dt.timedelta(365))]
+    names = ["", "user1234.smith", "USER77", "user12", "user", "nobody"]
+    applications, operations = (
+        ["", "App 0", "App 7", "Legacy HR", "Nowhere"],
+        ["", "update", "delete", "link", "settings"],
+    )
+    kinds = product(applications, operations, ["", "success", "failed", "waiting"])
+    for name, (application, operation, result), (start, end) in product(names, kinds, spans):
+        criteria = Criteria(name, application, operation, result, start=start, end=end)
+        before = time.perf_counter()
+        page(criteria, PAGE)
+        milliseconds = (time.perf_counter() - before) * 1000
+        parts = ["name" if name else "", "application" if application else "", "kind" if operation or result else ""]
+        yield ", ".join(filter(None, parts)) or "no filter", milliseconds
+
+
+def measure(lines: int) -> str:
+    """Return the table in Markdown."""
+    fill(lines)
+    found: dict[str, list[float]] = {}
+    for kind, milliseconds in timings():
+        found.setdefault(kind, []).append(milliseconds)
+    rows = [
+        f"| {kind} | {len(times)} | {sorted(times)[len(times) // 2]:.0f} ms | {max(times):.0f} ms |"
+        for kind, times in found.items()
+    ]
+    return "\n".join(["| Searched by | Searches | Median | Slowest |", "| --- | --- | --- | --- |", *rows])
+
+
+def keep(lines: int, text: str) -> None:
+    """Put the table into the document, in place of an older one of this size."""
+    command = f"python -m tests.bench.report {lines}"
+    begin, end = f"<!-- {command} -->", f"<!-- end of {command} -->"
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    words = f"A page of {PAGE} of {lines:,} report lines, with and without a time span; {machine}."
+    block = f"{begin}\n\n## `{command}`\n\n{words}\n\n{text}\n\n{end}\n"
+    old = TABLE.read_text()
+    before, known, after = old.partition(begin)
+    TABLE.write_text(before + block + after.partition(end + "\n")[2] if known else f"{old}\n{block}")
+
+
+def main() -> None:
+    """Start a server and measure in a process that knows it."""
+    lines = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
+    if "ROLLCALL_REPORT_BENCH" in os.environ:
+        django.setup()
+        Path(os.environ["ROLLCALL_REPORT_BENCH"]).write_text(measure(lines))
+        return
+    with stage() as (_, variables):
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], env=variables, cwd=ROOT, check=True)
+        answer = Path(variables["ROLLCALL_VAR_DIR"]) / "report-bench.md"
+        command = [sys.executable, "-m", "tests.bench.report", str(lines)]
+        subprocess.run(command, env={**variables, "ROLLCALL_REPORT_BENCH": str(answer)}, cwd=ROOT, check=True)
+        text = answer.read_text()
+    print(text)
+    keep(lines, text)
+
+
+if __name__ == "__main__":
+    main()
