@@ -157,5 +157,12 @@ class KeyValueField(forms.Field):
         return before != [(key.strip(), text.strip()) for key, text in data or [] if key.strip() or text.strip()]
 
 
+def shown(value: Any) -> str:
+    """Return a stored value of a custom profile attribute for a page that only shows it."""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return "–" if value in (None, "") else str(value)
+
+
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

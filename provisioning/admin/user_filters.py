@@ -1,4 +1,4 @@
-"""The filters of the users list. Each is answered from an index at any size (see ``user_list_plan`` in the tests)."""
+"""The filters of the users list. PostgreSQL answers each from an index (the tests look at the plans)."""
 
 from typing import Any
 

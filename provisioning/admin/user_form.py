@@ -59,9 +59,9 @@ class UserForm(forms.ModelForm[User]):
                 self.initial.setdefault(name, value)
                 offer_stored(field, value)
         if "groups" in self.fields:
-            self.fields["groups"].widget = UnfoldAdminCheckboxSelectMultipleWidget(
-                choices=self.fields["groups"].choices
-            )
+            roles = cast(Any, self.fields["groups"])
+            roles.widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=roles.choices)
+            roles.help_text = self.Meta.help_texts["groups"]
         if "custom_attributes" in self.fields:
             self.fields["custom_attributes"].initial = self.instance.custom_attributes
 
@@ -100,4 +100,6 @@ class UserForm(forms.ModelForm[User]):
 def form_for(definitions: list[AttributeDefinition]) -> type[UserForm]:
     """Return the form class with a field for each definition."""
     fields = {PREFIX + definition.name: field_for(definition) for definition in definitions}
-    return type("UserForm", (UserForm,), {**fields, "definitions": definitions})
+    labels = UserForm.Meta.labels | {name: field.label for name, field in fields.items()}  # of the read-only page
+    meta = type("Meta", (UserForm.Meta,), {"labels": labels})
+    return type("UserForm", (UserForm,), {**fields, "definitions": definitions, "Meta": meta})

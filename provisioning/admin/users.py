@@ -1,148 +1,60 @@
 """The users list and the user page."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Prefetch, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm
 
 from provisioning import roll
-from provisioning.admin import protection, user_filters, user_search
-from provisioning.admin.fields import PREFIX
+from provisioning.admin import protection
+from provisioning.admin.fields import PREFIX, shown
 from provisioning.admin.user_accounts import AccountsPanel
 from provisioning.admin.user_actions import UserActions
 from provisioning.admin.user_files import UserFiles
 from provisioning.admin.user_form import UserForm, form_for
-from provisioning.models import Account, AttributeDefinition, User
-from provisioning.models.accounts import AccountState, LastResult
-from reports.paging import CappedPaginator
+from provisioning.admin.user_list import UserList, definitions
+from provisioning.models import User
 
 Fieldsets = list[tuple[str, Any]]
 TAB = {"classes": ["tab"]}
-LISTED = (
-    *("id", "username", "username_key", "email", "first_name", "last_name", "display_name", "department", "title"),
-    *("is_active", "is_staff", "provisioned"),
-)
-COLOURS = {"Active": "success", "Inactive": "danger"}
-
-
-class PasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
-    """Sets a portal password; only superusers get to see it."""
 
 
 @admin.register(User)
-class UserAdmin(UserFiles, UserActions, AccountsPanel, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(UserList, UserFiles, UserActions, AccountsPanel, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     """Everybody on the roll."""
 
     form = add_form = UserForm
-    change_password_form = PasswordForm
+    change_password_form = AdminPasswordChangeForm
     add_form_template = None
-    paginator = CappedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER  # each would count the table
-    list_per_page = 50
-    list_display = ("name", "user_name", "address", "department", "title", "state", "in_directories")
-    list_display_links = ("name", "user_name")
-    sortable_by = ("name", "user_name", "address")
-    list_filter_submit = True
-    ordering = ("username_key",)
-    search_fields = ("username_key",)  # turns the box on; see get_search_results
-    search_help_text = user_search.HELP
     autocomplete_fields = ("manager",)
     filter_horizontal = ()
     warn_unsaved_form = True
 
-    # --- the list ----------------------------------------------------------------------------------------------------
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """Read whole users: the list and the autocomplete narrow it down themselves."""
-        return User.objects.order_by("username_key")
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Call the page by what it shows."""
-        return super().changelist_view(request, {"title": "Users", **(extra_context or {})})
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Read only what the list shows, and the accounts of the page in one query."""
-        changelist = super().get_changelist_instance(request)
-        accounts = Account.objects.select_related("directory").only(
-            "user_id", "state", "last_result", "directory__name"
-        )
-        shown = changelist.result_list
-        if isinstance(shown, QuerySet):
-            changelist.result_list = shown.only(*LISTED).prefetch_related(
-                Prefetch("accounts", accounts.order_by("directory__name"), to_attr="listed_accounts")
-            )
-        return changelist
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
-    ) -> tuple[QuerySet[User], bool]:
-        """Search by beginnings; no row comes twice."""
-        return user_search.search(queryset, search_term), False
-
-    def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        """Add a filter for each custom profile attribute."""
-        fixed = [
-            user_filters.StateFilter,
-            user_filters.DirectoryFilter,
-            user_filters.AccountFilter,
-            user_filters.DepartmentFilter,
-            user_filters.GroupFilter,
-        ]
-        if not hasattr(request, "_attribute_filters"):
-            request._attribute_filters = [  # type: ignore[attr-defined]
-                user_filters.attribute_filter(definition) for definition in _definitions(request)
-            ]
-        return [*fixed, *request._attribute_filters]  # type: ignore[attr-defined]
-
-    @display(description="Name", ordering="last_name_key")  # type: ignore[untyped-decorator]
-    def name(self, user: User) -> str:
-        """Return the name as people say it."""
-        return user.get_full_name()
-
-    @display(description="User name", ordering="username_key")  # type: ignore[untyped-decorator]
-    def user_name(self, user: User) -> str:
-        """Return the user name; it sorts by its folded copy, which is indexed."""
-        return user.username
-
-    @display(description="E-mail", ordering="email_key")  # type: ignore[untyped-decorator]
-    def address(self, user: User) -> str:
-        """Return the address; it sorts in the same way."""
-        return user.email
-
-    @display(description="State", label=COLOURS)  # type: ignore[untyped-decorator]
-    def state(self, user: User) -> str:
-        """Return active or not."""
-        return "Active" if user.is_active else "Inactive"
-
-    @display(description="Directories")  # type: ignore[untyped-decorator]
-    def in_directories(self, user: User) -> str | SafeString:
-        """Name the directories of the user, with what is wrong there."""
-        words = [_account_words(account) for account in cast(Any, user).listed_accounts]
-        return format_html("<br>".join(["{}"] * len(words)), *words) if words else "–"
-
-    # --- the page ----------------------------------------------------------------------------------------------------
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
+        """Give the user its custom profile attributes by the names of their form fields, for the read-only page."""
+        user: User | None = super().get_object(request, object_id, from_field)
+        for definition in definitions(request) if user else ():
+            setattr(user, PREFIX + definition.name, shown(user.custom_profile.get(definition.name)))  # type: ignore[union-attr]
+        return user
 
     def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
         """Add the fields of the custom profile attributes."""
-        kwargs["form"] = form_for(_definitions(request))
+        kwargs["form"] = form_for(definitions(request))
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Put what a new user needs first; everything else has its tab."""
-        definitions = _definitions(request)
-        attributes = [PREFIX + definition.name for definition in definitions if obj or not definition.required]
-        needed = [PREFIX + definition.name for definition in definitions if not obj and definition.required]
+        custom = definitions(request)
+        attributes = [PREFIX + definition.name for definition in custom if obj or not definition.required]
+        needed = [PREFIX + definition.name for definition in custom if not obj and definition.required]
         tabs: Fieldsets = [
             ("Profile", {"fields": self._profile(obj, needed)}),
             ("Work", {"fields": self._work(obj)}),
@@ -153,7 +65,8 @@ class UserAdmin(UserFiles, UserActions, AccountsPanel, DjangoUserAdmin, ModelAdm
         if obj:
             tabs.append(("Accounts", {"fields": ["provisioned", "accounts_panel"]}))
         if obj or protection.is_superuser(request.user):
-            rights = ["is_staff", "is_superuser", "groups"] + (["portal_password", "last_login"] if obj else [])
+            password = "portal_password" if protection.is_superuser(request.user) else "has_password"
+            rights = ["is_staff", "is_superuser", "groups", *([password, "last_login"] if obj else [])]
             tabs.append(("Sign-in & roles", {"fields": rights}))
         return [(title, {**options, **TAB}) for title, options in tabs]
 
@@ -172,7 +85,7 @@ class UserAdmin(UserFiles, UserActions, AccountsPanel, DjangoUserAdmin, ModelAdm
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Never let a user name change, nor rights by anyone but a superuser."""
-        fields = ["accounts_panel", "portal_password", "last_login", "created_at", "updated_at"]
+        fields = ["accounts_panel", "portal_password", "has_password", "last_login", "created_at", "updated_at"]
         if obj:
             fields.append("username")
         if not protection.is_superuser(request.user):
@@ -209,10 +122,14 @@ class UserAdmin(UserFiles, UserActions, AccountsPanel, DjangoUserAdmin, ModelAdm
         return super(DjangoUserAdmin, self).response_add(request, obj, post_url_continue)
 
     @admin.display(description="Portal password")
-    def portal_password(self, user: User) -> str | SafeString:
-        """Say whether the user can sign in, with the link that only superusers can follow."""
-        words = "Set" if user.has_usable_password() else "None: this person cannot sign in to the portal"
-        return format_html('{} · <a class="text-link" href="../password/">Set a password</a> (superusers)', words)
+    def has_password(self, user: User) -> str:
+        """Say whether the user could sign in."""
+        return "Set" if user.has_usable_password() else "None"
+
+    @admin.display(description="Portal password")
+    def portal_password(self, user: User) -> SafeString:
+        """The same with the link that only superusers can follow."""
+        return format_html('{} · <a class="text-link" href="../password/">Set it</a>', self.has_password(user))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Let only superusers set passwords: a password set today is a way in once its owner becomes staff."""
@@ -224,20 +141,3 @@ class UserAdmin(UserFiles, UserActions, AccountsPanel, DjangoUserAdmin, ModelAdm
             if user:
                 roll.password_set(user, request.user.get_username())
         return response
-
-
-def _definitions(request: HttpRequest) -> list[AttributeDefinition]:
-    """Return the custom profile attributes, read once a request."""
-    if not hasattr(request, "_attribute_definitions"):
-        request._attribute_definitions = list(AttributeDefinition.objects.all())  # type: ignore[attr-defined]
-    return request._attribute_definitions  # type: ignore[attr-defined, no-any-return]
-
-
-def _account_words(account: Account) -> str:
-    if account.last_result == LastResult.PARKED:
-        return f"{account.directory.name}: needs attention"
-    return (
-        account.directory.name
-        if account.state == AccountState.ACTIVE
-        else f"{account.directory.name}: {account.get_state_display().lower()}"
-    )

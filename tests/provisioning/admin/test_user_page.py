@@ -109,6 +109,17 @@ def test_custom_profile_attributes_keep_their_types(it_staff) -> None:
     assert '<option value="no" selected' in page
 
 
+def test_helpdesk_reads_every_attribute(client_of) -> None:
+    roll.definition("badge", label="Badge number")
+    roll.definition("remote", "boolean")
+    user = roll.person("anna", custom_profile={"badge": "<b>B-77</b>", "remote": True}, custom_attributes={"k": "v-9"})
+    page = roll.words(client_of("Helpdesk").get(change(user)))
+    assert "Badge number" in page
+    assert "&lt;b&gt;B-77&lt;/b&gt;" in page
+    assert "v-9" in page
+    assert "../password/" not in page
+
+
 def test_a_required_attribute_is_asked_for_first(it_staff) -> None:
     roll.definition("badge", label="Badge number", required=True)
     assert "attribute_badge" in errors(it_staff.post(ADD, roll.form(username="anna")))
