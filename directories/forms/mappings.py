@@ -52,7 +52,7 @@ class MappingRow(forms.Form):
                 field.widget.choices = field.choices
         self.fields["mapping_expression"].widget.attrs |= {"class": _mono(self, "mapping_expression")}
         self.fields["mapping_attribute"].widget.attrs |= {"class": _mono(self, "mapping_attribute")}
-        self.fields["mapping_expression"].widget.attrs["placeholder"] = "{{ value | lower }}"
+        self.fields["mapping_expression"].widget.attrs["placeholder"] = "optional"
         self.fields["mapping_custom"].widget.attrs["placeholder"] = "any name"
 
     @property
