@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from directories import config as directory_config
@@ -25,7 +26,7 @@ from provisioning.work import Desk
 from reports.journal import record_many
 from reports.models import Operation
 
-FLUSH_ITEMS = 25
+FLUSH_ITEMS = 50
 FLUSH_SECONDS = 1.0
 FIELDS = (
     "remote_id",
@@ -69,33 +70,32 @@ def deliver(directory_id: int, account_ids: Collection[int], limit: int | None =
     held = outbox.claim(account_ids, 1 if probing else limit)
     result = Delivered(claimed=len(held.changes))
     if held.changes:
-        _Batch(directory_id, held, result, probing=probing).run()
+        _Batch(directory, held, result, probing=probing).run()
         result.again = outbox.left_over(held.changes)
     elif probing:
-        health.retry_now(directory_id)
+        result.resumed = _answers(directory_id)
     return result
 
 
 class _Batch:
     """The accounts of one claim."""
 
-    def __init__(self, directory_id: int, held: Claim, result: Delivered, *, probing: bool) -> None:
-        self.directory_id, self.held, self.result, self.probing = directory_id, held, result, probing
+    def __init__(self, directory: Directory, held: Claim, result: Delivered, *, probing: bool) -> None:
+        self.directory_id, self.name = directory.pk, directory.name
+        self.held, self.result, self.probing = held, result, probing
         accounts = Account.objects.filter(pk__in=held.changes).select_related("user__manager")
         # In the order in which the changes came, so that what catches up does so as it happened.
         self.todo = sorted(accounts, key=lambda account: held.changes[account.pk][0])
         self.outcomes: list[Outcome] = []
-        self.name = ""
         self.flushed = self.renewed = time.monotonic()
         self.lease = self.granted = outbox.LEASE
 
     def run(self) -> None:
         """Work through the accounts; what is left when the portal itself fails is claimed again after the lease."""
-        config = directory_config.load(self.directory_id)
-        self.name = config.name
-        self.lease = lease_for(config.connector.settings)
         with ExitStack() as stack:
             try:
+                config = directory_config.load(self.directory_id)
+                self.lease = lease_for(config.connector.settings)
                 connector = stack.enter_context(directory_config.open_connector(config))
                 owners = Owners(self.directory_id, [account.key for account in self.todo if not account.remote_id])
                 desk = Desk(config, people.catalogue(), connector, owners)
@@ -103,6 +103,8 @@ class _Batch:
                 self._unreachable(error)
             except ConnectorError as error:
                 self._park_all(Parked(error.code, error.message))
+            except ImproperlyConfigured as error:
+                self._park_all(Parked("secrets", str(error)))
             except Exception as error:
                 log_unexpected(error, f"opening directory {self.directory_id}")
                 self._park_all(UNEXPECTED)
@@ -189,6 +191,20 @@ def flush(held: Claim, outcomes: Collection[Outcome]) -> None:
         gone = [each.account.pk for each in kept if each.account.state == AccountState.ABSENT and not each.parked]
         # A user made anew meanwhile has taken the account over: the filter is on what the row says now.
         Account.objects.filter(pk__in=gone, user=None).delete()
+
+
+def _answers(directory_id: int) -> bool:
+    """Try a directory that nothing waits for any more, so that it is not called unreachable for ever."""
+    try:
+        with directory_config.open_connector(directory_config.load(directory_id)) as connector:
+            failed = next((step.message for step in connector.test().steps if step.ok is False), None)
+        error = Unavailable(failed) if failed is not None else None
+    except ConnectorError as refused:
+        error = Unavailable(refused.message)
+    if error is None:
+        return health.record_success(directory_id)
+    health.record_failure(directory_id, error, probe=True)
+    return False
 
 
 def _wait_for(directory: Directory, account_ids: Collection[int]) -> None:

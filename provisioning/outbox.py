@@ -80,12 +80,15 @@ def due(directory_id: int, limit: int) -> list[int]:
 
 
 def backlog(chunk: int) -> list[tuple[int, int]]:
-    """Return the directories that can be tried and have due changes, and how many workers each is worth."""
+    """Return the directories that can be tried and have due changes, and how many workers each is worth.
+
+    An unreachable directory is worth one, and gets it even when nothing waits for it any more.
+    """
     now = timezone.now()
     found = []
     reachable = Directory.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), enabled=True)
     for directory_id, since in reachable.order_by("pk").values_list("pk", "unreachable_since"):
-        waiting = len(due(directory_id, 1 if since else chunk * (DRAINS - 1) + 1))
+        waiting = 1 if since else len(due(directory_id, chunk * (DRAINS - 1) + 1))
         if waiting:
             found.append((directory_id, -(-waiting // chunk)))
     return found

@@ -9,6 +9,7 @@ from directories import config
 from directories.attributes import Value
 from directories.connectors.base import (
     Capability,
+    ConnectionStep,
     ConnectionTest,
     Connector,
     ConnectorConfig,
@@ -32,6 +33,7 @@ class Crew:
     capabilities: frozenset[Capability] = frozenset(Capability)
     passwords: dict[str, str | None] = field(default_factory=dict)
     disabled: set[str] = field(default_factory=set)
+    broken: str = ""  # why the connection test fails
     fail: Callable[[str, str], None] = lambda call, key: None
 
     def done(self, *names: str) -> list[Call]:
@@ -62,7 +64,7 @@ class CrewConnector(Connector):
         return RemoteAccount(entry.key, entry.key, dict(self.crew.rows[entry.key]), enabled)
 
     def test(self) -> ConnectionTest:
-        return ConnectionTest(())
+        return ConnectionTest((ConnectionStep("Port", not self.crew.broken, self.crew.broken),))
 
     def find(self, entry: Entry) -> RemoteAccount | None:
         self._call("find", entry)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import transaction
 from django.utils import timezone
 
@@ -383,6 +384,34 @@ def test_what_waited_goes_in_order_when_the_directory_is_back(crews: Crews) -> N
     run(directory)
     assert [key for _, key in crews["CREW"].done()] == [*(user.username for user in users), "late"]
     assert len(events(result="waiting")) == 31
+
+
+def test_a_directory_that_nothing_waits_for_is_tried_too(crews: Crews) -> None:
+    directory = save_crew_directory()
+    health.record_failure(directory.pk, Unavailable("Down."))
+    assert outbox.backlog(100) == []
+    Directory.objects.update(retry_at=timezone.now() - dt.timedelta(seconds=1))
+    assert outbox.backlog(100) == [(directory.pk, 1)]
+    crews["CREW"].broken = "Still down."
+    assert not run(directory).resumed
+    directory.refresh_from_db()
+    assert (directory.failures, directory.last_error) == (2, "Still down.")
+    crews["CREW"].broken = ""
+    services.try_directory(directory)
+    assert run(directory).resumed
+    directory.refresh_from_db()
+    assert directory.unreachable_since is None
+
+
+def test_credentials_that_cannot_be_decrypted_park_with_what_to_do(crews: Crews, settings: Any) -> None:
+    directory = save_crew_directory()
+    Directory.objects.filter(pk=directory.pk).update(secrets={"password": "x"})
+    make_user()
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    run(directory)
+    change = Change.objects.get()
+    assert change.parked_code == "secrets"
+    assert "ENCRYPTION_KEYS" in change.parked_message
 
 
 def test_a_switched_off_directory_collects_changes_that_wait(crews: Crews) -> None:
