@@ -59,7 +59,8 @@ def harmless(content: str) -> str:
 
 def shape(sql: str, dialect: str) -> list[str]:
     """Return the types of the tokens, with the driver's own marks made into numbers."""
-    marked = re.sub(r"%(.)", lambda found: "1" if found[1] == "s" else "%", sql)
+    percent = dialect in {"postgres", "mysql", "tsql"}
+    marked = re.sub(r"%(.)", lambda found: "1" if found[1] == "s" else "%", sql) if percent else sql
     return [token.token_type.name for token in sqlglot.tokenize(marked, read=dialect)]
 
 
