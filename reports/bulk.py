@@ -48,7 +48,8 @@ def _create(model: type[models.Model], rows: Sequence[Values]) -> list[models.Mo
 
 def _copy(model: type[models.Model], rows: Sequence[Values]) -> None:
     fields = [field for field in model._meta.concrete_fields if not field.primary_key or "id" in rows[0]]
-    columns = [_column(field, rows) for field in fields]
+    given = set[str]().union(*rows)
+    columns = [_column(field, rows, field.attname in given) for field in fields]
     names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
@@ -60,14 +61,16 @@ def _new_ids(model: type[models.Model], number: int) -> list[int]:
     """Take ids from the table's sequence, because COPY does not return those that it would make."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            # OFFSET 0 keeps the look-up of the sequence from being repeated for every row.
+            "SELECT nextval(name) FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS name OFFSET 0) AS named,"
+            " generate_series(1, %s)",
             [connection.ops.quote_name(model._meta.db_table), number],
         )
         return [row[0] for row in cursor.fetchall()]
 
 
-def _column(field: "models.Field[Any, Any]", rows: Sequence[Values]) -> Iterable[Any]:
-    """Return the field's value of every row, as COPY writes it."""
+def _column(field: "models.Field[Any, Any]", rows: Sequence[Values], given: bool) -> Iterable[Any]:
+    """Return the field's value of every row, as COPY writes it; ``given`` is whether any row has one."""
     name = field.attname
     derive: Callable[[Values], Any] | None = getattr(field, "derive", None)
     if derive is not None:
@@ -75,13 +78,13 @@ def _column(field: "models.Field[Any, Any]", rows: Sequence[Values]) -> Iterable
     default = field.get_default
     if isinstance(field, models.JSONField):
         empty = _encode(default()) if field.has_default() else None
+        if not given:
+            return repeat(empty, len(rows))
         return (empty if (value := row.get(name)) is None else _encode(value) for row in rows)
     if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False) or field.default is timezone.now:
         now = timezone.now()
-        return (row.get(name) or now for row in rows)
+        return (row.get(name) or now for row in rows) if given else repeat(now, len(rows))
     if callable(field.default):
         return (row[name] if name in row else default() for row in rows)
     constant = default()
-    if all(name not in row for row in rows):
-        return repeat(constant, len(rows))
-    return (row.get(name, constant) for row in rows)
+    return (row.get(name, constant) for row in rows) if given else repeat(constant, len(rows))

@@ -15,7 +15,6 @@ from unfold.decorators import display
 from directories.models import Directory
 from provisioning import services
 from provisioning.admin import imports_pages
-from provisioning.imports.progress import ACTIVE
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
 from reports.paging import CappedPaginator
@@ -41,6 +40,7 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter = ("directory", "status", "preview")
     list_select_related = ("directory",)
     list_per_page = 50
+    show_add_link = False  # the list has its own "Import users"
     paginator = CappedPaginator
     show_full_result_count = False
     list_before_template = "provisioning/imports/list_before.html"
@@ -120,10 +120,10 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         return render(request, "provisioning/imports/run.html", {**context, "opts": self.opts, "original": run})
 
     def progress_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
-        """The moving part of a run's page; once the run has ended the whole page is loaded again."""
+        """The moving part of a run's page; the whole page is loaded again whenever the run enters another state."""
         run = self._run(request, run_id)
         response = render(request, "provisioning/imports/progress.html", imports_pages.state_context(request, run))
-        if request.GET.get("status") != run.status and run.status not in ACTIVE:
+        if request.GET.get("status") != run.status:
             response["HX-Refresh"] = "true"
         return response
 

@@ -108,17 +108,17 @@ def state_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
 
 
 def _filters(run: ImportRun, chosen: str, search: str) -> list[tuple[str, str, bool]]:
+    """Return address, label and whether it is chosen; numbers only once they stand still."""
     ahead = run.status in ACTIVE or run.status in WAITING
-    labels = [
-        ("", "Everything"),
-        (CHANGES, f"All changes {run.created + run.updated + run.deactivated:,}"),
-        *(
-            (action.value, f"{planned if ahead else done} {getattr(run, name):,}")
-            for name, action, done, planned in COUNTS
-        ),
-        (Action.LINK.value, "Linked only"),
+    changed = run.created + run.updated + run.deactivated
+    labels = [("", "Everything", None), (CHANGES, "All changes", changed)]
+    labels += [(action.value, planned if ahead else done, getattr(run, name)) for name, action, done, planned in COUNTS]
+    labels.append((Action.LINK.value, "Linked only", None))
+    still = run.status not in ACTIVE
+    return [
+        (_query(value, search), label if number is None or not still else f"{label} {number:,}", value == chosen)
+        for value, label, number in labels
     ]
-    return [(_query(value, search), label, value == chosen) for value, label in labels]
 
 
 def _query(action: str, search: str, **place: int | None) -> str:

@@ -62,7 +62,8 @@ class Applier:
     def _page(self, changes: Sequence[PlannedChange], passwords: Mapping[int, str], gains: dict[str, Any]) -> None:
         written = self._write(changes, passwords)
         now = timezone.now()
-        PlannedChange.objects.filter(pk__in=[change.pk for change in changes]).update(applied_at=now)
+        page = PlannedChange.objects.filter(run=self.run, applied_at=None, pk__range=(changes[0].pk, changes[-1].pk))
+        page.update(applied_at=now)
         for change in changes:
             if reason := written.refused.get(change.pk):
                 gains[COUNTED[Action(change.action)]] = gains.get(COUNTED[Action(change.action)], 0) - 1

@@ -1,15 +1,14 @@
 """Nothing echoes back: an imported account whose row already holds what would be pushed counts as pushed."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from directories.attributes import Kind, Person
+from directories.attributes import Person
 from directories.connectors.base import ConnectorError, RemoteAccount
 from directories.mapping import Mapper
 from provisioning.compare import differences
 from provisioning.digests import state_digest
-from provisioning.imports.plan import ACTIVE, USERNAME, KnownUser
+from provisioning.imports.plan import ACTIVE, USERNAME, KnownUser, parts
 from provisioning.models import User
 from provisioning.people import person_of
 
@@ -36,11 +35,9 @@ class Echo:
         return "" if differs or remote.enabled is False else state_digest(desired, True)
 
     def _person(self, values: Mapping[str, Any], active: bool) -> Person:
-        parts: dict[str, dict[str, Any]] = {kind.value: {} for kind in Kind}
+        kinds: dict[str, dict[str, Any]] = {"profile": dict(self._blank.profile), "custom_profile": {}, "custom": {}}
         for path, value in values.items():
-            kind, _, name = path.partition(".")
-            parts[kind][name] = value
-        profile = {**self._blank.profile, **parts[Kind.PROFILE], "active": active}
-        return replace(
-            self._blank, profile=profile, custom_profile=parts[Kind.CUSTOM_PROFILE], custom=parts[Kind.CUSTOM]
-        )
+            kind, name = parts(path)
+            kinds[kind][name] = value
+        kinds["profile"]["active"] = active
+        return Person(**kinds)

@@ -97,6 +97,13 @@ def path(kind: Kind, name: str) -> str:
     return f"{kind.value}.{name}"
 
 
+@cache
+def parts(path: str) -> tuple[str, str]:
+    """Return the kind and the name of an attribute as plans write it."""
+    kind, _, name = path.partition(".")
+    return kind, name
+
+
 def values_of(inbound: Mapping[Target, Value]) -> dict[str, Any]:
     """Return mapped values as plans hold them: JSON, blank as None."""
     return {path(*target): stored(value) for target, value in inbound.items()}

@@ -13,7 +13,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.utils import timezone
 
 from provisioning.imports import lookups  # noqa: F401
-from provisioning.imports.plan import ACTIVE, MANAGER
+from provisioning.imports.plan import ACTIVE, MANAGER, parts
 from provisioning.models import Account, PlannedChange, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.imports import Action
@@ -83,7 +83,7 @@ class Writer:
     ) -> dict[str, Any]:
         row: dict[str, Any] = {"custom_profile": {}, "custom_attributes": {}}
         for name, value in change.after.items():
-            kind, _, attribute = name.partition(".")
+            kind, attribute = parts(name)
             if name == ACTIVE:
                 row["is_active"] = value
             elif name == MANAGER:
@@ -213,7 +213,7 @@ def set_values(user: User, after: Mapping[str, Any], managers: Mapping[str, int]
     """Put planned values on a user; return the fields that were set."""
     fields = set()
     for name, value in after.items():
-        kind, _, attribute = name.partition(".")
+        kind, attribute = parts(name)
         if name == ACTIVE:
             user.is_active = value
             fields.add("is_active")

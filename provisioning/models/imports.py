@@ -97,7 +97,7 @@ class PlannedChange(models.Model):
     user find each other.
     """
 
-    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_changes")
+    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_changes", db_index=False)
     action = models.CharField(max_length=10, choices=Action.choices)
     key = models.CharField(max_length=255, blank=True)
     key_folded = FoldedField(source="key")
