@@ -11,7 +11,7 @@ from import_export.formats.base_formats import Format
 
 from provisioning.spreadsheets.columns import FileProblem
 
-MOST_ROWS = 50_000
+MOST_ROWS = 20_000
 MOST_BYTES = 30 * 1024 * 1024
 MOST_UNPACKED = 400 * 1024 * 1024
 
