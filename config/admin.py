@@ -14,6 +14,7 @@ from config.models import Role
 from provisioning.roles import ABOUT, ROLES, codenames
 
 admin.site.unregister(Group)
+admin.site.empty_value_display = "–"  # as the portal's own pages show it
 
 VERBS = {"view": "See", "add": "Add", "change": "Change", "delete": "Delete"}
 WORDS = {

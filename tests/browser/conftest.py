@@ -20,15 +20,28 @@ Look = Callable[[Page, str], None]
 @pytest.fixture
 def it_person(transactional_db: None) -> User:
     """Somebody of the IT staff who can sign in with PASSWORD; the portal's processes know only its real hashers."""
-    person = User(username="grace", email="grace@example.org", is_staff=True, password=make_password(PASSWORD, hasher="argon2"))
+    person = User(
+        username="grace", email="grace@example.org", is_staff=True, password=make_password(PASSWORD, hasher="argon2")
+    )
     person.save()
     person.groups.add(Role.objects.get(name=IT_STAFF))
     return person
 
 
-def fits(page: Page) -> bool:
-    """Whether nothing sticks out at the right of the page."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+STICKING_OUT = """
+() => {
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= width) return [];
+    return [...document.body.querySelectorAll("*")]
+        .filter((element) => element.getBoundingClientRect().right > width)
+        .map((element) => `<${element.tagName.toLowerCase()} class="${element.className}">`);
+}
+"""
+
+
+def sticking_out(page: Page) -> list[str]:
+    """Return the elements that make the page wider than its window, the outer ones first; none when it fits."""
+    return list(page.evaluate(STICKING_OUT))
 
 
 @pytest.fixture

@@ -4,15 +4,15 @@ Its parts A (add the database), B (write the queries), C (map, switch on, import
 the database APPSDB and its table USERS, on a real server, with the portal's real processes.
 """
 
-import re
 from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from provisioning.models import User
 from tests.browser.conftest import PASSWORD, Look
+from tests.browser.walk import Walk
 from tests.fixtures.databases import login_of, postgres_database
 from tests.fixtures.directories import TEMPLATES, AppsDb, make_appsdb
 from tests.fixtures.portal import Portal, wait_until
@@ -27,6 +27,12 @@ CREATE = (
     "INSERT INTO USERS (USERNAME, PASSWORD, FIRSTNAME, LASTNAME, EMAIL_ADDRESS) VALUES "
     "('##USERNAME##', 'defaultPassword123#', '##FIRSTNAME##', '##LASTNAME##', '##EMAIL_ADDRESS##')"
 )
+TABLE = {
+    "connection__user_table": "USERS",
+    "connection__username_column": "USERNAME",
+    "connection__password_column": "PASSWORD",
+}
+FEATURES = ("Import users", "Create users", "Update users", "Deactivate users", "Delete users")
 QUERIES = [(operation.value, CREATE if operation == "create" else sql) for operation, sql in TEMPLATES]
 
 
@@ -34,48 +40,11 @@ QUERIES = [(operation.value, CREATE if operation == "create" else sql) for opera
 def named_appsdb(postgres: Server) -> Iterator[AppsDb]:
     """The example database under its own name, with three people in it."""
     database = make_appsdb(postgres_database(postgres, "APPSDB"))
-    for username, *names in PEOPLE:
-        database.add(username, *names)
+    database.many("INSERT INTO USERS VALUES (%s, '', %s, %s, %s)", list(PEOPLE))
     yield database
     database.connection.close()
     with psycopg.connect(**{**login_of(database), "dbname": "postgres"}, autocommit=True) as connection:
         connection.execute('DROP DATABASE "APPSDB" WITH (FORCE)')
-
-
-class Walk:
-    """One person's way through the portal."""
-
-    def __init__(self, page: Page, look: Look) -> None:
-        self.page = page
-        self.look = look
-
-    def sidebar(self, title: str) -> None:
-        """Follow an entry of the sidebar."""
-        self.page.locator("#nav-sidebar").get_by_role("link", name=re.compile(rf"{title}$")).click()
-
-    def tab(self, title: str) -> None:
-        """Open a tab of the directory's page and wait until it is drawn again."""
-        self.page.get_by_role("tab", name=title).click()
-        self.page.wait_for_load_state("networkidle")
-
-    def button(self, name: str, within: Locator | None = None) -> None:
-        """Press a button; its name may have an icon beside it."""
-        words = re.compile(rf"{name}( [a-z_]+)?$")
-        (within or self.page).get_by_role("button", name=words).click()
-
-    def says(self, words: str) -> None:
-        """Wait until the page shows the words."""
-        expect(self.page.get_by_text(words).first).to_be_visible()
-
-    def operation(self, name: str) -> Locator:
-        """Return the panel of one operation's queries."""
-        return self.page.locator(f"[data-operation={name}]")
-
-    def write(self, operation: str, sql: str) -> None:
-        """Add a statement to an operation."""
-        panel = self.operation(operation)
-        self.button("Add statement", panel)
-        panel.locator("textarea").last.fill(sql)
 
 
 @pytest.fixture
@@ -110,27 +79,22 @@ def add_the_database(walk: Walk, appsdb: AppsDb) -> None:
     """Part A: the connection from a JDBC address, tested before it is saved."""
     page, settings = walk.page, appsdb.settings
     page.get_by_role("link", name="1. Add a directory").click()
-    walk.look(page, "kinds")
+    walk.look("kinds")
     page.get_by_role("link", name="PostgreSQL").click()
-    walk.look(page, "connection-empty")
+    walk.look("connection-empty")
     page.locator("#id_paste_url").fill(f"jdbc:postgresql:@{settings['host']}:{settings['port']}/APPSDB")
     walk.button("Fill in")
     walk.says("Filled in from the URL.")
     expect(page.get_by_label("Host")).to_have_value(settings["host"])
     expect(page.get_by_label("Database")).to_have_value("APPSDB")
-    page.locator("[name=name]").fill("APPSDB")
-    page.locator("[name=connection-user]").fill(settings["user"])
-    page.locator("[name=connection-password]").fill("not the password")
-    page.locator("[name=connection-user_table]").fill("USERS")
-    page.locator("[name=connection-username_column]").fill("USERNAME")
-    page.locator("[name=connection-password_column]").fill("PASSWORD")
+    walk.fill(name="APPSDB", connection__user=settings["user"], connection__password="not the password", **TABLE)
     walk.button("Test connection")
     walk.says("The connection does not work yet.")
-    walk.look(page, "connection-wrong-password")
-    page.locator("[name=connection-password]").fill(settings["password"])
+    walk.look("connection-wrong-password")
+    walk.fill(connection__password=settings["password"])
     walk.button("Test connection")
     walk.says("The connection works.")
-    walk.look(page, "connection-works")
+    walk.look("connection-works")
     walk.button("Save")
     walk.says("APPSDB is saved. Next: write its query templates.")
 
@@ -138,36 +102,36 @@ def add_the_database(walk: Walk, appsdb: AppsDb) -> None:
 def write_the_queries(walk: Walk) -> None:
     """Part B: all queries in the guide's notation; a mistake is named, and mended."""
     page = walk.page
-    walk.look(page, "templates-empty")
+    walk.look("templates-empty")
     for operation, sql in QUERIES:
         walk.write(operation, sql)
     delete = walk.operation("delete").locator("textarea")
     delete.fill("DELETE FROM USERS WHERE USERNAM='##USRNAME##'")
     walk.button("Save")
     walk.says("Nothing was saved yet")
-    walk.look(page, "templates-error")
+    walk.look("templates-error")
     expect(walk.operation("delete")).to_contain_text("USERNAME")
     delete.fill("DELETE FROM USERS WHERE USERNAME='##USERNAME##'")
     page.locator("#id_try_user").press_sequentially("gra")
     page.locator("#try-box .rcd-people button").click()
     walk.button("Run and roll back")
     walk.says("run and rolled back: nothing was changed.")
-    walk.look(page, "templates-tried")
+    walk.look("templates-tried")
     walk.button("Save")
     walk.says("Saved.")
-    walk.look(page, "templates-saved")
+    walk.look("templates-saved")
 
 
 def make_it_the_default(walk: Walk) -> None:
     """Part C, step 1: from the list."""
     page = walk.page
     walk.sidebar("Directories")
-    walk.look(page, "directories")
+    walk.look("directories")
     walk.button("Actions for APPSDB")
-    walk.look(page, "directories-menu")
+    walk.look("directories-menu")
     page.get_by_role("menuitem", name="Make default").click()
     walk.says("APPSDB is")
-    walk.look(page, "directories-default")
+    walk.look("directories-default")
 
 
 def map_and_switch_on(walk: Walk) -> None:
@@ -177,81 +141,75 @@ def map_and_switch_on(walk: Walk) -> None:
     walk.tab("Attribute mapping")
     rows = page.locator("#mapping-rows .rcd-mapping-row")
     expect(rows).to_have_count(3)
-    walk.look(page, "mapping-empty")
+    walk.look("mapping-empty")
     for row, label in enumerate(("First name", "Last name", "E-mail")):
         rows.nth(row).locator("[name=mapping_profile]").select_option(label=label)
     walk.button("Show sample")
     walk.says("In: alovelace from the directory")
-    walk.look(page, "mapping-sample")
-    walk.tab("Features & schedule")
-    walk.look(page, "features-off")
-    for feature in ("Import users", "Create users", "Update users", "Deactivate users", "Delete users"):
-        page.get_by_label(feature, exact=True).check()
+    walk.look("mapping-sample")
+    walk.switch_on(*FEATURES)
     page.get_by_label("When a user is deactivated").select_option("delete")
     page.get_by_label("When a user is deleted").select_option("delete")
     walk.button("Save")
     walk.says("Saved.")
-    walk.look(page, "features-saved")
+    walk.look("features-saved")
 
 
 def import_users(walk: Walk) -> None:
     """Part C, step 6: look at the plan, import, and find the people in the list."""
     page = walk.page
     walk.sidebar("Import users")
-    walk.look(page, "import")
+    walk.look("import")
     walk.button("Preview")
     walk.says("This is what an import would do")
-    walk.look(page, "import-preview")
+    walk.look("import-preview")
     walk.sidebar("Import users")
     walk.button("Import")
     walk.says("Users imported successfully")
-    walk.look(page, "import-done")
+    walk.look("import-done")
     walk.sidebar("Imports")
-    walk.look(page, "imports")
+    walk.look("imports")
     walk.sidebar("Users")
     for username, first, last, email in PEOPLE:
         row = page.locator("#result_list tr", has_text=username)
         expect(row).to_contain_text(f"{first} {last}")
         expect(row).to_contain_text(email)
-    walk.look(page, "users")
+    walk.look("users")
 
 
 def users_flow_out(walk: Walk, appsdb: AppsDb) -> None:
     """Each change in the portal is a change of the row."""
     page = walk.page
     page.get_by_role("link", name="Add user").first.click()
-    page.locator("[name=username]").fill("dkim")
-    page.locator("[name=first_name]").fill("Dae")
-    page.locator("[name=last_name]").fill("Kim")
-    page.locator("[name=email]").fill("dae@example.org")
-    walk.look(page, "user-add")
+    walk.fill(username="dkim", first_name="Dae", last_name="Kim", email="dae@example.org")
+    walk.look("user-add")
     walk.button("Save and continue editing")
     wait_until(lambda: appsdb.people().get("dkim") == ("Dae", "Kim", "dae@example.org"), 10, "the new row")
     assert appsdb.rows("SELECT PASSWORD FROM USERS WHERE USERNAME = 'dkim'") == [("defaultPassword123#",)]
-    walk.look(page, "user")
-    page.locator("[name=last_name]").fill("Kim-O'Hara")
+    walk.look("user")
+    walk.fill(last_name="Kim-O'Hara")
     walk.button("Save and continue editing")
     wait_until(lambda: appsdb.people()["dkim"][1] == "Kim-O'Hara", 10, "the changed row")
     page.locator("[name=is_active]").uncheck()
     walk.button("Save and continue editing")
     wait_until(lambda: "dkim" not in appsdb.people(), 10, "the deactivated user's row to go")
-    walk.look(page, "user-inactive")
+    walk.look("user-inactive")
     walk.sidebar("Users")
     page.get_by_role("link", name="bsmith").first.click()
     page.get_by_role("link", name="Delete").first.click()
-    walk.look(page, "user-delete")
+    walk.look("user-delete")
     walk.button("Delete user")
     wait_until(lambda: "bsmith" not in appsdb.people(), 10, "the deleted user's row to go")
     assert set(appsdb.people()) == {"alovelace", "cnguyen"}
-    walk.look(page, "users-after-delete")
+    walk.look("users-after-delete")
 
 
 def look_at_the_report(walk: Walk) -> None:
     """The report: the newest first, then by end user, application and time span."""
     page = walk.page
     walk.sidebar("Provisioning report")
-    lines = page.locator(".rc-table tbody tr")
-    walk.look(page, "report")
+    lines = page.locator(".rc-flush > .rc-table > tbody > tr")
+    walk.look("report")
     walk.button("Search")
     expect(lines.first).to_contain_text("bsmith")
     page.get_by_label("End-user identifier").fill("dkim")
@@ -259,8 +217,36 @@ def look_at_the_report(walk: Walk) -> None:
     page.get_by_label("Time span").select_option("Last hour")
     walk.button("Search")
     expect(lines).to_have_count(3)
-    walk.look(page, "report-filtered")
+    walk.look("report-filtered")
     walk.sidebar("Start")
-    walk.look(page, "start-after")
+    walk.look("start-after")
     walk.sidebar("Operations")
-    walk.look(page, "operations")
+    walk.look("operations")
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "sqlite"])
+def test_the_short_way(walk: Walk, kind: str, request: pytest.FixtureRequest) -> None:
+    """Another database with what the portal offers: example queries, suggested mappings, an import, a new user."""
+    appsdb = make_appsdb(request.getfixturevalue(f"{kind}_directory"))
+    appsdb.many("INSERT INTO USERS VALUES (%s, '', %s, %s, %s)", list(PEOPLE))
+    login = {name: str(value) for name, value in appsdb.settings.items() if f"connection__{name}" not in TABLE}
+    login.pop("tls_mode", None)
+    walk.page.goto(f"/directories/directory/add/?kind={kind}")
+    walk.fill(name="APPSDB", **{f"connection__{name}": value for name, value in login.items()}, **TABLE)
+    walk.button("Test connection")
+    walk.says("The connection works.")
+    walk.button("Save")
+    walk.button("Insert all examples")
+    walk.tab("Attribute mapping")
+    walk.button("Suggest mappings")
+    walk.says("3 suggested")
+    walk.switch_on("Import users", "Create users")
+    walk.button("Save")
+    walk.says("Saved. Import and create are on.")
+    walk.sidebar("Import users")
+    walk.button("Import")
+    walk.says("3 created")
+    walk.page.goto("/provisioning/user/add/")
+    walk.fill(username="dkim", first_name="Dae", last_name="Kim", email="dae@example.org")
+    walk.button("Save")
+    wait_until(lambda: appsdb.people().get("dkim") == ("Dae", "Kim", "dae@example.org"), 10, "the new row")

@@ -1,0 +1,79 @@
+"""Every page on a narrow screen, in dark and in light: nothing sticks out, nothing fails."""
+
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Page
+
+from provisioning import services
+from provisioning.imports import engine
+from provisioning.models import Account, Change, User
+from tests.browser.conftest import NARROW, sticking_out
+from tests.fixtures.databases import Database
+from tests.fixtures.directories import make_appsdb, save_directory
+
+PAGES = (
+    "index",
+    "provisioning_user_changelist",
+    "provisioning_user_add",
+    "provisioning_user_import",
+    "provisioning_user_export",
+    "provisioning_group_changelist",
+    "provisioning_group_add",
+    "directories_directory_changelist",
+    "directories_directory_add",
+    "provisioning_importrun_start",
+    "provisioning_importrun_changelist",
+    "reports_event_changelist",
+    "provisioning_change_changelist",
+    "provisioning_attributedefinition_changelist",
+    "provisioning_attributedefinition_add",
+    "portal_role_changelist",
+)
+TABS = ("connection", "templates", "mapping", "features", "health")
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk"
+
+
+@pytest.fixture
+def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
+    """The pages of a portal where an import, a preview and a refusal happened to a name without a place to break it."""
+    appsdb = make_appsdb(sqlite_directory)
+    appsdb.add(LONG.lower(), LONG, LONG, f"{LONG.lower()}@example.org")
+    directory = save_directory(appsdb, name=LONG, import_users=True, create_users=True)
+    runs = []
+    for preview in (False, True):
+        runs.append(services.start_import(directory, preview=preview, actor="root"))
+        engine.execute(runs[-1].pk)
+        appsdb.execute("UPDATE USERS SET LASTNAME = %s", LONG * 2)
+    account = Account.objects.get()
+    refused = {"parked": timezone.now(), "parked_code": "too_long", "parked_message": f"{LONG} is too long."}
+    Change.objects.create(account=account, directory=directory, reason="user saved", **refused)
+    page = reverse("admin:directories_directory_change", args=[directory.pk])
+    return [
+        *(reverse(f"admin:{name}") for name in PAGES),
+        *(reverse("admin:provisioning_importrun_change", args=[run.pk]) for run in runs),
+        *(f"{page}#{tab}" for tab in TABS),
+        reverse("admin:provisioning_user_change", args=[account.user_id]),
+        reverse("admin:provisioning_user_delete", args=[account.user_id]),
+    ]
+
+
+def test_every_page_fits_a_narrow_screen(
+    page: Page, sign_in: Callable[[Page, User], None], addresses: list[str], problems: list[str]
+) -> None:
+    """Both themes; the fixture ``problems`` fails the test on any script error, console error or failed request."""
+    sign_in(page, User.objects.create_superuser("root"))
+    page.set_viewport_size(NARROW)
+    wide: dict[str, list[str]] = {}
+    for address in addresses:
+        page.goto("about:blank")
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        for dark in (True, False):
+            page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", dark)
+            if found := sticking_out(page):
+                wide[address] = found[-3:]
+    page.goto("about:blank")
+    assert wide == {}
