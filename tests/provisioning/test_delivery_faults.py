@@ -74,7 +74,7 @@ def test_a_worker_killed_in_the_middle_of_500_deliveries_loses_nothing_and_repea
     make_directory(pg_appsdb, **OUT)
     write_every_insert_down(pg_appsdb, 0.01)
     add_users(500)
-    first = portal.worker()
+    first = portal.worker("--pool=threads")
     wait_until(lambda: pg_appsdb.rows("SELECT count(*) FROM USERS")[0][0] > 100, 60, "some accounts")
     portal.kill(first)
     done = pg_appsdb.rows("SELECT count(*) FROM USERS")[0][0]
