@@ -18,6 +18,8 @@ from config import attention
 from config.attention import capped_text
 from config.first_steps import first_steps
 from directories.models import ProvisioningSettings, Schedule
+from provisioning.models import Account
+from provisioning.models.accounts import LastResult
 from reports.models import Event
 
 SHOWN = 8
@@ -41,6 +43,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context.update(
         title="Start",
         notices=list(_notices(request)),
+        watches=can("provisioning.view_account"),
         steps=first_steps() if can("directories.add_directory") else [],
         upcoming=_upcoming() if can("directories.view_provisioningsettings") else None,
         recent=Event.objects.defer("changes")[:SHOWN] if can("reports.view_event") else None,
@@ -53,12 +56,14 @@ def _notices(request: HttpRequest) -> Iterator[Notice]:
     can = request.user.has_perm
     if can("provisioning.view_change"):
         yield from _worker()
-    if can("directories.view_directory"):
-        yield from _unreachable()
+    if can("provisioning.view_account"):
+        yield from _unreachable(details=can("directories.view_directory"))
     if can("provisioning.view_importrun"):
         yield from _imports()
     if can("provisioning.view_change"):
         yield from _parked()
+    elif can("provisioning.view_account"):
+        yield from _accounts()
 
 
 def _worker() -> Iterator[Notice]:
@@ -71,16 +76,18 @@ def _worker() -> Iterator[Notice]:
         yield Notice("danger", "heart_broken", "The background worker is not running", text, "", "")
 
 
-def _unreachable() -> Iterator[Notice]:
+def _unreachable(*, details: bool) -> Iterator[Notice]:
+    """Name the directories that are down; where and why is for those who may open directories."""
     for directory in attention.unreachable().defer("secrets", "settings")[:SHOWN]:
         began = directory.unreachable_since or timezone.now()
+        reason = f"{directory.last_error} " if details and directory.last_error else ""
         length, since = timesince(began), timezone.localtime(began).strftime("%Y-%m-%d %H:%M")
         yield Notice(
             "danger",
             "cloud_off",
             f"{directory.name} cannot be reached",
-            f"Since {since} ({length}). {directory.last_error} Its changes wait and go out when it returns.",
-            _url("directories_directory_change", directory.pk),
+            f"Since {since} ({length}). {reason}Its changes wait and go out when it returns.",
+            _url("directories_directory_change", directory.pk) if details else "",
             "Open directory",
         )
 
@@ -111,6 +118,15 @@ def _parked() -> Iterator[Notice]:
             f"{_url('provisioning_change_changelist')}?{query}",
             "Look and retry",
         )
+
+
+def _accounts() -> Iterator[Notice]:
+    """Say the same to those who look after users and not after directories."""
+    if number := attention.capped(Account.objects.filter(last_result=LastResult.PARKED)):
+        title = "1 account needs attention" if number == 1 else f"{capped_text(number)} accounts need attention"
+        text = "A directory refused their last change. Each user's page says why; IT staff can try again."
+        url = f"{_url('provisioning_user_changelist')}?account=attention"
+        yield Notice("danger", "front_hand", title, text, url, "Show users")
 
 
 def _upcoming() -> list[ProvisioningSettings]:

@@ -7,7 +7,8 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -105,6 +106,13 @@ class UserAdmin(UserList, UserFiles, UserActions, AccountsPanel, DjangoUserAdmin
         return super().has_delete_permission(request, obj) and (
             not isinstance(obj, User) or (protection.may_change(request.user, obj) and obj.pk != request.user.pk)
         )
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Lead to the report, which tells what happened to the user; Django's own log knows only this admin."""
+        user = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, user):
+            raise PermissionDenied
+        return HttpResponseRedirect(f"{reverse('admin:reports_event_changelist')}?user_id={user.pk if user else 0}")
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
         """Save through the roll, so that the report knows who did it; a new user has no portal password."""

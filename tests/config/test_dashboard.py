@@ -14,6 +14,7 @@ from config import attention
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate, Schedule
 from provisioning import heartbeat
 from provisioning.models import Account, Change, Heartbeat, ImportRun, User
+from provisioning.models.accounts import LastResult
 from provisioning.models.imports import RunStatus
 from provisioning.roles import HELPDESK, IT_STAFF
 from reports.journal import Line, record
@@ -127,17 +128,20 @@ def test_an_empty_portal_leads_through_the_first_steps(it: Client) -> None:
     assert done() == []
 
 
-def test_helpdesk_sees_what_happened_and_nothing_of_directories(client: Client) -> None:
-    trouble(1)
-    record(Line("anna", "Dir 1", Direction.OUT, Operation.UPDATE, Result.SUCCESS, "Updated anna in Dir 1."))
+def test_helpdesk_sees_what_keeps_users_from_working_and_no_details(client: Client) -> None:
     user = User.objects.create_user("help", is_staff=True, provisioned=False)
     user.groups.add(Role.objects.get(name=HELPDESK))
     client.force_login(user)
+    assert "All is well" in start(client)
+    trouble(1)
+    Account.objects.update(last_result=LastResult.PARKED)
+    record(Line("anna", "Dir 1", Direction.OUT, Operation.UPDATE, Result.SUCCESS, "Updated anna in Dir 1."))
     html = start(client)
-    assert "Updated anna in Dir 1." in html
-    assert "cannot be reached" not in html
-    assert "Next imports" not in html
-    assert "First steps" not in html
+    for words in ("Updated anna in Dir 1.", "Dir 1 cannot be reached", "1 account needs attention"):
+        assert words in html
+    for words in ("All is well", "The server does not answer", "Next imports", "First steps", "/directories/"):
+        assert words not in html
+    assert client.get("/provisioning/user/?account=attention").status_code == 200
 
 
 def test_staff_without_a_role_are_told_whom_to_ask(client: Client) -> None:
