@@ -1,9 +1,20 @@
 """Django application ``directories``."""
 
+from pathlib import Path
+
 from django.apps import AppConfig
+from django.conf import settings
+
+from directories.connectors._open import keep_private
 
 
 class DirectoriesConfig(AppConfig):
     """See the package's docstring."""
 
     name = "directories"
+
+    def ready(self) -> None:
+        """Keep the portal's own database out of reach of SQLite directories."""
+        for database in settings.DATABASES.values():
+            if database["ENGINE"] == "django.db.backends.sqlite3":
+                keep_private(Path(database["NAME"]))

@@ -11,6 +11,7 @@ from sqlalchemy import inspect
 from directories.connectors import _reach
 from directories.connectors._codes import Cause
 from directories.connectors._engine import new_engine
+from directories.connectors._open import PRIVATE, is_private
 from directories.connectors._session import DRIVER_ERRORS, Session
 from directories.connectors._settings import TLS_KINDS, SqlSettings, UserTable
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
@@ -49,6 +50,8 @@ def _file(settings: SqlSettings) -> list[ConnectionStep]:
     if not settings.database or not path.is_file():
         message = "There is no file at this path on the portal's machine. Check the path; the portal creates none."
         return [ConnectionStep(FILE, False, message)]
+    if is_private(settings.database):
+        return [ConnectionStep(FILE, False, PRIVATE)]
     try:
         with path.open("rb"):
             return [ConnectionStep(FILE, True, "The file is there and can be read.")]

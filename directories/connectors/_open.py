@@ -1,10 +1,12 @@
 """How a connection to each kind of database is opened: time-outs everywhere, TLS as the settings want it."""
 
 import contextlib
+import os
 import sqlite3
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,9 +17,25 @@ from pymysql.constants import CLIENT
 
 from directories.connectors._certificates import ca_file
 from directories.connectors._settings import SqlSettings
+from directories.connectors.base import ConnectorError
 
 GRACE_SECONDS = 5  # how much longer than the server's own statement time-out the client waits for it
 LOCK_SECONDS = 5  # how long a statement waits for another one's lock
+PRIVATE = "This file is the portal's own database. Choose the file of the directory."
+_private: set[Path] = set()
+
+
+def keep_private(path: Path) -> None:
+    """Never open this SQLite file as a directory: who manages directories could make themselves superuser in it."""
+    _private.add(path)
+
+
+def is_private(path: str) -> bool:
+    """Return whether ``path`` leads to a private file, by whatever name or link."""
+    try:
+        return any(os.path.samefile(path, own) for own in _private if own.exists())
+    except (OSError, ValueError):
+        return False  # there is no such file
 
 
 class _Postgres(psycopg.Connection[Any]):
@@ -37,6 +55,9 @@ class _Postgres(psycopg.Connection[Any]):
 
 
 def _open_postgres(settings: SqlSettings) -> psycopg.Connection[Any]:
+    if settings.host.startswith(("/", "@")):
+        # libpq would take a socket, on which a server may trust the portal's own system user without a password.
+        raise ConnectorError("Type the name or address of the server, not the path of a socket.", code="settings")
     seconds = settings.statement_timeout
     connection = _Postgres.connect(
         host=settings.host,
@@ -143,6 +164,8 @@ class SqliteConnection(sqlite3.Connection):
 
 
 def _open_sqlite(settings: SqlSettings) -> sqlite3.Connection:
+    if is_private(settings.database):
+        raise ConnectorError(PRIVATE, code="settings")
     # mode=rw: a mistyped path must fail, not create an empty database.
     connection = sqlite3.connect(
         f"file:{quote(settings.database)}?mode=rw",

@@ -3,11 +3,14 @@
 import socket
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
 
-from directories.connectors.base import ConnectionTest, ConnectorError
+from directories.connectors import _open
+from directories.connectors.base import ConnectionTest, ConnectorError, Entry
 from tests.directories.connectors.sql_subject import SqlSubject
 from tests.servers import free_port
 
@@ -177,6 +180,35 @@ def test_a_sqlite_file(sqlite_sql: SqlSubject, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database, only text " * 100)
     assert failed(tried(sqlite_sql, database=str(tmp_path / "text")))[0] == "Database"
     assert failed(tried(sqlite_sql, user_table="NOWHERE"))[0] == "User table"
+
+
+@pytest.mark.parametrize("link", ["itself", "symbolic", "hard", "dots"])
+def test_the_portals_own_database_is_never_a_directory(
+    sqlite_sql: SqlSubject, tmp_path: Path, link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Path(sqlite_sql.database.settings["database"])
+    monkeypatch.setattr(_open, "_private", {own})
+    path = tmp_path / "link.sqlite3"
+    match link:
+        case "itself":
+            path = own
+        case "symbolic":
+            path.symlink_to(own)
+        case "hard":
+            path.hardlink_to(own)
+        case "dots":
+            path = own.parent / ".." / own.parent.name / own.name
+    assert failed(tried(sqlite_sql, database=str(path))) == ("File", _open.PRIVATE)
+    with sqlite_sql.open(database=str(path)) as connector, pytest.raises(ConnectorError, match="own database"):
+        connector.find(Entry("ann"))
+
+
+def test_the_portal_tells_which_database_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": Path("/srv/portal.sqlite3")}}
+    monkeypatch.setattr(_open, "_private", set())
+    monkeypatch.setattr("directories.apps.settings", SimpleNamespace(DATABASES=own))
+    apps.get_app_config("directories").ready()
+    assert _open._private == {Path("/srv/portal.sqlite3")}
 
 
 def test_testing_changes_nothing(sqlite_sql: SqlSubject) -> None:
