@@ -71,11 +71,9 @@ class Criteria:
     run_id: int | None = None
 
     def condition(self) -> Q:
-        """Return the whole condition."""
+        """Return the condition of everything but the identifier."""
         exact = ("application", "operation", "result", "user_id", "account_id", "run_id")
         condition = Q(**{name: value for name in exact if (value := getattr(self, name)) not in ("", None)})
-        if key := fold(self.identifier):
-            condition &= Q(identifier_key__startswith=key)
         if self.start:
             condition &= Q(at__gte=self.start)
         if self.end:
@@ -93,25 +91,27 @@ def lines(
         base = base.filter(older_than(older))
     elif newer:
         base = base.filter(newer_than(newer))
-    if not (look_ups := _look_ups(criteria)):
-        return base.order_by(*order)[:limit]
+    look_ups = _look_ups(criteria)
+    if not look_ups:
+        return base.none()
     first, *rest = (base.filter(look_up).order_by(*order)[:limit] for look_up in look_ups)
     return first.union(*rest, all=True).order_by(*order)[:limit] if rest else first
 
 
 def _look_ups(criteria: Criteria) -> list[Q]:
-    """Return the conditions that share out the search; none where the plain query is as good."""
-    if connection.vendor != "postgresql" or criteria.user_id is not None or criteria.account_id is not None:
-        return []
-    if key := fold(criteria.identifier):
-        people = _people(key)
-        if len(people) <= PEOPLE_LIMIT:
-            return [Q(identifier_key=person) for person in people]
+    """Return the conditions that share out the search; none when nobody's name begins with the identifier."""
+    key = fold(criteria.identifier)
+    begins = Q(identifier_key__startswith=key) if key else Q()
+    few_lines = criteria.user_id is not None or criteria.account_id is not None
+    if connection.vendor != "postgresql" or few_lines:
+        return [begins]
+    if key and len(people := _people(key)) <= PEOPLE_LIMIT:
+        return [Q(identifier_key=person) for person in people]
     if not (criteria.application or criteria.result or criteria.operation or criteria.run_id is not None):
-        return []
+        return [begins]
     results = [criteria.result] if criteria.result else Result.values
     operations = [criteria.operation] if criteria.operation else Operation.values
-    return [Q(result=result, operation=operation) for result, operation in product(results, operations)]
+    return [begins & Q(result=result, operation=operation) for result, operation in product(results, operations)]
 
 
 def _people(key: str) -> list[str]:
