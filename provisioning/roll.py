@@ -116,8 +116,14 @@ def _lines(users: Iterable[tuple[User, Facts | None]], known: Catalogue, actor: 
         if before is None:
             yield _line(user, Operation.CREATE, f"{user} was added to the portal.", changes, actor)
         elif changes:
-            words = ", ".join(changes)
-            yield _line(user, Operation.UPDATE, f"{user} was changed in the portal: {words}.", changes, actor)
+            yield _line(user, Operation.UPDATE, f"{user} was {_what(changes)}.", changes, actor)
+
+
+def _what(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    active = _SWITCHES["is_active"]
+    if set(changes) == {active}:
+        return f"{'activated' if changes[active][1] == 'yes' else 'deactivated'} in the portal"
+    return f"changed in the portal: {', '.join(changes)}"
 
 
 def _line(user: User, operation: Operation, message: str, changes: Mapping[str, tuple[Any, Any]], actor: str) -> Line:

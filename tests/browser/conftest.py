@@ -44,6 +44,11 @@ def sticking_out(page: Page) -> list[str]:
     return list(page.evaluate(STICKING_OUT))
 
 
+def settled(page: Page) -> None:
+    """Wait until no fragment of the page is on its way."""
+    page.wait_for_function("!document.querySelector('.htmx-request')")
+
+
 @pytest.fixture
 def look() -> Look:
     """``look(page, "name")``: the step as pictures, wide and narrow, light and dark, in the folder $SCREENSHOTS."""
@@ -53,7 +58,8 @@ def look() -> Look:
     def look(page: Page, name: str) -> None:
         if not folder:
             return
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state()
+        settled(page)
         before, step = page.viewport_size, next(steps)
         for size in (NARROW, WIDE):
             for scheme in ("dark", "light"):

@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from provisioning import services
 from provisioning.imports import engine
 from provisioning.models import Account, Change, User
-from tests.browser.conftest import NARROW, sticking_out
+from tests.browser.conftest import NARROW, settled, sticking_out
 from tests.fixtures.databases import Database
 from tests.fixtures.directories import make_appsdb, save_directory
 
@@ -70,7 +70,7 @@ def test_every_page_fits_a_narrow_screen(
     for address in addresses:
         page.goto("about:blank")
         page.goto(address)
-        page.wait_for_load_state("networkidle")
+        settled(page)
         for dark in (True, False):
             page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", dark)
             if found := sticking_out(page):

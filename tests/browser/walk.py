@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Look
+from tests.browser.conftest import Look, settled
 
 
 class Walk:
@@ -25,7 +25,7 @@ class Walk:
     def tab(self, title: str) -> None:
         """Open a tab of the directory's page and wait until it is drawn again."""
         self.page.get_by_role("tab", name=title).click()
-        self.page.wait_for_load_state("networkidle")
+        settled(self.page)
 
     def button(self, name: str, within: Locator | None = None) -> None:
         """Press a button; its name may have an icon beside it."""
