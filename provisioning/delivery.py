@@ -4,13 +4,14 @@ Results are written every few accounts, so a worker that is killed loses at most
 sends them again, and ``plan`` finds what is already done.
 """
 
+import logging
 import time
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from directories import config as directory_config
 from directories import health
@@ -26,6 +27,11 @@ from provisioning.work import Desk
 from reports.journal import record_many
 from reports.models import Operation
 
+TAKEN = Parked(
+    "other_account",
+    "The row that was written has the user name of another account. Remove it in the directory, and make the Create "
+    "query write each user's own name.",
+)
 FLUSH_ITEMS = 50
 FLUSH_SECONDS = 1.0
 FIELDS = (
@@ -40,6 +46,7 @@ FIELDS = (
     "attempts",
     "leased_until",
 )
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -159,7 +166,7 @@ class _Batch:
         """Write results, report lines and the end of the changes in one transaction, as far as the lease is ours."""
         outcomes, self.outcomes, self.flushed = self.outcomes, [], time.monotonic()
         if outcomes:
-            flush(self.held, outcomes)
+            flush(self.held, outcomes, self.name)
 
     def _actor(self, account: Account) -> str:
         return self.held.actors.get(account.pk, "")
@@ -171,7 +178,29 @@ def lease_for(settings: Mapping[str, object]) -> float:
     return max(outbox.LEASE, 2.0 * sum(value for value in limits if isinstance(value, int)))
 
 
-def flush(held: Claim, outcomes: Collection[Outcome]) -> None:
+def flush(held: Claim, outcomes: Collection[Outcome], directory: str) -> None:
+    """Write the outcomes; singly when the database refuses one, so that no account holds up the others of its batch."""
+    try:
+        _write(held, outcomes)
+        return
+    except IntegrityError:
+        log.warning("%s accounts are recorded one by one: two of them have one remote id.", len(outcomes))
+    for outcome in outcomes:
+        try:
+            _write(held, [outcome])
+        except IntegrityError:
+            _write(held, [_taken(outcome, directory, held.actors.get(outcome.account.pk, ""))])
+
+
+def _taken(outcome: Outcome, directory: str, actor: str) -> Outcome:
+    """Return the outcome of an account whose remote id is another one's: it is not linked, and parked."""
+    account = outcome.account
+    account.remote_id, account.attributes, account.pushed_digest = "", {}, ""
+    account.state = AccountState.PENDING
+    return park(account, directory, Operation.CREATE, TAKEN, actor)
+
+
+def _write(held: Claim, outcomes: Collection[Outcome]) -> None:
     """Write the outcomes of accounts that are still leased to us; of the others somebody else takes care."""
     with transaction.atomic():
         ours = outbox.lock(held, [outcome.account.pk for outcome in outcomes])

@@ -1,0 +1,39 @@
+"""Deliveries to a real database whose rows are not as its templates mean them to be."""
+
+from collections.abc import Callable
+
+import pytest
+
+from directories.models import Directory, Operation, QueryTemplate
+from provisioning import outbox
+from provisioning.delivery import deliver
+from provisioning.models import Account, User
+from tests.fixtures.directories import AppsDb
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_create_query_that_writes_one_name_twice_holds_up_nobody_else(
+    pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb, create_users=True)
+    QueryTemplate.objects.filter(directory=directory, operation=Operation.CREATE).update(
+        sql="INSERT INTO USERS (USERNAME) VALUES ('##EMAIL_ADDRESS##')"
+    )
+    for name, email in (("ann", "info@example.org"), ("bob", "info@example.org"), ("zoe", "zoe@example.org")):
+        User.objects.create(username=name, email=email)
+
+    for _ in range(2):  # nothing is left to do the second time: no row is written again
+        deliver(directory.pk, outbox.due(directory.pk, 100))
+
+    rows = sorted(str(name) for (name,) in pg_appsdb.rows("SELECT USERNAME FROM USERS"))
+    assert rows == ["info@example.org", "info@example.org", "zoe@example.org"]
+    found = Account.objects.order_by("key").values_list("key", "remote_id", "state", "last_result", "leased_until")
+    assert list(found) == [
+        ("ann", "info@example.org", "active", "ok", None),
+        ("bob", "", "pending", "parked", None),
+        ("zoe", "zoe@example.org", "active", "ok", None),
+    ]
+    parked = Account.objects.get(key="bob").changes.get()
+    assert parked.parked_code == "other_account"
+    assert "another account" in parked.parked_message
