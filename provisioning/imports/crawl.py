@@ -44,6 +44,7 @@ class Crawler:
         self.accounts = Bitmap()
         self.users = Bitmap()
         self.blanked = 0
+        self.inactive = 0
         self.unreadable = 0
 
     def page(self, page: Page) -> Seen:
@@ -58,6 +59,7 @@ class Crawler:
         if changed:
             seen.planned += self._plan(changed)
         self.blanked += sum(planned.blanks for planned in seen.planned)
+        self.inactive += sum(planned.switches_off for planned in seen.planned)
         return seen
 
     def _look(self, remote: RemoteAccount, account: KnownAccount | None, seen: Seen) -> Row | None:

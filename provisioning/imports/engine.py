@@ -141,7 +141,8 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
     limits = guard.Limits(
         features.max_leavers, features.max_leavers_percent, features.max_blanked, features.max_blanked_percent
     )
-    return guard.objections(guard.Plan(seen, known, leavers, crawler.blanked), limits, config.name)
+    found = guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive)
+    return guard.objections(found, limits, config.name)
 
 
 def _store(run: ImportRun, planned: Sequence[Planned], gains: dict[str, Any]) -> None:

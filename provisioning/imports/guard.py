@@ -15,12 +15,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the guard looks at: rows read, accounts known before, people who leave, people who lose a value."""
+    """What the guard looks at: rows read, accounts known before, people who leave, people who lose a value.
+
+    ``inactive`` are people who are there and whom the directory has switched off since.
+    """
 
     seen: int
     known: int
     leavers: int
     blanked: int
+    inactive: int = 0
 
 
 def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
@@ -28,12 +32,13 @@ def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
     found = []
     if plan.seen == 0 and plan.known:
         found.append(f"{directory} gave no users at all, although {_people(plan.known)} came from it before.")
+    off = plan.leavers + plan.inactive
     found += _over(
-        plan.leavers,
+        off,
         plan.known,
         limits.max_leavers,
         limits.max_leavers_percent,
-        f"{_people(plan.leavers)} of {plan.known:,} would be deactivated because they are missing from {directory}",
+        f"{_people(off)} of {plan.known:,} would be deactivated because {_why(plan, directory)}",
     )
     found += _over(
         plan.blanked,
@@ -51,6 +56,14 @@ def _over(number: int, known: int, most: int, percent: int, what: str) -> list[s
     if number * 100 > known * percent:
         return [f"{what}; the limit is {percent} %."]
     return []
+
+
+def _why(plan: Plan, directory: str) -> str:
+    if not plan.inactive:
+        return f"they are missing from {directory}"
+    return (
+        f"they are missing from {directory} or inactive there" if plan.leavers else f"they are inactive in {directory}"
+    )
 
 
 def _people(number: int) -> str:

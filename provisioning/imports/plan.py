@@ -90,6 +90,11 @@ class Planned:
         """Whether the user would lose a value."""
         return any(value is None for value in self.after.values())
 
+    @property
+    def switches_off(self) -> bool:
+        """Whether somebody on the roll would be deactivated because the row says so."""
+        return self.action == UPDATE and self.after.get(ACTIVE) is False
+
 
 @cache
 def path(kind: Kind, name: str) -> str:

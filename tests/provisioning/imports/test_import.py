@@ -228,6 +228,23 @@ def test_too_many_leavers_wait_for_approval(source: Source) -> None:
     assert Event.objects.filter(message="boss approved the import from HR.").exists()
 
 
+def test_people_whom_the_directory_switches_off_count_as_leavers(source: Source) -> None:
+    source.set(max_leavers=2, max_leavers_percent=100)
+    source.map(ACTIVE="profile.active")
+    for name in ("ann", "bob", "eve", "zoe"):
+        source.put(name, also={"ACTIVE": "Y"})
+    source.run()
+    for name in ("ann", "bob"):
+        source.put(name, also={"ACTIVE": "N"})
+    source.remove("zoe")
+    source.put("new", also={"ACTIVE": "N"})  # was never active here
+    run = source.run()
+    assert run.status == RunStatus.APPROVAL
+    words = "3 people of 4 would be deactivated because they are missing from HR or inactive there; the limit is 2."
+    assert run.message.startswith(words)
+    assert user("ann").is_active
+
+
 def test_too_many_blanked_values_wait_for_approval(source: Source) -> None:
     source.set(max_blanked=1, max_blanked_percent=100)
     source.put_many(3)
