@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
+import orjson
 from django.db import connection, models
 from django.utils import timezone
 
 Values = Mapping[str, Any]
 FEW = 50
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def insert(model: type[models.Model], rows: Sequence[Values]) -> None:
@@ -67,6 +67,13 @@ def _new_ids(model: type[models.Model], number: int) -> list[int]:
             [connection.ops.quote_name(model._meta.db_table), number],
         )
         return [row[0] for row in cursor.fetchall()]
+
+
+def _encode(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # a number of more than 64 bits
+        return json.dumps(value, ensure_ascii=False)
 
 
 def _column(field: "models.Field[Any, Any]", rows: Sequence[Values], given: bool) -> Iterable[Any]:

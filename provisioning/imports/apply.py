@@ -18,7 +18,7 @@ from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action
 from reports.journal import record_many
 
-PAGE = 1000
+PAGE = 2000
 HASHED_AT_ONCE = 100
 REFUSED = "The row could not be written. Import again; if it happens again, check the values of the row."
 

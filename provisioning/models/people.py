@@ -81,14 +81,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     username = models.CharField(
         "user name",
         max_length=150,
-        unique=True,
         validators=[RegexValidator(r"^[^\s\x00-\x1f\x7f]+( [^\s\x00-\x1f\x7f]+)*\Z", "Use visible characters.")],
     )
     username_key = FoldedField(source="username", unique=True)
     email = models.EmailField("e-mail", blank=True)
     email_key = FoldedField(source="email", db_index=True)
     first_name = models.CharField(max_length=150, blank=True)
-    first_name_key = FoldedField(source="first_name", db_index=True)
+    first_name_key = FoldedField(source="first_name")
     last_name = models.CharField(max_length=150, blank=True)
     last_name_key = FoldedField(source="last_name", db_index=True)
     display_name = models.CharField(max_length=300, blank=True)
@@ -99,7 +98,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     division = models.CharField(max_length=150, blank=True)
     organization = models.CharField(max_length=150, blank=True)
     cost_center = models.CharField("cost centre", max_length=64, blank=True)
-    employee_number = models.CharField(max_length=64, blank=True, db_index=True)
+    employee_number = models.CharField(max_length=64, blank=True)
     employee_type = models.CharField(max_length=64, blank=True)
     manager = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="reports")
     street_address = models.CharField(max_length=255, blank=True)
@@ -131,7 +130,13 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ["username_key"]
+        constraints = [models.UniqueConstraint(fields=["username"], name="user_username_once")]
         indexes = [
+            *(
+                # For PostgreSQL's LIKE 'abc%' as well as for equality; db_index would make two indexes of each.
+                models.Index(fields=[name], opclasses=["varchar_pattern_ops"], name=f"user_by_{name}")
+                for name in ("first_name_key", "employee_number")
+            ),
             models.Index(fields=["department", "username_key"], name="user_by_department"),
             models.Index(fields=["username_key"], name="user_inactive", condition=models.Q(is_active=False)),
             models.Index(fields=["username_key"], name="user_staff", condition=models.Q(is_staff=True)),
