@@ -58,7 +58,7 @@ def timings() -> Iterator[tuple[str, float]]:
 
     now = timezone.now()
     spans = [(None, None), (now - dt.timedelta(hours=1), None), (now - dt.timedelta(400), now - dt.timedelta(365))]
-    names = ["", "user1234.smith", "USER77", "user12", "user", "nobody"]
+    names = ["", "user1234.smith", "USER77", "user12", "user1", "user", "nobody"]
     applications, operations = (
         ["", "App 0", "App 7", "Legacy HR", "Nowhere"],
         ["", "update", "delete", "link", "settings"],

@@ -104,6 +104,29 @@ def test_many_people_with_one_beginning_are_found_too(write: Write) -> None:
     assert found.rows[0].identifier == "user0"
 
 
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_the_beginning_of_many_names_finds_what_a_plain_condition_finds(
+    mixture: dt.datetime, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(search, "PEOPLE_LIMIT", 1)
+    monkeypatch.setattr(search, "FEW_LINES", few)
+    for identifier, application, result in product(["anna", "a", "ANNA%", "x"], ["", "HR"], ["", "failed"]):
+        criteria = Criteria(identifier, application, result=result)
+        assert [event.pk for event in page(criteria, 10).rows] == plain(criteria)[:10], criteria
+
+
+def test_the_beginning_of_many_names_is_filtered_not_looked_up(
+    mixture: dt.datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "PEOPLE_LIMIT", 1)
+    monkeypatch.setattr(search, "FEW_LINES", 0)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+    assert "event_by_identifier" not in search.lines(Criteria("anna"), 10).explain()
+    assert "event_by_application" in search.lines(Criteria("anna", "HR"), 10).explain()
+
+
 def test_names_are_found_by_skipping(write: Write) -> None:
     for name in ["HR", "APPSDB", "", "Zürich", "HR"]:
         write(application=name)
