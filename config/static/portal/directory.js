@@ -11,6 +11,7 @@ function directoryPage(firstErrorTab, hasErrors) {
       const wanted = location.hash.slice(1);
       const known = document.getElementById(`tab-${wanted}`);
       this.tab = firstErrorTab || (known ? wanted : "connection");
+      document.getElementById(`tab-${this.tab}`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
       window.addEventListener("beforeunload", (event) => {
         if (this.changed && !this.saving) event.preventDefault();
       });
@@ -22,6 +23,7 @@ function directoryPage(firstErrorTab, hasErrors) {
     /* The choices of a tab follow what was changed on the others, so it is drawn again when something was. */
     show(tab) {
       this.tab = tab;
+      document.getElementById(`tab-${tab}`).scrollIntoView({ block: "nearest", inline: "nearest" });
       history.replaceState(null, "", `${location.pathname}${location.search}#${tab}`);
       const panel = document.getElementById(`panel-${tab}`);
       const form = document.getElementById("directory_form");
