@@ -52,7 +52,7 @@ def settled(page: Page) -> None:
 @pytest.fixture
 def look() -> Look:
     """``look(page, "name")``: the step as pictures, wide and narrow, light and dark, in the folder $SCREENSHOTS."""
-    folder = os.environ.get("SCREENSHOTS")
+    folder = os.environ.get("SCREENSHOTS", "")
     steps = iter(range(1, 1000))
 
     def look(page: Page, name: str) -> None:
