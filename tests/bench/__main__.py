@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 
 from tests import servers
 from tests.bench import source
+from tests.fixtures.embedded import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "benchmarks.md"
@@ -106,6 +107,20 @@ def deliveries(dsn: str, variables: dict[str, str], count: int) -> Iterator[tupl
         yield (f"Outbound {phase}", f"{rate:,.0f} /s; to reach: a third", f"{rate / floor:.2f}", "")
 
 
+def latency() -> tuple[str, ...]:
+    """Measure how long a saved user takes to the directory on the embedded default, web, worker and beat idle."""
+    with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as name:
+        portal = Run(Path(name))
+        try:
+            portal.wait_ready()
+            variables = portal.environment | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+            step = run(variables, "latency", str(Path(name) / "var" / "appsdb.sqlite3"), "20")
+        finally:
+            portal.interrupt()
+    figures = f"median {step['median']:.2f} s, slowest {step['slowest']:.2f} s"
+    return ("A saved user is in the directory (embedded default)", f"{figures}; to reach: 1 s", "", "")
+
+
 def table(rows: list[tuple[str, ...]]) -> str:
     """Return the rows in Markdown."""
     head = ("What", "Rate", "Ratio to its floor", "Peak memory above idle")
@@ -131,7 +146,7 @@ def main() -> None:
         subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], env=variables, cwd=ROOT, check=True)
         run(variables, "prepare", dsn)
         rows = [*imports(dsn, variables, count), *deliveries(dsn, variables, max(500, count // 10))]
-    text = table(rows)
+    text = table([*rows, latency()])
     print(text)
     write(count, text)
 

@@ -4,10 +4,12 @@ A process of its own, so that the peak of its memory is the step's and nothing e
 """
 
 import json
+import sqlite3
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import django
@@ -119,7 +121,27 @@ def outbound(count: int) -> dict[str, float]:
     return result
 
 
-STEPS: dict[str, Callable[..., dict[str, float]]] = {"prepare": prepare, "import": imported, "outbound": outbound}
+def latency(database: str, count: int) -> dict[str, float]:
+    """Save users one by one beside a running portal; return the seconds until each one's row was in the directory."""
+    from provisioning.models import User
+
+    waits = []
+    with closing(sqlite3.connect(database)) as source:
+        for number in range(count):
+            name, begun = f"late{number}", time.perf_counter()
+            User.objects.create_user(name, first_name="Late", last_name="Comer", email=f"{name}@example.org")
+            while not source.execute("SELECT 1 FROM USERS WHERE USERNAME = ?", [name]).fetchone():
+                time.sleep(0.01)
+            waits.append(time.perf_counter() - begun)
+    return {"median": statistics.median(waits), "slowest": max(waits)}
+
+
+STEPS: dict[str, Callable[..., dict[str, float]]] = {
+    "prepare": prepare,
+    "import": imported,
+    "outbound": outbound,
+    "latency": latency,
+}
 
 if __name__ == "__main__":
     django.setup()

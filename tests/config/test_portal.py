@@ -1,7 +1,6 @@
 """The portal's programs on a real broker: a save reaches the directory, and readiness tells the truth."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -32,24 +31,16 @@ def test_readiness_follows_the_worker(portal: Portal) -> None:
     wait_until(lambda: ready(portal)["status"] == "ok", words="a ready portal")
 
 
-def test_a_saved_user_is_in_the_directory_within_a_second(
+def test_a_saved_user_reaches_the_directory_without_a_sweep(
     portal: Portal, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
-    """On an idle system, over the embedded broker."""
+    """Over the embedded broker; ``make bench`` measures how long it takes."""
     make_directory(pg_appsdb, create_users=True)
     portal.worker("--pool=threads")
     wait_until(portal.swept, words="the worker's start")
-    # The machine may be busy with other tests: one quick delivery of ten shows what an idle one does.
-    assert any(delivered_in(pg_appsdb, f"ada{number}") < 1.0 for number in range(10))
-    assert pg_appsdb.people()["ada0"] == ("Ada", "Łovelace", "ada0@example.org")
-
-
-def delivered_in(appsdb: AppsDb, username: str) -> float:
-    """Save a user and return the seconds until the row was there."""
-    started = time.monotonic()
-    User.objects.create_user(username, first_name="Ada", last_name="Łovelace", email=f"{username}@example.org")
-    wait_until(lambda: username in appsdb.people(), words="the delivery")
-    return time.monotonic() - started
+    User.objects.create_user("ada", first_name="Ada", last_name="Łovelace", email="ada@example.org")
+    wait_until(lambda: "ada" in pg_appsdb.people(), words="the delivery")
+    assert pg_appsdb.people()["ada"] == ("Ada", "Łovelace", "ada@example.org")
 
 
 def test_redis_with_a_pool_of_processes(
