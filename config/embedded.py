@@ -140,6 +140,7 @@ def run(address: str, password: str) -> int:
 
 def main() -> int:
     """Start the embedded portal."""
+    os.umask(0o077)  # its files hold people, sessions and stored credentials: nobody else on this machine reads them
     host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000"))
     folder = Path(os.environ.get("ROLLCALL_VAR_DIR", BASE_DIR / "var"))
     try:
