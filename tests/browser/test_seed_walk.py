@@ -15,7 +15,8 @@ from tests.browser.conftest import PASSWORD, Look
 from tests.browser.walk import Walk
 from tests.fixtures.databases import login_of, postgres_database
 from tests.fixtures.directories import TEMPLATES, AppsDb, make_appsdb
-from tests.fixtures.portal import Portal, wait_until
+from tests.fixtures.portal import Portal
+from tests.fixtures.waiting import wait_until
 from tests.servers import Server
 
 PEOPLE = (

@@ -10,7 +10,8 @@ import pytest
 from directories.models import Directory
 from provisioning.models import User
 from tests.fixtures.directories import AppsDb
-from tests.fixtures.portal import Portal, wait_until
+from tests.fixtures.portal import Portal
+from tests.fixtures.waiting import wait_until
 from tests.servers import Server
 
 

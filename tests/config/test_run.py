@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.fixtures.embedded import Run
-from tests.fixtures.portal import wait_until
+from tests.fixtures.waiting import wait_until
 
 
 @pytest.fixture

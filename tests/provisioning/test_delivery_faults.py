@@ -23,7 +23,8 @@ from reports.models import Event
 from tests import servers
 from tests.fixtures.databases import postgres_database
 from tests.fixtures.directories import AppsDb, make_appsdb
-from tests.fixtures.portal import Portal, wait_until
+from tests.fixtures.portal import Portal
+from tests.fixtures.waiting import wait_until
 from tests.provisioning.crew import Crews, save_crew_directory
 
 MakeDirectory = Callable[..., Directory]

@@ -12,7 +12,8 @@ from provisioning.models import Account, Change, ImportRun, PlannedChange, User
 from provisioning.models.imports import RunStatus
 from reports.models import Event
 from tests.fixtures.directories import AppsDb
-from tests.fixtures.portal import Portal, wait_until
+from tests.fixtures.portal import Portal
+from tests.fixtures.waiting import wait_until
 
 ROWS = 20_000
 Make = Callable[..., Directory]
