@@ -36,6 +36,7 @@ def start_import(directory: Directory, *, preview: bool, actor: str, trigger: Tr
 
 def approve_import(run: ImportRun, actor: str) -> None:
     """Apply the very plan of a run that waits for approval, or of a preview; raise ImportRefused when it cannot be."""
+    runs.must_be_on(Directory.objects.select_related("provisioning").get(pk=run.directory_id))
     newer = ImportRun.objects.filter(directory=run.directory_id, pk__gt=run.pk)
     if newer.exists():
         raise ImportRefused("A newer run of this directory exists, so this plan is out of date. Import again.")

@@ -95,8 +95,8 @@ def claim(run_id: int, lasts: dt.timedelta = LEASE) -> Lease | None:
     return lease if won else None
 
 
-def create(directory: Directory, *, preview: bool, actor: str, trigger: Trigger) -> ImportRun:
-    """Queue a run; raise ImportRefused when the directory already has one, or is not to be imported."""
+def must_be_on(directory: Directory) -> None:
+    """Raise ImportRefused when the directory is not to be imported."""
     if not directory.enabled:
         raise ImportRefused(f"{directory.name} is switched off. Switch it on first, on its page under Directories.")
     provisioning = getattr(directory, "provisioning", None)
@@ -104,6 +104,11 @@ def create(directory: Directory, *, preview: bool, actor: str, trigger: Trigger)
         raise ImportRefused(
             f'Import is switched off for {directory.name}. Switch on "Import users" in its provisioning features.'
         )
+
+
+def create(directory: Directory, *, preview: bool, actor: str, trigger: Trigger) -> ImportRun:
+    """Queue a run; raise ImportRefused when the directory already has one, or is not to be imported."""
+    must_be_on(directory)
     try:
         with transaction.atomic():
             return ImportRun.objects.create(directory=directory, preview=preview, actor=actor, trigger=trigger)

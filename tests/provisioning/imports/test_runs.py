@@ -294,3 +294,19 @@ def test_rows_twice_in_one_crawl(source: Source) -> None:
     assert (second.unchanged, second.errors) == (2, 1)
     assert "Two rows" in errors(second)["user0"]
     assert user("user0").is_active
+
+
+@pytest.mark.parametrize("off", ["directory", "import"])
+def test_a_plan_is_not_approved_while_its_directory_or_import_is_off(source: Source, off: str) -> None:
+    source.put_many(2)
+    run = source.run(preview=True)
+    if off == "directory":
+        Directory.objects.update(enabled=False)
+    else:
+        source.set(import_users=False)
+    with pytest.raises(services.ImportRefused, match="switched off"):
+        services.approve_import(run, "boss")
+    run.refresh_from_db()
+    assert run.status == RunStatus.PLANNED
+    services.cancel_import(run, "boss")
+    assert not User.objects.exists()
