@@ -14,7 +14,8 @@ class DirectoriesConfig(AppConfig):
     name = "directories"
 
     def ready(self) -> None:
-        """Keep the portal's own database out of reach of SQLite directories."""
+        """Keep the portal's own files out of reach of SQLite directories; from Python 3.13, beat's schedule is one."""
+        keep_private(Path(settings.CELERY_BEAT_SCHEDULE_FILENAME))
         for database in settings.DATABASES.values():
             if database["ENGINE"] == "django.db.backends.sqlite3":
                 keep_private(Path(database["NAME"]))

@@ -21,7 +21,7 @@ from directories.connectors.base import ConnectorError
 
 GRACE_SECONDS = 5  # how much longer than the server's own statement time-out the client waits for it
 LOCK_SECONDS = 5  # how long a statement waits for another one's lock
-PRIVATE = "This file is the portal's own database. Choose the file of the directory."
+PRIVATE = "This file is the portal's own. Choose the file of the directory."
 _private: set[Path] = set()
 
 

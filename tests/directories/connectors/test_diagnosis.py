@@ -183,7 +183,7 @@ def test_a_sqlite_file(sqlite_sql: SqlSubject, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", ["itself", "symbolic", "hard", "dots"])
-def test_the_portals_own_database_is_never_a_directory(
+def test_a_file_of_the_portal_is_never_a_directory(
     sqlite_sql: SqlSubject, tmp_path: Path, link: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = Path(sqlite_sql.database.settings["database"])
@@ -199,16 +199,17 @@ def test_the_portals_own_database_is_never_a_directory(
         case "dots":
             path = own.parent / ".." / own.parent.name / own.name
     assert failed(tried(sqlite_sql, database=str(path))) == ("File", _open.PRIVATE)
-    with sqlite_sql.open(database=str(path)) as connector, pytest.raises(ConnectorError, match="own database"):
+    with sqlite_sql.open(database=str(path)) as connector, pytest.raises(ConnectorError, match="portal's own"):
         connector.find(Entry("ann"))
 
 
-def test_the_portal_tells_which_database_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_portal_tells_which_files_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     own = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": Path("/srv/portal.sqlite3")}}
     monkeypatch.setattr(_open, "_private", set())
-    monkeypatch.setattr("directories.apps.settings", SimpleNamespace(DATABASES=own))
+    own_settings = SimpleNamespace(DATABASES=own, CELERY_BEAT_SCHEDULE_FILENAME="/srv/schedule")
+    monkeypatch.setattr("directories.apps.settings", own_settings)
     apps.get_app_config("directories").ready()
-    assert _open._private == {Path("/srv/portal.sqlite3")}
+    assert _open._private == {Path("/srv/portal.sqlite3"), Path("/srv/schedule")}
 
 
 def test_testing_changes_nothing(sqlite_sql: SqlSubject) -> None:
