@@ -2,8 +2,8 @@
 
 import base64
 import binascii
+import random
 import re
-import secrets
 import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from directories.hashers import BCRYPT_BYTES, MAX_SCRYPT_BYTES
 RANDOM_LENGTH = 20
 # No letters that look alike, and only signs that need no quoting anywhere.
 _CLASSES = ("abcdefghijkmnopqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "-_.+=#")
+_RANDOM = random.SystemRandom()
 # OWASP's minimum (Password Storage Cheat Sheet): one is made for every created account.
 BCRYPT_ROUNDS = 10
 _ARGON2 = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -80,13 +81,11 @@ def stored_form(clear: str, storage: str) -> str:
 def random_password(length: int = RANDOM_LENGTH) -> str:
     """Return a random password with a letter of each case, a digit and a sign: about 120 bits at 20 characters."""
     everything = "".join(_CLASSES)
-    characters = [secrets.choice(each) for each in _CLASSES]
-    characters += [secrets.choice(everything) for _ in range(length - len(characters))]
-    secrets.SystemRandom().shuffle(characters)
-    # A sign in front is taken for an option or a formula by shells and spreadsheets.
-    first = next(place for place, character in enumerate(characters) if character in string.ascii_letters)
-    characters[0], characters[first] = characters[first], characters[0]
-    return "".join(characters)
+    while True:
+        password = "".join(_RANDOM.choices(everything, k=length))
+        # A sign in front is taken for an option or a formula by shells and spreadsheets.
+        if password[0] in string.ascii_letters and not any(set(password).isdisjoint(each) for each in _CLASSES):
+            return password
 
 
 def to_django(value: str) -> str:

@@ -32,7 +32,7 @@ TAKEN = Parked(
     "The row that was written has the user name of another account. Remove it in the directory, and make the Create "
     "query write each user's own name.",
 )
-FLUSH_ITEMS = 50
+FLUSH_ITEMS = 100
 FLUSH_SECONDS = 1.0
 FIELDS = (
     "remote_id",

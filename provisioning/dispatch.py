@@ -15,7 +15,7 @@ DELIVER = "provisioning.tasks.deliver"
 DRAIN = "provisioning.tasks.drain"
 PUSH = "provisioning.tasks.continue_push"
 
-CHUNK = 100  # accounts a message
+CHUNK = 200  # accounts a message
 PAUSE = 20.0  # seconds during which a broker that failed is not asked again, so that saves stay quick
 
 log = logging.getLogger(__name__)

@@ -61,7 +61,12 @@ class SqlConnector(Connector):
         return diagnose(self.settings, self.users, self.dialect, self.config.templates)
 
     def find(self, entry: Entry) -> RemoteAccount | None:
-        """Return the account that the check queries find, with the attributes that an import would read."""
+        """Return the account of that id or, when it has none yet, the one that the check queries find.
+
+        It comes with the attributes that an import would read.
+        """
+        if entry.ref and self.users.table and (known := self._read(entry.ref)):
+            return known
         if not self.config.templates.get("check"):
             return self._read(entry.ref or entry.key)
         for template in self.templates("check"):
