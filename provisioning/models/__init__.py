@@ -5,4 +5,14 @@ from provisioning.models.heartbeat import Heartbeat
 from provisioning.models.imports import ImportRun, PlannedChange
 from provisioning.models.people import AttributeDefinition, Group, Membership, User
 
-__all__ = ["Account", "AttributeDefinition", "Change", "Group", "Heartbeat", "ImportRun", "Membership", "PlannedChange", "User"]
+__all__ = [
+    "Account",
+    "AttributeDefinition",
+    "Change",
+    "Group",
+    "Heartbeat",
+    "ImportRun",
+    "Membership",
+    "PlannedChange",
+    "User",
+]

@@ -29,8 +29,8 @@ class Account(models.Model):
     """One user in one directory; it outlives the user, so that a deleted user is still deprovisioned.
 
     ``key`` is the user name that the account was made for; ``remote_id`` the directory's lasting id. ``seen_digest`` is
-    of the row last imported, ``pushed_digest`` of the state last pushed or confirmed. ``attributes`` holds the directory
-    attributes last seen or pushed, ``person`` the portal attributes of a user that was deleted.
+    of the row last imported, ``pushed_digest`` of the state last pushed or confirmed. ``attributes`` holds the
+    directory attributes last seen or pushed, ``person`` the portal attributes of a user that was deleted.
     ``leased_until``, ``not_before`` and ``attempts`` belong to ``provisioning.outbox``.
     """
 
