@@ -99,7 +99,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=env.str("REDIS_URL", default="filesystem://localhost"))
 # A broker that hangs must not hold up a save for long: what was saved is swept up later.
 REDIS_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5, "socket_keepalive": True, "max_retries": 0}
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = REDIS_OPTIONS
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = REDIS_OPTIONS if CELERY_BROKER_URL.startswith("redis") else {}
 if CELERY_BROKER_URL.startswith("filesystem:"):
     BROKER_DIR = VAR_DIR / "broker"
     for _folder in ("queue", "control"):
@@ -110,9 +110,6 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
         "control_folder": str(BROKER_DIR / "control"),
         "polling_interval": 0.1,
     }
-elif CELERY_BROKER_URL.startswith("redis"):
-    # A save does not wait for a broker that is down: what it would have sent, the sweep finds.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_keepalive": True}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
