@@ -1,6 +1,6 @@
 """Reading a directory: pages become planned changes; a row that is as it was before costs one look at a digest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -32,7 +32,11 @@ class Seen:
 
 
 class Crawler:
-    """Plans the pages of one crawl. It remembers what it saw as bits, so its memory does not grow with the rows."""
+    """Plans the pages of one crawl. It remembers what it saw as bits, so its memory does not grow with the rows.
+
+    ``accounts`` and ``users`` are those that a row belongs to. ``spared`` are accounts that a row which is an error may
+    belong to: whose it is nobody knows, but an error is never an absence, so they are not leavers either.
+    """
 
     def __init__(self, config: DirectoryConfig) -> None:
         assert config.id is not None
@@ -43,14 +47,15 @@ class Crawler:
         self.passwords = config.features.import_passwords
         self.accounts = Bitmap()
         self.users = Bitmap()
+        self.spared = Bitmap()
         self.blanked = 0
         self.inactive = 0
         self.unreadable = 0
 
     def page(self, page: Page) -> Seen:
-        """Plan one page: one query when nothing changed, up to three more for rows that are new or differ."""
+        """Plan one page: one query when nothing changed, up to four more for rows that are new or differ."""
         seen = Seen(rows=len(page.accounts))
-        known = self.correlator.accounts([remote.ref for remote in page.accounts if remote.ref])
+        known = self.correlator.accounts([remote.ref for remote in page.accounts if plan.storable(remote.ref)])
         changed = []
         for remote in page.accounts:
             row = self._look(remote, known.get(remote.ref), seen)
@@ -69,8 +74,7 @@ class Crawler:
             return None
         if problem := plan.unusable(remote):
             self.unreadable += UNDECODABLE in remote.ref
-            seen.planned.append(plan.error(remote, problem, account))
-            return None
+            return Row(remote, "", account, unusable=problem)
         row_digest = self._digest(remote)
         if account is not None and account.seen_digest == row_digest:
             seen.unchanged += 1
@@ -94,10 +98,10 @@ class Crawler:
             row.match = self.correlator.match_of(row.values)
         linked = {row.account.user_id for row in rows if row.account and row.account.user_id}
         by_id = self.correlator.users_by_id(linked)
-        by_match, taken = self.correlator.users_by_match(
-            row for row in rows if not row.account or not row.account.user_id
-        )
-        return [self._plan_row(row, by_id, by_match, taken) for row in rows]
+        by_match, taken = self.correlator.users_by_match(row for row in rows if not row.linked)
+        planned = [self._plan_row(row, by_id, by_match, taken) for row in rows]
+        self._spare(row for row, one in zip(rows, planned, strict=True) if one.action == plan.ERROR)
+        return planned
 
     def _plan_row(
         self, row: Row, by_id: dict[int, KnownUser], by_match: dict[str, list[KnownUser]], taken: set[str]
@@ -106,15 +110,27 @@ class Crawler:
             user = by_id.get(row.account.user_id)
         else:
             found = by_match.get(row.match, [])
-            if problem := self._mismatch(row, found, taken):
+            if problem := row.unusable or self._mismatch(row, found, taken):
+                self._spare_accounts(known.account.id for known in found if known.account)
                 return plan.error(row.remote, problem, row.account)
             user = found[0] if found else None
+        if row.unusable:
+            return plan.error(row.remote, row.unusable, row.account)
         if user is None and row.account is not None and row.account.state != plan.ABSENT:
             return plan.error(row.remote, deleted(self.config.name), row.account)
         if user is not None and not self._first(user, row):
             return plan.error(row.remote, TWICE.format(who=user.username), row.account)
         planned = plan.plan_row(row, user)
         return self._finish(planned, row, user)
+
+    def _spare(self, rows: Iterable[Row]) -> None:
+        """Keep the accounts that have the name of a row in error, but not its lasting id, from being leavers."""
+        names = {fold(name) for row in rows if not row.linked for name in (row.username, row.remote.key)}
+        self._spare_accounts(self.correlator.accounts_named({name for name in names if plan.storable(name)} - {""}))
+
+    def _spare_accounts(self, ids: Iterable[int]) -> None:
+        for account_id in ids:
+            self.spared.add(account_id)
 
     def _mismatch(self, row: Row, found: list[KnownUser], taken: set[str]) -> str:
         """Return why a row without an account cannot have a user, "" when it can."""

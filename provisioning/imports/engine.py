@@ -134,7 +134,7 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
         with lease.page() as gains:
             _store(run, [Planned(ERROR, "", message=UNREADABLE.format(number=crawler.unreadable))], gains)
     elif features.deactivate_missing:
-        for planned in settle.leavers(config, crawler.accounts):
+        for planned in settle.leavers(config, crawler.accounts, crawler.spared):
             with lease.page() as gains:
                 _store(run, planned, gains)
             leavers += sum(one.action == Action.DEACTIVATE for one in planned)

@@ -50,7 +50,10 @@ class KnownUser:
 
 @dataclass(slots=True)
 class Row:
-    """One row that is new or differs from what was seen last, with what its mapping gives."""
+    """One row that is new or differs from what was seen last, with what its mapping gives.
+
+    ``unusable`` is why it can only become an error; what it gives then only tells whose it may be.
+    """
 
     remote: RemoteAccount
     digest: str
@@ -58,6 +61,12 @@ class Row:
     values: dict[str, Any] = field(default_factory=dict)
     problems: Sequence[str] = ()
     match: str = ""
+    unusable: str = ""
+
+    @property
+    def linked(self) -> bool:
+        """Whether its lasting id leads to a user."""
+        return self.account is not None and self.account.user_id is not None
 
     @property
     def username(self) -> str:
@@ -138,13 +147,15 @@ def unusable(remote: RemoteAccount) -> str:
     if len(remote.ref) > MAX_REMOTE_ID or len(remote.key) > MAX_KEY:
         return f"The row's key is longer than {MAX_KEY} characters."
     for text in (remote.ref, remote.key, *remote.attributes.values()):
-        if type(text) is str and not text.isprintable() and not storable(text):
+        if type(text) is str and not storable(text):
             return "The row holds a character that cannot be stored. Correct it in the directory."
     return ""
 
 
 def storable(text: str) -> bool:
     """Return whether the portal's database can hold the text: no U+0000, no traces of undecodable bytes."""
+    if text.isprintable():  # as nearly all are
+        return True
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -36,16 +36,17 @@ def duplicates(run: ImportRun) -> Iterator[tuple[str, list[int]]]:
                 yield reason, ids
 
 
-def leavers(config: DirectoryConfig, seen: Bitmap) -> Iterator[list[Planned]]:
+def leavers(config: DirectoryConfig, *seen: Bitmap) -> Iterator[list[Planned]]:
     """Yield a planned deactivation for every account that an earlier crawl saw and this complete one did not.
 
-    Only ids are read of the accounts that are there; details follow for those that are missing.
+    ``seen`` are the accounts that are there, in one or more bitmaps. Only ids are read of them; details follow for
+    those that are missing.
     """
     missing: list[int] = []
     last = 0
     while ids := list(_seen_before(config, last)[:SCAN]):
         last = ids[-1]
-        missing += [pk for pk in ids if pk not in seen]
+        missing += [pk for pk in ids if not any(pk in bits for bits in seen)]
         while len(missing) >= CHUNK:
             yield _deactivations(config, missing[:CHUNK])
             del missing[:CHUNK]

@@ -1,14 +1,17 @@
 """What an import makes of a directory's rows."""
 
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.hashers import check_password
 
 from directories import config
 from directories.connectors import connector_class
-from directories.connectors.base import ConnectorConfig, RemoteAccount, Unavailable
+from directories.connectors.base import ConnectorConfig, Page, RemoteAccount, Unavailable
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.imports import engine
+from provisioning.imports.crawl import Crawler
 from provisioning.models import Account, AttributeDefinition, Change, PlannedChange, User
 from provisioning.models.imports import RunStatus
 from provisioning.owners import Owners
@@ -470,3 +473,55 @@ def test_an_import_may_not_be_on(source: Source) -> None:
     Directory.objects.update(enabled=False)
     with pytest.raises(services.ImportRefused, match="switched off"):
         source.start()
+
+
+def other_case(key: str, source: Source, **row: object) -> None:
+    """Give the account another key, as if the directory compared keys without case."""
+    source.remove(key)
+    source.put(key.upper(), **row)  # type: ignore[arg-type]
+
+
+def test_an_error_is_never_an_absence(source: Source) -> None:
+    source.set(match_attribute="profile.email")
+    for name in ("anna", "bob", "cleo", "dan", "eve", "fay", "gone"):
+        source.put(name, mail=f"{name}@x.org")
+    source.run()
+    other_case("anna", source, mail="new@x.org")  # a taken name with another match value
+    other_case("bob", source, mail="bob@x.org", first="x" * 151)
+    User.objects.filter(username="cleo").update(email="dan@x.org", email_key="dan@x.org")
+    source.remove("cleo", "dan")
+    source.put("one-of-them", mail="dan@x.org")
+    other_case("eve", source, mail="other@x.org", problem="LASTNAME holds bytes that are not text (UTF-8).")
+    source.remove("fay", "gone")
+    source.rows.append(RemoteAccount("", "", {"MAIL": "fay@x.org"}))
+    source.rows.append(RemoteAccount("b\x00d", "b\x00d", {"MAIL": "b\x00d"}))
+    run = source.run()
+    assert {change.key for change in planned(run, "deactivate")} == {"gone"}
+    assert run.errors == 6
+    assert set(User.objects.filter(is_active=False).values_list("username", flat=True)) == {"gone"}
+
+
+def test_a_row_in_error_does_not_take_the_place_of_the_true_one(source: Source) -> None:
+    source.set(match_attribute="profile.email")
+    source.put("anna", mail="twin@x.org")
+    source.put("bob", mail="bob@x.org")
+    source.run()
+    User.objects.filter(username="bob").update(email="twin@x.org", email_key="twin@x.org")
+    source.rows = []
+    source.put("new", mail="twin@x.org")
+    source.put("anna", "Changed", mail="twin@x.org")
+    source.put("bob", mail="bob@x.org")
+    run = source.run()
+    assert set(errors(run)) == {"new"}
+    assert user("anna").first_name == "Changed"
+
+
+def test_rows_in_error_cost_one_query_a_page(
+    source: Source, django_assert_max_num_queries: Callable[..., object]
+) -> None:
+    source.set(match_attribute="profile.email")
+    crawler = Crawler(config.load(source.directory.pk))
+    for n in range(200):
+        source.put(f"user{n}", "x" * 151, mail=f"{n}@x.org")
+    with django_assert_max_num_queries(4):  # type: ignore[attr-defined]
+        crawler.page(Page(source.rows, last=True))
