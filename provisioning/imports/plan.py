@@ -8,7 +8,6 @@ applied).
 
 import datetime as dt
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,12 +17,12 @@ from typing import Any
 from directories.attributes import Kind, Value
 from directories.connectors.base import RemoteAccount
 from directories.mapping import Target
+from provisioning import usernames
 
 USERNAME, ACTIVE, MANAGER = "profile.username", "profile.active", "profile.manager"
 CREATE, UPDATE, LINK, ERROR = "create", "update", "link", "error"
 ABSENT, ACTIVE_STATE, DISABLED = "absent", "active", "disabled"
-MAX_KEY, MAX_REMOTE_ID, MAX_USERNAME = 255, 512, 150
-_USERNAME = re.compile(r"[^\s\x00-\x1f\x7f]+( [^\s\x00-\x1f\x7f]+)*")
+MAX_KEY, MAX_REMOTE_ID = 255, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +199,7 @@ def plan_row(row: Row, user: KnownUser | None) -> Planned:
 
 
 def _create(row: Row) -> Planned:
-    if problem := username_problem(row.username):
+    if problem := usernames.problem(row.username):
         return error(row.remote, problem, row.account)
     after = {name: value for name, value in row.values.items() if value is not None}
     if row.remote.enabled is False:
@@ -209,17 +208,6 @@ def _create(row: Row) -> Planned:
     return Planned(
         CREATE, row.username, row.remote.ref, None, account_id, {}, after, _payload(row), match=row.match[:MAX_KEY]
     )
-
-
-def username_problem(username: str) -> str:
-    """Return what is wrong with the name of a user that is to be created, "" when it can be used."""
-    if not username:
-        return "The row has no user name."
-    if len(username) > MAX_USERNAME:
-        return f"User name is longer than {MAX_USERNAME} characters."
-    if not _USERNAME.fullmatch(username):
-        return "User name holds characters that cannot be used in a name, such as line breaks or double spaces."
-    return ""
 
 
 def _wanted(row: Row, user: KnownUser, account: KnownAccount | None) -> dict[str, Any]:

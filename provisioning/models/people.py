@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from directories.attributes import Type
 from directories.models import Directory
+from provisioning import usernames
 
 
 def fold(value: str) -> str:
@@ -78,11 +79,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     free ones.
     """
 
-    username = models.CharField(
-        "user name",
-        max_length=150,
-        validators=[RegexValidator(r"^[^\s\x00-\x1f\x7f]+( [^\s\x00-\x1f\x7f]+)*\Z", "Use visible characters.")],
-    )
+    username = models.CharField("user name", max_length=usernames.MAX_LENGTH, validators=[usernames.validate])
     username_key = FoldedField(source="username", unique=True)
     email = models.EmailField("e-mail", blank=True)
     email_key = FoldedField(source="email", db_index=True)

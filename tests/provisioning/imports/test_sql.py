@@ -66,7 +66,7 @@ def test_bad_rows_of_every_kind_become_errors_and_the_rest_goes_on(appsdb: AppsD
     assert done.status == RunStatus.FINISHED, done.message
     assert found.pop("long") == "First name is longer than 150 characters."
     assert found.pop("n" * 151) == "User name is longer than 150 characters."
-    assert "cannot be used in a name" in found.pop("line\nbreak")
+    assert "invisible character (U+000A)" in found.pop("line\nbreak")
     assert found.pop("wrong") == "Level is not a number."
     assert "not text" in found.pop("bytes")
     assert "same user name" in (found.pop("TWICE", "") or found.pop("twice"))
