@@ -8,6 +8,7 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from directories.query_templates.errors import TemplateError
+from directories.query_templates.reach import check_reach
 from directories.query_templates.scan import Source
 
 READS = frozenset({"import", "check"})
@@ -58,7 +59,7 @@ def parse_statement(source: Source, operation: str) -> exp.Expr:
         raise source.error(separator.start, "Only one statement a row; put the next one into its own row.")
     tree = _parse(source)
     _check_kind(source, tree, operation)
-    _check_reach(source, tree, operation)
+    check_reach(source, tree, operation, reads=operation in READS)
     _check_markers(source, tree)
     return tree
 
@@ -113,35 +114,6 @@ def _check_kind(source: Source, tree: exp.Expr, operation: str) -> None:
         raise source.error(start, "Statements that change tables or rights are not allowed here.")
 
 
-def _check_reach(source: Source, tree: exp.Expr, operation: str) -> None:
-    """Refuse a statement that would reach the rows of other users."""
-    if operation in READS and not source.placeholders:
-        raise source.error(0, "This query names no ##NAME##: it would find the same row for every user.")
-    for node in tree.find_all(exp.Update, exp.Delete):
-        verb = "UPDATE" if isinstance(node, exp.Update) else "DELETE"
-        where = node.args.get("where")
-        if where is None:
-            message = f"This {verb} has no WHERE: it would reach every row. Add WHERE with the user's key."
-            raise source.error(_offset(source, verb), message)
-        # A new user may count in a table of totals; any other change is meant for the rows of one user.
-        total = operation == "create" and verb == "UPDATE" and not sentinels(source, node)
-        if not total and not sentinels(source, where):
-            message = f"The WHERE of this {verb} names no ##NAME##: it would reach the same rows for every user."
-            raise source.error(_offset(source, "WHERE"), message)
-        if not _names_a_column(source, where):
-            message = f"The WHERE of this {verb} compares no column: it would reach every row."
-            raise source.error(_offset(source, "WHERE"), message)
-
-
-def _names_a_column(source: Source, where: exp.Expr) -> bool:
-    words = {placeholder.sentinel for placeholder in source.placeholders}
-    return any(column.name not in words for column in where.find_all(exp.Column))
-
-
-def _offset(source: Source, word: str) -> int:
-    return next((token.start for token in source.tokens if token.text.upper() == word), 0)
-
-
 def _check_markers(source: Source, tree: exp.Expr) -> None:
     """Refuse the driver's own parameter marks: a value comes only from a ``##NAME##``."""
     kinds = (exp.Placeholder,) if source.dialect in {"mysql", "tsql"} else (exp.Placeholder, exp.Parameter)
@@ -150,18 +122,6 @@ def _check_markers(source: Source, tree: exp.Expr) -> None:
         types = {TokenType.PLACEHOLDER, TokenType.COLON, TokenType.PARAMETER}
         offset = next((token.start for token in source.tokens if token.token_type in types), 0)
         raise source.error(offset, "A value is written as ##NAME##, not as ?, :name or $1.")
-
-
-def sentinels(source: Source, tree: exp.Expr) -> set[str]:
-    """Return the sentinels that stand in ``tree``, bare or in literals."""
-    return set(_sentinels(source, tree))
-
-
-def _sentinels(source: Source, tree: exp.Expr) -> Iterator[str]:
-    words = [placeholder.sentinel for placeholder in source.placeholders]
-    for node in tree.find_all(exp.Column, exp.Literal, exp.National):
-        text = node.name
-        yield from (word for word in words if word in text)
 
 
 def misplaced(source: Source, tree: exp.Expr) -> Iterator[TemplateError]:

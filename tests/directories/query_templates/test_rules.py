@@ -36,6 +36,11 @@ def problem(sql: str, operation: str, dialect: str = "postgres") -> TemplateErro
         ("disable", f"UPDATE USERS SET ACTIVE = 0 {WHERE}"),
         ("enable", f"UPDATE USERS SET ACTIVE = 1 {WHERE}"),
         ("set_password", f"UPDATE USERS SET PASSWORD = '##PASSWORD##' {WHERE}"),
+        ("delete", f"DELETE FROM USERS {WHERE} AND (A = 1 OR B = B)"),
+        ("delete", f"DELETE FROM USERS {WHERE} AND ROLE <> 'boss' AND NOT EXISTS (SELECT 1 FROM T)"),
+        ("delete", f"DELETE FROM USERS {WHERE} OR lower(MAIL) LIKE '%##EMAIL_ADDRESS##%' OR ##FIRSTNAME## = A"),
+        ("delete", f"DELETE FROM G WHERE ID IN (SELECT ID FROM USERS {WHERE} AND (A = 1 OR B = 2))"),
+        ("delete", "DELETE FROM USERS WHERE NOT (USERNAME <> ##USERNAME## OR A = 1)"),
     ],
 )
 def test_good_statements_pass(operation: str, sql: str) -> None:
@@ -88,6 +93,44 @@ def test_good_statements_pass(operation: str, sql: str) -> None:
 )
 def test_wrong_statements_are_refused_with_words(operation: str, sql: str, words: str) -> None:
     assert words in problem(sql, operation).message
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        f"{WHERE} OR TRUE",
+        f"{WHERE} OR 1=1",
+        f"{WHERE} OR USERNAME = USERNAME",
+        f"{WHERE} OR (A = 1 AND B IS NOT NULL)",
+        f"{WHERE} OR ##FIRSTNAME## = ##FIRSTNAME##",
+        f"{WHERE} OR ##FIRSTNAME## IS NULL",
+        f"{WHERE} OR NOT (A = ##FIRSTNAME## AND FALSE)",
+        "WHERE (USERNAME = ##USERNAME## OR TRUE) = TRUE",
+        "WHERE USERNAME = USERNAME AND A = 1 OR USERNAME = ##USERNAME##",
+        "WHERE USERNAME || ##USERNAME## = (USERNAME || '##username##')",
+        "WHERE ID IN (SELECT ID FROM USERS WHERE USERNAME = ##USERNAME## OR TRUE)",
+        "WHERE USERNAME <> ##USERNAME##",
+        "WHERE NOT USERNAME = ##USERNAME##",
+        "WHERE USERNAME NOT IN (##USERNAME##)",
+    ],
+)
+@pytest.mark.parametrize("write", ["DELETE FROM USERS", "UPDATE USERS SET A = 1"])
+def test_a_write_that_reaches_rows_of_others_is_refused(write: str, where: str) -> None:
+    for dialect in ("postgres", "sqlite", "mysql"):
+        if dialect == "mysql" and "||" in where:
+            continue  # means OR there
+        error = problem(f"{write}\n{where}", "delete", dialect)
+        assert "also reaches rows of other users" in error.message
+        assert error.line == 2
+    assert (
+        check(f"{write} WHERE ID = ##USERNAME## AND ({where.removeprefix('WHERE ')})", "postgres", "delete", KNOWN)
+        == []
+    )
+
+
+def test_two_bars_are_or_in_mysql() -> None:
+    sql = f"DELETE FROM USERS {WHERE} || TRUE"
+    assert "rows of other users" in problem(sql, "delete", "mysql").message
 
 
 def test_an_error_names_line_and_column_in_the_admins_own_text() -> None:
