@@ -28,12 +28,18 @@ Facts = dict[str, Any]
 
 
 def save_user(user: User, actor: str) -> None:
-    """Save one user and record who changed what; the signals of ``save`` enqueue what directories need."""
+    """Save one user and record who changed what; the signals of ``save`` enqueue what directories need.
+
+    Whoever may sign in from now on starts without a password, unless one was set on ``user`` just now: the stored one
+    may be known to whoever imported it.
+    """
     known = catalogue()
     with transaction.atomic():
         stored = User.objects.select_related("manager").filter(pk=user.pk).first() if user.pk else None
         before = facts(stored, known) if stored else None
         user.changed_by = actor
+        if stored and may_sign_in(user) and not may_sign_in(stored) and user.password == stored.password:
+            user.set_unusable_password()
         user.save()
         record(*_lines([(user, before)], known, actor))
 
@@ -71,6 +77,11 @@ def save_users(
     record_many(_lines([*((user, None) for user in created), *updated], known, actor))
     services.provision_many([user.pk for user in created], "created", actor=actor)
     services.provision_many([user.pk for user, _ in updated], "updated", actor=actor)
+
+
+def may_sign_in(user: User) -> bool:
+    """Return whether a password would let the user into the portal."""
+    return user.is_staff or user.is_superuser
 
 
 def set_roles(user: User, roles: Iterable[Role], actor: str) -> None:

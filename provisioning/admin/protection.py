@@ -6,6 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from provisioning.models import User
+from provisioning.roll import may_sign_in
 
 Actor = User | AnonymousUser
 
@@ -18,14 +19,9 @@ def is_superuser(actor: Actor) -> bool:
     return bool(actor.is_active and actor.is_superuser)
 
 
-def has_rights(user: User) -> bool:
-    """Return whether the user can sign in to the portal, so that only a superuser may change anything about them."""
-    return user.is_staff or user.is_superuser
-
-
 def may_change(actor: Actor, user: User) -> bool:
-    """Return whether ``actor`` may change or delete ``user``, permissions apart."""
-    return is_superuser(actor) or not has_rights(user)
+    """Return whether ``actor`` may change or delete ``user``, permissions apart; staff only by superusers."""
+    return is_superuser(actor) or not may_sign_in(user)
 
 
 def changeable(actor: Actor, users: QuerySet[User], *, leave_out_self: bool = False) -> QuerySet[User]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied
@@ -119,6 +119,11 @@ class UserAdmin(UserList, UserFiles, UserActions, AccountsPanel, DjangoUserAdmin
         if not change:
             obj.set_unusable_password()
         roll.save_user(obj, request.user.get_username())
+        given = {"is_staff", "is_superuser"} & {*form.changed_data}
+        if given and roll.may_sign_in(obj) and not obj.has_usable_password():
+            address = reverse("admin:auth_user_password_change", args=[obj.pk])
+            words = '{} may sign in now, but has no portal password. <a class="text-link" href="{}">{}</a>.'
+            messages.warning(request, format_html(words, obj, address, "Set a password for them"))
 
     def save_related(self, request: HttpRequest, form: ModelForm[User], formsets: Any, change: bool) -> None:
         """Save the roles, which only a superuser's form has."""

@@ -5,6 +5,7 @@ from django.contrib.auth.models import Group as Role
 
 from provisioning.models import Account, Change, User
 from provisioning.roles import HELPDESK, IT_STAFF
+from provisioning.roll import save_user
 from reports.models import Event
 from tests.provisioning.admin import roll
 
@@ -91,6 +92,38 @@ def test_a_superuser_gives_rights_and_it_is_told() -> None:
     told = list(Event.objects.filter(user_id=anna.pk).values_list("changes", flat=True))
     assert {"May sign in": ["no", "yes"]} in told
     assert {"Roles": ["", "IT staff"]} in told
+
+
+@pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
+def test_an_imported_password_is_no_way_in_once_its_owner_becomes_staff(right: str) -> None:
+    client, anna = roll.root(), roll.person("anna", password="known-to-it-staff")
+    response = client.post(page(anna), roll.form(**{right: "on"}), follow=True)
+    anna.refresh_from_db()
+    assert getattr(anna, right)
+    assert not anna.has_usable_password()
+    assert "Set a password for them" in roll.words(response)
+    assert f'href="{page(anna, "password")}"' in response.content.decode()
+
+    anna.set_password("their-own")
+    anna.save()
+    response = client.post(page(anna), roll.form(**{right: "on"}, title="Clerk"), follow=True)
+    anna.refresh_from_db()
+    assert anna.check_password("their-own")
+    assert "Set a password" not in roll.words(response)
+
+
+def test_a_new_member_of_staff_needs_a_password() -> None:
+    response = roll.root().post(f"{LIST}add/", roll.form(username="eve", is_staff="on"), follow=True)
+    assert "Set a password for them" in roll.words(response)
+
+
+def test_a_password_set_with_the_right_is_kept() -> None:
+    anna = roll.person("anna", password="old")
+    anna.is_staff = True
+    anna.set_password("new")
+    save_user(anna, "root")
+    anna.refresh_from_db()
+    assert anna.check_password("new")
 
 
 def test_a_superuser_sets_a_password_and_it_is_told() -> None:
