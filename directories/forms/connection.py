@@ -121,6 +121,11 @@ class ConnectionForm(forms.Form):
         return cleaned
 
     @property
+    def moved(self) -> bool:
+        """Whether what the page holds would send the stored secrets to another place."""
+        return self.is_bound and (not self.is_valid() or self._moved(self.cleaned_data))
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The settings that are not secret, by the connector's names."""
         return {

@@ -64,6 +64,7 @@ class Draft:
             self.parts, catalogue, self.stored_mappings, [*self.reads, *self._mappable(columns)]
         )
         self.features = FeaturesForm(self.parts, instance=provisioning, catalogue=catalogue.values())
+        self.features.moved = self.connection.moved
         self.features.has_password_column = self.has_password_column
         self.features.capabilities = self.capabilities
 
@@ -150,9 +151,8 @@ class Draft:
         self.directory.settings = self.connection.settings
         self.directory.secrets = self.connection.secrets
         _write(self.directory, DIRECTORY_FIELDS)
-        provisioning = self.features.instance
+        provisioning = self.features.save(commit=False)
         if self.parts is not None:
-            provisioning = self.features.save(commit=False)
             saved.names += _labels(self.features)
             saved.names += self._save_templates() + self._save_mappings()
             saved.create_switched_on = provisioning.create_users and not self.created_before

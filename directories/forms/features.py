@@ -16,6 +16,7 @@ from unfold.widgets import (
 
 from directories.attributes import Kind, PortalAttribute, Type
 from directories.connectors.base import Capability
+from directories.forms.connection import RETYPE
 from directories.models import InitialPassword, OnLeave, ProvisioningSettings, Schedule
 
 MATCHED = ("username", "email", "employee_number")
@@ -60,7 +61,8 @@ OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users")
 class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
     """The provisioning settings; the fixed password is never rendered, a blank box keeps the stored one.
 
-    ``capabilities`` and ``has_password_column`` say which switches can be used; the draft sets them.
+    ``capabilities`` and ``has_password_column`` say which switches can be used, ``moved`` that accounts would now be
+    made in another place, to which the stored fixed password is not sent by itself; the draft sets them.
     """
 
     fixed_password = forms.CharField(
@@ -119,6 +121,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         super().__init__(data, instance=instance)
         self.capabilities: frozenset[Capability] = frozenset()
         self.has_password_column = True
+        self.moved = False
         self.has_stored_password = bool(instance.fixed_password)
         self.fields["match_attribute"] = forms.ChoiceField(
             label=self.fields["match_attribute"].label,
@@ -143,7 +146,8 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             self.add_error("schedule_weekday", "Say on which day.")
         wants = cleaned.get("create_users") and cleaned.get("initial_password") == InitialPassword.FIXED
         if wants and not self._password():
-            self.add_error("fixed_password", "Type the password that new accounts get, or choose a random one.")
+            words = "Type the password that new accounts get, or choose a random one."
+            self.add_error("fixed_password", RETYPE if self.moved and self.has_stored_password else words)
         return cleaned
 
     def save(self, commit: bool = True) -> ProvisioningSettings:
@@ -154,17 +158,19 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
     def unsaved(self) -> ProvisioningSettings:
         """Return the settings as the page has them; a page that is not valid keeps what was stored for the rest."""
         self.is_valid()
-        if self.is_bound:
-            self.instance.fixed_password = self._password() or None
+        self.instance.fixed_password = self._password() or None
         return self.instance
 
     def _password(self) -> str:
         if not self.is_bound:
-            return self.instance.fixed_password or ""
+            return self._stored()
         if self.cleaned_data.get("fixed_password_clear"):
             return ""
         typed: str = self.cleaned_data.get("fixed_password") or ""
-        return typed or self.instance.fixed_password or ""
+        return typed or self._stored()
+
+    def _stored(self) -> str:
+        return "" if self.moved else self.instance.fixed_password or ""
 
     @property
     def inbound(self) -> list[Switch]:

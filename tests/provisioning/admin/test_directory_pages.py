@@ -1,6 +1,7 @@
 """Adding, editing and listing directories."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 
 import pytest
@@ -100,6 +101,58 @@ def test_saving_an_untouched_page_changes_nothing(
     assert rows == list(QueryTemplate.objects.order_by("pk").values()) + list(
         AttributeMapping.objects.order_by("pk").values()
     )
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_the_fixed_password_is_asked_for_again_when_the_directory_moves(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory], create: bool
+) -> None:
+    kept = {"initial_password": "fixed", "fixed_password": "stored-1"}
+    directory = make_directory(pg_appsdb, create_users=create, **kept)
+    values = form_values(it_staff.get(page(directory)))
+    stored = ProvisioningSettings.objects.filter(directory=directory)
+    it_staff.post(page(directory), values | {"connection-pool_size": ["3"]})
+    assert stored.get().fixed_password == "stored-1"
+
+    values = form_values(it_staff.get(page(directory)))
+    moved = values | {"connection-host": ["elsewhere.example.org"], "connection-password": ["typed"]}
+    response = it_staff.post(page(directory), moved)
+    assert (response.status_code == 200) is create
+    if create:
+        assert "fixed_password" in response.context["draft"].features.errors
+        assert stored.get().fixed_password == "stored-1"
+        it_staff.post(page(directory), moved | {"fixed_password": ["typed-2"]})
+        assert stored.get().fixed_password == "typed-2"
+    else:
+        assert stored.get().fixed_password is None
+    directory.refresh_from_db()
+    assert directory.settings["host"] == "elsewhere.example.org"
+
+
+def test_the_fixed_password_goes_too_when_only_the_connection_is_posted(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb, fixed_password="stored-1")
+    values = form_values(it_staff.get(page(directory)))
+    values = {name: value for name, value in values.items() if name.startswith(("connection-", "name", "desc", "vers"))}
+    it_staff.post(page(directory), values | {"connection-user": ["other"], "connection-password": ["typed"]})
+    directory.refresh_from_db()
+    assert directory.settings["user"] == "other"
+    assert ProvisioningSettings.objects.get(directory=directory).fixed_password is None
+
+
+def test_posted_choices_are_no_script(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb)
+    values = form_values(it_staff.get(page(directory)))
+    evil = "'+steal()+'"
+    for name in ("schedule", "initial_password"):
+        html = it_staff.post(page(directory), values | {name: [evil]}).content.decode()
+        assert "steal" in html
+        scripts = re.findall(r'x-[a-z:.]+="[^"]*"', html)
+        assert scripts
+        assert not [script for script in scripts if "steal" in script]
 
 
 def test_a_change_is_recorded_by_names_only(
