@@ -525,3 +525,19 @@ def test_rows_in_error_cost_one_query_a_page(
         source.put(f"user{n}", "x" * 151, mail=f"{n}@x.org")
     with django_assert_max_num_queries(4):  # type: ignore[attr-defined]
         crawler.page(Page(source.rows, last=True))
+
+
+def test_a_person_of_two_sources_leaves_with_either(source: Source) -> None:
+    """As docs/imports.md says: only the directory that decides should have the switch on."""
+    source.put_many(2)
+    source.run()
+    other = Directory.objects.create(name="Other", kind="memory")
+    there = {"state": "active", "seen_digest": "d", "key": "user0", "remote_id": "user0"}
+    Account.objects.create(user=user("user0"), directory=other, **there)
+    source.remove("user0")
+    assert source.run().deactivated == 1
+    assert not user("user0").is_active
+    assert Account.objects.get(directory=other).state == "active"
+    source.put("user0", "Back")
+    source.run()
+    assert user("user0").is_active
