@@ -17,10 +17,10 @@ from django.utils.timesince import timesince
 from config import attention
 from config.attention import capped_text
 from config.first_steps import first_steps
+from config.recent import recent
 from directories.models import ProvisioningSettings, Schedule
 from provisioning.models import Account
 from provisioning.models.accounts import LastResult
-from reports.models import Event
 
 SHOWN = 8
 
@@ -46,7 +46,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         watches=can("provisioning.view_account"),
         steps=first_steps() if can("directories.add_directory") else [],
         upcoming=_upcoming() if can("directories.view_provisioningsettings") else None,
-        recent=Event.objects.defer("changes")[:SHOWN] if can("reports.view_event") else None,
+        recent=recent(SHOWN) if can("reports.view_event") else None,
         report_url=_url("reports_event_changelist"),
     )
     return context
@@ -81,7 +81,7 @@ def _unreachable(*, details: bool) -> Iterator[Notice]:
     for directory in attention.unreachable().defer("secrets", "settings")[:SHOWN]:
         began = directory.unreachable_since or timezone.now()
         reason = f"{directory.last_error} " if details and directory.last_error else ""
-        length, since = timesince(began), timezone.localtime(began).strftime("%Y-%m-%d %H:%M")
+        length, since = _since(began), timezone.localtime(began).strftime("%Y-%m-%d %H:%M")
         yield Notice(
             "danger",
             "cloud_off",
@@ -135,6 +135,10 @@ def _upcoming() -> list[ProvisioningSettings]:
     ).exclude(schedule=Schedule.OFF)
     columns = ("next_import_at", "schedule", "directory__name")
     return list(planned.select_related("directory").only(*columns).order_by("next_import_at")[:SHOWN])
+
+
+def _since(began: dt.datetime) -> str:
+    return timesince(began) if timezone.now() - began >= dt.timedelta(minutes=1) else "just now"
 
 
 def _length(silence: dt.timedelta) -> str:

@@ -89,6 +89,11 @@ def stylesheet(request: HttpRequest) -> str:
     return static("portal/portal.css")
 
 
+def tabs_script(request: HttpRequest) -> str:
+    """Return the address of the script that gives the tabs of forms their addresses."""
+    return static("portal/tabs.js")
+
+
 def _entries(request: HttpRequest, items: tuple[Item, ...], here: Item | None) -> Iterator[dict[str, Any]]:
     for item in items:
         link = _link(item)

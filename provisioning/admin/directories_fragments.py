@@ -54,12 +54,12 @@ def paste_url(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if isinstance(draft, HttpResponse):
         return draft
     context: dict[str, Any] = {"draft": draft, "connection": draft.connection}
+    form, parsed = draft.connection, dict[str, Any]()
     try:
         parsed = dict(parse_url(request.POST.get("connection-paste_url", "")))
     except ValueError as error:
-        return render(request, f"{FOLDER}/connection_fields.html", {**context, "url_error": str(error)})
+        context["url_error"] = str(error)
     kind = parsed.pop("kind", draft.directory.kind)
-    form = draft.connection
     secrets = {name for name in form.secret_names if parsed.get(name)}
     filled = [str(form.fields[name].label) for name in parsed if name in form.fields]
     values = {name: form[name].value() for name in form.fields} | parsed

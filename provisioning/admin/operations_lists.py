@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from directories.models import Directory
 from provisioning.models import Change
@@ -35,9 +35,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """One page of a group, oldest first; ``after`` continues it, 0 at the end."""
+    """One page of a group, oldest first; ``after`` continues it, 0 at the end.
 
-    changes: list[Change]
+    An account comes once, with its oldest change and how many came later: they are tried together.
+    """
+
+    changes: list[tuple[Change, int]]
     after: int
 
 
@@ -71,8 +74,13 @@ def page(group: Group, after: int) -> ChangePage:
     mine = _waiting(group.directory.pk) if group.code is None else _parked(group.directory.pk)
     if group.code is not None:
         mine = mine.filter(parked_code=group.code)
-    rows = list(mine.filter(pk__gt=after).select_related("account__user").order_by("pk")[: PAGE + 1])
-    return ChangePage(rows[:PAGE], rows[PAGE - 1].pk if len(rows) > PAGE else 0)
+    earlier = mine.filter(account=OuterRef("account"), pk__lt=OuterRef("pk"))
+    oldest = mine.filter(~Exists(earlier), pk__gt=after).select_related("account__user")
+    rows = list(oldest.order_by("pk")[: PAGE + 1])
+    shown = mine.filter(account__in=[change.account_id for change in rows[:PAGE]]).order_by()
+    numbers = dict(shown.values_list("account").annotate(Count("pk")))
+    changes = [(change, numbers.get(change.account_id, 1) - 1) for change in rows[:PAGE]]
+    return ChangePage(changes, rows[PAGE - 1].pk if len(rows) > PAGE else 0)
 
 
 def _directories(directory_id: int | None, *, parked: bool) -> QuerySet[Directory]:

@@ -18,6 +18,7 @@ LISTED = (
     *("id", "username", "username_key", "email", "first_name", "last_name", "display_name", "department", "title"),
     *("is_active", "is_staff", "provisioned"),
 )
+BLANK = format_html('<span class="rc-blank">{}</span>', "–")  # left out where a narrow screen shows it as a line
 COLOURS = {"Active": "success", "Inactive": "danger"}
 
 
@@ -28,7 +29,7 @@ class UserList(admin.ModelAdmin):  # type: ignore[type-arg]
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each would count the table
     list_per_page = 50
-    list_display = ("name", "user_name", "address", "department", "title", "state", "in_directories")
+    list_display = ("name", "user_name", "address", "in_department", "job", "state", "in_directories")
     list_display_links = ("name", "user_name")
     sortable_by = ("name", "user_name", "address")
     list_filter_submit = True
@@ -89,9 +90,19 @@ class UserList(admin.ModelAdmin):  # type: ignore[type-arg]
         return user.username
 
     @display(description="E-mail", ordering="email_key")  # type: ignore[untyped-decorator]
-    def address(self, user: User) -> str:
+    def address(self, user: User) -> str | SafeString:
         """Return the address; it sorts in the same way."""
-        return user.email
+        return user.email or BLANK
+
+    @display(description="Department")  # type: ignore[untyped-decorator]
+    def in_department(self, user: User) -> str | SafeString:
+        """Return the department."""
+        return user.department or BLANK
+
+    @display(description="Title")  # type: ignore[untyped-decorator]
+    def job(self, user: User) -> str | SafeString:
+        """Return the title."""
+        return user.title or BLANK
 
     @display(description="State", label=COLOURS)  # type: ignore[untyped-decorator]
     def state(self, user: User) -> str:
@@ -102,7 +113,7 @@ class UserList(admin.ModelAdmin):  # type: ignore[type-arg]
     def in_directories(self, user: User) -> str | SafeString:
         """Name the directories of the user, with what is wrong there."""
         words = [_account_words(account) for account in cast(Any, user).listed_accounts]
-        return format_html("<br>".join(["{}"] * len(words)), *words) if words else "–"
+        return format_html("<br>".join(["{}"] * len(words)), *words) if words else BLANK
 
 
 def definitions(request: HttpRequest) -> list[AttributeDefinition]:

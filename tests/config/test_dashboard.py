@@ -171,3 +171,31 @@ def test_badges_count_to_a_cap(it: Client) -> None:
     park(Account.objects.get(), 120)
     assert attention.parked_badge() == attention.Badge("99+", "danger")
     assert "123 changes refused by Dir 1" in start(it)
+
+
+def test_recent_activity_shows_runs_in_all_and_what_was_done_by_hand(it: Client) -> None:
+    """Hundreds of lines about single people must not push the rest off the page."""
+    by_hand = Line("bo", "", Direction.PORTAL, Operation.UPDATE, Result.SUCCESS, "Bo was changed by hand.")
+    record(by_hand)
+    record(Line("", "Dir 1", Direction.IN, Operation.IMPORT, Result.SUCCESS, "Imported 300 users.", run_id=1))
+    for number in range(60):
+        who = f"person{number}"
+        record(
+            Line(who, "Dir 1", Direction.IN, Operation.CREATE, Result.SUCCESS, f"{who} came.", run_id=1),
+            Line(who, "Dir 2", Direction.OUT, Operation.CREATE, Result.SUCCESS, f"{who} was sent."),
+        )
+    html = start(it)
+    assert "Imported 300 users." in html
+    assert "Bo was changed by hand." in html
+    assert " came." not in html
+    assert html.count(" was sent.") == 3
+    for _ in range(2):
+        record(*[Line("x", "", Direction.IN, Operation.CREATE, Result.SUCCESS, "x came.", run_id=1)] * 150)
+    assert "Imported 300 users." in start(it)
+
+
+def test_a_directory_that_has_just_gone_is_not_said_to_be_gone_for_no_minutes(it: Client) -> None:
+    Directory.objects.create(name="Gone", kind="postgresql", unreachable_since=timezone.now())
+    html = start(it)
+    assert "(just now)" in html
+    assert "0\xa0minutes" not in html

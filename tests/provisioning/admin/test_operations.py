@@ -64,8 +64,8 @@ def test_failures_are_grouped_by_cause_and_what_waits_by_directory(admin_client:
     assert len(second.context["changes"]) == 10
     assert b"long59" in second.content
     waiting = admin_client.get(page.context["waiting"][0][1])
-    assert [change.account.key for change in waiting.context["changes"]] == ["waiting0", "waiting1", "waiting2"]
-    history = f"{reverse('admin:reports_event_changelist')}?account_id={waiting.context['changes'][0].account_id}"
+    assert [change.account.key for change, _ in waiting.context["changes"]] == ["waiting0", "waiting1", "waiting2"]
+    history = f"{reverse('admin:reports_event_changelist')}?account_id={waiting.context['changes'][0][0].account_id}"
     assert history.encode() in waiting.content
 
 
@@ -113,6 +113,22 @@ def test_a_change_that_is_gone_is_no_error(admin_client: Client) -> None:
     answer = admin_client.post(reverse("admin:provisioning_change_retry"), {"one": "999999"}, follow=True)
     assert b"done in the meantime" in answer.content
     assert admin_client.post(reverse("admin:provisioning_change_retry"), {"one": "x' OR 1=1"}).status_code == 302
+
+
+def test_a_person_with_several_refused_changes_comes_once(admin_client: Client, url: str) -> None:
+    directory = save_crew_directory()
+    changes = add(directory, 2, "conflict", TAKEN)
+    for reason in ("updated", "asked for"):
+        changes[0].pk, changes[0].reason = None, reason
+        changes[0].save()
+    page = admin_client.get(url)
+    assert [(change.account.key, later) for change, later in page.context["changes"]] == [
+        ("person0", 2),
+        ("person1", 0),
+    ]
+    assert b"and 2 later changes, tried together" in page.content
+    admin_client.post(reverse("admin:provisioning_change_retry"), {"one": page.context["changes"][0][0].pk})
+    assert Change.objects.filter(parked__isnull=False).count() == 1
 
 
 def test_looking_and_retrying_are_two_rights(url: str) -> None:

@@ -1,6 +1,7 @@
 """What only a browser shows: the attribute editor, autocompletes, the accounts panel and the file preview."""
 
 import pytest
+from playwright.sync_api import expect
 
 from provisioning.models import Account, Group, User
 from provisioning.roles import IT_STAFF
@@ -68,6 +69,12 @@ def test_the_accounts_load_and_sync(at_work) -> None:
     page.wait_for_selector("#user-accounts >> text=APPSDB")
     page.click("#user-accounts >> text=Sync now")
     page.wait_for_selector("#user-accounts >> text=On its way")
+    assert page.url.endswith("#accounts")
+    page.reload()
+    page.wait_for_selector("#user-accounts >> text=APPSDB")
+    page.locator("#user_form nav a:has-text('Work')").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#user-accounts")).to_be_hidden()
 
 
 def test_members_are_picked_by_typing(at_work) -> None:
