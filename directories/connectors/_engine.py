@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
-from directories.connectors._open import OPENERS
+from directories.connectors._open import OPENERS, file_at
 from directories.connectors._settings import SqlSettings
 
 MAX_POOLS = 32  # directories that one process keeps connections to; beyond it, the least recently used is closed
@@ -82,11 +83,18 @@ def new_engine(settings: SqlSettings) -> Engine:
     engine = create_engine(url, creator=lambda: opener(settings), isolation_level="AUTOCOMMIT", **options)
     if settings.kind == "sqlite":
         event.listen(engine, "before_cursor_execute", _start_clock)
+        event.listen(engine, "checkout", lambda connection, *_: _same_file(connection, settings.database))
     return engine
 
 
 def _start_clock(connection: Any, *_: Any) -> None:
     connection.connection.dbapi_connection.started = time.monotonic()
+
+
+def _same_file(connection: Any, path: str) -> None:
+    """Give up a connection to a file that was moved away or replaced: it would go on reading the old one."""
+    if connection.file != file_at(path):
+        raise DisconnectionError
 
 
 def _untested_url(settings: SqlSettings) -> URL:

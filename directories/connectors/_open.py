@@ -157,10 +157,20 @@ class SqliteConnection(sqlite3.Connection):
 
     seconds: float = 0
     started: float = 0
+    file: tuple[int, int] | None = None
 
     def late(self) -> bool:
         """Whether the statement that runs now has run too long."""
         return time.monotonic() - self.started > self.seconds
+
+
+def file_at(path: str) -> tuple[int, int] | None:
+    """Return which file is at ``path``; None when there is none."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _open_sqlite(settings: SqlSettings) -> sqlite3.Connection:
@@ -175,6 +185,7 @@ def _open_sqlite(settings: SqlSettings) -> sqlite3.Connection:
         check_same_thread=False,
         factory=SqliteConnection,
     )
+    connection.file = file_at(settings.database)
     connection.seconds = settings.statement_timeout
     connection.started = time.monotonic()
     connection.set_progress_handler(connection.late, 100_000)

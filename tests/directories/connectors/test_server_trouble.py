@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,3 +129,31 @@ def eventually(holds: Any, seconds: float = 10) -> None:
     while not holds():
         assert time.monotonic() < until
         time.sleep(0.1)
+
+
+def test_a_sqlite_file_that_is_moved_away_is_out_of_reach_until_it_is_back(sqlite_directory: Database) -> None:
+    """A pooled connection would go on reading the moved file, and its writes would be refused as read-only."""
+    subject, path = SqlSubject(sqlite_directory), Path(sqlite_directory.settings["database"])
+    away = path.with_suffix(".away")
+    with subject.open() as connector:
+        connector.create(ANN, "x")
+    path.rename(away)
+    with subject.open() as connector:
+        for attempt in (connector.find, connector.update):
+            with pytest.raises(Unavailable) as caught:
+                attempt(ANN)
+            assert caught.value.whole_directory
+    away.rename(path)
+    with subject.open() as connector:
+        assert connector.find(ANN) is not None
+
+
+def test_a_sqlite_file_that_is_replaced_is_read_anew(sqlite_directory: Database) -> None:
+    subject, path = SqlSubject(sqlite_directory), Path(sqlite_directory.settings["database"])
+    before = path.with_suffix(".before")
+    before.write_bytes(path.read_bytes())
+    with subject.open() as connector:
+        connector.create(ANN, "x")
+    before.replace(path)
+    with subject.open() as connector:
+        assert connector.find(ANN) is None
