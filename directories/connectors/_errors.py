@@ -41,6 +41,7 @@ _WAITING: Mapping[Cause, tuple[str, bool]] = {
     Cause.TLS: ("The encrypted connection failed. Check TLS mode and certificate on the directory's page.", True),
     Cause.UNREACHABLE: ("The database server cannot be reached. Check host, port and whether it runs.", True),
 }
+NO_FILE = "The database file is not there, or is no SQLite database. Check its path on the directory's page."
 
 
 def translate(error: Exception, kind: str) -> ConnectorError:
@@ -65,6 +66,8 @@ def translate(error: Exception, kind: str) -> ConnectorError:
 
 
 def _error(cause: Cause, error: BaseException, kind: str) -> ConnectorError:
+    if cause is Cause.NO_DATABASE and kind == "sqlite":
+        return _unavailable(cause, NO_FILE)
     if cause in _WAITING:
         return _unavailable(cause)
     names = _names(error, kind)
@@ -82,9 +85,9 @@ def _error(cause: Cause, error: BaseException, kind: str) -> ConnectorError:
     return ConnectorError(_MESSAGES[cause].format(**words), code=cause.value)
 
 
-def _unavailable(cause: Cause) -> Unavailable:
+def _unavailable(cause: Cause, words: str = "") -> Unavailable:
     message, whole_directory = _WAITING[cause]
-    error = Unavailable(message, whole_directory=whole_directory)
+    error = Unavailable(words or message, whole_directory=whole_directory)
     error.code = cause.value
     return error
 

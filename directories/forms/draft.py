@@ -19,7 +19,7 @@ from directories.forms.connection import NOTHING, BasicsForm, ConnectionForm, St
 from directories.forms.features import FeaturesForm
 from directories.forms.mappings import Catalogue, MappingsForm
 from directories.forms.templates import TemplatesForm, uses_templates
-from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
+from directories.models import AttributeMapping, Direction, Directory, ProvisioningSettings, QueryTemplate
 
 PARTS_MARK = "has_parts"
 DIRECTORY_FIELDS = ("name", "description", "settings", "secrets", "updated_at")
@@ -154,9 +154,10 @@ class Draft:
         provisioning = self.features.save(commit=False)
         if self.parts is not None:
             saved.names += _labels(self.features)
+            outbound_changed = _outbound(self.mappings.unsaved()) != _outbound(self.stored_mappings)
             saved.names += self._save_templates() + self._save_mappings()
             saved.create_switched_on = provisioning.create_users and not self.created_before
-            saved.outbound_changed = "attribute mapping" in saved.names
+            saved.outbound_changed = outbound_changed
         provisioning.directory = self.directory
         _write(provisioning, [*FeaturesForm.base_fields, "match_attribute"])
         return saved
@@ -189,6 +190,10 @@ def _write(instance: Model, fields: Iterable[str]) -> None:
 
 def _labels(form: forms.BaseForm) -> list[str]:
     return [str(form[name].label) for name in form.changed_data]
+
+
+def _outbound(rows: Iterable[AttributeMapping]) -> list[tuple[str, ...]]:
+    return _plain(row for row in rows if row.direction != Direction.IN)
 
 
 def _plain(rows: Iterable[AttributeMapping]) -> list[tuple[str, ...]]:

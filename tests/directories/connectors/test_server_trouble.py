@@ -143,6 +143,7 @@ def test_a_sqlite_file_that_is_moved_away_is_out_of_reach_until_it_is_back(sqlit
             with pytest.raises(Unavailable) as caught:
                 attempt(ANN)
             assert caught.value.whole_directory
+            assert "The database file is not there" in caught.value.message
     away.rename(path)
     with subject.open() as connector:
         assert connector.find(ANN) is not None

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from directories.connectors import registry
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
-from provisioning.models import User
+from provisioning.models import ImportRun, User
 from reports.models import Event
 from tests.fixtures.directories import AppsDb
 from tests.provisioning.admin.pages import form_values, text
@@ -249,7 +249,12 @@ def test_a_changed_mapping_offers_to_push_everyone(
     values = form_values(it_staff.get(page(directory)))
     same = it_staff.post(page(directory), values, follow=True)
     assert "Push all users now</button>" not in text(same).split("rcd-pagehead")[0]
-    values = form_values(same) | {"mapping_profile": ["display_name", "last_name", "email"]}
+    values = form_values(same) | {"mapping_direction": ["in", "both", "both"]}
+    assert "The mapping changed." in text(it_staff.post(page(directory), values, follow=True)), "it goes out no more"
+    values = form_values(it_staff.get(page(directory))) | {"mapping_profile": ["display_name", "last_name", "email"]}
+    only_in = it_staff.post(page(directory), values, follow=True)
+    assert "The mapping changed." not in text(only_in), "an import brings it; there is nothing to push"
+    values = form_values(only_in) | {"mapping_profile": ["display_name", "last_name", "title"]}
     assert "The mapping changed." in text(it_staff.post(page(directory), values, follow=True))
 
 
@@ -380,3 +385,15 @@ def test_unknown_directories_are_not_found(it_staff: Client) -> None:
     assert it_staff.get("/directories/directory/999/change/").status_code == 404
     assert it_staff.get("/directories/directory/abc/change/").status_code == 404
     assert User.objects.exists()
+
+
+def test_the_health_tab_tells_what_happened_and_when(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb)
+    ImportRun.objects.create(directory=directory, status="finished", message="Imported 3 users.")
+    it_staff.post(page(directory), form_values(it_staff.get(page(directory))) | {"description": ["Ours"]})
+    html = text(it_staff.get(reverse("admin:directories_directory_health", args=[directory.pk])))
+    assert "Imported 3 users." in html
+    assert "changed the settings of" in html
+    assert "0 minutes ago" not in html.replace("\xa0", " ")
