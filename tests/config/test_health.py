@@ -105,7 +105,7 @@ def test_a_broker_that_is_gone(db: None, client: Client, monkeypatch: pytest.Mon
 
     address = f"redis://:hidden@127.0.0.1:{free_port()}/0"
     monkeypatch.setattr(settings, "CELERY_BROKER_URL", address)
-    monkeypatch.setattr("config.health.app", Celery("elsewhere", broker=address))
+    monkeypatch.setattr("config.health.app", Celery("elsewhere", broker=address, set_as_current=False))
     heartbeat.stamp()
     response = client.get("/readyz")
     assert response.status_code == 503
