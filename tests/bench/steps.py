@@ -80,25 +80,38 @@ def imported() -> dict[str, float]:
     return {**result, "rows": run.seen, "changed": run.created + run.updated}
 
 
+def forget() -> dict[str, float]:
+    """Empty the roll and its history; the directory stays. No signals: nobody is to leave the directory."""
+    from django.db import connection
+
+    from provisioning.models import ImportRun, User
+    from reports.models import Event
+
+    tables = ", ".join(model._meta.db_table for model in (User, ImportRun, Event))
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {tables} CASCADE")
+    return {}
+
+
 def warm() -> None:
-    """Load what a worker has loaded long before, so that idle is idle."""
+    """Load what a worker has loaded long before, so that idle is idle, and settle as a worker does."""
+    from config.celery import settle_memory
     from directories.connectors import registry
     from provisioning import delivery, people
 
     registry()
     people.catalogue()
     assert delivery
+    settle_memory()
 
 
 def outbound(count: int) -> dict[str, float]:
     """Deliver ``count`` new people and then a change of each, in this one process."""
-    from django.db import connection
-
     from provisioning import delivery, dispatch, services
     from provisioning.models import Account, Change, User
 
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {User._meta.db_table} CASCADE")  # no signals: nobody is to leave the directory
+    forget()
+    warm()
     names = [f"out{n}" for n in range(count)]
     people = [
         User(username=name, password="!", first_name=name, last_name="Out", email=f"{name}@example.org")
@@ -139,6 +152,7 @@ def latency(database: str, count: int) -> dict[str, float]:
 STEPS: dict[str, Callable[..., dict[str, float]]] = {
     "prepare": prepare,
     "import": imported,
+    "forget": forget,
     "outbound": outbound,
     "latency": latency,
 }
