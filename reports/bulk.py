@@ -38,7 +38,41 @@ def insert_returning(model: type[models.Model], rows: Sequence[Values]) -> list[
     return ids
 
 
-def _with_copy(rows: Sequence[Values]) -> bool:
+def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
+    """Write these fields of existing rows that the caller has locked, in one statement.
+
+    ``bulk_update`` writes a CASE over every row and column, which takes ten times as long.
+    """
+    if not rows:
+        return
+    model = type(rows[0])
+    if not _with_copy(rows):
+        model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=names)
+        return
+    arrays, sets, values = [], [], []
+    for name in ("id", *names):
+        field: models.Field[Any, Any] = model._meta.get_field(name)  # type: ignore[assignment]
+        held = [getattr(row, field.attname) for row in rows]
+        column = connection.ops.quote_name(str(field.column))
+        if isinstance(field, models.JSONField):
+            arrays.append("%s::text[]")
+            sets.append(f"{column} = new.{column}::jsonb")
+            held = [None if value is None else _encode(value) for value in held]
+        else:
+            arrays.append(f"%s::{field.db_type(connection)}[]")
+            sets.append(f"{column} = new.{column}")
+        values.append(held)
+    columns = ", ".join(text.partition(" = ")[0] for text in sets)
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET {', '.join(sets[1:])} FROM unnest({', '.join(arrays)}) AS new({columns})"  # noqa: S608
+            f" WHERE {table}.id = new.id",
+            values,
+        )
+
+
+def _with_copy(rows: Sequence[Any]) -> bool:
     return connection.vendor == "postgresql" and len(rows) >= FEW
 
 
