@@ -1,6 +1,6 @@
-"""``python -m tests.bench [N]``: imports of N people and deliveries of N / 10 (at least 2,000), on PostgreSQL, against their floors.
+"""``python -m tests.bench [N]``: imports of N people and deliveries of N / 10 (at least 2,000), against their floors.
 
-Rates are the medians of three rounds, memory is the most of them.
+Everything runs on PostgreSQL. Rates are the medians of three rounds, memory is the most of them.
 """
 
 import json
