@@ -15,6 +15,19 @@ _COMPUTED = frozenset({"manager", "active"})
 _FIELDS = tuple(attribute.name for attribute in PROFILE_ATTRIBUTES if attribute.name not in _COMPUTED)
 
 
+def attribute_of(definition: AttributeDefinition) -> PortalAttribute:
+    """Return the definition as the portal attribute that it makes."""
+    return PortalAttribute(
+        Kind.CUSTOM_PROFILE,
+        definition.name,
+        definition.label,
+        Type(definition.type),
+        None,
+        tuple(definition.choices),
+        definition.required,
+    )
+
+
 def catalogue() -> Catalogue:
     """Return every profile and custom profile attribute by kind and name, in one query.
 
@@ -22,15 +35,7 @@ def catalogue() -> Catalogue:
     """
     found = {(attribute.kind, attribute.name): attribute for attribute in PROFILE_ATTRIBUTES}
     for definition in AttributeDefinition.objects.all():
-        found[(Kind.CUSTOM_PROFILE, definition.name)] = PortalAttribute(
-            Kind.CUSTOM_PROFILE,
-            definition.name,
-            definition.label,
-            Type(definition.type),
-            None,
-            tuple(definition.choices),
-            definition.required,
-        )
+        found[(Kind.CUSTOM_PROFILE, definition.name)] = attribute_of(definition)
     return found
 
 

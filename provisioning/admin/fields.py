@@ -13,8 +13,9 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from directories.attributes import Kind, PortalAttribute, Type
+from directories.attributes import PortalAttribute, Type
 from provisioning.models import AttributeDefinition
+from provisioning.people import attribute_of
 from provisioning.values import parse, time_zones
 
 PREFIX = "attribute_"
@@ -62,19 +63,6 @@ class ProfileTextField(ParsedField):
     def clean(self, value: Any) -> Any:
         """Return the text."""
         return super().clean(value) or ""
-
-
-def attribute_of(definition: AttributeDefinition) -> PortalAttribute:
-    """Return the definition as the portal attribute that it makes."""
-    return PortalAttribute(
-        Kind.CUSTOM_PROFILE,
-        definition.name,
-        definition.label,
-        Type(definition.type),
-        None,
-        tuple(definition.choices),
-        definition.required,
-    )
 
 
 def field_for(definition: AttributeDefinition) -> ParsedField:

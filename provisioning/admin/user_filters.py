@@ -11,9 +11,9 @@ from unfold.contrib.filters.forms import AutocompleteDropdownForm
 
 from directories.attributes import Type
 from directories.models import Directory
-from provisioning.admin.fields import attribute_of
 from provisioning.models import Account, AttributeDefinition, Membership, User
 from provisioning.models.accounts import AccountState, LastResult
+from provisioning.people import attribute_of
 from provisioning.values import parse
 
 Users = QuerySet[User]
