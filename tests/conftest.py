@@ -6,6 +6,7 @@ from django.db.models.signals import post_migrate
 pytest_plugins = [
     "tests.fixtures.databases",
     "tests.fixtures.directories",
+    "tests.fixtures.ldap",
     "tests.fixtures.browser",
     "tests.fixtures.portal",
 ]

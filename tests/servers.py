@@ -190,13 +190,17 @@ class Program:
         """Stop the server and keep its data, so that ``start`` brings it back."""
         stop_noted(self.folder / "stop.json", self.gentle_signal)
 
+    def certificate_names(self) -> str:
+        """Return the names and addresses that the certificate is for."""
+        return "DNS:localhost,IP:127.0.0.1"
+
     def certificate(self) -> None:
-        """Write ``server.crt`` and ``server.key``, signed by itself for 127.0.0.1 and localhost."""
+        """Write ``server.crt`` and ``server.key``, signed by itself for ``certificate_names``."""
         key, certificate = self.folder / "server.key", self.folder / "server.crt"
         subprocess.run(
             [
                 *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-                *("-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+                *("-days", "30", "-subj", "/CN=localhost", "-addext", f"subjectAltName={self.certificate_names()}"),
                 *("-keyout", str(key), "-out", str(certificate)),
             ],
             check=True,
