@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-Value = str | int | float | bool | Decimal | dt.date | dt.datetime | None
+# A tuple holds the values of an attribute that has several, such as LDAP's; where one is wanted, the first counts.
+Value = str | int | float | bool | Decimal | dt.date | dt.datetime | tuple[str, ...] | None
 
 
 class Kind(StrEnum):

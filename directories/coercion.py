@@ -27,6 +27,8 @@ def as_text(value: object) -> str:
         return value.strip()
     if value is None:
         return ""
+    if isinstance(value, tuple):
+        return as_text(next(iter(value), None))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

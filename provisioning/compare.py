@@ -28,7 +28,12 @@ def differences(
 
 
 def same(held: Value, wanted: Value) -> bool:
-    """Return whether two values mean the same: drivers differ in the types that they give back."""
+    """Return whether two values mean the same: drivers differ in the types that they give back.
+
+    Of several values of an attribute the first counts, unless as many are wanted.
+    """
+    if isinstance(held, tuple | list) or isinstance(wanted, tuple | list):
+        return _several(held, wanted)
     if held in (None, "") or wanted in (None, ""):
         return held in (None, "") and wanted in (None, "")
     if isinstance(held, bool) or isinstance(wanted, bool):
@@ -36,6 +41,14 @@ def same(held: Value, wanted: Value) -> bool:
     if isinstance(held, (int, float, Decimal)) or isinstance(wanted, (int, float, Decimal)):
         return _number(held) == _number(wanted)
     return _text(held) == _text(wanted)
+
+
+def _several(held: Value, wanted: Value) -> bool:
+    holds = list(held) if isinstance(held, tuple | list) else [held]
+    wants = list(wanted) if isinstance(wanted, tuple | list) else [wanted]
+    if isinstance(wanted, tuple | list):
+        return sorted(map(str, holds)) == sorted(map(str, wants))
+    return same(next(iter(holds), None), wanted)
 
 
 def _truth(value: Value) -> bool | str:

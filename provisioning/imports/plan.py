@@ -134,7 +134,7 @@ def stored(value: Any) -> Any:
         return value if math.isfinite(value) else str(value)
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
-    return str(value)
+    return list(value) if isinstance(value, tuple) else str(value)
 
 
 def unusable(remote: RemoteAccount) -> str:
@@ -145,7 +145,8 @@ def unusable(remote: RemoteAccount) -> str:
         return "The row has no user name."
     if len(remote.ref) > MAX_REMOTE_ID or len(remote.key) > MAX_KEY:
         return f"The row's key is longer than {MAX_KEY} characters."
-    for text in (remote.ref, remote.key, *remote.attributes.values()):
+    for value in (remote.ref, remote.key, *remote.attributes.values()):
+        text = "".join(value) if type(value) is tuple else value
         if type(text) is str and not storable(text):
             return "The row holds a character that cannot be stored. Correct it in the directory."
     return ""
