@@ -85,7 +85,10 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectorField:
-    """One setting of a connector. A SECRET is encrypted at rest and masked everywhere."""
+    """One setting of a connector. A SECRET is encrypted at rest and masked everywhere.
+
+    ``harmless``: changing it does not change who is given the secrets, so that they need not be typed again.
+    """
 
     name: str
     label: str
@@ -97,6 +100,7 @@ class ConnectorField:
     group: str = "Connection"
     minimum: int | None = None
     maximum: int | None = None
+    harmless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,7 @@ class Connector(ABC):
     kind: ClassVar[str]
     label: ClassVar[str]
     fields: ClassVar[tuple[ConnectorField, ...]] = ()
+    clear_passwords: ClassVar[bool] = False  # whether the directory itself hashes the passwords that it is given
 
     def __init__(self, config: ConnectorConfig) -> None:
         self.config = config

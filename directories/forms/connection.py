@@ -169,7 +169,7 @@ class ConnectionForm(forms.Form):
         return any(
             _differs(self.stored.settings.get(field.name, field.default), cleaned.get(field.name))
             for field in self.connector.fields
-            if field.type is not FieldType.SECRET and field.name not in SAFE_SETTINGS
+            if field.type is not FieldType.SECRET and not field.harmless and field.name not in SAFE_SETTINGS
         )
 
 
