@@ -1,9 +1,10 @@
-"""Fixtures: SQL directories under test."""
+"""Fixtures: directories under test."""
 
 import pytest
 
 pytest.register_assert_rewrite("tests.directories.connectors.contract")
 
+from tests.directories.connectors.ldap_subject import LdapSubject  # noqa: E402 - after the rewrite is registered
 from tests.directories.connectors.sql_subject import SqlSubject  # noqa: E402 - after the rewrite is registered
 
 
@@ -29,3 +30,15 @@ def mariadb_sql(request: pytest.FixtureRequest) -> SqlSubject:
 def sqlite_sql(request: pytest.FixtureRequest) -> SqlSubject:
     """A SQL directory in a SQLite file."""
     return SqlSubject(request.getfixturevalue("sqlite_directory"))
+
+
+@pytest.fixture
+def ldap(request: pytest.FixtureRequest) -> LdapSubject:
+    """A directory on OpenLDAP."""
+    return LdapSubject(request.getfixturevalue("ldap_directory"))
+
+
+@pytest.fixture
+def ad(request: pytest.FixtureRequest) -> LdapSubject:
+    """A directory on Samba's domain controller."""
+    return LdapSubject(request.getfixturevalue("ad_directory"))

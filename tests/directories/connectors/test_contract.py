@@ -7,6 +7,7 @@ import pytest
 from directories.connectors.base import ConnectorConfig
 from directories.connectors.memory import STORES, Memory
 from tests.directories.connectors.contract import ConnectorContract, Names
+from tests.directories.connectors.ldap_subject import LdapSubject
 from tests.directories.connectors.sql_subject import SqlSubject
 
 
@@ -31,3 +32,15 @@ class TestMemory(ConnectorContract):
         STORES.pop("contract", None)
         yield MemorySubject()
         STORES.pop("contract", None)
+
+
+class TestLdap(ConnectorContract):
+    @pytest.fixture
+    def subject(self, ldap: LdapSubject) -> LdapSubject:
+        return ldap
+
+
+class TestActiveDirectory(ConnectorContract):
+    @pytest.fixture
+    def subject(self, ad: LdapSubject) -> LdapSubject:
+        return ad
