@@ -27,11 +27,12 @@ def bound(url: str, user: str, password: str, **options: Any) -> ldap3.Connectio
 class OpenLDAP(Program):
     """slapd with an empty database under ``SUFFIX``; ldap (with StartTLS) on ``port``, ldaps on ``tls_port``.
 
-    The rights of two more users are for tests: ``reader`` may read, ``limited`` gets at most ten entries a search.
+    ``portal`` may write, and the password policy holds for it, as it does not for the server's own administrator.
+    ``reader`` may only read, ``limited`` gets at most ten entries a search; all have the same password.
     """
 
     name, package, binary, account = "openldap", "slapd", "slapd", "openldap"
-    user = f"cn=admin,{SUFFIX}"
+    user = f"cn=portal,{SUFFIX}"
 
     def __init__(self, folder: Path, port: int = 0, password: str = "") -> None:
         super().__init__(folder, port, password)
@@ -57,8 +58,10 @@ class OpenLDAP(Program):
             + "".join(
                 f"dn: cn={name},{SUFFIX}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\n"
                 f"cn: {name}\nuserPassword: {self.password}\n\n"
-                for name in ("reader", "limited")
+                for name in ("portal", "reader", "limited")
             )
+            + f"dn: cn=policy,{SUFFIX}\nobjectClass: device\nobjectClass: pwdPolicy\ncn: policy\n"
+            "pwdAttribute: userPassword\npwdLockout: TRUE\npwdMinLength: 5\npwdCheckQuality: 2\n"
         )
         self.give(tree)
         self.run([self.find("slapadd"), "-f", str(config), "-l", str(tree)])
@@ -69,7 +72,11 @@ class OpenLDAP(Program):
             [
                 *(f"include /etc/ldap/schema/{schema}.schema" for schema in SCHEMAS),
                 "modulepath /usr/lib/ldap",
-                *(f"moduleload {module}" for module in ("back_mdb", "ppolicy", "syncprov", "refint")),
+                *(f"moduleload {module}" for module in ("back_mdb", "ppolicy", "syncprov")),
+                # 389 Directory Server's; there every entry may have it, here one of a class made for it.
+                "attributetype ( 2.16.840.1.113730.3.1.610 NAME 'nsAccountLock' EQUALITY caseIgnoreMatch "
+                "SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )",
+                "objectclass ( 1.3.6.1.4.1.4203.666.11.99.1 NAME 'lockable' SUP top AUXILIARY MAY nsAccountLock )",
                 f"pidfile {folder}/slapd.pid",
                 f"TLSCertificateFile {folder}/server.crt",
                 f"TLSCertificateKeyFile {folder}/server.key",
@@ -77,14 +84,13 @@ class OpenLDAP(Program):
                 "database mdb",
                 "maxsize 1073741824",
                 f'suffix "{SUFFIX}"',
-                f'rootdn "{self.user}"',
-                f"rootpw {self.password}",
+                f'rootdn "cn=admin,{SUFFIX}"',
                 f"directory {folder}/data",
                 "dbnosync",
                 "index objectClass,entryUUID,uid eq",
                 f'limits dn.exact="cn=limited,{SUFFIX}" size=10 size.prtotal=10',
-                f'access to attrs=userPassword by dn.exact="cn=reader,{SUFFIX}" none by anonymous auth by * none',
-                "access to * by users read by * none",
+                f'access to attrs=userPassword by dn.exact="{self.user}" write by anonymous auth by * none',
+                f'access to * by dn.exact="{self.user}" manage by users read by * none',
                 "overlay ppolicy",
                 f'ppolicy_default "cn=policy,{SUFFIX}"',
                 "ppolicy_hash_cleartext",

@@ -50,11 +50,18 @@ def split(dn: str) -> list[str]:
         if dn[at] == "\\":
             at += 1
         elif dn[at] == ",":
-            parts.append(dn[start:at].strip())
+            parts.append(_trimmed(dn[start:at]))
             start = at + 1
         at += 1
-    last = dn[start:].strip()
+    last = _trimmed(dn[start:])
     return [*parts, last] if last or parts else []
+
+
+def _trimmed(text: str) -> str:
+    """Return the text without blanks around it, but with a last one that is escaped."""
+    bare = text.strip()
+    backslashes = len(bare) - len(bare.rstrip("\\"))
+    return f"{bare} " if backslashes % 2 else bare
 
 
 def parent(dn: str) -> str:
@@ -66,7 +73,7 @@ def rdn(dn: str) -> tuple[str, str]:
     """Return the attribute and the plain value of the entry's own part (the first of several with "+")."""
     parts = split(dn)
     name, _, value = (parts[0] if parts else "").partition("=")
-    return name.strip(), unescape(value.strip())
+    return name.strip(), unescape(_trimmed(value))
 
 
 def same(one: str, other: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from directories.connectors import _ldap_names as names
 from directories.connectors.base import ConnectorError
 
 LDAPS, STARTTLS, NONE = "ldaps", "starttls", "none"
@@ -13,6 +14,7 @@ SUBTREE, LEVEL = "subtree", "level"
 UAC, LOCKED_TIME, NS_LOCK, NO_STATE = "userAccountControl", "pwdAccountLockedTime", "nsAccountLock", "none"
 MOST_PAGE = 1000  # Active Directory's own limit (MaxPageSize)
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 60
+_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*(;[A-Za-z0-9-]+)*")
 _ADDRESS = re.compile(r"(?:(?P<scheme>ldaps?)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/]+)(?::(?P<port>\d{1,5}))?/?", re.I)
 
 
@@ -95,6 +97,7 @@ class LdapSettings:
 
 def ldap_settings(values: Mapping[str, Any], preset: Preset) -> LdapSettings:
     """Read a form's values, which may be blank or text; raise ConnectorError."""
+    _check(values, preset)
     encryption = _text(values, "encryption") or LDAPS
     base_dn = _text(values, "base_dn")
     user_filter = _text(values, "user_filter") or preset.user_filter
@@ -124,6 +127,16 @@ def ldap_settings(values: Mapping[str, Any], preset: Preset) -> LdapSettings:
         connect_timeout=_number(values, "connect_timeout", CONNECT_SECONDS),
         statement_timeout=_number(values, "statement_timeout", ANSWER_SECONDS),
     )
+
+
+def _check(values: Mapping[str, Any], preset: Preset) -> None:
+    for name in ("identifier", "id_attribute", "rdn_attribute"):
+        if not _ATTRIBUTE.fullmatch(_text(values, name) or getattr(preset, name)):
+            words = name.replace("_", " ").capitalize()
+            raise ConnectorError(f"{words} must be the name of one attribute, for example uid.", code="settings")
+    for name in ("container", "leavers_container"):
+        if _text(values, name) and (problem := names.problem(_text(values, name))):
+            raise ConnectorError(f"{name.replace('_', ' ').capitalize()}: {problem}", code="settings")
 
 
 def addresses(text: str, encryption: str) -> tuple[Address, ...]:

@@ -38,8 +38,8 @@ class ActiveDirectory(Ldap):
         return ACTIVE_DIRECTORY
 
     def state_attributes(self) -> tuple[str, ...]:
-        """Flags, the day on which the account expires, and the time at which it was locked."""
-        return (UAC, "accountExpires", "lockoutTime", SAM)
+        """Flags, the day on which the account expires, the time at which it was locked; and both login names."""
+        return (UAC, "accountExpires", "lockoutTime", SAM, UPN)
 
     def enabled(self, raw: Raw) -> bool | None:
         """Return whether the account may be used: not disabled, not expired and, if that is wanted, not locked."""

@@ -1,0 +1,113 @@
+"""What only Active Directory does, on a real domain controller."""
+
+import datetime as dt
+
+import pytest
+
+from directories.connectors import _ldap_values as values
+from directories.connectors.base import Conflict, ConnectorError, Entry
+from tests.directories.connectors.contract import crawl
+from tests.directories.connectors.ldap_subject import LdapSubject
+from tests.directory_servers import DOMAIN, SAMBA_SUFFIX
+
+LONG = "maximiliane.hohenlohe-langenburg"
+
+
+def entry(key: str, ref: str = "", **attributes: str) -> Entry:
+    return Entry(key, ref, attributes, {"username": key})
+
+
+def flags(subject: LdapSubject, key: str) -> int:
+    return int(subject.unit.entry(f"cn={key},{subject.unit.base}", "userAccountControl")["userAccountControl"][0])  # type: ignore[index]
+
+
+def test_a_new_account_is_enabled_and_has_both_login_names(ad: LdapSubject) -> None:
+    with ad.open() as connector:
+        ann = connector.create(entry("ann"), "secret-1")
+    held = ad.unit.entry(f"cn=ann,{ad.unit.base}", "sAMAccountName", "userPrincipalName", "objectGUID")
+    assert held is not None
+    assert held["sAMAccountName"] == ["ann"]
+    assert held["userPrincipalName"] == [f"ann@{DOMAIN}"]
+    assert values.decode("objectGUID", held["objectGUID"]) == ann.ref
+    assert flags(ad, "ann") == 0x200
+    assert ad.unit.can_log_in(f"ann@{DOMAIN}", "secret-1")
+    assert ann.enabled is True
+
+
+def test_a_long_name_is_made_to_fit_and_found_again(ad: LdapSubject) -> None:
+    ad.unit.person("maximiliane.hohenloh")
+    with ad.open(attributes=("sAMAccountName", "givenName")) as connector:
+        assert connector.find(entry(LONG)) is None
+        made = connector.create(entry(LONG, sAMAccountName=LONG), "secret")
+        assert made.attributes["sAMAccountName"] == "maximiliane.hohenlo2"
+        found = connector.find(entry(LONG, sAMAccountName=LONG))
+        assert found is not None
+        assert (found.ref, found.key) == (made.ref, LONG)
+        connector.update(entry(LONG, made.ref, sAMAccountName=LONG, givenName="Max"))
+        found = connector.find(entry(LONG, made.ref))
+        assert found is not None
+        assert found.attributes == {"sAMAccountName": "maximiliane.hohenlo2", "givenName": "Max"}
+
+
+def test_a_name_that_fits_and_is_taken_is_a_conflict(ad: LdapSubject) -> None:
+    elsewhere = ad.unit.ou("elsewhere")
+    ad.unit.person("ann", below=elsewhere)
+    with ad.open(scope="level") as connector:
+        assert connector.find(entry("ann")) is None
+        with pytest.raises(Conflict):
+            connector.create(entry("ann"), "secret")
+
+
+def test_flags_change_bit_by_bit(ad: LdapSubject) -> None:
+    ad.unit.person("ann", userAccountControl=0x200 | 0x20 | 0x10000)  # its password never expires
+    with ad.open() as connector:
+        found = connector.find(entry("ann"))
+        assert found is not None
+        connector.disable(entry("ann", found.ref))
+        assert flags(ad, "ann") == 0x10222
+        connector.enable(entry("ann", found.ref))
+        assert flags(ad, "ann") == 0x10220
+
+
+def test_an_expired_account_is_not_active(ad: LdapSubject) -> None:
+    now = dt.datetime.now(dt.UTC)
+    for key, days in (("past", -1), ("future", 1)):
+        ad.unit.person(key, accountExpires=values.to_filetime(now + dt.timedelta(days=days)))
+    ad.unit.person("never", accountExpires=values.NEVER)
+    with ad.open(attributes=("accountExpires",)) as connector:
+        found = {account.key: account for account in crawl(connector, 10)[1]}
+    assert {key: account.enabled for key, account in found.items()} == {"past": False, "future": True, "never": True}
+    assert isinstance(found["past"].attributes["accountExpires"], dt.datetime)
+    assert found["never"].attributes["accountExpires"] is None
+
+
+def test_computers_and_well_known_accounts_are_left_out(ad: LdapSubject) -> None:
+    ad.unit.person("ann")
+    ad.unit.add("cn=pc1", ["computer"], {"sAMAccountName": "pc1$", "userAccountControl": 0x1000})
+    ad.unit.add("cn=card", ["contact"])
+    with ad.open(base_dn=SAMBA_SUFFIX) as connector:
+        keys = {account.key for account in crawl(connector, 10)[1]}
+        assert keys == {"ann"}
+        assert connector.test().ok
+
+
+def test_a_password_never_crosses_an_open_network(ad: LdapSubject) -> None:
+    with ad.open(encryption="none") as connector:
+        with pytest.raises(ConnectorError) as caught:
+            connector.create(entry("ann"), "secret")
+        assert caught.value.code == "protection"
+        assert connector.find(entry("ann")) is None
+    with ad.open(encryption="starttls") as connector:
+        assert connector.create(entry("ann"), "secret").enabled
+
+
+def test_many_values_are_read_by_ranges(ad: LdapSubject) -> None:
+    """Active Directory gives 1,500 values of an attribute at a time."""
+    ann = ad.unit.person("ann")
+    numbers = [str(number) for number in range(3200)]
+    ad.unit.link.modify(ann, {"otherTelephone": [("MODIFY_ADD", numbers)]})
+    with ad.open(attributes=("otherTelephone",)) as connector:
+        (account,) = crawl(connector, 10)[1]
+    held = account.attributes["otherTelephone"]
+    assert isinstance(held, tuple)
+    assert sorted(held) == sorted(numbers)
