@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from directories.attributes import Kind
 from directories.connectors import connector_class
 from directories.connectors.base import Connector, ConnectorConfig, ConnectorError
-from directories.mapping import AttributeRule
+from directories.expressions import ROW, ExpressionError, compile_expression
+from directories.mapping import IN, AttributeRule
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 
 
@@ -79,12 +80,23 @@ def from_parts(
 
 
 def mapped_attributes(rules: Iterable[AttributeRule]) -> tuple[str, ...]:
-    """Return the directory attributes that are mapped, each once, in the order of the rules."""
+    """Return the directory attributes that are mapped or that an expression reads, each once, in the rules' order."""
     names: dict[str, str] = {}
     for rule in rules:
         if rule.portal_attribute:
-            names.setdefault(rule.directory_attribute.casefold(), rule.directory_attribute)
+            for name in (rule.directory_attribute, *_read_by(rule)):
+                names.setdefault(name.casefold(), name)
     return tuple(names.values())
+
+
+def _read_by(rule: AttributeRule) -> Iterable[str]:
+    """Return the attributes of the row that an inbound rule's expression reads; one that is wrong reads none."""
+    if rule.direction != IN or not rule.expression.strip():
+        return ()
+    try:
+        return sorted(compile_expression(rule.expression, ROW).names)
+    except ExpressionError:
+        return ()
 
 
 def open_connector(config: DirectoryConfig) -> Connector:

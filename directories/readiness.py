@@ -146,10 +146,7 @@ def _leaving(situation: Situation) -> list[str]:
         (features.delete_users, "Delete", OnLeave(features.on_delete)),
     ):
         if on and chosen in needs and needs[chosen] not in can:
-            found.append(
-                f"{label} is on and set to {chosen.value} the account, but there is no {chosen.value} query: accounts "
-                "stay as they are. Write one under Query templates, or choose differently under Features & schedule."
-            )
+            found.append(f"{label} is on and set to {chosen.value} the account, but {_lacking(situation, chosen)}")
         elif on and chosen is OnLeave.LEAVE:
             found.append(f"{label} is on but set to leave the account as it is, so nothing will happen.")
     disables = features.deactivate_users and features.on_deactivate == OnLeave.DISABLE
@@ -159,6 +156,15 @@ def _leaving(situation: Situation) -> list[str]:
             "directory."
         )
     return found
+
+
+def _lacking(situation: Situation, chosen: OnLeave) -> str:
+    if not situation.uses_templates:
+        return "the directory cannot do that as it is set up: accounts stay as they are. Choose differently."
+    return (
+        f"there is no {chosen.value} query: accounts stay as they are. Write one under Query templates, or choose "
+        "differently under Features & schedule."
+    )
 
 
 def _inbound(situation: Situation) -> list[str]:
@@ -171,6 +177,8 @@ def _inbound(situation: Situation) -> list[str]:
             found.append("“Deactivate users missing from the source” needs import, which is off.")
         return found
     if Capability.IMPORT not in situation.capabilities:
+        if not situation.uses_templates:
+            return ["Import is on but the connection is not complete."]
         return ["Import is on but the user table or the user name column is not named under Connection."]
     inward = [rule for rule in situation.rules if rule.direction != Direction.OUT]
     found = []

@@ -140,7 +140,8 @@ class Desk:
         connector = self.connector
         match step:
             case Step.CREATE:
-                return connector.create(entry, initial_password(self.config.features).stored)
+                password = initial_password(self.config.features)
+                return connector.create(entry, password.clear if connector.clear_passwords else password.stored)
             case Step.UPDATE:
                 return connector.update(entry)
             case Step.ENABLE if Capability.ENABLE in self.capabilities:

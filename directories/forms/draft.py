@@ -67,6 +67,7 @@ class Draft:
         self.features.moved = self.connection.moved
         self.features.has_password_column = self.has_password_column
         self.features.capabilities = self.capabilities
+        self.features.uses_templates = self.uses_templates
 
     def _mappable(self, columns: Iterable[str]) -> list[str]:
         """Leave out the columns of the user name and the password, which need no mapping."""
@@ -130,13 +131,20 @@ class Draft:
         return self.connector.label
 
     @property
+    def columns_word(self) -> str:
+        """What the directory's own attributes are called."""
+        return "columns" if self.uses_templates else "attributes"
+
+    @property
     def has_host(self) -> bool:
         """Whether it is reached over the network."""
         return "host" in self.connection.fields
 
     @property
     def has_password_column(self) -> bool:
-        """Whether passwords can be read."""
+        """Whether passwords can be read: a directory that hashes them itself gives none away."""
+        if self.connector.clear_passwords:
+            return False
         return "password_column" not in self.connection.fields or bool(self.setting("password_column"))
 
     def setting(self, name: str) -> str:

@@ -61,8 +61,9 @@ OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users")
 class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
     """The provisioning settings; the fixed password is never rendered, a blank box keeps the stored one.
 
-    ``capabilities`` and ``has_password_column`` say which switches can be used, ``moved`` that accounts would now be
-    made in another place, to which the stored fixed password is not sent by itself; the draft sets them.
+    ``capabilities``, ``has_password_column`` and ``uses_templates`` say which switches can be used and what is missing,
+    ``moved`` that accounts would now be made in another place, to which the stored fixed password is not sent by
+    itself; the draft sets them.
     """
 
     fixed_password = forms.CharField(
@@ -122,6 +123,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         self.capabilities: frozenset[Capability] = frozenset()
         self.has_password_column = True
         self.moved = False
+        self.uses_templates = True
         self.has_stored_password = bool(instance.fixed_password)
         self.fields["match_attribute"] = forms.ChoiceField(
             label=self.fields["match_attribute"].label,
@@ -191,6 +193,8 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
     def _reason(self, name: str) -> str:
         can = self.capabilities
         leaves = {OnLeave.DISABLE: Capability.DISABLE, OnLeave.DELETE: Capability.DELETE}
+        if not self.uses_templates:
+            return self._reason_without_templates(name)
         match name:
             case "import_users" | "deactivate_missing" if Capability.IMPORT not in can:
                 return "Name the user table and the user name column under Connection first."
@@ -203,6 +207,22 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             case "deactivate_users" | "delete_users" if not can & set(leaves.values()):
                 return "Write a disable or a delete query under Query templates first."
         return ""
+
+    def _reason_without_templates(self, name: str) -> str:
+        """A connector without query templates can do what its settings allow."""
+        can = self.capabilities
+        needs = {
+            "import_users": {Capability.IMPORT},
+            "deactivate_missing": {Capability.IMPORT},
+            "create_users": {Capability.CREATE},
+            "update_users": {Capability.UPDATE},
+            "deactivate_users": {Capability.DISABLE, Capability.DELETE},
+            "delete_users": {Capability.DISABLE, Capability.DELETE},
+        }
+        if name == "import_passwords" and not self.has_password_column:
+            return "This kind of directory does not give passwords away."
+        wanted = needs.get(name)
+        return "" if wanted is None or wanted & can else "Complete the connection first, or let it be able to do this."
 
 
 def _matches(catalogue: Iterable[PortalAttribute]) -> list[tuple[str, str]]:

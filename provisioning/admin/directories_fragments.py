@@ -41,6 +41,7 @@ def test(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if isinstance(draft, HttpResponse):
         return draft
     context: dict[str, Any] = {"connection": draft.connection, "kind_label": draft.kind_label}
+    context["uses_templates"] = draft.uses_templates
     config = draft.config()
     if config is not None:
         context["test"] = found = _tested(draft, config.connector)
@@ -99,11 +100,15 @@ def suggest_mappings(model_admin: Any, request: HttpRequest) -> HttpResponse:
 def _columns(draft: Draft) -> tuple[list[str], str]:
     config = draft.config()
     if config is None:
-        return [], "The connection is not complete, so only the import queries were looked at."
+        return [], _unasked(draft, "The connection is not complete")
     found = _tested(draft, config.connector)
     if not found.ok:
-        return [], "The directory could not be asked for its columns, so only the import queries were looked at."
+        return [], _unasked(draft, f"The directory could not be asked for its {draft.columns_word}")
     return list(found.attributes), ""
+
+
+def _unasked(draft: Draft, why: str) -> str:
+    return f"{why}, so only the import queries were looked at." if draft.uses_templates else f"{why}."
 
 
 def _tested(draft: Draft, config: ConnectorConfig) -> ConnectionTest:
