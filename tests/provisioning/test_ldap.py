@@ -1,0 +1,175 @@
+"""The portal over real LDAP directories, OpenLDAP and a domain controller: imports, deliveries, both in turn."""
+
+from typing import Any
+
+import pytest
+
+from directories.models import AttributeMapping, Directory, ProvisioningSettings
+from provisioning import delivery, outbox, services
+from provisioning.imports import engine
+from provisioning.models import Account, Change, ImportRun, User
+from provisioning.models.imports import RunStatus, Trigger
+from reports.models import Event
+from tests.directory_servers import OpenLDAP
+from tests.fixtures.ldap import LdapDirectory, openldap_unit, save_ldap_directory
+
+pytestmark = pytest.mark.django_db
+EVERYTHING = dict.fromkeys(
+    ("import_users", "create_users", "update_users", "deactivate_users", "delete_users", "deactivate_missing"), True
+)
+
+
+@pytest.fixture(params=["ldap_directory", "ad_directory"])
+def unit(request: pytest.FixtureRequest) -> LdapDirectory:
+    found: LdapDirectory = request.getfixturevalue(request.param)
+    return found
+
+
+def imported(directory: Directory) -> ImportRun:
+    run = services.start_import(directory, preview=False, actor="tester", trigger=Trigger.COMMAND)
+    engine.execute(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def delivered(directory: Directory) -> None:
+    delivery.deliver(directory.pk, outbox.due(directory.pk, 1000))
+
+
+def one(unit: LdapDirectory, uid: str) -> dict[str, Any]:
+    name = "uid" if unit.kind == "ldap" else "cn"
+    found = unit.entry(f"{name}={uid},{unit.base}")
+    assert found is not None
+    return {key: [_text(value) for value in values] for key, values in found.items()}
+
+
+def _text(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def test_an_import_brings_people_and_their_state(unit: LdapDirectory) -> None:
+    directory = save_ldap_directory(unit, **EVERYTHING)
+    unit.person("ann", "Ann", "Lee")
+    disabled = {"userAccountControl": 0x222} if unit.kind != "ldap" else {}
+    bob = unit.person("bob", "Bob", "O'Neil", **disabled)
+    if unit.kind == "ldap":
+        unit.link.modify(bob, {"pwdAccountLockedTime": [("MODIFY_ADD", [b"000001010000Z"])]})
+    run = imported(directory)
+    assert run.status == RunStatus.FINISHED, run.message
+    people = User.objects.values_list("username", "first_name", "last_name", "email", "is_active").order_by("username")
+    assert list(people) == [
+        ("ann", "Ann", "Lee", "ann@example.org", True),
+        ("bob", "Bob", "O'Neil", "bob@example.org", False),
+    ]
+    again = imported(directory)
+    assert (again.unchanged, again.status) == (2, RunStatus.FINISHED)
+    assert not Change.objects.exists()  # nothing echoes back
+
+
+def test_a_renamed_entry_is_the_same_user_and_a_missing_one_is_a_leaver(unit: LdapDirectory) -> None:
+    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100)
+    dn, gone = unit.person("ann"), unit.person("bob")
+    imported(directory)
+    before = Account.objects.get(key="ann").remote_id
+    elsewhere = unit.ou("elsewhere")
+    unit.link.modify_dn(dn, dn.partition(",")[0], new_superior=elsewhere)
+    unit.link.delete(gone)
+    run = imported(directory)
+    assert run.status == RunStatus.FINISHED, run.message
+    assert Account.objects.get(key="ann").remote_id == before
+    assert dict(User.objects.values_list("username", "is_active")) == {"ann": True, "bob": False}
+
+
+def test_a_life_from_the_portal(unit: LdapDirectory) -> None:
+    directory = save_ldap_directory(unit, **EVERYTHING, initial_password="fixed", fixed_password="initial-1")
+    user = User.objects.create(username="ann.lee", first_name="Ann", last_name="Lee", email="ann@example.org")
+    delivered(directory)
+    held = one(unit, "ann.lee")
+    assert (held["givenName"], held["sn"], held["mail"]) == (["Ann"], ["Lee"], ["ann@example.org"])
+    name = "uid" if unit.kind == "ldap" else "cn"
+    assert unit.can_log_in(f"{name}=ann.lee,{unit.base}", "initial-1")
+    account = Account.objects.get(user=user)
+    assert account.remote_id not in ("", "ann.lee")
+
+    user.last_name = 'Lee, "Lou" (née #1) \\ *'
+    user.save()
+    delivered(directory)
+    assert one(unit, "ann.lee")["sn"] == [user.last_name]
+
+    user.is_active = False
+    user.save()
+    delivered(directory)
+    assert not unit.can_log_in(f"{name}=ann.lee,{unit.base}", "initial-1")
+    user.is_active = True
+    user.save()
+    delivered(directory)
+    assert unit.can_log_in(f"{name}=ann.lee,{unit.base}", "initial-1")
+
+    run = imported(directory)
+    assert (run.status, run.unchanged + run.updated, User.objects.count()) == (RunStatus.FINISHED, 1, 1)
+    user.delete()
+    delivered(directory)
+    assert unit.dns() == []
+    done = Event.objects.filter(direction="out").order_by("pk").values_list("operation", "result")
+    assert list(done) == [(step, "success") for step in ("create", "update", "disable", "enable", "delete")]
+
+
+def test_somebody_who_is_there_already_is_linked_and_not_made_twice(unit: LdapDirectory) -> None:
+    directory = save_ldap_directory(unit, **EVERYTHING)
+    unit.person("ann.lee", "Old", "Name")
+    User.objects.create(username="Ann.Lee", first_name="Ann", last_name="Lee", email="ann.lee@example.org")
+    delivered(directory)
+    assert one(unit, "ann.lee")["givenName"] == ["Ann"]
+    assert len(unit.dns()) == 1
+
+
+def test_a_password_that_the_policy_refuses_parks_with_its_words(unit: LdapDirectory) -> None:
+    directory = save_ldap_directory(unit, **EVERYTHING, initial_password="fixed", fixed_password="abc")
+    user = User.objects.create(username="ann", last_name="Lee")
+    delivered(directory)
+    change = Change.objects.get(account__user=user)
+    assert change.parked is not None
+    message = Account.objects.get(user=user).last_message
+    assert "policy refuses the password" in message
+    assert "abc" not in message
+    assert unit.dns() == []
+
+
+def test_an_expression_reads_an_attribute_that_is_not_mapped(ldap_directory: LdapDirectory) -> None:
+    directory = save_ldap_directory(ldap_directory, mapping={}, import_users=True)
+    AttributeMapping.objects.create(
+        directory=directory,
+        directory_attribute="mail",
+        kind="profile",
+        portal_attribute="display_name",
+        direction="in",
+        expression="{{ row.sn | upper }} {{ value | first }}",
+    )
+    base = ldap_directory.base
+    ldap_directory.link.add(f"uid=ann,{base}", ["inetOrgPerson"], {"cn": "a", "sn": "Lee", "mail": ["a@x", "b@x"]})
+    imported(directory)
+    assert User.objects.get().display_name == "LEE a@x"
+
+
+def test_a_server_that_stops_is_waited_for(own_openldap: OpenLDAP) -> None:
+    """Nobody is a leaver because a server went away, and what could not be delivered is delivered later."""
+    pid = int((own_openldap.folder / "slapd.pid").read_text())
+    unit = openldap_unit(own_openldap.server(pid))
+    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100)
+    unit.person("ann")
+    assert imported(directory).status == RunStatus.FINISHED
+    own_openldap.stop()
+    run = imported(directory)
+    assert run.status == RunStatus.FAILED
+    assert User.objects.get().is_active
+    User.objects.create(username="bob", last_name="Berg")
+    delivered(directory)
+    directory.refresh_from_db()
+    assert directory.unreachable_since is not None
+    own_openldap.start()
+    Directory.objects.update(retry_at=directory.created_at)
+    Account.objects.update(not_before=directory.created_at)
+    delivered(directory)
+    assert Account.objects.get(key="bob").state == "active"
+    ProvisioningSettings.objects.update(deactivate_missing=True)
+    assert imported(directory).status == RunStatus.FINISHED
