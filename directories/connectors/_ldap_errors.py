@@ -94,10 +94,8 @@ def refused(result: Mapping[str, Any]) -> ConnectorError:
     if code == 65 and attribute:
         needs = "requires" in words or "missing" in words
         verb = "needs a value for" if needs else "does not allow"
-        message = (
-            f"The directory {verb} {attribute} in such an entry. Map it to a portal attribute, or check the object "
-        )
-        message += "classes." if needs else "classes and the attribute mapping."
+        todo = "Fill in the portal attribute that is mapped to it, or map one." if needs else "Check the mapping."
+        message = f"The directory {verb} {attribute} in such an entry. {todo}"
     return ConnectorError(message.format(name=attribute or "an attribute"), code=name)
 
 

@@ -49,13 +49,12 @@ def _safe(name: str, label: str, type: FieldType, group: str, help_text: str = "
 
 
 def _connection(login: str) -> tuple[ConnectorField, ...]:
-    checks = {"required": True, "default": CHECKED, "choices": CHECKS}
     return (
         ConnectorField(
             *("host", "Servers", TEXT, True, None, "Tried in order, for example: dc1.example.org dc2.example.org:636")
         ),
-        ConnectorField("encryption", "Encryption", CHOICE, True, LDAPS, "", ENCRYPTIONS),
-        ConnectorField("check_certificate", "Certificate", CHOICE, **checks),  # type: ignore[arg-type]
+        ConnectorField("encryption", "Encryption", CHOICE, False, LDAPS, "", ENCRYPTIONS),
+        ConnectorField("check_certificate", "Certificate", CHOICE, False, CHECKED, "", CHECKS),
         ConnectorField(
             *("ca", "Certificate authority (PEM)", FieldType.TEXTAREA, False, None),
             "Only when the server's certificate is not signed by an authority that this machine knows.",
@@ -72,7 +71,7 @@ def _users(preset: Preset | None) -> tuple[ConnectorField, ...]:
     return (
         _safe("base_dn", "Base DN", TEXT, "Users", f"Where the users are, for example {base}", required=True),
         _safe("user_filter", "User filter", TEXT, "Users", blank.format(preset.user_filter if preset else "")),
-        _safe("scope", "Scope", CHOICE, "Users", required=True, default=SUBTREE, choices=SCOPES),
+        _safe("scope", "Scope", CHOICE, "Users", default=SUBTREE, choices=SCOPES),
         _safe(
             *("identifier", "Unique identifier", TEXT, "Users"),
             f"The attribute that holds the user name: sAMAccountName, userPrincipalName, uid, mail, cn … {identifier}",
@@ -143,7 +142,6 @@ LDAP_FIELDS = (
     *_connection("cn=portal,dc=example,dc=org"),
     _safe(
         *("preset", "Kind of server", CHOICE, "Users", "Fills the boxes that are left blank."),
-        required=True,
         default="openldap",
         choices=tuple((name, preset.label) for name, preset in PRESETS.items()),
     ),

@@ -65,6 +65,8 @@ class Draft:
         )
         self.features = FeaturesForm(self.parts, instance=provisioning, catalogue=catalogue.values())
         self.features.moved = self.connection.moved
+        if not self.uses_templates:
+            self.features.fields["initial_password"].help_text = "Given to an account when it is created."
         self.features.has_password_column = self.has_password_column
         self.features.capabilities = self.capabilities
         self.features.uses_templates = self.uses_templates
@@ -129,6 +131,11 @@ class Draft:
     def kind_label(self) -> str:
         """What people call this kind of directory."""
         return self.connector.label
+
+    @property
+    def clear_passwords(self) -> bool:
+        """Whether the directory itself hashes passwords."""
+        return self.connector.clear_passwords
 
     @property
     def columns_word(self) -> str:
