@@ -135,7 +135,8 @@ class _Diagnosis:
         except ConnectorError as error:
             return self._failed(FILTER, error)
         count = f"{len(entries):,}{' or more' if more else ''}"
-        words = f"The filter finds {count} users." if entries else "The filter finds no user (yet)."
+        noun = "user" if count == "1" else "users"
+        words = f"The filter finds {count} {noun}." if entries else "The filter finds no user (yet)."
         self.steps.append(ConnectionStep(FILTER, True, words))
         self.steps.append(self._may_read(entries))
         self.steps.append(self._may_write(session))

@@ -59,7 +59,7 @@ def split(dn: str) -> list[str]:
 
 def _trimmed(text: str) -> str:
     """Return the text without blanks around it, but with a last one that is escaped."""
-    bare = text.strip()
+    bare = text.strip(" \t\r\n")  # no other blanks: a name may end with one
     backslashes = len(bare) - len(bare.rstrip("\\"))
     return f"{bare} " if backslashes % 2 else bare
 
@@ -109,7 +109,7 @@ def from_template(template: str, person: Mapping[str, Value]) -> str:
     kept = []
     for part in split(_PLACEHOLDER.sub(lambda _: f"\0{next(numbers)}\0", template)):
         name, _, value = part.partition("=")
-        filled = _NUMBER.sub(lambda match: escape(_value(expressions[int(match[1])], person)), value).strip()
+        filled = _NUMBER.sub(lambda match: escape(_value(expressions[int(match[1])], person)), value).strip(" ")
         if filled:
             kept.append(f"{name}={filled}")
     return ",".join(kept)

@@ -96,7 +96,7 @@ def _page(
     context = {
         **_chrome(model_admin, request),
         **parts_context(draft, columns or []),
-        "title": f"Add a {draft.connector.label} directory" if adding else stored_name(directory),
+        "title": f"Add a directory: {draft.connector.label}" if adding else stored_name(directory),
         "original": None if adding else directory,
         "adding": adding,
         "stale": stale,
