@@ -32,6 +32,7 @@ class ActiveDirectory(Ldap):
     label: ClassVar[str] = "Active Directory"
     fields = AD_FIELDS
     controls = (DOMAIN_SCOPE,)
+    needed = {}
 
     def preset(self) -> Preset:
         """There is one kind of server."""
@@ -82,7 +83,6 @@ class ActiveDirectory(Ldap):
     def new_attributes(self, entry: Entry) -> dict[str, tuple[str, list[bytes]]]:
         """Add the two login names: the old one made to fit, the new one whole."""
         found = super().new_attributes(entry)
-        found.pop("sn" if "sn" not in {name.lower() for name in entry.attributes} else "", None)
         asked = next(iter(found.get(SAM.lower(), (SAM, []))[1]), entry.key.encode()).decode()
         found[SAM.lower()] = (SAM, [self._account_name(asked).encode()])
         if not found.get(UPN.lower(), (UPN, []))[1]:

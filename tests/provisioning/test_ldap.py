@@ -173,3 +173,22 @@ def test_a_server_that_stops_is_waited_for(own_openldap: OpenLDAP) -> None:
     assert Account.objects.get(key="bob").state == "active"
     ProvisioningSettings.objects.update(deactivate_missing=True)
     assert imported(directory).status == RunStatus.FINISHED
+
+
+def test_managers_are_filled_in_once_they_are_there(unit: LdapDirectory) -> None:
+    """Even two people who manage each other."""
+    directory = save_ldap_directory(unit, mapping={"sn": "last_name", "manager": "manager"}, **EVERYTHING)
+    ann = User.objects.create(username="ann", last_name="Lee")
+    bob = User.objects.create(username="bob", last_name="Berg", manager=ann)
+    ann.manager = bob
+    ann.save()
+    for _ in range(3):
+        Account.objects.update(not_before=directory.created_at)
+        delivered(directory)
+    assert not Change.objects.exists()
+    name = "uid" if unit.kind == "ldap" else "cn"
+    for mine, theirs in (("ann", "bob"), ("bob", "ann")):
+        assert [dn.lower() for dn in one(unit, mine)["manager"]] == [f"{name}={theirs},{unit.base}".lower()]
+    imported(directory)
+    assert dict(User.objects.values_list("username", "manager__username")) == {"ann": "bob", "bob": "ann"}
+    assert not Change.objects.exists()

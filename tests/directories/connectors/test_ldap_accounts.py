@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from directories.connectors import _ldap_names as names
-from directories.connectors.base import ConnectorError, Entry, RemoteAccount
+from directories.connectors.base import ConnectorError, Entry, RemoteAccount, Unavailable
 from tests.directories.connectors.contract import crawl
 from tests.directories.connectors.ldap_subject import LdapSubject
 
@@ -255,3 +255,34 @@ def test_the_state_of_389_and_freeipa(ldap: LdapSubject) -> None:
         assert connector.find(again("ann", ann)).enabled is False  # type: ignore[union-attr]
         connector.enable(again("ann", ann))
         assert connector.find(again("ann", ann)).enabled is True  # type: ignore[union-attr]
+
+
+def test_a_manager_is_a_user_name_here_and_a_dn_there(subject: LdapSubject) -> None:
+    boss = subject.unit.person("boss")
+    subject.unit.person("ann", manager=boss)
+    subject.unit.person("bob", manager=names.parent(boss))  # somebody who is no user
+    with subject.open(attributes=("manager",)) as connector:
+        found = {account.key: account.attributes["manager"] for account in crawl(connector, 10)[1]}
+        assert found == {"boss": None, "ann": "boss", "bob": None}
+        zoe = connector.create(entry("zoe", manager="boss"), "secret")
+        assert zoe.attributes["manager"] == "boss"
+        connector.update(again("zoe", zoe, manager="ann"))
+        assert connector.find(again("zoe", zoe)).attributes["manager"] == "ann"  # type: ignore[union-attr]
+        connector.update(again("zoe", zoe, manager=None))
+        assert connector.find(again("zoe", zoe)).attributes["manager"] is None  # type: ignore[union-attr]
+
+
+def test_an_account_waits_for_its_manager_and_keeps_nobody_else_waiting(subject: LdapSubject) -> None:
+    ann = entry("ann", manager="boss", givenName="Ann")
+    with subject.open(attributes=("manager", "givenName")) as connector:
+        with pytest.raises(Unavailable) as caught:
+            connector.create(ann, "secret")
+        assert not caught.value.whole_directory
+        made = connector.find(ann)
+        assert made is not None
+        with pytest.raises(Unavailable):
+            connector.update(again("ann", made, manager="boss", givenName="Anna"))
+        assert connector.find(again("ann", made)).attributes == {"manager": None, "givenName": "Anna"}  # type: ignore[union-attr]
+        connector.create(entry("boss"), "secret")
+        connector.update(again("ann", made, manager="boss", givenName="Anna"))
+        assert connector.find(again("ann", made)).attributes["manager"] == "boss"  # type: ignore[union-attr]

@@ -1,0 +1,182 @@
+"""Reading an LDAP directory: finding one account, streaming all of them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import ClassVar
+
+import ldap3
+from ldap3.utils.conv import escape_bytes, escape_filter_chars
+
+from directories.attributes import Value
+from directories.connectors import _ldap_values as values
+from directories.connectors._ldap_diagnosis import diagnose
+from directories.connectors._ldap_references import MANAGER, References
+from directories.connectors._ldap_session import Control, Raw, Session
+from directories.connectors._ldap_settings import NO_STATE, NS_LOCK, PRESETS, Preset, ldap_settings
+from directories.connectors._ldap_tree import Tree
+from directories.connectors.base import (
+    Capability,
+    ConnectionTest,
+    Connector,
+    ConnectorConfig,
+    ConnectorError,
+    Entry,
+    Page,
+    RemoteAccount,
+)
+
+LOCKED_FOR_GOOD = b"000001010000Z"  # draft-behera-ldap-password-policy-10, section 5.3.3
+_STATE = {Capability.DISABLE, Capability.ENABLE}
+
+
+class Reading(Connector):
+    """An LDAP server that is read."""
+
+    clear_passwords = True
+    controls: ClassVar[tuple[Control, ...]] = ()
+
+    def __init__(self, config: ConnectorConfig) -> None:
+        super().__init__(config)
+        self.settings = ldap_settings(config.settings, self.preset())
+        self.session = Session(self.settings)
+        self.tree = Tree(self.session)
+        self.references = References(self.session, self.controls)
+        self._looked: tuple[str, Raw | None] | None = None
+
+    def preset(self) -> Preset:
+        """Return what stands for blank settings."""
+        return PRESETS.get(str(self.config.settings.get("preset") or ""), PRESETS["other"])
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Everything, but disabling only where the server has an attribute for it."""
+        return frozenset(Capability) - (_STATE if self.settings.state_attribute == NO_STATE else frozenset())
+
+    def test(self) -> ConnectionTest:
+        """Try the connection part by part."""
+        return diagnose(self.settings, self.controls)
+
+    def find(self, entry: Entry) -> RemoteAccount | None:
+        """Return the account with the entry's lasting id, or, before it has one, with its unique identifier."""
+        raw = self._find(entry)
+        if raw is None:
+            self._looked = (entry.ref or entry.key, None)
+            return None
+        account = self.account(raw)
+        self._looked = (account.ref, raw)
+        return replace(account, key=entry.key) if self._named(raw, entry) else account
+
+    def accounts(self, page_size: int = 1000) -> Iterator[Page]:
+        """Stream the entries that the filter finds, on a connection of their own."""
+        size = max(1, min(page_size, self.settings.page_size))
+        connection = self.session.new()
+        cookie = b""
+        waiting: list[RemoteAccount] | None = None
+        try:
+            while waiting is None or cookie:
+                found = self.session.search(
+                    *(self.settings.user_filter, self.wanted),
+                    controls=self.controls,
+                    connection=connection,
+                    page=size,
+                    cookie=cookie,
+                )
+                cookie = found.cookie
+                if waiting is not None and found.entries:
+                    yield Page(waiting)
+                if found.entries or waiting is None:
+                    waiting = [self.account(raw) for raw in found.entries]
+        finally:
+            self.session.drop(connection)
+        yield Page(waiting, last=True)
+
+    def account(self, raw: Raw) -> RemoteAccount:
+        """Return what an entry says of its account; one that cannot be used carries its problem."""
+        ref = str(values.decode(self.settings.id_attribute, raw.get(self.settings.id_attribute)[:1]) or "")
+        key = raw.text(self.settings.identifier).strip()
+        attributes: dict[str, Value] = {}
+        for name in self.config.attributes:
+            try:
+                attributes[name] = self._value(raw, name)
+            except UnicodeDecodeError:
+                return RemoteAccount(ref, key, problem=f"{name} holds bytes that are not text (UTF-8).")
+        problem = ""
+        if not ref:
+            problem = (
+                f"The portal's login cannot see the {self.settings.id_attribute} of this entry. Give it the right."
+            )
+        elif not key:
+            problem = f"The entry has no {self.settings.identifier}, which is its unique identifier here."
+        return RemoteAccount(ref, key, attributes, self.enabled(raw), None, problem)
+
+    def _value(self, raw: Raw, name: str) -> Value:
+        if name.lower() == "dn":
+            return raw.dn
+        if name.lower() == MANAGER and raw.get(name):
+            return self.references.name_of(raw.text(name)) or None
+        return values.decode(name, raw.get(name))
+
+    def enabled(self, raw: Raw) -> bool | None:
+        """Return whether the account may be used, None when the server does not say."""
+        attribute = self.settings.state_attribute
+        held = raw.get(attribute)
+        if attribute == NO_STATE:
+            return None
+        if attribute == NS_LOCK:
+            return not (held and held[0].strip().lower() == b"true")
+        return not held or (held[0] != LOCKED_FOR_GOOD and not self.settings.lockout_disables)
+
+    @cached_property
+    def wanted(self) -> tuple[str, ...]:
+        """The attributes that are asked for, each once."""
+        settings = self.settings
+        asked = (settings.id_attribute, settings.identifier, *self.state_attributes(), *self.config.attributes)
+        return tuple({name.lower(): name for name in asked if name.lower() not in ("dn", NO_STATE)}.values())
+
+    def state_attributes(self) -> tuple[str, ...]:
+        """Return the attributes that tell the account's state."""
+        return (self.settings.state_attribute,)
+
+    def _find(self, entry: Entry) -> Raw | None:
+        if entry.ref:
+            return self.by_ref(entry.ref)
+        found = self.session.search(
+            f"(&{self.settings.user_filter}{self.name_filter(entry)})", self.wanted, controls=self.controls
+        ).entries
+        if len(found) > 1:
+            message = f"The directory has several entries with this {self.settings.identifier}. Make it unique there."
+            raise ConnectorError(message, code="ambiguous")
+        return found[0] if found else None
+
+    def by_ref(self, ref: str) -> Raw | None:
+        """Return the entry with a lasting id, wherever it is."""
+        attribute = self.settings.id_attribute
+        escaped = escape_bytes(values.encode(attribute, ref)[0])
+        found = self.session.search(
+            f"({attribute}={escaped})", self.wanted, base=self.tree.top, scope=ldap3.SUBTREE, controls=self.controls
+        )
+        return found.entries[0] if found.entries else None
+
+    def name_filter(self, entry: Entry) -> str:
+        """Return the filter that finds the account by its unique identifier."""
+        return f"({self.settings.identifier}={escape_filter_chars(self.identifier_of(entry))})"
+
+    def identifier_of(self, entry: Entry) -> str:
+        """Return the unique identifier that the account has, or is to have."""
+        return str(mapped(entry, self.settings.identifier) or entry.key)
+
+    def _named(self, raw: Raw, entry: Entry) -> bool:
+        """Whether the entry is the one that was asked for by name: servers compare more loosely than people."""
+        wanted = self.identifier_of(entry).strip().casefold()
+        held = (value.decode(errors="replace").strip().casefold() for value in raw.get(self.settings.identifier))
+        return bool(entry.ref) or wanted in held
+
+    def close(self) -> None:
+        """Log out."""
+        self.session.close()
+
+
+def mapped(entry: Entry, name: str) -> Value:
+    """Return the value that the mapping gives for an attribute, None for none."""
+    return next((value for given, value in entry.attributes.items() if given.lower() == name.lower()), None)
