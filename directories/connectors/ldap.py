@@ -12,7 +12,7 @@ from directories.connectors import _ldap_names as names
 from directories.connectors import _ldap_values as values
 from directories.connectors._ldap_errors import refused_password
 from directories.connectors._ldap_fields import LDAP_FIELDS
-from directories.connectors._ldap_reader import LOCKED_FOR_GOOD, Reading, mapped
+from directories.connectors._ldap_reader import LOCKED_FOR_GOOD, Reading
 from directories.connectors._ldap_references import MANAGER, not_there_yet
 from directories.connectors._ldap_session import Raw
 from directories.connectors._ldap_settings import LOCKED_TIME, NO_STATE
@@ -69,10 +69,10 @@ class Ldap(Reading):
         fallback: dict[str, Value] = {
             name: entry.person.get(source) or entry.key for name, source in self.needed.items()
         }
-        fallback |= {self.settings.identifier: entry.key}
+        rdn = self.settings.rdn_attribute
+        fallback |= {self.settings.identifier: entry.key, rdn: entry.key}
         for name, value in fallback.items():
             found.setdefault(name.lower(), (name, values.encode(name, value)))
-        rdn = self.settings.rdn_attribute
         if not found.get(rdn.lower(), (rdn, []))[1]:
             found[rdn.lower()] = (rdn, [entry.key.encode()])
         return found

@@ -40,7 +40,7 @@ def test_from_an_empty_form_to_people_both_ways(it_staff: Client, unit: LdapDire
     unit.person("ann", "Ann", "Lee")
     tested = fragment(it_staff, "test", add_values(it_staff, unit))
     assert "The connection works." in tested
-    assert "The filter finds 1 user.." in tested
+    assert "The filter finds 1 user." in tested
     assert "Attributes found" in tested
     assert unit.settings["password"] not in tested
     directory, values = saved(it_staff, unit)
