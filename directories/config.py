@@ -32,6 +32,15 @@ class Features:
     schedule: str = "off"
     schedule_time: dt.time | None = None
     schedule_weekday: int | None = None
+    set_passwords: bool = False
+    sync_groups: bool = False
+    import_groups: bool = True
+    push_groups: str = "chosen"
+    delete_groups: bool = False
+    listen: bool = False
+    incremental_minutes: int | None = None
+    max_lost_members: int = 500
+    max_lost_members_percent: int = 20
     max_leavers: int = 50
     max_leavers_percent: int = 10
     max_blanked: int = 100

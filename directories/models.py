@@ -58,6 +58,13 @@ class Operation(models.TextChoices):
     DISABLE = "disable", "Disable user"
     ENABLE = "enable", "Enable user"
     SET_PASSWORD = "set_password", "Set password"
+    IMPORT_GROUPS = "import_groups", "Import groups"
+    IMPORT_MEMBERS = "import_members", "Import memberships"
+    CREATE_GROUP = "create_group", "Create group"
+    UPDATE_GROUP = "update_group", "Rename group"
+    DELETE_GROUP = "delete_group", "Delete group"
+    ADD_MEMBER = "add_member", "Add member"
+    REMOVE_MEMBER = "remove_member", "Remove member"
 
 
 class QueryTemplate(models.Model):
@@ -147,8 +154,21 @@ WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 PERCENT = [MinValueValidator(0), MaxValueValidator(100)]
 
 
+class PushGroups(models.TextChoices):
+    """Which groups of the portal a directory gets."""
+
+    NONE = "none", "None"
+    CHOSEN = "chosen", "The groups that are chosen for it"
+    ALL = "all", "Every group of the portal"
+
+
 class ProvisioningSettings(models.Model):
-    """Which features are on for a directory, when it is imported, and how much an import may take away."""
+    """Which features are on for a directory, when it is imported, and how much an import may take away.
+
+    ``sync_groups`` switches groups on in both directions: ``import_groups`` and ``push_groups`` say which.
+    ``import_cursor`` is where the next incremental import goes on (the connector's own words), ``incremental_minutes``
+    how often that is tried between two full ones, and ``listen`` whether the listener process follows the directory.
+    """
 
     directory = models.OneToOneField(Directory, on_delete=models.CASCADE, related_name="provisioning")
     import_users = models.BooleanField(default=False)
@@ -168,6 +188,16 @@ class ProvisioningSettings(models.Model):
     schedule_time = models.TimeField(null=True, blank=True)
     schedule_weekday = models.PositiveSmallIntegerField(null=True, blank=True, choices=list(enumerate(WEEKDAYS)))
     next_import_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+    set_passwords = models.BooleanField("pass passwords on", default=False)
+    sync_groups = models.BooleanField("group sync", default=False)
+    import_groups = models.BooleanField(default=True)
+    push_groups = models.CharField(max_length=8, choices=PushGroups.choices, default=PushGroups.CHOSEN)
+    delete_groups = models.BooleanField(default=False)
+    listen = models.BooleanField("follow changes as they happen", default=False)
+    incremental_minutes = models.PositiveIntegerField(null=True, blank=True)
+    import_cursor = models.JSONField(null=True, blank=True, editable=False)
+    max_lost_members = models.PositiveIntegerField(default=500)
+    max_lost_members_percent = models.PositiveSmallIntegerField(default=20, validators=PERCENT)
     max_leavers = models.PositiveIntegerField(default=50)
     max_leavers_percent = models.PositiveSmallIntegerField(default=10, validators=PERCENT)
     max_blanked = models.PositiveIntegerField(default=100)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from directories.attributes import Value
 
@@ -70,6 +70,11 @@ class Capability(StrEnum):
     ENABLE = "enable"
     DELETE = "delete"
     SET_PASSWORD = "set_password"
+    IMPORT_GROUPS = "import_groups"
+    CREATE_GROUP = "create_group"
+    UPDATE_GROUP = "update_group"
+    DELETE_GROUP = "delete_group"
+    MEMBERS = "members"  # adding and removing them
 
 
 class FieldType(StrEnum):
@@ -121,8 +126,9 @@ class Entry:
 class RemoteAccount:
     """One account as the directory holds it.
 
-    ``enabled`` is None when the directory does not say. ``problem`` is set instead of attributes when the row cannot be
-    used (no key, undecodable bytes): the reason, in a helpdesk's words.
+    ``enabled`` is None when the directory does not say. ``place`` is where the entry stands now (LDAP: its DN in one
+    normal form), "" where accounts have no place of their own. ``problem`` is set instead of attributes when the row
+    cannot be used (no key, undecodable bytes): the reason, in a helpdesk's words.
     """
 
     ref: str
@@ -131,6 +137,54 @@ class RemoteAccount:
     enabled: bool | None = None
     password: str | None = field(default=None, repr=False)
     problem: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteGroup:
+    """One group as the directory holds it. ``place`` and ``problem`` are as with ``RemoteAccount``."""
+
+    ref: str
+    name: str
+    description: str = ""
+    place: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEntry:
+    """What the portal knows of one group, given with every call about it; ``ref`` is "" before the group exists."""
+
+    name: str
+    ref: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPage:
+    """One page of a crawl of groups; only one whose final page says ``last`` was complete."""
+
+    groups: Sequence[RemoteGroup]
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPage:
+    """One page of a group's direct members, users and groups alike: by lasting id (``refs``) or by place.
+
+    Only a list whose final page says ``last`` was complete.
+    """
+
+    refs: Sequence[str] = ()
+    places: Sequence[str] = ()
+    last: bool = False
+
+
+class RefusedMember(NamedTuple):
+    """A member that could not be added or removed, and why."""
+
+    entry: Entry
+    error: ConnectorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +293,43 @@ class Connector(ABC):
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
         """Stream every account in pages of ``page_size``; the final page says ``last``."""
 
+    # --- Groups: a connector that declares the capability overrides these ----------------------------------------
+
+    def groups(self, page_size: int = 1000) -> Iterator[GroupPage]:
+        """Stream every group in pages; the final page says ``last``."""
+        raise _cannot("groups")
+
+    def members(self, group: RemoteGroup, page_size: int = 1000) -> Iterator[MemberPage]:
+        """Stream the direct members of a group that ``groups`` gave; the final page says ``last``."""
+        raise _cannot("groups")
+
+    def find_group(self, group: GroupEntry) -> RemoteGroup | None:
+        """Return the group with the entry's ref, or before it has one with its name; None when there is none."""
+        raise _cannot("groups")
+
+    def create_group(self, group: GroupEntry) -> RemoteGroup:
+        """Create the group (only called after ``find_group`` gave None) and return it as the directory holds it."""
+        raise _cannot("groups")
+
+    def update_group(self, group: GroupEntry) -> RemoteGroup:
+        """Rename the group, or change its description, and return it; raise NotFound when it is absent."""
+        raise _cannot("groups")
+
+    def delete_group(self, group: GroupEntry) -> None:
+        """Remove the group, not its members. Deleting what is absent is success."""
+        raise _cannot("groups")
+
+    def add_members(self, group: GroupEntry, members: Sequence[Entry]) -> Sequence[RefusedMember]:
+        """Put accounts into the group, who may be in it already; return those that could not be.
+
+        Raise NotFound when the group is absent, Unavailable when the directory is.
+        """
+        raise _cannot("groups")
+
+    def remove_members(self, group: GroupEntry, members: Sequence[Entry]) -> Sequence[RefusedMember]:
+        """Take accounts out of the group, who may be out of it already; otherwise as ``add_members``."""
+        raise _cannot("groups")
+
     def count(self) -> int | None:
         """Return how many accounts ``accounts`` will give, for a progress bar; None when that is not cheap."""
         return None
@@ -246,3 +337,7 @@ class Connector(ABC):
     def close(self) -> None:
         """Give back every connection."""
         return
+
+
+def _cannot(what: str) -> ConnectorError:
+    return ConnectorError(f"This kind of directory has no {what}.", code="unsupported")

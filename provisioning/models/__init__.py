@@ -1,18 +1,27 @@
 """The roll, the accounts in directories, the outbox and the imports."""
 
 from provisioning.models.accounts import Account, Change
+from provisioning.models.groups import Group, GroupAccount, GroupChange, Membership, Nesting, PushedMember
 from provisioning.models.heartbeat import Heartbeat
-from provisioning.models.imports import ImportRun, PlannedChange
-from provisioning.models.people import AttributeDefinition, Group, Membership, User
+from provisioning.models.imports import ImportRun, PlannedChange, PlannedGroup, PlannedMember
+from provisioning.models.passwords import PendingPassword
+from provisioning.models.people import AttributeDefinition, User
 
 __all__ = [
     "Account",
     "AttributeDefinition",
     "Change",
     "Group",
+    "GroupAccount",
+    "GroupChange",
     "Heartbeat",
     "ImportRun",
     "Membership",
+    "Nesting",
+    "PendingPassword",
     "PlannedChange",
+    "PlannedGroup",
+    "PlannedMember",
+    "PushedMember",
     "User",
 ]

@@ -30,7 +30,8 @@ class Account(models.Model):
 
     ``key`` is the user name that the account was made for; ``remote_id`` the directory's lasting id. ``seen_digest`` is
     of the row last imported, ``pushed_digest`` of the state last pushed or confirmed. ``attributes`` holds the
-    directory attributes last seen or pushed, ``person`` the portal attributes of a user that was deleted.
+    directory attributes last seen or pushed, ``person`` the portal attributes of a user that was deleted. ``place`` is
+    ``places.digest`` of where the entry stands (LDAP: of its DN), by which groups name their members; "" elsewhere.
     ``leased_until``, ``not_before`` and ``attempts`` belong to ``provisioning.outbox``.
     """
 
@@ -39,6 +40,7 @@ class Account(models.Model):
     key = models.CharField(max_length=255)
     key_folded = FoldedField(source="key")
     remote_id = models.CharField(max_length=512, blank=True)
+    place = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=8, choices=AccountState.choices, default=AccountState.PENDING)
     seen_digest = models.CharField(max_length=64, blank=True)
     pushed_digest = models.CharField(max_length=64, blank=True)
@@ -64,6 +66,7 @@ class Account(models.Model):
             models.Index(fields=["directory", "key"], name="account_by_key"),
             models.Index(fields=["key_folded"], name="account_orphans", condition=models.Q(user__isnull=True)),
             models.Index(fields=["directory", "state"], name="account_by_state"),
+            models.Index(fields=["directory", "place"], name="account_by_place", condition=~models.Q(place="")),
             models.Index(
                 fields=["last_result"], name="account_needs_attention", condition=models.Q(last_result="parked")
             ),

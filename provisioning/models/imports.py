@@ -29,17 +29,21 @@ class Trigger(models.TextChoices):
     MANUAL = "manual", "Started by hand"
     SCHEDULE = "schedule", "Started by the schedule"
     COMMAND = "command", "Started on the command line"
+    LISTENER = "listener", "Told by the directory"
 
 
 class ImportRun(models.Model):
     """One inbound run. A preview is a plan that nobody applied yet; an approval applies that very plan.
 
+    ``incremental``: only what changed since the last run was read, so that nobody who was not seen is missing.
+    ``groups_*`` and ``memberships_*`` count what happened to groups.
     ``leased_until`` is the run's lease: a worker keeps it alive while it works, and a dead run is taken over after it.
     """
 
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="import_runs")
     status = models.CharField(max_length=10, choices=RunStatus.choices, default=RunStatus.QUEUED)
     preview = models.BooleanField(default=False)
+    incremental = models.BooleanField(default=False)
     trigger = models.CharField(max_length=8, choices=Trigger.choices, default=Trigger.MANUAL)
     actor = models.CharField("started by", max_length=255, blank=True)
     message = models.TextField(blank=True)
@@ -54,6 +58,10 @@ class ImportRun(models.Model):
     updated = models.PositiveIntegerField(default=0)
     deactivated = models.PositiveIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)
+    groups_seen = models.PositiveIntegerField(default=0)
+    groups_changed = models.PositiveIntegerField(default=0)
+    memberships_added = models.PositiveIntegerField(default=0)
+    memberships_removed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     apply_started_at = models.DateTimeField(null=True, blank=True)
@@ -103,6 +111,7 @@ class PlannedChange(models.Model):
     key_folded = FoldedField(source="key")
     match_value = models.CharField(max_length=255, blank=True)
     remote_id = models.CharField(max_length=512, blank=True)
+    place = models.CharField(max_length=64, blank=True)
     user_id = models.BigIntegerField(null=True, blank=True)
     account_id = models.BigIntegerField(null=True, blank=True)
     before = models.JSONField(default=dict, blank=True)
@@ -118,8 +127,72 @@ class PlannedChange(models.Model):
             models.Index(
                 fields=["run", "key_folded"], name="planned_by_key", opclasses=["int8_ops", "varchar_pattern_ops"]
             ),
+            models.Index(fields=["run", "remote_id"], name="planned_by_remote_id", condition=~models.Q(remote_id="")),
+            models.Index(fields=["run", "place"], name="planned_by_place", condition=~models.Q(place="")),
             models.Index(fields=["run", "id"], name="planned_to_apply", condition=models.Q(applied_at__isnull=True)),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} {self.key}"
+
+
+class GroupAction(models.TextChoices):
+    """What a planned change means to do to a group. KEEP changes nothing of the group itself, only of its members."""
+
+    CREATE = "create", "Create"
+    UPDATE = "update", "Update"
+    DELETE = "delete", "Delete"
+    KEEP = "keep", "Members only"
+    ERROR = "error", "Error"
+
+
+class PlannedGroup(models.Model):
+    """What a run means to do to one group of the directory; its members' changes are ``PlannedMember`` rows.
+
+    ``before`` and ``after`` hold the name and description where they differ. ``added`` and ``removed`` count members.
+    """
+
+    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_groups", db_index=False)
+    action = models.CharField(max_length=8, choices=GroupAction.choices)
+    name = models.CharField(max_length=255, blank=True)
+    remote_id = models.CharField(max_length=512, blank=True)
+    place = models.CharField(max_length=64, blank=True)
+    group_account_id = models.BigIntegerField(null=True, blank=True)
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+    row = models.JSONField(default=dict, blank=True)
+    added = models.PositiveIntegerField(default=0)
+    removed = models.PositiveIntegerField(default=0)
+    message = models.TextField(blank=True)
+    applied_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            models.Index(fields=["run", "id"], name="planned_group_of"),
+            models.Index(fields=["run", "place"], name="planned_group_by_place", condition=~models.Q(place="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} {self.name}"
+
+
+class PlannedMember(models.Model):
+    """One membership that a run means to add or to remove.
+
+    ``account_id`` or ``group_account_id`` (a nested group) says who it is when that was known while planning; else
+    ``ref`` is the remote id or the place digest of somebody whom the same run adds.
+    """
+
+    planned_group = models.ForeignKey(PlannedGroup, models.CASCADE, related_name="members", db_index=False)
+    add = models.BooleanField()
+    account_id = models.BigIntegerField(null=True, blank=True)
+    group_account_id = models.BigIntegerField(null=True, blank=True)
+    ref = models.CharField(max_length=512, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["planned_group", "id"], name="planned_member_of")]
+
+    def __str__(self) -> str:
+        return f"{'Add' if self.add else 'Remove'} {self.account_id or self.group_account_id or self.ref}"

@@ -1,4 +1,4 @@
-"""The roll of people: users, their own groups and the attributes that an admin defines for them."""
+"""The roll of people: users and the attributes that an admin defines for them."""
 
 import unicodedata
 import uuid
@@ -13,7 +13,6 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from directories.attributes import Type
-from directories.models import Directory
 from provisioning import usernames
 
 
@@ -197,40 +196,3 @@ class AttributeDefinition(models.Model):
 
     def __str__(self) -> str:
         return self.label
-
-
-class Group(models.Model):
-    """A group of people; not a permission group of the portal.
-
-    ``owner`` is the directory that the group comes from; None means the portal's own.
-    """
-
-    name = models.CharField(max_length=255)
-    name_key = FoldedField(source="name", unique=True)
-    description = models.TextField(blank=True)
-    owner = models.ForeignKey(Directory, models.SET_NULL, null=True, blank=True, editable=False, related_name="groups")
-    scim_id = models.UUIDField("SCIM id", default=uuid.uuid4, unique=True, editable=False)
-    members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
-        User, through="Membership", related_name="roll_groups"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        ordering = ["name_key"]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Membership(models.Model):
-    """One user in one group."""
-
-    group = models.ForeignKey(Group, models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["group", "user"], name="membership_once")]
-
-    def __str__(self) -> str:
-        return f"{self.user} in {self.group}"
