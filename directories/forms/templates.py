@@ -84,10 +84,10 @@ class TemplatesForm:
     def __init__(self, data: QueryDict | None, stored: Sequence[QueryTemplate] = ()) -> None:
         if data is None:
             saved = sorted(stored, key=lambda template: template.position)
-            texts = {op: [row.sql for row in saved if row.operation == op] for op in Operation}
+            texts = {op: [row.sql for row in saved if row.operation == op] for op in HELP}
         else:
-            texts = {op: _texts(data.getlist(f"template_{op.value}")) for op in Operation}
-        self.blocks = [Block(op, [Statement(sql) for sql in texts[op]]) for op in Operation]
+            texts = {op: _texts(data.getlist(f"template_{op.value}")) for op in HELP}
+        self.blocks = [Block(op, [Statement(sql) for sql in texts[op]]) for op in HELP]
 
     @property
     def statements(self) -> dict[str, list[str]]:
