@@ -25,7 +25,7 @@ ABOUT: Mapping[str, str] = {
 # role -> model -> actions. Staff rights, superusers and roles themselves stay with superusers: no role holds them.
 ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
     IT_STAFF: {
-        "provisioning.user": ALL,
+        "provisioning.user": (*ALL, "set_password"),
         "provisioning.group": ALL,
         "provisioning.membership": ALL,
         "provisioning.attributedefinition": ALL,

@@ -20,6 +20,7 @@ class Operation(models.TextChoices):
     DISABLE = "disable", "Disable"
     DELETE = "delete", "Delete"
     LINK = "link", "Link"
+    PASSWORD = "password", "Set password"
     IMPORT = "import", "Import"
     SETTINGS = "settings", "Settings"
 

@@ -32,6 +32,7 @@ class Account(models.Model):
     of the row last imported, ``pushed_digest`` of the state last pushed or confirmed. ``attributes`` holds the
     directory attributes last seen or pushed, ``person`` the portal attributes of a user that was deleted. ``place`` is
     ``places.digest`` of where the entry stands (LDAP: of its DN), by which groups name their members; "" elsewhere.
+    ``password_set_at`` is when the portal last gave it a password that somebody chose.
     ``leased_until``, ``not_before`` and ``attempts`` belong to ``provisioning.outbox``.
     """
 
@@ -49,6 +50,7 @@ class Account(models.Model):
     last_result = models.CharField(max_length=8, choices=LastResult.choices, blank=True, default=LastResult.NONE)
     last_message = models.TextField(blank=True)
     last_synced_at = models.DateTimeField(null=True, blank=True)
+    password_set_at = models.DateTimeField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)

@@ -126,6 +126,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ["username_key"]
+        permissions = [("set_password_user", "Can set passwords of users in directories")]
         constraints = [models.UniqueConstraint(fields=["username"], name="user_username_once")]
         indexes = [
             *(
