@@ -1,0 +1,1 @@
+"""Groups in directories: who is in them, what goes out and how."""
