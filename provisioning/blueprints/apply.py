@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db import transaction
 
-from provisioning.blueprints import checks, writing
+from provisioning.blueprints import checks, sections, writing
 from provisioning.blueprints.document import BlueprintError, Document, Path, Problem
 from provisioning.blueprints.references import Secret
-from provisioning.blueprints.schema import BlueprintSchema
+from provisioning.blueprints.schema import with_sections
 from provisioning.blueprints.state import State
 
 
@@ -52,13 +52,15 @@ def apply(text: str, *, actor: str, check: bool = False) -> Applied:
 
 
 def _checked(document: Document) -> dict[str, Any]:
-    schema = BlueprintSchema(data=document.data)
+    extra = sections.registered()
+    schema = with_sections({section.name: section.schema for section in extra})(data=document.data)
     if document.data is None:
         raise BlueprintError([Problem(1, "", "The blueprint is empty.")])
     if not schema.is_valid():
         raise BlueprintError(document.problem(path, message) for path, message in _flat(schema.errors, ()))
     data: dict[str, Any] = schema.validated_data
-    problems = [document.problem(path, message) for path, message in checks.within(data)]
+    names = ["attributes", "groups", "directories", *(section.name for section in extra)]
+    problems = [document.problem(path, message) for path, message in checks.within(data, names)]
     if problems:
         raise BlueprintError(problems)
     return data
@@ -83,6 +85,7 @@ def _apply(document: Document, data: dict[str, Any], actor: str) -> Applied:
         ("attributes", writing.write_attribute),
         ("groups", writing.write_group),
         ("directories", writing.write_directory),
+        *((section.name, section.write) for section in sections.registered()),
     )
     writing.release_default(data["directories"])
     for section, write in steps:

@@ -1,7 +1,7 @@
 """What a schema cannot say: whether the parts of a blueprint fit each other and the portal."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.utils import timezone
@@ -20,9 +20,9 @@ from provisioning.models.people import fold
 from provisioning.people import catalogue
 
 
-def within(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+def within(data: dict[str, Any], sections: Iterable[str]) -> Iterator[tuple[Path, str]]:
     """Give what contradicts itself within the document: a name twice, two default directories."""
-    for section in ("attributes", "groups", "directories"):
+    for section in sections:
         seen: dict[str, int] = {}
         for index, item in enumerate(data[section]):
             first = seen.setdefault(fold(item["name"]), index)

@@ -4,7 +4,7 @@ from django.db.models import Prefetch
 
 from directories.attributes import Kind, Type
 from directories.models import AttributeMapping, Direction, Directory, ProvisioningSettings, QueryTemplate
-from provisioning.blueprints import state
+from provisioning.blueprints import sections, state
 from provisioning.blueprints.document import dump
 from provisioning.blueprints.references import Placeholders, Secret
 from provisioning.blueprints.schema import VERSION
@@ -36,7 +36,7 @@ def export() -> str:
         "attributes": [_short(attribute) for attribute in attributes],
         "groups": [_short(group) for group in groups],
         "directories": [_directory(directory, placeholders) for directory in directories],
-    }
+    } | {section.name: section.export(placeholders) for section in sections.registered()}
     body = dump({name: part for name, part in document.items() if part != []})
     names = "".join(f"#   {name}\n" for name in placeholders.names)
     return _HEADER + (_SECRETS + names if names else "") + body

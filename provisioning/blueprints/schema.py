@@ -206,6 +206,13 @@ class BlueprintSchema(Strict):
     directories = DirectorySchema(many=True, default=list)
 
 
+def with_sections(sections: Mapping[str, type[Strict]]) -> type[BlueprintSchema]:
+    """Return the document's schema with more sections, which hold lists."""
+    return type(
+        "Blueprint", (BlueprintSchema,), {name: part(many=True, default=list) for name, part in sections.items()}
+    )
+
+
 class _Connection(Strict):
     def to_internal_value(self, data: Any) -> Any:
         """Keep what was given: a null is a blank in place of the default."""

@@ -1,0 +1,36 @@
+"""Sections of a blueprint that belong to apps above this one: what may stand in them, writing and showing them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provisioning.blueprints.references import Placeholders
+from provisioning.blueprints.schema import Strict
+from provisioning.blueprints.state import State
+from provisioning.blueprints.writing import Written
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A list of items that have a name.
+
+    ``write`` makes one item as it is wanted, for an actor; it raises ``writing.Refused``. ``export`` returns the items
+    that there are, with references in place of secrets.
+    """
+
+    name: str
+    schema: type[Strict]
+    write: Callable[[State, str], Written]
+    export: Callable[[Placeholders], list[State]]
+
+
+_SECTIONS: dict[str, Section] = {}
+
+
+def register(section: Section) -> None:
+    """Let blueprints carry the section; an app does this when it is ready."""
+    _SECTIONS[section.name] = section
+
+
+def registered() -> list[Section]:
+    """Return the sections in the order in which they came."""
+    return list(_SECTIONS.values())
