@@ -17,6 +17,7 @@ from django.utils import timezone
 from directories.models import Directory
 from provisioning import dispatch
 from provisioning.groups import deltas, scope
+from provisioning.groups.nesting import above
 from provisioning.models import Account, GroupAccount, GroupChange
 from provisioning.outbox import DRAINS, LEASE, PAGE, Parked, pages
 from reports import bulk
@@ -49,7 +50,7 @@ def group_changed(group_ids: Iterable[int], reason: str, actor: str = "", *, onl
 @transaction.atomic
 def memberships_changed(group_id: int, user_ids: Collection[int], reason: str, actor: str = "") -> None:
     """Let directories look at whether the users are in the group, and in every group that it is in."""
-    found = scope.accounts_for(deltas.above([group_id]))
+    found = scope.accounts_for(above([group_id]))
     if not found.by_directory:
         return
     whole = {directory: [pk for pk in ids if pk in found.fresh] for directory, ids in found.by_directory.items()}
@@ -85,7 +86,7 @@ def group_deleted(group_ids: Iterable[int], actor: str = "") -> None:
             for pk, directory in rows.values_list("pk", "directory_id"):
                 by_directory[directory].append(pk)
             enqueue_whole(by_directory, "deleted", actor)
-            group_changed(deltas.above(page) - set(page), "group deleted", actor)
+            group_changed(above(page) - set(page), "group deleted", actor)
 
 
 def enqueue_whole(by_directory: Mapping[int, Collection[int]], reason: str, actor: str) -> None:
