@@ -7,7 +7,9 @@ from contextlib import closing
 from dataclasses import replace
 
 from directories.connectors import _ldap_names as names
-from directories.connectors._ldap_session import Control, NoBase, Raw, Session, log_in, opened
+from directories.connectors._ldap_errors import NoBase
+from directories.connectors._ldap_referrals import demand_all
+from directories.connectors._ldap_session import Control, Raw, Session, log_in, opened
 from directories.connectors._ldap_settings import LDAPS, NO_STATE, NONE, STARTTLS, UAC, Address, LdapSettings
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
 
@@ -62,7 +64,7 @@ class _Diagnosis:
             connection = opened(self.settings, address)
         except ConnectorError as error:
             return self._failed(TLS, error)
-        session = Session(self.settings, connection)
+        session = Session(self.settings, connection, self.controls)
         try:
             self.steps.append(ConnectionStep(TLS, True, self._tls_words()))
             try:
@@ -162,9 +164,9 @@ class _Diagnosis:
         found = session.search(
             settings.user_filter,
             [name for name in asked if name != NO_STATE],
-            controls=self.controls,
             page=settings.page_size,
         )
+        demand_all(found.references)
         return found.entries, bool(found.cookie)
 
     def _may_read(self, entries: Sequence[Raw]) -> ConnectionStep:

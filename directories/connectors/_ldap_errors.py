@@ -74,6 +74,17 @@ _NAMES = (
 _POLICY = re.compile(r"^[\w ,.;:'’()/+%-]{5,300}[.!]?$")
 
 
+class NoBase(ConnectorError):
+    """The base of a search is not there."""
+
+    code = "base_dn"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The base DN is not in the directory, or the portal's login may not see it. Check the base DN."
+        )
+
+
 def refused(result: Mapping[str, Any]) -> ConnectorError:
     """Return what an operation's result means; its code is not success."""
     code, words = int(result.get("result") or 0), str(result.get("message") or "").rstrip("\0")

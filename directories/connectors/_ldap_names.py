@@ -10,6 +10,7 @@ from directories.expressions import USER, ExpressionError, compile_expression
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _BARE_NAME = re.compile(r"^\s*(?!value\b|user\b)([A-Za-z_]\w*)")
 _NUMBER = re.compile(r"\0(\d+)\0")  # stands for a placeholder while the template is split at its commas
+_PLAIN = re.compile(r"(?:(?:^|,)[\w.-]+=[\w.@:/()'-]+(?: [\w.@:/()'-]+)*)+")
 _HEX = re.compile(rb"[0-9a-fA-F]{2}")
 
 
@@ -84,6 +85,13 @@ def same(one: str, other: str) -> bool:
 def folded(dn: str) -> tuple[tuple[str, str], ...]:
     """Return a DN in a form in which it can be compared."""
     return tuple((name.casefold(), " ".join(value.casefold().split())) for name, value in map(rdn, split(dn)))
+
+
+def normal(dn: str) -> str:
+    """Return a DN as text that is equal for every way of writing it."""
+    if _PLAIN.fullmatch(dn):  # a crawl does this for every entry, and nearly every DN is of this kind
+        return dn.casefold()
+    return ",".join(f"{name}={escape(value)}" for name, value in folded(dn))
 
 
 def below(dn: str, base: str) -> bool:

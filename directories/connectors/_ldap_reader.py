@@ -9,9 +9,11 @@ import ldap3
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from directories.attributes import Value
+from directories.connectors import _ldap_names as names
 from directories.connectors import _ldap_values as values
 from directories.connectors._ldap_diagnosis import diagnose
 from directories.connectors._ldap_references import MANAGER, References
+from directories.connectors._ldap_referrals import demand_absent, demand_all
 from directories.connectors._ldap_session import Control, Raw, Session
 from directories.connectors._ldap_settings import NO_STATE, NS_LOCK, PRESETS, Preset, ldap_settings
 from directories.connectors._ldap_tree import Tree
@@ -28,6 +30,9 @@ from directories.connectors.base import (
 
 LOCKED_FOR_GOOD = b"000001010000Z"  # draft-behera-ldap-password-policy-10, section 5.3.3
 _STATE = {Capability.DISABLE, Capability.ENABLE}
+_ACCOUNTS = frozenset(
+    {Capability.IMPORT, Capability.CREATE, Capability.UPDATE, Capability.DELETE, Capability.SET_PASSWORD} | _STATE
+)
 
 
 class Reading(Connector):
@@ -39,9 +44,9 @@ class Reading(Connector):
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)
         self.settings = ldap_settings(config.settings, self.preset())
-        self.session = Session(self.settings)
+        self.session = Session(self.settings, controls=self.controls)
         self.tree = Tree(self.session)
-        self.references = References(self.session, self.controls)
+        self.references = References(self.session)
         self._looked: tuple[str, Raw | None] | None = None
 
     def preset(self) -> Preset:
@@ -50,8 +55,8 @@ class Reading(Connector):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Everything, but disabling only where the server has an attribute for it."""
-        return frozenset(Capability) - (_STATE if self.settings.state_attribute == NO_STATE else frozenset())
+        """What accounts need, but disabling only where the server has an attribute for it."""
+        return _ACCOUNTS - (_STATE if self.settings.state_attribute == NO_STATE else frozenset())
 
     def test(self) -> ConnectionTest:
         """Try the connection part by part."""
@@ -77,11 +82,11 @@ class Reading(Connector):
             while waiting is None or cookie:
                 found = self.session.search(
                     *(self.settings.user_filter, self.wanted),
-                    controls=self.controls,
                     connection=connection,
                     page=size,
                     cookie=cookie,
                 )
+                demand_all(found.references)
                 cookie = found.cookie
                 if waiting is not None and found.entries:
                     yield Page(waiting)
@@ -95,12 +100,13 @@ class Reading(Connector):
         """Return what an entry says of its account; one that cannot be used carries its problem."""
         ref = str(values.decode(self.settings.id_attribute, raw.get(self.settings.id_attribute)[:1]) or "")
         key = raw.text(self.settings.identifier).strip()
+        place = names.normal(raw.dn)
         attributes: dict[str, Value] = {}
         for name in self.config.attributes:
             try:
                 attributes[name] = self._value(raw, name)
             except UnicodeDecodeError:
-                return RemoteAccount(ref, key, problem=f"{name} holds bytes that are not text (UTF-8).")
+                return RemoteAccount(ref, key, problem=f"{name} holds bytes that are not text (UTF-8).", place=place)
         problem = ""
         if not ref:
             problem = (
@@ -108,7 +114,7 @@ class Reading(Connector):
             )
         elif not key:
             problem = f"The entry has no {self.settings.identifier}, which is its unique identifier here."
-        return RemoteAccount(ref, key, attributes, self.enabled(raw), None, problem)
+        return RemoteAccount(ref, key, attributes, self.enabled(raw), None, problem, place)
 
     def _value(self, raw: Raw, name: str) -> Value:
         if name.lower() == "dn":
@@ -141,21 +147,21 @@ class Reading(Connector):
     def _find(self, entry: Entry) -> Raw | None:
         if entry.ref:
             return self.by_ref(entry.ref)
-        found = self.session.search(
-            f"(&{self.settings.user_filter}{self.name_filter(entry)})", self.wanted, controls=self.controls
-        ).entries
-        if len(found) > 1:
+        found = self.session.search(f"(&{self.settings.user_filter}{self.name_filter(entry)})", self.wanted)
+        if len(found.entries) > 1:
             message = f"The directory has several entries with this {self.settings.identifier}. Make it unique there."
             raise ConnectorError(message, code="ambiguous")
-        return found[0] if found else None
+        if not found.entries:
+            demand_all(found.references)
+        return found.entries[0] if found.entries else None
 
     def by_ref(self, ref: str) -> Raw | None:
         """Return the entry with a lasting id, wherever it is."""
         attribute = self.settings.id_attribute
         escaped = escape_bytes(values.encode(attribute, ref)[0])
-        found = self.session.search(
-            f"({attribute}={escaped})", self.wanted, base=self.tree.top, scope=ldap3.SUBTREE, controls=self.controls
-        )
+        found = self.session.search(f"({attribute}={escaped})", self.wanted, base=self.tree.top, scope=ldap3.SUBTREE)
+        if not found.entries:
+            demand_absent(found.references, self.settings.base_dn)
         return found.entries[0] if found.entries else None
 
     def name_filter(self, entry: Entry) -> str:

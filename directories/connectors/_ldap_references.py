@@ -5,7 +5,7 @@ from collections import OrderedDict
 from ldap3.utils.conv import escape_filter_chars
 
 from directories.connectors._ldap_errors import unavailable
-from directories.connectors._ldap_session import Control, Session
+from directories.connectors._ldap_session import Session
 from directories.connectors.base import ConnectorError, Unavailable
 
 MANAGER = "manager"
@@ -15,9 +15,8 @@ REMEMBERED = 10_000
 class References:
     """Translates between the DN of an entry and its unique identifier; what was looked up is remembered for a while."""
 
-    def __init__(self, session: Session, controls: tuple[Control, ...]) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._controls = controls
         self._names: OrderedDict[str, str] = OrderedDict()
 
     def name_of(self, dn: str) -> str:
@@ -39,7 +38,7 @@ class References:
         """Return the DN of the one entry with that unique identifier, "" when there is none or more than one."""
         settings = self._session.settings
         query = f"(&{settings.user_filter}({settings.identifier}={escape_filter_chars(name)}))"
-        found = self._session.search(query, (settings.identifier,), controls=self._controls).entries
+        found = self._session.search(query, (settings.identifier,)).entries
         return found[0].dn if len(found) == 1 else ""
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import ldap3
 from ldap3.core.exceptions import LDAPException
 
-from directories.connectors._ldap_errors import LDAP_ERRORS, REFERRAL, SUCCESS, broken, refused
+from directories.connectors._ldap_errors import LDAP_ERRORS, NO_SUCH_OBJECT, SUCCESS, NoBase, broken, refused
 from directories.connectors._ldap_settings import LDAPS, LEVEL, STARTTLS, Address, LdapSettings
 from directories.connectors.base import ConnectorError, Unavailable
 
@@ -37,10 +37,14 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The answer to a search; ``cookie`` is not empty while a paged search has more to give."""
+    """The answer to a search; ``cookie`` is not empty while a paged search has more to give.
+
+    ``references`` are the addresses of parts of the tree that are elsewhere (see ``_ldap_referrals``).
+    """
 
     entries: list[Raw] = field(default_factory=list)
     cookie: bytes = b""
+    references: Sequence[str] = ()
 
 
 class _Tls(ldap3.Tls):
@@ -120,8 +124,11 @@ def log_in(connection: ldap3.Connection) -> None:
 class Session:
     """A connection that is made when it is first needed, to the first server that answers."""
 
-    def __init__(self, settings: LdapSettings, connection: ldap3.Connection | None = None) -> None:
+    def __init__(
+        self, settings: LdapSettings, connection: ldap3.Connection | None = None, controls: Sequence[Control] = ()
+    ) -> None:
         self.settings = settings
+        self._controls = tuple(controls)  # sent with every search
         self._connection = connection
 
     @property
@@ -178,7 +185,7 @@ class Session:
         page: int = 0,
         cookie: bytes = b"",
     ) -> Found:
-        """Return the entries of a search, or of one page of it. Anything but the whole answer raises ConnectorError."""
+        """Return the entries of a search, or of one page of it; raise ConnectorError for what the server cut short."""
         used = connection or self.connection
         try:
             used.search(
@@ -189,7 +196,7 @@ class Session:
                 paged_size=page or None,
                 paged_cookie=cookie or None,
                 paged_criticality=bool(page),
-                controls=list(controls) or None,
+                controls=[*self._controls, *controls] or None,
             )
         except LDAP_ERRORS as error:
             if connection is None:
@@ -214,28 +221,17 @@ class Session:
 
 def _answer(result: Mapping[str, Any], response: Sequence[Mapping[str, Any]] | None) -> Found:
     if result["result"] != SUCCESS:
-        raise NoBase() if result["result"] == 32 else refused(result)
-    entries = []
+        raise NoBase() if result["result"] == NO_SUCH_OBJECT else refused(result)
+    entries: list[Raw] = []
+    references: list[str] = []
     for item in response or ():
         if item["type"] == "searchResEntry":
             raw = item["raw_attributes"]
             entries.append(Raw(item["dn"], {name.lower(): values for name, values in raw.items()}, tuple(raw)))
         elif item["type"] == "searchResRef":
-            # A part of the tree is elsewhere: what was found is not all there is.
-            raise refused({"result": REFERRAL})
+            references += item["uri"]
     control = (result.get("controls") or {}).get(PAGED) or {}
-    return Found(entries, (control.get("value") or {}).get("cookie") or b"")
-
-
-class NoBase(ConnectorError):
-    """The base of a search is not there."""
-
-    code = "base_dn"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The base DN is not in the directory, or the portal's login may not see it. Check the base DN."
-        )
+    return Found(entries, (control.get("value") or {}).get("cookie") or b"", references)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from typing import Any
 import ldap3
 
 from directories.connectors import _ldap_names as names
-from directories.connectors._ldap_session import NoBase, Session
+from directories.connectors._ldap_errors import NoBase
+from directories.connectors._ldap_session import Session
 from directories.connectors.base import Conflict, ConnectorError, NotFound
 
 _CLASSES: Mapping[str, str] = {"ou": "organizationalUnit", "o": "organization", "cn": "container", "l": "locality"}

@@ -12,9 +12,9 @@ from ldap3.utils.conv import escape_filter_chars
 from directories.attributes import Value
 from directories.connectors import _ldap_names as names
 from directories.connectors import _ldap_values as values
-from directories.connectors._ldap_errors import refused_password
+from directories.connectors._ldap_errors import NoBase, refused_password
 from directories.connectors._ldap_fields import AD_FIELDS
-from directories.connectors._ldap_session import Control, NoBase, Raw
+from directories.connectors._ldap_session import Control, Raw
 from directories.connectors._ldap_settings import ACTIVE_DIRECTORY, UAC, Preset
 from directories.connectors.base import Conflict, ConnectorError, Entry
 from directories.connectors.ldap import Ldap
@@ -60,9 +60,7 @@ class ActiveDirectory(Ldap):
         if guid is None:
             return None
         try:
-            found = self.session.search(
-                "(objectClass=*)", self.wanted, base=f"<GUID={guid}>", scope=ldap3.BASE, controls=self.controls
-            )
+            found = self.session.search("(objectClass=*)", self.wanted, base=f"<GUID={guid}>", scope=ldap3.BASE)
         except NoBase:
             return None
         return found.entries[0] if found.entries else None
@@ -103,7 +101,6 @@ class ActiveDirectory(Ldap):
                 (SAM,),
                 base=self.tree.top,
                 scope=ldap3.SUBTREE,
-                controls=self.controls,
             )
             if not found.entries:
                 return name

@@ -5,6 +5,7 @@ so a renamed or moved entry is the same account. Every value that reaches a filt
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from directories.attributes import Value
@@ -101,11 +102,12 @@ class Ldap(Reading):
             self.session.run(lambda connection: connection.modify(raw.dn, changes))
         container = self._container(entry, raw)
         if new_name != held_name or container:
-            self.tree.move(raw.dn, f"{naming}={names.escape(new_name)}", container, self.settings.create_containers)
+            own = f"{naming}={names.escape(new_name)}"
+            raw = replace(raw, dn=self.tree.move(raw.dn, own, container, self.settings.create_containers))
         if waits:
             raise not_there_yet()
         account = self.account(raw)
-        return RemoteAccount(account.ref, account.key, {**account.attributes, **entry.attributes}, account.enabled)
+        return replace(account, attributes={**account.attributes, **entry.attributes})
 
     def _refer(self, wanted: dict[str, tuple[str, list[bytes]]], raw: Raw | None = None) -> bool:
         """Replace the manager's user name by their DN; while they have none, leave them out and return True."""

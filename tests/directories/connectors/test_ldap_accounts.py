@@ -84,6 +84,8 @@ def test_a_renamed_and_moved_entry_is_the_same_account(subject: LdapSubject) -> 
         assert after is not None
         assert after.ref == before.ref
         assert [account.ref for account in crawl(connector, 10)[1]] == [before.ref]
+        assert before.place == names.normal(dn)
+        assert after.place == names.normal(f"{names.rdn(dn)[0]}=anna,{elsewhere}")
 
 
 def test_containers_are_made_only_when_that_is_allowed(subject: LdapSubject) -> None:
@@ -108,8 +110,10 @@ def test_an_account_moves_with_its_container_when_that_is_wanted(subject: LdapSu
         connector.update(again("ann", ann, {"department": "Two"}, givenName="Anna"))
         assert place_of(subject, connector, ann) == "One"
     with subject.open(container=container, move_entries=True) as connector:
-        assert connector.update(again("ann", ann, {"department": "Two"}, givenName="Anna")).ref == ann.ref
+        moved = connector.update(again("ann", ann, {"department": "Two"}, givenName="Anna"))
+        assert moved.ref == ann.ref
         assert place_of(subject, connector, ann) == "Two"
+        assert connector.find(again("ann", ann)).place == moved.place != ann.place  # type: ignore[union-attr]
 
 
 def place_of(subject: LdapSubject, connector: Any, account: RemoteAccount) -> str:

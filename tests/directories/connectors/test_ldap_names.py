@@ -17,6 +17,15 @@ def test_an_escaped_value_is_one_value_again(value: str) -> None:
     assert names.parent(dn) == "ou=People,dc=example"
 
 
+@given(TEXT, TEXT)
+def test_one_normal_form_for_every_way_of_writing(value: str, other: str) -> None:
+    dn = f"cn={names.escape(value)},ou={names.escape(other)},dc=example"
+    hexed = "".join(f"\\{byte:02x}" for byte in value.encode())
+    written = f"CN = {hexed} , OU={names.escape(other)}, DC=Example"
+    assert names.normal(dn) == names.normal(written) == names.normal(names.normal(dn))
+    assert names.same(names.normal(dn), dn)
+
+
 @given(department=TEXT, city=TEXT)
 def test_no_value_leads_out_of_the_template(department: str, city: str) -> None:
     template = "OU={{ department }}-{{ locality }},OU=People,DC=example,DC=org"

@@ -8,11 +8,20 @@ from typing import Any
 
 import pytest
 
-from directories.connectors.base import ConnectionTest, ConnectorError, Entry, Page, Unavailable
+from directories.connectors import connector_class
+from directories.connectors._ldap_referrals import demand_absent
+from directories.connectors.base import (
+    ConnectionTest,
+    ConnectorConfig,
+    ConnectorError,
+    Entry,
+    Page,
+    Unavailable,
+)
 from tests import servers
 from tests.directories.connectors.contract import crawl
 from tests.directories.connectors.ldap_subject import LdapSubject
-from tests.directory_servers import SUFFIX, OpenLDAP
+from tests.directory_servers import SAMBA_SUFFIX, SUFFIX, OpenLDAP
 from tests.fixtures.ldap import openldap_unit
 
 ANN = Entry("ann", "", {"givenName": "Ann"}, {"username": "ann"})
@@ -203,18 +212,73 @@ def test_a_size_limit_is_no_end(openldap: servers.Server, ldap: LdapSubject) -> 
             assert not isinstance(caught.value, Unavailable)
 
 
-def test_a_reference_to_another_server_is_no_end(ldap: LdapSubject) -> None:
+@pytest.fixture
+def reference(openldap: servers.Server, ldap: LdapSubject) -> str:
+    """A part of the tree, beside the directory under test, that is on another server."""
+    return ldap.unit.reference(ldap.unit.ou("beside"))
+
+
+def test_a_reference_to_another_server_is_no_end(ldap: LdapSubject, reference: str) -> None:
     ldap.unit.person("ann")
-    control = ("2.16.840.1.113730.3.4.2", True, None)  # ManageDsaIT, RFC 3296: the reference itself is meant
-    ldap.unit.link.add(
-        f"ou=away,{ldap.unit.base}",
-        ["referral", "extensibleObject"],
-        {"ou": "away", "ref": "ldap://127.0.0.9/ou=away"},
-        controls=[control],
-    )
-    with ldap.open() as connector, pytest.raises(ConnectorError) as caught:
-        list(connector.accounts())
-    assert caught.value.code == "referral"
+    with ldap.open() as connector:
+        with pytest.raises(ConnectorError) as caught:
+            list(connector.accounts())
+        assert caught.value.code == "referral"
+        assert failure(connector.test())[0] == "User filter"
+        ann = connector.find(ANN)
+        assert ann is not None
+        with pytest.raises(ConnectorError) as caught:
+            connector.find(Entry("bob"))  # may be behind the reference: no reason to make another one
+        assert caught.value.code == "referral"
+        assert connector.find(Entry("ann", ann.ref)) is not None
+
+
+def test_a_reference_elsewhere_in_the_tree_disturbs_nobody(ldap: LdapSubject, reference: str) -> None:
+    """Look-ups by the lasting id search the whole tree."""
+    staff = ldap.unit.ou("staff")
+    ldap.unit.person("ann", below=staff)
+    with ldap.open(base_dn=staff) as connector:
+        (ann,) = crawl(connector, 10)[1]
+        assert connector.find(Entry("ann", ann.ref)) is not None
+        assert connector.find(Entry("bob", "00000000-0000-0000-0000-000000000000")) is None
+        assert connector.find(Entry("bob")) is None
+        connector.update(Entry("ann", ann.ref, {"givenName": "Anna"}))
+        assert connector.test().ok
+
+
+def test_a_domain_s_own_partitions_are_no_reference(ad: LdapSubject) -> None:
+    """Every search from the root of a domain is referred to them; without the control that keeps them out, too."""
+    ad.unit.person("ann")
+    whole = {"base_dn": SAMBA_SUFFIX}
+    with ad.open(**whole) as connector:
+        assert [account.key for account in crawl(connector, 10)[1]] == ["ann"]
+        assert connector.find(Entry("bob")) is None
+    as_ldap = {"preset": "other", "identifier": "sAMAccountName", "id_attribute": "objectGUID"}
+    settings = {**ad.unit.settings, **whole, **as_ldap, "user_filter": "(&(objectCategory=person)(mail=*))"}
+    with connector_class("ldap")(ConnectorConfig(settings)) as connector:
+        (ann,) = crawl(connector, 10)[1]
+        assert connector.find(Entry("ann", ann.ref)) is not None
+        assert connector.find(Entry("bob")) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "counts"),
+    [
+        ("ldap://h/ou=away,dc=example,dc=org??sub", True),
+        ("ldap://h/OU=Away,%20DC=example,DC=org", True),
+        ("ldap://h", True),
+        ("ldap://h/ou=away,dc=example,dc=com", False),
+        ("ldap://h/CN=Configuration,DC=example,DC=org", False),
+        ("ldaps://h/DC=DomainDnsZones,DC=example,DC=org", False),
+        ("ldap://h/DC%3DForestDnsZones,DC=example,DC=org", False),
+    ],
+)
+def test_what_a_reference_hides(url: str, counts: bool) -> None:
+    if not counts:
+        demand_absent([url], "dc=example,dc=org")
+        return
+    with pytest.raises(ConnectorError):
+        demand_absent([url], "dc=example,dc=org")
 
 
 def test_rights_that_are_missing_are_told(ldap: LdapSubject) -> None:
