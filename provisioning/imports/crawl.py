@@ -85,6 +85,8 @@ class Crawler:
         """Return the digest of the row under this mapping, then that of its password when passwords are imported."""
         values = dict(remote.attributes)
         values["\0key"], values["\0enabled"], values["\0mapping"] = remote.key, remote.enabled, self.mapper.version
+        if remote.place:  # groups name their members by it, so an entry that only moved is noted again
+            values["\0place"] = remote.place
         row_digest = seen_digest(values)
         if not self.passwords:
             return row_digest

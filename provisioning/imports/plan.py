@@ -17,7 +17,7 @@ from typing import Any
 from directories.attributes import Kind, Value
 from directories.connectors.base import RemoteAccount
 from directories.mapping import Target
-from provisioning import usernames
+from provisioning import places, usernames
 
 USERNAME, ACTIVE, MANAGER = "profile.username", "profile.active", "profile.manager"
 CREATE, UPDATE, LINK, ERROR = "create", "update", "link", "error"
@@ -92,6 +92,7 @@ class Planned:
     row: dict[str, Any] = field(default_factory=dict)
     message: str = ""
     match: str = ""
+    place: str = ""
 
     @property
     def blanks(self) -> bool:
@@ -168,6 +169,7 @@ def error(remote: RemoteAccount, message: str, account: KnownAccount | None = No
         user_id=account.user_id if account else None,
         account_id=account.id if account else None,
         message=message,
+        place=places.digest(remote.place),
     )
 
 
@@ -196,6 +198,7 @@ def plan_row(row: Row, user: KnownUser | None) -> Planned:
         before,
         after,
         _payload(row),
+        place=places.digest(row.remote.place),
     )
 
 
@@ -207,7 +210,9 @@ def _create(row: Row) -> Planned:
         after.setdefault(ACTIVE, False)
     account_id = row.account.id if row.account else None
     return Planned(
-        CREATE, row.username, row.remote.ref, None, account_id, {}, after, _payload(row), match=row.match[:MAX_KEY]
+        *(CREATE, row.username, row.remote.ref, None, account_id, {}, after, _payload(row)),
+        match=row.match[:MAX_KEY],
+        place=places.digest(row.remote.place),
     )
 
 

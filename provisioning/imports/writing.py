@@ -161,7 +161,7 @@ class Writer:
         _upsert(
             Account,
             kept,
-            {"user", "key", "key_folded", "remote_id", "state", "seen_digest", "pushed_digest"}
+            {"user", "key", "key_folded", "remote_id", "place", "state", "seen_digest", "pushed_digest"}
             | {"attributes", "person", "last_result", "last_message", "last_synced_at"},
         )
 
@@ -184,6 +184,7 @@ class Writer:
             "directory_id": self.directory_id,
             "key": change.key,
             "remote_id": change.remote_id,
+            "place": change.place,
             "state": _state(change.row),
             "seen_digest": change.row["digest"],
             "pushed_digest": change.row.get("pushed", ""),
@@ -201,7 +202,7 @@ class Writer:
         account.seen_digest = change.row["digest"]
         if pushed_since:
             return
-        account.state = _state(change.row)
+        account.state, account.place = _state(change.row), change.place
         account.pushed_digest = change.row.get("pushed", "")
         account.attributes = change.row["attributes"]
         account.last_synced_at = self.now
