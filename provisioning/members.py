@@ -10,11 +10,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from provisioning.groups import nesting, outbox
 from provisioning.models import Group, Membership, Nesting, User
 from provisioning.models.people import fold
 from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
+
+Pair = tuple[int, int]  # the id of a group, and of a user
 
 BATCH = 1000
 MOST_NAMES = 10_000
@@ -63,6 +67,7 @@ def add_child(parent: Group, child: Group, actor: str, *, via: str = "") -> bool
     _, made = Nesting.objects.get_or_create(parent=parent, child=child)
     if made:
         record(_nesting_line(parent, child, actor, via, "added to"))
+        outbox.group_changed(nesting.above([parent.pk]), "group nested", actor)
     return made
 
 
@@ -71,6 +76,7 @@ def remove_child(parent: Group, child: Group, actor: str, *, via: str = "") -> b
     """Take a group out of another; False when it was not in it."""
     gone, _ = Nesting.objects.filter(parent=parent, child=child).delete()
     if gone:
+        outbox.group_changed(nesting.above([parent.pk]), "group no longer nested", actor)
         record(_nesting_line(parent, child, actor, via, "removed from"))
     return bool(gone)
 
@@ -81,44 +87,57 @@ def direct_page(group: Group, after: int, limit: int) -> list[Membership]:
     return list(rows.select_related("user")[:limit])
 
 
-def write(group_id: int, user_ids: Iterable[int], reason: str, actor: str) -> int:
-    """Make users members, a page at a time, and tell the directories; return how many were not members before.
+def write_pairs(pairs: Collection[Pair], reason: str, actor: str, *, tell: bool = True) -> list[Pair]:
+    """Make users members of many groups at once, and return those pairs that were not there before.
 
-    The caller holds a transaction and records what it did.
+    The caller holds a transaction and records what it did; without ``tell`` no directory hears of it.
     """
-    return sum(len(_write_page(group_id, page, reason, actor)) for page in _pages(user_ids))
+    there = set(_among(pairs).values_list("group_id", "user_id"))
+    fresh = [pair for pair in sorted(set(pairs)) if pair not in there]
+    rows = [Membership(group_id=group, user_id=user) for group, user in fresh]
+    Membership.objects.bulk_create(rows, ignore_conflicts=True, batch_size=BATCH)
+    if tell:
+        _tell(fresh, reason, actor)
+    return fresh
 
 
-def erase(group_id: int, user_ids: Iterable[int], reason: str, actor: str) -> int:
-    """Take users out of a group, as ``write`` puts them in; return how many were in it."""
-    return sum(len(_erase_page(group_id, page, reason, actor)) for page in _pages(user_ids))
+def erase_pairs(pairs: Collection[Pair], reason: str, actor: str, *, tell: bool = True) -> list[Pair]:
+    """Take users out of many groups at once, as ``write_pairs`` puts them in; return the pairs that were there."""
+    wanted = set(pairs)
+    rows = _among(pairs).order_by("pk").select_for_update().values_list("pk", "group_id", "user_id")
+    found = [(pk, (group, user)) for pk, group, user in rows if (group, user) in wanted]
+    gone = Membership.objects.filter(pk__in=[pk for pk, _ in found])
+    gone._raw_delete(gone.db)
+    erased = [pair for _, pair in found]
+    if tell:
+        _tell(erased, reason, actor)
+    return erased
+
+
+def _among(pairs: Collection[Pair]) -> "QuerySet[Membership]":
+    """Return the memberships between any of the groups and any of the users: the pairs, and perhaps some others."""
+    groups, users = {group for group, _ in pairs}, {user for _, user in pairs}
+    return Membership.objects.filter(group__in=groups, user__in=users)
+
+
+def _tell(pairs: Iterable[Pair], reason: str, actor: str) -> None:
+    by_group: dict[int, list[int]] = {}
+    for group, user in pairs:
+        by_group.setdefault(group, []).append(user)
+    for group, users in by_group.items():
+        outbox.memberships_changed(group, users, reason, actor)
 
 
 def _add_page(group: Group, page: Sequence[int], actor: str, via: str) -> int:
-    fresh = _write_page(group.pk, page, "added to the group", actor)
-    _record(group, fresh, actor, via, "added to")
+    fresh = write_pairs([(group.pk, user) for user in page], "added to the group", actor)
+    _record(group, [user for _, user in fresh], actor, via, "added to")
     return len(fresh)
 
 
 def _remove_page(group: Group, page: Sequence[int], actor: str, via: str) -> int:
-    gone = _erase_page(group.pk, page, "removed from the group", actor)
-    _record(group, gone, actor, via, "removed from")
+    gone = erase_pairs([(group.pk, user) for user in page], "removed from the group", actor)
+    _record(group, [user for _, user in gone], actor, via, "removed from")
     return len(gone)
-
-
-def _write_page(group_id: int, page: Sequence[int], reason: str, actor: str) -> list[int]:
-    there = set(Membership.objects.filter(group=group_id, user__in=page).values_list("user_id", flat=True))
-    fresh = [pk for pk in page if pk not in there]
-    rows = [Membership(group_id=group_id, user_id=pk) for pk in fresh]
-    Membership.objects.bulk_create(rows, ignore_conflicts=True)
-    return fresh
-
-
-def _erase_page(group_id: int, page: Sequence[int], reason: str, actor: str) -> list[int]:
-    members = Membership.objects.filter(group=group_id, user__in=page)
-    gone = list(members.order_by("pk").select_for_update().values_list("user_id", flat=True))
-    Membership.objects.filter(group=group_id, user__in=gone)._raw_delete(members.db)
-    return gone
 
 
 def _pages(ids: Iterable[int]) -> Iterable[list[int]]:
