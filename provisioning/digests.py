@@ -13,6 +13,12 @@ def seen_digest(values: Mapping[str, Value]) -> str:
     return digest(values, settings.SECRET_KEY.encode())
 
 
-def state_digest(desired: Mapping[str, Value], enabled: bool) -> str:
-    """Return the digest of the state that a directory is to hold; a disabled account's attributes do not matter."""
-    return seen_digest({**desired, "\0enabled": True} if enabled else {"\0enabled": False})
+def state_digest(desired: Mapping[str, Value], enabled: bool, container: str = "") -> str:
+    """Return the digest of the state that a directory is to hold; a disabled account's attributes do not matter.
+
+    ``container`` is where the account is to stand, "" where that does not matter.
+    """
+    if not enabled:
+        return seen_digest({"\0enabled": False})
+    place = {"\0container": container} if container else {}
+    return seen_digest({**desired, "\0enabled": True, **place})

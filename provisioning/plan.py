@@ -5,7 +5,7 @@ directory. Otherwise the worker looks the account up and ``after_looking`` decid
 account got where it is, so a second run after a crash only does what is still missing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -34,6 +34,7 @@ class Step(StrEnum):
     DELETE = "delete"
 
 
+CONTAINER = "container"  # what a move is called among the changes of attributes
 PENDING, ACTIVE, DISABLED, ABSENT = "pending", "active", "disabled", "absent"
 
 
@@ -67,7 +68,8 @@ class Situation:
 
     ``digest`` stands for the wanted state and ``pushed_digest`` for the one last reached ("" is unknown). ``known``
     holds the directory attributes last seen or pushed. ``carries_state``: the mapping writes whether the user is
-    active, so an update can disable and enable.
+    active, so an update can disable and enable. ``container``: where the account is to stand, "" where it may stay.
+    ``lacking`` tells what is missing for a capability, as ``Connector.lacking`` does.
     """
 
     directory: str
@@ -80,6 +82,8 @@ class Situation:
     digest: str = ""
     pushed_digest: str = ""
     carries_state: bool = False
+    container: str = ""
+    lacking: Callable[[Capability], str] = str
 
     def can(self, capability: Capability) -> bool:
         """Return whether the directory offers the capability as it is configured now."""
@@ -135,6 +139,8 @@ def after_looking(now: Situation, remote: RemoteAccount | None) -> Plan:
     if disabled and no_enable is None:
         steps.append(Step.ENABLE)
         differs = differs and not now.state_by_update
+    if _elsewhere(now, remote) and (remote.enabled is not False or Step.ENABLE in steps):
+        changes, differs = {**changes, CONTAINER: (remote.container, now.container)}, True
     no_update = _why_not_update(now) if differs else None
     if differs and no_update is None:
         steps.append(Step.UPDATE)
@@ -167,11 +173,15 @@ def _leaving_without_looking(now: Situation) -> Plan | None:
         case "leave":
             return _stay(now, Why(f"{name} leaves the accounts of {now.status} users as they are."))
         case "delete" if not now.can(Capability.DELETE):
-            return _stay(now, Why(f"{name} cannot delete users yet: it has no Delete query.", mend=True))
+            return _stay(
+                now, Why(f"{name} cannot delete users yet: it has no {now.lacking(Capability.DELETE)}.", mend=True)
+            )
         case "disable" if now.state == DISABLED and now.digest == now.pushed_digest:
             return Plan(state=DISABLED, reason=f"{name} is in step.")
         case "disable" if not now.can(Capability.DISABLE) and not now.state_by_update:
-            words = f"{name} cannot disable users: it has no Disable query. Add one, or choose Delete."
+            words = (
+                f"{name} cannot disable users: it has no {now.lacking(Capability.DISABLE)}. Add one, or choose Delete."
+            )
             return _stay(now, Why(words, mend=True))
     return None
 
@@ -194,10 +204,15 @@ def _create(now: Situation) -> Plan:
     if not now.switches.create_users:
         return Plan((), ABSENT, {}, f"Creating users is switched off for {now.directory}.", settled=False)
     if not now.can(Capability.CREATE):
-        words = f"{now.directory} cannot create users yet: it has no Create query."
+        words = f"{now.directory} cannot create users yet: it has no {now.lacking(Capability.CREATE)}."
         return Plan((), ABSENT, {}, words, settled=False, blocked=True)
     changes = {name: (None, value) for name, value in now.desired.items() if value not in (None, "")}
     return Plan((Step.CREATE,), ACTIVE, changes)
+
+
+def _elsewhere(now: Situation, remote: RemoteAccount) -> bool:
+    """Return whether the account does not stand where it is to stand."""
+    return bool(now.container and remote.place) and remote.container != now.container
 
 
 def _is_disabled(now: Situation, remote: RemoteAccount, linked: bool) -> bool:
@@ -214,7 +229,7 @@ def _why_not_enable(now: Situation, linked: bool) -> Why | None:
     if not (now.switches.create_users if linked else now.switches.deactivate_users):
         return Why(f"The account is disabled, and enabling it is switched off for {now.directory}.")
     if not now.can(Capability.ENABLE) and not now.state_by_update:
-        return Why(f"The account is disabled, and {now.directory} has no Enable query.", mend=True)
+        return Why(f"The account is disabled, and {now.directory} has no {now.lacking(Capability.ENABLE)}.", mend=True)
     return None
 
 
@@ -222,7 +237,7 @@ def _why_not_update(now: Situation) -> Why | None:
     if not now.switches.update_users:
         return Why(f"Updating users is switched off for {now.directory}.")
     if not now.can(Capability.UPDATE):
-        return Why(f"{now.directory} cannot update users yet: it has no Update query.", mend=True)
+        return Why(f"{now.directory} cannot update users yet: it has no {now.lacking(Capability.UPDATE)}.", mend=True)
     return None
 
 

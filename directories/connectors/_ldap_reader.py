@@ -1,6 +1,6 @@
 """Reading an LDAP directory: finding one account, streaming all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
@@ -29,6 +29,7 @@ from directories.connectors.base import (
 )
 
 LOCKED_FOR_GOOD = b"000001010000Z"  # draft-behera-ldap-password-policy-10, section 5.3.3
+LOOKED_UP = 200  # ids in one filter
 _STATE = {Capability.DISABLE, Capability.ENABLE}
 _ACCOUNTS = frozenset(
     {Capability.IMPORT, Capability.CREATE, Capability.UPDATE, Capability.DELETE, Capability.SET_PASSWORD} | _STATE
@@ -57,6 +58,10 @@ class Reading(Connector):
     def capabilities(self) -> frozenset[Capability]:
         """What accounts need, but disabling only where the server has an attribute for it."""
         return _ACCOUNTS - (_STATE if self.settings.state_attribute == NO_STATE else frozenset())
+
+    def lacking(self, capability: Capability) -> str:
+        """Only disabling and enabling may be impossible, and groups."""
+        return "attribute for disabled accounts" if capability in _STATE else super().lacking(capability)
 
     def test(self) -> ConnectionTest:
         """Try the connection part by part."""
@@ -95,6 +100,17 @@ class Reading(Connector):
         finally:
             self.session.drop(connection)
         yield Page(waiting, last=True)
+
+    def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount]:
+        """Ask the crawl's own question for these ids alone, some hundred at a time."""
+        attribute, found = self.settings.id_attribute, list[RemoteAccount]()
+        for start in range(0, len(refs), LOOKED_UP):
+            ids = (escape_bytes(values.encode(attribute, ref)[0]) for ref in refs[start : start + LOOKED_UP] if ref)
+            asked = "".join(f"({attribute}={each})" for each in ids)
+            answer = self.session.search(f"(&{self.settings.user_filter}(|{asked}))", self.wanted)
+            demand_all(answer.references)
+            found += [self.account(raw) for raw in answer.entries]
+        return found
 
     def account(self, raw: Raw) -> RemoteAccount:
         """Return what an entry says of its account; one that cannot be used carries its problem."""

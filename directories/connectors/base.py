@@ -6,14 +6,21 @@ in the portal's delivery. Dropping a module with a ``Connector`` subclass into t
 ``fields`` draw the admin form.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from threading import Event
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple, Self
 
 from directories.attributes import Value
+
+Cursor = Mapping[str, Any]  # a connector's own words for a moment of its directory; JSON can hold it
+
+
+_BELOW = re.compile(r"(?:[^,\\]|\\.)*,?", re.DOTALL)  # an entry's own part of a DN
 
 
 class ConnectorError(Exception):
@@ -54,6 +61,12 @@ class NotFound(ConnectorError):
     code = "not_found"
 
 
+class CursorLost(ConnectorError):
+    """What changed since the cursor was taken cannot be told any more; only a whole import will do."""
+
+    code = "cursor"
+
+
 class Conflict(ConnectorError):
     """Another account of the directory already holds a value that must be unique."""
 
@@ -75,6 +88,8 @@ class Capability(StrEnum):
     UPDATE_GROUP = "update_group"
     DELETE_GROUP = "delete_group"
     MEMBERS = "members"  # adding and removing them
+    INCREMENTAL = "incremental"  # telling what changed since a cursor
+    LISTEN = "listen"  # telling that something changed, at once
 
 
 class FieldType(StrEnum):
@@ -139,6 +154,11 @@ class RemoteAccount:
     problem: str = ""
     place: str = ""
 
+    @property
+    def container(self) -> str:
+        """The place above its own, "" for none."""
+        return _BELOW.sub("", self.place, count=1)
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteGroup:
@@ -189,10 +209,14 @@ class RefusedMember(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a crawl. Only a crawl whose final page says ``last`` was complete: an error is never an absence."""
+    """One page of a crawl. Only a crawl whose final page says ``last`` was complete: an error is never an absence.
+
+    ``gone`` are lasting ids of accounts that the directory says were deleted; only ``changes`` knows them.
+    """
 
     accounts: Sequence[RemoteAccount]
     last: bool = False
+    gone: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +281,15 @@ class Connector(ABC):
     def capabilities(self) -> frozenset[Capability]:
         """What this directory can do as it is configured now."""
 
+    def lacking(self, capability: Capability) -> str:
+        """Return what is missing for a capability that it does not declare: words that follow "it has no"."""
+        return "such function"
+
+    @property
+    def creates_with_password(self) -> bool:
+        """Whether ``create`` itself gives an account the password that comes with it."""
+        return True
+
     @abstractmethod
     def test(self) -> ConnectionTest:
         """Try the connection part by part; a failure is a step of the result, not an exception."""
@@ -285,6 +318,26 @@ class Connector(ABC):
     def delete(self, entry: Entry) -> None:
         """Remove the account. Deleting what is absent is success."""
 
+    # --- Changes: a connector that declares the capability overrides these ---------------------------------------
+
+    def cursor(self) -> Cursor | None:
+        """Return where the directory stands now: what changes from here on, ``changes`` gives. None: it cannot say."""
+        return None
+
+    def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
+        """Stream the accounts that changed since ``cursor`` was taken, some of them perhaps without a difference.
+
+        Raise CursorLost when the directory cannot tell any more, so that everything has to be read.
+        """
+        raise CursorLost("This kind of directory does not tell what changed.")
+
+    def news(self, stop: Event) -> Iterator[None]:
+        """Yield each time the directory says that something changed, until ``stop`` is set; first once it listens.
+
+        Raise Unavailable when the connection is lost.
+        """
+        raise ConnectorError("This kind of directory does not tell of changes by itself.", code="unsupported")
+
     @abstractmethod
     def set_password(self, entry: Entry, password: str) -> None:
         """Set the account's password; raise NotFound when it is absent."""
@@ -292,6 +345,20 @@ class Connector(ABC):
     @abstractmethod
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
         """Stream every account in pages of ``page_size``; the final page says ``last``."""
+
+    def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount] | None:
+        """Return those accounts with these lasting ids that ``accounts`` would give now, None when it cannot tell.
+
+        Asked for accounts that a complete crawl did not show: an entry that was moved meanwhile is no leaver.
+        """
+        return None
+
+    def wanted_container(self, entry: Entry) -> str:
+        """Return where the account is to stand, in the normal form of ``RemoteAccount.place``; "" where it may stay.
+
+        It is a part of what the account is to hold, although no attribute shows it. May raise ConnectorError.
+        """
+        return ""
 
     # --- Groups: a connector that declares the capability overrides these ----------------------------------------
 

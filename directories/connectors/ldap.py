@@ -126,6 +126,12 @@ class Ldap(Reading):
         """Return what the entry is to hold."""
         return entry.attributes
 
+    def wanted_container(self, entry: Entry) -> str:
+        """Return the container that the template gives, when accounts move with it."""
+        if not self.settings.move_entries:
+            return ""
+        return names.normal(names.from_template(self.settings.container, entry.person))
+
     def _container(self, entry: Entry, raw: Raw) -> str:
         """Return where the entry is to be moved, "" when it stays."""
         if not self.settings.move_entries or self.enabled(raw) is False:

@@ -56,6 +56,16 @@ class SqlConnector(Connector):
             found.add(Capability.IMPORT)
         return frozenset(found)
 
+    @property
+    def creates_with_password(self) -> bool:
+        """Whether a create query has ``##PASSWORD##``."""
+        names = (name for template in self.templates("create") for name in template.names)
+        return PASSWORD in {name.casefold() for name in names}
+
+    def lacking(self, capability: Capability) -> str:
+        """Every capability is a statement of the admin's."""
+        return f"{capability.value.replace('_', ' ').capitalize()} query"
+
     def test(self) -> ConnectionTest:
         """Try the connection part by part."""
         return diagnose(self.settings, self.users, self.dialect, self.config.templates)

@@ -10,10 +10,10 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from directories.config import DirectoryConfig, load, open_connector
-from directories.connectors.base import Connector, ConnectorError
+from directories.connectors.base import Connector, ConnectorError, Page
 from provisioning.imports import guard, runs, settle
 from provisioning.imports.apply import Applier
-from provisioning.imports.crawl import Crawler
+from provisioning.imports.crawl import Crawler, Seen
 from provisioning.imports.managers import link_managers
 from provisioning.imports.plan import ERROR, MANAGER, Planned
 from provisioning.imports.runs import Cancelled, Lease, LeaseLost
@@ -134,15 +134,32 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
         with lease.page() as gains:
             _store(run, [Planned(ERROR, "", message=UNREADABLE.format(number=crawler.unreadable))], gains)
     elif features.deactivate_missing:
-        for planned in settle.leavers(config, crawler.accounts, crawler.spared):
-            with lease.page() as gains:
-                _store(run, planned, gains)
-            leavers += sum(one.action == Action.DEACTIVATE for one in planned)
+        leavers = _plan_leavers(run, config, crawler, lease)
     limits = guard.Limits(
         features.max_leavers, features.max_leavers_percent, features.max_blanked, features.max_blanked_percent
     )
     found = guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive)
     return guard.objections(found, limits, config.name)
+
+
+def _plan_leavers(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Lease) -> int:
+    """Plan those who are missing, each looked up by the lasting id first; return how many leave.
+
+    An entry that is moved or renamed while the directory is read may be in none of the pages. Such a one is a row like
+    any other.
+    """
+    leavers = 0
+    with open_connector(config) as connector:
+        for ids in settle.missing(config, crawler.accounts, crawler.spared):
+            found = connector.look_up(settle.remote_ids(ids))
+            back = crawler.page(Page(found)) if found else Seen()
+            gone = [pk for pk in ids if pk not in crawler.accounts and pk not in crawler.spared]
+            planned = settle.leavers(config, gone)
+            with lease.page() as gains:
+                _store(run, [*back.planned, *planned], gains)
+                gains |= {"seen": back.rows, "unchanged": gains.get("unchanged", 0) + back.unchanged}
+            leavers += sum(one.action == Action.DEACTIVATE for one in planned)
+    return leavers
 
 
 def _store(run: ImportRun, planned: Sequence[Planned], gains: dict[str, Any]) -> None:
@@ -153,6 +170,7 @@ def _store(run: ImportRun, planned: Sequence[Planned], gains: dict[str, Any]) ->
             "key": one.key,
             "match_value": one.match,
             "remote_id": one.remote_id,
+            "place": one.place,
             "user_id": one.user_id,
             "account_id": one.account_id,
             "before": one.before,

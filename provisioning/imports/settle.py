@@ -1,6 +1,6 @@
 """What can only be planned once the whole directory was read: rows that claim the same new user, and leavers."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from django.db.models import Count, Min, Q, QuerySet
 
@@ -36,22 +36,32 @@ def duplicates(run: ImportRun) -> Iterator[tuple[str, list[int]]]:
                 yield reason, ids
 
 
-def leavers(config: DirectoryConfig, *seen: Bitmap) -> Iterator[list[Planned]]:
-    """Yield a planned deactivation for every account that an earlier crawl saw and this complete one did not.
+def missing(config: DirectoryConfig, *seen: Bitmap) -> Iterator[list[int]]:
+    """Yield the ids of the accounts that an earlier crawl saw and this complete one did not, CHUNK at a time.
 
-    ``seen`` are the accounts that are there, in one or more bitmaps. Only ids are read of them; details follow for
-    those that are missing.
+    ``seen`` are the accounts that are there, in one or more bitmaps. Only ids are read of them.
     """
-    missing: list[int] = []
+    found: list[int] = []
     last = 0
     while ids := list(_seen_before(config, last)[:SCAN]):
         last = ids[-1]
-        missing += [pk for pk in ids if not any(pk in bits for bits in seen)]
-        while len(missing) >= CHUNK:
-            yield _deactivations(config, missing[:CHUNK])
-            del missing[:CHUNK]
-    if missing:
-        yield _deactivations(config, missing)
+        found += [pk for pk in ids if not any(pk in bits for bits in seen)]
+        while len(found) >= CHUNK:
+            yield found[:CHUNK]
+            del found[:CHUNK]
+    if found:
+        yield found
+
+
+def remote_ids(account_ids: Collection[int]) -> list[str]:
+    """Return the lasting ids of accounts: one query."""
+    return list(Account.objects.filter(pk__in=account_ids).values_list("remote_id", flat=True))
+
+
+def leavers(config: DirectoryConfig, account_ids: Collection[int]) -> list[Planned]:
+    """Return the planned deactivation of each account's user."""
+    accounts = Account.objects.filter(pk__in=account_ids).select_related("user").order_by("pk")
+    return [_deactivation(config, account) for account in accounts if account.user is not None]
 
 
 def known_accounts(directory_id: int) -> int:
@@ -66,11 +76,6 @@ def _from(directory_id: int) -> QuerySet[Account]:
 def _seen_before(config: DirectoryConfig, after: int) -> QuerySet[Account, int]:
     assert config.id is not None
     return _from(config.id).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
-
-
-def _deactivations(config: DirectoryConfig, account_ids: list[int]) -> list[Planned]:
-    accounts = Account.objects.filter(pk__in=account_ids).select_related("user").order_by("pk")
-    return [_deactivation(config, account) for account in accounts if account.user is not None]
 
 
 def _deactivation(config: DirectoryConfig, account: Account) -> Planned:

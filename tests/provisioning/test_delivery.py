@@ -170,7 +170,7 @@ def test_a_directory_without_a_disable_query_says_so_once(crews: Crews) -> None:
     skipped = events(result="skipped")
     assert len(skipped) == 1
     assert "Add one, or choose Delete" in skipped[0][2]
-    assert "Disable query" in Account.objects.get().last_message
+    assert "cannot disable users" in Account.objects.get().last_message
 
 
 def test_an_inactive_user_is_never_created(crews: Crews) -> None:
