@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from provisioning import outbox, people, scope
+from provisioning.groups import outbox as group_outbox
 from provisioning.models import Account, User
 from reports.journal import Line, record_many
 from reports.models import Direction, Operation, Result
@@ -41,6 +42,7 @@ def forget(users: Collection[User], actor: str) -> None:
         by_directory.setdefault(account.directory_id, []).append(account.pk)
     Account.objects.bulk_create(accounts, update_conflicts=True, unique_fields=["id"], update_fields=["person"])
     outbox.enqueue(by_directory, "deleted", actor)
+    group_outbox.users_leave(by_id, "deleted", actor)
     managed = User.objects.filter(manager__in=by_id).exclude(pk__in=by_id).values_list("pk", flat=True)
     for page in outbox.pages(managed):
         outbox.enqueue(scope.accounts_for(page), "manager left", actor)

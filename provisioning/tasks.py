@@ -4,8 +4,10 @@ import time
 
 from celery import shared_task
 
-from provisioning import delivery, heartbeat, outbox, push
-from provisioning.dispatch import CHUNK, DELIVER, DRAIN, PUSH, send
+from provisioning import delivery, heartbeat, outbox, passwords, push
+from provisioning.dispatch import CHUNK, DELIVER, DELIVER_GROUPS, DRAIN, DRAIN_GROUPS, GROUP_CHUNK, PUSH, send
+from provisioning.groups import delivery as group_delivery
+from provisioning.groups import outbox as group_outbox
 from provisioning.imports import door, engine
 
 PERIOD = 60.0  # seconds between two sweeps
@@ -31,11 +33,30 @@ def drain(directory_id: int, until: float = 0.0) -> None:
 
 
 @shared_task
+def deliver_groups(directory_id: int, group_account_ids: list[int]) -> None:
+    """Bring groups of one directory in step."""
+    _follow_groups(directory_id, group_delivery.deliver(directory_id, group_account_ids))
+
+
+@shared_task
+def drain_groups(directory_id: int, until: float = 0.0) -> None:
+    """Deliver due groups of a directory, and go on as ``drain`` does."""
+    due = group_outbox.due(directory_id, 4 * GROUP_CHUNK)
+    result = group_delivery.deliver(directory_id, due, GROUP_CHUNK)
+    _follow_groups(directory_id, result)
+    if result.claimed and not result.resumed and result.retry_in is None and time.time() < until:
+        send(DRAIN_GROUPS, directory_id, until)
+
+
+@shared_task
 def sweep() -> None:
     """Send again whatever is due: a broker may lose every message and nothing is lost."""
     heartbeat.stamp()
+    passwords.sweep()
     for directory_id, workers in outbox.backlog(CHUNK):
         _drain(directory_id, workers)
+    for directory_id, workers in group_outbox.backlog():
+        _drain_groups(directory_id, workers)
     for directory_id in push.unfinished():
         send(PUSH, directory_id)
 
@@ -62,13 +83,31 @@ def continue_push(directory_id: int) -> None:
 def _follow(directory_id: int, result: delivery.Delivered) -> None:
     if result.again:
         send(DELIVER, directory_id, result.again)
+    _follow_health(directory_id, result, DRAIN)
+
+
+def _follow_groups(directory_id: int, result: delivery.Delivered) -> None:
+    if result.again:
+        send(DELIVER_GROUPS, directory_id, result.again)
+    _follow_health(directory_id, result, DRAIN_GROUPS)
+
+
+def _follow_health(directory_id: int, result: delivery.Delivered, task: str) -> None:
+    """Let everything go that waited for a directory, or try it again when that is soon."""
     if result.resumed:
         _drain(directory_id, outbox.DRAINS)
+        _drain_groups(directory_id, outbox.DRAINS)
     if result.retry_in is not None and result.retry_in < SOON:
-        send(DRAIN, directory_id, countdown=result.retry_in + 0.1)
+        send(task, directory_id, countdown=result.retry_in + 0.1)
 
 
 def _drain(directory_id: int, workers: int) -> None:
     until = time.time() + PERIOD
     for _ in range(workers):
         send(DRAIN, directory_id, until, expires=PERIOD)
+
+
+def _drain_groups(directory_id: int, workers: int) -> None:
+    until = time.time() + PERIOD
+    for _ in range(workers):
+        send(DRAIN_GROUPS, directory_id, until, expires=PERIOD)

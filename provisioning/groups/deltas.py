@@ -16,7 +16,7 @@ Pairs = dict[int, list[tuple[int, int]]]  # by directory: a group account and an
 # A walk up from every account's groups at once; UNION drops what was met before, so that circles end.
 _GROUPS_OF = """WITH RECURSIVE up(account, directory, id) AS (
     SELECT a.id, a.directory_id, m.group_id FROM {account} a JOIN {membership} m ON m.user_id = a.user_id
-    WHERE a.id IN ({marks})
+    WHERE a.id IN ({marks}) AND a.state = 'active'
     UNION SELECT up.account, up.directory, n.parent_id FROM {nesting} n JOIN up ON n.child_id = up.id)
 SELECT g.directory_id, g.id, up.account FROM up
 JOIN {group_account} g ON g.group_id = up.id AND g.directory_id = up.directory
@@ -25,7 +25,7 @@ ORDER BY 2, 3"""
 
 
 def groups_of(account_ids: Sequence[int]) -> Pairs:
-    """Return the group accounts of groups, direct or not, that the accounts' users are in and that the portal pushes."""
+    """Return the pushed group accounts of groups, direct or not, that the users of active accounts are in."""
     tables = {
         "account": Account._meta.db_table,
         "group": Group._meta.db_table,

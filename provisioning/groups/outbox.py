@@ -7,7 +7,7 @@ the group"; one without says "look at the whole group".
 import datetime as dt
 import random
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -18,7 +18,8 @@ from directories.models import Directory
 from provisioning import dispatch
 from provisioning.groups import deltas, scope
 from provisioning.groups.nesting import above
-from provisioning.models import Account, GroupAccount, GroupChange
+from provisioning.models import Account, GroupAccount, GroupChange, PushedMember
+from provisioning.models.accounts import AccountState
 from provisioning.outbox import DRAINS, LEASE, PAGE, Parked, pages
 from reports import bulk
 
@@ -66,10 +67,22 @@ def memberships_changed(group_id: int, user_ids: Collection[int], reason: str, a
 
 
 def accounts_changed(account_ids: Iterable[int], reason: str = "account", actor: str = "") -> None:
-    """Let the accounts' directories look at the groups that their users are in: an account came into being, say."""
+    """Let the accounts' directories look at the groups that their users are in: accounts came into being, or went.
+
+    Nobody is in a group with an account that is not there.
+    """
     for page in pages(account_ids):
         with transaction.atomic():
+            PushedMember.objects.filter(account__in=page, account__state=AccountState.ABSENT).delete()
             enqueue_pairs(deltas.groups_of(page), reason, actor)
+
+
+def accounts_renamed(account_ids: Iterable[int], actor: str = "") -> None:
+    """Put accounts whose entries got another name into their groups again: a server may not have followed them."""
+    for page in pages(account_ids):
+        with transaction.atomic():
+            PushedMember.objects.filter(account__in=page).delete()
+            enqueue_pairs(deltas.groups_of(page), "renamed", actor)
 
 
 def users_leave(user_ids: Collection[int], reason: str, actor: str = "") -> None:
@@ -171,38 +184,43 @@ def lock(held: GroupClaim, ids: Collection[int]) -> set[int]:
 # --- Ending: in the transaction that called ``lock`` -----------------------------------------------------------------
 
 
-def members_seen(held: GroupClaim, pk: int, account_ids: Collection[int], refused: Mapping[int, Parked]) -> None:
-    """Delete the changes of accounts that were looked at, and park one for each that the directory refused."""
-    accounts = set(account_ids)
-    claimed = [change for change, account in held.changes[pk] if account in accounts]
-    of_group = GroupChange.objects.filter(group_account=pk)
-    for page in dispatch.chunks(claimed, PAGE):
-        of_group.filter(pk__in=page).delete()
-    of_group.filter(account__in=accounts, parked__isnull=False).delete()
-    directory = GroupAccount.objects.values_list("directory_id", flat=True).get(pk=pk) if refused else 0
-    common = {"group_account_id": pk, "directory_id": directory, "reason": "refused", "parked": timezone.now()}
+def members_seen(
+    held: GroupClaim, account: GroupAccount, member_ids: Collection[int], refused: Mapping[int, Parked]
+) -> None:
+    """Delete the changes of members that were looked at, and park one for each that the directory refused."""
+    seen = set(member_ids)
+    _delete([change for change, member in held.changes[account.pk] if member in seen])
+    GroupChange.objects.filter(group_account=account.pk, account__in=seen, parked__isnull=False).delete()
+    common = {
+        "group_account_id": account.pk,
+        "directory_id": account.directory_id,
+        "reason": "refused",
+        "actor": held.actors.get(account.pk, ""),
+        "parked": timezone.now(),
+    }
     bulk.insert(
         GroupChange,
         [
-            {**common, "account_id": account, "parked_code": cause.code[:32], "parked_message": cause.message}
-            for account, cause in refused.items()
+            {**common, "account_id": member, "parked_code": cause.code[:32], "parked_message": cause.message}
+            for member, cause in refused.items()
         ],
     )
 
 
-def finish(held: GroupClaim, pk: int) -> None:
-    """Delete the claimed changes, and what was parked of the group itself: it is in step now."""
-    for page in dispatch.chunks([change for change, _ in held.changes[pk]], PAGE):
-        GroupChange.objects.filter(pk__in=page).delete()
-    GroupChange.objects.filter(group_account=pk, account=None, parked__isnull=False).delete()
+def finish(held: GroupClaim, pk: int, refused: Collection[int]) -> None:
+    """Delete the claimed changes and what was parked before: the group is in step, but for the ``refused`` members."""
+    claimed = held.changes[pk]
+    _delete([change for change, _ in claimed])
+    parked = GroupChange.objects.filter(group_account=pk, parked__isnull=False)
+    if all(member is not None for _, member in claimed):
+        parked = parked.filter(Q(account=None) | Q(account__in={member for _, member in claimed}))
+    parked.exclude(account__in=refused).delete()
 
 
 def park(held: GroupClaim, pk: int, cause: Parked) -> None:
     """Keep one change for someone to see to: a look at the whole group, which covers all the others."""
     kept = held.changes[pk][-1][0]
-    claimed = [change for change, _ in held.changes[pk] if change != kept]
-    for page in dispatch.chunks(claimed, PAGE):
-        GroupChange.objects.filter(pk__in=page).delete()
+    _delete([change for change, _ in held.changes[pk] if change != kept])
     GroupChange.objects.filter(group_account=pk, parked__isnull=False).exclude(pk=kept).delete()
     GroupChange.objects.filter(pk=kept).update(
         account=None, parked=timezone.now(), parked_code=cause.code[:32], parked_message=cause.message
@@ -240,6 +258,11 @@ def retry(changes: QuerySet[GroupChange], actor: str = "") -> int:
             for directory in {directory for _, _, directory in page}:
                 dispatch.deliver_groups_on_commit(directory, {group for _, group, of in page if of == directory})
         count, last = count + len(page), page[-1][0]
+
+
+def _delete(change_ids: Sequence[int]) -> None:
+    for page in dispatch.chunks(change_ids, PAGE):
+        GroupChange.objects.filter(pk__in=page).delete()
 
 
 def _until(seconds: float) -> dt.datetime:
