@@ -17,7 +17,8 @@ from directories import config as directory_config
 from directories import health
 from directories.connectors.base import ConnectorError, Unavailable
 from directories.models import Directory
-from provisioning import outbox, people
+from provisioning import outbox, pending_passwords, people
+from provisioning.groups import outbox as group_outbox
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbox import Claim, Parked
@@ -37,12 +38,14 @@ FLUSH_ITEMS = 100
 FLUSH_SECONDS = 1.0
 FIELDS = (
     "remote_id",
+    "place",
     "state",
     "pushed_digest",
     "attributes",
     "last_result",
     "last_message",
     "last_synced_at",
+    "password_set_at",
     "not_before",
     "attempts",
     "leased_until",
@@ -81,7 +84,7 @@ def deliver(directory_id: int, account_ids: Collection[int], limit: int | None =
         _Batch(directory, held, result, probing=probing).run()
         result.again = outbox.left_over(held.changes)
     elif probing:
-        result.resumed = _answers(directory_id)
+        result.resumed = answers(directory_id)
     return result
 
 
@@ -106,7 +109,8 @@ class _Batch:
                 self.lease = lease_for(config.connector.settings)
                 connector = stack.enter_context(directory_config.open_connector(config))
                 owners = Owners(self.directory_id, [account.key for account in self.todo if not account.remote_id])
-                desk = Desk(config, people.catalogue(), connector, owners)
+                passwords = pending_passwords.read(self.held.changes)
+                desk = Desk(config, people.catalogue(), connector, owners, passwords)
             except Unavailable as error:
                 self._unreachable(error)
             except ConnectorError as error:
@@ -211,13 +215,17 @@ def _write(held: Claim, outcomes: Collection[Outcome]) -> None:
         bulk.update([outcome.account for outcome in kept], FIELDS)
         outbox.finish(held, [each.account.pk for each in kept if not each.parked and not each.waits])
         outbox.park(held, {each.account.pk: each.parked for each in kept if each.parked})
+        pending_passwords.delivered([each.password for each in kept if each.password])
+        pending_passwords.refused(dict(each.refused for each in kept if each.refused))
         record_many(line for outcome in kept for line in outcome.lines)
+        group_outbox.accounts_renamed(each.account.pk for each in kept if each.renamed)
+        group_outbox.accounts_changed(each.account.pk for each in kept if each.moved)
         gone = [each.account.pk for each in kept if each.account.state == AccountState.ABSENT and not each.parked]
         # A user made anew meanwhile has taken the account over: the filter is on what the row says now.
         Account.objects.filter(pk__in=gone, user=None).delete()
 
 
-def _answers(directory_id: int) -> bool:
+def answers(directory_id: int) -> bool:
     """Try a directory that nothing waits for any more, so that it is not called unreachable for ever."""
     try:
         with directory_config.open_connector(directory_config.load(directory_id)) as connector:

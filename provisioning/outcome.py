@@ -3,6 +3,7 @@
 import logging
 import traceback
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from directories.connectors.base import Unavailable
 from provisioning import wording
@@ -18,12 +19,20 @@ UNEXPECTED = Parked("internal", "Something unexpected went wrong in the portal. 
 
 @dataclass(slots=True)
 class Outcome:
-    """How one account ended. ``parked`` is set when someone must see to it; ``waits`` when it is tried again later."""
+    """How one account ended. ``parked`` is set when someone must see to it; ``waits`` when it is tried again later.
+
+    ``moved``: the account came into being or went, so its groups are looked at; ``renamed``: its entry has another place.
+    ``password`` is the version of the password that the directory took, ``refused`` the one that it did not, and why.
+    """
 
     account: Account
     lines: list[Line] = field(default_factory=list)
     parked: Parked | None = None
     waits: bool = False
+    moved: bool = False
+    renamed: bool = False
+    password: UUID | None = None
+    refused: tuple[UUID, str] | None = None
 
 
 def log_unexpected(error: Exception, doing: str) -> None:

@@ -60,7 +60,8 @@ def read(account_ids: Collection[int]) -> dict[int, Pending]:
 
 def delivered(versions: Iterable[uuid.UUID]) -> None:
     """Forget passwords that their directories took; one that was set meanwhile has another version and stays."""
-    PendingPassword.objects.filter(version__in=[*versions]).delete()
+    if taken := [*versions]:
+        PendingPassword.objects.filter(version__in=taken).delete()
 
 
 def refused(causes: Mapping[uuid.UUID, str]) -> None:

@@ -11,7 +11,7 @@ from directories import health
 from directories.attributes import Value
 from directories.connectors.base import ConnectorError
 from directories.models import Directory
-from provisioning import outbox, people, push, removal
+from provisioning import outbox, passwords, pending_passwords, people, push, removal
 from provisioning.dispatch import DRAIN, PUSH, send_on_commit
 from provisioning.imports.door import approve_import, cancel_import, start_import
 from provisioning.imports.runs import ImportRefused
@@ -33,6 +33,8 @@ __all__ = [
     "retry",
     "retry_cause",
     "set_active",
+    "set_password",
+    "set_passwords",
     "start_import",
 ]
 
@@ -74,18 +76,34 @@ def set_active(user_ids: Iterable[int], active: bool, actor: str) -> int:
     return sum(removal.set_active_page(page, active, actor) for page in outbox.pages(user_ids))
 
 
+def set_password(user: User, clear: str, actor: str) -> list[str]:
+    """Give the user's accounts a password in every directory that takes passwords; return the directories' names.
+
+    The portal's own password is another one: it stays as it is.
+    """
+    return passwords.send({user.pk: clear}, actor)
+
+
+def set_passwords(clear: Mapping[int, str], actor: str) -> list[str]:
+    """Do the same for many users, by id, in a number of queries that does not depend on theirs."""
+    return passwords.send(clear, actor)
+
+
 def retry(change_ids: Iterable[int], actor: str) -> int:
     """Try the changes again now, and the directories that could not be reached; return how many accounts that were."""
     changes = Change.objects.filter(pk__in=list(change_ids))
     for directory_id in changes.order_by().values_list("directory_id", flat=True).distinct():
         health.retry_now(directory_id)
+    pending_passwords.try_again(changes)
     return outbox.retry(changes, actor)
 
 
 def retry_cause(directory_id: int, code: str, actor: str) -> int:
     """Try everything of a directory again that was parked for one cause; return how many accounts that were."""
     health.retry_now(directory_id)
-    return outbox.retry(Change.objects.filter(directory=directory_id, parked__isnull=False, parked_code=code), actor)
+    changes = Change.objects.filter(directory=directory_id, parked__isnull=False, parked_code=code)
+    pending_passwords.try_again(changes)
+    return outbox.retry(changes, actor)
 
 
 def try_directory(directory: Directory) -> None:

@@ -28,6 +28,7 @@ _VERBS = {
     Operation.DISABLE: "disabled in",
     Operation.DELETE: "deleted from",
 }
+ANOTHER = "Set another password for {key}."
 
 
 def labels(rules: Iterable[AttributeRule], catalogue: Mapping[tuple[Kind, str], PortalAttribute]) -> dict[str, str]:
@@ -64,6 +65,16 @@ def done(step: Step, key: str, directory: str, plan: Plan, names: Mapping[str, s
 def failed(key: str, directory: str, operation: Operation, message: str) -> str:
     """Return the sentence for a change that parks: what was meant, why it failed and what to do."""
     return f"{key} was not {_VERBS[operation]} {directory}: {message}"
+
+
+def password_set(key: str, directory: str) -> str:
+    """Return the sentence for a password that the directory took."""
+    return f"The password of {key} was set in {directory}."
+
+
+def password_failed(key: str, directory: str, message: str) -> str:
+    """Return the sentence for one that it did not take."""
+    return f"The password of {key} was not set in {directory}: {message}"
 
 
 def waiting(key: str, message: str) -> str:

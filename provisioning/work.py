@@ -6,6 +6,7 @@ values and the report lines, for ``delivery`` to write.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from django.utils import timezone
@@ -23,33 +24,48 @@ from directories.connectors.base import (
     Unavailable,
 )
 from directories.mapping import Catalogue, Mapper
-from directories.passwords import initial_password
-from provisioning import wording
+from provisioning import places, wording
 from provisioning.digests import state_digest
+from provisioning.groups.leaving import leave_groups
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.people import fold
 from provisioning.outbox import Parked
 from provisioning.outcome import UNEXPECTED, Outcome, busy, log_unexpected, park
 from provisioning.owners import Owners
+from provisioning.password_step import PasswordStep, advice
+from provisioning.pending_passwords import REFUSED, Pending
 from provisioning.people import from_snapshot, person_of, wanted
 from provisioning.plan import Plan, Situation, Status, Step, after_looking, without_looking
 from reports.models import Operation, Result
 
 
 class Done(NamedTuple):
-    """What was carried out, the account as it was found, and as the directory holds it now."""
+    """What was carried out, the account as it was found, and as the directory holds it now.
+
+    ``password`` was set, or was not because of ``refusal``.
+    """
 
     plan: Plan
     found: RemoteAccount | None = None
     held: RemoteAccount | None = None
+    password: Pending | None = None
+    refusal: ConnectorError | None = None
 
 
 class Desk:
     """What a batch of accounts of one directory shares."""
 
-    def __init__(self, config: DirectoryConfig, catalogue: Catalogue, connector: Connector, owners: Owners) -> None:
+    def __init__(
+        self,
+        config: DirectoryConfig,
+        catalogue: Catalogue,
+        connector: Connector,
+        owners: Owners,
+        passwords: Mapping[int, Pending] = MappingProxyType({}),
+    ) -> None:
         self.config, self.connector, self.owners = config, connector, owners
+        self.passwords = PasswordStep(config, connector, passwords)
         self.asked = False  # whether the directory has answered yet
         self.mapper = Mapper(config.rules, catalogue)
         self.labels = wording.labels(config.rules, catalogue)
@@ -65,6 +81,9 @@ class Desk:
         """Return where the account stands, and its person."""
         person, status = who(account)
         desired = self.mapper.outbound(person)
+        container = ""
+        if status is Status.WANTED:
+            container = self.connector.wanted_container(Entry(account.key, account.remote_id, desired, person.flat()))
         now = Situation(
             self.config.name,
             status,
@@ -73,9 +92,11 @@ class Desk:
             self.capabilities,
             desired,
             account.attributes,
-            state_digest(desired, status is Status.WANTED),
+            state_digest(desired, status is Status.WANTED, container),
             account.pushed_digest,
             self.carries_state,
+            container,
+            self.connector.lacking,
         )
         return now, person
 
@@ -92,24 +113,50 @@ class Desk:
             return busy(account, self.config.name, error, actor)
         except ConnectorError as error:
             self.asked = True
-            return park(account, self.config.name, operation, Parked(error.code, error.message), actor)
+            return self._park(account, operation, error, actor)
         except Exception as error:
             log_unexpected(error, f"delivering account {account.pk}")
             return park(account, self.config.name, operation, UNEXPECTED, actor)
         return self._settle(account, now, finished, actor)
 
+    def _park(self, account: Account, operation: Operation, error: ConnectorError, actor: str) -> Outcome:
+        pending = self.passwords.of(account)
+        outcome = park(account, self.config.name, operation, Parked(error.code, advice(account.key, error)), actor)
+        if pending and outcome.parked and error.code == REFUSED:
+            outcome.lines = [] if pending.refused else outcome.lines
+            outcome.refused = (pending.version, outcome.parked.message)
+        return outcome
+
     def _bring(self, account: Account, now: Situation, person: Person) -> Done:
-        plan = without_looking(now)
-        if plan is not None:
-            return Done(plan)
+        pending = self.passwords.of(account)
         entry = Entry(account.key, account.remote_id, now.desired, person.flat())
+        plan = without_looking(now)
         try:
-            return self._look_and_act(account, now, entry)
+            # With a password for it, an account that is not known yet is worth a look whatever is switched off.
+            if plan is not None and not (pending and now.status is Status.WANTED and not entry.ref):
+                return self._with_password(Done(plan), entry, pending)
+            return self._look_and_act(account, now, entry, pending)
         except (NotFound, Conflict):
             # Somebody else was quicker between the look and the act: look once more.
-            return self._look_and_act(account, now, entry)
+            return self._look_and_act(account, now, entry, pending)
 
-    def _look_and_act(self, account: Account, now: Situation, entry: Entry) -> Done:
+    def _with_password(self, done: Done, entry: Entry, pending: Pending | None) -> Done:
+        """Set the password that waits for an account, now that the account is there."""
+        there = done.plan.state in (AccountState.ACTIVE, AccountState.DISABLED)
+        if pending is None or not there or not entry.ref:
+            return done
+        if Step.CREATE in done.plan.steps and self.connector.creates_with_password:
+            return done._replace(password=pending)
+        self.asked = True
+        try:
+            self.passwords.set(entry, pending)
+        except (Unavailable, NotFound):
+            raise
+        except ConnectorError as error:
+            return done._replace(password=pending, refusal=error)
+        return done._replace(password=pending)
+
+    def _look_and_act(self, account: Account, now: Situation, entry: Entry, pending: Pending | None) -> Done:
         found = self.connector.find(entry)
         self.asked = True
         if found is not None:
@@ -118,9 +165,12 @@ class Desk:
             entry = replace(entry, ref=found.ref)
         plan = after_looking(now, found)
         held = found
+        if Step.DELETE in plan.steps:
+            leave_groups(self.connector, account, entry)
         for step in plan.steps:
-            held = self._act(step, entry, found, held)
-        return Done(plan, found, held)
+            held = self._act(step, entry, found, held, pending)
+        entry = replace(entry, ref=held.ref) if held else entry
+        return self._with_password(Done(plan, found, held), entry, pending)
 
     def _must_be_theirs(self, account: Account, found: RemoteAccount) -> None:
         """Refuse to take over what is somebody else's; raise ConnectorError."""
@@ -135,13 +185,17 @@ class Desk:
             raise ConnectorError(words, code="other_account")
 
     def _act(
-        self, step: Step, entry: Entry, remote: RemoteAccount | None, held: RemoteAccount | None
+        self,
+        step: Step,
+        entry: Entry,
+        remote: RemoteAccount | None,
+        held: RemoteAccount | None,
+        pending: Pending | None,
     ) -> RemoteAccount | None:
         connector = self.connector
         match step:
             case Step.CREATE:
-                password = initial_password(self.config.features)
-                return connector.create(entry, password.clear if connector.clear_passwords else password.stored)
+                return connector.create(entry, self.passwords.first(pending))
             case Step.UPDATE:
                 return connector.update(entry)
             case Step.ENABLE if Capability.ENABLE in self.capabilities:
@@ -165,16 +219,26 @@ class Desk:
             lines.append(wording.line(account, name, operation, Result.SUCCESS, words, changes=changes, actor=actor))
         if plan.blocked and account.last_message != plan.reason:
             lines.append(wording.line(account, name, _meant(now), Result.SKIPPED, plan.reason, actor=actor))
+        if finished.password and not finished.refusal:
+            lines.append(self.passwords.succeeded(account, actor))
+        before = (account.state, account.place)
         self._store(account, now, plan, finished.held)
         account.last_message = lines[-1].message if lines and not plan.reason else plan.reason
-        return Outcome(account, lines)
+        outcome = Outcome(account, lines, moved=before[0] != account.state)
+        outcome.renamed = bool(before[1] and account.place and before[1] != account.place)
+        if finished.password and finished.refusal:
+            self.passwords.refuse(outcome, finished.password, finished.refusal, actor)
+        elif finished.password:
+            outcome.password, account.password_set_at = finished.password.version, timezone.now()
+        return outcome
 
     def _store(self, account: Account, now: Situation, plan: Plan, held: RemoteAccount | None) -> None:
         account.state = plan.state
         if plan.state == AccountState.ABSENT:
-            account.remote_id, account.attributes, account.pushed_digest = "", {}, ""
+            account.remote_id, account.place, account.attributes, account.pushed_digest = "", "", {}, ""
         elif held is not None:
             account.remote_id = held.ref
+            account.place = places.digest(held.place) if held.place else account.place
             shown = {name: value for name, value in held.attributes.items() if name.casefold() in self.mapped}
             account.attributes = _merged(account.attributes, shown, now.desired if plan.settled else {})
         if plan.settled and plan.state != AccountState.ABSENT:

@@ -53,8 +53,8 @@ class Memory(Connector):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Everything."""
-        return frozenset(Capability)
+        """Everything but telling of changes."""
+        return frozenset(Capability) - {Capability.INCREMENTAL, Capability.LISTEN}
 
     def test(self) -> ConnectionTest:
         """There is nothing to reach."""

@@ -43,6 +43,8 @@ EXPLANATIONS = {
     "deactivate_users": "Act when a user is deactivated in the portal (what happens is chosen below).",
     "delete_users": "Act when a user is deleted from the portal (what happens is chosen below).",
     "deactivate_missing": "Deactivate users in the portal who were imported from here and are gone from the directory.",
+    "set_passwords": "Set the password of the directory's account when somebody sets the user's in the portal.",
+    "listen": "Import within seconds what changes in the directory, instead of waiting for the schedule.",
     "import_passwords": "Bring the passwords along: known hashes are kept, clear text is hashed on the way in.",
 }
 LABELS = {
@@ -53,9 +55,11 @@ LABELS = {
     "delete_users": "Delete users",
     "deactivate_missing": "Deactivate users missing from the source",
     "import_passwords": "Import passwords",
+    "set_passwords": "Set passwords",
+    "listen": "Follow changes as they happen",
 }
 INBOUND = ("import_users", "deactivate_missing", "import_passwords")
-OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users")
+OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords")
 
 
 class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
@@ -77,9 +81,9 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         model = ProvisioningSettings
         fields = (
             *("import_users", "deactivate_missing", "import_passwords"),
-            *("create_users", "update_users", "deactivate_users", "delete_users"),
+            *("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords"),
             *("on_deactivate", "on_delete", "match_attribute", "initial_password", "password_storage"),
-            *("schedule", "schedule_time", "schedule_weekday"),
+            *("schedule", "schedule_time", "schedule_weekday", "incremental_minutes", "listen"),
             *("max_leavers", "max_leavers_percent", "max_blanked", "max_blanked_percent"),
         )
         labels = LABELS | {
@@ -89,6 +93,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             "schedule": "Import",
             "schedule_time": "At",
             "schedule_weekday": "On",
+            "incremental_minutes": "Read changes in between, every … minutes",
             "max_leavers": "Users that one import may deactivate",
             "max_leavers_percent": "… or per cent of the directory's users",
             "max_blanked": "Values that one import may blank",
@@ -97,6 +102,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         help_texts = {
             "initial_password": "Used for ##PASSWORD## when an account is created.",
             "password_storage": "What the directory's password column holds.",
+            "incremental_minutes": "Blank: only whole imports. A whole import also finds who is gone.",
             "match_attribute": "How an imported row finds its user when it is seen for the first time.",
         }
         widgets = {
@@ -109,6 +115,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
                 ("max_leavers", "max_leavers_percent", "max_blanked", "max_blanked_percent"),
                 UnfoldAdminIntegerFieldWidget(),
             ),
+            "incremental_minutes": UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),
             "schedule_time": UnfoldAdminTimeWidget(attrs={"type": "time"}),
         }
 
@@ -184,6 +191,16 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         """The switches of what goes out."""
         return [self._switch(name) for name in OUTBOUND]
 
+    @property
+    def following(self) -> Switch:
+        """The switch for changes as they happen."""
+        return self._switch("listen")
+
+    @property
+    def incremental(self) -> bool:
+        """Whether the directory can be asked for what changed."""
+        return Capability.INCREMENTAL in self.capabilities
+
     def _switch(self, name: str) -> Switch:
         switch = Switch(self[name], EXPLANATIONS[name], self._reason(name))
         if switch.locked:
@@ -204,6 +221,10 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
                 return "Write a create query under Query templates first."
             case "update_users" if Capability.UPDATE not in can:
                 return "Write an update query under Query templates first."
+            case "set_passwords" if Capability.SET_PASSWORD not in can:
+                return "Write a set password query under Query templates first."
+            case "listen" if Capability.LISTEN not in can:
+                return "This kind of directory does not tell of changes by itself."
             case "deactivate_users" | "delete_users" if not can & set(leaves.values()):
                 return "Write a disable or a delete query under Query templates first."
         return ""
@@ -218,9 +239,15 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             "update_users": {Capability.UPDATE},
             "deactivate_users": {Capability.DISABLE, Capability.DELETE},
             "delete_users": {Capability.DISABLE, Capability.DELETE},
+            "set_passwords": {Capability.SET_PASSWORD},
+            "listen": {Capability.LISTEN},
         }
         if name == "import_passwords" and not self.has_password_column:
             return "This kind of directory does not give passwords away."
+        if name == "set_passwords" and Capability.SET_PASSWORD not in can:
+            return "Passwords need an encrypted connection: choose LDAPS or StartTLS under Connection first."
+        if name == "listen" and Capability.LISTEN not in can:
+            return "This kind of server does not tell of changes by itself. Read changes every few minutes instead."
         wanted = needs.get(name)
         return "" if wanted is None or wanted & can else "Complete the connection first, or let it be able to do this."
 

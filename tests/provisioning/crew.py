@@ -97,6 +97,7 @@ class CrewConnector(Connector):
 
     def set_password(self, entry: Entry, password: str) -> None:
         self._call("set_password", entry, there=True)
+        self.crew.passwords[entry.key] = password
 
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
         yield Page([RemoteAccount(key, key, row) for key, row in self.crew.rows.items()], last=True)
