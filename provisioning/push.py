@@ -9,6 +9,7 @@ from django.db import transaction
 
 from directories.models import Directory
 from provisioning import outbox, scope
+from provisioning.groups import outbox as groups
 from provisioning.models import User
 
 PAGE = 1000
@@ -20,6 +21,7 @@ def start(directory_id: int, actor: str) -> bool:
     with transaction.atomic():
         Directory.objects.filter(pk=directory_id).update(push_cursor=0, push_actor=actor)
         outbox.enqueue({directory_id: scope.orphans(directory_id)}, "push", actor)
+    groups.push_all(directory_id, actor)
     return next_pages(directory_id)
 
 

@@ -3,7 +3,7 @@
 Everything here is set-based: a million ids are pages, not queries.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from directories import config as directory_config
@@ -12,10 +12,12 @@ from directories.attributes import Value
 from directories.connectors.base import ConnectorError
 from directories.models import Directory
 from provisioning import outbox, passwords, pending_passwords, people, push, removal
-from provisioning.dispatch import DRAIN, PUSH, send_on_commit
+from provisioning.dispatch import DRAIN, DRAIN_GROUPS, PUSH, send_on_commit
+from provisioning.groups import outbox as group_outbox
+from provisioning.groups import roll
 from provisioning.imports.door import approve_import, cancel_import, start_import
 from provisioning.imports.runs import ImportRefused
-from provisioning.models import Account, Change, User
+from provisioning.models import Account, Change, Group, GroupChange, User
 from provisioning.owners import Owners
 from provisioning.plan import assumed
 from provisioning.work import Desk
@@ -25,6 +27,7 @@ __all__ = [
     "Preview",
     "approve_import",
     "cancel_import",
+    "delete_groups",
     "delete_users",
     "preview",
     "provision",
@@ -32,6 +35,9 @@ __all__ = [
     "provision_many",
     "retry",
     "retry_cause",
+    "retry_group_cause",
+    "retry_groups",
+    "save_group",
     "set_active",
     "set_password",
     "set_passwords",
@@ -61,7 +67,7 @@ def provision_many(
 
 
 def provision_directory(directory: Directory, actor: str) -> None:
-    """Push everyone to the directory. Returns within seconds; workers go on where it stopped."""
+    """Push everyone to the directory, and its groups. Returns within seconds; workers go on where it stopped."""
     if push.start(directory.pk, actor):
         send_on_commit(PUSH, directory.pk)
 
@@ -69,6 +75,16 @@ def provision_directory(directory: Directory, actor: str) -> None:
 def delete_users(user_ids: Iterable[int], actor: str) -> int:
     """Delete users from the roll and let their directories know; return how many there were."""
     return sum(removal.delete_page(page, actor) for page in outbox.pages(user_ids))
+
+
+def save_group(group: Group, actor: str, directories: Collection[int] | None = None, *, via: str = "") -> None:
+    """Save a group, and with ``directories`` (ids) where it is pushed to; ``via`` is the application that asks."""
+    roll.save(group, actor, directories, via=via)
+
+
+def delete_groups(group_ids: Iterable[int], actor: str, *, via: str = "") -> int:
+    """Delete groups from the roll and let their directories know; return how many there were."""
+    return roll.delete(group_ids, actor, via=via)
 
 
 def set_active(user_ids: Iterable[int], active: bool, actor: str) -> int:
@@ -106,10 +122,26 @@ def retry_cause(directory_id: int, code: str, actor: str) -> int:
     return outbox.retry(changes, actor)
 
 
+def retry_groups(change_ids: Iterable[int], actor: str) -> int:
+    """Try changes of groups again now, and the directories that could not be reached; return how many there were."""
+    changes = GroupChange.objects.filter(pk__in=list(change_ids))
+    for directory_id in changes.order_by().values_list("directory_id", flat=True).distinct():
+        health.retry_now(directory_id)
+    return group_outbox.retry(changes, actor)
+
+
+def retry_group_cause(directory_id: int, code: str, actor: str) -> int:
+    """Try everything about groups again that was parked for one cause; return how many changes that were."""
+    health.retry_now(directory_id)
+    parked = GroupChange.objects.filter(directory=directory_id, parked__isnull=False, parked_code=code)
+    return group_outbox.retry(parked, actor)
+
+
 def try_directory(directory: Directory) -> None:
     """Ask a directory that could not be reached now, not at its next trial; what waits follows when it answers."""
     health.retry_now(directory.pk)
     send_on_commit(DRAIN, directory.pk)
+    send_on_commit(DRAIN_GROUPS, directory.pk)
 
 
 def preview(user: User, directory: Directory) -> Preview:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from directories.attributes import Value
+from directories.connectors._memory_groups import MemoryGroups
 from directories.connectors.base import (
     Capability,
     Conflict,
     ConnectionStep,
     ConnectionTest,
-    Connector,
     ConnectorConfig,
     ConnectorField,
     Entry,
@@ -36,7 +36,7 @@ class StoredAccount:
 STORES: defaultdict[str, dict[str, StoredAccount]] = defaultdict(dict)
 
 
-class Memory(Connector):
+class Memory(MemoryGroups):
     """Accounts in a dictionary, by user name."""
 
     kind: ClassVar[str] = "memory"

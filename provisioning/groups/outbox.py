@@ -18,7 +18,7 @@ from directories.models import Directory
 from provisioning import dispatch
 from provisioning.groups import deltas, scope
 from provisioning.groups.nesting import above
-from provisioning.models import Account, GroupAccount, GroupChange, PushedMember
+from provisioning.models import Account, Group, GroupAccount, GroupChange, PushedMember
 from provisioning.models.accounts import AccountState
 from provisioning.outbox import DRAINS, LEASE, PAGE, Parked, pages
 from reports import bulk
@@ -46,6 +46,15 @@ def group_changed(group_ids: Iterable[int], reason: str, actor: str = "", *, onl
     for page in pages(group_ids):
         with transaction.atomic():
             enqueue_whole(scope.accounts_for(page, only=only).by_directory, reason, actor)
+
+
+def push_all(directory_id: int, actor: str) -> None:
+    """Let one directory look at every group: those that belong there, and those that were pushed and do not now."""
+    group_changed(Group.objects.order_by().values_list("pk", flat=True), "push", actor, only=directory_id)
+    left = scope.pushed_to(directory_id).filter(group=None).values_list("pk", flat=True)
+    for page in pages(left):
+        with transaction.atomic():
+            enqueue_whole({directory_id: page}, "push", actor)
 
 
 @transaction.atomic

@@ -1,0 +1,5 @@
+"""Fixtures of the tests of groups."""
+
+from tests.provisioning.groups.push import mem
+
+__all__ = ["mem"]
