@@ -1,0 +1,184 @@
+"""From a filter's tree to Django's ``Q``: what a filter means on the database (RFC 7644 section 3.4.2.2).
+
+An attribute that is not known, or that nobody can filter by, refuses the whole filter: dropping it would match
+resources that the client did not mean, and answering with an empty list makes clients create people twice. ``ne`` is
+the contrary of ``eq``: it holds for a resource without the attribute, and for several values when none of them is
+equal. Every Q here is true or false and never NULL, so that ``not`` is safe.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_, or_
+
+from django.db.models import Q
+from scim2_models.path import (
+    AttrPath,
+    CompareOperator,
+    Comparison,
+    FilterNode,
+    FilterVisitor,
+    LogicalExpr,
+    LogicalOperator,
+    Not,
+    Present,
+    ValuePath,
+)
+
+from scim.attributes import Attribute, Schema
+from scim.filters import elements
+from scim.filters.columns import ALWAYS, NEVER, any_of, compared, no_filter, present
+from scim.filters.values import invalid
+from scim.lookups import Slot
+
+_EQ = CompareOperator.eq
+
+
+def to_q(node: FilterNode, schema: Schema, others: Sequence[Schema] = ()) -> Q:
+    """Return the filter as a Q on the schema's model; raise ScimError 400 invalidFilter.
+
+    ``others`` are the schemas of the other types that the same query asks for: what only they know is false here
+    (RFC 7644 section 3.4.2.1).
+    """
+    return _Compiler(schema, others).visit(node)
+
+
+class _Compiler(FilterVisitor[Q]):
+    """A filter on resources."""
+
+    def __init__(self, schema: Schema, others: Sequence[Schema]) -> None:
+        self.schema = schema
+        self.others = others
+
+    def visit_logical_expr(self, node: LogicalExpr) -> Q:
+        parts = [self.visit(term) for term in node.terms]
+        return reduce(and_ if node.op == LogicalOperator.and_ else or_, parts)
+
+    def visit_not(self, node: Not) -> Q:
+        return ~self.visit(node.expr)
+
+    def visit_comparison(self, node: Comparison) -> Q:
+        if node.op == CompareOperator.ne:
+            return ~self.visit_comparison(Comparison(node.attr_path, _EQ, node.value))
+        if node.value is None:
+            return ~self.visit_present(Present(node.attr_path)) if node.op == _EQ else NEVER
+        if (constant := self._constant(node)) is not None:
+            return constant
+        attribute = self._find(node.attr_path)
+        if attribute is None:
+            return NEVER
+        parent, leaf = self._leaf(attribute)
+        if parent.slots:
+            return any_of(
+                elements.exists(slot) & elements.compared_in(parent, slot, leaf, node) for slot in parent.slots
+            )
+        return compared(leaf, leaf.lookup, node)
+
+    def visit_present(self, node: Present) -> Q:
+        attribute = self._find(node.attr_path)
+        if attribute is None:
+            return NEVER
+        if attribute.name in {"schemas", "meta"}:
+            return ALWAYS
+        parent, leaf = self._parent(attribute)
+        if parent.slots:
+            return any_of(
+                elements.exists(slot) & (ALWAYS if leaf is parent else elements.has(parent, slot, leaf.name))
+                for slot in parent.slots
+            )
+        subs = [leaf] if leaf.lookup else [sub for sub in leaf.sub if sub.lookup]
+        if not subs:
+            raise no_filter(attribute)
+        return any_of(present(sub.lookup) for sub in subs if sub.lookup)
+
+    def visit_value_path(self, node: ValuePath) -> Q:
+        attribute = self._find(node.attr_path)
+        if attribute is None:
+            return NEVER
+        if not attribute.multi_valued or attribute.type != "complex":
+            raise invalid(f"{attribute.path} has no several values to choose from.")
+        if attribute.slots:
+            return any_of(
+                elements.exists(slot) & _Element(attribute, slot).visit(node.val_filter) for slot in attribute.slots
+            )
+        if not any(sub.lookup for sub in attribute.sub):
+            raise no_filter(attribute)
+        return _Element(attribute, None).visit(node.val_filter)
+
+    def _find(self, path: AttrPath) -> Attribute | None:
+        name = str(path)
+        found = self.schema.find(name)
+        if found is None and not any(other.find(name) for other in self.others):
+            raise invalid(f"There is no attribute {name}.")
+        if found is not None and found.returned == "never":
+            raise invalid(f"{found.path} is never compared.")
+        return found
+
+    def _parent(self, attribute: Attribute) -> tuple[Attribute, Attribute]:
+        """Return the attribute that holds this one, which may be itself."""
+        holder = attribute.path.removesuffix(f".{attribute.name}")
+        parent = self.schema.find(holder) if holder != attribute.path else None
+        return parent or attribute, attribute
+
+    def _leaf(self, attribute: Attribute) -> tuple[Attribute, Attribute]:
+        """Return what is compared: of a complex attribute, its ``value`` (as in ``emails co "x"``)."""
+        value = attribute.find("value") if attribute.type == "complex" else None
+        return (attribute, value) if value else self._parent(attribute)
+
+    def _constant(self, node: Comparison) -> Q | None:
+        """Answer for what is the same, or nearly, for every resource: its type and its schemas."""
+        attribute = self.schema.find(str(node.attr_path))
+        if attribute is None or attribute.path not in {"schemas", "meta.resourceType"}:
+            return None
+        if node.op != _EQ:
+            raise invalid(f"{attribute.path} is compared with eq or ne only.")
+        if attribute.path == "meta.resourceType":
+            return ALWAYS if node.value == self.schema.urn.rsplit(":", 1)[1] else NEVER
+        wanted = str(node.value).casefold()
+        if wanted == self.schema.urn.casefold():
+            return ALWAYS
+        if wanted not in {urn.casefold() for urn in self.schema.extensions}:
+            return NEVER
+        inside = [each for each in self.schema.attributes if each.path.casefold().startswith(f"{wanted}:")]
+        lookups = [part.lookup for each in inside for part in (each, *each.sub) if part.lookup]
+        return any_of(present(lookup) for lookup in lookups)
+
+
+class _Element(_Compiler):
+    """A filter on the values of one attribute; each of its comparisons is about the same value.
+
+    Without a slot the values are rows of their own (members of a group), and one comparison asks about each of them.
+    """
+
+    def __init__(self, parent: Attribute, slot: Slot | None) -> None:
+        super().__init__(Schema("", (), (), {}), ())
+        self.parent = parent
+        self.slot = slot
+
+    def visit(self, node: FilterNode) -> Q:
+        simple = isinstance(node, Present) or (isinstance(node, Comparison) and node.op != CompareOperator.ne)
+        either = isinstance(node, LogicalExpr) and node.op == LogicalOperator.or_
+        if self.slot is None and not simple and not either:
+            raise invalid(f"Within {self.parent.path}[...] only comparisons joined by or can be asked for, without ne.")
+        return super().visit(node)
+
+    def _find(self, path: AttrPath) -> Attribute:
+        found = self.parent.find(path.attr) if not path.uri and not path.sub_attr else None
+        if found is None:
+            raise invalid(f"{self.parent.path} has no part {path}.")
+        return found
+
+    def visit_comparison(self, node: Comparison) -> Q:
+        if node.op == CompareOperator.ne or node.value is None:
+            return super().visit_comparison(node)
+        leaf = self._find(node.attr_path)
+        return (
+            elements.compared_in(self.parent, self.slot, leaf, node) if self.slot else compared(leaf, leaf.lookup, node)
+        )
+
+    def visit_present(self, node: Present) -> Q:
+        leaf = self._find(node.attr_path)
+        if self.slot:
+            return elements.has(self.parent, self.slot, leaf.name)
+        if leaf.lookup is None:
+            raise no_filter(leaf)
+        return present(leaf.lookup)
