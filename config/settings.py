@@ -18,6 +18,8 @@ DEBUG = env.bool("DEBUG", default=False)
 # Health checks ask by the loopback names, whatever the portal's own name is.
 ALLOWED_HOSTS = [*env.list("ALLOWED_HOSTS", default=[]), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# The address that others reach the portal at, for commands, which have no request to ask.
+PORTAL_URL = env.str("PORTAL_URL", default=next(iter(CSRF_TRUSTED_ORIGINS), "http://localhost:8000")).rstrip("/")
 
 # HTTPS: on unless the portal is told that it is served in the clear (the embedded default).
 HTTPS = env.bool("HTTPS", default=True)
@@ -43,6 +45,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "import_export",
     "rest_framework",
+    "django_scim",
     "reports",
     "directories",
     "provisioning",
@@ -123,6 +126,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "provisioning.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
+    "scim-leavers": {"task": "scim.tasks.delete_leavers", "schedule": 3600.0, "options": {"expires": 3600}},
+    "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
     "start-due-imports": {"task": "provisioning.tasks.start_due_imports", "schedule": 60.0, "options": {"expires": 60}},
 }
 # /readyz fails when a change that could be delivered waits longer than this.
@@ -156,7 +161,20 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_THROTTLE_RATES": {"api-address": "120/min", "api-user": "120/min"},
+    "NUM_PROXIES": 1 if SECURE_PROXY_SSL_HEADER else 0,  # whose word about the client's address counts
 }
+
+# --- SCIM ------------------------------------------------------------------------------------------------------------
+SCIM_SERVICE_PROVIDER = {
+    "AUTH_CHECK_MIDDLEWARE": "scim.authentication.Door",
+    # Mandatory, and not used: ``scim.discovery`` says what each client may do, and locations come from the request.
+    "AUTHENTICATION_SCHEMES": [{"type": "oauthbearertoken"}],
+    "NETLOC": "localhost",
+}
+SCIM_LOG_DAYS = env.int("SCIM_LOG_DAYS", default=14)  # how long the live log of SCIM requests goes back
+# What a client pushes may be large: groups are sent with all their members.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
 # --- Language, time and static files ---------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -1,12 +1,16 @@
 """The portal's URLs."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
 
 from config.health import Healthz, Readyz
+from scim.oauth import token_endpoint
 
 urlpatterns = [
     path("healthz", Healthz.as_view(), name="healthz"),
     path("readyz", Readyz.as_view(), name="readyz"),
+    path("scim/token", token_endpoint, name="scim_token"),
+    re_path(r"^scim/(?:(?P<client>[a-z0-9-]+)/)?v2(?:/|$)", include("scim.urls")),
+    path("api/v1/", include("provisioning.api.urls")),
     path("", admin.site.urls),
 ]

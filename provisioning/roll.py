@@ -95,9 +95,12 @@ def set_roles(user: User, roles: Iterable[Role], actor: str) -> None:
             record(_line(user, Operation.UPDATE, f"The roles of {user} were changed.", changes, actor))
 
 
-def password_set(user: User, actor: str) -> None:
-    """Record that somebody set the user's portal password."""
-    record(_line(user, Operation.UPDATE, f"The portal password of {user} was changed.", {}, actor))
+def set_portal_password(user: User, clear: str, actor: str) -> None:
+    """Set the password with which the user signs in to the portal, and record who did it; directories keep theirs."""
+    with transaction.atomic():
+        user.set_password(clear)
+        User.objects.filter(pk=user.pk).update(password=user.password)
+        record(_line(user, Operation.PASSWORD, f"The portal password of {user} was changed.", {}, actor))
 
 
 def facts(user: User, known: Catalogue) -> Facts:

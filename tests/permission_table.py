@@ -60,7 +60,7 @@ PEOPLE = {
     **action("provisioning/user/process_import/", "SI"),
     **action("provisioning/user/export/", "SIHA"),
     "provisioning/user/<path:object_id>/accounts/": Rule("SIHA", "SI"),  # POST retries and syncs
-    **action("provisioning/user/<id>/password/", "S"),
+    **action("provisioning/user/<id>/password/", "SI"),
     **model("provisioning/group/", view="SIHA", add="SI", change="SI", delete="SI"),
     **model("provisioning/attributedefinition/", view="SIA", add="SI", change="SI", delete="SI"),
     **model("portal/role/", view="SA", add="S", change="S", delete="S"),
@@ -71,7 +71,7 @@ DIRECTORIES = {
     **action("directories/directory/<int:object_id>/health/", "SIA"),
     **{
         rule: who
-        for name in ("test", "url", "suggest", "sample", "try", "people", "panel/<slug:panel>")
+        for name in ("test", "url", "suggest", "sample", "entry", "try", "people", "panel/<slug:panel>")
         for rule, who in action(f"directories/directory/fragment/{name}/", "SI").items()
     },
     **{
@@ -101,10 +101,13 @@ REPORTS = {
     **action("reports/event/export/", "SIHA"),
 }
 
+# Answers with 401 or 403 instead of leading to the sign-in; POST alone.
+API = {"api/v1/users/<str:username>/password": Rule("SI", "SI")}
+
 # The list of an app's pages: for those who may open one of them.
 APP_LISTS = {"reports": "SIHA", "provisioning": "SIHA", "directories": "SIA", "portal": "SA"}
 
-TABLE = PORTAL | PEOPLE | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS
+TABLE = PORTAL | PEOPLE | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API
 
 # The actions that each role which may open a list is offered there.
 ACTIONS = {

@@ -129,7 +129,7 @@ def filled(route: str, world: World) -> str:
 
 def refused(response: HttpResponse, address: str) -> bool:
     hidden = response.status_code == 404 and address.strip("/") in APP_LISTS
-    return response.status_code == 403 or hidden or sent_to_login(response)
+    return response.status_code in {401, 403} or hidden or sent_to_login(response)
 
 
 def sent_to_login(response: HttpResponse) -> bool:
@@ -181,7 +181,8 @@ def test_others_are_sent_to_the_sign_in(world: World, who: str, method: str) -> 
         if address in {"/login/", "/logout/"}:
             continue
         response = ask(client, method, address)
-        if not sent_to_login(response):
+        shut = response.status_code in {401, 403} if address.startswith("/api/") else sent_to_login(response)
+        if not shut:
             wrong.append(f"{address}: {response.status_code}")
     assert not wrong, "\n".join(wrong)
 

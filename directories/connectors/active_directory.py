@@ -16,7 +16,7 @@ from directories.connectors._ldap_errors import NoBase, refused_password
 from directories.connectors._ldap_fields import AD_FIELDS
 from directories.connectors._ldap_session import Control, Raw
 from directories.connectors._ldap_settings import ACTIVE_DIRECTORY, UAC, Preset
-from directories.connectors.base import Conflict, ConnectorError, Entry
+from directories.connectors.base import Capability, Conflict, ConnectorError, Entry
 from directories.connectors.ldap import Ldap
 
 ACCOUNTDISABLE, NORMAL_ACCOUNT = 0x2, 0x200
@@ -37,6 +37,12 @@ class ActiveDirectory(Ldap):
     def preset(self) -> Preset:
         """There is one kind of server."""
         return ACTIVE_DIRECTORY
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Passwords only over an encrypted connection: the server refuses them otherwise."""
+        found = super().capabilities
+        return found if self.session.protected else found - {Capability.SET_PASSWORD}
 
     def state_attributes(self) -> tuple[str, ...]:
         """Flags, the day on which the account expires, the time at which it was locked; and both login names."""

@@ -9,11 +9,13 @@ from typing import Any
 from django.conf import settings
 from import_export.tmp_storages import BaseStorage
 
+from directories.encryption import decrypt, encrypt
+
 KEPT_SECONDS = 24 * 3600
 
 
 class UploadStorage(BaseStorage):  # type: ignore[misc]
-    """A file under ``ROLLCALL_VAR_DIR``, named by chance: its name comes back from a form."""
+    """An encrypted file under ``ROLLCALL_VAR_DIR``, named by chance: its name comes back from a form."""
 
     def save(self, data: bytes) -> None:
         """Keep the file, and drop those that nobody came back for."""
@@ -24,11 +26,11 @@ class UploadStorage(BaseStorage):  # type: ignore[misc]
         self.name = uuid.uuid4().hex
         path = folder / self.name
         path.touch(mode=0o600)
-        path.write_bytes(data)
+        path.write_text(encrypt(data.decode("latin-1")))  # it may hold passwords
 
     def read(self) -> Any:
         """Return the file; raise FileNotFoundError when it is gone or was never ours."""
-        return self._path().read_bytes()
+        return decrypt(self._path().read_text()).encode("latin-1")
 
     def remove(self) -> None:
         """Drop the file."""

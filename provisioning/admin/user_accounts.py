@@ -13,7 +13,8 @@ from django.utils.safestring import SafeString
 
 from directories.models import Directory
 from provisioning import services
-from provisioning.models import Account, Change, User
+from provisioning.admin.user_password import may_set
+from provisioning.models import Account, Change, PendingPassword, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.plan import Step
 
@@ -37,6 +38,7 @@ class Row:
     colour: str
     next: str
     waiting: bool
+    password: PendingPassword | None
 
 
 class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -71,19 +73,22 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
             _sync(user, request.POST.get("account", ""), request.user.get_username())
         rows = rows_of(user)
         context = {"rows": rows, "user": user, "may_sync": may_sync, "poll": any(row.waiting for row in rows)}
+        context["may_set_password"] = may_set(request, user)
         return TemplateResponse(request, "provisioning/user/accounts.html", context)
 
 
 def rows_of(user: User) -> list[Row]:
     """Return one row a directory: those where the user has an account first."""
     accounts = {account.directory_id: account for account in Account.objects.filter(user=user)}
+    pending = {one.account_id: one for one in PendingPassword.objects.filter(account__user=user).defer("secret")}
     queued = set(Change.objects.filter(account__user=user, parked=None).values_list("account_id", flat=True))
     found = []
     for directory in Directory.objects.order_by("name"):
         account = accounts.get(directory.pk)
         colour = STATE_COLOURS.get(AccountState(account.state), "") if account else ""
         waiting = account is not None and account.pk in queued
-        found.append(Row(directory, account, colour, _next(user, directory, account), waiting))
+        password = pending.get(account.pk) if account else None
+        found.append(Row(directory, account, colour, _next(user, directory, account), waiting, password))
     return sorted(found, key=lambda row: row.account is None)
 
 

@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm
 
 from provisioning import roll
 from provisioning.admin import protection
@@ -22,6 +21,7 @@ from provisioning.admin.user_actions import UserActions
 from provisioning.admin.user_files import UserFiles
 from provisioning.admin.user_form import UserForm, form_for
 from provisioning.admin.user_list import UserList, definitions
+from provisioning.admin.user_password import UserPassword
 from provisioning.models import User
 
 Fieldsets = list[tuple[str, Any]]
@@ -29,11 +29,10 @@ TAB = {"classes": ["tab"]}
 
 
 @admin.register(User)
-class UserAdmin(UserList, UserFiles, UserActions, AccountsPanel, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(UserList, UserFiles, UserActions, AccountsPanel, UserPassword, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     """Everybody on the roll."""
 
     form = add_form = UserForm
-    change_password_form = AdminPasswordChangeForm
     add_form_template = None
     autocomplete_fields = ("manager",)
     filter_horizontal = ()
@@ -143,14 +142,3 @@ class UserAdmin(UserList, UserFiles, UserActions, AccountsPanel, DjangoUserAdmin
     def portal_password(self, user: User) -> SafeString:
         """The same with the link that only superusers can follow."""
         return format_html('{} · <a class="text-link" href="../password/">Set it</a>', self.has_password(user))
-
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """Let only superusers set passwords: a password set today is a way in once its owner becomes staff."""
-        if not protection.is_superuser(request.user):
-            raise PermissionDenied
-        response = super().user_change_password(request, id, form_url)
-        if request.method == "POST" and response.status_code == 302:
-            user = self.get_object(request, unquote(id))
-            if user:
-                roll.password_set(user, request.user.get_username())
-        return response

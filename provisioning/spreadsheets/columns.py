@@ -15,6 +15,7 @@ from provisioning.people import catalogue
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 KINDS = (Kind.PROFILE, Kind.CUSTOM_PROFILE)
+PASSWORD = "password"  # set in directories; no export ever has it
 
 
 class FileProblem(ValueError):
@@ -28,7 +29,8 @@ def columns() -> dict[str, PortalAttribute]:
 
 def match(headers: Sequence[Any], known: dict[str, PortalAttribute]) -> list[str]:
     """Return the column name of each header; raise FileProblem on an unknown, blank or double one."""
-    by_words = {_words(name): name for name in known} | {_words(one.label): one.name for one in known.values()}
+    by_words = {_words(name): name for name in (*known, PASSWORD)}
+    by_words |= {_words(one.label): one.name for one in known.values()}
     found: list[str] = []
     for position, header in enumerate(headers, 1):
         words = _words(str(header or ""))

@@ -13,12 +13,13 @@ from import_export.resources import ModelResource
 from import_export.results import Error, Result, RowResult
 
 from directories.attributes import Kind, PortalAttribute
-from provisioning import roll
+from provisioning import roll, services
 from provisioning.models import User
 from provisioning.models.people import fold
 from provisioning.people import catalogue
 from provisioning.spreadsheets import columns
 from provisioning.spreadsheets.columns import FileProblem
+from provisioning.spreadsheets.passwords import PasswordColumn
 from provisioning.values import parse
 
 STAFF = "This account can sign in to the portal; only a superuser may change it."
@@ -76,6 +77,7 @@ class UserResource(ModelResource):  # type: ignore[misc]
         """Check the headings before anything else."""
         try:
             dataset.headers = columns.match(dataset.headers or [], self.columns)
+            self.passwords = PasswordColumn(dataset, kwargs["user"])
         except FileProblem as problem:
             result = Result()
             result.append_base_error(Error(problem))
@@ -116,6 +118,8 @@ class UserResource(ModelResource):  # type: ignore[misc]
     def import_instance(self, instance: User, row: dict[str, Any], **kwargs: Any) -> None:
         """Put the cells into the user; collect every problem of the line."""
         problems: dict[str, ValidationError] = {}
+        if refusal := self.passwords.take(_key(row["username"]), kwargs["row_number"], instance):
+            problems[columns.PASSWORD] = ValidationError(refusal)
         for name, attribute in self.columns.items():
             if name not in row or name == "username":
                 continue
@@ -161,7 +165,7 @@ class UserResource(ModelResource):  # type: ignore[misc]
         after = roll.facts(user, self.known)
         if key in self.managers:
             after[self.columns["manager"].label] = self.managers[key]
-        return roll.differences(self.before[key], after)
+        return roll.differences(self.before[key], after) | self.passwords.change(key)
 
     def skip_row(
         self, instance: User, original: Any, row: Any, import_validation_errors: dict[str, Any] | None = None
@@ -209,6 +213,10 @@ class UserResource(ModelResource):  # type: ignore[misc]
             self._model_fields(),
             self.actor.get_username(),
             managers=[(managed[key], fresh[boss]) for key, boss in self.managers.items() if key in managed],
+        )
+        services.set_passwords(
+            {managed[key].pk: clear for key, clear in self.passwords.clear.items() if key in managed},
+            self.actor.get_username(),
         )
 
     def _model_fields(self) -> set[str]:

@@ -130,7 +130,7 @@ def test_every_problem_is_told_by_line(it_staff) -> None:
         ("email\nx@example.com\n", 'column "username" is missing'),
         ("username,depatment\na,b\n", 'no column "depatment". Did you mean "department"?'),
         ("username,email,E-Mail\na,b,c\n", '"email" is there twice'),
-        ("username,password\na,b\n", 'no column "password"'),
+        ("username,pass\na,b\n", 'no column "pass"'),
         ("username,is_staff\na,true\n", 'no column "is_staff"'),
         ("username,is_superuser\na,true\n", 'no column "is_superuser"'),
         ("username,,email\na,,b\n", "Column 2 has no heading"),

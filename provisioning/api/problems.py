@@ -1,0 +1,31 @@
+"""Errors of the API as problem details (RFC 9457)."""
+
+from http import HTTPStatus
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+TYPE = "application/problem+json"
+
+
+def problem(status: int, detail: str, **more: Any) -> Response:
+    """Return an error: its status, and in words what is wrong and what to do."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    return Response(body, status=status, content_type=TYPE)
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn what REST framework raises into problem details; None leaves an unexpected error to Django."""
+    found = exception_handler(error, context)
+    if found is None:
+        return None
+    if isinstance(error, ValidationError):
+        answer = problem(found.status_code, "The request cannot be used.", errors=found.data)
+    else:
+        answer = problem(found.status_code, str(getattr(error, "detail", "")) or HTTPStatus(found.status_code).phrase)
+    for name, value in found.items():
+        if name.lower() != "content-type":
+            answer[name] = value
+    return answer
