@@ -42,6 +42,12 @@ ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "directories.querytemplate": ALL,
         "directories.attributemapping": ALL,
         "directories.provisioningsettings": ALL,
+        "scim.client": ALL,
+        "scim.clientmapping": ALL,
+        "scim.token": (*ALL, "show"),  # to show a token again in clear is a right of its own
+        "scim.userlink": VIEW,
+        "scim.grouplink": VIEW,
+        "scim.requestlog": VIEW,
         "reports.event": VIEW,
     },
     HELPDESK: {
@@ -51,6 +57,8 @@ ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "provisioning.membership": VIEW,
         "provisioning.nesting": VIEW,
         "provisioning.groupaccount": VIEW,
+        "scim.client": VIEW,
+        "scim.requestlog": VIEW,
         "reports.event": VIEW,
     },
     AUDITOR: {
@@ -71,6 +79,12 @@ ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "directories.querytemplate": VIEW,
         "directories.attributemapping": VIEW,
         "directories.provisioningsettings": VIEW,
+        "scim.client": VIEW,
+        "scim.clientmapping": VIEW,
+        "scim.token": VIEW,
+        "scim.userlink": VIEW,
+        "scim.grouplink": VIEW,
+        "scim.requestlog": VIEW,
         "reports.event": VIEW,
         "portal.role": VIEW,
     },
@@ -89,7 +103,8 @@ def grant(apps: Any) -> None:
     Works in a migration of a fresh database, where no permission exists yet: Django creates them only after the last
     migration, so they are created here, from the migration's own view of the models.
     """
-    for label in sorted({model.split(".")[0] for role in ROLES.values() for model in role}):
+    there = {config.label for config in apps.get_app_configs()}
+    for label in sorted({model.split(".")[0] for role in ROLES.values() for model in role} & there):
         config = apps.get_app_config(label)
         if getattr(config, "models_module", None) is None:
             config.models_module = True  # a migration's stand-in has none, and create_permissions would skip it

@@ -1,0 +1,122 @@
+"""Who asks: a client by its token, in one indexed look-up by keyed hash.
+
+A token is taken as a bearer token, as the password of basic authentication (user name: the client's short name), and as
+an OAuth 2 access token. ``AUTH_CHECK_MIDDLEWARE`` of django-scim2 is ``Door``, around every view.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import hmac
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+from django_scim.middleware import SCIMAuthCheckMiddleware
+
+from scim import live_log
+from scim.errors import ScimError
+from scim.models import Client, Token, TokenKind
+from scim.responses import respond
+
+PREFIX = "rollcall_"  # lets people and secret scanners tell whose token it is
+USED = dt.timedelta(minutes=1)  # how exact "last used" is: not a write for each request
+MOST = 500  # characters of a token worth looking at
+
+
+class Door(SCIMAuthCheckMiddleware):  # type: ignore[misc]
+    """Let known clients in, and write down what they asked and got."""
+
+    def __call__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer 401 to strangers; ``request.scim_client`` is the client in views."""
+        slug = kwargs.pop("client", "")
+        with live_log.recorded(request, slug) as record:
+            try:
+                client = identify(request, slug)
+            except ScimError as error:
+                return record(_refusal(request, error))
+            client.base_url = _base_url(request)
+            request.scim_client = record.client = client  # type: ignore[attr-defined]
+            return record(self.get_response(request, *args, **kwargs))
+
+
+def identify(request: HttpRequest, slug: str = "") -> Client:
+    """Return the client that the request's credentials belong to; raise ScimError 401."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    name = ""
+    match scheme.casefold():
+        case "bearer":
+            secret = credentials.strip()
+        case "basic":
+            name, secret = _basic(credentials)
+        case "":
+            raise ScimError(401, "The request has no Authorization header. Send the application's bearer token.")
+        case _:
+            raise ScimError(401, "The Authorization header is neither Bearer nor Basic.")
+    token = _find(secret)
+    if token is None or (slug and token.client.slug != slug) or not _allowed(token, scheme.casefold(), name):
+        raise ScimError(401, "The token is not known, has expired or was revoked.")
+    _touch(token)
+    return token.client
+
+
+def digest(secret: str) -> str:
+    """Return the keyed hash by which a token is looked up."""
+    key = f"scim token {settings.SECRET_KEY}".encode()
+    return hmac.digest(key, secret.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def issue(client: Client, label: str = "", expires_at: dt.datetime | None = None) -> tuple[Token, str]:
+    """Make a token of the client; return it with its secret in clear."""
+    secret = PREFIX + secrets.token_urlsafe(32)
+    token = Token.objects.create(
+        client=client, label=label, digest=digest(secret), secret=secret, expires_at=expires_at
+    )
+    return token, secret
+
+
+def _find(secret: str) -> Token | None:
+    if not secret or len(secret) > MOST:
+        return None
+    alive = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    found = Token.objects.select_related("client").defer("secret")
+    return found.filter(alive, digest=digest(secret), revoked_at=None, client__enabled=True).first()
+
+
+def _allowed(token: Token, scheme: str, name: str) -> bool:
+    client = token.client
+    if token.kind == TokenKind.ACCESS:
+        return scheme == "bearer" and client.allow_oauth
+    return client.allow_basic and name == client.slug if scheme == "basic" else client.allow_bearer
+
+
+def _basic(credentials: str) -> tuple[str, str]:
+    try:
+        text = base64.b64decode(credentials.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise ScimError(401, "The Basic credentials cannot be read.") from None
+    name, _, secret = text.partition(":")
+    return name, secret
+
+
+def _touch(token: Token) -> None:
+    now = timezone.now()
+    if token.last_used_at is None or now - token.last_used_at > USED:
+        Token.objects.filter(pk=token.pk).update(last_used_at=now)
+
+
+def _base_url(request: HttpRequest) -> str:
+    """Return the address of the service as this request reached it: everything up to the version."""
+    path = request.path
+    return request.build_absolute_uri(path[: path.index("/v2") + len("/v2")])
+
+
+def _refusal(request: HttpRequest, error: ScimError) -> HttpResponseBase:
+    """Return the 401 with its challenge (RFC 7235 section 4.1) in the scheme that was tried."""
+    basic = request.headers.get("Authorization", "").casefold().startswith("basic")
+    response = respond(error.to_dict(), error.status)
+    response["WWW-Authenticate"] = f'{"Basic" if basic else "Bearer"} realm="Rollcall SCIM"'
+    return response

@@ -1,0 +1,63 @@
+"""What goes wrong, as RFC 7644 section 3.12 says it: a status, a scimType where the RFC has one, and words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django_scim.constants import SchemaURI
+from django_scim.exceptions import SCIMException
+from scim2_models import Error
+
+MOST_DETAIL = 1000
+
+
+class ScimError(SCIMException):  # type: ignore[misc]
+    """A request cannot be carried out. ``detail`` goes to the client: no secret and no exception text belongs in it.
+
+    django-scim2's views turn it into the response.
+    """
+
+    def __init__(self, status: int, detail: str, scim_type: str = "", *, report: str = "") -> None:
+        super().__init__(detail, status=status, scim_type=scim_type)
+        self.report = report  # a sentence for the provisioning report, where somebody has to know
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the message's body, in which ``status`` is a string."""
+        found = {"schemas": [SchemaURI.ERROR], "status": str(self.status), "detail": printable(self.detail)}
+        return found | ({"scimType": self.scim_type} if self.scim_type else {})
+
+
+def printable(text: str, most: int = MOST_DETAIL) -> str:
+    """Return the text without what cannot be encoded or shown: it may quote what a client sent."""
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:most])
+    return shown if len(text) <= most else f"{shown}…"
+
+
+def invalid_value(detail: str) -> ScimError:
+    """Return the error for a value that does not fit its attribute."""
+    return ScimError(400, detail, "invalidValue")
+
+
+def invalid_syntax(detail: str) -> ScimError:
+    """Return the error for a body that is not what the request needs."""
+    return ScimError(400, detail, "invalidSyntax")
+
+
+def not_found() -> ScimError:
+    """Return the error for what does not exist, or not for this client."""
+    return ScimError(404, "There is no such resource.")
+
+
+def conflict(detail: str, *, report: str = "") -> ScimError:
+    """Return the error for a value that must be unique and is taken."""
+    return ScimError(409, detail, "uniqueness", report=report)
+
+
+def switched_off(what: str) -> ScimError:
+    """Return the error for a feature that the client's settings do not allow."""
+    return ScimError(403, f"{what} is switched off for this application in the portal.")
+
+
+def of_model(error: Mapping[str, Any]) -> ScimError:
+    """Return the error for what scim2-models found in a body; its words name the attribute, not the value."""
+    found = Error.from_validation_error(error)
+    return ScimError(found.status or 400, found.detail or "The body is not valid.", found.scim_type or "invalidValue")

@@ -1,0 +1,111 @@
+"""The live log: one INSERT a request, with secrets masked and bodies cut, and pruned by a beat task."""
+
+import datetime as dt
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+from scim.errors import printable
+from scim.models import Client, RequestLog
+
+MOST_BODY = 4000  # characters of a body that are kept
+MASK = "********"
+PAGE = 5000
+MOST_PATH = 1900
+MOST_ITEMS = 100  # elements of a list
+_SECRET = re.compile("password|secret|token", re.IGNORECASE)
+_IN_QUERY = re.compile(r"((?:password|secret|token)[^&\"]{0,20}(?:\"|%22))((?:[^&\"%]|%(?!22))*)", re.IGNORECASE)
+
+
+class Record:
+    """One request on its way: call it with the response; ``client`` is set once it is known."""
+
+    def __init__(self, request: HttpRequest, slug: str) -> None:
+        self.request, self.slug = request, slug
+        self.client: Client | None = None
+        self.response: HttpResponseBase | None = None
+        self.started = time.monotonic()
+
+    def __call__(self, response: HttpResponseBase) -> HttpResponseBase:
+        """Remember the response and hand it on."""
+        self.response = response
+        return response
+
+
+@contextmanager
+def recorded(request: HttpRequest, slug: str) -> Iterator[Record]:
+    """Write the request down when it is over; a log that cannot be written never costs the client its answer."""
+    record = Record(request, slug)
+    request.scim_done = []  # type: ignore[attr-defined]
+    yield record
+    with suppress(DatabaseError), transaction.atomic():
+        _write(record)
+
+
+def note(request: HttpRequest, words: str) -> None:
+    """Add a sentence on what was done."""
+    request.scim_done.append(words)  # type: ignore[attr-defined]
+
+
+def masked(document: Any) -> Any:
+    """Return a body with the values of everything that sounds like a secret replaced, also where a PATCH names it."""
+    if isinstance(document, dict):
+        path = document.get("path")
+        hidden = isinstance(path, str) and _SECRET.search(path)
+        return {
+            key: MASK if value and (_SECRET.search(key) or (hidden and key.casefold() == "value")) else masked(value)
+            for key, value in document.items()
+        }
+    if isinstance(document, list):
+        return [masked(item) for item in document[:MOST_ITEMS]]
+    return document
+
+
+def prune(now: dt.datetime | None = None) -> int:
+    """Delete what is older than ``SCIM_LOG_DAYS``, a page a statement; return how many lines that were."""
+    limit = (now or timezone.now()) - dt.timedelta(days=settings.SCIM_LOG_DAYS)
+    gone = 0
+    while ids := list(RequestLog.objects.filter(at__lt=limit).order_by("at").values_list("pk", flat=True)[:PAGE]):
+        gone += RequestLog.objects.filter(pk__in=ids).delete()[0]
+    return gone
+
+
+def _write(record: Record) -> None:
+    request, response = record.request, record.response
+    client = record.client or (Client.objects.filter(slug=record.slug).first() if record.slug else None)
+    if client is None or response is None:
+        return
+    known = record.client is not None  # a stranger's body is not kept
+    RequestLog.objects.create(
+        client=client,
+        method=printable(request.method or "", 8)[:8],
+        path=printable(_IN_QUERY.sub(rf"\1{MASK}", request.get_full_path()), MOST_PATH),
+        status=response.status_code,
+        milliseconds=round((time.monotonic() - record.started) * 1000),
+        request_body=_request_body(request) if known else "",
+        response_body=_cut(getattr(response, "content", b"").decode(errors="replace")) if known else "",
+        done=" ".join(request.scim_done)[:500],  # type: ignore[attr-defined]
+        address=printable(request.META.get("REMOTE_ADDR", ""))[:45],
+        agent=printable(request.headers.get("User-Agent", ""), 190),
+    )
+
+
+def _request_body(request: HttpRequest) -> str:
+    document = getattr(request, "scim_document", None)
+    if document is not None:
+        return _cut(orjson.dumps(masked(document)).decode())
+    size = len(getattr(request, "scim_body", b""))
+    return f"{size} bytes that are not JSON" if size else ""
+
+
+def _cut(text: str) -> str:
+    shown = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return shown if len(shown) <= MOST_BODY else f"{shown[:MOST_BODY]}…"

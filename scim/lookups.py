@@ -1,0 +1,140 @@
+"""How Django asks for SCIM attributes: which column, and which folded copy of it where case does not count."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q
+
+from directories.attributes import Kind
+from provisioning.models.people import fold
+from scim.models import Client, GroupLink, UserLink
+from scim.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """How one attribute is asked for.
+
+    ``field`` is the column (an ORM path). ``key`` is its folded copy (``provisioning.models.people.fold``), for text
+    that is compared without case; without one, Django's ``i`` look-ups serve. ``text`` says that blank is "" and not
+    NULL. ``query`` answers instead, where no single column does: it gets the operator (``eq``, ..., ``pr``) and the
+    value, and returns a Q that is safe to negate. ``sort`` is the column to sort by, "" where there is none.
+    """
+
+    field: str = ""
+    key: str = ""
+    text: bool = True
+    query: Callable[[str, Any], Q] | None = None
+    sort: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One element of a multi-valued complex attribute, kept in columns: what it is called, and its parts.
+
+    ``labels`` are the sub-attributes with a fixed value (``type``: ``work``), ``parts`` those with a column. The
+    element is there when any part is not blank.
+    """
+
+    labels: Mapping[str, str]
+    parts: Mapping[str, Lookup] = field(default_factory=dict)
+
+
+_KEYS = {
+    "username": "username_key",
+    "email": "email_key",
+    "first_name": "first_name_key",
+    "last_name": "last_name_key",
+}
+_SORTED = {"email_key", "last_name_key", "username_key"}
+
+
+def user_lookups(client: Client, rules: Rules) -> tuple[dict[str, Lookup], dict[str, tuple[Slot, ...]]]:
+    """Return look-ups by path, and the slots of multi-valued attributes."""
+    found: dict[str, Lookup] = {
+        "id": Lookup("scim_id", text=False, sort="scim_id"),
+        "externalId": Lookup(query=_of_link(UserLink, "user", client, "external_id")),
+        "meta.created": Lookup("created_at", text=False, sort="created_at"),
+        "meta.lastModified": Lookup("updated_at", text=False, sort="updated_at"),
+    }
+    slots: dict[str, list[tuple[Mapping[str, str], dict[str, Lookup]]]] = {}
+    for rule in rules.readable:
+        lookup = _column(rule.kind, rule.portal_attribute)
+        if lookup is None or rule.expression:
+            continue
+        path = rule.path
+        if not path.element:
+            found.setdefault(path.flat, lookup)
+            continue
+        labels = dict([path.element])
+        known = slots.setdefault(path.attribute, [])
+        parts = next((parts for there, parts in known if there == labels), None)
+        if parts is None:
+            known.append((labels, parts := {}))
+        parts.setdefault(path.sub, lookup)
+    if "userName" in found:
+        found["userName"] = Lookup("username", query=_user_name(client), sort="username_key")
+    return found, {path: tuple(Slot(*pair) for pair in pairs) for path, pairs in slots.items()}
+
+
+def group_lookups(client: Client) -> dict[str, Lookup]:
+    """Return the look-ups of groups by path."""
+    return {
+        "id": Lookup("scim_id", text=False, sort="scim_id"),
+        "displayName": Lookup("name", "name_key", sort="name_key"),
+        "externalId": Lookup(query=_of_link(GroupLink, "group", client, "external_id")),
+        "meta.created": Lookup("created_at", text=False, sort="created_at"),
+        "meta.lastModified": Lookup("updated_at", text=False, sort="updated_at"),
+        "members.value": Lookup("memberships__user__scim_id", text=False),
+    }
+
+
+def _column(kind: str, name: str) -> Lookup | None:
+    """Return the look-up of a portal attribute; free custom attributes have none."""
+    if kind == Kind.CUSTOM_PROFILE:
+        return Lookup(f"custom_profile__{name}")
+    if kind != Kind.PROFILE:
+        return None
+    if name == "active":
+        return Lookup("is_active", text=False, sort="is_active")
+    if name == "manager":
+        return Lookup("manager__scim_id", text=False)
+    key = _KEYS.get(name, "")
+    return Lookup(name, key, sort=key if key in _SORTED else name)
+
+
+def _of_link(model: Any, owner: str, client: Client, name: str) -> Callable[[str, Any], Q]:
+    """Ask for a column of what the client knows of a resource."""
+
+    def query(operator: str, value: Any) -> Q:
+        links = model.objects.filter(client=client, **{owner: OuterRef("pk")})
+        return Q(Exists(links.filter(comparison(name, operator, value))))
+
+    return query
+
+
+def _user_name(client: Client) -> Callable[[str, Any], Q]:
+    """Ask for the name that the client calls a user by: its own where it has one, else the portal's."""
+
+    def query(operator: str, value: Any) -> Q:
+        named = UserLink.objects.filter(client=client).exclude(user_name_key="")
+        wanted = comparison("user_name_key", operator, fold(value) if isinstance(value, str) else value)
+        own = comparison("username_key", operator, fold(value) if isinstance(value, str) else value)
+        return Q(pk__in=named.filter(wanted).values("user_id")) | (own & ~Q(Exists(named.filter(user=OuterRef("pk")))))
+
+    return query
+
+
+def comparison(field: str, operator: str, value: Any) -> Q:
+    """Return the Q of one comparison of a text column; a blank has no value (RFC 7644 section 3.4.2.2)."""
+    there = ~Q(**{field: ""})
+    match operator:
+        case "pr":
+            return there
+        case "eq":
+            return Q(**{field: value})
+        case "ne":
+            return ~Q(**{field: value})
+    ways = {"co": "contains", "sw": "startswith", "ew": "endswith", "gt": "gt", "ge": "gte", "lt": "lt", "le": "lte"}
+    return there & Q(**{f"{field}__{ways[operator]}": value})

@@ -1,0 +1,130 @@
+"""The attribute mapping of one client, compiled: SCIM paths, directions, and the mapper that directories use too.
+
+Custom profile attributes need no row: each is served in the portal's own extension under its name, unless the client
+maps that path itself.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from directories.attributes import PROFILE_ATTRIBUTES, Kind, PortalAttribute
+from directories.mapping import BOTH, IN, OUT, AttributeRule, Catalogue, Mapper
+from provisioning import people
+from scim import schemas
+from scim.models import Client, ClientMapping, Resource
+
+_PATH = re.compile(
+    r'(?:(?P<urn>urn:[^\[\]"\s]+):)?(?P<name>[A-Za-z][\w$-]*)'
+    r'(?:\[\s*(?P<label>[A-Za-z]\w*)\s+eq\s+"(?P<word>[^"\\]+)"\s*\])?(?:\.(?P<sub>\$?[A-Za-z][\w-]*))?\Z'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path of the mapping, such as ``emails[type eq "work"].value``.
+
+    ``attribute`` includes the URN of an extension (``prefix``), and ``element`` is the label of one of several values.
+    """
+
+    text: str
+    prefix: str
+    name: str
+    element: tuple[str, str] | None
+    sub: str
+
+    @property
+    def attribute(self) -> str:
+        """The path of the whole attribute."""
+        return f"{self.prefix}:{self.name}" if self.prefix else self.name
+
+    @property
+    def flat(self) -> str:
+        """The path as a filter names it, without the element."""
+        return f"{self.attribute}.{self.sub}" if self.sub else self.attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of a client's mapping."""
+
+    path: Path
+    kind: Kind
+    portal_attribute: str
+    direction: str = BOTH
+    expression: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The mapping of users of one client. Equal mappings are one object (see ``_rules``)."""
+
+    rows: tuple[Rule, ...]
+    definitions: tuple[PortalAttribute, ...]
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The portal's attributes."""
+        found = {(attribute.kind, attribute.name): attribute for attribute in PROFILE_ATTRIBUTES}
+        return found | {(attribute.kind, attribute.name): attribute for attribute in self.definitions}
+
+    @cached_property
+    def mapper(self) -> Mapper:
+        """The mapper between SCIM paths and portal attributes; raises MappingError for rows that cannot be used."""
+        rows = (
+            AttributeRule(row.path.text, row.kind, row.portal_attribute, row.direction, row.expression)
+            for row in self.rows
+        )
+        return Mapper(rows, self.catalogue)
+
+    @cached_property
+    def writable(self) -> tuple[Rule, ...]:
+        """The rows that lead into the portal."""
+        return tuple(row for row in self.rows if row.direction != OUT)
+
+    @cached_property
+    def readable(self) -> tuple[Rule, ...]:
+        """The rows whose value the portal gives back."""
+        return tuple(row for row in self.rows if row.direction != IN)
+
+
+def parse(text: str) -> Path | None:
+    """Return the parts of a path, None when it is none that a mapping can use."""
+    found = _PATH.match(text.strip())
+    if not found:
+        return None
+    urn, name, label, word, sub = found.group("urn", "name", "label", "word", "sub")
+    prefix = "" if not urn or urn.casefold() == schemas.USER.casefold() else urn
+    if label and not sub:
+        sub = "value"
+    return Path(text.strip(), prefix, name, (label, word) if label else None, sub or "")
+
+
+def user_rules(client: Client) -> Rules:
+    """Return the mapping of users, in two queries."""
+    rows = ClientMapping.objects.filter(client=client, resource=Resource.USER).exclude(portal_attribute="")
+    stored = rows.order_by("position", "pk").values_list(
+        "scim_path", "kind", "portal_attribute", "direction", "expression", "required"
+    )
+    definitions = tuple(attribute for attribute in people.catalogue().values() if attribute.kind == Kind.CUSTOM_PROFILE)
+    return _rules(tuple(stored), definitions)
+
+
+@lru_cache(maxsize=64)
+def _rules(stored: tuple[tuple[str, str, str, str, str, bool], ...], definitions: tuple[PortalAttribute, ...]) -> Rules:
+    rows = [
+        Rule(path, Kind(kind), name, direction, expression, required)
+        for text, kind, name, direction, expression, required in stored
+        if (path := parse(text)) is not None
+    ]
+    return Rules((*rows, *_implied(rows, definitions)), definitions)
+
+
+def _implied(rows: Iterable[Rule], definitions: Iterable[PortalAttribute]) -> Iterable[Rule]:
+    taken = {row.path.flat.casefold() for row in rows}
+    for definition in definitions:
+        path = Path(f"{schemas.CUSTOM}:{definition.name}", schemas.CUSTOM, definition.name, None, "")
+        if path.flat.casefold() not in taken:
+            yield Rule(path, Kind.CUSTOM_PROFILE, definition.name)

@@ -1,0 +1,17 @@
+"""What beat runs for SCIM."""
+
+from celery import shared_task
+
+from scim import leavers, live_log
+
+
+@shared_task
+def delete_leavers() -> None:
+    """Delete the users whose recycle period is over."""
+    leavers.delete_due()
+
+
+@shared_task
+def prune_log() -> None:
+    """Forget old requests of the live log."""
+    live_log.prune()

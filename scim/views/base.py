@@ -1,0 +1,88 @@
+"""What every endpoint shares: methods, bodies and their limits, and conditional requests."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django_scim.views import SCIMView
+
+from scim import bodies
+from scim.errors import ScimError
+from scim.models import Client
+from scim.responses import respond
+
+MEGABYTE = 1024 * 1024
+
+
+class View(SCIMView):  # type: ignore[misc]
+    """A view of django-scim2, whose dispatch asks ``authentication.Door`` and turns errors into responses."""
+
+    max_body = MEGABYTE
+    request: HttpRequest
+
+    @property
+    def client(self) -> Client:
+        """The client that asks."""
+        found: Client = self.request.scim_client  # type: ignore[attr-defined]
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """Return the request's body; raise ScimError when it is none, or too large or deep."""
+        return bodies.read(self.request, self.max_body)
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer 405 with what is allowed."""
+        error = ScimError(405, f"{request.method} is not possible here.")
+        response = respond(error.to_dict(), 405)
+        response["Allow"] = ", ".join(self._allowed_methods())
+        return response
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer what is allowed."""
+        response = respond(None, 204)
+        response["Allow"] = ", ".join(self._allowed_methods())
+        return response
+
+    def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer as GET does, without the body."""
+        if not hasattr(self, "get"):
+            return self.http_method_not_allowed(request, *args, **kwargs)
+        response: HttpResponse = self.get(request, *args, **kwargs)
+        size = len(response.content)
+        response.content = b""
+        response["Content-Length"] = str(size)
+        return response
+
+
+class Nowhere(View):
+    """Every other address below the service."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer 404, to those who may ask at all."""
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return response
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer 404 to any method."""
+        raise ScimError(404, "There is nothing at this address.")
+
+    options = head = http_method_not_allowed
+
+
+def unchanged(request: HttpRequest, version: str) -> bool:
+    """Return whether the client has this version already (If-None-Match)."""
+    return _matches(request.headers.get("If-None-Match", ""), version)
+
+
+def check_version(request: HttpRequest, version: str) -> None:
+    """Raise ScimError 412 when the client changes another version than it means (If-Match)."""
+    wanted = request.headers.get("If-Match", "")
+    if wanted and not _matches(wanted, version):
+        raise ScimError(412, "The resource has changed since it was read. Read it again.")
+    if request.headers.get("If-None-Match") and unchanged(request, version):
+        raise ScimError(412, "The resource is still at the version that must not be changed.")
+
+
+def _matches(header: str, version: str) -> bool:
+    """Compare weakly: a version that went through a proxy may have lost its mark (RFC 7232 section 2.3.2)."""
+    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return "*" in tags or version.removeprefix("W/") in tags
