@@ -107,7 +107,7 @@ def test_only_chosen_groups_go_where_groups_are_chosen() -> None:
     services.save_group(group, "tester", [])
     run(directory)
     assert held(directory) == {"Sales": []}
-    assert lines()[-2:] == ["Deleted the group Developers from CHOSEN.", "Created the group Sales in CHOSEN."]
+    assert lines()[-2:] == ["Created the group Sales in CHOSEN.", "Deleted the group Developers from CHOSEN."]
     assert set(GroupAccount.objects.values_list("key", flat=True)) == {"Sales"}
 
 
@@ -172,7 +172,7 @@ def test_a_group_of_the_directory_is_not_sent_back_to_it_but_to_others(mem: Dire
     other = save_memory_directory("OTHER")
     own = Group.objects.create(name="Admins", owner=mem)
     anna, *_ = make_users("anna")
-    members.write(own.pk, [anna.pk], "import", "")
+    members.write_pairs([(own.pk, anna.pk)], "import", "")
     run(mem)
     run(other)
     assert held(mem) == {}
