@@ -72,7 +72,7 @@ class OpenLDAP(Program):
             [
                 *(f"include /etc/ldap/schema/{schema}.schema" for schema in SCHEMAS),
                 "modulepath /usr/lib/ldap",
-                *(f"moduleload {module}" for module in ("back_mdb", "ppolicy", "syncprov")),
+                *(f"moduleload {module}" for module in ("back_mdb", "memberof", "ppolicy", "syncprov")),
                 # 389 Directory Server's; there every entry may have it, here one of a class made for it.
                 "attributetype ( 2.16.840.1.113730.3.1.610 NAME 'nsAccountLock' EQUALITY caseIgnoreMatch "
                 "SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )",
@@ -91,6 +91,7 @@ class OpenLDAP(Program):
                 f'limits dn.exact="cn=limited,{SUFFIX}" size=10 size.prtotal=10',
                 f'access to attrs=userPassword by dn.exact="{self.user}" write by anonymous auth by * none',
                 f'access to * by dn.exact="{self.user}" manage by users read by * none',
+                "overlay memberof",
                 "overlay ppolicy",
                 f'ppolicy_default "cn=policy,{SUFFIX}"',
                 "ppolicy_hash_cleartext",

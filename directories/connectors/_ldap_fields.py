@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from directories.connectors._ldap_group_settings import AD_GROUPS, group_fields
 from directories.connectors._ldap_settings import (
     ACTIVE_DIRECTORY,
     ANSWER_SECONDS,
@@ -150,6 +151,7 @@ LDAP_FIELDS = (
     *_new_accounts(None),
     _safe("state_attribute", "Disabling", CHOICE, "Leavers", choices=STATES),
     *LEAVERS,
+    *group_fields(None),
     *LIMITS,
 )
 AD_FIELDS = (
@@ -161,5 +163,6 @@ AD_FIELDS = (
         "The part after the @. Left blank: the domain of the base DN.",
     ),
     *LEAVERS,
+    *group_fields(AD_GROUPS),
     *LIMITS,
 )
