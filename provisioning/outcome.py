@@ -21,7 +21,7 @@ UNEXPECTED = Parked("internal", "Something unexpected went wrong in the portal. 
 class Outcome:
     """How one account ended. ``parked`` is set when someone must see to it; ``waits`` when it is tried again later.
 
-    ``moved``: the account came into being or went, so its groups are looked at; ``renamed``: its entry has another place.
+    ``moved``: the account came into being or went, so its groups need a look; ``renamed``: its entry is elsewhere now.
     ``password`` is the version of the password that the directory took, ``refused`` the one that it did not, and why.
     """
 

@@ -8,10 +8,12 @@ from django.utils import timezone
 
 from directories.config import DirectoryConfig
 from directories.encryption import decrypt
-from directories.models import Directory
+from directories.models import Directory, PushGroups
 from directories.passwords import to_django
 from provisioning import outbox
+from provisioning.groups import outbox as group_outbox
 from provisioning.imports.lines import Lines
+from provisioning.imports.plan import ACTIVE
 from provisioning.imports.runs import COUNTED, Lease
 from provisioning.imports.writing import Writer, Written
 from provisioning.models import ImportRun, PlannedChange
@@ -33,6 +35,7 @@ class Applier:
         self.lease = lease
         self.writer = Writer(config.id, run.started_at)
         self.lines = Lines(config.name, run)
+        self.groups_flow = config.features.sync_groups and config.features.push_groups != PushGroups.NONE
         self.flows_on = Directory.objects.exclude(pk=config.id).exists()
 
     def run_all(self) -> None:
@@ -73,6 +76,11 @@ class Applier:
         gains["applied"] = len(changes)
         self._forget_passwords(passwords)
         record_many(self.lines.of(changes, written))
+        if self.groups_flow:
+            # Accounts that came into being, went, or may be used again; attributes say nothing of groups.
+            moved = [c.pk for c in changes if c.action == Action.LINK or c.pk in written.linked or ACTIVE in c.after]
+            accounts = (written.people[pk][1] for pk in moved if pk in written.people)
+            group_outbox.accounts_changed((pk for pk in accounts if pk), "import", self.run.actor)
         if self.flows_on:
             changed = (change.pk for change in changes if change.action != Action.LINK)
             flowing = [written.people[pk][0] for pk in changed if pk in written.people]
