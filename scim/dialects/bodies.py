@@ -1,0 +1,41 @@
+"""The resource in a POST or PUT: the same liberties as in PATCH, and names in the schema's own spelling.
+
+Attribute names have no case (RFC 7643 section 2.1); values are brought into shape (``shapes``); an extension's
+attributes may stand at the top, by name (``manager``) or by whole URN. A Microsoft schema URI in ``schemas`` is of no
+consequence (https://learn.microsoft.com/en-us/entra/identity/app-provisioning/use-scim-to-provision-users-and-groups#create-group).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from scim.attributes import Schema
+from scim.dialects import paths
+from scim.dialects.shapes import shaped
+from scim.errors import invalid_syntax, invalid_value
+
+
+def resource(body: Any, schema: Schema) -> dict[str, Any]:
+    """Return the resource with known attributes only, each in its shape; None stands for a value taken away."""
+    if not isinstance(body, Mapping):
+        raise invalid_syntax("The body must be an object.")
+    result: dict[str, Any] = {}
+    _read(body, "", schema, result)
+    return result
+
+
+def _read(given: Mapping[str, Any], urn: str, schema: Schema, result: dict[str, Any]) -> None:
+    for key, item in given.items():
+        inner = paths.schema_urn(key, schema)
+        if inner is not None:
+            if isinstance(item, Mapping):
+                _read(item, inner, schema, result)
+            elif item not in (None, "", []):
+                raise invalid_value(f"{inner} must be an object of attributes.")
+            continue
+        operation = paths.readable({"path": paths.under(urn, key)}, schema, strict=False)
+        attribute = paths.attribute(operation, schema)
+        if attribute is None or paths.selects(operation) or paths.parent(operation, schema) is not None:
+            continue
+        extension = paths.home(attribute)
+        home = result.setdefault(extension, {}) if extension else result
+        home[attribute.name] = shaped(item, attribute)

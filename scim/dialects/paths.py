@@ -1,0 +1,113 @@
+"""Paths as clients write them, brought into the RFC's form.
+
+- An extension's attribute without its URN: ``manager`` (Entra's own mapping table calls it so), or with a dot after the
+  URN, as Entra did before 2018 (application-provisioning-config-problem-scim-compatibility: "Extension attributes use
+  dot notation before attribute names instead of colon notation").
+- ``roles[primary eq "True"].value``: a boolean compared with a text
+  (https://learn.microsoft.com/en-us/entra/identity/app-provisioning/customize-application-attributes#provisioning-a-role-to-a-scim-app).
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from scim2_models.path import AttrPath, Comparison, FilterNode, LogicalExpr, Not, ValuePath
+
+from scim.attributes import Attribute, Schema
+from scim.errors import ScimError
+from scim.filters import PatchPath, parse_path
+
+Operation = dict[str, Any]
+_TRUTH = {"true": True, "false": False}
+
+
+def schema_urn(text: str, schema: Schema) -> str | None:
+    """Return the schema that the text is the URN of."""
+    wanted = text.strip().casefold()
+    return next((urn for urn in (schema.urn, *schema.extensions) if urn.casefold() == wanted), None)
+
+
+def home(attribute: Attribute) -> str:
+    """Return the URN of the extension that the attribute belongs to, "" for the resource's own."""
+    return attribute.path.rpartition(":")[0]
+
+
+def under(urn: str, name: str) -> str:
+    """Return the path of an attribute of a schema; "" stands for the resource's own."""
+    return f"{urn}:{name}" if urn and not name.lower().startswith("urn:") else name
+
+
+def readable(operation: Operation, schema: Schema, *, strict: bool = True) -> Operation:
+    """Return the operation with its path in the RFC's form; a path that cannot be read stays unless ``strict``."""
+    text = _colons(operation["path"], schema)
+    try:
+        path = parse_path(text)
+    except ScimError:
+        if strict:
+            raise
+        return operation
+    path = _qualified(path, schema)
+    if path.value_filter is not None:
+        found = schema.find(str(path.attribute))
+        if found is not None:
+            path = dataclasses.replace(path, value_filter=_truths(path.value_filter, found))
+    return {**operation, "path": _text(path)}
+
+
+def attribute(operation: Mapping[str, Any], schema: Schema) -> Attribute | None:
+    """Return what the operation's path leads to, a sub-attribute where it names one; None when it is not known."""
+    try:
+        path = parse_path(operation["path"])
+    except ScimError:
+        return None
+    name = str(path.attribute)
+    return schema.find(f"{name}.{path.sub}" if path.sub else name)
+
+
+def parent(operation: Mapping[str, Any], schema: Schema) -> Attribute | None:
+    """Return the attribute that the path's sub-attribute is part of, None when the path names none."""
+    path = parse_path(operation["path"])
+    if not (path.sub or path.attribute.sub_attr):
+        return None
+    return schema.find(str(dataclasses.replace(path.attribute, sub_attr=None)))
+
+
+def selects(operation: Mapping[str, Any]) -> bool:
+    """Return whether the path picks values of a multi-valued attribute, so that an operation's value is one of them."""
+    return parse_path(operation["path"]).value_filter is not None
+
+
+def _colons(text: str, schema: Schema) -> str:
+    for urn in (schema.urn, *schema.extensions):
+        if text.casefold().startswith(f"{urn}.".casefold()):
+            return f"{urn}:{text[len(urn) + 1 :]}"
+    return text
+
+
+def _qualified(path: PatchPath, schema: Schema) -> PatchPath:
+    if path.attribute.uri or schema.find(path.attribute.attr) is not None:
+        return path
+    homes = [urn for urn in schema.extensions if schema.find(f"{urn}:{path.attribute.attr}") is not None]
+    if len(homes) != 1:
+        return path
+    return dataclasses.replace(path, attribute=dataclasses.replace(path.attribute, uri=homes[0]))
+
+
+def _truths(node: FilterNode, attribute: Attribute) -> FilterNode:
+    """Read "True" and "False" as what they mean where the filter compares a boolean."""
+    if isinstance(node, LogicalExpr):
+        return dataclasses.replace(node, terms=tuple(_truths(term, attribute) for term in node.terms))
+    if isinstance(node, Not):
+        return dataclasses.replace(node, expr=_truths(node.expr, attribute))
+    if isinstance(node, Comparison) and isinstance(node.value, str):
+        sub = attribute.find(node.attr_path.attr)
+        if sub is not None and sub.type == "boolean":
+            return dataclasses.replace(node, value=_TRUTH.get(node.value.lower(), node.value))
+    return node
+
+
+def _text(path: PatchPath) -> str:
+    if path.value_filter is None:
+        return str(path.attribute)
+    plain: AttrPath = dataclasses.replace(path.attribute, sub_attr=None)
+    return str(ValuePath(plain, path.value_filter, path.sub))

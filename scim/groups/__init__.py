@@ -1,0 +1,77 @@
+"""Groups over SCIM: who sees and changes which, read in pages and streams, changed by differences."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from provisioning.models import Group
+from scim import attributes
+from scim.attributes import Schema
+from scim.errors import not_found
+from scim.groups import rights, writing
+from scim.groups.reading import listing, read, version
+from scim.groups.rights import visible
+from scim.models import Client
+
+__all__ = ["create", "delete", "find", "listing", "patch", "read", "replace", "schema", "version", "visible"]
+
+Check = Callable[[Group], None]  # raises ScimError when the group is not at the version that the client means
+
+
+def schema(client: Client) -> Schema:
+    """Return the attributes of groups for this client."""
+    return attributes.groups(client)
+
+
+def find(client: Client, scim_id: str) -> Group:
+    """Return the group of that id; raise ScimError 404 for one that the client does not see."""
+    group = visible(client).filter(scim_id=_uuid(scim_id)).first()
+    if group is None:
+        raise not_found()
+    return group
+
+
+def create(client: Client, document: Mapping[str, Any]) -> Group:
+    """Make a group of the client's, with its members; all or nothing."""
+    with rights.reported(client), transaction.atomic():
+        return writing.create(client, document)
+
+
+def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Check) -> tuple[Group, bool]:
+    """Make the group what the document says; return it and whether anything changed."""
+    key = _uuid(scim_id)
+    with rights.reported(client), transaction.atomic():
+        group = writing.locked(client, key)
+        check(group)
+        return group, writing.replace(client, group, document)
+
+
+def patch(client: Client, scim_id: str, operations: Sequence[Mapping[str, Any]], check: Check) -> tuple[Group, bool]:
+    """Do the operations of ``scim.dialects``; return the group and whether anything changed."""
+    key = _uuid(scim_id)
+    with rights.reported(client), transaction.atomic():
+        group = writing.locked(client, key)
+        check(group)
+        return group, writing.patch(client, group, operations)
+
+
+def delete(client: Client, scim_id: str, check: Check) -> None:
+    """Delete the group; the people in it stay."""
+    key = _uuid(scim_id)
+    with rights.reported(client), transaction.atomic():
+        group = writing.locked(client, key)
+        check(group)
+        writing.delete(client, group)
+
+
+def _uuid(scim_id: str) -> uuid.UUID:
+    """Return the id as it is written everywhere; any other spelling is no id of ours."""
+    try:
+        found = uuid.UUID(scim_id)
+    except ValueError:
+        raise not_found() from None
+    if str(found) != scim_id:
+        raise not_found()
+    return found

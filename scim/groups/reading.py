@@ -1,0 +1,126 @@
+"""Groups as SCIM resources. A page of groups is four queries; many members are streamed and never held."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+import orjson
+
+from provisioning.models import Group, Membership, Nesting
+from scim import schemas, users
+from scim.groups import rights
+from scim.models import Client, GroupLink
+from scim.projection import Projection
+from scim.render import stamp
+
+Json = dict[str, Any]
+
+HELD = 1000  # members that are held in memory at once
+CHUNK = 2000
+
+_PERSON = ("user__scim_id", "user__display_name", "user__first_name", "user__last_name", "user__username")
+
+
+@dataclass(frozen=True)
+class Read:
+    """A page of groups as they are sent: ``documents``, or None and a ``stream`` where the members are many.
+
+    ``stream`` gives the documents as text in pieces, with commas between them.
+    """
+
+    documents: list[Json] | None
+    stream: Iterator[bytes] | None = None
+
+
+def read(client: Client, groups: Sequence[Group], projection: Projection) -> Read:
+    """Return the groups as the client asks for them."""
+    heads = _heads(client, groups)
+    if not projection.shows("members"):
+        return Read([projection.apply(head) for head in heads])
+    some = list(islice(entries(client, [group.pk for group in groups]), HELD + 1))
+    if len(some) > HELD:
+        return Read(None, _streamed(client, groups, heads, projection))
+    found: dict[int, list[Json]] = defaultdict(list)
+    for pk, entry in some:
+        found[pk].append(entry)
+    pairs = zip(heads, groups, strict=True)
+    # An empty list, although RFC 7643 section 2.5 lets it be left out: authentik adds nobody to a group without one.
+    return Read([_shown({**head, "members": found[group.pk]}, projection) for head, group in pairs])
+
+
+def entries(client: Client, group_ids: Collection[int]) -> Iterator[tuple[int, Json]]:
+    """Yield the members whom the client sees, each with its group: people, then nested groups, in a lasting order."""
+    base = client.base_url
+    people = Membership.objects.filter(group__in=group_ids, user__in=users.visible(client)).order_by("group", "user")
+    for pk, key, *names in people.values_list("group_id", *_PERSON).iterator(chunk_size=CHUNK):
+        yield pk, _entry(key, "User", f"{base}/Users/{key}", _full_name(*names))
+    nested = Nesting.objects.filter(parent__in=group_ids, child__in=rights.visible(client)).order_by("parent", "child")
+    rows = nested.values_list("parent_id", "child__scim_id", "child__name")
+    for pk, key, name in rows.iterator(chunk_size=CHUNK):
+        yield pk, _entry(key, "Group", f"{base}/Groups/{key}", name)
+
+
+def version(group: Group) -> str:
+    """Return the weak entity tag; whatever changes the group moves ``updated_at``."""
+    return f'W/"{int(group.updated_at.timestamp() * 1_000_000):x}"'
+
+
+def _heads(client: Client, groups: Sequence[Group]) -> list[Json]:
+    """Return the groups without their members."""
+    links = GroupLink.objects.filter(client=client, group__in=[group.pk for group in groups]).exclude(external_id="")
+    external = dict(links.values_list("group_id", "external_id"))
+    return [_head(client, group, external.get(group.pk, "")) for group in groups]
+
+
+def _head(client: Client, group: Group, external_id: str) -> Json:
+    meta = {
+        "resourceType": "Group",
+        "created": stamp(group.created_at),
+        "lastModified": stamp(group.updated_at),
+        "location": f"{client.base_url}/Groups/{group.scim_id}",
+        "version": version(group),
+    }
+    head: Json = {"schemas": [schemas.GROUP], "id": str(group.scim_id)}
+    if external_id:
+        head["externalId"] = external_id
+    return {**head, "displayName": group.name, "meta": meta}
+
+
+def _entry(key: Any, kind: str, location: str, name: str) -> Json:
+    return {"value": str(key), "$ref": location, "type": kind, "display": name}
+
+
+def _full_name(display_name: str, first_name: str, last_name: str, username: str) -> str:
+    """Return what ``User.get_full_name`` does, from columns."""
+    return display_name or f"{first_name} {last_name}".strip() or username
+
+
+def _shown(document: Json, projection: Projection) -> Json:
+    """Apply the projection; a group that shows its members and has none says so."""
+    shown = projection.apply(document)
+    return shown if document["members"] else {**shown, "members": []}
+
+
+def _streamed(
+    client: Client, groups: Sequence[Group], heads: Sequence[Json], projection: Projection
+) -> Iterator[bytes]:
+    """Yield the documents piece by piece: a query for the members of each group, a chunk of them at a time."""
+    for number, (group, head) in enumerate(zip(groups, heads, strict=True)):
+        shown = orjson.dumps(projection.apply(head))
+        yield (b"," if number else b"") + shown[:-1] + (b"," if len(shown) > 2 else b"") + b'"members":['
+        found = (entry for _, entry in entries(client, [group.pk]))
+        comma = b""
+        while chunk := list(islice(found, CHUNK)):
+            members = projection.apply({"members": chunk}).get("members") or []
+            if members:
+                yield comma + orjson.dumps(members)[1:-1]
+                comma = b","
+        yield b"]}"
+
+
+def listing(body: Json, count: int, stream: Iterator[bytes]) -> Iterator[bytes]:
+    """Return a ListResponse, made without its ``count`` resources, around streamed documents."""
+    head = {name: value for name, value in body.items() if name != "Resources"} | {"itemsPerPage": count}
+    return chain([orjson.dumps(head)[:-1] + b',"Resources":['], stream, [b"]}"])

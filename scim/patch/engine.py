@@ -1,0 +1,86 @@
+"""RFC 7644 section 3.5.2 over plain JSON, by scim2-models' PatchOp.
+
+What scim2-models has is not written again: the grammar of paths, value filters, ``primary``, mutability, required
+attributes, the objects of operations without a path. What it leaves to a service is decided here: which deviations are
+allowed, what is answered when a value does not fit, that an element that says nothing any more goes, and that a
+resource that ends as it began is returned unchanged, to the letter.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scim2_models import Context, PatchOp, Resource, ScimPolicy
+
+from scim.errors import ScimError
+from scim.patch.faults import as_scim_errors
+
+Operation = Mapping[str, Any]
+Json = dict[str, Any]
+
+MAX_OPERATIONS = 1000
+
+_STRICT = ScimPolicy(unknown=ScimPolicy.Unknown.ignore, remove_value_as_filter=ScimPolicy.RemoveValue.apply)
+# Section 3.5.2.3 wants noTarget of a replace whose filter matches nothing; of an add it says nothing, and adding what
+# the filter describes is what Entra means by it.
+_CREATING = _STRICT.model_copy(update={"unmatched_path_filter": ScimPolicy.UnmatchedPathFilter.create})
+
+_LABELS = frozenset({"type", "primary", "display"})
+
+
+def patched(
+    resource: Mapping[str, Any], operations: Sequence[Operation], model: type[Resource[Any]]
+) -> Mapping[str, Any]:
+    """Return the resource after all operations, or ``resource`` itself when they come to nothing.
+
+    ``operations`` are those of ``scim.dialects``, ``model`` one of ``scim.schemas``. Raise ScimError when one operation
+    cannot be done, so that none is.
+    """
+    if len(operations) > MAX_OPERATIONS:
+        raise ScimError(
+            413, f"The request has {len(operations)} operations; {MAX_OPERATIONS} are allowed in one.", "tooMany"
+        )
+    with as_scim_errors():
+        with _STRICT:
+            before = model.model_validate(dict(resource))
+        after = before.model_copy(deep=True)
+        for operation in operations:
+            _apply(model, after, operation)
+        return _merged(resource, _dump(before), _dump(after))
+
+
+def _apply(model: type[Resource[Any]], resource: Resource[Any], operation: Operation) -> None:
+    policy = _CREATING if operation.get("op") == "add" else _STRICT
+    message: Any = PatchOp.__class_getitem__(model)
+    patch = message.model_validate(
+        {"Operations": [dict(operation)]}, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=policy
+    )
+    patch.patch(resource, scim_policy=policy)
+
+
+def _dump(resource: Resource[Any]) -> Json:
+    with _STRICT:
+        dumped: Json = resource.model_dump(scim_ctx=Context.DEFAULT)
+    return dumped
+
+
+def _merged(resource: Mapping[str, Any], before: Json, after: Json) -> Mapping[str, Any]:
+    """Return ``resource`` with what differs between the dumps, so that the library's spelling changes nothing else."""
+    changed = {name for name in {*before, *after} - {"schemas"} if before.get(name) != after.get(name)}
+    if not changed:
+        return resource
+    result = {name: value for name, value in resource.items() if name not in changed}
+    for name in changed:
+        value = _speaking(after.get(name))
+        if value not in (None, [], {}):
+            result[name] = value
+    return resource if result == resource else result
+
+
+def _speaking(value: Any) -> Any:
+    """Leave out the elements of a multi-valued attribute that only say of what kind they would be.
+
+    Clearing ``emails[type eq "work"].value`` means that there is no such address any more.
+    """
+    if not isinstance(value, list):
+        return value
+    return [item for item in value if not (isinstance(item, dict) and item.keys() <= _LABELS)]
