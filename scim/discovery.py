@@ -6,12 +6,10 @@ from typing import Any
 from scim2_models import Context, Meta, Resource, ResourceType, ServiceProviderConfig
 from scim2_models.resources.schema import Schema
 
-from scim import paging, schemas
+from scim import bulk, cursors, paging, schemas
 from scim.models import Client
 from scim.rules import user_rules
 
-BULK_OPERATIONS = 1000
-BULK_BYTES = 4 * 1024 * 1024
 _BEARER = "https://www.rfc-editor.org/info/rfc6750"
 _BASIC = "https://www.rfc-editor.org/info/rfc7617"
 _OAUTH = "https://www.rfc-editor.org/info/rfc6749"
@@ -23,7 +21,7 @@ def service_provider_config(client: Client) -> dict[str, Any]:
     config = ServiceProviderConfig.model_validate(
         {
             "patch": supported,
-            "bulk": {**supported, "maxOperations": BULK_OPERATIONS, "maxPayloadSize": BULK_BYTES},
+            "bulk": {**supported, "maxOperations": bulk.MAX_OPERATIONS, "maxPayloadSize": bulk.MAX_BYTES},
             "filter": {**supported, "maxResults": paging.MAX_COUNT},
             "changePassword": supported,
             "sort": supported,
@@ -35,6 +33,7 @@ def service_provider_config(client: Client) -> dict[str, Any]:
                 "defaultPaginationMethod": "index",
                 "defaultPageSize": paging.DEFAULT_COUNT,
                 "maxPageSize": paging.MAX_COUNT,
+                "cursorTimeout": cursors.TIMEOUT,
             },
         }
     )

@@ -9,6 +9,7 @@ from scim.errors import ScimError, invalid_syntax, invalid_value
 REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 MAX_OPERATIONS = 1000
+MAX_BYTES = 4 * 1024 * 1024
 _METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -62,7 +63,7 @@ def read(body: Any) -> tuple[list[Operation], int | None]:
 
 def refused(error: ScimError) -> Answer:
     """Return the answer for an operation that failed."""
-    return Answer(error.status, body=error.body())
+    return Answer(error.status, body=error.to_dict())
 
 
 def response(operation: Operation, answer: Answer) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.db.models import BooleanField, ExpressionWrapper, F, Q, Value
+from django.db.models import F, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Lower
+from django.db.models.lookups import Exact
 
 from scim.attributes import Attribute, Schema
 from scim.errors import ScimError
@@ -49,4 +50,4 @@ def _computed(lookup: Lookup, *, folds: bool) -> dict[str, Any]:
     if lookup.field.startswith(_JSON):
         column = Coalesce(KeyTextTransform(lookup.field.removeprefix(_JSON), "custom_profile"), Value(""))
     value = Lower(column) if folds and not lookup.key else column
-    return {"_blank": ExpressionWrapper(Q(_value=""), BooleanField()), "_value": value}
+    return {"_blank": Exact(value, Value("")), "_value": value}

@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
-from scim import render, users
+from scim import render, search, users
 from scim.errors import ScimError, switched_off
-from scim.paging import Order, PageRequest, Source, page
 from scim.projection import Projection
 from scim.responses import respond
 from scim.views.base import View, unchanged
@@ -17,14 +17,9 @@ class UsersView(View):
 
     http_method_names = ["get", "head", "post", "options"]
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """List users."""
-        if not self.client.read:
-            raise switched_off("Reading")
-        projection = Projection.read(request.GET, users.schema(self.client))
-        rows = users.visible(self.client).select_related("manager")
-        found = page([Source(rows, Order(("pk",)))], PageRequest.read(request.GET), "")
-        return respond(found.body(users.read_page(self.client, found.rows, projection)))
+        return search.listed(self.client, [search.USERS], search.Query.read(request.GET))
 
 
 class UserView(View):

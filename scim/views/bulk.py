@@ -1,0 +1,77 @@
+"""POST /Bulk: each operation goes to the view that it would have gone to on its own."""
+
+import logging
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
+from django_scim.constants import SCIM_CONTENT_TYPE
+
+from scim import bulk
+from scim.errors import ScimError, not_found
+from scim.responses import respond
+from scim.views.base import View
+from scim.views.groups import GroupsView, GroupView
+from scim.views.users import UsersView, UserView
+
+_VIEWS: dict[str, tuple[type[View], type[View]]] = {"users": (UsersView, UserView), "groups": (GroupsView, GroupView)}
+logger = logging.getLogger(__name__)
+
+
+class BulkView(View):
+    """Several operations in one request (RFC 7644 section 3.7)."""
+
+    http_method_names = ["post", "options"]
+    max_body = bulk.MAX_BYTES
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Carry the operations out and say what came of each."""
+        return respond(bulk.Job(self.document(), self.send).run())
+
+    def send(self, operation: bulk.Operation) -> bulk.Answer:
+        """Carry one operation out. What nobody foresaw fails this operation alone, as it would fail a request."""
+        parts = urlsplit(operation.path)
+        name, _, key = parts.path.strip("/").partition("/")
+        if name.casefold() not in _VIEWS or "/" in key:
+            raise not_found()
+        view = _VIEWS[name.casefold()][bool(key)]()
+        request = self._request(operation, parts.query)
+        arguments = {"uuid": unquote(key)} if key else {}
+        view.setup(request, **arguments)
+        allowed = operation.method.lower() in view.http_method_names
+        handler = getattr(view, operation.method.lower(), None) if allowed else None
+        if handler is None:
+            raise ScimError(405, f"{operation.method} is not possible at {operation.path}.")
+        try:
+            response = handler(request, **arguments)
+        except ScimError:
+            raise
+        except Exception:
+            logger.exception("An operation of a bulk request failed.")
+            raise ScimError(500, "The operation failed. The portal's log says why.") from None
+        return self._answer(response, f"/{name}/{key}" if key else "")
+
+    def _request(self, operation: bulk.Operation, query: str) -> HttpRequest:
+        """Return the operation as a request of its own."""
+        request = HttpRequest()
+        request.method = operation.method
+        request.GET = QueryDict(query)
+        request.META = {name: value for name, value in self.request.META.items() if not name.startswith("HTTP_IF_")}
+        request.content_type = SCIM_CONTENT_TYPE
+        request.scim_client = self.client  # type: ignore[attr-defined]
+        request.scim_done = self.request.scim_done  # type: ignore[attr-defined]
+        request._body = b"" if operation.data is None else orjson.dumps(operation.data)
+        request.META["CONTENT_LENGTH"] = str(len(request._body))
+        if operation.version:
+            request.META["HTTP_IF_MATCH"] = operation.version
+        return request
+
+    def _answer(self, response: HttpResponseBase, path: str) -> bulk.Answer:
+        location = response.get("Location") or response.get("Content-Location") or ""
+        if not location and path:
+            location = f"{self.client.base_url}{path}"
+        body = orjson.loads(response.content) if response.status_code >= 400 else None  # type: ignore[attr-defined]
+        key = location.rpartition("/")[2]
+        return bulk.Answer(response.status_code, location, response.get("ETag", ""), body, key)
