@@ -53,10 +53,14 @@ def read(client: Client, groups: Sequence[Group], projection: Projection) -> Rea
 def entries(client: Client, group_ids: Collection[int]) -> Iterator[tuple[int, Json]]:
     """Yield the members whom the client sees, each with its group: people, then nested groups, in a lasting order."""
     base = client.base_url
-    people = Membership.objects.filter(group__in=group_ids, user__in=users.visible(client)).order_by("group", "user")
+    people = Membership.objects.filter(group__in=group_ids, user__in=users.visible(client)).order_by(
+        "group_id", "user_id"
+    )
     for pk, key, *names in people.values_list("group_id", *_PERSON).iterator(chunk_size=CHUNK):
         yield pk, _entry(key, "User", f"{base}/Users/{key}", _full_name(*names))
-    nested = Nesting.objects.filter(parent__in=group_ids, child__in=rights.visible(client)).order_by("parent", "child")
+    nested = Nesting.objects.filter(parent__in=group_ids, child__in=rights.visible(client)).order_by(
+        "parent_id", "child_id"
+    )
     rows = nested.values_list("parent_id", "child__scim_id", "child__name")
     for pk, key, name in rows.iterator(chunk_size=CHUNK):
         yield pk, _entry(key, "Group", f"{base}/Groups/{key}", name)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django_scim.views import SCIMView
 
 from scim import bodies
@@ -42,15 +43,18 @@ class View(SCIMView):  # type: ignore[misc]
         response["Allow"] = ", ".join(self._allowed_methods())
         return response
 
-    def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Answer as GET does, without the body."""
+    def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer as GET does, without the body; what would be streamed is not read for it."""
         if not hasattr(self, "get"):
             return self.http_method_not_allowed(request, *args, **kwargs)
-        response: HttpResponse = self.get(request, *args, **kwargs)
+        response: Any = self.get(request, *args, **kwargs)
+        if response.streaming:
+            response.streaming_content = ()
+            return response  # type: ignore[no-any-return]
         size = len(response.content)
         response.content = b""
         response["Content-Length"] = str(size)
-        return response
+        return response  # type: ignore[no-any-return]
 
 
 class Nowhere(View):

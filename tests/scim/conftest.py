@@ -20,8 +20,8 @@ class Answer:
     def __init__(self, response: Any) -> None:
         self.status: int = response.status_code
         self.headers = response.headers
-        self.content: bytes = response.content
-        self.json: Any = json.loads(response.content) if response.content else None
+        self.content: bytes = b"".join(response) if response.streaming else response.content
+        self.json: Any = json.loads(self.content) if self.content else None
 
     def __repr__(self) -> str:
         return f"{self.status} {self.content.decode()[:2000]}"
