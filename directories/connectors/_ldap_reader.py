@@ -28,7 +28,6 @@ from directories.connectors.base import (
     RemoteAccount,
 )
 
-LOCKED_FOR_GOOD = b"000001010000Z"  # draft-behera-ldap-password-policy-10, section 5.3.3
 LOOKED_UP = 200  # ids in one filter
 _STATE = {Capability.DISABLE, Capability.ENABLE}
 _ACCOUNTS = frozenset(
@@ -147,7 +146,7 @@ class Reading(Connector):
             return None
         if attribute == NS_LOCK:
             return not (held and held[0].strip().lower() == b"true")
-        return not held or (held[0] != LOCKED_FOR_GOOD and not self.settings.lockout_disables)
+        return not held or (held[0] != values.LOCKED_FOR_GOOD and not self.settings.lockout_disables)
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ READ_ONLY = frozenset(
     | TIMES
     | (FILETIMES - {"accountexpires", "pwdlastset"})
 )
+LOCKED_FOR_GOOD = b"000001010000Z"  # pwdAccountLockedTime: draft-behera-ldap-password-policy-10, section 5.3.3
 NEVER = 0x7FFFFFFFFFFFFFFF
 _EPOCH = dt.datetime(1601, 1, 1, tzinfo=dt.UTC)
 _TIME_FORMATS = ("%Y%m%d%H%M%S.%fZ", "%Y%m%d%H%M%SZ", "%Y%m%d%H%MZ", "%Y%m%d%H%M%S%z")

@@ -161,6 +161,33 @@ class RemoteAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownAttribute:
+    """One attribute of an entry as people read it; ``more`` values are left out."""
+
+    name: str
+    values: Sequence[str]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One entry with everything that the portal's login sees of it.
+
+    ``place`` is its DN as the directory writes it, ``id_attribute`` where its lasting id stands. ``groups`` are the
+    names in ``group_attribute``. ``notes`` say what an import would make of it.
+    """
+
+    account: RemoteAccount
+    place: str
+    identifier: str
+    id_attribute: str
+    attributes: Sequence[ShownAttribute]
+    group_attribute: str = ""
+    groups: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteGroup:
     """One group as the directory holds it. ``place`` and ``problem`` are as with ``RemoteAccount``."""
 
@@ -263,7 +290,9 @@ class Connector(ABC):
     kind: ClassVar[str]
     label: ClassVar[str]
     fields: ClassVar[tuple[ConnectorField, ...]] = ()
+    inspects: ClassVar[bool] = False  # whether ``inspect`` shows an entry
     clear_passwords: ClassVar[bool] = False  # whether the directory itself hashes the passwords that it is given
+    nested_groups: ClassVar[bool] = False  # whether a group may be a member of another
 
     def __init__(self, config: ConnectorConfig) -> None:
         self.config = config
@@ -345,6 +374,10 @@ class Connector(ABC):
     @abstractmethod
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
         """Stream every account in pages of ``page_size``; the final page says ``last``."""
+
+    def inspect(self, name: str) -> Inspection | None:
+        """Return the entry of that user name with all its attributes, None when there is none."""
+        raise _cannot("entries to look into")
 
     def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount] | None:
         """Return those accounts with these lasting ids that ``accounts`` would give now, None when it cannot tell.

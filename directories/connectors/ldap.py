@@ -13,7 +13,7 @@ from directories.connectors import _ldap_names as names
 from directories.connectors import _ldap_values as values
 from directories.connectors._ldap_errors import refused_password
 from directories.connectors._ldap_fields import LDAP_FIELDS
-from directories.connectors._ldap_reader import LOCKED_FOR_GOOD, Reading
+from directories.connectors._ldap_inspection import Inspecting
 from directories.connectors._ldap_references import MANAGER, not_there_yet
 from directories.connectors._ldap_session import Raw
 from directories.connectors._ldap_settings import LOCKED_TIME, NO_STATE
@@ -27,7 +27,7 @@ from directories.connectors.base import (
 )
 
 
-class Ldap(Reading):
+class Ldap(Inspecting):
     """An LDAP server. What Active Directory does otherwise is in ``active_directory``."""
 
     kind: ClassVar[str] = "ldap"
@@ -161,7 +161,7 @@ class Ldap(Reading):
         attribute = self.settings.state_attribute
         if attribute == NO_STATE:
             raise ConnectorError("This directory has no attribute for disabled accounts. Choose one.", code="settings")
-        wanted = [] if enabled else [LOCKED_FOR_GOOD if attribute == LOCKED_TIME else b"TRUE"]
+        wanted = [] if enabled else [values.LOCKED_FOR_GOOD if attribute == LOCKED_TIME else b"TRUE"]
         if found := values.differences(raw.get(attribute), wanted, whole=True):
             self.session.run(lambda connection: connection.modify(raw.dn, {attribute: found}))
 

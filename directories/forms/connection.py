@@ -174,8 +174,14 @@ class ConnectionForm(forms.Form):
 
 
 def _differs(before: Any, after: Any) -> bool:
-    """Whether two settings differ; None and "" are the same."""
-    return ("" if before is None else before) != ("" if after is None else after)
+    """Whether two settings differ; None and "" are the same, and so are a browser's line ends and others."""
+    return _plain(before) != _plain(after)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return "\n".join(value.split("\r\n")).strip()
+    return "" if value is None else value
 
 
 def _form_field(declared: ConnectorField, has_stored: bool) -> forms.Field:

@@ -143,6 +143,11 @@ class Draft:
         return "columns" if self.uses_templates else "attributes"
 
     @property
+    def inspects(self) -> bool:
+        """Whether one entry of the directory can be shown with all its attributes."""
+        return self.connector.inspects
+
+    @property
     def has_host(self) -> bool:
         """Whether it is reached over the network."""
         return "host" in self.connection.fields

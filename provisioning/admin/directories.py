@@ -16,6 +16,7 @@ from directories.models import Directory
 from provisioning import directory_settings
 from provisioning.admin import (
     directories_actions,
+    directories_entry,
     directories_fragments,
     directories_page,
     directories_state,
@@ -108,6 +109,7 @@ class DirectoryAdmin(ModelAdmin):  # type: ignore[misc]
             self._url("fragment/panel/<slug:panel>/", directories_fragments.panel, "fragment_panel"),
             self._url("fragment/suggest/", directories_fragments.suggest_mappings, "fragment_suggest"),
             self._url("fragment/sample/", directories_tryout.sample, "fragment_sample"),
+            self._url("fragment/entry/", directories_entry.entry, "fragment_entry"),
             self._url("fragment/try/", directories_tryout.try_it, "fragment_try"),
             self._url("fragment/people/", directories_tryout.people, "fragment_people"),
             self._url("<int:object_id>/health/", directories_state.health, "health"),

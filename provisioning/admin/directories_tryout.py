@@ -60,7 +60,7 @@ def _tried(draft: Draft, request: HttpRequest) -> dict[str, Any]:
     operation = request.POST.get("try_operation", "")
     run = request.POST.get("try_run") == "1"
     config = draft.config()
-    user = _user(request.POST.get("try_user", ""))
+    user = user_named(request.POST.get("try_user", ""))
     if config is None:
         return {"error": NO_CONNECTION}
     if operation not in Operation.values or not draft.templates.statements.get(operation):
@@ -91,7 +91,7 @@ def sample(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 def _sampled(draft: Draft, name: str) -> dict[str, Any]:
     if not draft.mappings.check():
-        return {"errors": _row_errors(draft)}
+        return {"errors": row_errors(draft)}
     config = draft.config()
     if config is None:
         return {"errors": [NO_CONNECTION]}
@@ -109,20 +109,21 @@ def _sampled(draft: Draft, name: str) -> dict[str, Any]:
             errors.append(account.problem)
     except ConnectorError as error:
         errors.append(error.message)
-    user = _user(name or (account.key if account else ""))
+    user = user_named(name or (account.key if account else ""))
     found: dict[str, Any] = {"errors": errors, "account": account, "person": user}
     if account and not account.problem:
         inbound = mapper.inbound(account.attributes)
-        found |= {"inward": _inward(config, draft, account, inbound.values), "problems": inbound.problems}
+        found |= {"inward": inward(config, draft, account, inbound.values), "problems": inbound.problems}
     if user:
         try:
-            found["outward"] = _outward(config, draft, mapper.outbound(person_of(user)), person_of(user))
+            found["outward"] = outward(config, draft, mapper.outbound(person_of(user)), person_of(user))
         except ConnectorError as error:
             errors.append(error.message)
     return found
 
 
-def _row_errors(draft: Draft) -> list[str]:
+def row_errors(draft: Draft) -> list[str]:
+    """Return what is wrong with the mapping rows of the page."""
     return [
         f"{row.data['mapping_attribute'] or 'A row without a name'}: {error}"
         for row in draft.mappings.rows
@@ -132,13 +133,14 @@ def _row_errors(draft: Draft) -> list[str]:
     ]
 
 
-def _inward(config: DirectoryConfig, draft: Draft, account: RemoteAccount, values: Any) -> list[Sampled]:
+def inward(config: DirectoryConfig, draft: Draft, account: RemoteAccount, values: Any) -> list[Sampled]:
+    """Return what each mapping into the portal makes of the account."""
     row = {name.casefold(): value for name, value in account.attributes.items()}
     return [
         Sampled(
             rule.directory_attribute,
             _label(draft, rule.kind, rule.portal_attribute),
-            row.get(rule.directory_attribute.casefold()),
+            _joined(row.get(rule.directory_attribute.casefold())),
             values.get((rule.kind, rule.portal_attribute)),
         )
         for rule in config.rules
@@ -146,18 +148,24 @@ def _inward(config: DirectoryConfig, draft: Draft, account: RemoteAccount, value
     ]
 
 
-def _outward(config: DirectoryConfig, draft: Draft, sent: dict[str, Value], person: Person) -> list[Sampled]:
+def outward(config: DirectoryConfig, draft: Draft, sent: dict[str, Value], person: Person) -> list[Sampled]:
+    """Return what each mapping out of the portal makes of the person."""
     values = {name.casefold(): value for name, value in sent.items()}
     return [
         Sampled(
             rule.directory_attribute,
             _label(draft, rule.kind, rule.portal_attribute),
-            values.get(rule.directory_attribute.casefold()),
+            _joined(values.get(rule.directory_attribute.casefold())),
             person.get(rule.kind, rule.portal_attribute),
         )
         for rule in config.rules
         if rule.direction != "in"
     ]
+
+
+def _joined(value: Value) -> Value:
+    """Return several values as people write them."""
+    return ", ".join(value) if isinstance(value, tuple) else value
 
 
 def _label(draft: Draft, kind: Kind, name: str) -> str:
@@ -175,7 +183,8 @@ def _remote(config: DirectoryConfig, name: str) -> RemoteAccount | None:
     return None
 
 
-def _user(name: str) -> User | None:
+def user_named(name: str) -> User | None:
+    """Return the user of that name, without regard to case."""
     return User.objects.select_related("manager").filter(username_key=fold(name)).first() if name else None
 
 

@@ -77,6 +77,44 @@ def test_from_an_empty_form_to_people_both_ways(it_staff: Client, unit: LdapDire
         assert unit.entry(f"{name}={key},{unit.base}", "sn")["sn"] in ([last], [last.decode()])  # type: ignore[index]
 
 
+def test_a_user_is_looked_up_with_everything_there_is(it_staff: Client, unit: LdapDirectory) -> None:
+    unit.person("ann", "Ann", "Lee", description="<b>x</b>")
+    User.objects.create(username="ann", first_name="Anna")
+    _, values = saved(it_staff, unit)
+    mapped = values | {
+        "mapping_attribute": ["givenName"],
+        "mapping_kind": ["profile"],
+        "mapping_profile": ["first_name"],
+        "mapping_custom_profile": [""],
+        "mapping_custom": [""],
+        "mapping_direction": ["both"],
+        "mapping_expression": [""],
+    }
+    html = fragment(it_staff, "entry", mapped, entry_user="ANN@example.org")
+    shown = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
+    assert "Found by another attribute" in shown
+    assert "In: ann from the directory" in shown
+    assert "Out: ann from the portal" in shown
+    assert "givenName Ann First name Ann" in shown
+    assert "memberOf" in shown
+    assert "not mapped" in shown
+    assert "<b>x</b>" not in html
+    assert unit.settings["password"] not in html
+    assert "no entry called bob" in fragment(it_staff, "entry", mapped, entry_user="bob")
+    assert "Type a user name" in fragment(it_staff, "entry", mapped, entry_user=" ")
+    assert "no entry called *" in fragment(it_staff, "entry", mapped, entry_user="*")
+    broken = mapped | {"mapping_profile": ["nothing"]}
+    assert "objectClass" in fragment(it_staff, "entry", broken, entry_user="ann")  # the entry is shown all the same
+    moved = mapped | {"connection-host": ["attacker.example.org"]}
+    assert "Connection first" in fragment(it_staff, "entry", moved, entry_user="ann")
+
+
+def test_line_ends_of_a_browser_are_no_other_certificate(it_staff: Client, ldap_directory: LdapDirectory) -> None:
+    _, values = saved(it_staff, ldap_directory)
+    browser = {"connection-ca": [ldap_directory.settings["ca"].replace("\n", "\r\n")]}
+    assert "The connection works." in fragment(it_staff, "test", values | browser)
+
+
 def test_the_page_speaks_of_no_queries(it_staff: Client, unit: LdapDirectory) -> None:
     directory, values = saved(it_staff, unit)
     html = text(it_staff.get(reverse("admin:directories_directory_change", args=[directory.pk])))
