@@ -49,14 +49,15 @@ class GroupReader:
 
     # --- Groups ------------------------------------------------------------------------------------------------------
 
-    def pages(self, page_size: int) -> Iterator[GroupPage]:
-        """Stream every group; the final page says ``last``."""
+    def pages(self, page_size: int, since: str = "") -> Iterator[GroupPage]:
+        """Stream every group, or those that the filter ``since`` finds; the final page says ``last``."""
         if self.groups.membership == NAMES:
             yield from self._named(page_size)
             return
         connection = self._session.new()
         try:
-            for found in self._searched(self.groups.filter, self.wanted, page_size, connection, self._groups_at):
+            asked = f"(&{self.groups.filter}{since})" if since else self.groups.filter
+            for found in self._searched(asked, self.wanted, page_size, connection, self._groups_at):
                 self._dns = {self.ref(raw): raw.dn for raw in found}
                 yield GroupPage([self.group(raw) for raw in found])
         finally:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from threading import Event
 from typing import ClassVar
 
 import ldap3
@@ -11,7 +12,11 @@ from ldap3.utils.conv import escape_bytes, escape_filter_chars
 from directories.attributes import Value
 from directories.connectors import _ldap_names as names
 from directories.connectors import _ldap_values as values
+from directories.connectors._ldap_changes import Changes
 from directories.connectors._ldap_diagnosis import diagnose
+from directories.connectors._ldap_group_settings import group_settings, preset_of
+from directories.connectors._ldap_groups import GroupReader
+from directories.connectors._ldap_listening import listen
 from directories.connectors._ldap_references import MANAGER, References
 from directories.connectors._ldap_referrals import demand_absent, demand_all
 from directories.connectors._ldap_session import Control, Raw, Session
@@ -23,15 +28,20 @@ from directories.connectors.base import (
     Connector,
     ConnectorConfig,
     ConnectorError,
+    Cursor,
     Entry,
+    GroupPage,
+    MemberPage,
     Page,
     RemoteAccount,
+    RemoteGroup,
 )
 
 LOOKED_UP = 200  # ids in one filter
 _STATE = {Capability.DISABLE, Capability.ENABLE}
 _ACCOUNTS = frozenset(
-    {Capability.IMPORT, Capability.CREATE, Capability.UPDATE, Capability.DELETE, Capability.SET_PASSWORD} | _STATE
+    {Capability.IMPORT, Capability.CREATE, Capability.UPDATE, Capability.DELETE, Capability.SET_PASSWORD}
+    | {*_STATE, Capability.IMPORT_GROUPS, Capability.INCREMENTAL, Capability.LISTEN}
 )
 
 
@@ -39,6 +49,8 @@ class Reading(Connector):
     """An LDAP server that is read."""
 
     clear_passwords = True
+    nested_groups = True
+    counts_changes: ClassVar[bool] = False  # as Active Directory does
     controls: ClassVar[tuple[Control, ...]] = ()
 
     def __init__(self, config: ConnectorConfig) -> None:
@@ -78,6 +90,10 @@ class Reading(Connector):
 
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
         """Stream the entries that the filter finds, on a connection of their own."""
+        return self.crawl(self.settings.user_filter, page_size)
+
+    def crawl(self, search_filter: str, page_size: int) -> Iterator[Page]:
+        """Stream the accounts that a filter finds below the base; the final page says ``last``."""
         size = max(1, min(page_size, self.settings.page_size))
         connection = self.session.new()
         cookie = b""
@@ -85,7 +101,7 @@ class Reading(Connector):
         try:
             while waiting is None or cookie:
                 found = self.session.search(
-                    *(self.settings.user_filter, self.wanted),
+                    *(search_filter, self.wanted),
                     connection=connection,
                     page=size,
                     cookie=cookie,
@@ -99,6 +115,30 @@ class Reading(Connector):
         finally:
             self.session.drop(connection)
         yield Page(waiting, last=True)
+
+    def cursor(self) -> Cursor | None:
+        """Return where the server stands now."""
+        return self.moments.cursor()
+
+    def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
+        """Stream the entries that changed since, and before them the ids of those that were deleted."""
+        since = self.moments.since(cursor)
+        for refs in self.moments.gone(cursor, max(1, min(page_size, self.settings.page_size))):
+            yield Page((), gone=refs)
+        yield from self.crawl(f"(&{self.settings.user_filter}{since})", page_size)
+
+    def changed_groups(self, cursor: Cursor, page_size: int = 1000) -> Iterator[GroupPage]:
+        """Stream the groups that changed since."""
+        return self.group_reader.pages(page_size, self.moments.since(cursor))
+
+    def news(self, stop: Event) -> Iterator[bool]:
+        """Listen to the server until ``stop`` is set."""
+        return listen(self.session, self.tree, stop, active_directory=self.counts_changes)
+
+    @cached_property
+    def moments(self) -> Changes:
+        """What tells changes apart by their moment."""
+        return Changes(self.session, self.tree, counted=self.counts_changes)
 
     def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount]:
         """Ask the crawl's own question for these ids alone, some hundred at a time."""
@@ -170,11 +210,13 @@ class Reading(Connector):
             demand_all(found.references)
         return found.entries[0] if found.entries else None
 
-    def by_ref(self, ref: str) -> Raw | None:
-        """Return the entry with a lasting id, wherever it is."""
+    def by_ref(self, ref: str, wanted: Sequence[str] = ()) -> Raw | None:
+        """Return the entry with a lasting id, wherever it is, with the ``wanted`` attributes or those of an account."""
         attribute = self.settings.id_attribute
         escaped = escape_bytes(values.encode(attribute, ref)[0])
-        found = self.session.search(f"({attribute}={escaped})", self.wanted, base=self.tree.top, scope=ldap3.SUBTREE)
+        found = self.session.search(
+            f"({attribute}={escaped})", wanted or self.wanted, base=self.tree.top, scope=ldap3.SUBTREE
+        )
         if not found.entries:
             demand_absent(found.references, self.settings.base_dn)
         return found.entries[0] if found.entries else None
@@ -193,8 +235,25 @@ class Reading(Connector):
         held = (value.decode(errors="replace").strip().casefold() for value in raw.get(self.settings.identifier))
         return bool(entry.ref) or wanted in held
 
+    def groups(self, page_size: int = 1000) -> Iterator[GroupPage]:
+        """Stream the groups that the group filter finds, or that users' attributes name."""
+        return self.group_reader.pages(page_size)
+
+    def members(self, group: RemoteGroup, page_size: int = 1000) -> Iterator[MemberPage]:
+        """Stream a group's direct members, users and groups."""
+        return self.group_reader.members(group, page_size)
+
+    @cached_property
+    def group_reader(self) -> GroupReader:
+        """What reads groups; raise ConnectorError when its settings cannot be used."""
+        values = self.config.settings
+        preset = preset_of(self.kind, str(values.get("preset") or ""))
+        return GroupReader(self.session, group_settings(values, preset))
+
     def close(self) -> None:
         """Log out."""
+        if "group_reader" in self.__dict__:
+            self.group_reader.close()
         self.session.close()
 
 

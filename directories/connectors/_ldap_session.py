@@ -130,6 +130,7 @@ class Session:
         self.settings = settings
         self._controls = tuple(controls)  # sent with every search
         self._connection = connection
+        self._address: Address | None = None
 
     @property
     def protected(self) -> bool:
@@ -146,9 +147,12 @@ class Session:
     def new(self) -> ldap3.Connection:
         """Return another connection, which the caller closes."""
         failure: ConnectorError | None = None
-        for address in self.settings.servers:
+        # While one connection is open, others go to the same server: what two servers say does not fit together.
+        for address in [self._address] if self._connection and self._address else self.settings.servers:
             try:
-                return connect(self.settings, address)
+                connection = connect(self.settings, address)
+                self._address = address
+                return connection
             except Unavailable as error:
                 failure = failure or error
                 if error.code == "login":  # another server of the same directory would say the same, and lock it out

@@ -3,7 +3,7 @@
 Sources: [MS-ADTS] for attributes and controls, and the tests' Samba domain controller for what a server makes of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import ldap3
@@ -32,6 +32,7 @@ class ActiveDirectory(Ldap):
     label: ClassVar[str] = "Active Directory"
     fields = AD_FIELDS
     controls = (DOMAIN_SCOPE,)
+    counts_changes = True
     needed = {}
 
     def preset(self) -> Preset:
@@ -60,13 +61,15 @@ class ActiveDirectory(Ldap):
             return False
         return not (self.settings.lockout_disables and values.from_filetime(raw.text("lockoutTime")))
 
-    def by_ref(self, ref: str) -> Raw | None:
+    def by_ref(self, ref: str, wanted: Sequence[str] = ()) -> Raw | None:
         """Look the GUID up directly: it is found in every container of the domain."""
         guid = values.guid(ref)
         if guid is None:
             return None
         try:
-            found = self.session.search("(objectClass=*)", self.wanted, base=f"<GUID={guid}>", scope=ldap3.BASE)
+            found = self.session.search(
+                "(objectClass=*)", wanted or self.wanted, base=f"<GUID={guid}>", scope=ldap3.BASE
+            )
         except NoBase:
             return None
         return found.entries[0] if found.entries else None

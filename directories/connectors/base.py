@@ -360,10 +360,14 @@ class Connector(ABC):
         """
         raise CursorLost("This kind of directory does not tell what changed.")
 
-    def news(self, stop: Event) -> Iterator[None]:
-        """Yield each time the directory says that something changed, until ``stop`` is set; first once it listens.
+    def changed_groups(self, cursor: Cursor, page_size: int = 1000) -> Iterator[GroupPage]:
+        """Stream the groups that changed since ``cursor`` was taken, as ``changes`` does accounts."""
+        raise CursorLost("This kind of directory does not tell what changed.")
 
-        Raise Unavailable when the connection is lost.
+    def news(self, stop: Event) -> Iterator[bool]:
+        """Listen until ``stop`` is set: yield True when something changed, False every few seconds as a sign of life.
+
+        The first True says that the directory is listened to from now on. Raise Unavailable when the connection ends.
         """
         raise ConnectorError("This kind of directory does not tell of changes by itself.", code="unsupported")
 
