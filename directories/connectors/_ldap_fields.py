@@ -3,6 +3,7 @@
 from typing import Any
 
 from directories.connectors._ldap_group_settings import AD_GROUPS, group_fields
+from directories.connectors._ldap_new_groups import new_group_fields
 from directories.connectors._ldap_settings import (
     ACTIVE_DIRECTORY,
     ANSWER_SECONDS,
@@ -152,6 +153,7 @@ LDAP_FIELDS = (
     _safe("state_attribute", "Disabling", CHOICE, "Leavers", choices=STATES),
     *LEAVERS,
     *group_fields(None),
+    *new_group_fields(classes=True),
     *LIMITS,
 )
 AD_FIELDS = (
@@ -164,5 +166,6 @@ AD_FIELDS = (
     ),
     *LEAVERS,
     *group_fields(AD_GROUPS),
+    *new_group_fields(classes=False),
     *LIMITS,
 )

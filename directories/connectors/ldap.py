@@ -13,8 +13,8 @@ from directories.connectors import _ldap_names as names
 from directories.connectors import _ldap_values as values
 from directories.connectors._ldap_errors import refused_password
 from directories.connectors._ldap_fields import LDAP_FIELDS
-from directories.connectors._ldap_inspection import Inspecting
-from directories.connectors._ldap_references import MANAGER, not_there_yet
+from directories.connectors._ldap_grouping import Grouping
+from directories.connectors._ldap_references import MANAGER, NOT_THERE_YET, not_there_yet
 from directories.connectors._ldap_session import Raw
 from directories.connectors._ldap_settings import LOCKED_TIME, NO_STATE
 from directories.connectors.base import (
@@ -27,7 +27,7 @@ from directories.connectors.base import (
 )
 
 
-class Ldap(Inspecting):
+class Ldap(Grouping):
     """An LDAP server. What Active Directory does otherwise is in ``active_directory``."""
 
     kind: ClassVar[str] = "ldap"
@@ -57,9 +57,7 @@ class Ldap(Inspecting):
         if raw is None or not raw.get(self.settings.id_attribute):
             message = "The account was added, but the portal's login cannot read it. Give it the right to."
             raise ConnectorError(message, code="no_right")
-        if waits:
-            raise not_there_yet()  # the account is there; the next try finds it and fills its manager in
-        return self.account(raw)
+        return replace(self.account(raw), waits=NOT_THERE_YET if waits else "")
 
     def new_attributes(self, entry: Entry) -> dict[str, tuple[str, list[bytes]]]:
         """Return the attributes of a new entry by lower-case name; what its classes need and nobody maps is added."""
@@ -98,16 +96,18 @@ class Ldap(Inspecting):
             for key, (name, data) in wanted.items()
             if key not in values.READ_ONLY and (found := values.differences(raw.get(key), data, whole=key in several))
         }
+        container = self._container(entry, raw)
+        moves = new_name != held_name or container
+        if waits and not (changes or moves):
+            raise not_there_yet()
         if changes:
             self.session.run(lambda connection: connection.modify(raw.dn, changes))
-        container = self._container(entry, raw)
-        if new_name != held_name or container:
+        if moves:
             own = f"{naming}={names.escape(new_name)}"
             raw = replace(raw, dn=self.tree.move(raw.dn, own, container, self.settings.create_containers))
-        if waits:
-            raise not_there_yet()
         account = self.account(raw)
-        return replace(account, attributes={**account.attributes, **entry.attributes})
+        written = {name: value for name, value in entry.attributes.items() if not (waits and name.lower() == MANAGER)}
+        return replace(account, attributes={**account.attributes, **written}, waits=NOT_THERE_YET if waits else "")
 
     def _refer(self, wanted: dict[str, tuple[str, list[bytes]]], raw: Raw | None = None) -> bool:
         """Replace the manager's user name by their DN; while they have none, leave them out and return True."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.directories.connectors.contract")
+pytest.register_assert_rewrite("tests.directories.connectors.contract", "tests.directories.connectors.group_contract")
 
 from tests.directories.connectors.ldap_subject import LdapSubject  # noqa: E402 - after the rewrite is registered
 from tests.directories.connectors.sql_subject import SqlSubject  # noqa: E402 - after the rewrite is registered

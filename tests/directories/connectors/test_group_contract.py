@@ -1,0 +1,33 @@
+"""The contract of groups over every kind of directory that keeps groups."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from directories.connectors._memory_groups import GROUPS
+from directories.connectors.memory import STORES
+from tests.directories.connectors.group_contract import GroupContract
+from tests.directories.connectors.ldap_subject import LdapSubject
+from tests.directories.connectors.test_contract import MemorySubject
+
+
+class TestMemory(GroupContract):
+    @pytest.fixture
+    def subject(self) -> Iterator[MemorySubject]:
+        STORES.pop("contract", None)
+        GROUPS.pop("contract", None)
+        yield MemorySubject()
+        STORES.pop("contract", None)
+        GROUPS.pop("contract", None)
+
+
+class TestLdap(GroupContract):
+    @pytest.fixture
+    def subject(self, ldap: LdapSubject) -> LdapSubject:
+        return ldap
+
+
+class TestActiveDirectory(GroupContract):
+    @pytest.fixture
+    def subject(self, ad: LdapSubject) -> LdapSubject:
+        return ad
