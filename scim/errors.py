@@ -16,9 +16,8 @@ class ScimError(SCIMException):  # type: ignore[misc]
     django-scim2's views turn it into the response.
     """
 
-    def __init__(self, status: int, detail: str, scim_type: str = "", *, report: str = "") -> None:
+    def __init__(self, status: int, detail: str, scim_type: str = "") -> None:
         super().__init__(detail, status=status, scim_type=scim_type)
-        self.report = report  # a sentence for the provisioning report, where somebody has to know
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message's body, in which ``status`` is a string."""
@@ -47,9 +46,9 @@ def not_found() -> ScimError:
     return ScimError(404, "There is no such resource.")
 
 
-def conflict(detail: str, *, report: str = "") -> ScimError:
+def conflict(detail: str) -> ScimError:
     """Return the error for a value that must be unique and is taken."""
-    return ScimError(409, detail, "uniqueness", report=report)
+    return ScimError(409, detail, "uniqueness")
 
 
 def switched_off(what: str) -> ScimError:

@@ -1,12 +1,32 @@
 """People whom an application deactivated or deleted, and who leave the roll when their recycle period is over."""
 
+import datetime as dt
+
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from provisioning import services
-from scim.models import UserLink
+from provisioning import members, services
+from provisioning.models import Group, User
+from scim.models import Client, UserLink
 
 PAGE = 500
+
+
+def follow(client: Client, link: UserLink, user: User) -> None:
+    """After somebody was switched off or on: set, or forget, when they leave the roll."""
+    if user.is_active:
+        UserLink.objects.filter(user=user, leaves_at__isnull=False).update(leaves_at=None)
+        link.leaves_at = None
+    elif client.delete_deactivated and link.leaves_at is None:
+        link.leaves_at = timezone.now() + dt.timedelta(days=client.recycle_days)
+        if link.pk:
+            UserLink.objects.filter(pk=link.pk).update(leaves_at=link.leaves_at)
+
+
+def leave_groups(client: Client, user: User) -> None:
+    """Take a user out of the client's groups: no group may name somebody whom the client cannot see any more."""
+    for group in Group.objects.filter(memberships__user=user, scim_links__client=client).order_by("pk"):
+        members.remove(group, [user.pk], client.name, via=client.name)
 
 
 def delete_due() -> int:
@@ -22,8 +42,6 @@ def delete_due() -> int:
 
 
 def _due() -> "QuerySet[UserLink, tuple[int, str]]":
-    UserLink.objects.filter(leaves_at__lte=timezone.now()).exclude(
-        user__is_active=False, user__is_staff=False, user__is_superuser=False
-    ).update(leaves_at=None)
-    due = UserLink.objects.filter(leaves_at__lte=timezone.now()).order_by("leaves_at")
-    return due.values_list("user_id", "client__name")
+    over = UserLink.objects.filter(leaves_at__lte=timezone.now())
+    over.exclude(user__is_active=False, user__is_staff=False, user__is_superuser=False).update(leaves_at=None)
+    return over.order_by("leaves_at").values_list("user_id", "client__name")

@@ -1,31 +1,31 @@
-"""Users over SCIM: who is visible to a client, and what it reads of them. ``scim.writing`` changes them."""
+"""Users over SCIM: whom a client sees, what it reads of them and how it changes them, all or nothing."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import transaction
 
 from provisioning.models import User
-from scim import attributes, render
+from reports.journal import Line, record
+from reports.models import Direction, Operation, Result
+from scim import attributes, render, schemas, writing
 from scim.attributes import Schema
-from scim.errors import not_found
-from scim.models import Client, Reach, UserLink
+from scim.drafts import draft
+from scim.errors import ScimError, not_found, printable
+from scim.models import Client
+from scim.patch import patched
 from scim.projection import Projection
 from scim.rules import user_rules
+from scim.visibility import visible
 
+__all__ = ["create", "delete", "find", "patch", "read", "read_page", "replace", "schema", "version", "visible"]
 
-def visible(client: Client) -> "QuerySet[User]":
-    """Return the users that the client may see and touch.
+Check = Callable[[User], None]  # raises ScimError when the user is not at the version that the client means
 
-    Never staff of the portal; nobody whom the client has deleted; with reach ``own`` only those whom it brought or
-    claimed.
-    """
-    found = User.objects.filter(is_staff=False, is_superuser=False)
-    links = UserLink.objects.filter(client=client, user=OuterRef("pk"))
-    if client.reach == Reach.OWN:
-        return found.filter(Exists(links.filter(deleted_at=None)))
-    return found.filter(~Q(Exists(links.filter(deleted_at__isnull=False))))
+version = render.version
 
 
 def schema(client: Client) -> Schema:
@@ -35,11 +35,7 @@ def schema(client: Client) -> Schema:
 
 def find(client: Client, scim_id: str) -> User:
     """Return the user of that id; raise ScimError 404 for everybody whom the client may not see."""
-    try:
-        wanted = uuid.UUID(scim_id)
-    except ValueError:
-        raise not_found() from None
-    user = visible(client).select_related("manager").filter(scim_id=wanted).first() if str(wanted) == scim_id else None
+    user = visible(client).select_related("manager").filter(scim_id=_uuid(scim_id)).first()
     if user is None:
         raise not_found()
     return user
@@ -56,3 +52,91 @@ def read_page(client: Client, users: Iterable[User], projection: Projection) -> 
     rules = user_rules(client)
     page = render.page_of(client, rules, page_users, groups=projection.shows("groups"))
     return render.resources(page_users, page, projection)
+
+
+def create(client: Client, document: Mapping[str, Any]) -> User:
+    """Add the user of a document in the schemas' spelling (``scim.dialects``), or claim one who is on the roll."""
+    rules = user_rules(client)
+    with _reported(client, Operation.CREATE, document.get("userName")), transaction.atomic():
+        return writing.create(client, draft(document, rules), rules)
+
+
+def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Check) -> tuple[User, bool]:
+    """Make the user what the document says; return them and whether anything changed.
+
+    What the document leaves out is cleared (RFC 7644 section 3.5.1), but for whether the user is active, the externalId
+    and the password.
+    """
+    rules = user_rules(client)
+    with _reported(client, Operation.UPDATE) as known, transaction.atomic():
+        user = known.user = _locked(client, scim_id)
+        check(user)
+        return user, writing.update(client, user, draft(document, rules), rules)
+
+
+def patch(client: Client, scim_id: str, operations: Sequence[Mapping[str, Any]], check: Check) -> tuple[User, bool]:
+    """Do the operations of ``scim.dialects``; return the user and whether anything changed."""
+    rules = user_rules(client)
+    with _reported(client, Operation.UPDATE) as known, transaction.atomic():
+        user = known.user = _locked(client, scim_id)
+        check(user)
+        before = render.resource(user, render.page_of(client, rules, [user], groups=True))
+        after = patched(before, operations, schemas.user_model(rules.definitions))
+        if after is before:
+            return user, False
+        return user, writing.update(client, user, draft(after, rules), rules, clear_external_id=True)
+
+
+def delete(client: Client, scim_id: str, check: Check) -> None:
+    """Take the user away from the client."""
+    with _reported(client, Operation.DELETE) as known, transaction.atomic():
+        user = known.user = _locked(client, scim_id)
+        check(user)
+        writing.delete(client, user)
+
+
+@dataclass(slots=True)
+class _Known:
+    """Whom a request turned out to be about."""
+
+    user: User | None = None
+
+
+@contextmanager
+def _reported(client: Client, operation: Operation, user_name: object = None) -> Iterator[_Known]:
+    """Write a refusal that somebody has to look into to the report; it goes around the transaction.
+
+    Who sent an outdated version or asked for nobody gets the answer only.
+    """
+    known = _Known()
+    try:
+        yield known
+    except ScimError as error:
+        name = known.user.username if known.user else user_name
+        if isinstance(name, str) and error.status not in (404, 412):
+            words = f"{client} was refused: {error.detail}"
+            pk = known.user.pk if known.user else None
+            name = printable(name, 255)
+            record(
+                Line(name, client.name, Direction.IN, operation, Result.FAILED, words, actor=client.name, user_id=pk)
+            )
+        raise
+
+
+def _locked(client: Client, scim_id: str) -> User:
+    rows = visible(client).select_related("manager").select_for_update(of=("self",), no_key=True)
+    user = rows.filter(scim_id=_uuid(scim_id)).first()
+    if user is None:
+        raise not_found()
+    return user
+
+
+def _uuid(scim_id: str) -> uuid.UUID:
+    """Return the id as it is written everywhere; any other spelling is no id of ours."""
+    try:
+        found = uuid.UUID(scim_id)
+    except ValueError:
+        raise not_found() from None
+    if str(found) != scim_id:
+        raise not_found()
+    return found

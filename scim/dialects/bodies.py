@@ -36,6 +36,8 @@ def _read(given: Mapping[str, Any], urn: str, schema: Schema, result: dict[str, 
         attribute = paths.attribute(operation, schema)
         if attribute is None or paths.selects(operation) or paths.parent(operation, schema) is not None:
             continue
+        if attribute.mutability == "readOnly":
+            continue  # ignored whatever it holds (RFC 7644 section 3.3)
         extension = paths.home(attribute)
         home = result.setdefault(extension, {}) if extension else result
         home[attribute.name] = shaped(item, attribute)
