@@ -25,6 +25,7 @@ from directories.connectors.base import (
 )
 from directories.mapping import Catalogue, Mapper
 from provisioning import places, wording
+from provisioning.compare import same
 from provisioning.digests import state_digest
 from provisioning.groups.leaving import leave_groups
 from provisioning.models import Account
@@ -37,6 +38,7 @@ from provisioning.password_step import PasswordStep, advice
 from provisioning.pending_passwords import REFUSED, Pending
 from provisioning.people import from_snapshot, person_of, wanted
 from provisioning.plan import Plan, Situation, Status, Step, after_looking, without_looking
+from reports.journal import Line
 from reports.models import Operation, Result
 
 
@@ -211,7 +213,10 @@ class Desk:
 
     def _settle(self, account: Account, now: Situation, finished: Done, actor: str) -> Outcome:
         plan, name = finished.plan, self.config.name
-        lines = []
+        lines: list[Line] = []
+        waits = finished.held.waits if finished.held else ""
+        if waits:
+            plan = _so_far(plan, finished.held)
         for step in plan.steps:
             gone = finished.found is None and step is not Step.CREATE
             words = wording.done(step, account.key, name, plan, self.labels, gone=gone)
@@ -221,11 +226,15 @@ class Desk:
             lines.append(wording.line(account, name, _meant(now), Result.SKIPPED, plan.reason, actor=actor))
         if finished.password and not finished.refusal:
             lines.append(self.passwords.succeeded(account, actor))
-        before = (account.state, account.place)
+        before, before_waiting = (account.state, account.place), (account.last_result, account.attempts)
         self._store(account, now, plan, finished.held)
         account.last_message = lines[-1].message if lines and not plan.reason else plan.reason
         outcome = Outcome(account, lines, moved=before[0] != account.state)
         outcome.renamed = bool(before[1] and account.place and before[1] != account.place)
+        if waits:
+            account.last_result, account.attempts = before_waiting
+            outcome.lines += busy(account, name, Unavailable(waits), actor).lines
+            outcome.waits = True
         if finished.password and finished.refusal:
             self.passwords.refuse(outcome, finished.password, finished.refusal, actor)
         elif finished.password:
@@ -263,6 +272,13 @@ def _meant(now: Situation) -> Operation:
     deleted = now.status is Status.DELETED
     policy = now.switches.on_delete if deleted else now.switches.on_deactivate
     return Operation.DELETE if policy == "delete" else Operation.DISABLE
+
+
+def _so_far(plan: Plan, held: RemoteAccount | None) -> Plan:
+    """Return the plan of which a part has to wait: what the directory holds is done, and the rest is not settled."""
+    shown = held.attributes if held else {}
+    done = {name: pair for name, pair in plan.changes.items() if name not in shown or same(shown[name], pair[1])}
+    return replace(plan, changes=done, settled=False)
 
 
 def _merged(*layers: Mapping[str, Value]) -> dict[str, Value]:

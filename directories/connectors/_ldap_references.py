@@ -10,6 +10,7 @@ from directories.connectors.base import ConnectorError, Unavailable
 
 MANAGER = "manager"
 REMEMBERED = 10_000
+NOT_THERE_YET = "The user's manager is not in the directory yet. The portal fills it in by itself once they are."
 
 
 class References:
@@ -44,7 +45,6 @@ class References:
 
 def not_there_yet() -> Unavailable:
     """Return the error for a manager who has no account yet: only this account waits, and is tried again."""
-    words = "The user's manager is not in the directory yet. The portal fills it in by itself once they are."
-    error = unavailable(MANAGER, words)
+    error = unavailable(MANAGER, NOT_THERE_YET)
     error.whole_directory = False
     return error

@@ -48,7 +48,12 @@ def decode(name: str, values: Sequence[bytes]) -> Value:
     key = name.lower()
     if len(values) == 1 and key not in MANY:
         return _one(key, values[0])
-    return tuple(str(_one(key, value)) for value in values) or None
+    several = [str(_one(key, value)) for value in values]
+    # A server may give them in another order each time, and that is no change; the primary address comes first.
+    return (
+        tuple(sorted(several, key=lambda text: (not text.startswith("SMTP:"), text)) if key in MANY else several)
+        or None
+    )
 
 
 def _one(key: str, value: bytes) -> Value:

@@ -143,7 +143,8 @@ class RemoteAccount:
 
     ``enabled`` is None when the directory does not say. ``place`` is where the entry stands now (LDAP: its DN in one
     normal form), "" where accounts have no place of their own. ``problem`` is set instead of attributes when the row
-    cannot be used (no key, undecodable bytes): the reason, in a helpdesk's words.
+    cannot be used (no key, undecodable bytes): the reason, in a helpdesk's words. ``waits``: a part could not be
+    written yet, the reason in such words; the portal tries again by itself.
     """
 
     ref: str
@@ -153,6 +154,7 @@ class RemoteAccount:
     password: str | None = field(default=None, repr=False)
     problem: str = ""
     place: str = ""
+    waits: str = ""
 
     @property
     def container(self) -> str:

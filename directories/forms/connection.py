@@ -175,7 +175,7 @@ class ConnectionForm(forms.Form):
 
 def _differs(before: Any, after: Any) -> bool:
     """Whether two settings differ; None and "" are the same, and so are a browser's line ends and others."""
-    return _plain(before) != _plain(after)
+    return bool(_plain(before) != _plain(after))
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from directories.connectors import _ldap_names as names
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import delivery, outbox, services
 from provisioning.imports import engine
@@ -189,6 +190,60 @@ def test_managers_are_filled_in_once_they_are_there(unit: LdapDirectory) -> None
     name = "uid" if unit.kind == "ldap" else "cn"
     for mine, theirs in (("ann", "bob"), ("bob", "ann")):
         assert [dn.lower() for dn in one(unit, mine)["manager"]] == [f"{name}={theirs},{unit.base}".lower()]
+    told = Event.objects.filter(direction="out").order_by("pk").values_list("identifier", "operation", "result")
+    assert list(told) == [
+        ("ann", "create", "success"),
+        ("ann", "update", "waiting"),
+        ("bob", "create", "success"),
+        ("ann", "update", "success"),
+    ]
+    assert Account.objects.get(key="ann").last_result == "ok"
     imported(directory)
     assert dict(User.objects.values_list("username", "manager__username")) == {"ann": "bob", "bob": "ann"}
     assert not Change.objects.exists()
+
+
+def test_a_change_of_the_container_alone_moves_the_account(unit: LdapDirectory) -> None:
+    """The container's template names an attribute that is not mapped."""
+    directory = save_ldap_directory(unit, **EVERYTHING)
+    directory.settings |= {
+        "container": f"ou={{{{ department }}}},{unit.base}",
+        "create_containers": True,
+        "move_entries": True,
+    }
+    directory.save()
+    user = User.objects.create(username="ann", last_name="Lee", department="R&D, Süd")
+    delivered(directory)
+    before = Account.objects.get(user=user)
+    user.department = "Sales + #1"
+    user.save()
+    delivered(directory)
+    name = "uid" if unit.kind == "ldap" else "cn"
+    (dn,) = [dn for dn in unit.dns() if dn.lower().startswith(f"{name}=ann")]
+    assert names.rdn(names.parent(dn))[1] == "Sales + #1"
+    after = Account.objects.get(user=user)
+    assert (after.remote_id, after.last_result) == (before.remote_id, "ok")
+    assert after.place != before.place
+    told = Event.objects.filter(direction="out").order_by("pk").values_list("operation", "message")
+    assert [operation for operation, _ in told] == ["create", "update"]
+    assert "container" in told[1][1]
+    services.provision_many([user.pk], "again")
+    delivered(directory)
+    assert Event.objects.filter(direction="out").count() == 2
+    run = imported(directory)
+    assert run.status == RunStatus.FINISHED, run.message
+    assert not Change.objects.exists()
+
+
+def test_a_directory_that_cannot_disable_says_what_is_missing(ldap_directory: LdapDirectory) -> None:
+    directory = save_ldap_directory(ldap_directory, **EVERYTHING)
+    directory.settings |= {"preset": "other"}
+    directory.save()
+    user = User.objects.create(username="ann", last_name="Lee")
+    delivered(directory)
+    user.is_active = False
+    user.save()
+    delivered(directory)
+    message = Account.objects.get(user=user).last_message
+    assert "it has no attribute for disabled accounts" in message
+    assert "query" not in message.lower()
