@@ -13,11 +13,11 @@ from directories.connectors._crawl import Reader
 from directories.connectors._diagnosis import diagnose
 from directories.connectors._session import Session
 from directories.connectors._settings import FILE_FIELDS, network_fields, sql_settings, user_table
+from directories.connectors._sql_grouping import SqlGrouping
 from directories.connectors._statements import affected, bare_name, counted_none, inserted_name
 from directories.connectors.base import (
     Capability,
     ConnectionTest,
-    Connector,
     ConnectorConfig,
     ConnectorError,
     Entry,
@@ -37,7 +37,7 @@ from directories.query_templates import (
 )
 
 
-class SqlConnector(Connector):
+class SqlConnector(SqlGrouping):
     """What every kind of SQL directory does."""
 
     def __init__(self, config: ConnectorConfig) -> None:
@@ -54,6 +54,8 @@ class SqlConnector(Connector):
         found = {capability for capability in Capability if capability.value in written - {"import"}}
         if self.users.table and self.users.username:
             found.add(Capability.IMPORT)
+        if {"add_member", "remove_member"} <= written:
+            found.add(Capability.MEMBERS)
         return frozenset(found)
 
     @property

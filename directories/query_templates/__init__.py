@@ -1,6 +1,7 @@
 """The admin's SQL with ``##NAME##`` placeholders: read, checked, bound and planned for import. Pure: no database."""
 
 from directories.query_templates.errors import TemplateError
+from directories.query_templates.groups import values as group_values
 from directories.query_templates.identifiers import column_name, sql_of, table_name
 from directories.query_templates.importing import ImportPlan, PageQuery, plan_import, slow_reason
 from directories.query_templates.names import Values, fold, nearest
@@ -30,6 +31,7 @@ __all__ = [
     "column_name",
     "dialect_of",
     "fold",
+    "group_values",
     "has_dialect",
     "import_attributes",
     "names_in",

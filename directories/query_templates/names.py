@@ -36,6 +36,14 @@ class Values(Mapping[str, Value]):
                 self._exact.setdefault(name.casefold(), value)
                 self._folded.setdefault(fold(name), value)
 
+    def over(self, first: Mapping[str, Value]) -> "Values":
+        """Return these values with others that win over them."""
+        found = Values(first)
+        for mine, others in ((found._exact, self._exact), (found._folded, self._folded)):
+            for name, value in others.items():
+                mine.setdefault(name, value)
+        return found
+
     def __getitem__(self, name: str) -> Value:
         exact = name.casefold()
         return self._exact[exact] if exact in self._exact else self._folded[fold(name)]

@@ -25,6 +25,11 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "disable": (_UPDATE, _DELETE, _INSERT, _COPY, _FUNCTION),
     "enable": (_UPDATE, _DELETE, _INSERT, _COPY, _FUNCTION),
     "set_password": (_UPDATE, _INSERT, _FUNCTION),
+    "create_group": (_INSERT, _COPY, _UPDATE, _FUNCTION),
+    "update_group": (_UPDATE, _INSERT, _COPY, _FUNCTION),
+    "delete_group": (_DELETE, _UPDATE, _COPY, _FUNCTION),
+    "add_member": (_INSERT, _COPY, _UPDATE, _FUNCTION),
+    "remove_member": (_DELETE, _UPDATE, _COPY, _FUNCTION),
 }
 _WORDS = {
     "import": "An import query is a SELECT.",
@@ -35,6 +40,11 @@ _WORDS = {
     "disable": "A disable query is an UPDATE, a DELETE or an INSERT.",
     "enable": "An enable query is an UPDATE, a DELETE or an INSERT.",
     "set_password": "A set password query is an UPDATE.",
+    "create_group": "A create group query is an INSERT; an UPDATE or a SELECT of a function may follow it.",
+    "update_group": "A rename group query is an UPDATE; an INSERT or a SELECT of a function may stand beside it.",
+    "delete_group": "A delete group query is a DELETE or an UPDATE.",
+    "add_member": "An add member query is an INSERT; an UPDATE or a SELECT of a function may follow it.",
+    "remove_member": "A remove member query is a DELETE or an UPDATE.",
 }
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _FORBIDDEN = (

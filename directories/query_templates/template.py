@@ -13,6 +13,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.tokenizer_core import TokenType
 
 from directories.attributes import Value
+from directories.query_templates import groups
 from directories.query_templates.errors import TemplateError
 from directories.query_templates.names import Values, fold, nearest
 from directories.query_templates.outputs import Output, labels_of, outputs_of
@@ -120,7 +121,9 @@ def check(
         template = parse(sql, dialect, operation)
     except TemplateError as error:
         return [error]
-    known = ["USERNAME", key_column] if operation == "import" and key_column else [*known_names]
+    known = (
+        ["USERNAME", key_column] if operation == "import" and key_column else groups.known_names(operation, known_names)
+    )
     folded = {fold(name) for name in known} | {PASSWORD}
     problems = []
     for item in template.source.placeholders:

@@ -8,7 +8,7 @@ import pytest
 from directories.connectors.base import Connector, Entry, GroupEntry, NotFound, RemoteGroup
 from tests.directories.connectors.contract import Subject, entry
 
-AWKWARD = ["O'Brien & Sons", "Zoë 漢字", "a, b + c", 'say "hi"', "back\\slash", "##GROUP##", "1; DROP TABLE GROUPS_"]
+AWKWARD = ["O'Brien & Sons", "Zoë 漢字", "a, b + c", 'say "hi"', "back\\slash", "a ##GROUP##", "1; DROP TABLE GROUPS_"]
 
 
 def listed(connector: Connector) -> list[RemoteGroup]:

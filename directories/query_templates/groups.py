@@ -1,0 +1,34 @@
+"""What statements about groups may name: the group's own placeholders, beside the member's."""
+
+from collections.abc import Iterable, Mapping
+
+GROUP, GROUP_NAME, DESCRIPTION, ID = "GROUP", "GROUPNAME", "GROUPDESCRIPTION", "GROUPID"
+OLD_GROUP, OLD_GROUP_NAME = "OLDGROUP", "OLDGROUPNAME"
+OF_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "create_group": (GROUP, GROUP_NAME, DESCRIPTION),
+    "update_group": (GROUP, GROUP_NAME, DESCRIPTION, ID, OLD_GROUP, OLD_GROUP_NAME),
+    "delete_group": (GROUP, GROUP_NAME, DESCRIPTION, ID),
+}
+OF_MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "add_member": (GROUP, GROUP_NAME, DESCRIPTION, ID),
+    "remove_member": (GROUP, GROUP_NAME, DESCRIPTION, ID),
+}
+
+
+def known_names(operation: str, attributes: Iterable[str]) -> list[str]:
+    """Return what a placeholder of the operation may name, given the attributes that users have."""
+    if operation in OF_GROUPS:
+        return [*OF_GROUPS[operation]]
+    return [*OF_MEMBERS.get(operation, ()), *attributes]
+
+
+def values(name: str, old_name: str, ref: str, description: str) -> dict[str, str]:
+    """Return what the placeholders of a group stand for."""
+    return {
+        GROUP: name,
+        GROUP_NAME: name,
+        DESCRIPTION: description,
+        ID: ref,
+        OLD_GROUP: old_name,
+        OLD_GROUP_NAME: old_name,
+    }
