@@ -33,6 +33,7 @@ class Group(models.Model):
 
     class Meta:
         ordering = ["name_key"]
+        indexes = [models.Index(fields=["updated_at"], name="group_by_updated")]
 
     def __str__(self) -> str:
         return self.name

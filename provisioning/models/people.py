@@ -10,6 +10,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models, transaction
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from directories.attributes import Type
@@ -137,6 +138,13 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.Index(fields=["department", "username_key"], name="user_by_department"),
             models.Index(fields=["username_key"], name="user_inactive", condition=models.Q(is_active=False)),
             models.Index(fields=["username_key"], name="user_staff", condition=models.Q(is_staff=True)),
+            # What SCIM asks for: pages in the order of entry, what changed since, and names as they are shown.
+            models.Index(fields=["id"], name="user_not_staff", condition=models.Q(is_staff=False, is_superuser=False)),
+            models.Index(
+                fields=["id"], name="user_privileged", condition=models.Q(is_staff=True) | models.Q(is_superuser=True)
+            ),
+            models.Index(fields=["updated_at"], name="user_by_updated"),
+            models.Index(Upper("display_name"), name="user_by_display_name"),
         ]
 
     def __str__(self) -> str:
