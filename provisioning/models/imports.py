@@ -36,6 +36,7 @@ class ImportRun(models.Model):
     """One inbound run. A preview is a plan that nobody applied yet; an approval applies that very plan.
 
     ``incremental``: only what changed since the last run was read, so that nobody who was not seen is missing.
+    ``cursor`` is where the directory stood when the run began; the next one goes on from it once this one is applied.
     ``groups_*`` and ``memberships_*`` count what happened to groups.
     ``leased_until`` is the run's lease: a worker keeps it alive while it works, and a dead run is taken over after it.
     """
@@ -47,6 +48,7 @@ class ImportRun(models.Model):
     trigger = models.CharField(max_length=8, choices=Trigger.choices, default=Trigger.MANUAL)
     actor = models.CharField("started by", max_length=255, blank=True)
     message = models.TextField(blank=True)
+    cursor = models.JSONField(null=True, blank=True)
     cancel_requested = models.BooleanField(default=False)
     leased_until = models.DateTimeField(null=True, blank=True)
     expected = models.PositiveIntegerField(null=True, blank=True)
