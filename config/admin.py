@@ -22,6 +22,8 @@ WORDS = {
     "add_importrun": "Import users, preview, approve and cancel",
     "view_change": "See operations: what waits and what was refused",
     "view_event": "See the provisioning report",
+    "show_token": "Show tokens of SCIM applications again",
+    "view_requestlog": "See the live log of SCIM applications",
 }
 
 

@@ -11,6 +11,7 @@ from directories.models import Directory
 from provisioning import heartbeat
 from provisioning.models import Change, ImportRun
 from provisioning.models.imports import RunStatus
+from scim import health
 
 CAP = 99
 CAUSES_CAP = 10_000
@@ -53,6 +54,13 @@ def approval_badge() -> Badge | None:
 def parked_badge() -> Badge | None:
     """Changes that a directory refused."""
     return _badge(Change.objects.filter(parked__isnull=False), "danger")
+
+
+def scim_badge() -> Badge | None:
+    """SCIM applications whose token has ended or ends soon, or whose requests fail."""
+    found = health.troubles(CAP)
+    danger = any(trouble.level == "danger" for _, trouble in found)
+    return Badge(str(len(found)), "danger" if danger else "warning") if found else None
 
 
 def unreachable() -> QuerySet[Directory]:

@@ -21,6 +21,7 @@ from config.recent import recent
 from directories.models import ProvisioningSettings, Schedule
 from provisioning.models import Account
 from provisioning.models.accounts import LastResult
+from scim import health
 
 SHOWN = 8
 
@@ -60,6 +61,8 @@ def _notices(request: HttpRequest) -> Iterator[Notice]:
         yield from _unreachable(details=can("directories.view_directory"))
     if can("provisioning.view_importrun"):
         yield from _imports()
+    if can("scim.view_client"):
+        yield from _scim()
     if can("provisioning.view_change"):
         yield from _parked()
     elif can("provisioning.view_account"):
@@ -103,6 +106,12 @@ def _imports() -> Iterator[Notice]:
         url = _url("provisioning_importrun_change", run.pk)
         title = f"The last import of {run.directory.name} failed"
         yield Notice("danger", "error", title, run.message, url, "Open import")
+
+
+def _scim() -> Iterator[Notice]:
+    for client, trouble in health.troubles(SHOWN):
+        url = _url("scim_client_change", client.pk)
+        yield Notice(trouble.level, "sync_problem", f"{client}: {trouble.label.lower()}", trouble.text, url, "Open")
 
 
 def _parked() -> Iterator[Notice]:

@@ -36,6 +36,13 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             "directories.view_directory",
             badge=attention.unreachable_badge,
         ),
+        Item(
+            "SCIM applications",
+            "sync_alt",
+            "scim_client_changelist",
+            "scim.view_client",
+            badge=attention.scim_badge,
+        ),
         Item("Import users", "download", "provisioning_importrun_start", "provisioning.add_importrun"),
         Item(
             "Imports",

@@ -18,6 +18,7 @@ from scim.models import Client, RequestLog
 
 MOST_BODY = 4000  # characters of a body that are kept
 MASK = "********"
+CUT = "…"
 PAGE = 5000
 MOST_PATH = 1900
 MOST_ITEMS = 100  # elements of a list
@@ -65,7 +66,7 @@ def masked(document: Any) -> Any:
             for key, value in document.items()
         }
     if isinstance(document, list):
-        return [masked(item) for item in document[:MOST_ITEMS]]
+        return [*map(masked, document[:MOST_ITEMS]), *([CUT] if len(document) > MOST_ITEMS else [])]
     return document
 
 
@@ -108,4 +109,4 @@ def _request_body(request: HttpRequest) -> str:
 
 def _cut(text: str) -> str:
     shown = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    return shown if len(shown) <= MOST_BODY else f"{shown[:MOST_BODY]}…"
+    return shown if len(shown) <= MOST_BODY else f"{shown[:MOST_BODY]}{CUT}"

@@ -1,0 +1,90 @@
+"""What the pages say about how a SCIM application does: signed in or not, its requests, its people."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from reports.models import Event, Result
+from scim import health
+from scim.models import Client, GroupLink, UserLink
+
+FOLDER = "admin/scim/client"
+MOST = 10_000  # rows that are counted for a page; beyond it says "more than"
+NEWEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How an application does, in a few words, a colour of unfold's labels, and the longer story."""
+
+    label: str
+    colour: str
+    detail: str = ""
+
+
+def of(client: Client) -> State:
+    """Return switched off, without a token, failing, or ready."""
+    if not client.enabled:
+        return State("Switched off", "default", "All its requests are refused.")
+    if trouble := health.token_trouble(client):
+        return State(trouble.label, trouble.level, trouble.text)
+    recent = health.recent(client)
+    if recent.bad:
+        return State("Requests fail", "danger", recent.words)
+    if not recent.total:
+        return State("Waiting", "info", "It has not asked for anything yet.")
+    return State("Working", "success", recent.words)
+
+
+def activity(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """Show whom it knows and what it did last; loaded after the page, because it counts."""
+    model_admin.require(request, "scim.view_client")
+    client = get_object_or_404(Client, pk=object_id)
+    sees_report = request.user.has_perm("reports.view_event")
+    context = {
+        "client": client,
+        "state": of(client),
+        "numbers": numbers(client),
+        "last": client.requests.order_by("-pk").first(),
+        "events": _events(client) if sees_report else None,
+    }
+    return render(request, f"{FOLDER}/activity.html", context)
+
+
+def numbers(client: Client) -> list[tuple[str, str]]:
+    """Return what the application has here, counting no more than a bounded number."""
+    people, groups = UserLink.objects.filter(client=client), GroupLink.objects.filter(client=client)
+    here = people.filter(deleted_at__isnull=True)
+    return [
+        ("people it knows", counted(here)),
+        ("of them brought by it", counted(here.filter(owned=True))),
+        ("inactive", counted(here.filter(user__is_active=False))),
+        ("waiting to be deleted", counted(people.filter(leaves_at__isnull=False))),
+        ("groups it knows", counted(groups)),
+        ("of them made by it", counted(groups.filter(owned=True))),
+    ]
+
+
+def consequences(client: Client) -> list[str]:
+    """Return what deleting the application takes away, a sentence each."""
+    people = counted(UserLink.objects.filter(client=client))
+    return [
+        "Its base URL and all its tokens: every request from the other side is refused from then on.",
+        "The attribute mapping, the features and the live log.",
+        f"What the application called the {people} people that it knows. Added again, it recognises them by its rule.",
+    ]
+
+
+def counted(rows: QuerySet[Any]) -> str:
+    """Count at most ``MOST`` rows."""
+    found = rows.order_by()[: MOST + 1].count()
+    return f"more than {MOST:,}" if found > MOST else f"{found:,}"
+
+
+def _events(client: Client) -> list[tuple[Event, str]]:
+    colours = {Result.SUCCESS: "success", Result.FAILED: "danger", Result.WAITING: "warning"}
+    newest = Event.objects.filter(application=client.name)[:NEWEST]
+    return [(event, colours.get(Result(event.result), "default")) for event in newest]

@@ -1,0 +1,94 @@
+"""Secrets of SCIM applications: issued, shown again, renewed and revoked, each with its line in the report.
+
+A bearer token is also the password of basic authentication and the client secret of OAuth 2: one secret to keep, one
+to revoke. ``scim.authentication`` makes secrets and looks them up by their keyed digest.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from reports import journal
+from reports.models import Direction, Operation, Result
+from scim import authentication
+from scim.models import Client, Token, TokenKind
+
+ACCESS_SECONDS = 3600
+OVERLAP = dt.timedelta(days=7)
+SOON = dt.timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token and what it is in clear; nothing prints that."""
+
+    token: Token
+    clear: str = field(repr=False)
+
+    @property
+    def client(self) -> Client:
+        """The application that it belongs to."""
+        return self.token.client
+
+
+@transaction.atomic
+def issue(client: Client, actor: str, label: str = "", expires_at: dt.datetime | None = None) -> Issued:
+    """Make a token with a random secret."""
+    token, clear = authentication.issue(client, label, expires_at)
+    until = f" It expires on {timezone.localtime(expires_at):%Y-%m-%d}." if expires_at else ""
+    record(client, f"{actor} made a token for {client}: {token}.{until}", actor)
+    return Issued(token, clear)
+
+
+@transaction.atomic
+def keep(client: Client, clear: str, actor: str, label: str = "") -> Token:
+    """Make a token of a secret that was made elsewhere, as a blueprint brings it."""
+    token = Token.objects.create(client=client, label=label, digest=authentication.digest(clear), secret=clear)
+    record(client, f"{actor} set a token for {client}: {token}.", actor)
+    return token
+
+
+def show(token: Token, actor: str) -> str:
+    """Return the token in clear for somebody to see; who saw it when stands in the report."""
+    record(token.client, f"{actor} looked at a token of {token.client}: {token}.", actor)
+    return str(token.secret or "")
+
+
+@transaction.atomic
+def renew(token: Token, actor: str, overlap: dt.timedelta = OVERLAP) -> Issued:
+    """Make a successor; the old one keeps working for ``overlap``, so that the other side can be changed in peace."""
+    ends = timezone.now() + overlap
+    lasting = Q(expires_at__isnull=True) | Q(expires_at__gt=ends)
+    Token.objects.filter(lasting, pk=token.pk).update(expires_at=ends)
+    return issue(token.client, actor, f"{(token.label or 'Token').removesuffix(' (renewed)')} (renewed)"[:100])
+
+
+@transaction.atomic
+def revoke(token: Token, actor: str) -> bool:
+    """Close the door at once, also to access tokens that it was exchanged for; False when it was closed before."""
+    now = timezone.now()
+    if not Token.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now):
+        return False
+    Token.objects.filter(client=token.client_id, kind=TokenKind.ACCESS, revoked_at__isnull=True).update(revoked_at=now)
+    record(token.client, f"{actor} revoked a token of {token.client}: {token}.", actor)
+    return True
+
+
+def keep_access(client: Client, clear: str) -> None:
+    """Keep an OAuth 2 access token by its digest; expired ones go at the same time, so that they do not pile up."""
+    now = timezone.now()
+    until = now + dt.timedelta(seconds=ACCESS_SECONDS)
+    digest = authentication.digest(clear)
+    with transaction.atomic():
+        Token.objects.filter(client=client, kind=TokenKind.ACCESS, expires_at__lt=now).delete()
+        Token.objects.create(client=client, kind=TokenKind.ACCESS, digest=digest, expires_at=until)
+
+
+def record(client: Client, message: str, actor: str) -> None:
+    """Write a line about the application itself to the provisioning report; never a secret."""
+    journal.record(
+        journal.Line("", client.name, Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, message, actor=actor)
+    )
