@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('provisioning', '0006_set_passwords'),
+        ('provisioning', '0007_scim_indexes'),
     ]
 
     operations = [
