@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from directories.attributes import Kind
-from provisioning.models.people import fold
+from scim import relations
 from scim.models import Client, GroupLink, UserLink
 from scim.rules import Rules
 
@@ -54,7 +54,7 @@ def user_lookups(client: Client, rules: Rules) -> tuple[dict[str, Lookup], dict[
     """Return look-ups by path, and the slots of multi-valued attributes."""
     found: dict[str, Lookup] = {
         "id": Lookup("scim_id", text=False, sort="scim_id"),
-        "externalId": Lookup(query=_of_link(UserLink, "user", client, "external_id")),
+        "externalId": Lookup(query=relations.link_column(UserLink, "user", client, "external_id")),
         "meta.created": Lookup("created_at", text=False, sort="created_at"),
         "meta.lastModified": Lookup("updated_at", text=False, sort="updated_at"),
     }
@@ -74,7 +74,7 @@ def user_lookups(client: Client, rules: Rules) -> tuple[dict[str, Lookup], dict[
             known.append((labels, parts := {}))
         parts.setdefault(path.sub, lookup)
     if "userName" in found:
-        found["userName"] = Lookup("username", query=_user_name(client), sort="username_key")
+        found["userName"] = Lookup("username", query=relations.user_name(client), sort="username_key")
     return found, {path: tuple(Slot(*pair) for pair in pairs) for path, pairs in slots.items()}
 
 
@@ -83,10 +83,10 @@ def group_lookups(client: Client) -> dict[str, Lookup]:
     return {
         "id": Lookup("scim_id", text=False, sort="scim_id"),
         "displayName": Lookup("name", "name_key", sort="name_key"),
-        "externalId": Lookup(query=_of_link(GroupLink, "group", client, "external_id")),
+        "externalId": Lookup(query=relations.link_column(GroupLink, "group", client, "external_id")),
         "meta.created": Lookup("created_at", text=False, sort="created_at"),
         "meta.lastModified": Lookup("updated_at", text=False, sort="updated_at"),
-        "members.value": Lookup("memberships__user__scim_id", text=False),
+        "members.value": Lookup("scim_id", text=False, query=relations.members),
     }
 
 
@@ -102,39 +102,3 @@ def _column(kind: str, name: str) -> Lookup | None:
         return Lookup("manager__scim_id", text=False)
     key = _KEYS.get(name, "")
     return Lookup(name, key, sort=key if key in _SORTED else name)
-
-
-def _of_link(model: Any, owner: str, client: Client, name: str) -> Callable[[str, Any], Q]:
-    """Ask for a column of what the client knows of a resource."""
-
-    def query(operator: str, value: Any) -> Q:
-        links = model.objects.filter(client=client, **{owner: OuterRef("pk")})
-        return Q(Exists(links.filter(comparison(name, operator, value))))
-
-    return query
-
-
-def _user_name(client: Client) -> Callable[[str, Any], Q]:
-    """Ask for the name that the client calls a user by: its own where it has one, else the portal's."""
-
-    def query(operator: str, value: Any) -> Q:
-        named = UserLink.objects.filter(client=client).exclude(user_name_key="")
-        wanted = comparison("user_name_key", operator, fold(value) if isinstance(value, str) else value)
-        own = comparison("username_key", operator, fold(value) if isinstance(value, str) else value)
-        return Q(pk__in=named.filter(wanted).values("user_id")) | (own & ~Q(Exists(named.filter(user=OuterRef("pk")))))
-
-    return query
-
-
-def comparison(field: str, operator: str, value: Any) -> Q:
-    """Return the Q of one comparison of a text column; a blank has no value (RFC 7644 section 3.4.2.2)."""
-    there = ~Q(**{field: ""})
-    match operator:
-        case "pr":
-            return there
-        case "eq":
-            return Q(**{field: value})
-        case "ne":
-            return ~Q(**{field: value})
-    ways = {"co": "contains", "sw": "startswith", "ew": "endswith", "gt": "gt", "ge": "gte", "lt": "lt", "le": "lte"}
-    return there & Q(**{f"{field}__{ways[operator]}": value})

@@ -190,6 +190,7 @@ class UserLink(models.Model):
                 fields=["external_id", "client"], name="scim_user_external", condition=~models.Q(external_id="")
             ),
             models.Index(fields=["leaves_at"], name="scim_user_leaves", condition=models.Q(leaves_at__isnull=False)),
+            models.Index(fields=["client", "user"], name="scim_user_gone", condition=models.Q(deleted_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

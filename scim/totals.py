@@ -6,6 +6,7 @@ count; writers never wait for each other, since nobody updates a line. SQLite co
 """
 
 from django.db import connection
+from django.db.models import Q
 
 from provisioning.models import User
 from scim import groups as teams
@@ -17,7 +18,7 @@ def users(client: Client) -> int:
     """Return how many users the client sees: all, less staff, less those whom it has deleted."""
     if client.reach == Reach.OWN or connection.vendor != "postgresql":
         return people.visible(client).order_by().count()
-    hidden = User.objects.exclude(is_staff=False, is_superuser=False)
+    hidden = User.objects.filter(Q(is_staff=True) | Q(is_superuser=True))
     gone = UserLink.objects.filter(client=client, deleted_at__isnull=False, user__is_staff=False)
     return _tally("user") - hidden.count() - gone.filter(user__is_superuser=False).count()
 

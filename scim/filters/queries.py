@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import and_, or_
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from scim2_models.path import (
     AttrPath,
     CompareOperator,
@@ -24,11 +24,13 @@ from scim2_models.path import (
     ValuePath,
 )
 
+from provisioning.models import Group, User
 from scim.attributes import Attribute, Schema
 from scim.filters import elements
 from scim.filters.columns import ALWAYS, NEVER, any_of, compared, no_filter, present
 from scim.filters.values import invalid
 from scim.lookups import Slot
+from scim.schemas import GROUP
 
 _EQ = CompareOperator.eq
 
@@ -48,10 +50,13 @@ class _Compiler(FilterVisitor[Q]):
     def __init__(self, schema: Schema, others: Sequence[Schema]) -> None:
         self.schema = schema
         self.others = others
+        self.model: type[User] | type[Group] = Group if schema.urn == GROUP else User
 
     def visit_logical_expr(self, node: LogicalExpr) -> Q:
         parts = [self.visit(term) for term in node.terms]
-        return reduce(and_ if node.op == LogicalOperator.and_ else or_, parts)
+        if node.op == LogicalOperator.and_:
+            return reduce(and_, parts)
+        return self._either(parts) if any(map(_asks_elsewhere, parts)) else reduce(or_, parts)
 
     def visit_not(self, node: Not) -> Q:
         return ~self.visit(node.expr)
@@ -104,6 +109,11 @@ class _Compiler(FilterVisitor[Q]):
             raise no_filter(attribute)
         return _Element(attribute, None).visit(node.val_filter)
 
+    def _either(self, parts: Sequence[Q]) -> Q:
+        """Return the disjunction as a union: PostgreSQL uses no index for ``a OR id IN (SELECT ...)``."""
+        first, *rest = (self.model.objects.order_by().filter(part).values("pk") for part in parts)
+        return Q(pk__in=first.union(*rest))
+
     def _find(self, path: AttrPath) -> Attribute | None:
         name = str(path)
         found = self.schema.find(name)
@@ -141,6 +151,14 @@ class _Compiler(FilterVisitor[Q]):
         inside = [each for each in self.schema.attributes if each.path.casefold().startswith(f"{wanted}:")]
         lookups = [part.lookup for each in inside for part in (each, *each.sub) if part.lookup]
         return any_of(present(lookup) for lookup in lookups)
+
+
+def _asks_elsewhere(part: Q) -> bool:
+    """Return whether the condition looks into another table."""
+    return any(
+        _asks_elsewhere(child) if isinstance(child, Q) else isinstance(child, tuple) and isinstance(child[1], QuerySet)
+        for child in part.children
+    )
 
 
 class _Element(_Compiler):

@@ -1,0 +1,63 @@
+"""Attributes that stand in other tables: asked for as a set of ids, so that the database begins at their index.
+
+A condition of its own for each resource (``EXISTS ... OR ...``) would have the whole roll read.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q
+
+from provisioning.models import Membership, Nesting, User
+from scim.models import Client, UserLink
+
+_WAYS = {
+    "eq": "exact",
+    "co": "contains",
+    "sw": "startswith",
+    "ew": "endswith",
+    "gt": "gt",
+    "ge": "gte",
+    "lt": "lt",
+    "le": "lte",
+}
+
+
+def link_column(model: Any, owner: str, client: Client, name: str) -> Callable[[str, Any], Q]:
+    """Ask for a column of what the client knows of a resource; ``owner`` is the resource there."""
+
+    def query(operator: str, value: Any) -> Q:
+        links = model.objects.filter(~Q(**{name: ""}), client=client)
+        return Q(pk__in=links.filter(_comparison(name, operator, value)).values(f"{owner}_id"))
+
+    return query
+
+
+def user_name(client: Client) -> Callable[[str, Any], Q]:
+    """Ask for the name that the client calls a user by: its own where it has one, else the portal's."""
+
+    def query(operator: str, value: Any) -> Q:
+        if operator == "pr":
+            return Q(pk__isnull=False)
+        wanted = unicodedata.normalize("NFKC", value).casefold()
+        named = UserLink.objects.filter(~Q(user_name_key=""), client=client)
+        renamed = Exists(named.filter(user=OuterRef("pk")))
+        plain = User.objects.order_by().filter(_comparison("username_key", operator, wanted)).exclude(renamed)
+        called = named.filter(_comparison("user_name_key", operator, wanted))
+        return Q(pk__in=plain.values("pk").union(called.values("user_id"), all=True))
+
+    return query
+
+
+def members(operator: str, value: Any) -> Q:
+    """Ask for the groups that a user or a group is directly in; staff of the portal are never named."""
+    people = Membership.objects.filter(user__is_staff=False, user__is_superuser=False)
+    nested = Nesting.objects.all()
+    if operator != "pr":
+        people, nested = people.filter(user__scim_id=value), nested.filter(child__scim_id=value)
+    return Q(pk__in=people.values("group_id").union(nested.values("parent_id"), all=True))
+
+
+def _comparison(column: str, operator: str, value: Any) -> Q:
+    return Q() if operator == "pr" else Q(**{f"{column}__{_WAYS[operator]}": value})
