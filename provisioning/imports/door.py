@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings, Schedule
 from provisioning import dispatch
-from provisioning.imports import runs
+from provisioning.imports import incremental, runs
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.schedule import next_import
 from provisioning.models import ImportRun
@@ -22,13 +22,21 @@ NO_LONGER = "This run is no longer waiting: it is {status}."
 log = logging.getLogger(__name__)
 
 
-def start_import(directory: Directory, *, preview: bool, actor: str, trigger: Trigger = Trigger.MANUAL) -> ImportRun:
+def start_import(
+    directory: Directory,
+    *,
+    preview: bool,
+    actor: str,
+    trigger: Trigger = Trigger.MANUAL,
+    incremental: bool = False,
+) -> ImportRun:
     """Queue an import or a preview and wake a worker; raise ImportRefused with words when it cannot be.
 
+    ``incremental`` reads only what changed since the last run, if the directory can tell.
     A run of the command line is worked on by the command itself, so nobody is woken for it.
     """
     with transaction.atomic():
-        run = runs.create(directory, preview=preview, actor=actor, trigger=trigger)
+        run = runs.create(directory, preview=preview, actor=actor, trigger=trigger, incremental=incremental)
         if trigger != Trigger.COMMAND:
             dispatch.send_on_commit(RUN, run.pk)
     return run
@@ -84,6 +92,8 @@ def start_due_imports() -> None:
         _start_scheduled(settings)
     for settings in _scheduled().filter(next_import_at=None):
         ProvisioningSettings.objects.filter(pk=settings.pk, next_import_at=None).update(next_import_at=_next(settings))
+    for settings in incremental.due(now):
+        _start(settings, incremental=True)
     alone = Q(leased_until__lt=now) | Q(leased_until=None, created_at__lt=now - runs.PATIENCE)
     for run_id in ImportRun.objects.filter(alone, status__in=runs.WORKING).values_list("pk", flat=True):
         dispatch.send(RUN, run_id)
@@ -100,10 +110,14 @@ def _start_scheduled(settings: ProvisioningSettings) -> None:
         due = ProvisioningSettings.objects.filter(pk=settings.pk, next_import_at=settings.next_import_at)
         if not due.update(next_import_at=_next(settings)):
             return
-        try:
-            start_import(settings.directory, preview=False, actor="", trigger=Trigger.SCHEDULE)
-        except ImportRefused as refused:
-            log.info("The scheduled import of directory %s was left out: %s", settings.directory_id, refused.message)
+        _start(settings)
+
+
+def _start(settings: ProvisioningSettings, *, incremental: bool = False) -> None:
+    try:
+        start_import(settings.directory, preview=False, actor="", trigger=Trigger.SCHEDULE, incremental=incremental)
+    except ImportRefused as refused:
+        log.info("The scheduled import of directory %s was left out: %s", settings.directory_id, refused.message)
 
 
 def _next(settings: ProvisioningSettings) -> dt.datetime | None:

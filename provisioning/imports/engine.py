@@ -3,20 +3,20 @@
 import datetime as dt
 import logging
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from directories.config import DirectoryConfig, load, open_connector
-from directories.connectors.base import Connector, ConnectorError, Page
-from provisioning.imports import guard, runs, settle
+from directories.connectors.base import ConnectorError, CursorLost, Page
+from provisioning.imports import guard, incremental, runs, settle
 from provisioning.imports.apply import Applier
 from provisioning.imports.crawl import Crawler, Seen
 from provisioning.imports.managers import link_managers
 from provisioning.imports.plan import ERROR, MANAGER, Planned
-from provisioning.imports.runs import Cancelled, Lease, LeaseLost
+from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action, RunStatus
 from reports import bulk
@@ -32,8 +32,11 @@ UNREADABLE = (
 log = logging.getLogger(__name__)
 
 
-class Incomplete(Exception):
-    """The crawl or the plan cannot be used; the text says why in a helpdesk's words."""
+class Read(NamedTuple):
+    """What a crawl came to: its rows, and the lasting ids of accounts that the directory says were deleted."""
+
+    rows: int
+    gone: list[str]
 
 
 def execute(run_id: int) -> None:
@@ -83,12 +86,15 @@ def _work(run: ImportRun, lease: Lease) -> None:
         link_managers(run, lease)
     run.refresh_from_db()
     message = runs.summary(run)
-    lease.end(RunStatus.FINISHED, message)
-    runs.report(run, Result.SUCCESS, message + ".")
+    with transaction.atomic():
+        lease.end(RunStatus.FINISHED, message)
+        incremental.applied(run)
+        if not incremental.is_quiet(run):
+            runs.report(run, Result.SUCCESS, message + ".")
 
 
 def _plan(run: ImportRun, config: DirectoryConfig, lease: Lease) -> list[str]:
-    """Read the whole directory and plan; return what the guard objects to."""
+    """Read the whole directory, or what changed in it, and plan; return what the guard objects to."""
     runs.prune_previews(run)
     runs.drop_plans([run.pk])
     zero = dict.fromkeys(runs.COUNTERS, 0)
@@ -96,35 +102,49 @@ def _plan(run: ImportRun, config: DirectoryConfig, lease: Lease) -> list[str]:
     run.refresh_from_db()
     crawler = Crawler(config)
     with open_connector(config) as connector:
-        lease.write(expected=connector.count())
-        seen = _crawl(run, crawler, connector, lease)
+        since = incremental.begin(run, config, connector, lease)
+        try:
+            lease.write(expected=None if since else connector.count())
+            read = _crawl(run, crawler, connector.changes(since, PAGE) if since else connector.accounts(PAGE), lease)
+        except CursorLost:
+            log.info("Import run %s reads everything: the directory cannot tell what changed.", run.pk)
+            incremental.read_everything(run, lease)
+            lease.write(expected=connector.count())
+            read = _crawl(run, crawler, connector.accounts(PAGE), lease)
     for reason, ids in settle.duplicates(run):
         with lease.page() as gains:
             rows = PlannedChange.objects.filter(pk__in=ids)
             changed = rows.update(action=Action.ERROR, message=reason)
             gains |= {"created": -changed, "errors": changed}
-    return _settle(run, config, crawler, lease, seen)
+    return _settle(run, config, crawler, lease, read)
 
 
-def _crawl(run: ImportRun, crawler: Crawler, connector: Connector, lease: Lease) -> int:
-    """Plan page by page; return the number of rows once the last page was read."""
+def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease) -> Read:
+    """Plan page by page; return what was read once the last page was."""
     rows = 0
-    for page in connector.accounts(PAGE):
+    gone: list[str] = []
+    for page in pages:
+        gone += page.gone
         seen = crawler.page(page)
         with lease.page() as gains:
             _store(run, seen.planned, gains)
             gains |= {"seen": seen.rows, "unchanged": gains.get("unchanged", 0) + seen.unchanged}
         rows += seen.rows
         if page.last:
-            return rows
+            return Read(rows, gone)
     raise Incomplete(INCOMPLETE.format(name=run.directory.name))
 
 
-def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Lease, seen: int) -> list[str]:
-    """Plan the leavers of a complete crawl and ask the guard."""
+def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Lease, read: Read) -> list[str]:
+    """Plan the leavers of a complete crawl, or those whom the directory says were deleted, and ask the guard."""
     assert config.id is not None
     known = settle.known_accounts(config.id)
-    features, leavers = config.features, 0
+    features, leavers, seen = config.features, 0, read.rows
+    if run.incremental:
+        seen = max(seen, known)  # that nothing changed is no empty directory
+        if features.deactivate_missing and read.gone:
+            leavers = _plan_leavers(run, config, crawler, lease, settle.named(config, read.gone))
+        return _objections(config, guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive))
     if seen == 0 and known and not features.deactivate_missing:
         raise Incomplete(
             f"{config.name} gave no users, although {known:,} came from it before. Nothing was changed. "
@@ -134,15 +154,22 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
         with lease.page() as gains:
             _store(run, [Planned(ERROR, "", message=UNREADABLE.format(number=crawler.unreadable))], gains)
     elif features.deactivate_missing:
-        leavers = _plan_leavers(run, config, crawler, lease)
+        missing = settle.missing(config, crawler.accounts, crawler.spared)
+        leavers = _plan_leavers(run, config, crawler, lease, missing)
+    return _objections(config, guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive))
+
+
+def _objections(config: DirectoryConfig, found: guard.Plan) -> list[str]:
+    features = config.features
     limits = guard.Limits(
         features.max_leavers, features.max_leavers_percent, features.max_blanked, features.max_blanked_percent
     )
-    found = guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive)
     return guard.objections(found, limits, config.name)
 
 
-def _plan_leavers(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Lease) -> int:
+def _plan_leavers(
+    run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Lease, missing: Iterable[list[int]]
+) -> int:
     """Plan those who are missing, each looked up by the lasting id first; return how many leave.
 
     An entry that is moved or renamed while the directory is read may be in none of the pages. Such a one is a row like
@@ -150,7 +177,7 @@ def _plan_leavers(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lea
     """
     leavers = 0
     with open_connector(config) as connector:
-        for ids in settle.missing(config, crawler.accounts, crawler.spared):
+        for ids in missing:
             found = connector.look_up(settle.remote_ids(ids))
             back = crawler.page(Page(found)) if found else Seen()
             gone = [pk for pk in ids if pk not in crawler.accounts and pk not in crawler.spared]

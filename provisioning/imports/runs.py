@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from directories.models import Directory
-from provisioning.models import ImportRun, PlannedChange
+from provisioning.models import ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.imports import ENDED, Action, RunStatus, Trigger
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
@@ -24,6 +24,7 @@ LEASE = dt.timedelta(minutes=2)
 PATIENCE = dt.timedelta(seconds=30)  # how long a queued run may wait before its message counts as lost
 WORKING = (RunStatus.QUEUED, RunStatus.CRAWLING, RunStatus.APPLYING)
 COUNTERS = ("seen", "unchanged", "planned", "applied", "created", "updated", "deactivated", "errors")
+GROUP_COUNTERS = ("groups_seen", "groups_changed", "memberships_added", "memberships_removed")
 
 
 class ImportRefused(Exception):
@@ -36,6 +37,10 @@ class ImportRefused(Exception):
 
 class LeaseLost(Exception):
     """Another worker has taken the run over; this one must stop without writing."""
+
+
+class Incomplete(Exception):
+    """The crawl or the plan cannot be used; the text says why in a helpdesk's words."""
 
 
 class Cancelled(Exception):
@@ -106,12 +111,16 @@ def must_be_on(directory: Directory) -> None:
         )
 
 
-def create(directory: Directory, *, preview: bool, actor: str, trigger: Trigger) -> ImportRun:
+def create(
+    directory: Directory, *, preview: bool, actor: str, trigger: Trigger, incremental: bool = False
+) -> ImportRun:
     """Queue a run; raise ImportRefused when the directory already has one, or is not to be imported."""
     must_be_on(directory)
     try:
         with transaction.atomic():
-            return ImportRun.objects.create(directory=directory, preview=preview, actor=actor, trigger=trigger)
+            return ImportRun.objects.create(
+                directory=directory, preview=preview, actor=actor, trigger=trigger, incremental=incremental
+            )
     except IntegrityError:
         raise ImportRefused(_already(directory)) from None
 
@@ -135,6 +144,9 @@ def prune_previews(run: ImportRun) -> None:
 def drop_plans(run_ids: list[int]) -> None:
     """Delete the planned changes of these runs, without loading them."""
     PlannedChange.objects.filter(run__in=run_ids)._raw_delete(PlannedChange.objects.db)
+    members = PlannedMember.objects.filter(planned_group__run__in=run_ids)
+    members._raw_delete(members.db)
+    PlannedGroup.objects.filter(run__in=run_ids)._raw_delete(members.db)
 
 
 def forget_passwords(run_id: int) -> None:

@@ -1,6 +1,6 @@
 """What can only be planned once the whole directory was read: rows that claim the same new user, and leavers."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from django.db.models import Count, Min, Q, QuerySet
 
@@ -51,6 +51,15 @@ def missing(config: DirectoryConfig, *seen: Bitmap) -> Iterator[list[int]]:
             del found[:CHUNK]
     if found:
         yield found
+
+
+def named(config: DirectoryConfig, refs: Sequence[str]) -> Iterator[list[int]]:
+    """Yield the ids of accounts that were imported before, by their lasting ids, CHUNK at a time."""
+    assert config.id is not None
+    for start in range(0, len(refs), CHUNK):
+        found = _from(config.id).filter(remote_id__in=refs[start : start + CHUNK]).order_by("pk")
+        if ids := list(found.values_list("pk", flat=True)):
+            yield ids
 
 
 def remote_ids(account_ids: Collection[int]) -> list[str]:

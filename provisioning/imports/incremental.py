@@ -1,0 +1,82 @@
+"""Imports of what changed: where each begins, what it leaves for the next, and when one is due.
+
+A cursor is a directory's own word for a moment. It is taken before anything is read and kept by the run; only when the
+run was applied does the next one go on from there. It is worth nothing once the mapping or the connection is another:
+rows that did not change in the directory would then be read otherwise, so everything is read again.
+"""
+
+import datetime as dt
+import json
+from hashlib import blake2b
+
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, QuerySet, Value
+
+from directories.config import DirectoryConfig
+from directories.connectors import connector_class
+from directories.connectors.base import Capability, Connector, ConnectorError, Cursor, FieldType
+from directories.mapping import Mapper
+from directories.models import ProvisioningSettings
+from provisioning.imports.runs import Lease
+from provisioning.models import ImportRun
+from provisioning.models.imports import RunStatus
+from provisioning.people import catalogue
+
+
+def begin(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease) -> Cursor | None:
+    """Note where the directory stands, and return from where its changes are to be read; None to read everything."""
+    made_with = fingerprint(config)
+    now = connector.cursor() if Capability.INCREMENTAL in connector.capabilities else None
+    lease.write(cursor={"made_with": made_with, "at": dict(now)} if now else None)
+    if not run.incremental:
+        return None
+    settings = ProvisioningSettings.objects.filter(directory=run.directory_id).only("import_cursor").first()
+    kept = settings.import_cursor if settings else None
+    if now is None or not kept or kept.get("made_with") != made_with:
+        read_everything(run, lease)
+        return None
+    return dict(kept["at"])
+
+
+def read_everything(run: ImportRun, lease: Lease) -> None:
+    """Make the run a whole one."""
+    lease.write(incremental=False)
+    run.incremental = False
+
+
+def applied(run: ImportRun) -> None:
+    """Let the next run go on from where this one began; drop earlier runs that found nothing, one is enough."""
+    ProvisioningSettings.objects.filter(directory=run.directory_id).update(import_cursor=run.cursor)
+    if is_quiet(run):
+        earlier = ImportRun.objects.filter(directory=run.directory_id, pk__lt=run.pk, incremental=True, planned=0)
+        earlier.filter(status=RunStatus.FINISHED, preview=False).delete()
+
+
+def is_quiet(run: ImportRun) -> bool:
+    """Return whether a run read only what changed, and nothing had: no report line says so every few minutes."""
+    return run.incremental and not run.planned and not run.groups_changed
+
+
+def due(now: dt.datetime) -> QuerySet[ProvisioningSettings]:
+    """Return the directories whose last run began longer ago than they want to wait, and that have had one at all."""
+    on = ProvisioningSettings.objects.filter(import_users=True, directory__enabled=True, import_cursor__isnull=False)
+    pause = ExpressionWrapper(F("incremental_minutes") * Value(dt.timedelta(minutes=1)), DurationField())
+    recent = ImportRun.objects.filter(directory=OuterRef("directory"), preview=False)
+    fresh = Exists(recent.filter(created_at__gt=Value(now) - OuterRef("pause")))
+    found = on.filter(incremental_minutes__gt=0).annotate(pause=pause).exclude(fresh)
+    return found.select_related("directory").order_by("pk")
+
+
+def fingerprint(config: DirectoryConfig) -> str:
+    """Return what stands for the way in which rows are read: mapping, connection (without secrets) and templates."""
+    try:
+        declared = connector_class(config.kind).fields
+    except KeyError as error:
+        raise ConnectorError(f"There are no directories of the kind {config.kind!r}.", code="kind") from error
+    secret = {field.name for field in declared if field.type is FieldType.SECRET}
+    settings = {name: value for name, value in config.connector.settings.items() if name not in secret}
+    parts = [
+        *(Mapper(config.rules, catalogue()).version, config.features.import_passwords),
+        *(config.features.match_attribute, config.features.sync_groups, config.features.import_groups),
+        *(settings, dict(config.connector.templates)),
+    ]
+    return blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
