@@ -1,0 +1,98 @@
+"""Deactivated and deleted users: gone for the application, disabled, and deleted when its settings say so."""
+
+import datetime as dt
+from typing import Any
+
+from django.utils import timezone
+
+from provisioning import members
+from provisioning.models import Group, Membership, User
+from reports.models import Event
+from scim import leavers
+from scim.models import GroupLink, UserLink
+from tests.scim.conftest import USER, Scim
+
+
+def later(days: int) -> None:
+    """Let days go by: what was to happen is that much nearer."""
+    for link in UserLink.objects.exclude(leaves_at=None):
+        link.leaves_at -= dt.timedelta(days=days)  # type: ignore[operator]
+        link.save()
+
+
+def test_deleted_is_gone_for_the_client_and_disabled(scim: Scim, new_client: Any) -> None:
+    anna = scim.add("anna", externalId="1")
+    path = f"/Users/{anna['id']}"
+    answer = scim.delete(path)
+    assert (answer.status, answer.content) == (204, b"")
+    for again in (scim.get(path), scim.delete(path), scim.put(path, anna), scim.patch(path)):
+        assert again.status in (404, 400)
+    assert scim.get("/Users").json["totalResults"] == 0
+    assert scim.get('/Users?filter=userName eq "anna"').json["totalResults"] == 0
+    user = User.objects.get()
+    assert user.is_active is False
+    assert UserLink.objects.get().leaves_at is None
+    assert Event.objects.filter(operation="delete", application="Okta", direction="in").count() == 1
+    assert new_client("Entra").get(path).json["active"] is False
+
+
+def test_soft_delete_then_delete_and_back(scim: Scim) -> None:
+    """Entra deactivates, deletes 30 days later, and creates anew whoever comes back."""
+    anna = scim.add("anna", title="CEO", nickName="An")
+    path = f"/Users/{anna['id']}"
+    assert scim.patch(path, {"op": "replace", "path": "active", "value": False}).status == 200
+    assert scim.delete(path).status == 204
+    back = scim.post("/Users", {"schemas": [USER], "userName": "Anna", "active": True})
+    assert (back.status, back.json["id"], back.json["active"]) == (201, anna["id"], True)
+    assert back.json["title"] == "CEO"
+    assert scim.get(path).status == 200
+
+
+def test_who_is_deactivated_leaves_after_the_recycle_period(new_client: Any) -> None:
+    scim = new_client(delete_deactivated=True, recycle_days=30)
+    for name in ("anna", "bert", "carl"):
+        scim.patch(f"/Users/{scim.add(name)['id']}", {"op": "replace", "path": "active", "value": False})
+    assert scim.get('/Users?filter=userName eq "anna"').json["totalResults"] == 1
+    later(29)
+    assert leavers.delete_due() == 0
+    bert = User.objects.get(username="bert")
+    assert scim.patch(f"/Users/{bert.scim_id}", {"op": "replace", "path": "active", "value": True}).status == 200
+    User.objects.filter(username="carl").update(is_active=True)  # by hand, in the portal
+    later(2)
+    assert leavers.delete_due() == 1
+    assert set(User.objects.values_list("username", flat=True)) == {"bert", "carl"}
+    assert not UserLink.objects.exclude(leaves_at=None).exists()
+    assert Event.objects.filter(identifier="anna", operation="delete").exists()
+
+
+def test_staff_never_leave(new_client: Any) -> None:
+    scim = new_client(delete_deactivated=True)
+    scim.delete(f"/Users/{scim.add('anna')['id']}")
+    User.objects.update(is_staff=True)
+    later(40)
+    assert leavers.delete_due() == 0
+    assert User.objects.exists()
+
+
+def test_without_a_recycle_period_a_delete_is_one(new_client: Any) -> None:
+    scim = new_client(delete_deactivated=True, recycle_days=0)
+    anna = scim.add("anna")
+    assert scim.delete(f"/Users/{anna['id']}").status == 204
+    assert not User.objects.exists()
+    off = scim.add("bert", active=False)
+    assert UserLink.objects.get().leaves_at <= timezone.now()  # type: ignore[operator]
+    assert scim.get(f"/Users/{off['id']}").status == 200
+    assert leavers.delete_due() == 1
+
+
+def test_a_deleted_user_leaves_the_groups_of_the_client(scim: Scim) -> None:
+    """Stock django-scim2 leaves members behind that nobody can read any more."""
+    anna = scim.add("anna")
+    user = User.objects.get()
+    pushed = Group.objects.create(name="Pushed", pushed_by="Okta")
+    GroupLink.objects.create(client=scim.client, group=pushed, owned=True)
+    own = Group.objects.create(name="Own")
+    for group in (pushed, own):
+        members.add(group, [user.pk], "admin")
+    scim.delete(f"/Users/{anna['id']}")
+    assert list(Membership.objects.values_list("group__name", flat=True)) == ["Own"]
