@@ -61,7 +61,7 @@ def _boolean(attribute: Attribute, value: Any) -> bool:
     return value
 
 
-def _number(attribute: Attribute, value: Any) -> int | Decimal:
+def _number(attribute: Attribute, value: Any) -> int | float:
     try:
         if isinstance(value, bool) or len(str(value)) > _LONGEST_NUMBER:
             raise ValueError
@@ -70,7 +70,7 @@ def _number(attribute: Attribute, value: Any) -> int | Decimal:
             raise ValueError
     except (InvalidOperation, ValueError):
         raise invalid(f"{attribute.path} is compared with a number.") from None
-    return int(number) if number == number.to_integral_value() and abs(number) < 10**18 else number
+    return int(number) if number == number.to_integral_value() and abs(number) < 10**18 else float(number)
 
 
 def _moment(attribute: Attribute, value: str) -> dt.datetime:
