@@ -1,7 +1,7 @@
 """Features, schedule and guard limits of a directory."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -16,8 +16,10 @@ from unfold.widgets import (
 
 from directories.attributes import Kind, PortalAttribute, Type
 from directories.connectors.base import Capability
+from directories.forms import group_features
 from directories.forms.connection import RETYPE
-from directories.models import InitialPassword, OnLeave, ProvisioningSettings, Schedule
+from directories.forms.feature_reasons import reason
+from directories.models import InitialPassword, ProvisioningSettings, PushGroups, Schedule
 
 MATCHED = ("username", "email", "employee_number")
 
@@ -46,6 +48,7 @@ EXPLANATIONS = {
     "set_passwords": "Set the password of the directory's account when somebody sets the user's in the portal.",
     "listen": "Import within seconds what changes in the directory, instead of waiting for the schedule.",
     "import_passwords": "Bring the passwords along: known hashes are kept, clear text is hashed on the way in.",
+    **group_features.EXPLANATIONS,
 }
 LABELS = {
     "import_users": "Import users",
@@ -57,6 +60,7 @@ LABELS = {
     "import_passwords": "Import passwords",
     "set_passwords": "Set passwords",
     "listen": "Follow changes as they happen",
+    **group_features.LABELS,
 }
 INBOUND = ("import_users", "deactivate_missing", "import_passwords")
 OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords")
@@ -85,8 +89,10 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             *("on_deactivate", "on_delete", "match_attribute", "initial_password", "password_storage"),
             *("schedule", "schedule_time", "schedule_weekday", "incremental_minutes", "listen"),
             *("max_leavers", "max_leavers_percent", "max_blanked", "max_blanked_percent"),
+            *group_features.FIELDS,
         )
         labels = LABELS | {
+            **group_features.OTHER_LABELS,
             "on_deactivate": "When a user is deactivated",
             "on_delete": "When a user is deleted",
             "match_attribute": "Find the user by",
@@ -103,16 +109,23 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             "initial_password": "Used for ##PASSWORD## when an account is created.",
             "password_storage": "What the directory's password column holds.",
             "incremental_minutes": "Blank: only whole imports. A whole import also finds who is gone.",
+            "push_groups": group_features.PUSH_HELP,
             "match_attribute": "How an imported row finds its user when it is seen for the first time.",
         }
         widgets = {
             **dict.fromkeys(LABELS, UnfoldBooleanSwitchWidget()),
             **dict.fromkeys(
-                ("on_deactivate", "on_delete", "initial_password", "password_storage", "schedule", "schedule_weekday"),
+                (
+                    *("on_deactivate", "on_delete", "initial_password", "password_storage"),
+                    *("schedule", "schedule_weekday", "push_groups"),
+                ),
                 UnfoldAdminSelectWidget(),
             ),
             **dict.fromkeys(
-                ("max_leavers", "max_leavers_percent", "max_blanked", "max_blanked_percent"),
+                (
+                    *("max_leavers", "max_leavers_percent", "max_blanked", "max_blanked_percent"),
+                    *("max_lost_members", "max_lost_members_percent"),
+                ),
                 UnfoldAdminIntegerFieldWidget(),
             ),
             "incremental_minutes": UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),
@@ -192,6 +205,22 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         return [self._switch(name) for name in OUTBOUND]
 
     @property
+    def groups(self) -> list[Switch]:
+        """The switches of groups; what they need does not matter while group sync is off."""
+        synced = bool(self["sync_groups"].value())
+        found = [self._switch(name) for name in group_features.SWITCHES]
+        return [
+            switch if synced or switch.field.name == "sync_groups" else replace(switch, reason="") for switch in found
+        ]
+
+    @property
+    def push_warning(self) -> str:
+        """What is missing for groups to go out."""
+        if self["push_groups"].value() == PushGroups.NONE:
+            return ""
+        return group_features.push_warning(self.capabilities, templates=self.uses_templates)
+
+    @property
     def following(self) -> Switch:
         """The switch for changes as they happen."""
         return self._switch("listen")
@@ -202,54 +231,11 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         return Capability.INCREMENTAL in self.capabilities
 
     def _switch(self, name: str) -> Switch:
-        switch = Switch(self[name], EXPLANATIONS[name], self._reason(name))
+        why = reason(name, self.capabilities, password_column=self.has_password_column, templates=self.uses_templates)
+        switch = Switch(self[name], EXPLANATIONS[name], why)
         if switch.locked:
             self.fields[name].widget.attrs["disabled"] = True
         return switch
-
-    def _reason(self, name: str) -> str:
-        can = self.capabilities
-        leaves = {OnLeave.DISABLE: Capability.DISABLE, OnLeave.DELETE: Capability.DELETE}
-        if not self.uses_templates:
-            return self._reason_without_templates(name)
-        match name:
-            case "import_users" | "deactivate_missing" if Capability.IMPORT not in can:
-                return "Name the user table and the user name column under Connection first."
-            case "import_passwords" if not self.has_password_column:
-                return "Name the password column under Connection first."
-            case "create_users" if Capability.CREATE not in can:
-                return "Write a create query under Query templates first."
-            case "update_users" if Capability.UPDATE not in can:
-                return "Write an update query under Query templates first."
-            case "set_passwords" if Capability.SET_PASSWORD not in can:
-                return "Write a set password query under Query templates first."
-            case "listen" if Capability.LISTEN not in can:
-                return "This kind of directory does not tell of changes by itself."
-            case "deactivate_users" | "delete_users" if not can & set(leaves.values()):
-                return "Write a disable or a delete query under Query templates first."
-        return ""
-
-    def _reason_without_templates(self, name: str) -> str:
-        """A connector without query templates can do what its settings allow."""
-        can = self.capabilities
-        needs = {
-            "import_users": {Capability.IMPORT},
-            "deactivate_missing": {Capability.IMPORT},
-            "create_users": {Capability.CREATE},
-            "update_users": {Capability.UPDATE},
-            "deactivate_users": {Capability.DISABLE, Capability.DELETE},
-            "delete_users": {Capability.DISABLE, Capability.DELETE},
-            "set_passwords": {Capability.SET_PASSWORD},
-            "listen": {Capability.LISTEN},
-        }
-        if name == "import_passwords" and not self.has_password_column:
-            return "This kind of directory does not give passwords away."
-        if name == "set_passwords" and Capability.SET_PASSWORD not in can:
-            return "Passwords need an encrypted connection: choose LDAPS or StartTLS under Connection first."
-        if name == "listen" and Capability.LISTEN not in can:
-            return "This kind of server does not tell of changes by itself. Read changes every few minutes instead."
-        wanted = needs.get(name)
-        return "" if wanted is None or wanted & can else "Complete the connection first, or let it be able to do this."
 
 
 def _matches(catalogue: Iterable[PortalAttribute]) -> list[tuple[str, str]]:
