@@ -56,7 +56,7 @@ class Scim:
     def delete(self, path: str, **headers: str) -> Answer:
         return self("DELETE", path, **headers)
 
-    def add(self, name: str, **body: Any) -> Any:
+    def add(self, name: str, /, **body: Any) -> Any:
         """Create a user and return it."""
         answer = self.post("/Users", {"schemas": [USER], "userName": name, **body})
         assert answer.status == 201, answer
