@@ -7,14 +7,24 @@ from provisioning.models.heartbeat import Heartbeat
 WORKER = "worker"
 
 
-def stamp() -> None:
-    """Note that a worker did the sweep just now."""
+def stamp(name: str = WORKER, message: str = "") -> None:
+    """Note that a program is alive, by default that a worker did the sweep; ``message``: what keeps it from work."""
     Heartbeat.objects.bulk_create(
-        [Heartbeat(name=WORKER, at=timezone.now())],
+        [Heartbeat(name=name, at=timezone.now(), message=message)],
         update_conflicts=True,
         unique_fields=["name"],
-        update_fields=["at"],
+        update_fields=["at", "message"],
     )
+
+
+def last(name: str) -> Heartbeat | None:
+    """Return a program's last sign of life."""
+    return Heartbeat.objects.filter(name=name).first()
+
+
+def forget(name: str) -> None:
+    """Forget a program that has ended for good."""
+    Heartbeat.objects.filter(name=name).delete()
 
 
 def age() -> float | None:

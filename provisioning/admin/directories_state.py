@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
 from directories.readiness import FEATURES, moment
+from provisioning import listening
 from provisioning.models import Account, Change, ImportRun
 from provisioning.models.accounts import AccountState
 from reports.models import Event, Result
@@ -73,6 +74,7 @@ def health(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespon
         "state": state_of(directory),
         "sees": sees,
         "next_import": next_import(directory),
+        "following": _following(directory),
         "accounts": _accounts(directory),
         "waiting": _capped(Change.objects.filter(directory=directory, parked__isnull=True)),
         "parked": _capped(Change.objects.filter(directory=directory, parked__isnull=False)),
@@ -80,6 +82,15 @@ def health(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespon
         "events": _events(directory) if sees["report"] else [],
     }
     return render(request, f"{FOLDER}/health.html", context)
+
+
+def _following(directory: Directory) -> tuple[State, str] | None:
+    """Return how it goes with a directory that is to be followed as it changes."""
+    settings = settings_of(directory)
+    if not (directory.enabled and settings.listen and settings.import_users):
+        return None
+    going, words = listening.state_of(directory)
+    return State("Following changes" if going else "Not following changes", "success" if going else "warning"), words
 
 
 def _events(directory: Directory) -> list[tuple[Event, str]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.options import csrf_protect_m
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
@@ -17,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
@@ -81,7 +81,7 @@ class UserPassword(admin.ModelAdmin):  # type: ignore[type-arg]
     """The page behind "Set password"; its address is Django's own."""
 
     @method_decorator(sensitive_post_parameters())
-    @csrf_protect_m
+    @method_decorator(csrf_protect)
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Show the form, and set the password where it is to be set."""
         user = self.get_object(request, unquote(id))
