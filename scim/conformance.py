@@ -68,7 +68,7 @@ def run(client: Client, base_url: str) -> Outcome:
 
 def _check(result: CheckResult) -> Check:
     title = (result.title or "").strip("_").replace("_", " ")
-    about = " ".join((result.description or "").split())
+    about = " ".join((result.description or "").split("\n\n")[0].split())
     return Check(
         f"{result.resource_type}: {title}" if result.resource_type else title, about, result.status, result.reason or ""
     )

@@ -5,11 +5,13 @@ is left on the roll or in the report, and as messages to workers are sent on com
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
-from django.core.wsgi import get_wsgi_application
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import transaction
 from scim2_client.engines.wsgi import WSGISCIMClient
 
@@ -29,5 +31,17 @@ def asked(client: Client, base_url: str) -> Iterator[WSGISCIMClient]:
         Client.objects.filter(pk=client.pk).update(enabled=True, allow_bearer=True)
         headers = {"Authorization": f"Bearer {clear}", "User-Agent": AGENT}
         environ = {"HTTP_X_FORWARDED_PROTO": parts.scheme, "REMOTE_ADDR": "127.0.0.1"}
-        yield WSGISCIMClient(get_wsgi_application(), base_url, headers, environ)
+        yield WSGISCIMClient(_application, base_url, headers, environ)
         transaction.set_rollback(True)
+
+
+def _application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer as the web server's application does, but without the end of a request, which closes the database."""
+    response = _handler().get_response(WSGIRequest(environ))
+    start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
+    return [b"".join(response)]
+
+
+@lru_cache(maxsize=1)
+def _handler() -> WSGIHandler:
+    return WSGIHandler()

@@ -1,7 +1,10 @@
 """The live log of a SCIM application: its newest requests, each in full, and once more as a dry run."""
 
 import json
+import re
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, render
@@ -12,8 +15,18 @@ from scim.models import Client, RequestLog
 
 FOLDER = "admin/scim/client"
 SHOWN = 50
+_PREFIX = re.compile(r"^/scim/(?:[a-z0-9-]+/)?v2(?=/|\?|$)")
 WHICH = {"": "All", "failed": "Failed", "writes": "Changes"}
-COLUMNS = ("pk", "client_id", "at", "method", "path", "status", "milliseconds", "done")
+COLUMNS = ("pk", "client_id", "at", "method", "path", "status", "milliseconds", "done", "response_body")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One request of the list: where it went, without what all of the application's addresses begin with."""
+
+    logged: RequestLog
+    where: str
+    said: str
 
 
 def rows(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -26,8 +39,8 @@ def rows(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse
         found = found.filter(status__gte=400)
     elif which == "writes":
         found = found.exclude(method__in=["GET", "HEAD", "OPTIONS"])
-    listed = list(found.order_by("-pk")[:SHOWN])
-    context = {"client": client, "requests": listed, "which": which, "choices": WHICH, "open": request.GET.get("open")}
+    lines = [_line(logged) for logged in found.order_by("-pk")[:SHOWN]]
+    context = {"client": client, "lines": lines, "which": which, "choices": WHICH}
     return render(request, f"{FOLDER}/log.html", context)
 
 
@@ -66,6 +79,19 @@ def readable(body: str) -> str:
         return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return body
+
+
+def _line(logged: RequestLog) -> Line:
+    where = unquote(_PREFIX.sub("", logged.path)) or "/"
+    return Line(logged, where, logged.done or (_detail(logged.response_body) if logged.status >= 400 else ""))
+
+
+def _detail(body: str) -> str:
+    """Return what an error says to the application."""
+    try:
+        return str(json.loads(body).get("detail", ""))
+    except (ValueError, AttributeError, RecursionError):
+        return ""
 
 
 def _logged(client_id: int, request_id: int) -> RequestLog:

@@ -32,9 +32,9 @@ GROUPS = {
 }
 READING = {
     "read": (
-        "Import into the application",
-        "The application may list people and groups to take them over. Off, it still finds single people by name, "
-        "which it needs to recognise them.",
+        "Read people and groups",
+        "The application may look people and groups up, and import them. Nearly every product asks before it sends, "
+        "so leave this on; off, every look-up is refused.",
     ),
 }
 LABELS = {name: words[0] for part in (USERS, DELETING, GROUPS, READING) for name, words in part.items()}
@@ -52,8 +52,8 @@ class FeaturesForm(forms.ModelForm[Client]):
             "match": "It recognises people by",
         }
         help_texts = {
-            "recycle_days": "Within these days, setting the person active again brings everything back. 0 deletes at "
-            "once.",
+            "recycle_days": "Within these days, setting the person active again brings everything back. 0 deletes "
+            "within the hour.",
             "reach": "Accounts that can sign in to this portal are never seen or touched, whatever is chosen.",
             "match": "When it creates someone who is on the roll already: the person is linked to it, not made twice. "
             "Whoever is not recognised and would be a duplicate is refused, and the report says why.",

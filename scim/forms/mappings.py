@@ -27,7 +27,7 @@ DIRECTIONS = [
     (Direction.IN.value, "In: to the portal"),
     (Direction.OUT.value, "Out: to the application"),
 ]
-REQUIRED = [("", "Optional"), ("yes", "Required")]
+REQUIRED = [("", "No"), ("yes", "Yes")]
 ALWAYS = ("profile", "username")
 """What no mapping may lack, because nobody can be added without it."""
 
