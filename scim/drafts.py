@@ -86,14 +86,13 @@ def _checked(document: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
 
 
 def _manager(document: dict[str, Any]) -> dict[str, Any] | None:
-    """Take what the server itself says of a manager out of the document and return the manager as sent."""
+    """Take the manager's address out of the document, which the server makes, and return the manager as sent."""
     extension = document.get(schemas.ENTERPRISE)
     manager = extension.get("manager") if isinstance(extension, dict) else None
     if not isinstance(manager, dict):
         return None
     sent = dict(manager)
-    for name in ("$ref", "displayName"):
-        manager.pop(name, None)
+    manager.pop("$ref", None)
     return sent
 
 

@@ -105,9 +105,8 @@ def stamp(at: dt.datetime) -> str:
 
 
 def _complete_manager(document: dict[str, Any], user: User, base: str) -> None:
-    """Add what the server knows of the manager beside the id (RFC 7643 section 4.3)."""
+    """Add the manager's address to the id (RFC 7643 section 4.3)."""
     extension = document.get(schemas.ENTERPRISE)
     manager = extension.get("manager") if isinstance(extension, dict) else None
     if isinstance(manager, dict) and user.manager and manager.get("value") == str(user.manager.scim_id):
         manager["$ref"] = f"{base}/Users/{user.manager.scim_id}"
-        manager["displayName"] = user.manager.get_full_name()

@@ -34,7 +34,7 @@ _EXAMPLES = {
 
 def of_users(definitions: Definitions) -> list[Schema]:
     """Return the schemas of a user: core, enterprise, and our own when there are custom profile attributes."""
-    found = [_core_user(), _enterprise()]
+    found = [_core_user(published=True), _enterprise()]
     return [*found, _custom(definitions)] if definitions else found
 
 
@@ -52,8 +52,8 @@ def of_groups() -> Schema:
 @lru_cache(maxsize=16)
 def user_model(definitions: Definitions) -> type[Resource[Any]]:
     """Return the model of a user with every extension; building one takes 50 ms, so they are kept."""
-    core, *extensions = of_users(definitions)
-    model: Any = Resource.from_schema(core)
+    _, *extensions = of_users(definitions)
+    model: Any = Resource.from_schema(_core_user(published=False))
     united: Any = None
     for schema in extensions:
         extension = Extension.from_schema(schema)
@@ -68,12 +68,13 @@ def group_model() -> type[Resource[Any]]:
     return Resource.from_schema(of_groups())
 
 
-@lru_cache(maxsize=1)
-def _core_user() -> Schema:
+@lru_cache(maxsize=2)
+def _core_user(*, published: bool) -> Schema:
+    """Return the core schema. ``active`` is published as required, for it cannot be removed; without it, it is true."""
     schema = UserModel.to_schema()
     for attribute in schema.attributes or []:
         _loosen(attribute)
-        if attribute.name == "userName":
+        if attribute.name == "userName" or (published and attribute.name == "active"):
             attribute.required = Required.true
     return schema
 
@@ -83,6 +84,8 @@ def _enterprise() -> Schema:
     schema = EnterpriseUser.to_schema()
     for attribute in schema.attributes or []:
         _loosen(attribute)
+        if attribute.name == "manager":  # who that is stands at the manager's own address, and only there
+            attribute.sub_attributes = [sub for sub in attribute.sub_attributes or [] if sub.name != "displayName"]
     return schema
 
 

@@ -84,6 +84,8 @@ def patch(client: Client, scim_id: str, operations: Sequence[Mapping[str, Any]],
         after = patched(before, operations, schemas.user_model(rules.definitions))
         if after is before:
             return user, False
+        if "active" in before and "active" not in after:  # RFC 7644 section 3.5.2.2
+            raise ScimError(400, "active cannot be removed. Set it to true or false.", "mutability")
         return user, writing.update(client, user, draft(after, rules), rules, clear_external_id=True)
 
 
