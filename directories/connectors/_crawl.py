@@ -1,10 +1,10 @@
 """Reading every account of a SQL directory: one streamed query, and a fixed number of statements a page."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, CursorResult
 
 from directories.attributes import Value
 from directories.connectors._open import is_mariadb
@@ -27,36 +27,12 @@ class Reader:
     def pages(self, page_size: int) -> Iterator[Page]:
         """Stream every account. Memory holds two pages at most, whatever the number of accounts."""
         waiting: Sequence[RemoteAccount] | None = None
-        with self._stream(page_size) as result:
-            while rows := self._next(result, page_size):
-                accounts = self.accounts(rows)
-                if waiting is not None:
-                    yield Page(waiting)
-                waiting = accounts
+        for rows in streamed(self._session, self._plan.stream, (), page_size):
+            accounts = self.accounts(rows)
+            if waiting is not None:
+                yield Page(waiting)
+            waiting = accounts
         yield Page(waiting or (), last=True)
-
-    def _next(self, result: Any, page_size: int) -> Sequence[Row]:
-        with self._session.translated():
-            rows: Sequence[Row] = result.fetchmany(page_size)
-            return rows
-
-    @contextmanager
-    def _stream(self, page_size: int) -> Iterator[Any]:
-        """Open the streamed query on a connection of its own, which is closed and not pooled again."""
-        with self._session.translated():
-            connection = self._session.engine.connect()
-            connection.detach()
-        try:
-            with self._session.translated():
-                _prepare(connection, self._session.settings.kind)
-                options = connection.execution_options(stream_results=True, yield_per=page_size)
-                result = options.exec_driver_sql(self._plan.stream)
-            yield result
-        finally:
-            # Closed under the cursor: closing an unread cursor first would fetch all that is left.
-            with suppress(*DRIVER_ERRORS):
-                connection.invalidate()
-                connection.close()
 
     def accounts(self, rows: Sequence[Row]) -> list[RemoteAccount]:
         """Return the accounts of one page's rows; a row that cannot be used carries its problem."""
@@ -66,9 +42,9 @@ class Reader:
                 found.append((row, self._attributes(row)))
             except Undecodable:
                 found.append(self._unusable(row))
-        good = [item for item in found if isinstance(item, tuple) and _text(item[0][0])]
+        good = [item for item in found if isinstance(item, tuple) and text_of(item[0][0])]
         if self._plan.pages or self._plan.each:
-            self._complete({_text(row[0]): attributes for row, attributes in good})
+            self._complete({text_of(row[0]): attributes for row, attributes in good})
         return [item if isinstance(item, RemoteAccount) else self._account(*item) for item in found]
 
     def _attributes(self, row: Row) -> dict[str, Value]:
@@ -76,17 +52,17 @@ class Reader:
         return {name: plain(value) for name, value in zip(self._plan.names, row[self._first :], strict=True)}
 
     def _account(self, row: Row, attributes: dict[str, Value]) -> RemoteAccount:
-        ref = _text(row[0])
+        ref = text_of(row[0])
         if not ref.strip():
             return RemoteAccount("", "", problem=NO_NAME)
-        password = _text(row[1]) or None if self._plan.with_password else None
+        password = text_of(row[1]) or None if self._plan.with_password else None
         return RemoteAccount(ref, ref.strip(), attributes, None, password)
 
     def _unusable(self, row: Row) -> RemoteAccount:
         names = ["The user name", *self._plan.names]
         values = [row[0], *row[self._first :]]
         bad = next(name for name, value in zip(names, values, strict=True) if _undecodable(value))
-        ref = _text(row[0])
+        ref = text_of(row[0])
         return RemoteAccount(ref, ref.strip(), problem=f"{bad} holds bytes that are not text (UTF-8).")
 
     def _complete(self, wanted: dict[str, dict[str, Value]]) -> None:
@@ -97,7 +73,7 @@ class Reader:
             for start in range(0, len(keys), KEYS_A_STATEMENT):
                 chunk = keys[start : start + KEYS_A_STATEMENT]
                 for row in self._session.rows(query.sql(len(chunk)), chunk):
-                    rows.setdefault(_text(row[0]), row)
+                    rows.setdefault(text_of(row[0]), row)
             self._join(wanted, query, rows)
         for template in self._plan.each:
             for key, attributes in wanted.items():
@@ -117,6 +93,30 @@ class Reader:
             attributes.update(zip(query.names, values, strict=True))
 
 
+def streamed(session: Session, sql: str, parameters: Sequence[Value], page_size: int) -> Iterator[Sequence[Row]]:
+    """Yield a query's rows in pages, on a connection of its own, which is closed and not pooled again."""
+    with session.translated():
+        connection = session.engine.connect()
+        connection.detach()
+    try:
+        with session.translated():
+            _prepare(connection, session.settings.kind)
+            options = connection.execution_options(stream_results=True, yield_per=page_size)
+            result = options.exec_driver_sql(sql, session.adapted(parameters) or None)
+        while rows := _fetched(session, result, page_size):
+            yield rows
+    finally:
+        # Closed under the cursor: closing an unread cursor first would fetch all that is left.
+        with suppress(*DRIVER_ERRORS):
+            connection.invalidate()
+            connection.close()
+
+
+def _fetched(session: Session, result: CursorResult[Any], page_size: int) -> Sequence[Row]:
+    with session.translated():
+        return result.fetchmany(page_size)
+
+
 def _prepare(connection: Connection, kind: str) -> None:
     """Let the stream live as long as the reader needs, however slowly it takes the pages."""
     if kind == "postgresql":
@@ -128,7 +128,8 @@ def _prepare(connection: Connection, kind: str) -> None:
         connection.exec_driver_sql(f"SET SESSION {limit} = 0, net_write_timeout = 3600")
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a column's value as text, "" for NULL."""
     if value is None:
         return ""
     return value if type(value) is str else _decoded(value)

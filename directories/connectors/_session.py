@@ -43,11 +43,16 @@ class Session:
         """The pool: the process's own for these settings unless another was given."""
         return self._engine or engine_for(self.settings)
 
-    def execute(self, sql: str, parameters: Sequence[Value] = (), names: Sequence[str] = ()) -> CursorResult[Any]:
-        """Run one statement; ``names`` are the parameters' names, for messages. Raise ConnectorError."""
+    def adapted(self, parameters: Sequence[Value], names: Sequence[str] = ()) -> tuple[Value, ...]:
+        """Return values as the driver takes them; raise ConnectorError for one that it cannot."""
         values = tuple(map(self._parameter, parameters))
         if self.settings.kind == "postgresql":
             _refuse_nul(values, names)
+        return values
+
+    def execute(self, sql: str, parameters: Sequence[Value] = (), names: Sequence[str] = ()) -> CursorResult[Any]:
+        """Run one statement; ``names`` are the parameters' names, for messages. Raise ConnectorError."""
+        values = self.adapted(parameters, names)
         with self.translated():
             if self._connection is None:
                 self._connection = self.engine.connect()

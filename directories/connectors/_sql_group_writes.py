@@ -4,10 +4,11 @@ A group's lasting id is the id that the import groups query gives, or else its n
 is in ``directories.query_templates.groups``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from directories.connectors._session import Session
+from directories.connectors._sql_groups import GroupReader
 from directories.connectors._statements import affected
 from directories.connectors.base import (
     Capability,
@@ -15,7 +16,6 @@ from directories.connectors.base import (
     ConnectorError,
     Entry,
     GroupEntry,
-    GroupPage,
     NotFound,
     RefusedMember,
     RemoteGroup,
@@ -41,8 +41,9 @@ class Database(Protocol):
     def values(self, entry: Entry, password: str | None = None) -> Values:
         """Return what the placeholders stand for."""
 
-    def groups(self, page_size: int = 1000) -> Iterable[GroupPage]:
-        """Stream every group."""
+    @property
+    def group_reader(self) -> GroupReader:
+        """What reads groups."""
 
 
 class GroupWriter:
@@ -61,7 +62,9 @@ class GroupWriter:
         if Capability.IMPORT_GROUPS not in self._database.capabilities:
             return RemoteGroup(group.ref, group.ref, group.description) if group.ref else None
         if self._known is None:
-            self._known = {each.ref: each for page in self._database.groups() for each in page.groups if each.ref}
+            self._known = {
+                each.ref: each for page in self._database.group_reader.pages(1000) for each in page.groups if each.ref
+            }
         if group.ref:
             return self._known.get(group.ref)
         return next((each for each in self._known.values() if each.name == group.name), None)
@@ -75,9 +78,14 @@ class GroupWriter:
             if reads:
                 self._known = None
                 raise
+        made = RemoteGroup(group.name, group.name, group.description)
+        if not reads:
+            return made
+        if self._known is not None and not self._database.group_reader.has_ids:
+            self._known[made.ref] = made
+            return made
         self._known = None
-        found = self.find(group) if reads else None
-        return found or RemoteGroup(group.name, group.name, group.description)
+        return self.find(group) or made
 
     def update(self, group: GroupEntry) -> RemoteGroup:
         """Run the rename group queries."""

@@ -1,17 +1,26 @@
-"""The group calls of a SQL directory that write."""
+"""The group calls of a SQL directory."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from directories.connectors._session import Session
 from directories.connectors._sql_group_writes import GroupWriter
-from directories.connectors.base import Connector, Entry, GroupEntry, RefusedMember, RemoteGroup
+from directories.connectors._sql_groups import GroupReader
+from directories.connectors.base import (
+    Connector,
+    Entry,
+    GroupEntry,
+    GroupPage,
+    MemberPage,
+    RefusedMember,
+    RemoteGroup,
+)
 from directories.query_templates import Template, Values
 
 
 class SqlGrouping(Connector):
-    """A SQL directory whose groups are written by query templates."""
+    """A SQL directory whose groups are read and written by query templates."""
 
     session: Session
 
@@ -22,6 +31,19 @@ class SqlGrouping(Connector):
     @abstractmethod
     def values(self, entry: Entry, password: str | None = None) -> Values:
         """Return what the placeholders stand for."""
+
+    @cached_property
+    def group_reader(self) -> GroupReader:
+        """What reads groups; raise ConnectorError when there are no queries for it."""
+        return GroupReader(self.session, self.templates("import_groups"), self.templates("import_members"))
+
+    def groups(self, page_size: int = 1000) -> Iterator[GroupPage]:
+        """Stream what the import groups query gives."""
+        return self.group_reader.pages(page_size)
+
+    def members(self, group: RemoteGroup, page_size: int = 1000) -> Iterator[MemberPage]:
+        """Stream what the import memberships queries give for the group."""
+        return self.group_reader.members(group, page_size)
 
     @cached_property
     def group_writer(self) -> GroupWriter:

@@ -56,6 +56,8 @@ class SqlConnector(SqlGrouping):
             found.add(Capability.IMPORT)
         if {"add_member", "remove_member"} <= written:
             found.add(Capability.MEMBERS)
+        if "import_members" not in written:
+            found.discard(Capability.IMPORT_GROUPS)
         return frozenset(found)
 
     @property

@@ -1,6 +1,7 @@
 """The admin's SQL with ``##NAME##`` placeholders: read, checked, bound and planned for import. Pure: no database."""
 
 from directories.query_templates.errors import TemplateError
+from directories.query_templates.groups import columns as group_columns
 from directories.query_templates.groups import values as group_values
 from directories.query_templates.identifiers import column_name, sql_of, table_name
 from directories.query_templates.importing import ImportPlan, PageQuery, plan_import, slow_reason
@@ -31,6 +32,7 @@ __all__ = [
     "column_name",
     "dialect_of",
     "fold",
+    "group_columns",
     "group_values",
     "has_dialect",
     "import_attributes",

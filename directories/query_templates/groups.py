@@ -1,10 +1,19 @@
 """What statements about groups may name: the group's own placeholders, beside the member's."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from directories.query_templates.names import fold
 
 GROUP, GROUP_NAME, DESCRIPTION, ID = "GROUP", "GROUPNAME", "GROUPDESCRIPTION", "GROUPID"
 OLD_GROUP, OLD_GROUP_NAME = "OLDGROUP", "OLDGROUPNAME"
+READ_NAMES: Mapping[str, str] = {
+    **dict.fromkeys(("groupname", "group", "name"), GROUP_NAME),
+    **dict.fromkeys(("groupid", "id"), ID),
+    **dict.fromkeys(("groupdescription", "description"), DESCRIPTION),
+}
 OF_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "import_groups": (),
+    "import_members": (GROUP, GROUP_NAME, ID),
     "create_group": (GROUP, GROUP_NAME, DESCRIPTION),
     "update_group": (GROUP, GROUP_NAME, DESCRIPTION, ID, OLD_GROUP, OLD_GROUP_NAME),
     "delete_group": (GROUP, GROUP_NAME, DESCRIPTION, ID),
@@ -13,6 +22,19 @@ OF_MEMBERS: Mapping[str, tuple[str, ...]] = {
     "add_member": (GROUP, GROUP_NAME, DESCRIPTION, ID),
     "remove_member": (GROUP, GROUP_NAME, DESCRIPTION, ID),
 }
+
+
+def columns(names: Sequence[str]) -> dict[str, int]:
+    """Return where an import groups query has the group's name, id and description; the first column is the name.
+
+    ``names`` are those of its columns in order.
+    """
+    found: dict[str, int] = {}
+    for position, name in enumerate(names):
+        if meaning := READ_NAMES.get(fold(name)):
+            found.setdefault(meaning, position)
+    found.setdefault(GROUP_NAME, 0)
+    return found
 
 
 def known_names(operation: str, attributes: Iterable[str]) -> list[str]:

@@ -9,7 +9,8 @@ from directories.query_templates.scan import Source
 def check_reach(source: Source, tree: exp.Expr, operation: str, *, reads: bool) -> None:
     """Refuse a statement that would reach the rows of other users."""
     if reads and not source.placeholders:
-        raise source.error(0, "This query names no ##NAME##: it would find the same row for every user.")
+        whom, what = ("group", "##GROUP##") if operation == "import_members" else ("user", "##NAME##")
+        raise source.error(0, f"This query names no {what}: it would find the same rows for every {whom}.")
     for node in tree.find_all(exp.Update, exp.Delete):
         verb = "UPDATE" if isinstance(node, exp.Update) else "DELETE"
         where = node.args.get("where")

@@ -11,7 +11,9 @@ from directories.query_templates.errors import TemplateError
 from directories.query_templates.reach import check_reach
 from directories.query_templates.scan import Source
 
-READS = frozenset({"import", "check"})
+READS = frozenset({"import", "check", "import_groups", "import_members"})
+ABOUT_EVERYBODY = frozenset({"import_groups"})  # reads without naming anybody
+LABELLED = frozenset({"import", "import_groups", "import_members"})  # their columns have names that count
 WITH_PASSWORD = frozenset({"create", "set_password"})
 _SELECT, _FUNCTION, _INSERT, _COPY, _UPDATE, _DELETE = "SELECT", "function", "INSERT", "copy", "UPDATE", "DELETE"
 # Further statements of an operation keep other tables in step, so an operation allows more than its own verb. ``copy``
@@ -25,6 +27,8 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "disable": (_UPDATE, _DELETE, _INSERT, _COPY, _FUNCTION),
     "enable": (_UPDATE, _DELETE, _INSERT, _COPY, _FUNCTION),
     "set_password": (_UPDATE, _INSERT, _FUNCTION),
+    "import_groups": (_SELECT,),
+    "import_members": (_SELECT,),
     "create_group": (_INSERT, _COPY, _UPDATE, _FUNCTION),
     "update_group": (_UPDATE, _INSERT, _COPY, _FUNCTION),
     "delete_group": (_DELETE, _UPDATE, _COPY, _FUNCTION),
@@ -40,6 +44,8 @@ _WORDS = {
     "disable": "A disable query is an UPDATE, a DELETE or an INSERT.",
     "enable": "An enable query is an UPDATE, a DELETE or an INSERT.",
     "set_password": "A set password query is an UPDATE.",
+    "import_groups": "An import groups query is a SELECT.",
+    "import_members": "An import memberships query is a SELECT.",
     "create_group": "A create group query is an INSERT; an UPDATE or a SELECT of a function may follow it.",
     "update_group": "A rename group query is an UPDATE; an INSERT or a SELECT of a function may stand beside it.",
     "delete_group": "A delete group query is a DELETE or an UPDATE.",
@@ -69,7 +75,7 @@ def parse_statement(source: Source, operation: str) -> exp.Expr:
         raise source.error(separator.start, "Only one statement a row; put the next one into its own row.")
     tree = _parse(source)
     _check_kind(source, tree, operation)
-    check_reach(source, tree, operation, reads=operation in READS)
+    check_reach(source, tree, operation, reads=operation in READS - ABOUT_EVERYBODY)
     _check_markers(source, tree)
     return tree
 

@@ -20,6 +20,7 @@ from directories.query_templates.outputs import Output, labels_of, outputs_of
 from directories.query_templates.scan import Hole, Source, scan
 from directories.query_templates.splice import Slot, Splice
 from directories.query_templates.statements import (
+    LABELLED,
     READS,
     WITH_PASSWORD,
     kind_of,
@@ -103,8 +104,8 @@ def parse(sql: str, dialect: str, operation: str) -> Template:
         _check_hole(source, hole, operation)
     for problem in misplaced(source, tree):
         raise problem
-    labels = labels_of(source, tree) if operation == "import" else {}
-    outputs = outputs_of(source, tree, labels) if operation == "import" else ()
+    labels = labels_of(source, tree) if operation in LABELLED else {}
+    outputs = outputs_of(source, tree, labels) if operation in LABELLED else ()
     text, slots = Splice(source, tree, labels).render()
     return Template(source, operation, kind_of(tree), tree, text, slots, labels, outputs)
 
