@@ -68,7 +68,7 @@ PROFILE_ATTRIBUTES: tuple[PortalAttribute, ...] = (
     _profile("street_address", "Street address"),
     _profile("locality", "City", 150),
     _profile("region", "Region", 150),
-    _profile("postal_code", "Postal code", 32),
+    _profile("postal_code", "Postal code", 64),
     _profile("country", "Country", 64),
     _profile("locale", "Locale", 16),
     _profile("time_zone", "Time zone", 64),

@@ -101,7 +101,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     street_address = models.CharField(max_length=255, blank=True)
     locality = models.CharField("city", max_length=150, blank=True)
     region = models.CharField(max_length=150, blank=True)
-    postal_code = models.CharField(max_length=32, blank=True)
+    postal_code = models.CharField(max_length=64, blank=True)
     country = models.CharField(max_length=64, blank=True)
     locale = models.CharField(max_length=16, blank=True, help_text="For example en-GB.")
     time_zone = models.CharField(max_length=64, blank=True, help_text="For example Europe/Berlin.")
