@@ -114,6 +114,31 @@ def erase_pairs(pairs: Collection[Pair], reason: str, actor: str, *, tell: bool 
     return erased
 
 
+def nest_pairs(pairs: Collection[Pair], actor: str, *, tell: bool = True) -> list[Pair]:
+    """Put groups into others (the outer group first), and return those pairs that were not there before."""
+    parents, children = {parent for parent, _ in pairs}, {child for _, child in pairs}
+    rows = Nesting.objects.filter(parent__in=parents, child__in=children).values_list("parent_id", "child_id")
+    there = set(rows) if pairs else set()
+    fresh = [pair for pair in sorted(set(pairs)) if pair not in there]
+    made = [Nesting(parent_id=parent, child_id=child) for parent, child in fresh]
+    Nesting.objects.bulk_create(made, ignore_conflicts=True, batch_size=BATCH)
+    if tell and fresh:
+        outbox.group_changed(nesting.above({parent for parent, _ in fresh}), "group nested", actor)
+    return fresh
+
+
+def free_pairs(pairs: Collection[Pair], actor: str, *, tell: bool = True) -> list[Pair]:
+    """Take groups out of others, as ``nest_pairs`` puts them in; return the pairs that were there."""
+    wanted = set(pairs)
+    rows = Nesting.objects.filter(parent__in={parent for parent, _ in pairs}, child__in={child for _, child in pairs})
+    found = [one for one in rows if (one.parent_id, one.child_id) in wanted] if pairs else []
+    Nesting.objects.filter(pk__in=[one.pk for one in found]).delete()
+    gone = [(one.parent_id, one.child_id) for one in found]
+    if tell and gone:
+        outbox.group_changed(nesting.above({parent for parent, _ in gone}), "group no longer nested", actor)
+    return gone
+
+
 def _among(pairs: Collection[Pair]) -> "QuerySet[Membership]":
     """Return the memberships between any of the groups and any of the users: the pairs, and perhaps some others."""
     groups, users = {group for group, _ in pairs}, {user for _, user in pairs}

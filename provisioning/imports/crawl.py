@@ -35,7 +35,8 @@ class Crawler:
     """Plans the pages of one crawl. It remembers what it saw as bits, so its memory does not grow with the rows.
 
     ``accounts`` and ``users`` are those that a row belongs to. ``spared`` are accounts that a row which is an error may
-    belong to: whose it is nobody knows, but an error is never an absence, so they are not leavers either.
+    belong to: whose it is nobody knows, but an error is never an absence, so they are not leavers either. ``noted`` are
+    those of whom the plan says anew where they stand.
     """
 
     def __init__(self, config: DirectoryConfig) -> None:
@@ -48,6 +49,7 @@ class Crawler:
         self.accounts = Bitmap()
         self.users = Bitmap()
         self.spared = Bitmap()
+        self.noted = Bitmap()
         self.blanked = 0
         self.inactive = 0
         self.unreadable = 0
@@ -63,6 +65,9 @@ class Crawler:
                 changed.append(row)
         if changed:
             seen.planned += self._plan(changed)
+            for one in seen.planned:
+                if one.account_id is not None:
+                    self.noted.add(one.account_id)
         self.blanked += sum(planned.blanks for planned in seen.planned)
         self.inactive += sum(planned.switches_off for planned in seen.planned)
         return seen

@@ -14,6 +14,8 @@ from directories.connectors.base import ConnectorError, CursorLost, Page
 from provisioning.imports import guard, incremental, runs, settle
 from provisioning.imports.apply import Applier
 from provisioning.imports.crawl import Crawler, Seen
+from provisioning.imports.groups import plan_groups
+from provisioning.imports.groups_apply import GroupApplier
 from provisioning.imports.managers import link_managers
 from provisioning.imports.plan import ERROR, MANAGER, Planned
 from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
@@ -84,6 +86,7 @@ def _work(run: ImportRun, lease: Lease) -> None:
     Applier(config, run, lease).run_all()
     if any(f"{rule.kind.value}.{rule.portal_attribute}" == MANAGER for rule in config.rules):
         link_managers(run, lease)
+    GroupApplier(config, run, lease).run_all()
     run.refresh_from_db()
     message = runs.summary(run)
     with transaction.atomic():
@@ -97,7 +100,7 @@ def _plan(run: ImportRun, config: DirectoryConfig, lease: Lease) -> list[str]:
     """Read the whole directory, or what changed in it, and plan; return what the guard objects to."""
     runs.prune_previews(run)
     runs.drop_plans([run.pk])
-    zero = dict.fromkeys(runs.COUNTERS, 0)
+    zero = dict.fromkeys((*runs.COUNTERS, *runs.GROUP_COUNTERS), 0)
     lease.write(status=RunStatus.CRAWLING, started_at=timezone.now(), message="", **zero)
     run.refresh_from_db()
     crawler = Crawler(config)
@@ -116,7 +119,9 @@ def _plan(run: ImportRun, config: DirectoryConfig, lease: Lease) -> list[str]:
             rows = PlannedChange.objects.filter(pk__in=ids)
             changed = rows.update(action=Action.ERROR, message=reason)
             gains |= {"created": -changed, "errors": changed}
-    return _settle(run, config, crawler, lease, read)
+    objections = _settle(run, config, crawler, lease, read)
+    with open_connector(config) as connector:
+        return objections + plan_groups(run, config, connector, lease, crawler.noted)
 
 
 def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease) -> Read:

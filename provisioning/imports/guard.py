@@ -50,6 +50,16 @@ def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
     return found
 
 
+def group_objections(lost: int, known: int, most: int, percent: int, directory: str) -> list[str]:
+    """Return a sentence when a plan takes away more of the ``known`` memberships than an import may."""
+    what = f"{_memberships(lost)} of {known:,} in groups of {directory} would be lost"
+    return _over(lost, known, most, percent, what)
+
+
+def _memberships(number: int) -> str:
+    return "1 membership" if number == 1 else f"{number:,} memberships"
+
+
 def _over(number: int, known: int, most: int, percent: int, what: str) -> list[str]:
     if number > most:
         return [f"{what}; the limit is {most:,}."]

@@ -187,7 +187,18 @@ def summary(run: ImportRun) -> str:
     return (
         f"Imported {changed:,} {'user' if changed == 1 else 'users'} from {run.directory.name}: "
         f"{run.created:,} created, {run.updated:,} updated, {run.deactivated:,} deactivated, "
-        f"{run.errors:,} {'error' if run.errors == 1 else 'errors'}"
+        f"{run.errors:,} {'error' if run.errors == 1 else 'errors'}{groups_summary(run)}"
+    )
+
+
+def groups_summary(run: ImportRun) -> str:
+    """Return what a run does to groups, to follow its other words; "" when it read none."""
+    if not run.groups_seen and not run.groups_changed:
+        return ""
+    return (
+        f"; {run.groups_changed:,} {'group' if run.groups_changed == 1 else 'groups'} changed, "
+        f"{run.memberships_added:,} {'membership' if run.memberships_added == 1 else 'memberships'} added, "
+        f"{run.memberships_removed:,} removed"
     )
 
 
@@ -195,7 +206,8 @@ def preview_summary(run: ImportRun) -> str:
     """Return what a plan would do."""
     return (
         f"An import from {run.directory.name} would create {run.created:,}, update {run.updated:,} and deactivate "
-        f"{run.deactivated:,} users; {run.unchanged:,} are unchanged and {run.errors:,} have errors."
+        f"{run.deactivated:,} users; {run.unchanged:,} are unchanged and {run.errors:,} have errors"
+        f"{groups_summary(run)}."
     )
 
 
