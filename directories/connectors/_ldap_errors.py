@@ -14,6 +14,11 @@ from ldap3.core import exceptions as ldap
 from directories.connectors.base import Conflict, ConnectorError, NotFound, Unavailable
 
 LDAP_ERRORS = (ldap.LDAPException, OSError)
+# What servers say of the cookie of a paged search that they forgot: OpenLDAP, others, Active Directory.
+FORGOTTEN = frozenset({2, 12, 53})
+LOST_PLACE = (
+    "The directory forgot where it was while the portal read it. Import again; if that goes on, make pages smaller."
+)
 SUCCESS, REFERRAL, NO_SUCH_OBJECT, ALREADY_EXISTS = 0, 10, 32, 68
 _CHECK = "on the directory's page"
 _WAITING: Mapping[int, tuple[str, str]] = {

@@ -9,30 +9,24 @@ from typing import Any, Literal
 import ldap3
 from ldap3.core.exceptions import LDAPException
 
-from directories.connectors._ldap_errors import LDAP_ERRORS, NO_SUCH_OBJECT, SUCCESS, NoBase, broken, refused
+from directories.connectors import _ldap_decoding as decoding
+from directories.connectors._ldap_decoding import Raw
+from directories.connectors._ldap_errors import (
+    FORGOTTEN,
+    LDAP_ERRORS,
+    LOST_PLACE,
+    NO_SUCH_OBJECT,
+    SUCCESS,
+    NoBase,
+    broken,
+    refused,
+    unavailable,
+)
 from directories.connectors._ldap_settings import LDAPS, LEVEL, STARTTLS, Address, LdapSettings
 from directories.connectors.base import ConnectorError, Unavailable
 
 PAGED = "1.2.840.113556.1.4.319"
 Control = tuple[str, bool, bytes | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """One entry as it came: values in bytes, by the attributes' names in lower case; ``names`` as they were spelt."""
-
-    dn: str
-    values: Mapping[str, Sequence[bytes]]
-    names: Sequence[str] = ()
-
-    def get(self, name: str) -> Sequence[bytes]:
-        """Return the values of an attribute, none when the entry does not show it."""
-        return self.values.get(name.lower(), ())
-
-    def text(self, name: str) -> str:
-        """Return the first value of an attribute as text, "" for none."""
-        values = self.get(name)
-        return values[0].decode(errors="replace") if values else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +92,7 @@ def opened(settings: LdapSettings, address: Address) -> ldap3.Connection:
         auto_range=True,
         receive_timeout=settings.statement_timeout,
     )
+    decoding.use(connection)
     try:
         connection.open(read_server_info=False)
         if settings.encryption == STARTTLS:
@@ -206,6 +201,8 @@ class Session:
             if connection is None:
                 self.discard()
             raise broken(error) from None
+        if cookie and used.result["result"] in FORGOTTEN:
+            raise unavailable("cookie", LOST_PLACE)
         return _answer(used.result, used.response)
 
     def discard(self) -> None:
@@ -229,7 +226,9 @@ def _answer(result: Mapping[str, Any], response: Sequence[Mapping[str, Any]] | N
     entries: list[Raw] = []
     references: list[str] = []
     for item in response or ():
-        if item["type"] == "searchResEntry":
+        if entry := item.get("entry"):
+            entries.append(entry)
+        elif item["type"] == "searchResEntry":
             raw = item["raw_attributes"]
             entries.append(Raw(item["dn"], {name.lower(): values for name, values in raw.items()}, tuple(raw)))
         elif item["type"] == "searchResRef":

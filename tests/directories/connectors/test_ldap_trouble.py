@@ -281,6 +281,28 @@ def test_what_a_reference_hides(url: str, counts: bool) -> None:
         demand_absent([url], "dc=example,dc=org")
 
 
+@pytest.mark.parametrize("kind", ["ldap", "ad"])
+def test_a_cookie_that_the_server_forgot(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server keeps the place of a paged search only for a while; here it is sent a cookie that it never gave."""
+    subject: LdapSubject = request.getfixturevalue(kind)
+    for number in range(5):
+        subject.unit.person(f"user{number}")
+    with subject.open() as connector:
+        pages = connector.accounts(2)
+        assert not next(pages).last
+        real = connector.session.search
+
+        def forgotten(*args: Any, cookie: bytes = b"", **options: Any) -> Any:
+            return real(*args, cookie=b"12345678" if cookie else b"", **options)
+
+        monkeypatch.setattr(connector.session, "search", forgotten)
+        with pytest.raises(Unavailable) as caught:
+            list(pages)
+    assert caught.value.code == "cookie"
+
+
 def test_rights_that_are_missing_are_told(ldap: LdapSubject) -> None:
     with ldap.open(user=f"cn=reader,{SUFFIX}") as connector, pytest.raises(ConnectorError) as caught:
         connector.create(ANN, "secret")
