@@ -39,7 +39,8 @@ def action(route: str, who: str) -> dict[str, Rule]:
 
 
 # Addresses outside the admin, which ask nobody to sign in; their own tests say what they show.
-OPEN = {"healthz", "readyz"}
+OPEN = {"healthz", "readyz", "scim/token"}
+OPEN_BELOW = "^scim/"  # the SCIM service asks applications for a token, not people for a session
 
 PORTAL = {
     "": Rule(EVERYONE, EVERYONE),
@@ -102,12 +103,34 @@ REPORTS = {
 }
 
 # Answers with 401 or 403 instead of leading to the sign-in; POST alone.
+CLIENT = "scim/client/<int:object_id>/"
+SCIM = {
+    **model("scim/client/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **action("scim/client/fragment/mapping/", "SI"),
+    **{
+        rule: who
+        for name in ("enable", "disable", "default-mapping", "conformance", "token/add")
+        for rule, who in action(f"{CLIENT}{name}/", "SI").items()
+    },
+    **{
+        rule: who
+        for name in ("show", "renew", "revoke")
+        for rule, who in action(f"{CLIENT}token/<int:token_id>/{name}/", "SI").items()
+    },
+    **action(f"{CLIENT}activity/", "SIHA"),
+    **action(f"{CLIENT}log/", "SIHA"),
+    **action(f"{CLIENT}log/<int:request_id>/", "SIHA"),
+    **action(f"{CLIENT}log/<int:request_id>/replay/", "SI"),
+}
+# The one address that shows a secret, to those who may open it; that they looked is in the report.
+SHOWS_SECRET = f"{CLIENT}token/<int:token_id>/show/"
+
 API = {"api/v1/users/<str:username>/password": Rule("SI", "SI")}
 
 # The list of an app's pages: for those who may open one of them.
-APP_LISTS = {"reports": "SIHA", "provisioning": "SIHA", "directories": "SIA", "portal": "SA"}
+APP_LISTS = {"reports": "SIHA", "provisioning": "SIHA", "directories": "SIA", "portal": "SA", "scim": "SIHA"}
 
-TABLE = PORTAL | PEOPLE | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API
+TABLE = PORTAL | PEOPLE | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
 
 # The actions that each role which may open a list is offered there.
 ACTIONS = {
@@ -123,6 +146,7 @@ ACTIONS = {
     "provisioning.attributedefinition": {"delete_selected": "SI"},
     "portal.role": {"delete_selected": "S"},
     "directories.directory": {},
+    "scim.client": {},
     "provisioning.importrun": {},
     "provisioning.change": {},
     "reports.event": {},
