@@ -6,6 +6,7 @@ an e-mail address may end in ``.local``, as in many an Active Directory.
 """
 
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from scim2_models import EnterpriseUser, Extension, Resource, ScimPolicy
@@ -23,6 +24,7 @@ CUSTOM = "urn:ietf:params:scim:schemas:extension:rollcall:2.0:User"
 TOLERANT = ScimPolicy(unknown=ScimPolicy.Unknown.ignore)
 
 Definitions = tuple[PortalAttribute, ...]
+_building = Lock()  # pydantic makes models on one thread at a time: the first requests of a process come together
 
 _TYPES = {Type.NUMBER: Attribute.Type.decimal, Type.BOOLEAN: Attribute.Type.boolean}
 _EXAMPLES = {
@@ -49,9 +51,20 @@ def of_groups() -> Schema:
     return schema
 
 
-@lru_cache(maxsize=16)
 def user_model(definitions: Definitions) -> type[Resource[Any]]:
     """Return the model of a user with every extension; building one takes 50 ms, so they are kept."""
+    with _building:
+        return _user_model(definitions)
+
+
+def group_model() -> type[Resource[Any]]:
+    """Return the model of a group."""
+    with _building:
+        return _group_model()
+
+
+@lru_cache(maxsize=16)
+def _user_model(definitions: Definitions) -> type[Resource[Any]]:
     _, *extensions = of_users(definitions)
     model: Any = Resource.from_schema(_core_user(published=False))
     united: Any = None
@@ -63,8 +76,7 @@ def user_model(definitions: Definitions) -> type[Resource[Any]]:
 
 
 @lru_cache(maxsize=1)
-def group_model() -> type[Resource[Any]]:
-    """Return the model of a group."""
+def _group_model() -> type[Resource[Any]]:
     return Resource.from_schema(of_groups())
 
 
