@@ -21,6 +21,23 @@ into is join key left like limit natural not null offset on option or order prim
 set show table then to trigger union unique update user values when where with
 """
 RESERVED = frozenset(_RESERVED.split())
+# Groups by their names, in a table APP_GROUPS and a table APP_MEMBERS: most databases keep them much like this.
+_MEMBER = "WHERE GROUPNAME='##GROUP##'"
+_GROUPS = {
+    Operation.IMPORT_GROUPS: ["SELECT GROUPNAME, DESCRIPTION FROM APP_GROUPS"],
+    Operation.IMPORT_MEMBERS: [f"SELECT USERNAME FROM APP_MEMBERS {_MEMBER}"],
+    Operation.CREATE_GROUP: [
+        "INSERT INTO APP_GROUPS (GROUPNAME, DESCRIPTION) VALUES ('##GROUP##', '##GROUPDESCRIPTION##')"
+    ],
+    Operation.UPDATE_GROUP: [
+        "UPDATE APP_GROUPS SET GROUPNAME='##GROUP##', DESCRIPTION='##GROUPDESCRIPTION##' "
+        "WHERE GROUPNAME='##OLDGROUP##'",
+        "UPDATE APP_MEMBERS SET GROUPNAME='##GROUP##' WHERE GROUPNAME='##OLDGROUP##'",
+    ],
+    Operation.DELETE_GROUP: [f"DELETE FROM APP_MEMBERS {_MEMBER}", f"DELETE FROM APP_GROUPS {_MEMBER}"],
+    Operation.ADD_MEMBER: ["INSERT INTO APP_MEMBERS (GROUPNAME, USERNAME) VALUES ('##GROUP##', '##USERNAME##')"],
+    Operation.REMOVE_MEMBER: [f"DELETE FROM APP_MEMBERS {_MEMBER} AND USERNAME='##USERNAME##'"],
+}
 STATE_COLUMNS = frozenset({"ACTIVE", "IS_ACTIVE", "ENABLED", "IS_ENABLED"})
 
 
@@ -76,6 +93,7 @@ def statements(about: UserTable) -> dict[Operation, list[str]]:
         Operation.DISABLE: [f"UPDATE {table} SET {about.quoted(state)}=FALSE {where}"],
         Operation.ENABLE: [f"UPDATE {table} SET {about.quoted(state)}=TRUE {where}"],
         Operation.SET_PASSWORD: [f"UPDATE {table} SET {password}='##PASSWORD##' {where}"],
+        **_GROUPS,
     }
 
 

@@ -11,10 +11,11 @@ from sqlglot import exp
 
 from directories.attributes import Value
 from directories.config import DirectoryConfig, open_connector
-from directories.connectors.base import ConnectorError, Entry
+from directories.connectors.base import ConnectorError, Entry, GroupEntry
 from directories.connectors.sql import SqlConnector
-from directories.query_templates import PASSWORD, Template, Values, fold
+from directories.query_templates import GROUPED, PASSWORD, Template, Values, fold, group_values
 
+EXAMPLE = GroupEntry("Example group", "1", "An example")
 MASK = "••••••••"
 _TABLES = (
     "SELECT COALESCE(e.TRANSACTIONS, 'NO') FROM information_schema.TABLES t "
@@ -38,15 +39,25 @@ class Tried:
     error: str = ""
 
 
-def try_operation(
-    config: DirectoryConfig, operation: str, entry: Entry, password: str | None, run: bool
-) -> list[Tried]:
-    """Return each statement of ``operation`` as it would be sent for ``entry``; raise ConnectorError."""
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom statements are tried for: a user, the password of a new account, and for statements of groups a group."""
+
+    entry: Entry
+    password: str | None = None
+    group: GroupEntry = EXAMPLE
+
+
+def try_operation(config: DirectoryConfig, operation: str, subject: Subject, *, run: bool) -> list[Tried]:
+    """Return each statement of ``operation`` as it would be sent for the subject; raise ConnectorError."""
     with open_connector(config) as connector:
         if not isinstance(connector, SqlConnector):
             raise ConnectorError("Only directories with query templates can be tried.", code="template")
         templates = connector.templates(operation)
-        values = connector.values(entry, password)
+        values = connector.values(subject.entry, subject.password)
+        if operation in GROUPED:
+            group = subject.group
+            values = values.over(group_values(group.name, group.name, group.ref, group.description))
         if not run:
             return [_shown(template, values) for template in templates]
         refused = _cannot_take_back(connector, templates)

@@ -24,8 +24,22 @@ HELP = {
     Operation.DISABLE: "Runs when a user is deactivated in the portal.",
     Operation.ENABLE: "Runs when a user is activated again.",
     Operation.SET_PASSWORD: "Runs when the user's password is changed.",
+    Operation.IMPORT_GROUPS: "One SELECT of every group: its name and, in columns called GROUPID and GROUPDESCRIPTION "
+    "where there are any, its lasting id and description. Without an id the name is the id.",
+    Operation.IMPORT_MEMBERS: "One SELECT of the user names in a group, named as ##GROUP## or ##GROUPID##.",
+    Operation.CREATE_GROUP: "Runs when a group of the portal is to be in the directory and is not.",
+    Operation.UPDATE_GROUP: "Runs when the group's name or description changed; ##OLDGROUP## is the name until now.",
+    Operation.DELETE_GROUP: "Runs when the group is to go: its members first where they are in a table of their own.",
+    Operation.ADD_MEMBER: "Runs for each user who comes into the group, after their account is there.",
+    Operation.REMOVE_MEMBER: "Runs for each user who leaves the group.",
 }
-OPTIONAL = frozenset({Operation.DISABLE, Operation.ENABLE, Operation.SET_PASSWORD})
+GROUPS = frozenset(
+    {
+        *(Operation.IMPORT_GROUPS, Operation.IMPORT_MEMBERS, Operation.CREATE_GROUP, Operation.UPDATE_GROUP),
+        *(Operation.DELETE_GROUP, Operation.ADD_MEMBER, Operation.REMOVE_MEMBER),
+    }
+)
+OPTIONAL = frozenset({Operation.DISABLE, Operation.ENABLE, Operation.SET_PASSWORD}) | GROUPS
 
 
 def uses_templates(kind: str) -> bool:
@@ -73,6 +87,11 @@ class Block:
         return self.operation in OPTIONAL
 
     @property
+    def about_groups(self) -> bool:
+        """Whether it belongs to group sync."""
+        return self.operation in GROUPS
+
+    @property
     def field(self) -> str:
         """The name of the text areas."""
         return f"template_{self.operation.value}"
@@ -110,6 +129,9 @@ class TemplatesForm:
         """
         dialect = query_templates.dialect_of(kind)
         for block, statement in self._each():
+            if block.operation is Operation.IMPORT_GROUPS and len(block.statements) > 1:
+                statement.errors = ["Only one statement gives the groups: join what the others give with UNION ALL."]
+                continue
             if len(block.statements) > MAX_STATEMENTS:
                 statement.errors.append(f"At most {MAX_STATEMENTS} statements for one operation.")
                 continue

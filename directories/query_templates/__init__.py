@@ -1,6 +1,7 @@
 """The admin's SQL with ``##NAME##`` placeholders: read, checked, bound and planned for import. Pure: no database."""
 
 from directories.query_templates.errors import TemplateError
+from directories.query_templates.groups import GROUPED
 from directories.query_templates.groups import columns as group_columns
 from directories.query_templates.groups import values as group_values
 from directories.query_templates.identifiers import column_name, sql_of, table_name
@@ -20,6 +21,7 @@ from directories.query_templates.template import (
 )
 
 __all__ = [
+    "GROUPED",
     "PASSWORD",
     "Bound",
     "ImportPlan",

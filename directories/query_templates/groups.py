@@ -23,6 +23,8 @@ OF_MEMBERS: Mapping[str, tuple[str, ...]] = {
     "remove_member": (GROUP, GROUP_NAME, DESCRIPTION, ID),
 }
 
+GROUPED = frozenset({*OF_GROUPS, *OF_MEMBERS})  # the operations that are about groups
+
 
 def columns(names: Sequence[str]) -> dict[str, int]:
     """Return where an import groups query has the group's name, id and description; the first column is the name.

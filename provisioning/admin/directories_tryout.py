@@ -9,14 +9,14 @@ from django.shortcuts import render
 from directories import tryout
 from directories.attributes import Kind, Person, Value
 from directories.config import DirectoryConfig, open_connector
-from directories.connectors.base import ConnectorError, Entry, RemoteAccount
+from directories.connectors.base import ConnectorError, Entry, GroupEntry, RemoteAccount
 from directories.forms.draft import Draft
 from directories.mapping import Mapper
 from directories.models import Operation
 from directories.passwords import initial_password
 from provisioning.admin import user_search
 from provisioning.admin.directories_fragments import drafted
-from provisioning.models import Account, User
+from provisioning.models import Account, Group, GroupAccount, User
 from provisioning.models.people import fold
 from provisioning.people import person_of
 
@@ -71,9 +71,9 @@ def _tried(draft: Draft, request: HttpRequest) -> dict[str, Any]:
         blocks = [block for block in draft.templates.blocks if any(s.errors for s in block.statements)]
         return {"error": "A statement cannot be read yet.", "blocks": blocks}
     try:
-        entry = _entry(draft, config, user)
         password = initial_password(config.features).stored
-        tried = tryout.try_operation(config, operation, entry, password, run)
+        subject = tryout.Subject(_entry(draft, config, user), password, _group(draft, user))
+        tried = tryout.try_operation(config, operation, subject, run=run)
     except ConnectorError as error:
         return {"error": error.message}
     return {"tried": tried, "user": user, "operation": Operation(operation).label, "ran": run}
@@ -195,3 +195,12 @@ def _entry(draft: Draft, config: DirectoryConfig, user: User) -> Entry:
     return Entry(
         key=user.username, ref=account.remote_id if account else "", attributes=attributes, person=person.flat()
     )
+
+
+def _group(draft: Draft, user: User) -> GroupEntry:
+    """Return the group that statements of groups are tried for: one of the user's, or an example."""
+    group = Group.objects.filter(memberships__user=user).order_by("pk").first()
+    if group is None:
+        return tryout.EXAMPLE
+    account = GroupAccount.objects.filter(group=group, directory=draft.directory.pk or 0).first()
+    return GroupEntry(group.name, account.remote_id if account else "", group.description)

@@ -6,7 +6,7 @@ import pytest
 
 from directories.config import DirectoryConfig
 from directories.connectors.base import ConnectorConfig, ConnectorError, Entry
-from directories.tryout import MASK, try_operation
+from directories.tryout import MASK, Subject, try_operation
 from tests.directories.connectors.sql_subject import TEMPLATES, WHERE, SqlSubject
 
 ENTRY = Entry("ann", "", {"FIRSTNAME": "Ann", "LASTNAME": None}, {"username": "ann", "email": "ann@example.org"})
@@ -25,7 +25,7 @@ def config(sql: SqlSubject, **templates: Sequence[str]) -> DirectoryConfig:
 
 
 def test_statements_are_shown_with_their_values_and_not_run(sql: SqlSubject) -> None:
-    (tried,) = try_operation(config(sql), "create", ENTRY, "s3cret", run=False)
+    (tried,) = try_operation(config(sql), "create", Subject(ENTRY, "s3cret"), run=False)
 
     assert tried.template_sql == TEMPLATES["create"][0]
     assert "##" not in tried.bound_sql
@@ -45,7 +45,7 @@ def test_statements_are_shown_with_their_values_and_not_run(sql: SqlSubject) -> 
     ("operation", "rows"), [("create", 1), ("update", 0), ("delete", 0), ("check", 0), ("import", 0)]
 )
 def test_what_is_run_is_rolled_back(sql: SqlSubject, operation: str, rows: int) -> None:
-    tried = try_operation(config(sql), operation, ENTRY, "x", run=True)
+    tried = try_operation(config(sql), operation, Subject(ENTRY, "x"), run=True)
 
     assert [statement.error for statement in tried] == [""] * len(tried)
     assert [statement.rows for statement in tried] == [rows] * len(tried)
@@ -57,14 +57,14 @@ def test_changes_and_deletes_are_taken_back_too(sql: SqlSubject) -> None:
     sql.database.execute("INSERT INTO USERS (USERNAME, FIRSTNAME) VALUES ('ann', 'Anna')")
 
     for operation in ("update", "disable", "set_password", "delete"):
-        (tried,) = try_operation(config(sql), operation, ENTRY, "x", run=True)
+        (tried,) = try_operation(config(sql), operation, Subject(ENTRY, "x"), run=True)
         assert (tried.rows, tried.error) == (1, "")
     assert sql.database.rows("SELECT FIRSTNAME, ACTIVE, PASSWORD FROM USERS") == [("Anna", 1, None)]
 
 
 def test_the_statements_after_a_failure_are_not_run(sql: SqlSubject) -> None:
     lines = [*TEMPLATES["create"], f"UPDATE NOWHERE SET A = 1 {WHERE}", f"UPDATE USERS SET ACTIVE = 2 {WHERE}"]
-    first, second, third = try_operation(config(sql, create=lines), "create", ENTRY, "x", run=True)
+    first, second, third = try_operation(config(sql, create=lines), "create", Subject(ENTRY, "x"), run=True)
 
     assert (first.rows, first.error) == (1, "")
     assert "NOWHERE" in second.error.upper()
@@ -76,7 +76,7 @@ def test_a_table_that_cannot_take_back_is_left_alone(mariadb_directory) -> None:
     sql = SqlSubject(mariadb_directory)
     sql.database.execute("CREATE TABLE OLD (USERNAME VARCHAR(50)) ENGINE=MyISAM")
     lines = [*TEMPLATES["create"], "INSERT INTO OLD (USERNAME) VALUES (##USERNAME##)"]
-    tried = try_operation(config(sql, create=lines), "create", ENTRY, "x", run=True)
+    tried = try_operation(config(sql, create=lines), "create", Subject(ENTRY, "x"), run=True)
 
     assert [statement.rows for statement in tried] == [None, None]
     assert all("OLD is a view or a table without transactions" in statement.error for statement in tried)
@@ -86,10 +86,10 @@ def test_a_table_that_cannot_take_back_is_left_alone(mariadb_directory) -> None:
 
 def test_an_operation_without_a_query_is_refused(sql: SqlSubject) -> None:
     with pytest.raises(ConnectorError, match="no enable query"):
-        try_operation(config(sql, enable=[]), "enable", ENTRY, None, run=True)
+        try_operation(config(sql, enable=[]), "enable", Subject(ENTRY, None), run=True)
 
 
 def test_only_directories_with_queries_can_be_tried() -> None:
     memory = DirectoryConfig(None, "Demo", "memory", True, ConnectorConfig({"name": "tryout"}))
     with pytest.raises(ConnectorError, match="query templates"):
-        try_operation(memory, "create", ENTRY, None, run=True)
+        try_operation(memory, "create", Subject(ENTRY, None), run=True)
