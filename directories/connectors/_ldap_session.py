@@ -10,7 +10,7 @@ import ldap3
 from ldap3.core.exceptions import LDAPException
 
 from directories.connectors import _ldap_decoding as decoding
-from directories.connectors._ldap_decoding import Raw
+from directories.connectors._ldap_decoding import Raw as Raw
 from directories.connectors._ldap_errors import (
     FORGOTTEN,
     LDAP_ERRORS,
