@@ -9,7 +9,7 @@ from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 
 from directories.models import Directory
 from provisioning import heartbeat
-from provisioning.models import Change, ImportRun
+from provisioning.models import Change, GroupChange, ImportRun
 from provisioning.models.imports import RunStatus
 from scim import health
 
@@ -52,8 +52,9 @@ def approval_badge() -> Badge | None:
 
 
 def parked_badge() -> Badge | None:
-    """Changes that a directory refused."""
-    return _badge(Change.objects.filter(parked__isnull=False), "danger")
+    """Changes of users and of groups that a directory refused."""
+    number = sum(capped(model.objects.filter(parked__isnull=False)) for model in (Change, GroupChange))
+    return Badge(capped_text(number), "danger") if number else None
 
 
 def scim_badge() -> Badge | None:

@@ -61,6 +61,8 @@ PEOPLE = {
     **action("provisioning/user/process_import/", "SI"),
     **action("provisioning/user/export/", "SIHA"),
     "provisioning/user/<path:object_id>/accounts/": Rule("SIHA", "SI"),  # POST retries and syncs
+    "provisioning/user/<path:object_id>/groups/": Rule("SIHA", ""),
+    "provisioning/group/<path:object_id>/panel/": Rule("SIHA", "SI"),  # POST takes a group out
     **action("provisioning/user/<id>/password/", "SI"),
     **model("provisioning/group/", view="SIHA", add="SI", change="SI", delete="SI"),
     **model("provisioning/attributedefinition/", view="SIA", add="SI", change="SI", delete="SI"),
@@ -95,6 +97,9 @@ OPERATIONS = {
     **action("provisioning/change/", "SIA"),
     **action("provisioning/change/retry/", "SI"),
     **action("provisioning/change/try/", "SI"),
+    **action("provisioning/groupchange/", "SIA"),
+    **action("provisioning/groupchange/retry/", "SI"),
+    **action("provisioning/groupchange/try/", "SI"),
 }
 
 REPORTS = {

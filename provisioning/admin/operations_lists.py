@@ -7,14 +7,18 @@ with ten changes and with a million.
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from directories.models import Directory
-from provisioning.models import Change
+from provisioning.models import Change, GroupChange
 
 MOST = 10_000
 PAGE = 50
+
+
+Changes = type[Change] | type[GroupChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Group:
     number: int
     oldest: dt.datetime
     message: str
+    of: Changes = Change
 
     @property
     def count(self) -> str:
@@ -40,7 +45,7 @@ class ChangePage:
     An account comes once, with its oldest change and how many came later: they are tried together.
     """
 
-    changes: list[tuple[Change, int]]
+    changes: list[tuple[Change | GroupChange, int]]
     after: int
 
 
@@ -50,30 +55,45 @@ def unreachable(directory_id: int | None) -> list[Directory]:
     return list(found.filter(pk=directory_id) if directory_id else found)
 
 
-def parked(directory_id: int | None) -> Iterator[Group]:
+def parked(of: Changes, directory_id: int | None) -> Iterator[Group]:
     """Yield one group for each directory and cause of parked changes."""
-    for directory in _directories(directory_id, parked=True):
-        code = ""
-        while first := _parked(directory.pk).filter(parked_code__gt=code).order_by("parked_code", "pk").first():
+    for directory in _directories(of, directory_id, parked=True):
+        code, mine = "", _parked(of, directory.pk)
+        while first := mine.filter(parked_code__gt=code).order_by("parked_code", "pk").first():
             code = first.parked_code
-            same = _parked(directory.pk).filter(parked_code=code)
-            yield Group(directory, code, _count(same), first.parked or first.created_at, first.parked_message)
+            same = mine.filter(parked_code=code)
+            yield Group(directory, code, _count(same), first.parked or first.created_at, first.parked_message, of)
 
 
-def waiting(directory_id: int | None) -> Iterator[Group]:
+def waiting(of: Changes, directory_id: int | None) -> Iterator[Group]:
     """Yield one group for each directory with changes that will be made without anybody's doing."""
-    for directory in _directories(directory_id, parked=False):
-        changes = _waiting(directory.pk)
+    for directory in _directories(of, directory_id, parked=False):
+        changes = _waiting(of, directory.pk)
         first = changes.order_by("pk").first()
         if first is not None:
-            yield Group(directory, None, _count(changes), first.created_at, _why(directory))
+            yield Group(directory, None, _count(changes), first.created_at, _why(directory), of)
+
+
+def anything(of: Changes) -> bool:
+    """Return whether any such change waits or is parked."""
+    return bool(of.objects.exists())
 
 
 def page(group: Group, after: int) -> ChangePage:
     """Return the changes of a group that come after the change id ``after``."""
-    mine = _waiting(group.directory.pk) if group.code is None else _parked(group.directory.pk)
+    mine = _waiting(group.of, group.directory.pk) if group.code is None else _parked(group.of, group.directory.pk)
     if group.code is not None:
         mine = mine.filter(parked_code=group.code)
+    return _of_groups(mine, after) if group.of is GroupChange else _of_accounts(mine, after)
+
+
+def _of_groups(mine: QuerySet[Any], after: int) -> ChangePage:
+    """Return changes of groups one by one: each may be about another member."""
+    rows = list(mine.filter(pk__gt=after).select_related("group_account", "account").order_by("pk")[: PAGE + 1])
+    return ChangePage([(change, 0) for change in rows[:PAGE]], rows[PAGE - 1].pk if len(rows) > PAGE else 0)
+
+
+def _of_accounts(mine: QuerySet[Any], after: int) -> ChangePage:
     earlier = mine.filter(account=OuterRef("account"), pk__lt=OuterRef("pk"))
     oldest = mine.filter(~Exists(earlier), pk__gt=after).select_related("account__user")
     rows = list(oldest.order_by("pk")[: PAGE + 1])
@@ -83,21 +103,21 @@ def page(group: Group, after: int) -> ChangePage:
     return ChangePage(changes, rows[PAGE - 1].pk if len(rows) > PAGE else 0)
 
 
-def _directories(directory_id: int | None, *, parked: bool) -> QuerySet[Directory]:
-    some = Change.objects.filter(directory=OuterRef("pk"), parked__isnull=not parked)
+def _directories(of: Changes, directory_id: int | None, *, parked: bool) -> QuerySet[Directory]:
+    some = of.objects.filter(directory=OuterRef("pk"), parked__isnull=not parked)
     found = Directory.objects.filter(Exists(some)).order_by("name")
     return found.filter(pk=directory_id) if directory_id else found
 
 
-def _parked(directory_id: int) -> QuerySet[Change]:
-    return Change.objects.filter(directory=directory_id, parked__isnull=False)
+def _parked(of: Changes, directory_id: int) -> QuerySet[Any]:
+    return of.objects.filter(directory=directory_id, parked__isnull=False)
 
 
-def _waiting(directory_id: int) -> QuerySet[Change]:
-    return Change.objects.filter(directory=directory_id, parked=None)
+def _waiting(of: Changes, directory_id: int) -> QuerySet[Any]:
+    return of.objects.filter(directory=directory_id, parked=None)
 
 
-def _count(changes: QuerySet[Change]) -> int:
+def _count(changes: QuerySet[Any]) -> int:
     return changes.order_by()[: MOST + 1].count()
 
 
