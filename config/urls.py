@@ -6,6 +6,8 @@ from django.urls import include, path, re_path
 from config.health import Healthz, Readyz
 from scim.oauth import token_endpoint
 
+handler400 = "scim.views.base.bad_request"
+
 urlpatterns = [
     path("healthz", Healthz.as_view(), name="healthz"),
     path("readyz", Readyz.as_view(), name="readyz"),

@@ -6,6 +6,7 @@ projection of what is returned all know the same attributes.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from django.db.models import Q
 from scim2_models.resources.schema import Attribute as Described
@@ -14,7 +15,7 @@ from scim2_models.resources.schema import Schema as Document
 from scim import schemas
 from scim.lookups import Lookup, Slot, group_lookups, user_lookups
 from scim.models import Client
-from scim.rules import user_rules
+from scim.rules import Rules, user_rules
 
 __all__ = ["Attribute", "Lookup", "Q", "Schema", "Slot", "groups", "users"]
 
@@ -62,7 +63,12 @@ class Schema:
 
 def users(client: Client) -> Schema:
     """Return the attributes of users as the client sees them, with their look-ups."""
-    rules = user_rules(client)
+    return _users(client, user_rules(client))
+
+
+@lru_cache(maxsize=64)
+def _users(client: Client, rules: Rules) -> Schema:
+    """Make the table, which takes a millisecond, once for each client and mapping; look-ups know the client by id."""
     lookups, slots = user_lookups(client, rules)
     return _table(schemas.of_users(rules.definitions), lookups, slots)
 

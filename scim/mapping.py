@@ -4,14 +4,14 @@ What no row maps is not lost: it is kept for the client that sent it (``UserLink
 PUTs what it has read changes nothing. It leads nowhere else and cannot be searched.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from directories.attributes import Kind
 from directories.mapping import BOTH
 from scim import schemas
 from scim.models import ClientMapping, Resource
-from scim.rules import Path, Rule, Rules
+from scim.rules import Path, Rules
 
 MARK = "~"  # in a kept element: which slot of the mapping it is
 _PRIMARY = "emails"  # the attribute whose first slot is the primary value unless the client says otherwise
@@ -69,8 +69,8 @@ def split(document: Mapping[str, Any], rules: Rules) -> tuple[dict[str, Any], di
     row: dict[str, Any] = {}
     chosen: dict[tuple[str, tuple[str, str]], dict[str, Any] | None] = {}
     given_back = {rule.path.text for rule in rules.readable}
-    for rule, first in _with_first(rules.writable):
-        holder = _holder(rest, rule.path, chosen, first)
+    for rule in rules.writable:
+        holder = _holder(rest, rule.path, chosen, rule.path.text in rules.firsts)
         key = _key(rule.path)
         row[rule.path.text] = holder.get(key) if holder is not None else None
         if holder is not None and rule.path.text in given_back:
@@ -80,27 +80,19 @@ def split(document: Mapping[str, Any], rules: Rules) -> tuple[dict[str, Any], di
     return row, _tidied(rest)
 
 
-def overlay(kept: Mapping[str, Any], values: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
-    """Return the document of what the client keeps and the values of the mapped paths."""
-    document: dict[str, Any] = _copied(kept)
-    for rule, first in _with_first(rules.readable):
+def overlay(kept: dict[str, Any], values: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
+    """Return the document of what the client keeps, which is used up, and the values of the mapped paths."""
+    document = kept
+    for rule in rules.readable:
         value = values.get(rule.path.text)
         if value is not None and value != "":
-            _place(document, rule.path, value, first)
+            _place(document, rule.path, value, rule.path.text in rules.firsts)
     for name in list(document):
         if isinstance(document[name], list):
             document[name] = [_unmarked(element) for element in document[name] if _says_something(element)]
         if document[name] in ([], {}, None, ""):
             del document[name]
     return document
-
-
-def _with_first(rules: tuple[Rule, ...]) -> Iterator[tuple[Rule, bool]]:
-    """Pair each rule with whether its element is the first that the mapping knows of its attribute."""
-    firsts: dict[str, tuple[str, str] | None] = {}
-    for rule in rules:
-        first = firsts.setdefault(rule.path.attribute, rule.path.element)
-        yield rule, first == rule.path.element
 
 
 def _holder(

@@ -89,6 +89,14 @@ class Rules:
         """The rows whose value the portal gives back."""
         return tuple(row for row in self.rows if row.direction != IN)
 
+    @cached_property
+    def firsts(self) -> frozenset[str]:
+        """The paths whose element is the first that the mapping knows of its attribute."""
+        elements: dict[str, tuple[str, str] | None] = {}
+        for row in self.rows:
+            elements.setdefault(row.path.attribute, row.path.element)
+        return frozenset(row.path.text for row in self.rows if elements[row.path.attribute] == row.path.element)
+
 
 def parse(text: str) -> Path | None:
     """Return the parts of a path, None when it is none that a mapping can use."""
@@ -103,7 +111,15 @@ def parse(text: str) -> Path | None:
 
 
 def user_rules(client: Client) -> Rules:
-    """Return the mapping of users, in two queries."""
+    """Return the mapping of users, in two queries; read once for each request, as each reads its client anew."""
+    known: Rules | None = vars(client).get("known_rules")
+    if known is None:
+        known = _read(client)
+        vars(client)["known_rules"] = known
+    return known
+
+
+def _read(client: Client) -> Rules:
     rows = ClientMapping.objects.filter(client=client, resource=Resource.USER).exclude(portal_attribute="")
     stored = rows.order_by("position", "pk").values_list(
         "scim_path", "kind", "portal_attribute", "direction", "expression", "required"

@@ -26,5 +26,5 @@ urlpatterns = [
     re_path(r"^\.search/?$", SearchView.as_view(), name="search"),
     re_path(r"^Bulk/?$", BulkView.as_view(), name="bulk"),
     path("", RootView.as_view(), name="root"),
-    re_path(r"^.*$", Nowhere.as_view(), name="nowhere"),
+    re_path(r"^[\s\S]*$", Nowhere.as_view(), name="nowhere"),
 ]

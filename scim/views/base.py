@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.views import defaults
 from django_scim.views import SCIMView
 
 from scim import bodies
@@ -57,13 +58,15 @@ class View(SCIMView):  # type: ignore[misc]
         return response  # type: ignore[no-any-return]
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer what Django refuses before any view, such as a foreign Host header: to SCIM clients in their own terms."""
+    if not request.path.startswith("/scim/"):
+        return defaults.bad_request(request, exception)
+    return respond(ScimError(400, "The request is not addressed to this portal.").to_dict(), 400)
+
+
 class Nowhere(View):
     """Every other address below the service."""
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Answer 404, to those who may ask at all."""
-        response: HttpResponse = super().dispatch(request, *args, **kwargs)
-        return response
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer 404 to any method."""
