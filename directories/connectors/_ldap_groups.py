@@ -93,8 +93,8 @@ class GroupReader:
         attribute = self.groups.group_attribute
         for page in self._users(f"({attribute}=*)", (attribute,), page_size):
             for name in (value.decode(errors="replace").strip() for raw in page for value in raw.get(attribute)):
-                if name:
-                    found.setdefault(_fold(name), name)
+                if name:  # of several ways to write it always the same one, whoever is read first
+                    found[_fold(name)] = min(name, found.get(_fold(name), name))
         refs = sorted(found)
         for start in range(0, len(refs), page_size):
             yield GroupPage([_plain(ref, found[ref]) for ref in refs[start : start + page_size]])

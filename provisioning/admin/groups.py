@@ -1,4 +1,4 @@
-"""Groups of people and their members."""
+"""Groups of people: the list, and the page of one group."""
 
 from typing import Any, ClassVar, cast
 
@@ -6,23 +6,26 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.datasets import BaseDataset
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
-from provisioning import members
-from provisioning.models import Group, Membership, User
+from directories.models import Directory, PushGroups
+from provisioning import members, services
+from provisioning.admin.group_members import Members, people
+from provisioning.admin.group_panel import GroupPanel
+from provisioning.models import Group, Membership, Nesting, User
 from provisioning.models.people import fold
 from reports.paging import CappedPaginator
 
-MEMBER_SEARCH = ("username_key", "email_key", "first_name_key", "last_name_key")
-
 
 class GroupForm(forms.ModelForm[Group]):
-    """A group, and names to add to it."""
+    """A group, names and groups to add to it, and where it goes."""
 
     add_members = forms.ModelMultipleChoiceField(
         required=False,
@@ -39,11 +42,34 @@ class GroupForm(forms.ModelForm[Group]):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "anna.berg\nben@example.com"}),
         help_text="User names or e-mail addresses, one a line or separated by commas.",
     )
+    add_groups = forms.ModelMultipleChoiceField(
+        required=False,
+        label="Add groups",
+        queryset=Group.objects.all(),
+        widget=AutocompleteSelectMultiple(
+            cast(Any, Nesting._meta.get_field("child")), admin.site, attrs={"class": "unfold-admin-autocomplete"}
+        ),
+        help_text="Everybody in these groups is then in this one too, now and later.",
+    )
 
     class Meta:
         model = Group
-        fields: ClassVar[list[str]] = ["name", "description"]
-        widgets: ClassVar[dict[str, forms.Widget]] = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
+        fields: ClassVar[list[str]] = ["name", "description", "directories"]
+        widgets: ClassVar[dict[str, Any]] = {
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+            "directories": UnfoldAdminCheckboxSelectMultipleWidget,
+        }
+        help_texts: ClassVar[dict[str, str]] = {
+            "directories": "The group and its members are kept there as they are here, as far as the members have an "
+            "account there. Listed are the directories that take the groups chosen for them."
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "directories" in self.fields:
+            field = cast("forms.ModelMultipleChoiceField[Directory]", self.fields["directories"])
+            field.queryset = takers()
+            field.label = "Push to directories"
 
     def clean_name(self) -> str:
         """Refuse a name that another group has, however it is written."""
@@ -64,81 +90,17 @@ class GroupForm(forms.ModelForm[Group]):
             raise ValidationError(f"Nobody on the roll is called: {names}. Take them out or correct them.")
         return found
 
-
-class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
-    """The members of one group, inside its page."""
-
-    list_display = ("person", "username", "email", "state")
-    list_display_links = None
-    sortable_by = ()
-    ordering = ("user__username_key",)
-    search_fields = ("user__username_key",)
-    actions = ("remove_members",)
-    paginator = CappedPaginator
-    show_full_result_count = False
-    list_per_page = 25
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
-        """Read the members of the group that the page is about."""
-        return Membership.objects.filter(group_id=self.extra_context["object"]).select_related("user")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Membership], search_term: str
-    ) -> tuple[QuerySet[Membership], bool]:
-        """Search by the beginnings of names, as the users list does."""
-        for word in search_term.split():
-            condition = Q()
-            for field in MEMBER_SEARCH:
-                condition |= Q(**{f"user__{field}__startswith": fold(word)})
-            queryset = queryset.filter(condition)
-        return queryset, False
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer removing where the group may be changed, and nothing else."""
-        group = Group.objects.filter(pk=self.extra_context["object"]).first()
-        if group is None or group.owner_id or not request.user.has_perm("provisioning.change_group"):
-            return {}
-        return {"remove_members": (type(self).remove_members, "remove_members", "Remove from the group")}
-
-    def remove_members(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
-        """Take the selected people out."""
-        group = Group.objects.get(pk=self.extra_context["object"])
-        ids = list(queryset.order_by().values_list("user_id", flat=True))
-        count = members.remove(group, ids, request.user.get_username())
-        messages.success(request, f"{_people(count)} removed from {group.name}.")
-
-    @admin.display(description="Name")
-    def person(self, membership: Membership) -> str:
-        """Return the member's name."""
-        return membership.user.get_full_name()
-
-    @admin.display(description="User name")
-    def username(self, membership: Membership) -> str:
-        """Return the member's user name."""
-        return membership.user.username
-
-    @admin.display(description="E-mail")
-    def email(self, membership: Membership) -> str:
-        """Return the member's address."""
-        return membership.user.email
-
-    @display(description="State", label={"Active": "success", "Inactive": "danger"})  # type: ignore[untyped-decorator]
-    def state(self, membership: Membership) -> str:
-        """Return whether the member is active."""
-        return "Active" if membership.user.is_active else "Inactive"
-
-
-class Members(BaseDataset):  # type: ignore[misc]
-    """The list of members below the group."""
-
-    model = Membership
-    model_admin = MembershipAdmin
-    title = "Members"
+    def clean_add_groups(self) -> list[Group]:
+        """Refuse the group itself."""
+        found = list(self.cleaned_data["add_groups"])
+        if any(group.pk == self.instance.pk for group in found):
+            raise ValidationError("A group cannot be in itself.")
+        return found
 
 
 @admin.register(Group)
-class GroupAdmin(ModelAdmin):  # type: ignore[misc]
-    """Groups of people; those that a directory owns are shown and not edited."""
+class GroupAdmin(GroupPanel, ModelAdmin):  # type: ignore[misc]
+    """Groups of people; those that a directory or an application keeps are shown and not edited."""
 
     form = GroupForm
     list_display = ("name", "description", "comes_from")
@@ -160,43 +122,76 @@ class GroupAdmin(ModelAdmin):  # type: ignore[misc]
     @display(description="Comes from", label={"This portal": "info"})  # type: ignore[untyped-decorator]
     def comes_from(self, group: Group) -> str:
         """Return whose group it is."""
-        return group.owner.name if group.owner else "This portal"
+        return source(group)
+
+    @admin.display(description="Comes from")
+    def whose(self, group: Group) -> SafeString | str:
+        """Return whose group it is, and where it is changed."""
+        if group.owner_id:
+            words = "{}. Change the group there: the next import brings it here, and would undo a change made here."
+        elif group.pushed_by:
+            words = "{}. Change the group there: the application keeps it up to date here."
+        else:
+            return source(group)
+        return format_html(words, source(group))
 
     def get_changeform_datasets(self, request: HttpRequest) -> list[type[BaseDataset]]:
         """Show the members of an existing group."""
         exists = request.resolver_match and "object_id" in request.resolver_match.kwargs
         return [Members] if exists else []
 
-    def get_fieldsets(self, request: HttpRequest, obj: Group | None = None) -> list[tuple[None, dict[str, Any]]]:
-        """Offer names to add where they may be added."""
-        fields = ["name", "description", *(["comes_from"] if obj else [])]
+    def get_fieldsets(self, request: HttpRequest, obj: Group | None = None) -> Any:
+        """Offer names to add, and directories, where that may be done and there are any."""
+        fields = ["name", "description", *(["whose"] if obj else [])]
         if self.has_change_permission(request, obj):
-            fields += ["add_members", "add_people"]
-        return [(None, {"fields": fields})]
+            fields += ["add_members", "add_people", "add_groups", *(["directories"] if takers().exists() else [])]
+        return [(None, {"fields": [*fields, *(["panel"] if obj else [])]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
-        """Show the owner."""
-        return ["comes_from"]
+        """Show whose it is, and what is around it."""
+        return ["whose", "panel"]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Leave groups alone that a directory owns: the next import would undo it."""
-        return super().has_change_permission(request, obj) and not (isinstance(obj, Group) and obj.owner_id)
+        """Leave groups alone that somebody else keeps: their next word would undo it."""
+        return super().has_change_permission(request, obj) and (not isinstance(obj, Group) or obj.is_ours)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The same for deleting."""
-        return super().has_delete_permission(request, obj) and not (isinstance(obj, Group) and obj.owner_id)
+        return super().has_delete_permission(request, obj) and (not isinstance(obj, Group) or obj.is_ours)
 
     def save_model(self, request: HttpRequest, obj: Group, form: forms.ModelForm[Group], change: bool) -> None:
-        """Save the group and add the names."""
-        super().save_model(request, obj, form, change)
-        chosen = {user.pk for user in form.cleaned_data.get("add_members", ())}
-        pasted = form.cleaned_data.get("add_people")
+        """Save the group, where it goes, and add the names and groups."""
+        actor, given = request.user.get_username(), form.cleaned_data
+        services.save_group(obj, actor, self._directories(obj, given))
+        chosen = {user.pk for user in given.get("add_members", ())}
+        pasted = given.get("add_people")
         wanted = chosen | set(pasted.ids if pasted else ())
         if wanted:
-            count = members.add(obj, wanted, request.user.get_username())
+            count = members.add(obj, wanted, actor)
             already = len(wanted) - count
             rest = f", {already:,} {'was a member' if already == 1 else 'were members'} already" if already else ""
-            messages.info(request, f"{_people(count)} added to {obj.name}{rest}.")
+            messages.info(request, f"{people(count)} added to {obj.name}{rest}.")
+        for group in given.get("add_groups", ()):
+            if members.add_child(obj, group, actor):
+                messages.info(request, f"The group {group.name} was added to {obj.name}.")
+
+    def _directories(self, obj: Group, given: dict[str, Any]) -> list[int] | None:
+        """Return what the form says, and the directories that it does not list as they were."""
+        if "directories" not in given:
+            return None
+        kept = obj.directories.exclude(pk__in=takers()).values_list("pk", flat=True) if obj.pk else ()
+        return [*(directory.pk for directory in given["directories"]), *kept]
+
+    def save_related(self, request: HttpRequest, form: forms.ModelForm[Group], formsets: Any, change: bool) -> None:
+        """Nothing is left to save: the directories went with the group."""
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        """Delete the group and let directories know."""
+        services.delete_groups([obj.pk], request.user.get_username())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        """Delete the groups of a list and let directories know."""
+        services.delete_groups(queryset.values_list("pk", flat=True), request.user.get_username())
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -204,12 +199,20 @@ class GroupAdmin(ModelAdmin):  # type: ignore[misc]
         """Say how many members a group has instead of listing them; nobody is deleted with it."""
         lines, protected = [], []
         for group in objs:
-            lines.append(f"{group.name}, with {_people(group.memberships.count())}. The users stay.")
-            if group.owner_id:
-                protected.append(f"{group.name} belongs to a directory")
+            lines.append(f"{group.name}, with {people(group.memberships.count())}. The users stay.")
+            if not group.is_ours:
+                protected.append(f"{group.name} belongs to {source(group)}")
         allowed = self.has_delete_permission(request)
         return lines, {"groups": len(lines)}, set() if allowed else {"group"}, protected
 
 
-def _people(count: int) -> str:
-    return "1 user" if count == 1 else f"{count:,} users"
+def source(group: Group) -> str:
+    """Return where a group comes from."""
+    return group.owner.name if group.owner else group.pushed_by or "This portal"
+
+
+def takers() -> QuerySet[Directory]:
+    """Return the directories that get the groups chosen for them."""
+    return Directory.objects.filter(
+        provisioning__sync_groups=True, provisioning__push_groups=PushGroups.CHOSEN
+    ).order_by("name")

@@ -20,6 +20,7 @@ from provisioning.admin.user_accounts import AccountsPanel
 from provisioning.admin.user_actions import UserActions
 from provisioning.admin.user_files import UserFiles
 from provisioning.admin.user_form import UserForm, form_for
+from provisioning.admin.user_groups import GroupsPanel
 from provisioning.admin.user_list import UserList, definitions
 from provisioning.admin.user_password import UserPassword
 from provisioning.models import User
@@ -29,7 +30,16 @@ TAB = {"classes": ["tab"]}
 
 
 @admin.register(User)
-class UserAdmin(UserList, UserFiles, UserActions, AccountsPanel, UserPassword, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(
+    UserList,
+    UserFiles,
+    UserActions,
+    AccountsPanel,
+    GroupsPanel,
+    UserPassword,
+    DjangoUserAdmin,  # type: ignore[type-arg]
+    ModelAdmin,  # type: ignore[misc]
+):
     """Everybody on the roll."""
 
     form = add_form = UserForm
@@ -64,6 +74,8 @@ class UserAdmin(UserList, UserFiles, UserActions, AccountsPanel, UserPassword, D
         tabs[2][1]["fields"] += [("locale", "time_zone")]
         if obj:
             tabs.append(("Accounts", {"fields": ["provisioned", "accounts_panel"]}))
+            if request.user.has_perm("provisioning.view_group"):
+                tabs.append(("Groups", {"fields": ["groups_panel"]}))
         if obj or protection.is_superuser(request.user):
             password = "portal_password" if protection.is_superuser(request.user) else "has_password"
             rights = ["is_staff", "is_superuser", "groups", *([password, "last_login"] if obj else [])]
@@ -85,7 +97,15 @@ class UserAdmin(UserList, UserFiles, UserActions, AccountsPanel, UserPassword, D
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Never let a user name change, nor rights by anyone but a superuser."""
-        fields = ["accounts_panel", "portal_password", "has_password", "last_login", "created_at", "updated_at"]
+        fields = [
+            "accounts_panel",
+            "groups_panel",
+            "portal_password",
+            "has_password",
+            "last_login",
+            "created_at",
+            "updated_at",
+        ]
         if obj:
             fields.append("username")
         if not protection.is_superuser(request.user):

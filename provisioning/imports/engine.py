@@ -121,7 +121,8 @@ def _plan(run: ImportRun, config: DirectoryConfig, lease: Lease) -> list[str]:
             gains |= {"created": -changed, "errors": changed}
     objections = _settle(run, config, crawler, lease, read)
     with open_connector(config) as connector:
-        return objections + plan_groups(run, config, connector, lease, crawler.noted)
+        since = since if run.incremental else None
+        return objections + plan_groups(run, config, connector, lease, crawler.noted, since=since)
 
 
 def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease) -> Read:

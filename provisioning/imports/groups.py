@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from django.db.models import Count
 
 from directories.config import DirectoryConfig
-from directories.connectors.base import Capability, Connector, GroupPage, NotFound, RemoteGroup
+from directories.connectors.base import Capability, Connector, Cursor, GroupPage, NotFound, RemoteGroup
 from provisioning.digests import seen_digest
 from provisioning.imports import groups_plan, guard
 from provisioning.imports.bitmap import Bitmap
@@ -21,8 +21,8 @@ from provisioning.imports.groups_plan import KnownGroup, PlannedRow
 from provisioning.imports.groups_store import Store
 from provisioning.imports.plan import storable
 from provisioning.imports.runs import Incomplete, Lease
-from provisioning.models import GroupAccount, ImportRun, Membership, Nesting
-from provisioning.models.imports import GroupAction
+from provisioning.models import GroupAccount, ImportRun, Membership, Nesting, PlannedChange
+from provisioning.models.imports import Action, GroupAction
 
 PAGE = 1000
 MEMBERS = 2000
@@ -36,14 +36,24 @@ UNREADABLE = (
 
 
 def plan_groups(
-    run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease, noted: Bitmap
+    run: ImportRun,
+    config: DirectoryConfig,
+    connector: Connector,
+    lease: Lease,
+    noted: Bitmap,
+    *,
+    since: Cursor | None = None,
 ) -> list[str]:
-    """Plan the groups of a directory when they are to be imported, and can be; return what the guard objects to."""
+    """Plan the groups of a directory when they are to be imported, and can be; return what the guard objects to.
+
+    With ``since`` only those are read that changed, unless the run brings new people: they may be in any group.
+    """
     features = config.features
     if not (features.sync_groups and features.import_groups and Capability.IMPORT_GROUPS in connector.capabilities):
         return []
+    coming = PlannedChange.objects.filter(run=run, account_id=None).exclude(action=Action.ERROR)
     crawl = GroupCrawl(run, config, connector, lease, noted)
-    crawl.run()
+    crawl.run(None if coming.exists() else since)
     return crawl.objections()
 
 
@@ -66,22 +76,23 @@ class GroupCrawl:
         self.read = self.unreadable = self.lost = self.gone = 0
         self._alive_at = time.monotonic()
 
-    def run(self) -> None:
-        """Plan every group."""
+    def run(self, since: Cursor | None = None) -> None:
+        """Plan every group, or only those that changed: then none is missing."""
         nested = self.connector.nested_groups
-        for page in self._pages():
+        for page in self._pages(since):
             self._groups(page.groups)
             if not nested:
                 self._members(page.groups)
         if nested:
-            for page in self._pages():
+            for page in self._pages(since):
                 self._members(page.groups)
-        self._missing()
+        if since is None:
+            self._missing()
         self.store.flush()
 
-    def _pages(self) -> Iterator[GroupPage]:
+    def _pages(self, since: Cursor | None) -> Iterator[GroupPage]:
         last = False
-        for page in self.connector.groups(PAGE):
+        for page in self.connector.changed_groups(since, PAGE) if since else self.connector.groups(PAGE):
             yield page
             last = page.last
         if not last:
