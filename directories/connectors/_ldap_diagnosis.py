@@ -66,7 +66,8 @@ class _Diagnosis:
             return self._failed(TLS, error)
         session = Session(self.settings, connection, self.controls)
         try:
-            self.steps.append(ConnectionStep(TLS, True, self._tls_words()))
+            caution = self.settings.encryption == NONE or not self.settings.checked
+            self.steps.append(ConnectionStep(TLS, True, self._tls_words(), caution))
             try:
                 log_in(connection)
             except ConnectorError as error:

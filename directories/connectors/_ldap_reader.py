@@ -1,10 +1,10 @@
 """Reading an LDAP directory: finding one account, streaming all of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from threading import Event
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import ldap3
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
@@ -20,7 +20,7 @@ from directories.connectors._ldap_listening import listen
 from directories.connectors._ldap_references import MANAGER, References
 from directories.connectors._ldap_referrals import demand_absent, demand_all
 from directories.connectors._ldap_session import Control, Raw, Session
-from directories.connectors._ldap_settings import NO_STATE, NS_LOCK, PRESETS, Preset, ldap_settings
+from directories.connectors._ldap_settings import NO_STATE, NONE, NS_LOCK, PRESETS, UNCHECKED, Preset, ldap_settings
 from directories.connectors._ldap_tree import Tree
 from directories.connectors.base import (
     Capability,
@@ -37,6 +37,13 @@ from directories.connectors.base import (
     RemoteGroup,
 )
 
+UNPROTECTED = (
+    "The connection is not encrypted: the portal's password and everybody's data cross the network in the clear."
+)
+UNCHECKED_WORDS = (
+    "The server's certificate is not checked: whoever is in between can read and change everything, and learns the "
+    "portal's password. Paste the certificate of its authority, and choose Checked."
+)
 LOOKED_UP = 200  # ids in one filter
 _STATE = {Capability.DISABLE, Capability.ENABLE}
 _ACCOUNTS = frozenset(
@@ -69,6 +76,13 @@ class Reading(Connector):
     def capabilities(self) -> frozenset[Capability]:
         """What accounts need, but disabling only where the server has an attribute for it."""
         return _ACCOUNTS - (_STATE if self.settings.state_attribute == NO_STATE else frozenset())
+
+    @classmethod
+    def cautions(cls, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Switching encryption or checks off is loud."""
+        if settings.get("encryption") == NONE:
+            return [UNPROTECTED]
+        return [UNCHECKED_WORDS] if settings.get("check_certificate") == UNCHECKED else []
 
     def lacking(self, capability: Capability) -> str:
         """Only disabling and enabling may be impossible, and groups."""

@@ -250,11 +250,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStep:
-    """One part of a connection test ("Login", "User table"): None when it was not reached."""
+    """One part of a connection test ("Login", "User table"): None when it was not reached.
+
+    ``caution``: it works, and somebody ought to know what is wrong with it all the same.
+    """
 
     name: str
     ok: bool | None
     message: str
+    caution: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +315,11 @@ class Connector(ABC):
     @abstractmethod
     def capabilities(self) -> frozenset[Capability]:
         """What this directory can do as it is configured now."""
+
+    @classmethod
+    def cautions(cls, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return what is dangerous about settings that work, a sentence each."""
+        return ()
 
     def lacking(self, capability: Capability) -> str:
         """Return what is missing for a capability that it does not declare: words that follow "it has no"."""

@@ -3,7 +3,7 @@
 Test, "Try it", the live sample and the save all work on a draft, so that what was looked at is what is saved.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -60,9 +60,9 @@ class Draft:
         self.connection = ConnectionForm(self.connector, data, stored=stored)
         self.templates = TemplatesForm(self.parts, self.stored_templates)
         self.reads = self.templates.import_attributes(directory.kind) if self.uses_templates else []
-        self.mappings = MappingsForm(
-            self.parts, catalogue, self.stored_mappings, [*self.reads, *self._mappable(columns)]
-        )
+        found = self._mappable(columns)
+        rows, offered = ([*self.reads, *found], []) if self.uses_templates else ([], found)
+        self.mappings = MappingsForm(self.parts, catalogue, self.stored_mappings, rows, offered)
         self.features = FeaturesForm(self.parts, instance=provisioning, catalogue=catalogue.values())
         self.features.moved = self.connection.moved
         if not self.uses_templates:
@@ -141,6 +141,12 @@ class Draft:
     def columns_word(self) -> str:
         """What the directory's own attributes are called."""
         return "columns" if self.uses_templates else "attributes"
+
+    @property
+    def cautions(self) -> Sequence[str]:
+        """What is dangerous about the connection as the page has it."""
+        form = self.connection
+        return self.connector.cautions(form.settings if form.is_bound and form.is_valid() else self.directory.settings)
 
     @property
     def inspects(self) -> bool:

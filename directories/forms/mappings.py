@@ -52,6 +52,7 @@ class MappingRow(forms.Form):
                 field.widget.choices = field.choices
         self.fields["mapping_expression"].widget.attrs |= {"class": _mono(self, "mapping_expression")}
         self.fields["mapping_attribute"].widget.attrs |= {"class": _mono(self, "mapping_attribute")}
+        self.fields["mapping_attribute"].widget.attrs["list"] = "directory-attributes"
         self.fields["mapping_expression"].widget.attrs["placeholder"] = "optional"
         self.fields["mapping_custom"].widget.attrs["placeholder"] = "any name"
 
@@ -110,7 +111,10 @@ class MappingRow(forms.Form):
 
 
 class MappingsForm:
-    """Every row: those on the page or those stored, then the attributes of the directory that have none yet."""
+    """Every row: those on the page or those stored, then the attributes of the directory that have none yet.
+
+    ``offered`` are further names: of so many that a row for each would bury those that matter.
+    """
 
     def __init__(
         self,
@@ -118,6 +122,7 @@ class MappingsForm:
         catalogue: Catalogue,
         stored: Sequence[AttributeMapping] = (),
         attributes: Iterable[str] = (),
+        offered: Iterable[str] = (),
     ) -> None:
         self.catalogue = catalogue
         values = _posted(data) if data is not None else [_values(mapping) for mapping in stored]
@@ -128,6 +133,7 @@ class MappingsForm:
                 named.add(attribute.casefold())
                 values.append(_blank(attribute))
         self.rows = [MappingRow(row, catalogue, index) for index, row in enumerate(values)]
+        self.offered = [name for name in offered if name.casefold() not in named]
 
     @property
     def empty_row(self) -> MappingRow:
@@ -141,8 +147,8 @@ class MappingsForm:
 
     @property
     def attributes(self) -> list[str]:
-        """The directory attributes that are named."""
-        return [name for row in self.rows if (name := row.data["mapping_attribute"].strip())]
+        """The directory attributes that are named or offered."""
+        return [name for row in self.rows if (name := row.data["mapping_attribute"].strip())] + self.offered
 
     def check(self) -> bool:
         """Check every row and the rows against each other; return whether they can be saved."""
@@ -165,10 +171,11 @@ class MappingsForm:
         return [row.unsaved(position) for position, row in enumerate(row for row in self.rows if not row.blank)]
 
     def suggest(self, suggestions: Iterable[tuple[str, PortalAttribute | None]]) -> int:
-        """Fill the blank rows with suggestions and return how many were filled; a portal attribute is used once."""
+        """Fill blank rows, and rows for what is offered, and return how many; a portal attribute is used once."""
         found = {name.casefold(): attribute for name, attribute in suggestions if attribute}
         taken = {(row.kind, row.data.get(f"mapping_{row.kind}")) for row in self.rows if not row.blank}
-        filled = 0
+        filled, blank = 0, len(self.rows)
+        self.rows += [MappingRow(_blank(name), self.catalogue, blank + more) for more, name in enumerate(self.offered)]
         for index, row in enumerate(self.rows):
             attribute = found.get(row.data["mapping_attribute"].strip().casefold()) if row.blank else None
             if attribute and (attribute.kind.value, attribute.name) not in taken:
@@ -177,6 +184,9 @@ class MappingsForm:
                 values[f"mapping_{attribute.kind.value}"] = attribute.name
                 self.rows[index] = MappingRow(values, self.catalogue, index)
                 filled += 1
+        self.rows = [row for index, row in enumerate(self.rows) if index < blank or not row.blank]
+        named = {name.casefold() for row in self.rows if (name := row.data["mapping_attribute"].strip())}
+        self.offered = [name for name in self.offered if name.casefold() not in named]
         return filled
 
 

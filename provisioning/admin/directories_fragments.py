@@ -40,7 +40,7 @@ def test(model_admin: Any, request: HttpRequest) -> HttpResponse:
     draft = drafted(model_admin, request)
     if isinstance(draft, HttpResponse):
         return draft
-    context: dict[str, Any] = {"connection": draft.connection, "kind_label": draft.kind_label}
+    context: dict[str, Any] = {"draft": draft, "connection": draft.connection, "kind_label": draft.kind_label}
     context["uses_templates"] = draft.uses_templates
     config = draft.config()
     if config is not None:
@@ -92,7 +92,10 @@ def suggest_mappings(model_admin: Any, request: HttpRequest) -> HttpResponse:
         found, note = _columns(draft)
         again = drafted(model_admin, request, found)
         draft = draft if isinstance(again, HttpResponse) else again
-    filled = draft.mappings.suggest(suggest(draft.mappings.attributes, draft.catalogue))
+    wanted = draft.catalogue
+    if not draft.uses_templates:  # the user name comes from the unique identifier
+        wanted = {target: attribute for target, attribute in wanted.items() if attribute.name != "username"}
+    filled = draft.mappings.suggest(suggest(draft.mappings.attributes, wanted))
     words = f"{filled} suggested: look them over, then save." if filled else "Nothing more to suggest."
     return _panel(request, draft, "mapping", note=f"{note} {words}".strip())
 

@@ -47,6 +47,10 @@ def test_from_an_empty_form_to_people_both_ways(it_staff: Client, unit: LdapDire
     assert directory.settings.get("password") is None
     suggested = fragment(it_staff, "suggest", values)
     assert "suggested: look them over" in suggested
+    rows = suggested.partition("<template")[0]
+    assert 'value="givenName"' in rows
+    assert '<datalist id="directory-attributes"><option' in rows
+    assert rows.count("data-kind=") == int(re.search(r"(\d+) suggested", suggested)[1])  # type: ignore[index]  # the others take no row
     page = reverse("admin:directories_directory_change", args=[directory.pk])
     mapped = values | {
         "mapping_attribute": ["givenName", "sn", "mail"],
@@ -107,6 +111,27 @@ def test_a_user_is_looked_up_with_everything_there_is(it_staff: Client, unit: Ld
     assert "objectClass" in fragment(it_staff, "entry", broken, entry_user="ann")  # the entry is shown all the same
     moved = mapped | {"connection-host": ["attacker.example.org"]}
     assert "Connection first" in fragment(it_staff, "entry", moved, entry_user="ann")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [({"check_certificate": "no"}, "certificate is not checked"), ({"encryption": "none"}, "is not encrypted")],
+)
+def test_switching_a_check_off_is_loud(
+    it_staff: Client, ldap_directory: LdapDirectory, setting: dict[str, str], words: str
+) -> None:
+    directory, values = saved(it_staff, ldap_directory)
+    page = reverse("admin:directories_directory_change", args=[directory.pk])
+    assert words not in text(it_staff.get(page))
+    plain = {"host": f"127.0.0.1:{ldap_directory.link.server.port}"} if "encryption" in setting else {}
+    changed = {f"connection-{name}": [value] for name, value in {**setting, **plain}.items()}
+    typed = {"connection-password": [ldap_directory.settings["password"]]}
+    tested = fragment(it_staff, "test", values | changed | typed)
+    assert "The connection works." in tested
+    assert words in tested
+    assert "works, but is dangerous" in tested
+    it_staff.post(page, values | changed | typed)
+    assert words in text(it_staff.get(page))
 
 
 def test_line_ends_of_a_browser_are_no_other_certificate(it_staff: Client, ldap_directory: LdapDirectory) -> None:
