@@ -12,7 +12,7 @@ from typing import Any
 from scim2_models import EnterpriseUser, Extension, Resource, ScimPolicy
 from scim2_models import Group as GroupModel
 from scim2_models import User as UserModel
-from scim2_models.annotations import CaseExact, Mutability, Required, Uniqueness
+from scim2_models.annotations import CaseExact, Mutability, Required, Returned, Uniqueness
 from scim2_models.resources.schema import Attribute, Schema
 
 from directories.attributes import PortalAttribute, Type
@@ -48,6 +48,9 @@ def of_groups() -> Schema:
         _loosen(attribute)
         if attribute.name == "displayName":
             attribute.required, attribute.uniqueness = Required.true, Uniqueness.server
+        for sub in attribute.sub_attributes or []:
+            if sub.name == "display":  # the member's own name: it would double a list of a hundred thousand
+                sub.mutability, sub.returned = Mutability.read_only, Returned.request
     return schema
 
 

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 HELD = 1000  # members that are held in memory at once
 CHUNK = 2000
 
-_PERSON = ("user__scim_id", "user__display_name", "user__first_name", "user__last_name", "user__username")
+_NAMES = ("user__display_name", "user__first_name", "user__last_name", "user__username")
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ def read(client: Client, groups: Sequence[Group], projection: Projection) -> Rea
     heads = _heads(client, groups)
     if not projection.shows("members"):
         return Read([projection.apply(head) for head in heads])
-    some = list(islice(entries(client, [group.pk for group in groups]), HELD + 1))
+    named = "display" in ((projection.only or {}).get("members") or ())
+    some = list(islice(entries(client, [group.pk for group in groups], named=named), HELD + 1))
     if len(some) > HELD:
-        return Read(None, _streamed(client, groups, heads, projection))
+        return Read(None, _streamed(client, groups, heads, projection, named=named))
     found: dict[int, list[Json]] = defaultdict(list)
     for pk, entry in some:
         found[pk].append(entry)
@@ -50,20 +51,22 @@ def read(client: Client, groups: Sequence[Group], projection: Projection) -> Rea
     return Read([_shown({**head, "members": found[group.pk]}, projection) for head, group in pairs])
 
 
-def entries(client: Client, group_ids: Collection[int]) -> Iterator[tuple[int, Json]]:
-    """Yield the members whom the client sees, each with its group: people, then nested groups, in a lasting order."""
+def entries(client: Client, group_ids: Collection[int], *, named: bool) -> Iterator[tuple[int, Json]]:
+    """Yield the members whom the client sees, each with its group: people, then nested groups, in a lasting order.
+
+    Their names are read only for those who ask (``display`` is returned on request).
+    """
     base = client.base_url
-    people = Membership.objects.filter(group__in=group_ids, user__in=users.visible(client)).order_by(
-        "group_id", "user_id"
-    )
-    for pk, key, *names in people.values_list("group_id", *_PERSON).iterator(chunk_size=CHUNK):
-        yield pk, _entry(key, "User", f"{base}/Users/{key}", _full_name(*names))
-    nested = Nesting.objects.filter(parent__in=group_ids, child__in=rights.visible(client)).order_by(
-        "parent_id", "child_id"
-    )
-    rows = nested.values_list("parent_id", "child__scim_id", "child__name")
-    for pk, key, name in rows.iterator(chunk_size=CHUNK):
-        yield pk, _entry(key, "Group", f"{base}/Groups/{key}", name)
+    people = Membership.objects.filter(group__in=group_ids, user__in=users.visible(client))
+    rows = people.order_by("group_id", "user_id").values_list("group_id", "user__scim_id", *(_NAMES if named else ()))
+    for pk, key, *names in rows.iterator(chunk_size=CHUNK):
+        entry = {"value": str(key), "$ref": f"{base}/Users/{key}", "type": "User"}
+        yield pk, {**entry, "display": _full_name(*names)} if named else entry
+    nested = Nesting.objects.filter(parent__in=group_ids, child__in=rights.visible(client))
+    found = nested.order_by("parent_id", "child_id").values_list("parent_id", "child__scim_id", "child__name")
+    for pk, key, name in found.iterator(chunk_size=CHUNK):
+        entry = {"value": str(key), "$ref": f"{base}/Groups/{key}", "type": "Group"}
+        yield pk, {**entry, "display": name} if named else entry
 
 
 def version(group: Group) -> str:
@@ -92,10 +95,6 @@ def _head(client: Client, group: Group, external_id: str) -> Json:
     return {**head, "displayName": group.name, "meta": meta}
 
 
-def _entry(key: Any, kind: str, location: str, name: str) -> Json:
-    return {"value": str(key), "$ref": location, "type": kind, "display": name}
-
-
 def _full_name(display_name: str, first_name: str, last_name: str, username: str) -> str:
     """Return what ``User.get_full_name`` does, from columns."""
     return display_name or f"{first_name} {last_name}".strip() or username
@@ -108,13 +107,13 @@ def _shown(document: Json, projection: Projection) -> Json:
 
 
 def _streamed(
-    client: Client, groups: Sequence[Group], heads: Sequence[Json], projection: Projection
+    client: Client, groups: Sequence[Group], heads: Sequence[Json], projection: Projection, *, named: bool
 ) -> Iterator[bytes]:
     """Yield the documents piece by piece: a query for the members of each group, a chunk of them at a time."""
     for number, (group, head) in enumerate(zip(groups, heads, strict=True)):
         shown = orjson.dumps(projection.apply(head))
         yield (b"," if number else b"") + shown[:-1] + (b"," if len(shown) > 2 else b"") + b'"members":['
-        found = (entry for _, entry in entries(client, [group.pk]))
+        found = (entry for _, entry in entries(client, [group.pk], named=named))
         comma = b""
         while chunk := list(islice(found, CHUNK)):
             members = projection.apply({"members": chunk}).get("members") or []

@@ -177,7 +177,7 @@ def _select(client: Client, group: Group, delta: Delta, node: FilterNode) -> Ite
     model: Any = schemas.group_model()
     path = Path.__class_getitem__(model)(f"members[{node}]")
     chunk: list[dict[str, Any]] = [{"value": key} for key in delta.added]
-    there = () if delta.everybody else reading.entries(client, [group.pk])
+    there = () if delta.everybody else reading.entries(client, [group.pk], named=True)
     for _, entry in there:
         if entry["value"] in delta.removed:
             continue

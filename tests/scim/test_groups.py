@@ -194,9 +194,9 @@ def test_groups_nest(scim: Scim) -> None:
             "value": inner["id"],
             "$ref": inner["meta"]["location"],
             "type": "Group",
-            "display": "Inner",
         }
     ]
+    assert scim.get(f"/Groups/{outer['id']}?attributes=members.display").json["members"] == [{"display": "Inner"}]
     answer = scim.patch(f"/Groups/{outer['id']}", {"op": "add", "path": "members", "value": [{"value": outer["id"]}]})
     assert answer.status == 400
     assert scim.patch(f"/Groups/{outer['id']}", {"op": "remove", "path": 'members[type eq "Group"]'}).status == 204
