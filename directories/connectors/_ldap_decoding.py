@@ -46,7 +46,7 @@ class EntryStrategy(SyncStrategy):  # type: ignore[misc]
         self._rest = b""
         self._entries: list[dict[str, Any]] = []
 
-    def receiving(self) -> list[bytes]:
+    def receiving(self) -> list[bytes]:  # type: ignore[override]
         """Return the next messages that are no plain entries, keeping those; none when the server closed."""
         others: list[bytes] = []
         while not others:
@@ -79,7 +79,7 @@ class EntryStrategy(SyncStrategy):  # type: ignore[misc]
     def _get_response(self, message_id: int, timeout: float) -> Any:
         """Return ldap3's own answer with the entries before it: its last two items are the result and the end."""
         self._entries = []
-        responses = super()._get_response(message_id, timeout)
+        responses = super()._get_response(message_id, timeout)  # type: ignore[misc]
         return [*self._entries, *responses] if isinstance(responses, list) else responses
 
 

@@ -10,7 +10,6 @@ import ldap3
 from ldap3.core.exceptions import LDAPException
 
 from directories.connectors import _ldap_decoding as decoding
-from directories.connectors._ldap_decoding import Raw as Raw
 from directories.connectors._ldap_errors import (
     FORGOTTEN,
     LDAP_ERRORS,
@@ -27,6 +26,7 @@ from directories.connectors.base import ConnectorError, Unavailable
 
 PAGED = "1.2.840.113556.1.4.319"
 Control = tuple[str, bool, bytes | None]
+Raw = decoding.Raw
 
 
 @dataclass(frozen=True, slots=True)
