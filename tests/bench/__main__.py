@@ -1,4 +1,4 @@
-"""``python -m tests.bench [N]``: imports of N people and deliveries of N / 10 (at least 2,000), against their floors.
+"""``python -m tests.bench [N] [sql|ldap]``: imports of N people and deliveries of a part of them, against their floors.
 
 Everything runs on PostgreSQL. Rates are the medians of three rounds, memory is the most of them.
 """
@@ -19,7 +19,7 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from tests import servers
-from tests.bench import source
+from tests.bench import directory, source
 from tests.fixtures.embedded import Run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,6 +146,64 @@ def latency() -> tuple[str, ...]:
     return ("A saved user is in the directory (embedded default)", f"{figures}; to reach: 1 s", "", "")
 
 
+def over_ldap(variables: dict[str, str], count: int) -> Iterator[tuple[str, ...]]:
+    """Measure imports from an OpenLDAP and deliveries to it."""
+    with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        program, server = directory.started(folder / "openldap", count)
+        try:
+            note = folder / "settings.json"
+            note.write_text(json.dumps(directory.settings(server)))
+            run(variables, "prepare_ldap", str(note))
+            yield from ldap_imports(server, variables, count)
+            yield from ldap_deliveries(server, variables, max(500, count // 50))
+        finally:
+            program.stop()
+
+
+def ldap_imports(server: servers.Server, variables: dict[str, str], count: int) -> Iterator[tuple[str, ...]]:
+    """Measure the first, the unchanged, and an import of what changed."""
+    goals = {"LDAP first import": "4,000 users/s", "LDAP unchanged import": "0.85 of the floor"}
+    floors: list[float] = []
+    steps: dict[str, list[dict[str, float]]] = {name: [] for name in (*goals, "LDAP import of 1 % changed")}
+    for _ in range(ROUNDS):
+        run(variables, "forget")
+        for name, rounds in steps.items():
+            changed = name.endswith("changed")
+            if changed:
+                directory.touch(server, count, 1)
+            else:
+                floors.append(directory.read_rate(server))
+            step = run(variables, "import", *(["incremental"] if changed else []))
+            rounds.append({**step, "rate": step["rows"] / step["seconds"]})
+    floor = statistics.median(floors)
+    yield ("Floor: ldap3's own paged read", f"{floor:,.0f} entries/s", "1.00", "")
+    for name, goal in goals.items():
+        rate, memory = median(steps[name], "rate"), max(step["memory"] for step in steps[name])
+        yield (name, f"{rate:,.0f} users/s; to reach: {goal}", f"{rate / floor:.2f}", f"{memory:.0f} MiB")
+    changed = steps["LDAP import of 1 % changed"]
+    yield ("LDAP import of what changed (1 %)", f"{median(changed, 'seconds'):.2f} s", "", "")
+
+
+def ldap_deliveries(server: servers.Server, variables: dict[str, str], count: int) -> Iterator[tuple[str, ...]]:
+    """Measure creates and updates of one worker process, and the same on one thread as the floor is."""
+    floors, steps, single = [], [], []
+    for _ in range(ROUNDS):
+        floors.append(dict(zip(("creates", "updates"), directory.loop_rates(server, count), strict=True)))
+        for rounds, threads in ((steps, "4"), (single, "1")):
+            rounds.append(run(variables, "outbound", str(count), threads))
+            link = directory.link(server)
+            directory.empty(link)
+            link.unbind()
+    for phase in ("creates", "updates"):
+        floor = median(floors, phase)
+        yield (f"Floor: raw ldap3 loop, {phase}", f"{floor:,.0f} /s", "1.00", "")
+        for rounds, threads in ((single, "one thread"), (steps, "one worker process (four threads)")):
+            rate = median(rounds, phase)
+            yield (f"LDAP outbound {phase}, {threads}", f"{rate:,.0f} /s; to reach: a half", f"{rate / floor:.2f}", "")
+
+
 def table(rows: list[tuple[str, ...]]) -> str:
     """Return the rows in Markdown."""
     head = ("What", "Rate", "Ratio to its floor", "Peak memory above idle")
@@ -167,13 +225,19 @@ def write(count: int, text: str) -> None:
 def main() -> None:
     """Print the table and keep it."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    only = sys.argv[2] if len(sys.argv) > 2 else ""
     with stage() as (dsn, variables):
         subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], env=variables, cwd=ROOT, check=True)
-        run(variables, "prepare", dsn)
-        rows = [*imports(dsn, variables, count), *deliveries(dsn, variables, max(2000, count // 10))]
-    text = table([*rows, latency()])
+        rows: list[tuple[str, ...]] = []
+        if only in ("", "sql"):
+            run(variables, "prepare", dsn)
+            rows += [*imports(dsn, variables, count), *deliveries(dsn, variables, max(2000, count // 10))]
+        if only in ("", "ldap"):
+            rows += over_ldap(variables, count)
+    text = table(rows if only else [*rows, latency()])
     print(text)
-    write(count, text)
+    if not only:
+        write(count, text)
 
 
 if __name__ == "__main__":

@@ -64,18 +64,39 @@ def prepare(dsn: str) -> dict[str, float]:
     return {}
 
 
-def imported() -> dict[str, float]:
+def prepare_ldap(note: str) -> dict[str, float]:
+    """Describe the OpenLDAP of the note (JSON: its settings) as a directory, alone: the others would be pushed to."""
+    from directories.models import AttributeMapping, Directory, ProvisioningSettings
+    from tests.bench.directory import MAPPING, OUT
+
+    settings = json.loads(Path(note).read_text())
+    Directory.objects.all().delete()
+    secrets = {"password": settings.pop("password")}
+    switches = dict.fromkeys(("import_users", "create_users", "update_users", "set_passwords"), True)
+    directory = Directory.objects.create(
+        name=NAME, kind="ldap", settings={**settings, "container": OUT}, secrets=secrets
+    )
+    ProvisioningSettings.objects.create(directory=directory, **switches)
+    for position, (theirs, ours) in enumerate(MAPPING.items()):
+        AttributeMapping.objects.create(
+            directory=directory, directory_attribute=theirs, portal_attribute=ours, position=position
+        )
+    return {}
+
+
+def imported(incremental: str = "") -> dict[str, float]:
     """Run one import."""
     from directories.models import Directory
-    from provisioning import services
-    from provisioning.imports import engine
+    from provisioning.imports import door, engine
     from provisioning.models.imports import RunStatus, Trigger
 
     directory = Directory.objects.get(name=NAME)
     result: dict[str, float] = {}
     warm()
     with measured(result):
-        run = services.start_import(directory, preview=False, actor="bench", trigger=Trigger.COMMAND)
+        run = door.start_import(
+            directory, preview=False, actor="bench", trigger=Trigger.COMMAND, incremental=bool(incremental)
+        )
         engine.execute(run.pk)
     run.refresh_from_db()
     if run.status != RunStatus.FINISHED or run.errors:
@@ -108,7 +129,7 @@ def warm() -> None:
     settle_memory()
 
 
-def outbound(count: int) -> dict[str, float]:
+def outbound(count: int, threads: int = THREADS) -> dict[str, float]:
     """Deliver ``count`` new people and then a change of each, in one process with the threads of a worker."""
     from provisioning import delivery, dispatch, services
     from provisioning.models import Account, Change, User
@@ -130,7 +151,7 @@ def outbound(count: int) -> dict[str, float]:
         accounts = list(Account.objects.values_list("directory_id", "pk"))
         begun = time.perf_counter()
         batches = dispatch.chunks([pk for _, pk in accounts], dispatch.CHUNK)
-        with ThreadPoolExecutor(THREADS) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(partial(delivery.deliver, accounts[0][0]), batches))
         result[phase] = count / (time.perf_counter() - begun)
         if left := Change.objects.count():
@@ -155,6 +176,7 @@ def latency(database: str, count: int) -> dict[str, float]:
 
 STEPS: dict[str, Callable[..., dict[str, float]]] = {
     "prepare": prepare,
+    "prepare_ldap": prepare_ldap,
     "import": imported,
     "forget": forget,
     "outbound": outbound,
