@@ -1,1 +1,1 @@
-"""The SCIM 2.0 service on django-scim2 (not served yet)."""
+"""The SCIM 2.0 service on django-scim2."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from authlib.common.security import generate_token
 from authlib.integrations.django_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import ClientMixin
+from authlib.integrations.django_oauth2.requests import DjangoOAuth2Payload, DjangoOAuth2Request
+from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Request
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from scim import tokens
 from scim.authentication import PREFIX, digest
-from scim.models import Client, Token, TokenKind
+from scim.models import SLUG, Client, Token, TokenKind
 
 
 class _Confidential(ClientMixin):  # type: ignore[misc]
@@ -44,6 +45,15 @@ class _Confidential(ClientMixin):  # type: ignore[misc]
         return ""
 
 
+class _Request(DjangoOAuth2Request):  # type: ignore[misc]
+    """A request of whose transport the portal's own settings decide (``HTTPS``), not Authlib by what it sees of it."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        uri = f"https://{request.get_host()}{request.get_full_path()}"
+        OAuth2Request.__init__(self, request.method, uri, headers=request.headers)
+        self.payload, self._request = DjangoOAuth2Payload(request), request
+
+
 class _Grant(ClientCredentialsGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 
@@ -64,7 +74,12 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
         seconds = {ClientCredentialsGrant.GRANT_TYPE: tokens.ACCESS_SECONDS}
         super().load_config({"access_token_generator": _access_token, "token_expires_in": seconds})
 
+    def create_oauth2_request(self, request: HttpRequest) -> _Request:
+        return _Request(request)
+
     def query_client(self, client_id: str) -> _Confidential | None:
+        if not SLUG.match(client_id):
+            return None
         client = Client.objects.filter(slug=client_id, enabled=True, allow_oauth=True).first()
         return _Confidential(client) if client else None
 

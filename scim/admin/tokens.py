@@ -96,9 +96,7 @@ def _token(client_id: int, token_id: int) -> Token:
 def _panel(request: HttpRequest, client: Client, clear: Issued | None, note: str = "") -> HttpResponse:
     rights = {name: request.user.has_perm(f"scim.{right}_token") for name, right in _RIGHTS.items()}
     shown = {**context(request, client, clear, note), "client": client, "allowed": rights}
-    response = render(request, f"{FOLDER}/tokens.html", shown)
-    response["Cache-Control"] = "no-store"
-    return response
+    return render(request, f"{FOLDER}/tokens.html", shown)
 
 
 _RIGHTS = {"issue": "add", "show": "show", "revoke": "delete"}

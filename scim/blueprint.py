@@ -1,0 +1,163 @@
+"""SCIM applications in blueprints: settings, features, mapping, and tokens by reference, as directories have theirs."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from directories.attributes import Kind
+from directories.mapping import AttributeRule, problems_of
+from directories.models import Direction
+from provisioning.blueprints.references import Placeholders, Secret
+from provisioning.blueprints.schema import SecretField, Strict
+from provisioning.blueprints.sections import Section
+from provisioning.blueprints.state import State
+from provisioning.blueprints.writing import Refused, Written
+from provisioning.people import catalogue
+from scim import clients, mapping, tokens
+from scim.authentication import digest
+from scim.forms.features import LABELS
+from scim.forms.mappings import ALWAYS
+from scim.models import Client, ClientMapping, Match, Provider, Reach, Resource, TokenKind
+from scim.rules import parse
+
+NAME = "scim_applications"
+SHORTEST = 20  # characters of a token that somebody else made: nobody shall guess it
+SWITCHES = ("enabled", "allow_bearer", "allow_basic", "allow_oauth", *LABELS)
+WORDS = ("provider", "reach", "match", "recycle_days")
+
+
+class MappingSchema(Strict):
+    """One row of the attribute mapping of users."""
+
+    scim_path = serializers.CharField(max_length=255)
+    portal_attribute = serializers.CharField(max_length=128)
+    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind], default=Kind.PROFILE.value)
+    direction = serializers.ChoiceField(choices=Direction.values, default=Direction.BOTH.value)
+    expression = serializers.CharField(max_length=2000, allow_blank=True, default="")
+    required = serializers.BooleanField(default=False)  # type: ignore[assignment]  # a field of that name
+
+    def validate_scim_path(self, path: str) -> str:
+        """Refuse a path that no mapping can use."""
+        if parse(path) is None:
+            raise serializers.ValidationError("This is not the path of a SCIM attribute.")
+        return path
+
+
+class ClientSchema(Strict):
+    """A SCIM application. What is left out stays as it is; a mapping that is written is complete."""
+
+    what = "setting"
+    name = serializers.CharField(max_length=100)
+    provider = serializers.ChoiceField(choices=Provider.values, required=False)
+    reach = serializers.ChoiceField(choices=Reach.values, required=False)
+    match = serializers.ChoiceField(choices=Match.values, required=False)
+    recycle_days = serializers.IntegerField(min_value=0, max_value=3650, required=False)
+    tokens = serializers.DictField(child=SecretField(trim_whitespace=False), required=False)
+    mapping = MappingSchema(many=True, required=False)
+
+    def get_fields(self) -> dict[str, Any]:
+        """Offer the switches as well."""
+        return super().get_fields() | {name: serializers.BooleanField(required=False) for name in SWITCHES}
+
+
+def describe(client: Client) -> State:
+    """Describe an application whole; a token is known by its label."""
+    kept = client.tokens.filter(kind=TokenKind.BEARER, revoked_at__isnull=True, secret__isnull=False)
+    rows = client.mappings.filter(resource=Resource.USER).exclude(portal_attribute="")
+    return {
+        "name": client.name,
+        **{name: getattr(client, name) for name in (*WORDS, *SWITCHES)},
+        "tokens": {token.label or f"Token {token.pk}": Secret(str(token.secret)) for token in kept},
+        "mapping": [_row(row) for row in rows],
+    }
+
+
+def write(wanted: State, actor: str) -> Written:
+    """Create or change an application; tokens that the blueprint does not name stay valid."""
+    client = Client.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
+    before = describe(client) if client else None
+    after = {**(before or _fresh(wanted["name"])), **wanted}
+    after["tokens"] = {**(before["tokens"] if before else {}), **wanted.get("tokens", {})}
+    _check(after)
+    changed = [name for name in after if before is None or before[name] != after[name]]
+    if changed:
+        client = client or Client(slug=clients.free_slug(wanted["name"]))
+        _write(client, before, after, actor)
+        what = f"added {client}" if before is None else f"changed {client}: {', '.join(changed)}"
+        tokens.record(client, f"{actor} {what} by a blueprint.", actor)
+    return Written("SCIM application", before, after)
+
+
+def export(placeholders: Placeholders) -> list[State]:
+    """Return every application, with references in place of tokens."""
+    found = []
+    for client in Client.objects.order_by("name"):
+        described = describe(client)
+        held = {label: placeholders.reference(client.name, f"token {label}") for label in described["tokens"]}
+        found.append(described | {"tokens": held, "mapping": [*map(_short, described["mapping"])]})
+    return found
+
+
+SECTION = Section(NAME, ClientSchema, write, export)
+
+
+def _fresh(name: str) -> State:
+    client = Client(name=name, provider=clients.guess(name))
+    plain = {field: getattr(client, field) for field in (*WORDS, *SWITCHES)}
+    rows = [_row(row) for row in mapping.defaults() if row.resource == Resource.USER]
+    return {"name": name, **plain, "tokens": {}, "mapping": rows}
+
+
+def _row(row: ClientMapping) -> State:
+    return {
+        "scim_path": row.scim_path,
+        "portal_attribute": row.portal_attribute,
+        "kind": str(row.kind),
+        "direction": str(row.direction),
+        "expression": row.expression,
+        "required": row.required,
+    }
+
+
+def _short(row: State) -> State:
+    usual = {"kind": Kind.PROFILE.value, "direction": Direction.BOTH.value, "expression": "", "required": False}
+    return {name: value for name, value in row.items() if name not in usual or value != usual[name]}
+
+
+def _check(after: State) -> None:
+    if not any(after[way] for way in ("allow_bearer", "allow_basic", "allow_oauth")):
+        raise Refused("Leave one way to sign in on, or switch the application off.", "allow_bearer")
+    inward = [row for row in after["mapping"] if row["direction"] != Direction.OUT]
+    if ALWAYS not in [(row["kind"], row["portal_attribute"]) for row in inward]:
+        raise Refused("A row must bring the user name into the portal.", "mapping")
+    for label, secret in after["tokens"].items():
+        if len(secret.value) < SHORTEST or len(label) > 100:
+            raise Refused(f"A token has at least {SHORTEST} characters, and its name at most 100.", "tokens", label)
+    known = catalogue()
+    for index, row in enumerate(after["mapping"]):
+        parts = {name: value for name, value in row.items() if name not in ("scim_path", "required", "kind")}
+        rule = AttributeRule(row["scim_path"], kind=Kind(row["kind"]), **parts)
+        for problem in problems_of([rule], known):
+            raise Refused(problem, "mapping", index)
+
+
+def _write(client: Client, before: State | None, after: State, actor: str) -> None:
+    for name in ("name", *WORDS, *SWITCHES):
+        setattr(client, name, after[name])
+    client.save()
+    if before is None:
+        clients.set_default_mapping(client)
+    if before is None or before["mapping"] != after["mapping"]:
+        client.mappings.filter(resource=Resource.USER).delete()
+        ClientMapping.objects.bulk_create(
+            ClientMapping(client=client, position=position, **row) for position, row in enumerate(after["mapping"])
+        )
+    held = before["tokens"] if before else {}
+    for label, secret in after["tokens"].items():
+        if held.get(label) == secret:
+            continue
+        if taken := client.tokens.model.objects.filter(digest=digest(secret.value)).select_related("client").first():
+            raise Refused(f"This token is one of {taken.client} already, or was revoked.", "tokens", label)
+        for token in client.tokens.filter(label=label, revoked_at__isnull=True):
+            tokens.revoke(token, actor)
+        tokens.keep(client, secret.value, actor, label)
