@@ -2,11 +2,14 @@
 
 import datetime as dt
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from provisioning import members, services
 from provisioning.models import Group, User
+from reports.journal import Line, record_many
+from reports.models import Direction, Operation, Result
 from scim.models import Client, UserLink
 
 PAGE = 500
@@ -32,16 +35,29 @@ def leave_groups(client: Client, user: User) -> None:
 def delete_due() -> int:
     """Delete the users that are still inactive; return how many. One who came back stays, and so do staff."""
     gone = 0
-    while rows := list(_due()[:PAGE]):
-        by_client: dict[str, list[int]] = {}
-        for user_id, name in rows:
-            by_client.setdefault(name, []).append(user_id)
-        for name, ids in by_client.items():
-            gone += services.delete_users(ids, name)
+    while links := list(_due()[:PAGE]):
+        with transaction.atomic():
+            record_many(map(_line, links))
+            gone += services.delete_users({link.user_id for link in links}, "Recycle period")
     return gone
 
 
-def _due() -> "QuerySet[UserLink, tuple[int, str]]":
+def _due() -> "QuerySet[UserLink]":
     over = UserLink.objects.filter(leaves_at__lte=timezone.now())
     over.exclude(user__is_active=False, user__is_staff=False, user__is_superuser=False).update(leaves_at=None)
-    return over.order_by("leaves_at").values_list("user_id", "client__name")
+    return over.select_related("user", "client").defer("kept").order_by("leaves_at")
+
+
+def _line(link: UserLink) -> Line:
+    name = link.client.name
+    words = f"{link.user} leaves the roll: {name} switched them off more than {link.client.recycle_days} days ago."
+    return Line(
+        link.user.username,
+        name,
+        Direction.IN,
+        Operation.DELETE,
+        Result.SUCCESS,
+        words,
+        actor=name,
+        user_id=link.user_id,
+    )

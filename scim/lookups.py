@@ -73,8 +73,7 @@ def user_lookups(client: Client, rules: Rules) -> tuple[dict[str, Lookup], dict[
         if parts is None:
             known.append((labels, parts := {}))
         parts.setdefault(path.sub, lookup)
-    if "userName" in found:
-        found["userName"] = Lookup("username", query=relations.user_name(client), sort="username_key")
+    found["userName"] = Lookup("username", query=relations.user_name(client), sort="username_key")
     return found, {path: tuple(Slot(*pair) for pair in pairs) for path, pairs in slots.items()}
 
 

@@ -46,10 +46,8 @@ def resource(user: User, page: Page) -> dict[str, Any]:
     """Return the user as the client sees them; ``user.manager`` must be loaded."""
     link = page.links.get(user.pk)
     values = outbound(user, page.rules)
-    if link and link.user_name:
-        values["userName"] = link.user_name
     document = mapping.overlay(link.kept if link else {}, values, page.rules)
-    document.setdefault("userName", user.username)
+    document["userName"] = (link and link.user_name) or document.get("userName") or user.username
     head: dict[str, Any] = {"id": str(user.scim_id)}
     if link and link.external_id:
         head["externalId"] = link.external_id

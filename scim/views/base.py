@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.views import View as DjangoView
 from django.views import defaults
+from django_scim.exceptions import SCIMException
 from django_scim.views import SCIMView
 
+from provisioning.outcome import log_unexpected
 from scim import bodies
 from scim.errors import ScimError
 from scim.models import Client
@@ -15,7 +19,24 @@ from scim.responses import respond
 MEGABYTE = 1024 * 1024
 
 
-class View(SCIMView):  # type: ignore[misc]
+class _Quiet(DjangoView):
+    """Stands below django-scim2's dispatch, which would log an exception with its text: that may hold people's data."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Log what is unexpected by type and place; a database that is busy or gone is worth another try."""
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except SCIMException:
+            raise
+        except OperationalError as error:
+            log_unexpected(error, f"answering a SCIM {request.method}")
+            raise ScimError(503, "The portal's database is busy. Try again in a minute.") from None
+        except Exception as error:
+            log_unexpected(error, f"answering a SCIM {request.method}")
+            raise ScimError(500, "Something unexpected went wrong in the portal. Its log has the details.") from None
+
+
+class View(SCIMView, _Quiet):  # type: ignore[misc]
     """A view of django-scim2, whose dispatch asks ``authentication.Door`` and turns errors into responses."""
 
     max_body = MEGABYTE
