@@ -14,7 +14,17 @@ from directories.health import retry_now
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from directories.readiness import assess
 from provisioning.imports.schedule import next_import
-from provisioning.models import Account, Change, ImportRun, PlannedChange
+from provisioning.models import (
+    Account,
+    Change,
+    GroupChange,
+    ImportRun,
+    PendingPassword,
+    PlannedChange,
+    PlannedGroup,
+    PlannedMember,
+    PushedMember,
+)
 from provisioning.models.imports import ENDED
 from reports import journal
 from reports.models import Direction, Operation, Result
@@ -124,8 +134,9 @@ def clone(directory: Directory, actor: str) -> Directory:
     settings.pk, settings.directory, settings.next_import_at = None, copy, None
     for feature in ("import", "create", "update", "deactivate", "delete"):
         setattr(settings, f"{feature}_users", False)
-    settings.deactivate_missing = False
-    settings.schedule = "off"
+    for feature in ("deactivate_missing", "set_passwords", "sync_groups", "listen"):
+        setattr(settings, feature, False)
+    settings.schedule, settings.import_cursor = "off", None
     settings._state.adding = True
     settings.save()
     record(copy, f"{actor} copied {directory.name} to {copy.name}; its features are off.", actor)
@@ -144,8 +155,14 @@ def remove(directory: Directory, actor: str) -> None:
         raise RemovalRefused(f"An import of {directory.name} is running. Cancel it first, then delete the directory.")
     in_directory = Account.objects.filter(pk=OuterRef("account_id"), directory=directory)
     of_runs = ImportRun.objects.filter(pk=OuterRef("run_id"), directory=directory)
+    of_groups = PlannedGroup.objects.filter(pk=OuterRef("planned_group_id"), run__directory=directory)
     for rows in (
         Change.objects.filter(Exists(in_directory)),
+        GroupChange.objects.filter(directory=directory),
+        PushedMember.objects.filter(Exists(in_directory)),
+        PendingPassword.objects.filter(Exists(in_directory)),
+        PlannedMember.objects.filter(Exists(of_groups)),
+        PlannedGroup.objects.filter(Exists(of_runs)),
         PlannedChange.objects.filter(Exists(of_runs)),
         Account.objects.filter(directory=directory),
     ):

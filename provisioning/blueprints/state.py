@@ -14,7 +14,7 @@ from provisioning.models import AttributeDefinition, Group
 
 State = dict[str, Any]
 FIXED_PASSWORD = "fixed_password"
-NOT_SETTINGS = ("id", "directory", "next_import_at")
+NOT_SETTINGS = ("id", "directory", "next_import_at", "import_cursor")
 PROVISIONING_FIELDS = tuple(
     field.name for field in ProvisioningSettings._meta.concrete_fields if field.name not in NOT_SETTINGS
 )

@@ -17,6 +17,7 @@ from provisioning.blueprints import state
 from provisioning.blueprints.document import Path
 from provisioning.blueprints.references import Secret
 from provisioning.blueprints.state import State
+from provisioning.groups import roll
 from provisioning.models import AttributeDefinition, Group
 from provisioning.models.people import fold
 from provisioning.profile_values import count_holders, count_outside
@@ -81,7 +82,7 @@ def write_group(wanted: State, actor: str) -> Written:
         if group.owner_id is not None:
             raise Refused("This group comes from a directory and is changed there.", "name")
         group.name, group.description = after["name"], after["description"]
-        group.save()
+        roll.save(group, actor)
     return Written("group", before, after)
 
 

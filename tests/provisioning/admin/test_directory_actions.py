@@ -9,7 +9,19 @@ from django.urls import reverse
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
-from provisioning.models import Account, Change, ImportRun, PlannedChange, User
+from provisioning.models import (
+    Account,
+    Change,
+    Group,
+    GroupAccount,
+    GroupChange,
+    ImportRun,
+    PlannedChange,
+    PlannedGroup,
+    PlannedMember,
+    PushedMember,
+    User,
+)
 from provisioning.models.imports import RunStatus
 from reports.models import Event
 from tests.fixtures.directories import AppsDb
@@ -39,6 +51,8 @@ def test_exactly_one_directory_is_the_default(
 
 
 def test_a_clone_has_everything_but_is_switched_off(it_staff: Client, directory: Directory) -> None:
+    on = {"sync_groups": True, "set_passwords": True, "listen": True, "import_cursor": {"at": 1}}
+    ProvisioningSettings.objects.filter(directory=directory).update(**on)
     it_staff.post(url("clone", directory.pk))
     it_staff.post(url("clone", directory.pk))
     copy = Directory.objects.get(name="APPSDB copy")
@@ -48,6 +62,7 @@ def test_a_clone_has_everything_but_is_switched_off(it_staff: Client, directory:
         assert getattr(copy, part).count() == getattr(directory, part).count() > 0
     settings = ProvisioningSettings.objects.get(directory=copy)
     assert not any((settings.create_users, settings.import_users, settings.next_import_at))
+    assert not any((settings.sync_groups, settings.set_passwords, settings.listen, settings.import_cursor))
     assert (settings.schedule, settings.fixed_password) == ("off", "k33p")
     original = ProvisioningSettings.objects.get(directory=directory)
     assert original.create_users
@@ -81,14 +96,21 @@ def test_deleting_tells_the_consequences_and_needs_no_listing(
     Change.objects.bulk_create(Change(account=a, directory=directory, reason="x") for a in accounts)
     run = ImportRun.objects.create(directory=directory, status=RunStatus.FINISHED)
     PlannedChange.objects.create(run=run, action="create")
+    group = GroupAccount.objects.create(group=Group.objects.create(name="Crew"), directory=directory, key="Crew")
+    PushedMember.objects.create(group_account=group, account=accounts[0])
+    GroupChange.objects.create(group_account=group, account=accounts[0], directory=directory, reason="x")
+    planned = PlannedGroup.objects.create(run=run, action="create")
+    PlannedMember.objects.create(planned_group=planned, add=True, ref="x")
     html = text(it_staff.get(url("delete", directory.pk)))
     assert "30 accounts" in html
     assert "30 changes" in html
     assert "u17" not in html
-    with django_assert_max_num_queries(40):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(50):  # type: ignore[attr-defined]
         it_staff.post(url("delete", directory.pk), {"post": "yes"})
     assert not Directory.objects.exists()
-    assert not any(model.objects.exists() for model in (Account, Change, ImportRun, PlannedChange))
+    gone = (Account, Change, ImportRun, PlannedChange, GroupAccount, GroupChange, PushedMember, PlannedMember)
+    assert not any(model.objects.exists() for model in gone)
+    assert Group.objects.filter(name="Crew").exists()
     assert User.objects.filter(username="u17").exists()
     assert Event.objects.filter(message__contains="deleted the directory APPSDB").exists()
 

@@ -79,7 +79,7 @@ def test_the_documented_example_describes_the_directory() -> None:
     assert (settings.schedule, str(settings.schedule_time)) == ("daily", "02:30:00")
     assert settings.next_import_at is not None
     assert Group.objects.get().description == "Everyone who builds the product"
-    event = Event.objects.get()
+    event = Event.objects.get(operation="settings")
     assert event.message == "tests added the directory APPSDB by a blueprint."
 
 
@@ -101,8 +101,13 @@ def test_round_trip() -> None:
     Directory.objects.filter(name="APPSDB").update(
         settings={**Directory.objects.get().settings, "port": None, "ca": "-----BEGIN\nx\n"}
     )
-    ProvisioningSettings.objects.update(schedule="weekly", schedule_weekday=6)
+    groups = {"sync_groups": True, "push_groups": "all", "delete_groups": True, "max_lost_members": 7}
+    others = {"set_passwords": True, "listen": True, "incremental_minutes": 15, "import_cursor": {"at": 1}}
+    ProvisioningSettings.objects.update(schedule="weekly", schedule_weekday=6, **groups, **others)
+    sql = "DELETE FROM APP_MEMBERS WHERE GROUPNAME='##GROUP##' AND USERNAME='##USERNAME##'"
+    QueryTemplate.objects.create(directory=Directory.objects.get(), operation="remove_member", sql=sql)
     first = export()
+    assert "import_cursor" not in first, "where the next import goes on is no setting"
     assert PASSWORD not in first
     assert FIXED not in first
     assert "password: env:ROLLCALL_APPSDB_PASSWORD" in first
@@ -111,6 +116,10 @@ def test_round_trip() -> None:
     forget_everything()
     run(first)
     assert export() == first
+    settings = ProvisioningSettings.objects.get()
+    assert settings.import_cursor is None
+    assert {name: getattr(settings, name) for name in groups} == groups
+    assert (settings.set_passwords, settings.listen, settings.incremental_minutes) == (True, True, 15)
 
 
 def test_an_empty_portal_round_trips() -> None:
@@ -127,7 +136,7 @@ def test_a_change_is_shown_and_made() -> None:
     ]
     assert run(changed, check=True) == expected
     assert Directory.objects.get().settings["port"] == 5432, "a check changes nothing"
-    assert Event.objects.count() == 1
+    assert Event.objects.filter(operation="settings").count() == 1
     template_ids = [row.pk for row in QueryTemplate.objects.all()]
     assert run(changed) == expected
     assert Directory.objects.get().settings["port"] == 5433

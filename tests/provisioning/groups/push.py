@@ -40,7 +40,7 @@ def _forget() -> None:
 
 
 def make_users(*names: str) -> list[User]:
-    return [User.objects.create(username=name, email=f"{name}@example.org") for name in names]
+    return [User.objects.create(username=name, last_name="Berg", email=f"{name}@example.org") for name in names]
 
 
 def make_group(name: str, directories: Iterable[Directory] = (), **fields: Any) -> Group:
