@@ -9,7 +9,7 @@ does not exist, so that an expression can neither reach Python nor grow without 
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any
@@ -150,12 +150,17 @@ class Expression:
         """Return the result; None for nothing. Raise ExpressionError when it cannot be computed."""
         try:
             found = self._run({"value": _shown(value), self.scope: _Names(values)})
-            return _result(found)
+            return _several(found) if self.scope == USER and isinstance(found, list | tuple) else _result(found)
         except FilterError as error:
             raise ExpressionError(f"The expression cannot be computed: {error}.") from None
         except Exception:
             # The driver of the expression is whatever the admin wrote: its exception text may hold the value.
             raise ExpressionError("The expression cannot be computed from this value.") from None
+
+
+def _several(found: Sequence[Any]) -> Value:
+    """Return the values for an attribute that has several, each once."""
+    return tuple(dict.fromkeys(str(_bounded(item)) for item in found if not is_missing(item) and item != "")) or None
 
 
 def _result(found: Any) -> Value:

@@ -129,6 +129,7 @@ def _value(expression: str, person: Mapping[str, Value]) -> str:
         found = compile_expression(f"{{{{ {source} }}}}", USER).evaluate(None, person)
     except ExpressionError as error:
         raise ConnectorError(f"The container cannot be made: {error.message}", code="settings") from None
+    found = found[0] if isinstance(found, tuple) else found
     return "" if found is None else str(found).strip()
 
 

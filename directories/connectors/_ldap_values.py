@@ -24,6 +24,7 @@ TIMES = frozenset(
         "nsaccountexpirationtime",
     }
 )
+ALIASES = "proxyaddresses"
 MANY = frozenset({"memberof", "member", "proxyaddresses", "objectclass", "othertelephone", "othermobile", "sidhistory"})
 # What the server alone writes. A mapping for both directions may name it; nothing is sent.
 READ_ONLY = frozenset(
@@ -143,6 +144,25 @@ def from_generalized(text: str) -> Value:
             continue
         return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
     return text
+
+
+def aliases(held: Sequence[bytes], wanted: Sequence[bytes]) -> list[tuple[str, list[bytes]]]:
+    """Return the modifications that make one address of proxyAddresses as wanted; the others stay.
+
+    "SMTP:" marks the one primary address, "smtp:" a further one: the old primary becomes a further one, so that what
+    is sent to it still arrives. Without a wanted one only the primary goes.
+    """
+    primary = [value for value in held if value.startswith(b"SMTP:")]
+    if not wanted:
+        return [("MODIFY_DELETE", primary)] if primary else []
+    if wanted[0] in held:
+        return []
+    gone = [value for value in held if value.lower() == wanted[0].lower()]
+    new = [wanted[0]]
+    if wanted[0].startswith(b"SMTP:"):
+        former = [value for value in primary if value not in gone]
+        gone, new = gone + former, new + [b"smtp:" + value[5:] for value in former]
+    return [*([("MODIFY_DELETE", gone)] if gone else []), ("MODIFY_ADD", new)]
 
 
 def differences(held: Sequence[bytes], wanted: Sequence[bytes], *, whole: bool) -> list[tuple[str, list[bytes]]]:

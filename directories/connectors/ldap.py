@@ -4,7 +4,7 @@ An account's lasting remote id is what the server itself gives an entry (entryUU
 so a renamed or moved entry is the same account. Every value that reaches a filter or a DN is escaped on its way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -94,7 +94,7 @@ class Ldap(Grouping):
         changes = {
             name: found
             for key, (name, data) in wanted.items()
-            if key not in values.READ_ONLY and (found := values.differences(raw.get(key), data, whole=key in several))
+            if key not in values.READ_ONLY and (found := _modifications(key, raw.get(key), data, whole=key in several))
         }
         container = self._container(entry, raw)
         moves = new_name != held_name or container
@@ -194,3 +194,11 @@ class Ldap(Grouping):
         if raw is None:
             raise NotFound("The account is not in the directory.")
         return raw
+
+
+def _modifications(
+    key: str, held: Sequence[bytes], wanted: Sequence[bytes], *, whole: bool
+) -> list[tuple[str, list[bytes]]]:
+    if key == values.ALIASES and not whole:
+        return values.aliases(held, wanted)
+    return values.differences(held, wanted, whole=whole)

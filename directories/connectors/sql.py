@@ -171,6 +171,10 @@ class SqlConnector(SqlGrouping):
         column = bare_name(self.users.username) or "USERNAME"
         ref = {"USERNAME": entry.ref, column: entry.ref} if entry.ref else {}
         key = {"USERNAME": entry.key, column: entry.key}
+        for name, value in entry.attributes.items():
+            if isinstance(value, tuple | list):
+                words = f"The expression of {name} gives a list, and a column holds one value. Use join, first or last."
+                raise ConnectorError(words, code="mapping")
         return Values({PASSWORD: password}, ref, entry.attributes, entry.person, key)
 
     def _change(self, operation: str, entry: Entry, password: str | None = None) -> None:

@@ -247,3 +247,28 @@ def test_a_directory_that_cannot_disable_says_what_is_missing(ldap_directory: Ld
     message = Account.objects.get(user=user).last_message
     assert "it has no attribute for disabled accounts" in message
     assert "query" not in message.lower()
+
+
+def test_mail_aliases_from_an_expression(ad_directory: LdapDirectory) -> None:
+    """An expression that gives a list is all of an attribute's values; an unchanged list is no change."""
+    directory = save_ldap_directory(ad_directory, mapping={"sn": "last_name"}, **EVERYTHING)
+    AttributeMapping.objects.create(
+        directory=directory,
+        directory_attribute="proxyAddresses",
+        kind="profile",
+        portal_attribute="email",
+        direction="out",
+        expression='{{ ["SMTP:" ~ user.email, "smtp:" ~ user.username ~ "@old.example.org"] }}',
+    )
+    user = User.objects.create(username="ann", last_name="Lee", email="ann@example.org")
+    delivered(directory)
+    assert sorted(one(ad_directory, "ann")["proxyAddresses"]) == ["SMTP:ann@example.org", "smtp:ann@old.example.org"]
+    user.last_name = "Berg"
+    user.save()
+    delivered(directory)
+    told = Event.objects.filter(operation="update", direction="out").get()
+    assert list(told.changes) == ["sn"]
+    user.email = ""
+    user.save()
+    delivered(directory)
+    assert Account.objects.get().last_result == "ok", Account.objects.get().last_message

@@ -49,6 +49,32 @@ def test_a_long_name_is_made_to_fit_and_found_again(ad: LdapSubject) -> None:
         assert found.attributes == {"sAMAccountName": "maximiliane.hohenlo2", "givenName": "Max"}
 
 
+def test_mail_aliases_change_one_by_one(ad: LdapSubject) -> None:
+    ad.unit.person("ann", proxyAddresses=["smtp:a.lee@example.org", "SMTP:ann@example.org", "x500:/o=x"])
+    dn = f"cn=ann,{ad.unit.base}"
+
+    def held() -> set[str]:
+        return set(map(str, ad.unit.entry(dn, "proxyAddresses")["proxyAddresses"]))  # type: ignore[index]
+
+    with ad.open(attributes=("proxyAddresses",)) as connector:
+        ann = connector.find(entry("ann"))
+        assert ann is not None
+        assert ann.attributes["proxyAddresses"] == ("SMTP:ann@example.org", "smtp:a.lee@example.org", "x500:/o=x")
+        connector.update(entry("ann", ann.ref, proxyAddresses="SMTP:ann.berg@example.org"))
+        berg = {"SMTP:ann.berg@example.org", "smtp:ann@example.org", "smtp:a.lee@example.org", "x500:/o=x"}
+        assert held() == berg
+        connector.update(entry("ann", ann.ref, proxyAddresses="SMTP:a.lee@example.org"))
+        lee = {"SMTP:a.lee@example.org", "smtp:ann.berg@example.org", "smtp:ann@example.org", "x500:/o=x"}
+        assert held() == lee
+        connector.update(entry("ann", ann.ref, proxyAddresses="smtp:new@example.org"))
+        assert held() == {*lee, "smtp:new@example.org"}
+        whole = ("SMTP:a.lee@example.org", "smtp:other@example.org")
+        connector.update(Entry("ann", ann.ref, {"proxyAddresses": whole}, {"username": "ann"}))
+        assert held() == set(whole)
+        connector.update(Entry("ann", ann.ref, {"proxyAddresses": None}, {"username": "ann"}))
+        assert held() == {"smtp:other@example.org"}
+
+
 def test_a_name_that_fits_and_is_taken_is_a_conflict(ad: LdapSubject) -> None:
     elsewhere = ad.unit.ou("elsewhere")
     ad.unit.person("ann", below=elsewhere)
