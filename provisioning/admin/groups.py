@@ -4,7 +4,7 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AutocompleteSelectMultiple
+from django.contrib.admin.widgets import AutocompleteSelectMultiple, RelatedFieldWidgetWrapper
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -68,6 +68,8 @@ class GroupForm(forms.ModelForm[Group]):
         super().__init__(*args, **kwargs)
         if "directories" in self.fields:
             field = cast("forms.ModelMultipleChoiceField[Directory]", self.fields["directories"])
+            if isinstance(field.widget, RelatedFieldWidgetWrapper):
+                field.widget = field.widget.widget  # without its menu: directories are added on their own page
             field.queryset = takers()
             field.label = "Push to directories"
 

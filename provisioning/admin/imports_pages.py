@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
+from provisioning.imports import groups_listing
 from provisioning.imports.listing import CHANGES, FILTERS, listing
 from provisioning.imports.progress import ACTIVE, progress_of
 from provisioning.imports.runs import preview_summary
@@ -78,7 +79,19 @@ def run_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "earlier_url": _query(action, search, before=page.before) if page.before else "",
         "later_url": _query(action, search, after=page.after) if page.after else "",
         "links": _user_links(request),
+        **_group_context(request, run),
         **state_context(request, run),
+    }
+
+
+def _group_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
+    """Return the planned groups, and of one that was chosen the members."""
+    chosen = _id(request, "group")
+    return {
+        "groups": groups_listing.groups(run, _id(request, "groups_after")),
+        "groups_paged": bool(_id(request, "groups_after")),
+        "chosen_group": groups_listing.members(run, chosen, _id(request, "members_after")) if chosen else None,
+        "group_links": request.user.has_perm("provisioning.view_group"),
     }
 
 
