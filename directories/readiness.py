@@ -8,7 +8,7 @@ from typing import Protocol
 from directories.attributes import Kind
 from directories.connectors.base import Capability
 from directories.mapping import AttributeRule
-from directories.models import Direction, InitialPassword, OnLeave, Schedule
+from directories.models import Direction, InitialPassword, OnLeave, PushGroups, Schedule
 from directories.query_templates import fold
 
 
@@ -28,6 +28,11 @@ class Features(Protocol):
     initial_password: str
     fixed_password: str | None
     schedule: str
+    set_passwords: bool
+    sync_groups: bool
+    import_groups: bool
+    push_groups: str
+    delete_groups: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,15 @@ FEATURES = (
     ("update_users", "update"),
     ("deactivate_users", "deactivate"),
     ("delete_users", "delete"),
+    ("set_passwords", "passwords"),
+    ("sync_groups", "group sync"),
 )
 
 
 def assess(situation: Situation, now: dt.datetime) -> Readiness:
     """Return what is active and what cannot work; ``now`` is in the portal's time zone."""
     warnings = [*_outbound(situation), *_leaving(situation), *_inbound(situation), *_passwords(situation)]
+    warnings += _groups(situation)
     return Readiness(_active(situation, now), warnings)
 
 
@@ -212,6 +220,26 @@ def _passwords(situation: Situation) -> list[str]:
         found.append("Passwords are to be imported but no password column is named under Connection.")
     if features.create_users and features.initial_password == InitialPassword.FIXED and not features.fixed_password:
         found.append("New accounts shall get a fixed password but none is stored: type it under Features & schedule.")
+    return found
+
+
+def _groups(situation: Situation) -> list[str]:
+    """Name what group sync is set to do and cannot. Whether a group is chosen for the directory is not known here."""
+    features, can = situation.features, situation.capabilities
+    if not features.sync_groups:
+        return []
+    where = (
+        "Write its queries under Query templates." if situation.uses_templates else "Look at Groups under Connection."
+    )
+    found = []
+    if features.import_groups and features.import_users and Capability.IMPORT_GROUPS not in can:
+        found.append(f"Groups are to be imported, but the directory's groups cannot be read. {where}")
+    if features.push_groups == PushGroups.ALL and not {Capability.CREATE_GROUP, Capability.MEMBERS} <= set(can):
+        found.append(f"Every group is to be sent, but the directory cannot create groups and change members. {where}")
+    if features.delete_groups and Capability.DELETE_GROUP not in can:
+        found.append(f"Groups are to be deleted, but the directory cannot delete them. {where}")
+    if features.import_groups and not features.import_users and features.push_groups == PushGroups.NONE:
+        found.append("Group sync is on, but groups come with an import of users, which is off, and none are sent.")
     return found
 
 

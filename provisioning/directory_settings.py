@@ -47,9 +47,11 @@ class Outcome:
 
     @property
     def offer(self) -> str:
-        """Why pushing all users now is worth offering: "create", "mapping", or "" when it is not."""
+        """Why pushing everything now is worth offering: "create", "groups", "mapping", or "" when it is not."""
         if self.saved.create_switched_on:
             return "create"
+        if self.saved.groups_switched_on:
+            return "groups"
         return "mapping" if self.saved.outbound_changed and self.pushes else ""
 
 

@@ -19,7 +19,7 @@ from directories.forms.connection import NOTHING, BasicsForm, ConnectionForm, St
 from directories.forms.features import FeaturesForm
 from directories.forms.mappings import Catalogue, MappingsForm
 from directories.forms.templates import TemplatesForm, uses_templates
-from directories.models import AttributeMapping, Direction, Directory, ProvisioningSettings, QueryTemplate
+from directories.models import AttributeMapping, Direction, Directory, ProvisioningSettings, PushGroups, QueryTemplate
 
 PARTS_MARK = "has_parts"
 DIRECTORY_FIELDS = ("name", "description", "settings", "secrets", "updated_at")
@@ -32,6 +32,7 @@ class Saved:
     names: list[str] = field(default_factory=list)
     create_switched_on: bool = False
     outbound_changed: bool = False
+    groups_switched_on: bool = False
 
 
 class Draft:
@@ -54,6 +55,7 @@ class Draft:
         provisioning = ProvisioningSettings.objects.filter(directory=directory).first() if saved else None
         provisioning = provisioning or ProvisioningSettings(directory=directory)
         self.created_before = provisioning.create_users
+        self.pushed_before = _pushed(provisioning)
         self.parts = data if data is not None and PARTS_MARK in data else None
         self.basics = BasicsForm(data, instance=directory)
         stored = Stored(directory.settings, directory.secrets or {}) if saved else NOTHING
@@ -184,6 +186,7 @@ class Draft:
             saved.names += self._save_templates() + self._save_mappings()
             saved.create_switched_on = provisioning.create_users and not self.created_before
             saved.outbound_changed = outbound_changed
+            saved.groups_switched_on = _pushed(provisioning) not in (self.pushed_before, PushGroups.NONE)
         provisioning.directory = self.directory
         _write(provisioning, [*FeaturesForm.base_fields, "match_attribute"])
         return saved
@@ -207,6 +210,11 @@ class Draft:
             row.directory = self.directory
         AttributeMapping.objects.bulk_create(rows)
         return ["attribute mapping"]
+
+
+def _pushed(provisioning: ProvisioningSettings) -> str:
+    """Return which groups go out."""
+    return provisioning.push_groups if provisioning.sync_groups else PushGroups.NONE.value
 
 
 def _write(instance: Model, fields: Iterable[str]) -> None:

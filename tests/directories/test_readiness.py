@@ -127,3 +127,18 @@ def test_other_kinds_are_not_told_of_queries() -> None:
 )
 def test_moments_are_said_as_people_say_them(at: dt.datetime, words: str) -> None:
     assert moment(at, NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        ({"import_users": True, "push_groups": "none"}, "Groups are to be imported"),
+        ({"push_groups": "all"}, "Every group is to be sent"),
+        ({"delete_groups": True}, "the directory cannot delete them"),
+        ({"push_groups": "none"}, "groups come with an import of users, which is off"),
+    ],
+)
+def test_groups_that_cannot_flow_are_told(features: dict[str, Any], words: str) -> None:
+    without = replace(WORKING, capabilities={Capability.IMPORT})
+    assert words in warnings(with_features(without, sync_groups=True, **features))
+    assert words not in warnings(with_features(without, sync_groups=False, **features))
