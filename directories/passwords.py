@@ -60,10 +60,15 @@ class InitialPassword:
     stored: str = field(repr=False)
 
 
-def initial_password(features: _Features) -> InitialPassword:
-    """Return the password of an account that is to be created; a fixed one that was never set is random."""
+def initial_clear(features: _Features) -> str:
+    """Return what the owner of an account that is to be created types; a fixed one that was never set is random."""
     fixed = features.fixed_password if features.initial_password == "fixed" else None
-    clear = fixed or random_password()
+    return fixed or random_password()
+
+
+def initial_password(features: _Features) -> InitialPassword:
+    """Return the password of an account that is to be created, with the form in which the directory stores it."""
+    clear = initial_clear(features)
     return InitialPassword(clear, stored_form(clear, features.password_storage))
 
 

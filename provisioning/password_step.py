@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from directories.config import DirectoryConfig
 from directories.connectors.base import Capability, Connector, ConnectorError, Entry
-from directories.passwords import initial_password, stored_form
+from directories.passwords import initial_clear, stored_form
 from provisioning import pending_passwords, wording
 from provisioning.models import Account
 from provisioning.models.accounts import LastResult
@@ -32,8 +32,7 @@ class PasswordStep:
         if pending is not None:
             self._must_be_new(pending)
             return self._form(pending.clear)
-        made = initial_password(self.features)
-        return made.clear if self.connector.clear_passwords else made.stored
+        return self._form(initial_clear(self.features))
 
     def set(self, entry: Entry, pending: Pending) -> None:
         """Set the password of an account that exists; raise ConnectorError."""
