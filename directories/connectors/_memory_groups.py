@@ -34,6 +34,8 @@ GROUPS: defaultdict[str, dict[str, StoredGroup]] = defaultdict(dict)
 class MemoryGroups(Connector):
     """Groups in a dictionary, by a number that lasts."""
 
+    nested_groups = True
+
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)
         self.group_store = GROUPS[str(config.settings.get("name") or "demo")]

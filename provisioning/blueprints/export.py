@@ -29,7 +29,7 @@ def export() -> str:
     """Return the blueprint of everything; a reference in place of each secret."""
     placeholders = Placeholders()
     attributes = sorted(map(state.of_attribute, AttributeDefinition.objects.all()), key=_by_position)
-    groups = sorted(map(state.of_group, Group.objects.filter(owner=None)), key=_by_name)
+    groups = sorted(map(state.of_group, Group.objects.filter(owner=None, pushed_by="")), key=_by_name)
     directories = sorted(map(_described, _directories()), key=_by_name)
     document = {
         "version": VERSION,

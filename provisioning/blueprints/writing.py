@@ -79,8 +79,8 @@ def write_group(wanted: State, actor: str) -> Written:
     after = dict(wanted)
     if before != after:
         group = group or Group()
-        if group.owner_id is not None:
-            raise Refused("This group comes from a directory and is changed there.", "name")
+        if not group.is_ours:
+            raise Refused("This group comes from a directory or an application and is changed there.", "name")
         group.name, group.description = after["name"], after["description"]
         roll.save(group, actor)
     return Written("group", before, after)

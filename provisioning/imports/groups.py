@@ -69,7 +69,7 @@ class GroupCrawl:
         self.store = Store(run, lease)
         self.names = Names(config.name)
         self.coming = Coming()
-        self.members = MemberPlanner(run.pk, config.id, noted, self.coming)
+        self.members = MemberPlanner(run.pk, config.id, noted, self.coming if connector.nested_groups else None)
         self.seen = Bitmap()
         self.new: dict[str, int] = {}  # the planned groups that come into being, by id in the directory
         self.skipped: set[str] = set()

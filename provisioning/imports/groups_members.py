@@ -58,10 +58,12 @@ class Unknown:
 
 
 class MemberPlanner:
-    """Compares the members of groups of one run. ``noted`` are accounts whose place the run's plan tells anew."""
+    """Compares the members of groups of one run. ``noted`` are accounts whose place the run's plan tells anew.
 
-    def __init__(self, run_id: int, directory_id: int, noted: Bitmap, coming: Coming) -> None:
-        self.run_id, self.directory_id = run_id, directory_id
+    ``coming`` is None where members are never groups: a user may have a group's name.
+    """
+
+    def __init__(self, run_id: int, directory_id: int, noted: Bitmap, coming: Coming | None) -> None:
         self.noted, self.coming = noted, coming
         self._accounts = Account.objects.filter(directory=directory_id, user__isnull=False)
         self._groups = GroupAccount.objects.filter(directory=directory_id, group__isnull=False)
@@ -131,27 +133,27 @@ class MemberPlanner:
 
     def _nested(self, target: Target, rest: Unknown, children: set[int]) -> list[Difference]:
         """Return the groups that are named and not in the group yet; note all that are named in ``children``."""
-        refs, at = rest.refs, rest.places
-        if not refs and not at:
+        refs, at, coming = rest.refs, rest.places, self.coming
+        if coming is None or not (refs or at):
             return []
         found = []
-        for pk, group_id in self._known_groups(refs, at):
+        for pk, group_id in self._known_groups(refs, at, coming):
             if group_id != target.group_id and group_id not in children:
                 children.add(group_id)
                 if group_id not in target.children:
                     found.append(Difference(add=True, group_account_id=pk))
-        new = [ref for ref in refs if ref in self.coming.new]
-        new += [self.coming.new_places[place] for place in at if place in self.coming.new_places]
+        new = [ref for ref in refs if ref in coming.new]
+        new += [coming.new_places[place] for place in at if place in coming.new_places]
         return found + [Difference(add=True, ref=ref) for ref in new]
 
-    def _known_groups(self, refs: Collection[str], at: Collection[str]) -> Iterator[tuple[int, int]]:
+    def _known_groups(self, refs: Collection[str], at: Collection[str], coming: Coming) -> Iterator[tuple[int, int]]:
         rows = self._groups.filter(remote_id__any_of=refs).values_list("pk", "group_id") if refs else ()
         yield from ((pk, group or 0) for pk, group in rows)
-        moved = [self.coming.places[place] for place in at if place in self.coming.places]
+        moved = [coming.places[place] for place in at if place in coming.places]
         rows = self._groups.filter(pk__in=moved).values_list("pk", "group_id") if moved else ()
         yield from ((pk, group or 0) for pk, group in rows)
         rows = self._groups.filter(place__any_of=at).values_list("pk", "group_id") if at else ()
-        yield from ((pk, group or 0) for pk, group in rows if pk not in self.coming.moved)
+        yield from ((pk, group or 0) for pk, group in rows if pk not in coming.moved)
 
     # --- Who is on the roll ------------------------------------------------------------------------------------------
 

@@ -390,9 +390,12 @@ def test_small_pages_come_to_the_same(groups: GroupSource, monkeypatch: pytest.M
 def test_groups_without_nesting_are_read_once(groups: GroupSource) -> None:
     groups.nested = False
     groups.person("ann")
-    groups.put("dev", "ann")
+    groups.put("ops")
+    groups.put("dev", "ann", "ops")  # somebody unknown, who has the name of a group
     finished(groups)
     assert who("dev") == {"ann"}
+    assert not Nesting.objects.exists()
+    assert planned(finished(groups)) == {}
 
 
 def test_other_directories_hear_of_what_changed(groups: GroupSource) -> None:
