@@ -172,6 +172,7 @@ SCIM_SERVICE_PROVIDER = {
     "AUTHENTICATION_SCHEMES": [{"type": "oauthbearertoken"}],
     "NETLOC": "localhost",
 }
+SCIM_LOG_BESIDE = True  # a thread writes the live log; off, each request writes its own line
 SCIM_LOG_DAYS = env.int("SCIM_LOG_DAYS", default=14)  # how long the live log of SCIM requests goes back
 # What a client pushes may be large: groups are sent with all their members.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024

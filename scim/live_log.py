@@ -1,4 +1,4 @@
-"""The live log: one INSERT a request, with secrets masked and bodies cut, and pruned by a beat task."""
+"""The live log: one line a request, with secrets masked and bodies cut, and pruned by a beat task."""
 
 import datetime as dt
 import re
@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
+from scim import log_writer
 from scim.errors import printable
 from scim.models import Client, RequestLog
 
@@ -47,19 +48,14 @@ def recorded(request: HttpRequest, slug: str) -> Iterator[Record]:
     record = Record(request, slug)
     request.scim_done = []  # type: ignore[attr-defined]
     yield record
-    with suppress(DatabaseError), _unhurried():
-        _write(record)
-
-
-@contextmanager
-def _unhurried() -> Iterator[None]:
-    """Commit without waiting for the disk: a read must not cost a write, and a crash may take the log's last moment."""
-    alone = connection.vendor == "postgresql" and not connection.in_atomic_block
-    with transaction.atomic():
-        if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL synchronous_commit TO OFF")
-        yield
+    row = _row(record)
+    if row is None:
+        return
+    if settings.SCIM_LOG_BESIDE and not connection.in_atomic_block:
+        log_writer.writer.put(row)
+    else:
+        with suppress(DatabaseError):
+            log_writer.write([row])
 
 
 def note(request: HttpRequest, words: str) -> None:
@@ -90,13 +86,13 @@ def prune(now: dt.datetime | None = None) -> int:
     return gone
 
 
-def _write(record: Record) -> None:
+def _row(record: Record) -> RequestLog | None:
     request, response = record.request, record.response
     client = record.client or (Client.objects.filter(slug=record.slug).first() if record.slug else None)
     if client is None or response is None:
-        return
+        return None
     known = record.client is not None  # a stranger's body is not kept
-    RequestLog.objects.create(
+    return RequestLog(
         client=client,
         method=printable(request.method or "", 8)[:8],
         path=printable(_IN_QUERY.sub(rf"\1{MASK}", request.get_full_path()), MOST_PATH),
