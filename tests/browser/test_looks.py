@@ -10,6 +10,8 @@ from playwright.sync_api import Page
 from provisioning import services
 from provisioning.imports import engine
 from provisioning.models import Account, Change, User
+from scim import clients as scim_clients
+from scim.models import RequestLog
 from tests.browser.conftest import NARROW, settled, sticking_out
 from tests.fixtures.databases import Database
 from tests.fixtures.directories import make_appsdb, save_directory
@@ -24,6 +26,8 @@ PAGES = (
     "provisioning_group_add",
     "directories_directory_changelist",
     "directories_directory_add",
+    "scim_client_changelist",
+    "scim_client_add",
     "provisioning_importrun_start",
     "provisioning_importrun_changelist",
     "reports_event_changelist",
@@ -33,6 +37,7 @@ PAGES = (
     "portal_role_changelist",
 )
 TABS = ("connection", "templates", "mapping", "features", "health")
+SCIM_TABS = ("connection", "mapping", "features", "log", "activity")
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk"
 
 
@@ -50,11 +55,17 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     account = Account.objects.get()
     refused = {"parked": timezone.now(), "parked_code": "too_long", "parked_message": f"{LONG} is too long."}
     Change.objects.create(account=account, directory=directory, reason="user saved", **refused)
+    application = scim_clients.add(LONG, "root").client
+    asked = {"method": "GET", "path": f"/scim/v2/Users?filter=userName%20eq%20%22{LONG * 3}%22", "done": LONG * 3}
+    RequestLog.objects.create(client=application, status=400, milliseconds=5, response_body=LONG * 20, **asked)
+    scim_page = reverse("admin:scim_client_change", args=[application.pk])
     page = reverse("admin:directories_directory_change", args=[directory.pk])
     return [
         *(reverse(f"admin:{name}") for name in PAGES),
         *(reverse("admin:provisioning_importrun_change", args=[run.pk]) for run in runs),
         *(f"{page}#{tab}" for tab in TABS),
+        *(f"{scim_page}#{tab}" for tab in SCIM_TABS),
+        reverse("admin:scim_client_delete", args=[application.pk]),
         reverse("admin:provisioning_user_change", args=[account.user_id]),
         reverse("admin:provisioning_user_delete", args=[account.user_id]),
     ]
