@@ -172,6 +172,7 @@ SCIM_SERVICE_PROVIDER = {
     "AUTHENTICATION_SCHEMES": [{"type": "oauthbearertoken"}],
     "NETLOC": "localhost",
 }
+SCIM_MAPPING_SECONDS = 2  # a process keeps an application's mapping so long before it reads it again
 SCIM_LOG_BESIDE = True  # a thread writes the live log; off, each request writes its own line
 SCIM_LOG_DAYS = env.int("SCIM_LOG_DAYS", default=14)  # how long the live log of SCIM requests goes back
 # What a client pushes may be large: groups are sent with all their members.

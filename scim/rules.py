@@ -5,9 +5,12 @@ maps that path itself.
 """
 
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+
+from django.conf import settings
 
 from directories.attributes import PROFILE_ATTRIBUTES, Kind, PortalAttribute
 from directories.mapping import BOTH, IN, OUT, AttributeRule, Catalogue, Mapper
@@ -19,6 +22,8 @@ _PATH = re.compile(
     r'(?:(?P<urn>urn:[^\[\]"\s]+):)?(?P<name>[A-Za-z][\w$-]*)'
     r'(?:\[\s*(?P<label>[A-Za-z]\w*)\s+eq\s+"(?P<word>[^"\\]+)"\s*\])?(?:\.(?P<sub>\$?[A-Za-z][\w-]*))?\Z'
 )
+
+_recent: "dict[int, tuple[float, Rules | None]]" = {}  # by client: when it was read, and what
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +116,16 @@ def parse(text: str) -> Path | None:
 
 
 def user_rules(client: Client) -> Rules:
-    """Return the mapping of users, in two queries; read once for each request, as each reads its client anew."""
+    """Return the mapping of users, in two queries; the same all through a request, as each reads its client anew.
+
+    A process asks again after ``SCIM_MAPPING_SECONDS``: so late may a changed mapping come into force.
+    """
     known: Rules | None = vars(client).get("known_rules")
     if known is None:
-        known = _read(client)
+        at, known = _recent.get(client.pk, (0.0, None))
+        if known is None or time.monotonic() - at >= settings.SCIM_MAPPING_SECONDS:
+            known = _read(client)
+            _recent[client.pk] = time.monotonic(), known
         vars(client)["known_rules"] = known
     return known
 
