@@ -47,5 +47,8 @@ def _keys(verb: str, urn: str, value: Mapping[str, Any], schema: Schema) -> Iter
             continue
         operation = paths.readable({"op": verb, "path": paths.under(urn, key), "value": item}, schema, strict=False)
         attribute = paths.attribute(operation, schema)
-        if attribute is not None and attribute.mutability != "readOnly":
-            yield operation
+        if attribute is None or attribute.mutability == "readOnly":
+            continue
+        if item is None and attribute.multi_valued and attribute.find("$ref") is not None:
+            continue  # members that are not listed, see ``clearing``
+        yield operation

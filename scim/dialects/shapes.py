@@ -33,7 +33,11 @@ def shaped(value: Any, attribute: Attribute, *, within: bool = False) -> Any:
         return None
     if attribute.multi_valued and not within:
         items = value if isinstance(value, list) else [value]
-        return [_one(item, attribute) for item in items if item not in (None, "", {})]
+        there = [item for item in items if item not in (None, "", {})]
+        if len(there) < len(items) and attribute.find("$ref") is not None:
+            # A list of nothings is not an empty list: read as one, it would empty a group.
+            raise invalid_value(f"{attribute.path} has an element without a value.")
+        return [_one(item, attribute) for item in there]
     if isinstance(value, list) and attribute.type == "complex" and len(value) <= 1:
         return shaped(value[0] if value else None, attribute, within=True)
     return _one(value, attribute)

@@ -154,6 +154,9 @@ def test_members_are_picked_as_the_rfc_says(scim: Scim, operation: dict[str, Any
     [
         ({"op": "remove", "path": "members", "value": None}, "invalidValue"),
         ({"op": "remove", "path": "members", "value": [{}]}, "invalidValue"),
+        ({"op": "replace", "path": "members", "value": [None]}, "invalidValue"),
+        ({"op": "replace", "path": "members", "value": None}, "invalidValue"),
+        ({"op": "replace", "value": {"members": [{}]}}, "invalidValue"),
         ({"op": "remove", "path": "members", "value": [{"$ref": None, "value": ""}]}, "invalidValue"),
         ({"op": "remove", "path": "members", "value": [{"display": "anna"}]}, "invalidValue"),
         ({"op": "remove"}, "noTarget"),
@@ -179,6 +182,9 @@ def test_nobody_leaves_by_an_ambiguous_or_wrong_request(scim: Scim, operation: d
 def test_a_put_without_members_leaves_them(scim: Scim) -> None:
     users = people(2)
     made = make_group(scim, members=named(*users))
+    rename = {"op": "replace", "value": {"displayName": "Renamed", "members": None}}
+    assert scim.patch(f"/Groups/{made['id']}", rename).status == 204
+    assert scim.put(f"/Groups/{made['id']}", {"displayName": "Again", "members": None}).status == 200
     assert scim.put(f"/Groups/{made['id']}", {"displayName": "Engineers"}).status == 200
     assert member_names(made) == ["user0", "user1"]
     assert scim.put(f"/Groups/{made['id']}", {"displayName": "Engineers", "members": []}).json["members"] == []
