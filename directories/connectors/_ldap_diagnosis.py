@@ -131,7 +131,7 @@ class _Diagnosis:
             if base is None or not self.settings.base_dn:
                 raise NoBase()
         except ConnectorError as error:
-            return self._failed(BASE, error)
+            return self._failed(BASE, self._with_bases(session, error))
         self.steps.append(ConnectionStep(BASE, True, f"{base.dn} is there."))
         try:
             entries, more = self._first_page(session)
@@ -144,6 +144,13 @@ class _Diagnosis:
         self.steps.append(self._may_read(entries))
         self.steps.append(self._may_write(session))
         return replace(self.test, attributes=self._attributes(entries))
+
+    def _with_bases(self, session: Session, error: ConnectorError) -> ConnectorError:
+        """Add what the server would have to offer instead."""
+        root = session.read("", ("defaultNamingContext", "namingContexts"))
+        bases = (root.get("defaultNamingContext") or root.get("namingContexts")) if root else ()
+        offered = " or ".join(base.decode(errors="replace") for base in bases[:3])
+        return ConnectorError(f"{error.message} This server has {offered}.", code=error.code) if offered else error
 
     def _server(self, session: Session) -> tuple[str, float]:
         """Return what the server calls itself, and the shortest of a few round trips in milliseconds."""

@@ -56,6 +56,7 @@ class Reading(Connector):
     """An LDAP server that is read."""
 
     clear_passwords = True
+    folded = frozenset({"New accounts", "Leavers", "Groups", "Limits"})
     nested_groups = True
     counts_changes: ClassVar[bool] = False  # as Active Directory does
     controls: ClassVar[tuple[Control, ...]] = ()

@@ -31,6 +31,12 @@ class Preset:
     state_attribute: str
 
 
+def filled(preset: Preset) -> dict[str, str]:
+    """Return what stands for blank boxes of the form."""
+    names = ("user_filter", "identifier", "rdn_attribute", "object_classes")
+    return {name: getattr(preset, name) for name in names}
+
+
 ACTIVE_DIRECTORY = Preset(
     "Active Directory",
     # No computers, no trusts between domains, and neither Administrator, Guest nor krbtgt.

@@ -15,7 +15,7 @@ from directories.connectors import _ldap_values as values
 from directories.connectors._ldap_errors import NoBase, refused_password
 from directories.connectors._ldap_fields import AD_FIELDS
 from directories.connectors._ldap_session import Control, Raw
-from directories.connectors._ldap_settings import ACTIVE_DIRECTORY, UAC, Preset
+from directories.connectors._ldap_settings import ACTIVE_DIRECTORY, UAC, Preset, filled
 from directories.connectors.base import Capability, Conflict, ConnectorError, Entry
 from directories.connectors.ldap import Ldap
 
@@ -31,6 +31,8 @@ class ActiveDirectory(Ldap):
     kind: ClassVar[str] = "active_directory"
     label: ClassVar[str] = "Active Directory"
     fields = AD_FIELDS
+    fills_by = ""
+    fills = {"": filled(ACTIVE_DIRECTORY)}
     controls = (DOMAIN_SCOPE,)
     counts_changes = True
     needed = {}

@@ -296,6 +296,10 @@ class Connector(ABC):
     kind: ClassVar[str]
     label: ClassVar[str]
     fields: ClassVar[tuple[ConnectorField, ...]] = ()
+    # What stands for blank boxes, by the value of the field ``fills_by`` ("" without one): shown in the empty boxes.
+    fills_by: ClassVar[str] = ""
+    fills: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    folded: ClassVar[frozenset[str]] = frozenset()  # groups of fields that can mostly be left alone
     inspects: ClassVar[bool] = False  # whether ``inspect`` shows an entry
     clear_passwords: ClassVar[bool] = False  # whether the directory itself hashes the passwords that it is given
     nested_groups: ClassVar[bool] = False  # whether a group may be a member of another

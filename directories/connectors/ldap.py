@@ -16,7 +16,7 @@ from directories.connectors._ldap_fields import LDAP_FIELDS
 from directories.connectors._ldap_grouping import Grouping
 from directories.connectors._ldap_references import MANAGER, NOT_THERE_YET, not_there_yet
 from directories.connectors._ldap_session import Raw
-from directories.connectors._ldap_settings import LOCKED_TIME, NO_STATE
+from directories.connectors._ldap_settings import LOCKED_TIME, NO_STATE, PRESETS, filled
 from directories.connectors.base import (
     Conflict,
     ConnectorError,
@@ -33,6 +33,8 @@ class Ldap(Grouping):
     kind: ClassVar[str] = "ldap"
     label: ClassVar[str] = "LDAP (OpenLDAP, 389 DS, FreeIPA)"
     fields: ClassVar[tuple[ConnectorField, ...]] = LDAP_FIELDS
+    fills_by = "preset"
+    fills = {name: filled(preset) for name, preset in PRESETS.items()}
     # What inetOrgPerson must have, and the portal attribute that it comes from when it is not mapped.
     needed: ClassVar[Mapping[str, str]] = {"cn": "display_name", "sn": "last_name"}
 

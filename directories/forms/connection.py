@@ -1,6 +1,6 @@
 """The connection form: drawn from the fields that a connector declares."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,21 @@ class ConnectionForm(forms.Form):
                     widget=UnfoldBooleanWidget(),
                 )
 
+        self._show_fills()
+
+    def _show_fills(self) -> None:
+        """Show in the boxes what stands for them while they are blank; the page follows the choice that decides."""
+        by = self.connector.fills_by
+        if by:
+            self.fields[by].widget.attrs["x-on:change"] = "fill($event)"
+        for name, words in self.connector.fills.get(str(self[by].value() or "") if by else "", {}).items():
+            self.fields[name].widget.attrs["placeholder"] = words
+
+    @property
+    def fills(self) -> Mapping[str, Mapping[str, str]]:
+        """What stands for blank boxes, by the value of the field that decides."""
+        return self.connector.fills
+
     @property
     def takes_url(self) -> bool:
         """Whether pasting a database URL makes sense."""
@@ -95,15 +110,25 @@ class ConnectionForm(forms.Form):
         return {field.name for field in self._secrets()}
 
     @property
-    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
-        """The fields by the connector's groups, in the declared order; a secret is followed by its "remove" box."""
+    def groups(self) -> list[tuple[str, list[forms.BoundField], str]]:
+        """The fields by the connector's groups, in the declared order; a secret is followed by its "remove" box.
+
+        The third part says how a group that few need is drawn, "open" or "closed"; "" for one that everybody needs.
+        """
         groups: dict[str, list[forms.BoundField]] = {}
         for declared in self.connector.fields:
             group = groups.setdefault(declared.group, [])
             group.append(self[declared.name])
             if f"{declared.name}_clear" in self.fields:
                 group.append(self[f"{declared.name}_clear"])
-        return list(groups.items())
+        return [(name, fields, self._fold(name, fields)) for name, fields in groups.items()]
+
+    def _fold(self, group: str, fields: Iterable[forms.BoundField]) -> str:
+        if group not in self.connector.folded:
+            return ""
+        defaults = {field.name: field.default for field in self.connector.fields}
+        touched = any(field.errors or _set(field.value(), defaults.get(field.name)) for field in fields)
+        return "open" if touched else "closed"
 
     def clean(self) -> dict[str, Any]:
         """Take the password of a pasted URL; refuse to send a stored secret to a place that changed."""
@@ -176,6 +201,11 @@ class ConnectionForm(forms.Form):
 def _differs(before: Any, after: Any) -> bool:
     """Whether two settings differ; None and "" are the same, and so are a browser's line ends and others."""
     return bool(_plain(before) != _plain(after))
+
+
+def _set(value: Any, default: Any) -> bool:
+    """Whether a box holds anything but what it holds from the start; a bound one holds text."""
+    return str(value or "") != str(default or "")
 
 
 def _plain(value: Any) -> Any:

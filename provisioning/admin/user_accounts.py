@@ -79,9 +79,10 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
 
 def rows_of(user: User) -> list[Row]:
     """Return one row a directory: those where the user has an account first."""
+    # What waits is read first: what ends meanwhile is then shown as waiting once more, and never as it was before.
+    queued = set(Change.objects.filter(account__user=user, parked=None).values_list("account_id", flat=True))
     accounts = {account.directory_id: account for account in Account.objects.filter(user=user)}
     pending = {one.account_id: one for one in PendingPassword.objects.filter(account__user=user).defer("secret")}
-    queued = set(Change.objects.filter(account__user=user, parked=None).values_list("account_id", flat=True))
     found = []
     for directory in Directory.objects.order_by("name"):
         account = accounts.get(directory.pk)

@@ -55,6 +55,7 @@ def add_the_directory(walk: Walk, domain: LdapDirectory) -> None:
     walk.button("Test connection")
     walk.says("The directory refused the login.")
     walk.look("ad-wrong-password")
+    page.locator("summary", has_text="Groups").click()
     walk.fill(connection__password=settings["password"], connection__group_attribute="memberOf")
     walk.button("Test connection")
     walk.says("The connection works.")

@@ -79,6 +79,14 @@ function directoryPage(firstErrorTab, hasErrors) {
       this.changed = true;
     },
 
+    /* What stands for blank boxes follows the kind of server. */
+    fill(event) {
+      const fills = JSON.parse(document.getElementById("connection-fills").textContent);
+      for (const [name, words] of Object.entries(fills[event.target.value] ?? {})) {
+        document.getElementById(`id_connection-${name}`).placeholder = words;
+      }
+    },
+
     addRow() {
       const template = document.getElementById("new-mapping-row");
       const rows = document.getElementById("mapping-rows");

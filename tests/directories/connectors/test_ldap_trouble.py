@@ -89,7 +89,7 @@ def test_a_certificate_for_another_name(ldap: LdapSubject) -> None:
         ({"host": "127.0.0.1:1"}, "Port", "127.0.0.1 port 1"),
         ({"password": "wrong"}, "Login", "refused the login"),
         ({"user": f"cn=nobody,{SUFFIX}"}, "Login", "refused the login"),
-        ({"base_dn": f"ou=nowhere,{SUFFIX}"}, "Base DN", "base DN"),
+        ({"base_dn": f"ou=nowhere,{SUFFIX}"}, "Base DN", f"This server has {SUFFIX}"),
         ({"base_dn": "not a dn"}, "Base DN", "DN"),
         ({"user_filter": "(objectClass=inetOrgPerson"}, "User filter", "filter"),
         ({"id_attribute": "nsUniqueId"}, "Right to read", "nsUniqueId"),
