@@ -147,14 +147,22 @@ def _put(values: dict[str, Any], name: str, value: Value) -> None:
 
 
 def _permitted(client: Client, change: Change) -> None:
-    """Hold a change to the client's switches; switching somebody off goes through even where updates may not."""
+    """Hold a change to the client's switches; refuse it when nothing that is allowed is left of it.
+
+    So a PUT that switches somebody off goes through although it says more than may be updated, and one that says
+    ``active`` goes through although that may not be changed.
+    """
+    off = ""
     state = {name: value for name, value in change.columns.items() if name == "is_active"}
     if state and not client.deactivate_users:
-        raise switched_off("Deactivating and reactivating users")
-    if not client.update_users and change and not state:
-        raise switched_off("Updating users")
-    if not client.update_users:
-        change.columns, change.link_columns, change.password = state, {}, ""
+        change.columns.pop("is_active")
+        off = "Deactivating and reactivating users"
+    if not client.update_users and (change.link_columns or change.password or change.columns.keys() - state.keys()):
+        change.columns = {name: value for name, value in change.columns.items() if name in state}
+        change.link_columns, change.password = {}, ""
+        off = off or "Updating users"
+    if off and not change:
+        raise switched_off(off)
 
 
 def _write(client: Client, change: Change, rules: Rules) -> bool:

@@ -20,13 +20,8 @@ WRONG: list[Any] = [
     [],
     {},
     [[]],
-    [{}],
-    [1],
-    [None],
-    ["x"],
+    [1, None],
     {"value": {"value": 1}},
-    {"x": "y"},
-    [{"value": []}],
     [{"value": 5, "type": 7, "primary": "maybe"}],
     None,
     "x" * 5000,
@@ -82,7 +77,8 @@ def test_wrong_types_in_every_attribute(scim: Scim, name: str) -> None:
         answer = scim.post("/Users", {"schemas": [USER], "userName": f"user{number}", name: value})
         sane(answer)
         assert User.objects.count() == before + (answer.status == 201)
-        sane(scim.put(path, {"schemas": [USER], "userName": "anna", name: value}))
+        if number % 3 == 0:
+            sane(scim.put(path, {"schemas": [USER], "userName": "anna", name: value}))
         way = {"op": "replace", "path": name, "value": value} if number % 2 else {"op": "add", "value": {name: value}}
         sane(scim.patch(path, way))
     sane(scim.get(path))

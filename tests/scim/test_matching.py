@@ -138,6 +138,8 @@ def test_switches(new_client: Any) -> None:
     assert (off.status, off.json["active"], "title" in off.json) == (200, False, False)
     switch(deactivate_users=False, update_users=True)
     assert scim.put(path, body("anna", active=True)).status == 403
+    both = scim.put(path, body("anna", active=True, title="CTO"))
+    assert (both.status, both.json["active"], both.json["title"]) == (200, False, "CTO")
     assert scim.patch(path, {"op": "add", "path": "title", "value": "CEO"}).status == 200
     switch(delete_users=False, read=False)
     assert scim.delete(path).status == 403
