@@ -30,9 +30,10 @@ lint: $(VENV)/.dev ## Check style, types, import directions, settings and migrat
 format: $(VENV)/.dev ## Rewrite the code in the house's format
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## Measure imports and deliveries on PostgreSQL (N=10000 users) and print a table
+bench: $(VENV)/.dev ## Measure imports, deliveries and SCIM on PostgreSQL (N=10000 users) and print tables
 	@config/bin/servers
 	@$(BIN)/python -m tests.bench $(N)
+	@$(BIN)/python -m tests.bench.scim 1000 100000 $(N)
 
 lock: $(VENV)/.run ## Resolve the dependencies of pyproject.toml anew into requirements.lock and requirements-dev.lock
 	@config/bin/lock
