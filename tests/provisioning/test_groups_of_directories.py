@@ -11,6 +11,7 @@ from provisioning.groups import nesting
 from provisioning.imports import engine
 from provisioning.models import Group, ImportRun, Nesting, PlannedGroup, User
 from provisioning.models.imports import RunStatus, Trigger
+from tests.directory_servers import SUFFIX
 from tests.fixtures.directories import AppsDb
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
 
@@ -105,6 +106,38 @@ def test_only_changed_groups_are_read_between_whole_imports(unit: LdapDirectory)
     assert who("Two") == {"ann", "bob"}
     assert who("One") == {"ann"}
     assert (run.groups_changed, run.memberships_added) == (1, 1)
+
+
+def test_new_people_find_their_groups_between_whole_imports(ldap_directory: LdapDirectory) -> None:
+    """The group did not change: it named somebody before they were there."""
+    unit = ldap_directory
+    directory = save_ldap_directory(unit, "Corp", **FEATURES)
+    ann = unit.person("ann")
+    add_group(unit, "Dev", ann, f"uid=bob,{unit.base}")
+    imported(directory)
+    assert who("Dev") == {"ann"}
+    unit.person("bob")
+    assert imported(directory, incremental=True).incremental
+    assert who("Dev") == {"ann", "bob"}
+
+
+def test_a_server_that_cuts_the_groups_short_takes_none_away(ldap_directory: LdapDirectory) -> None:
+    """Ten entries a search are enough for the users, but not for the groups."""
+    unit = ldap_directory
+    directory = save_ldap_directory(unit, "Corp", **FEATURES, **GENEROUS)
+    ann = unit.person("ann")
+    dns = [add_group(unit, f"Group {number}", ann) for number in range(12)]
+    imported(directory)
+    unit.link.delete(dns[0])
+    Directory.objects.update(settings={**directory.settings, "user": f"cn=limited,{SUFFIX}"})
+    run = services.start_import(directory, preview=False, actor="tester", trigger=Trigger.COMMAND)
+    engine.execute(run.pk)
+    run.refresh_from_db()
+    assert run.status == RunStatus.FAILED
+    assert Group.objects.count() == 12
+    Directory.objects.update(settings=directory.settings)
+    imported(directory)
+    assert Group.objects.count() == 11
 
 
 def test_names_in_an_attribute_become_groups(ldap_directory: LdapDirectory) -> None:
