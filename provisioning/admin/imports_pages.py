@@ -37,8 +37,8 @@ def outcome(run: ImportRun) -> str:
 
 def started_by(run: ImportRun) -> str:
     """Return who or what started a run."""
-    if run.trigger == Trigger.SCHEDULE:
-        return "Schedule"
+    if run.trigger in (Trigger.SCHEDULE, Trigger.LISTENER):
+        return "Schedule" if run.trigger == Trigger.SCHEDULE else "Directory"
     return f"{run.actor} (command line)" if run.trigger == Trigger.COMMAND else run.actor
 
 
