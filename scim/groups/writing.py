@@ -15,11 +15,10 @@ from django.utils import timezone
 from scim2_models import Path
 from scim2_models.path import FilterNode
 
-from provisioning.groups import outbox
+from provisioning import services
 from provisioning.models import Group
 from provisioning.models.people import fold
-from reports.journal import Line, record
-from reports.models import Direction, Operation, Result
+from reports.models import Operation
 from scim import schemas
 from scim.errors import invalid_value, not_found
 from scim.groups import membership, operations, reading, rights
@@ -48,10 +47,8 @@ def create(client: Client, document: Mapping[str, Any]) -> Group:
     if wanted.delta:
         rights.check_members(client)
     group = Group(name=wanted.name, pushed_by=client.name)
-    _save(group, Operation.CREATE)
+    _save(client, group, Operation.CREATE)
     GroupLink.objects.create(client=client, group=group, external_id=wanted.external_id, owned=True)
-    _record(client, group, Operation.CREATE, f"{client.name} created the group {group.name}.")
-    outbox.group_changed([group.pk], "created", client.name)
     membership.write(client, group, wanted.delta)
     return group
 
@@ -93,9 +90,7 @@ def delete(client: Client, group: Group) -> None:
     """Delete the group; the people in it stay."""
     rights.check_groups(client)
     rights.check_ours(group, Operation.DELETE)
-    outbox.group_deleted([group.pk], client.name)
-    _record(client, group, Operation.DELETE, f"{client.name} deleted the group {group.name}.")
-    group.delete()
+    services.delete_groups([group.pk], client.name, via=client.name)
 
 
 def _write(client: Client, group: Group, wanted: Wanted) -> bool:
@@ -116,16 +111,8 @@ def _rename(client: Client, group: Group, name: str) -> bool:
         return False
     rights.check_groups(client)
     rights.check_ours(group, Operation.UPDATE)
-    before, group.name = group.name, name
-    _save(group, Operation.UPDATE)
-    _record(
-        client,
-        group,
-        Operation.UPDATE,
-        f"{client.name} renamed the group {before} to {name}.",
-        {"Name": (before, name)},
-    )
-    outbox.group_changed([group.pk], "renamed", client.name)
+    group.name = name
+    _save(client, group, Operation.UPDATE)
     return True
 
 
@@ -137,13 +124,13 @@ def _relabel(client: Client, group: Group, external_id: str) -> bool:
     return True
 
 
-def _save(group: Group, operation: Operation) -> None:
+def _save(client: Client, group: Group, operation: Operation) -> None:
     """Write the group's name; another group of that name is a conflict, also one that came this very moment."""
     taken = Group.objects.filter(name_key=fold(group.name)).exclude(pk=group.pk)
     try:
         if not taken.exists():
             with transaction.atomic():
-                group.save()
+                services.save_group(group, client.name, via=client.name)
             return
     except IntegrityError:
         pass
@@ -192,24 +179,3 @@ def _matching(path: Any, model: Any, entries: list[dict[str, Any]]) -> list[str]
     with as_scim_errors():
         found = path.get(model.model_validate({"schemas": [schemas.GROUP], "members": entries})) or []
     return [member.value for member in found]
-
-
-def _record(
-    client: Client,
-    group: Group,
-    operation: Operation,
-    message: str,
-    changes: Mapping[str, tuple[Any, Any]] | None = None,
-) -> None:
-    record(
-        Line(
-            group.name,
-            client.name,
-            Direction.IN,
-            operation,
-            Result.SUCCESS,
-            message,
-            changes=changes or {},
-            actor=client.name,
-        )
-    )

@@ -67,10 +67,10 @@ def test_each_change_has_its_line_in_the_report(scim: Scim) -> None:
     scim.delete(f"/Groups/{made['id']}")
     lines = list(Event.objects.order_by("pk").values_list("application", "message"))
     assert lines == [
-        ("Okta", "Okta created the group Developers."),
+        ("Okta", "The group Developers was created."),
         ("Okta", "user0 was added to the group Developers."),
-        ("Okta", "Okta renamed the group Developers to Engineers."),
-        ("Okta", "Okta deleted the group Engineers."),
+        ("Okta", "The group Developers was renamed to Engineers."),
+        ("Okta", "The group Engineers was deleted."),
     ]
 
 
@@ -379,7 +379,7 @@ def test_directories_hear_of_groups_and_members(scim: Scim) -> None:
     made = make_group(scim)
     assert GroupChange.objects.filter(reason="created").count() == 1
     scim.patch(f"/Groups/{made['id']}", {"op": "replace", "path": "displayName", "value": "Engineers"})
-    assert GroupChange.objects.filter(reason="renamed").count() == 1
+    assert GroupChange.objects.filter(reason="updated").count() == 1
     before = GroupChange.objects.count()
     scim.patch(f"/Groups/{made['id']}", {"op": "replace", "path": "displayName", "value": "Engineers"})
     assert GroupChange.objects.count() == before
