@@ -8,6 +8,7 @@ import base64
 import binascii
 import datetime as dt
 import hmac
+import re
 import secrets
 from typing import Any
 
@@ -23,6 +24,7 @@ from scim.models import Client, Token, TokenKind
 from scim.responses import respond
 
 PREFIX = "rollcall_"  # lets people and secret scanners tell whose token it is
+_BASE = re.compile(r".*?/scim/(?:[a-z0-9-]+/)?v2(?=/|$)")
 USED = dt.timedelta(minutes=1)  # how exact "last used" is: not a write for each request
 MOST = 500  # characters of a token worth looking at
 
@@ -110,8 +112,8 @@ def _touch(token: Token) -> None:
 
 def _base_url(request: HttpRequest) -> str:
     """Return the address of the service as this request reached it: everything up to the version."""
-    path = request.path
-    return request.build_absolute_uri(path[: path.index("/v2") + len("/v2")])
+    found = _BASE.match(request.path)
+    return request.build_absolute_uri(found.group() if found else "/scim/v2")
 
 
 def _refusal(request: HttpRequest, error: ScimError) -> HttpResponseBase:

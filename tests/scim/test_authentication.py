@@ -111,6 +111,12 @@ def test_the_own_address_of_a_client(scim: Scim, new_client: Any) -> None:
     assert Scim(entra.client, entra.token, "/scim/nobody/v2").get("/Users").status == 401
 
 
+def test_a_client_whose_name_begins_like_the_version(new_client: Any) -> None:
+    made = new_client("v2 app")
+    own = Scim(made.client, made.token, "/scim/v2-app/v2")
+    assert own.add("anna")["meta"]["location"].startswith("http://testserver/scim/v2-app/v2/Users/")
+
+
 def test_trailing_slashes_and_empty_parameters(scim: Scim) -> None:
     """OneLogin sends a trailing ``&`` and ``?``."""
     created = scim.add("anna")
