@@ -4,14 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
-from django.utils.timesince import timesince
 from unfold.admin import ModelAdmin
 
 from scim import clients
@@ -69,7 +68,7 @@ class ClientAdmin(ModelAdmin):  # type: ignore[misc]
     def last_request(self, client: Client) -> str:
         """When it last asked for something."""
         at = getattr(client, "last_request_at", None)
-        return f"{timesince(at, timezone.now())} ago" if at else "never"
+        return str(naturaltime(at)) if at else "never"
 
     # --- pages -------------------------------------------------------------------------------------------------------
 

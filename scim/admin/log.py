@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, render
@@ -82,7 +82,8 @@ def readable(body: str) -> str:
 
 
 def _line(logged: RequestLog) -> Line:
-    where = unquote(_PREFIX.sub("", logged.path)) or "/"
+    path, mark, query = _PREFIX.sub("", logged.path).partition("?")
+    where = f"{unquote(path) or '/'}{mark}{unquote_plus(query)}"
     return Line(logged, where, logged.done or (_detail(logged.response_body) if logged.status >= 400 else ""))
 
 
