@@ -1,5 +1,6 @@
 """gunicorn's settings: threads for pages that wait, a handful of processes, everything else from the environment."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -17,3 +18,9 @@ loglevel = os.environ.get("LOG_LEVEL", "info").lower()
 accesslog = "-" if os.environ.get("ACCESS_LOG", "").lower() in {"1", "true", "yes"} else None
 # The heartbeat file of a worker must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+
+def post_worker_init(worker: object) -> None:
+    """Keep the garbage collector off what is loaded for good: it took a twelfth of a SCIM request's time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
