@@ -19,7 +19,8 @@ from directories.connectors._ldap_settings import ACTIVE_DIRECTORY, UAC, Preset,
 from directories.connectors.base import Capability, Conflict, ConnectorError, Entry
 from directories.connectors.ldap import Ldap
 
-ACCOUNTDISABLE, NORMAL_ACCOUNT = 0x2, 0x200
+ACCOUNTDISABLE, LOCKOUT, NORMAL_ACCOUNT = 0x2, 0x10, 0x200
+FLAGS_NOW = "msDS-User-Account-Control-Computed"  # [MS-ADTS] 3.1.1.4.5.17
 SAM, UPN = "sAMAccountName", "userPrincipalName"
 # LDAP_SERVER_DOMAIN_SCOPE_OID: no references to the forest's other partitions, which every search from the root has.
 DOMAIN_SCOPE: Control = ("1.2.840.113556.1.4.1339", False, None)
@@ -48,8 +49,9 @@ class ActiveDirectory(Ldap):
         return found if self.session.protected else found - {Capability.SET_PASSWORD}
 
     def state_attributes(self) -> tuple[str, ...]:
-        """Flags, the day on which the account expires, the time at which it was locked; and both login names."""
-        return (UAC, "accountExpires", "lockoutTime", SAM, UPN)
+        """Flags, the day on which the account expires, whether it is locked when that counts; and both login names."""
+        locked = ("lockoutTime", FLAGS_NOW) if self.settings.lockout_disables else ()
+        return (UAC, "accountExpires", *locked, SAM, UPN)
 
     def enabled(self, raw: Raw) -> bool | None:
         """Return whether the account may be used: not disabled, not expired and, if that is wanted, not locked."""
@@ -61,7 +63,7 @@ class ActiveDirectory(Ldap):
         expires = values.from_filetime(raw.text("accountExpires"))
         if expires is not None and expires <= values.now():  # type: ignore[operator]
             return False
-        return not (self.settings.lockout_disables and values.from_filetime(raw.text("lockoutTime")))
+        return not (self.settings.lockout_disables and _locked(raw))
 
     def by_ref(self, ref: str, wanted: Sequence[str] = ()) -> Raw | None:
         """Look the GUID up directly: it is found in every container of the domain."""
@@ -161,6 +163,12 @@ class ActiveDirectory(Ldap):
             lambda connection: connection.modify(dn, {"unicodePwd": [(ldap3.MODIFY_REPLACE, [data])]}),
             fails=refused_password,
         )
+
+
+def _locked(raw: Raw) -> bool:
+    """Whether the account is locked now: lockoutTime stays when the lock has run out, the computed flag does not."""
+    flags = raw.text(FLAGS_NOW)
+    return bool(int(flags) & LOCKOUT) if flags else values.from_filetime(raw.text("lockoutTime")) is not None
 
 
 def _fits(held: str, wanted: str) -> bool:

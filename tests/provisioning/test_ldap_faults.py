@@ -72,10 +72,10 @@ def test_leavers_are_looked_up_by_the_hundred(ldap_directory: LdapDirectory, mon
     assert User.objects.filter(is_active=True).count() == 20
 
 
-@pytest.fixture
-def own_samba(tmp_path: Path) -> Iterator[Samba]:
-    """A domain controller of this test alone, started, that may be stopped and started again."""
-    program = Samba(servers.shared_folder() / "own-samba" / tmp_path.name).install()
+@pytest.fixture(scope="module")
+def own_samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
+    """A domain controller of these tests alone, started, that may be stopped and started again."""
+    program = Samba(servers.shared_folder() / "own-samba" / tmp_path_factory.mktemp("samba").name).install()
     program.start()
     yield program
     if program.running:
@@ -142,6 +142,22 @@ def test_a_domain_controller_that_stops(own_samba: Samba, monkeypatch: pytest.Mo
     again.base = unit.base
     there = {dn.partition(",")[0].lower() for dn in again.dns()}
     assert {f"cn=new{number}" for number in range(4)} <= there
+
+
+def test_an_account_that_is_locked_is_inactive_when_that_is_wanted(own_samba: Samba) -> None:
+    samba_tool = [own_samba.find("samba-tool"), "domain", "passwordsettings", "set", "--account-lockout-threshold=2"]
+    files = ["-s", str(own_samba.folder / "etc" / "smb.conf"), "-H", str(own_samba.folder / "private" / "sam.ldb")]
+    own_samba.run([*samba_tool, *files])
+    unit = whole(own_samba)
+    dn = unit.person("lou")
+    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100)
+    for _ in range(4):
+        assert not unit.can_log_in(dn, "wrong")
+    imported(directory)
+    assert User.objects.get(username="lou").is_active
+    Directory.objects.filter(pk=directory.pk).update(settings={**directory.settings, "lockout_disables": True})
+    imported(directory)
+    assert not User.objects.get(username="lou").is_active
 
 
 def test_a_certificate_that_changed_is_no_absence(unit: LdapDirectory, tmp_path: Path) -> None:
