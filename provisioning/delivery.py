@@ -219,8 +219,10 @@ def _write(held: Claim, outcomes: Collection[Outcome]) -> None:
         pending_passwords.refused(dict(each.refused for each in kept if each.refused))
         record_many(line for outcome in kept for line in outcome.lines)
         group_outbox.accounts_renamed(each.account.pk for each in kept if each.renamed)
-        group_outbox.accounts_changed(each.account.pk for each in kept if each.moved)
         gone = [each.account.pk for each in kept if each.account.state == AccountState.ABSENT and not each.parked]
+        come = [each.account.pk for each in kept if each.moved and each.account.state == AccountState.ACTIVE]
+        group_outbox.accounts_changed(come)
+        group_outbox.accounts_gone(gone)
         # A user made anew meanwhile has taken the account over: the filter is on what the row says now.
         Account.objects.filter(pk__in=gone, user=None).delete()
 

@@ -44,7 +44,7 @@ class GroupClaim:
 def group_changed(group_ids: Iterable[int], reason: str, actor: str = "", *, only: int | None = None) -> None:
     """Let the groups' directories look at them again: a new group, a name, where it goes, everyone in it."""
     for page in pages(group_ids):
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             enqueue_whole(scope.accounts_for(page, only=only).by_directory, reason, actor)
 
 
@@ -53,7 +53,7 @@ def push_all(directory_id: int, actor: str) -> None:
     group_changed(Group.objects.order_by().values_list("pk", flat=True), "push", actor, only=directory_id)
     left = scope.pushed_to(directory_id).filter(group=None).values_list("pk", flat=True)
     for page in pages(left):
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             enqueue_whole({directory_id: page}, "push", actor)
 
 
@@ -76,20 +76,22 @@ def memberships_changed(group_id: int, user_ids: Collection[int], reason: str, a
 
 
 def accounts_changed(account_ids: Iterable[int], reason: str = "account", actor: str = "") -> None:
-    """Let the accounts' directories look at the groups that their users are in: accounts came into being, or went.
-
-    Nobody is in a group with an account that is not there.
-    """
+    """Let the accounts' directories look at the groups that their users are in: accounts came into being, or back."""
     for page in pages(account_ids):
-        with transaction.atomic():
-            PushedMember.objects.filter(account__in=page, account__state=AccountState.ABSENT).delete()
+        with transaction.atomic(savepoint=False):
             enqueue_pairs(deltas.groups_of(page), reason, actor)
+
+
+def accounts_gone(account_ids: Iterable[int]) -> None:
+    """Forget in which groups those of the accounts are that are not in their directory any more."""
+    for page in pages(account_ids):
+        PushedMember.objects.filter(account__in=page, account__state=AccountState.ABSENT).delete()
 
 
 def accounts_renamed(account_ids: Iterable[int], actor: str = "") -> None:
     """Put accounts whose entries got another name into their groups again: a server may not have followed them."""
     for page in pages(account_ids):
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             PushedMember.objects.filter(account__in=page).delete()
             enqueue_pairs(deltas.groups_of(page), "renamed", actor)
 

@@ -76,11 +76,13 @@ class Applier:
         gains["applied"] = len(changes)
         self._forget_passwords(passwords)
         record_many(self.lines.of(changes, written))
+        leavers = [c.pk for c in changes if c.after.get(ACTIVE) is False and c.pk in written.people]
+        group_outbox.accounts_gone([account for pk in leavers if (account := written.people[pk][1])])
         if self.groups_flow:
             # Accounts that came into being, went, or may be used again; attributes say nothing of groups.
             moved = [c.pk for c in changes if c.action == Action.LINK or c.pk in written.linked or ACTIVE in c.after]
-            accounts = (written.people[pk][1] for pk in moved if pk in written.people)
-            group_outbox.accounts_changed((pk for pk in accounts if pk), "import", self.run.actor)
+            accounts = [account for pk in moved if pk in written.people and (account := written.people[pk][1])]
+            group_outbox.accounts_changed(accounts, "import", self.run.actor)
         if self.flows_on:
             changed = (change.pk for change in changes if change.action != Action.LINK)
             flowing = [written.people[pk][0] for pk in changed if pk in written.people]
