@@ -3,10 +3,12 @@
 import pytest
 
 from directories.connectors._memory_groups import GROUPS, StoredGroup
-from directories.connectors.memory import STORES
+from directories.connectors.memory import STORES, StoredAccount
 from directories.models import Directory, ProvisioningSettings
 from provisioning import members, services
+from provisioning.imports import engine
 from provisioning.models import Account, Group, GroupAccount, GroupChange, PushedMember, User
+from provisioning.models.imports import RunStatus, Trigger
 from reports.models import Event
 from tests.provisioning.groups.push import (
     held,
@@ -257,3 +259,28 @@ def test_groups_wait_while_sync_is_off(mem: Directory) -> None:
     services.provision_directory(mem, "tester")
     run(mem)
     assert held(mem) == {"Developers": []}
+
+
+def test_an_import_that_finds_somebodys_account_brings_them_into_their_groups(mem: Directory) -> None:
+    """And one that misses it takes the groups' word back: a new account is put into them again."""
+    ProvisioningSettings.objects.update(create_users=False, import_users=True, deactivate_missing=True)
+    anna, *_ = make_users("anna")
+    members.add(make_group("Developers"), [anna.pk], "tester")
+    STORES["MEM"]["anna"] = StoredAccount({"mail": "anna@example.org"})
+    imported(mem)
+    run(mem)
+    assert held(mem) == {"Developers": ["anna"]}
+    STORES["MEM"].clear()
+    STORES["MEM"]["ben"] = StoredAccount({"mail": "ben@example.org"})
+    ProvisioningSettings.objects.update(max_leavers_percent=100)
+    imported(mem)
+    assert not User.objects.get(pk=anna.pk).is_active
+    assert not PushedMember.objects.exists()
+
+
+def imported(directory: Directory) -> None:
+    fresh = Directory.objects.get(pk=directory.pk)  # without the features that a test changed meanwhile
+    started = services.start_import(fresh, preview=False, actor="tester", trigger=Trigger.COMMAND)
+    engine.execute(started.pk)
+    started.refresh_from_db()
+    assert started.status == RunStatus.FINISHED, started.message
