@@ -154,5 +154,6 @@ ACTIONS = {
     "scim.client": {},
     "provisioning.importrun": {},
     "provisioning.change": {},
+    "provisioning.groupchange": {},
     "reports.event": {},
 }
