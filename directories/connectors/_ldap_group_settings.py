@@ -30,7 +30,9 @@ class GroupPreset:
 
 
 AD_GROUPS = GroupPreset(
-    *("(&(objectCategory=group)(!(isCriticalSystemObject=TRUE)))", OF_USER), member_attributes=("member",), ranged=True
+    *("(&(objectCategory=group)(!(isCriticalSystemObject=TRUE)))", OF_USER),
+    member_attributes=("member",),
+    ranged=True,
 )
 _USUAL = GroupPreset("(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))")
 GROUP_PRESETS: Mapping[str, GroupPreset] = {"freeipa": GroupPreset("(objectClass=ipaUserGroup)")}
