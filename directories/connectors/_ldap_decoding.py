@@ -39,7 +39,7 @@ class Raw:
         return values[0].decode(errors="replace") if values else ""
 
 
-class EntryStrategy(SyncStrategy):  # type: ignore[misc]
+class EntryStrategy(SyncStrategy):
     """ldap3's synchronous strategy, whose found entries are ``{"type": "searchResEntry", "entry": Raw}``."""
 
     def __init__(self, connection: ldap3.Connection) -> None:
