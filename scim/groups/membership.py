@@ -101,13 +101,19 @@ def _find(client: Client, keys: Iterable[str], *, strict: bool) -> _Found:
 
 
 def _missing(client: Client, group: Group, wanted: _Found) -> _Found:
-    """Return the members that the client sees and that are not wanted, eight bytes each."""
-    gone = _Found()
+    """Return the members that the client sees and that are not wanted, and leave only new ones in ``wanted``.
+
+    Members are streamed; each costs a bit, or eight bytes when they go.
+    """
+    gone, seen = _Found(), Bitmap()
     keep = _bitmap(wanted.users)
     there = Membership.objects.filter(group=group, user__in=users.visible(client)).order_by("user_id")
     for pk in there.values_list("user_id", flat=True).iterator(chunk_size=5000):
         if pk not in keep:
             gone.users.append(pk)
+        else:
+            seen.add(pk)
+    wanted.users = array("q", (pk for pk in wanted.users if pk not in seen))
     kept = set(wanted.groups)
     nested = Nesting.objects.filter(parent=group, child__in=rights.visible(client)).order_by("child_id")
     gone.groups.extend(pk for pk in nested.values_list("child_id", flat=True) if pk not in kept)
