@@ -1,12 +1,15 @@
 """How SCIM applications do, told cheaply: whether a token still opens the door, and how the newest requests went."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.timesince import timeuntil
 
 from scim import tokens
-from scim.models import Client, RequestLog, TokenKind
+from scim.models import Client, RequestLog, Token, TokenKind
 
 WINDOW = 20
 """How many of the newest requests are looked at."""
@@ -56,28 +59,50 @@ def recent(client: Client) -> Recent:
 
 def token_trouble(client: Client) -> Trouble | None:
     """Return what is wrong with the application's tokens, None when one of them lasts."""
-    now = timezone.now()
-    kept = client.tokens.filter(kind=TokenKind.BEARER, revoked_at__isnull=True)
-    ends = list(kept.values_list("expires_at", flat=True))
-    if not ends:
-        return Trouble("danger", "No token", "No token is valid: every request is refused. Make one.")
-    last = None if None in ends else max(filter(None, ends))
-    if last is None or last > now + tokens.SOON:
-        return None
-    if last <= now:
-        return Trouble("danger", "Token expired", "The last token has expired: every request is refused. Renew it.")
-    text = f"The last token ends in {timeuntil(last, now)}. Renew it and put the new one into the other side."
-    return Trouble("warning", "Token ends soon", text)
+    return _ends(_watched().get(pk=client.pk))
 
 
 def troubles(limit: int) -> list[tuple[Client, Trouble]]:
-    """Return what needs attention about the applications that are on."""
+    """Return what needs attention about the applications that are on, in one query and one for each that fails."""
     found: list[tuple[Client, Trouble]] = []
-    for client in Client.objects.filter(enabled=True)[:100]:
-        trouble = token_trouble(client) or _failing(client)
+    for client in _watched().filter(enabled=True):
+        trouble = _ends(client) or (_failing(client) if client.failed >= MANY else None)
         if trouble:
             found.append((client, trouble))
-    return found[:limit]
+        if len(found) == limit:
+            break
+    return found
+
+
+def _watched() -> "QuerySet[Any]":
+    """Return the applications with when their last token ends and how many of the newest requests failed."""
+    kept = Token.objects.filter(client=OuterRef("pk"), kind=TokenKind.BEARER, revoked_at__isnull=True)
+    latest = kept.order_by("-expires_at").exclude(expires_at=None).values("expires_at")[:1]
+    asked = RequestLog.objects.filter(client=OuterRef("pk"))
+    oldest = asked.order_by("-pk").values("pk")[WINDOW - 1 : WINDOW]
+    bad = asked.filter(pk__gte=OuterRef("oldest"), status__gte=400).exclude(status__in=EXPECTED)
+    return Client.objects.annotate(
+        endless=Exists(kept.filter(expires_at=None)),
+        last_end=Subquery(latest),
+        oldest=Coalesce(Subquery(oldest), 0),
+        failed=Coalesce(Subquery(bad.order_by().values("client").annotate(n=Count("pk")).values("n")), 0),
+    )
+
+
+def _ends(client: Any) -> Trouble | None:
+    now = timezone.now()
+    if client.endless:
+        return None
+    if client.last_end is None:
+        return Trouble("danger", "No token", "No token is valid: every request is refused. Make one.")
+    if client.last_end <= now:
+        return Trouble("danger", "Token expired", "The last token has expired: every request is refused. Renew it.")
+    if client.last_end > now + tokens.SOON:
+        return None
+    text = (
+        f"The last token ends in {timeuntil(client.last_end, now)}. Renew it and put the new one into the other side."
+    )
+    return Trouble("warning", "Token ends soon", text)
 
 
 def _failing(client: Client) -> Trouble | None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import transaction
+from django.db.models import Q
 from scim2_client.engines.wsgi import WSGISCIMClient
 
 from scim.authentication import PREFIX, digest
@@ -28,7 +29,8 @@ def asked(client: Client, base_url: str) -> Iterator[WSGISCIMClient]:
     with transaction.atomic():
         clear = PREFIX + secrets.token_urlsafe(32)
         Token.objects.create(client=client, label=AGENT, digest=digest(clear))
-        Client.objects.filter(pk=client.pk).update(enabled=True, allow_bearer=True)
+        shut = Q(enabled=False) | Q(allow_bearer=False)
+        Client.objects.filter(shut, pk=client.pk).update(enabled=True, allow_bearer=True)
         headers = {"Authorization": f"Bearer {clear}", "User-Agent": AGENT}
         environ = {"HTTP_X_FORWARDED_PROTO": parts.scheme, "REMOTE_ADDR": "127.0.0.1"}
         yield WSGISCIMClient(_application, base_url, headers, environ)

@@ -172,6 +172,16 @@ def test_a_token_that_ends_needs_attention(root: Browser, scim: Scim, ends: dt.t
     assert (attention.scim_badge() is not None) == bool(label)
 
 
+def test_attention_costs_the_same_for_any_number_of_applications(
+    new_client: Any, django_assert_num_queries: Any
+) -> None:
+    for number in range(5):
+        scim = new_client(f"Idp {number}")
+        scim.get("/Users")
+    with django_assert_num_queries(1):
+        assert health.troubles(10) == []
+
+
 def test_a_second_token_is_enough(scim: Scim) -> None:
     Token.objects.create(client=scim.client, digest="1", expires_at=timezone.now())
     assert health.troubles(10) == []
