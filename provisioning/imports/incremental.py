@@ -9,7 +9,7 @@ import datetime as dt
 import json
 from hashlib import blake2b
 
-from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, QuerySet, Value
+from django.db.models import OuterRef, Subquery
 
 from directories.config import DirectoryConfig
 from directories.connectors import connector_class
@@ -56,14 +56,19 @@ def is_quiet(run: ImportRun) -> bool:
     return run.incremental and not run.planned and not run.groups_changed
 
 
-def due(now: dt.datetime) -> QuerySet[ProvisioningSettings]:
-    """Return the directories whose last run began longer ago than they want to wait, and that have had one at all."""
+def due(now: dt.datetime) -> list[ProvisioningSettings]:
+    """Return the directories whose last run began longer ago than they want to wait, and that have had one at all.
+
+    Directories are few, and the pauses are compared here: SQLite multiplies no time by a column.
+    """
     on = ProvisioningSettings.objects.filter(import_users=True, directory__enabled=True, import_cursor__isnull=False)
-    pause = ExpressionWrapper(F("incremental_minutes") * Value(dt.timedelta(minutes=1)), DurationField())
-    recent = ImportRun.objects.filter(directory=OuterRef("directory"), preview=False)
-    fresh = Exists(recent.filter(created_at__gt=Value(now) - OuterRef("pause")))
-    found = on.filter(incremental_minutes__gt=0).annotate(pause=pause).exclude(fresh)
-    return found.select_related("directory").order_by("pk")
+    newest = ImportRun.objects.filter(directory=OuterRef("directory"), preview=False).order_by("-created_at")
+    found = on.filter(incremental_minutes__gt=0).annotate(begun=Subquery(newest.values("created_at")[:1]))
+    return [
+        settings
+        for settings in found.select_related("directory").order_by("pk")
+        if settings.begun is None or settings.begun <= now - dt.timedelta(minutes=settings.incremental_minutes or 0)
+    ]
 
 
 def fingerprint(config: DirectoryConfig) -> str:
