@@ -1,14 +1,14 @@
 """POST /Bulk: each operation goes to the view that it would have gone to on its own."""
 
-import logging
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import orjson
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django_scim.constants import SCIM_CONTENT_TYPE
 
+from provisioning.outcome import log_unexpected
 from scim import bulk
 from scim.errors import ScimError, not_found
 from scim.responses import respond
@@ -17,7 +17,7 @@ from scim.views.groups import GroupsView, GroupView
 from scim.views.users import UsersView, UserView
 
 _VIEWS: dict[str, tuple[type[View], type[View]]] = {"users": (UsersView, UserView), "groups": (GroupsView, GroupView)}
-logger = logging.getLogger(__name__)
+_OWN = ("HTTP_IF_", "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING")  # headers that speak of the whole request
 
 
 class BulkView(View):
@@ -32,12 +32,12 @@ class BulkView(View):
 
     def send(self, operation: bulk.Operation) -> bulk.Answer:
         """Carry one operation out. What nobody foresaw fails this operation alone, as it would fail a request."""
-        parts = urlsplit(operation.path)
-        name, _, key = parts.path.strip("/").partition("/")
+        path, _, query = operation.path.partition("?")
+        name, _, key = path.strip("/").partition("/")
         if name.casefold() not in _VIEWS or "/" in key:
             raise not_found()
         view = _VIEWS[name.casefold()][bool(key)]()
-        request = self._request(operation, parts.query)
+        request = self._request(operation, query)
         arguments = {"uuid": unquote(key)} if key else {}
         view.setup(request, **arguments)
         allowed = operation.method.lower() in view.http_method_names
@@ -48,8 +48,8 @@ class BulkView(View):
             response = handler(request, **arguments)
         except ScimError:
             raise
-        except Exception:
-            logger.exception("An operation of a bulk request failed.")
+        except Exception as error:
+            log_unexpected(error, f"answering a SCIM {operation.method} in a bulk request")
             raise ScimError(500, "The operation failed. The portal's log says why.") from None
         return self._answer(response, f"/{name}/{key}" if key else "")
 
@@ -58,7 +58,7 @@ class BulkView(View):
         request = HttpRequest()
         request.method = operation.method
         request.GET = QueryDict(query)
-        request.META = {name: value for name, value in self.request.META.items() if not name.startswith("HTTP_IF_")}
+        request.META = {name: value for name, value in self.request.META.items() if not name.startswith(_OWN)}
         request.content_type = SCIM_CONTENT_TYPE
         request.scim_client = self.client  # type: ignore[attr-defined]
         request.scim_done = self.request.scim_done  # type: ignore[attr-defined]
