@@ -112,8 +112,8 @@ class GroupCrawl:
                 rows.append(row)
             if row is not None or (held is not None and held.ours):
                 self.skipped.add(remote.ref)
-            elif held is None or held.seen_digest != _digest(remote):
-                usable.append((remote, held))
+            elif held is None or held.seen_digest != _digest(remote) or held.name != remote.name.strip():
+                usable.append((remote, held))  # one that has another name gets its own as soon as that is free
         rows += self._planned(usable)
         ids = self.store.groups(rows, seen=len(groups))
         for row, pk in zip(rows, ids, strict=True):
@@ -144,10 +144,11 @@ class GroupCrawl:
                 name = self.names.choose(remote.name.strip(), holder)
                 rows.append(groups_plan.created(remote, _digest(remote), name))
             elif held is not None:
-                name = held.name
-                if remote.name != held.key:
+                name, digest = held.name, _digest(remote)
+                if remote.name.strip() != name:
                     name = self.names.choose(remote.name.strip(), holder, held.group_id)
-                rows.append(groups_plan.changed(remote, _digest(remote), held, name))
+                if (digest, name) != (held.seen_digest, held.name):
+                    rows.append(groups_plan.changed(remote, digest, held, name))
         return rows
 
     def _note(self, row: PlannedRow, planned_id: int) -> None:

@@ -1,6 +1,6 @@
 """One page of planned groups written to the roll: set-based, in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.utils import timezone
 
@@ -89,10 +89,11 @@ class GroupWriter:
             return []
         locked = GroupAccount.objects.filter(pk__in=seen, group__owner=self.directory_id).order_by("pk")
         accounts = list(locked.select_for_update(no_key=True, of=("self",)).select_related("group"))
+        self._rename({account: seen[account.pk] for account in accounts if NAME in seen[account.pk].after})
         done, changed = [], []
         for account in accounts:
             one = seen[account.pk]
-            if account.seen_digest == one.row["digest"]:
+            if account.seen_digest == one.row["digest"] and _is_so(account.group, one):
                 continue
             account.key, account.place, account.seen_digest = one.row["key"], one.place, one.row["digest"]
             account.last_synced_at = timezone.now()
@@ -107,6 +108,15 @@ class GroupWriter:
         if self.tell and changed:
             outbox.group_changed([group.pk for group in changed], "import", self.actor)
         return done
+
+    def _rename(self, renamed: Mapping[GroupAccount, PlannedGroup]) -> None:
+        """Look again at whether the new names are free, as for groups that come into being."""
+        names = Names(self.directory)
+        holders = Holders({fold(one.after[NAME]) for one in renamed.values()})
+        for account, one in renamed.items():
+            if holders(fold(one.after[NAME])) not in (None, account.group_id):
+                one.after = {**one.after, NAME: names.choose(one.row["key"].strip(), holders, account.group_id)}
+                one.save(update_fields=["after"])
 
     def _delete(self, groups: Sequence[PlannedGroup]) -> list[PlannedGroup]:
         """Take groups off the roll that their directory does not have any more; the people stay."""
@@ -123,3 +133,8 @@ class GroupWriter:
         GroupAccount.objects.filter(pk__in=[pk for pk, _ in pairs]).delete()
         Group.objects.filter(pk__in=ids).delete()
         return [by_account[pk] for pk, _ in pairs]
+
+
+def _is_so(group: Group | None, one: PlannedGroup) -> bool:
+    """Return whether the group has the planned name and description."""
+    return all(getattr(group, name, value) == value for name, value in one.after.items())
