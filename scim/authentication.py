@@ -13,11 +13,12 @@ import secrets
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import CharField, DateTimeField, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django_scim.middleware import SCIMAuthCheckMiddleware
 
+from provisioning.prepared import Prepared, Slot
 from scim import live_log
 from scim.errors import ScimError
 from scim.models import Client, Token, TokenKind
@@ -83,9 +84,16 @@ def issue(client: Client, label: str = "", expires_at: dt.datetime | None = None
 def _find(secret: str) -> Token | None:
     if not secret or len(secret) > MOST:
         return None
-    alive = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-    found = Token.objects.select_related("client").defer("secret")
-    return found.filter(alive, digest=digest(secret), revoked_at=None, client__enabled=True).first()
+    return _ALIVE.first(now=timezone.now(), digest=digest(secret))
+
+
+def _alive() -> "QuerySet[Token]":
+    alive = Q(expires_at=None) | Q(expires_at__gt=Slot("now", DateTimeField()))
+    found = Token.objects.select_related("client").defer("secret").order_by()
+    return found.filter(alive, digest=Slot("digest", CharField()), revoked_at=None, client__enabled=True)
+
+
+_ALIVE = Prepared(_alive)
 
 
 def _allowed(token: Token, scheme: str, name: str) -> bool:

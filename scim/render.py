@@ -1,7 +1,6 @@
 """Users as SCIM resources, a page at a time: the number of queries does not depend on how many there are."""
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +8,12 @@ from typing import Any
 from directories.attributes import Person
 from directories.mapping import MappingError
 from provisioning import people
-from provisioning.models import Membership, User
-from scim import mapping, schemas
+from provisioning.models import User
+from scim import fetching, mapping, schemas
 from scim.models import Client, UserLink
 from scim.projection import Projection
 from scim.rules import Rules
+from scim.visibility import is_staff
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,7 @@ class Page:
 def page_of(client: Client, rules: Rules, users: Collection[User], *, groups: bool) -> Page:
     """Read what belongs to the users, in two queries."""
     ids = [user.pk for user in users]
-    links = {link.user_id: link for link in UserLink.objects.filter(client=client, user__in=ids)}
-    return Page(client, rules, links, groups_of(ids) if groups else {})
-
-
-def groups_of(user_ids: Collection[int]) -> dict[int, list[tuple[Any, str]]]:
-    """Return (id, name) of the groups that each user is directly in."""
-    found: dict[int, list[tuple[Any, str]]] = defaultdict(list)
-    rows = Membership.objects.filter(user__in=user_ids).order_by("group__name_key")
-    for user, group, name in rows.values_list("user_id", "group__scim_id", "group__name"):
-        found[user].append((group, name))
-    return found
+    return Page(client, rules, fetching.links(client, ids), fetching.groups(client, ids) if groups else {})
 
 
 def resource(user: User, page: Page) -> dict[str, Any]:
@@ -67,17 +57,18 @@ def resources(users: Iterable[User], page: Page, projection: Projection) -> list
 
 
 def outbound(user: User, rules: Rules) -> dict[str, Any]:
-    """Return the values of the mapped SCIM paths. A mapping that fails for one user shows that user without it."""
+    """Return the values of the mapped SCIM paths. An expression that fails for one user shows them without any."""
+    known = person(user)
     try:
-        return dict(rules.mapper.outbound(person(user)))
+        return dict(rules.mapper.outbound(known))
     except MappingError:
-        return {}
+        return dict(rules.plain_mapper.outbound(known))
 
 
 def person(user: User) -> Person:
     """Return the user's values as SCIM knows them: a manager by id, and active only by the user's own switch."""
     known = people.person_of(user)
-    manager = str(user.manager.scim_id) if user.manager else None
+    manager = str(user.manager.scim_id) if user.manager and not is_staff(user.manager) else None
     return Person({**known.profile, "manager": manager, "active": user.is_active}, known.custom_profile, known.custom)
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from provisioning.models import User
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
-from scim import attributes, render, schemas, writing
+from scim import attributes, fetching, render, schemas, writing
 from scim.attributes import Schema
 from scim.drafts import draft
 from scim.errors import ScimError, not_found, printable
@@ -35,7 +35,7 @@ def schema(client: Client) -> Schema:
 
 def find(client: Client, scim_id: str) -> User:
     """Return the user of that id; raise ScimError 404 for everybody whom the client may not see."""
-    user = visible(client).select_related("manager").filter(scim_id=_uuid(scim_id)).first()
+    user = fetching.user(client, _uuid(scim_id))
     if user is None:
         raise not_found()
     return user
@@ -126,8 +126,7 @@ def _reported(client: Client, operation: Operation, user_name: object = None) ->
 
 
 def _locked(client: Client, scim_id: str) -> User:
-    rows = visible(client).select_related("manager").select_for_update(of=("self",), no_key=True)
-    user = rows.filter(scim_id=_uuid(scim_id)).first()
+    user = fetching.user(client, _uuid(scim_id), lock=True)
     if user is None:
         raise not_found()
     return user

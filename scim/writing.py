@@ -19,12 +19,13 @@ from provisioning.models import User
 from provisioning.models.people import fold
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
-from scim import leavers, matching
+from scim import fetching, leavers, matching
 from scim.drafts import ACTIVE, MANAGER, USERNAME, Draft
 from scim.errors import conflict, invalid_value, switched_off
-from scim.managers import named, resolve
+from scim.managers import lasting, resolve
 from scim.models import Client, UserLink
 from scim.rules import Rules
+from scim.visibility import is_staff
 
 _JSON = {Kind.CUSTOM_PROFILE: "custom_profile", Kind.CUSTOM: "custom_attributes"}
 
@@ -76,7 +77,7 @@ def create(client: Client, draft: Draft, rules: Rules) -> User:
 
 def update(client: Client, user: User, draft: Draft, rules: Rules, *, clear_external_id: bool = False) -> bool:
     """Make a user what the draft says; return whether anything changed. Raise ScimError 400, 403 or 409."""
-    link = UserLink.objects.filter(client=client, user=user).first() or UserLink(client=client, user=user)
+    link = fetching.link(client, user.pk) or UserLink(client=client, user=user)
     if clear_external_id and draft.external_id is None:
         draft.external_id = ""
     change = _difference(client, user, link, draft, rules)
@@ -93,6 +94,9 @@ def _claim(client: Client, found: matching.Found, draft: Draft, rules: Rules) ->
         change.columns["is_active"] = True
     if not client.update_users:
         change.columns = {name: value for name, value in change.columns.items() if name == "is_active"}
+        change.password = ""
+    if not client.deactivate_users and link.deleted_at is None:
+        change.columns.pop("is_active", None)
     if link.deleted_at is not None:
         change.link_columns |= {"deleted_at": None, "leaves_at": None}
     change.link_columns.setdefault("external_id", link.external_id)
@@ -112,9 +116,9 @@ def _difference(client: Client, user: User, link: UserLink, draft: Draft, rules:
         elif (kind, name) == ACTIVE:
             columns["is_active"] = value
         elif (kind, name) == MANAGER:
-            manager = named(client, str(value or ""))
+            manager = lasting(client, user, str(value or ""))
             columns["manager"] = manager
-            if value and manager is None and draft.manager:
+            if value and draft.manager and (manager is None or is_staff(manager)):
                 kept = resolve(kept, draft.manager)
         elif (kind, name) != USERNAME:
             columns[name] = value or ""

@@ -1,0 +1,98 @@
+"""Queries that are compiled once: for what a service asks with every request, Django's compiler costs more than SQL.
+
+A ``Prepared`` is made of an ordinary queryset in which ``Slot`` stands for each value that is not known yet. The first
+call compiles it; every call binds values and reads rows, as models with what ``select_related`` brings.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from django.db import connection
+from django.db.models import Field, Model, QuerySet, Value
+from django.db.models.query import get_related_populators
+
+M = TypeVar("M", bound=Model)
+Row = tuple[Any, ...]
+
+
+class Slot(Value):
+    """A value of a prepared query, named as the call names it."""
+
+    def __init__(self, name: str, field: "Field[Any, Any]") -> None:
+        super().__init__(name, output_field=field)
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        """Leave the place open."""
+        return "%s", [self]
+
+    def bound(self, values: dict[str, Any]) -> Any:
+        """Return the call's value as the database takes it."""
+        return self.output_field.get_db_prep_value(values[self.value], connection, prepared=False)
+
+
+class _Compiled:
+    """SQL, where its parameters come from, and how its rows become models."""
+
+    def __init__(self, rows: "QuerySet[Any, Any]") -> None:
+        compiler = rows.query.get_compiler(connection=connection)
+        self.sql, self.params = compiler.as_sql()
+        expressions = [expression for expression, *_ in compiler.select or ()]
+        self.converters = [
+            (position, convert, expression)
+            for position, (converts, expression) in compiler.get_converters(expressions).items()
+            for convert in converts
+        ]
+        info = compiler.klass_info
+        if info:
+            first, last = info["select_fields"][0], info["select_fields"][-1] + 1
+            self.model = info["model"]
+            self.columns = slice(first, last)
+            self.names = [expression.target.attname for expression in expressions[first:last]]
+            self.related = get_related_populators(info, compiler.select, connection.alias)
+
+    def rows(self, values: dict[str, Any]) -> Sequence[Row]:
+        params = [part.bound(values) if isinstance(part, Slot) else part for part in self.params]
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, params)
+            found: Sequence[Row] = cursor.fetchall()
+        return list(map(self._converted, found)) if self.converters else found
+
+    def made(self, row: Row) -> Any:
+        model = self.model.from_db(connection.alias, self.names, row[self.columns])
+        for populator in self.related:
+            populator.populate(row, model)
+        return model
+
+    def _converted(self, row: Row) -> Row:
+        changed = list(row)
+        for position, convert, expression in self.converters:
+            changed[position] = convert(changed[position], expression, connection)
+        return tuple(changed)
+
+
+class Prepared(Generic[M]):
+    """One query; ``make`` returns its queryset."""
+
+    def __init__(self, make: "Callable[[], QuerySet[M, Any]]") -> None:
+        self._make = make
+        self._compiled: dict[str, _Compiled] = {}
+
+    def rows(self, **values: Any) -> Sequence[Row]:
+        """Return the rows of ``values_list``."""
+        return self._ready().rows(values)
+
+    def models(self, **values: Any) -> list[M]:
+        """Return the rows as models."""
+        ready = self._ready()
+        return [ready.made(row) for row in ready.rows(values)]
+
+    def first(self, **values: Any) -> M | None:
+        """Return the first model there is."""
+        return next(iter(self.models(**values)), None)
+
+    def _ready(self) -> _Compiled:
+        """Return the query in the words of the database at hand."""
+        ready = self._compiled.get(connection.vendor)
+        if ready is None:
+            ready = self._compiled[connection.vendor] = _Compiled(self._make())
+        return ready
