@@ -13,6 +13,7 @@ from scim2_models.resources.schema import Attribute as Described
 from scim2_models.resources.schema import Schema as Document
 
 from scim import schemas
+from scim.group_rules import GroupRules, group_rules
 from scim.lookups import Lookup, Slot, group_lookups, user_lookups
 from scim.models import Client
 from scim.rules import Rules, user_rules
@@ -75,7 +76,12 @@ def _users(client: Client, rules: Rules) -> Schema:
 
 def groups(client: Client) -> Schema:
     """Return the attributes of groups, with their look-ups."""
-    return _table([schemas.of_groups()], group_lookups(client), {})
+    return _groups(client, group_rules(client))
+
+
+@lru_cache(maxsize=64)
+def _groups(client: Client, rules: GroupRules) -> Schema:
+    return _table(schemas.of_groups(rules.extensions), group_lookups(client, rules), {})
 
 
 def _table(documents: list[Document], lookups: Mapping[str, Lookup], slots: Mapping[str, tuple[Slot, ...]]) -> Schema:

@@ -8,6 +8,7 @@ from scim2_models import Context, Meta, Resource, ResourceType, ServiceProviderC
 from scim2_models.resources.schema import Schema
 
 from scim import bulk, cursors, paging, schemas
+from scim.group_rules import group_rules
 from scim.models import Client
 from scim.rules import user_rules
 
@@ -48,6 +49,8 @@ def resource_types(client: Client) -> list[dict[str, Any]]:
     ]
     user: dict[str, Any] = {"endpoint": "/Users", "description": "People on the roll", "schema": schemas.USER}
     group: dict[str, Any] = {"endpoint": "/Groups", "description": "Groups of people", "schema": schemas.GROUP}
+    if more := schemas.of_groups(group_rules(client).extensions)[1:]:
+        group["schemaExtensions"] = [{"schema": str(schema.id), "required": False} for schema in more]
     types = {"User": user | {"schemaExtensions": extensions}, "Group": group}
     base = f"{client.base_url}/ResourceTypes"
     return [
@@ -61,15 +64,15 @@ def schemas_of(client: Client) -> list[dict[str, Any]]:
     base = f"{client.base_url}/Schemas"
     return [
         {**schema, "meta": {"resourceType": "Schema", "location": f"{base}/{schema['id']}"}}
-        for schema in _schemas(user_rules(client).definitions)
+        for schema in _schemas(user_rules(client).definitions, group_rules(client).extensions)
     ]
 
 
 @lru_cache(maxsize=16)
-def _schemas(definitions: schemas.Definitions) -> tuple[dict[str, Any], ...]:
+def _schemas(definitions: schemas.Definitions, extensions: schemas.Extensions) -> tuple[dict[str, Any], ...]:
     """Return the schemas as they are sent; to write them down takes a tenth of a second, so they are kept."""
     own = (model.to_schema() for model in (ServiceProviderConfig, ResourceType, Schema))
-    served = (*schemas.of_users(definitions), schemas.of_groups(), *own)
+    served = (*schemas.of_users(definitions), *schemas.of_groups(extensions), *own)
     return tuple(_dumped(schema, "Schema", "") for schema in served)
 
 

@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from directories.attributes import Kind
 from scim import relations
+from scim.group_rules import GroupRules
 from scim.models import Client, GroupLink, UserLink
 from scim.rules import Rules
 
@@ -77,11 +78,14 @@ def user_lookups(client: Client, rules: Rules) -> tuple[dict[str, Lookup], dict[
     return found, {path: tuple(Slot(*pair) for pair in pairs) for path, pairs in slots.items()}
 
 
-def group_lookups(client: Client) -> dict[str, Lookup]:
-    """Return the look-ups of groups by path."""
-    return {
+def group_lookups(client: Client, rules: GroupRules) -> dict[str, Lookup]:
+    """Return the look-ups of groups by path; what an expression makes cannot be looked for."""
+    described = [row for row in rules.readable if row.path.prefix and not row.expression]
+    return {row.path.flat: Lookup("description") for row in described if row.portal_attribute == "description"} | {
         "id": Lookup("scim_id", text=False, sort="scim_id"),
-        "displayName": Lookup("name", "name_key", sort="name_key"),
+        "displayName": Lookup(
+            "name", "name_key", query=relations.group_name(client) if rules.renames else None, sort="name_key"
+        ),
         "externalId": Lookup(query=relations.link_column(GroupLink, "group", client, "external_id")),
         "meta.created": Lookup("created_at", text=False, sort="created_at"),
         "meta.lastModified": Lookup("updated_at", text=False, sort="updated_at"),

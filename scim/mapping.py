@@ -42,7 +42,7 @@ _USER_DEFAULTS = (
     (f"{_ENTERPRISE}:department", "department"),
     (f"{_ENTERPRISE}:manager.value", "manager"),
 )
-_GROUP_DEFAULTS = (("displayName", "name"),)
+_GROUP_DEFAULTS = (("displayName", "name"), (f"{schemas.CUSTOM_GROUP}:description", "description"))
 
 
 def defaults() -> list[ClientMapping]:

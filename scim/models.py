@@ -190,7 +190,9 @@ class UserLink(models.Model):
                 fields=["external_id", "client"], name="scim_user_external", condition=~models.Q(external_id="")
             ),
             models.Index(fields=["leaves_at"], name="scim_user_leaves", condition=models.Q(leaves_at__isnull=False)),
-            models.Index(fields=["client", "user"], name="scim_user_gone", condition=models.Q(deleted_at__isnull=False)),
+            models.Index(
+                fields=["client", "user"], name="scim_user_gone", condition=models.Q(deleted_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -198,11 +200,18 @@ class UserLink(models.Model):
 
 
 class GroupLink(models.Model):
-    """One group as one client knows it; ``owned``: the client created it."""
+    """One group as one client knows it; ``owned``: the client created it.
+
+    ``name`` is what the client calls the group where its mapping makes another name of that for the portal;
+    ``stands_for`` is that other name, folded: when the portal's group is called otherwise by now, ``name`` is outdated.
+    """
 
     client = models.ForeignKey(Client, models.CASCADE, related_name="group_links")
     group = models.ForeignKey(Group, models.CASCADE, related_name="scim_links")
     external_id = models.CharField(max_length=255, blank=True)
+    name = models.CharField(max_length=255, blank=True)
+    name_key = FoldedField(source="name")
+    stands_for = models.CharField(max_length=255, blank=True)
     kept = models.JSONField(default=dict, blank=True)
     owned = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
@@ -212,7 +221,8 @@ class GroupLink(models.Model):
         indexes = [
             models.Index(
                 fields=["external_id", "client"], name="scim_group_external", condition=~models.Q(external_id="")
-            )
+            ),
+            models.Index(fields=["name_key", "client"], name="scim_group_name", condition=~models.Q(name_key="")),
         ]
 
     def __str__(self) -> str:

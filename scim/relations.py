@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
-from provisioning.models import Membership, Nesting, User
-from scim.models import Client, UserLink
+from provisioning.models import Group, Membership, Nesting, User
+from scim.models import Client, GroupLink, UserLink
 
 _WAYS = {
     "eq": "exact",
@@ -46,6 +46,22 @@ def user_name(client: Client) -> Callable[[str, Any], Q]:
         plain = User.objects.order_by().filter(_comparison("username_key", operator, wanted)).exclude(renamed)
         called = named.filter(_comparison("user_name_key", operator, wanted))
         return Q(pk__in=plain.values("pk").union(called.values("user_id"), all=True))
+
+    return query
+
+
+def group_name(client: Client) -> Callable[[str, Any], Q]:
+    """Ask for the name that the client calls a group by, in the same way (``GroupRules.called``)."""
+
+    def query(operator: str, value: Any) -> Q:
+        if operator == "pr":
+            return Q(pk__isnull=False)
+        wanted = unicodedata.normalize("NFKC", value).casefold()
+        named = GroupLink.objects.filter(~Q(name_key=""), client=client, stands_for=F("group__name_key"))
+        renamed = Exists(named.filter(group=OuterRef("pk")))
+        plain = Group.objects.order_by().filter(_comparison("name_key", operator, wanted)).exclude(renamed)
+        called = named.filter(_comparison("name_key", operator, wanted))
+        return Q(pk__in=plain.values("pk").union(called.values("group_id"), all=True))
 
     return query
 

@@ -6,9 +6,10 @@ maps that path itself.
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any, TypeVar
 
 from django.conf import settings
 
@@ -23,7 +24,8 @@ _PATH = re.compile(
     r'(?:\[\s*(?P<label>[A-Za-z]\w*)\s+eq\s+"(?P<word>[^"\\]+)"\s*\])?(?:\.(?P<sub>\$?[A-Za-z][\w-]*))?\Z'
 )
 
-_recent: "dict[int, tuple[float, Rules | None]]" = {}  # by client: when it was read, and what
+Known = TypeVar("Known")
+_recent: dict[tuple[int, str], tuple[float, Any]] = {}  # by client and mapping: when it was read, and what
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,15 @@ class Rules:
         return Mapper(rows, self.catalogue)
 
     @cached_property
+    def plain_mapper(self) -> Mapper:
+        """The mapper without the rows that have an expression, which may fail for one person."""
+        rows = (row for row in self.rows if not row.expression)
+        return Mapper(
+            (AttributeRule(row.path.text, row.kind, row.portal_attribute, row.direction) for row in rows),
+            self.catalogue,
+        )
+
+    @cached_property
     def writable(self) -> tuple[Rule, ...]:
         """The rows that lead into the portal."""
         return tuple(row for row in self.rows if row.direction != OUT)
@@ -116,17 +127,22 @@ def parse(text: str) -> Path | None:
 
 
 def user_rules(client: Client) -> Rules:
-    """Return the mapping of users, in two queries; the same all through a request, as each reads its client anew.
+    """Return the mapping of users, in two queries."""
+    return recent(client, "user_rules", _read)
+
+
+def recent(client: Client, what: str, read: Callable[[Client], Known]) -> Known:
+    """Return one mapping of a client; the same all through a request, as each request reads its client anew.
 
     A process asks again after ``SCIM_MAPPING_SECONDS``: so late may a changed mapping come into force.
     """
-    known: Rules | None = vars(client).get("known_rules")
+    known: Known | None = vars(client).get(what)
     if known is None:
-        at, known = _recent.get(client.pk, (0.0, None))
+        at, known = _recent.get((client.pk, what), (0.0, None))
         if known is None or time.monotonic() - at >= settings.SCIM_MAPPING_SECONDS:
-            known = _read(client)
-            _recent[client.pk] = time.monotonic(), known
-        vars(client)["known_rules"] = known
+            known = read(client)
+            _recent[client.pk, what] = time.monotonic(), known
+        vars(client)[what] = known
     return known
 
 

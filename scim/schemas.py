@@ -21,9 +21,11 @@ USER = str(UserModel.__schema__)
 GROUP = str(GroupModel.__schema__)
 ENTERPRISE = str(EnterpriseUser.__schema__)
 CUSTOM = "urn:ietf:params:scim:schemas:extension:rollcall:2.0:User"
+CUSTOM_GROUP = "urn:ietf:params:scim:schemas:extension:rollcall:2.0:Group"
 TOLERANT = ScimPolicy(unknown=ScimPolicy.Unknown.ignore)
 
 Definitions = tuple[PortalAttribute, ...]
+Extensions = tuple[tuple[str, str], ...]  # of groups: the URN and the name of an attribute
 _building = Lock()  # pydantic makes models on one thread at a time: the first requests of a process come together
 
 _TYPES = {Type.NUMBER: Attribute.Type.decimal, Type.BOOLEAN: Attribute.Type.boolean}
@@ -40,9 +42,13 @@ def of_users(definitions: Definitions) -> list[Schema]:
     return [*found, _custom(definitions)] if definitions else found
 
 
+def of_groups(extensions: Extensions = ()) -> list[Schema]:
+    """Return the schemas of a group: core, and those of the attributes that the mapping names."""
+    return [_core_group(), *_group_extensions(extensions)]
+
+
 @lru_cache(maxsize=1)
-def of_groups() -> Schema:
-    """Return the schema of a group."""
+def _core_group() -> Schema:
     schema = GroupModel.to_schema()
     for attribute in schema.attributes or []:
         _loosen(attribute)
@@ -60,27 +66,31 @@ def user_model(definitions: Definitions) -> type[Resource[Any]]:
         return _user_model(definitions)
 
 
-def group_model() -> type[Resource[Any]]:
-    """Return the model of a group."""
+def group_model(extensions: Extensions = ()) -> type[Resource[Any]]:
+    """Return the model of a group with every extension."""
     with _building:
-        return _group_model()
+        return _group_model(extensions)
 
 
 @lru_cache(maxsize=16)
 def _user_model(definitions: Definitions) -> type[Resource[Any]]:
     _, *extensions = of_users(definitions)
-    model: Any = Resource.from_schema(_core_user(published=False))
+    return _united(Resource.from_schema(_core_user(published=False)), extensions)
+
+
+def _united(model: Any, extensions: list[Schema]) -> type[Resource[Any]]:
     united: Any = None
     for schema in extensions:
         extension = Extension.from_schema(schema)
         united = extension if united is None else united | extension
-    found: type[Resource[Any]] = model[united]
+    found: type[Resource[Any]] = model if united is None else model[united]
     return found
 
 
-@lru_cache(maxsize=1)
-def _group_model() -> type[Resource[Any]]:
-    return Resource.from_schema(of_groups())
+@lru_cache(maxsize=16)
+def _group_model(extensions: Extensions) -> type[Resource[Any]]:
+    core, *rest = of_groups(extensions)
+    return _united(Resource.from_schema(core), rest)
 
 
 @lru_cache(maxsize=2)
@@ -120,6 +130,22 @@ def _custom(definitions: Definitions) -> Schema:
         for definition in definitions
     ]
     return Schema(id=CUSTOM, name="Custom profile", description="Attributes of this portal", attributes=attributes)
+
+
+@lru_cache(maxsize=16)
+def _group_extensions(extensions: Extensions) -> tuple[Schema, ...]:
+    found: dict[str, list[Attribute]] = {}
+    for urn, name in extensions:
+        words = "What the group is for"
+        attribute = Attribute(
+            name=name, type=Attribute.Type.string, multi_valued=False, description=words, required=Required.false
+        )
+        attribute.case_exact, attribute.mutability = CaseExact.false, Mutability.read_write
+        found.setdefault(urn, []).append(attribute)
+    return tuple(
+        Schema(id=urn, name="Group description", description="More about a group", attributes=attributes)
+        for urn, attributes in found.items()
+    )
 
 
 def _described(definition: PortalAttribute) -> str:

@@ -10,6 +10,7 @@ import orjson
 
 from provisioning.models import Group, Membership, Nesting
 from scim import schemas, users
+from scim.group_rules import GroupRules, group_rules
 from scim.groups import rights
 from scim.models import Client, GroupLink
 from scim.projection import Projection
@@ -76,12 +77,12 @@ def version(group: Group) -> str:
 
 def _heads(client: Client, groups: Sequence[Group]) -> list[Json]:
     """Return the groups without their members."""
-    links = GroupLink.objects.filter(client=client, group__in=[group.pk for group in groups]).exclude(external_id="")
-    external = dict(links.values_list("group_id", "external_id"))
-    return [_head(client, group, external.get(group.pk, "")) for group in groups]
+    found = GroupLink.objects.filter(client=client, group__in=[group.pk for group in groups])
+    links, rules = {link.group_id: link for link in found}, group_rules(client)
+    return [_head(client, group, links.get(group.pk), rules) for group in groups]
 
 
-def _head(client: Client, group: Group, external_id: str) -> Json:
+def _head(client: Client, group: Group, link: GroupLink | None, rules: GroupRules) -> Json:
     meta = {
         "resourceType": "Group",
         "created": stamp(group.created_at),
@@ -89,10 +90,12 @@ def _head(client: Client, group: Group, external_id: str) -> Json:
         "location": f"{client.base_url}/Groups/{group.scim_id}",
         "version": version(group),
     }
-    head: Json = {"schemas": [schemas.GROUP], "id": str(group.scim_id)}
-    if external_id:
-        head["externalId"] = external_id
-    return {**head, "displayName": group.name, "meta": meta}
+    shown = rules.shown(group, link)
+    head: Json = {"schemas": [schemas.GROUP, *(name for name in shown if name.startswith("urn:"))]}
+    head["id"] = str(group.scim_id)
+    if link and link.external_id:
+        head["externalId"] = link.external_id
+    return {**head, **shown, "meta": meta}
 
 
 def _full_name(display_name: str, first_name: str, last_name: str, username: str) -> str:

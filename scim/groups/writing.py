@@ -7,7 +7,7 @@ work for a directory.
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -19,8 +19,9 @@ from provisioning import services
 from provisioning.models import Group
 from provisioning.models.people import fold
 from reports.models import Operation
-from scim import schemas
+from scim import relations, schemas
 from scim.errors import invalid_value, not_found
+from scim.group_rules import DESCRIPTION, DISPLAY, NAME, GroupRules, group_rules
 from scim.groups import membership, operations, reading, rights
 from scim.groups.membership import Delta
 from scim.models import Client, GroupLink
@@ -35,20 +36,24 @@ class Wanted:
     """What a group is to be."""
 
     name: str
+    called: str  # the name by which the client knows it
     external_id: str
     delta: Delta
+    description: str | None = None  # None: the request says nothing of it
+    kept: dict[str, Any] = field(default_factory=dict)  # of the description, where the client reads back its own words
 
 
 def create(client: Client, document: Mapping[str, Any]) -> Group:
     """Make a group of the client's; raise 409 when there is one of that name, whoever's it is."""
     rights.check_groups(client)
-    wanted = _wanted(document, Delta())
+    rules = group_rules(client)
+    wanted = _wanted(document, Delta(), rules)
     wanted.delta.add(document.get("members") or [])
     if wanted.delta:
         rights.check_members(client)
-    group = Group(name=wanted.name, pushed_by=client.name)
-    _save(client, group, Operation.CREATE)
-    GroupLink.objects.create(client=client, group=group, external_id=wanted.external_id, owned=True)
+    group = Group(name=wanted.name, description=wanted.description or "", pushed_by=client.name)
+    _save(client, group, Operation.CREATE, wanted.called, rules)
+    GroupLink.objects.create(client=client, group=group, owned=True, **_link_columns(group, wanted))
     membership.write(client, group, wanted.delta)
     return group
 
@@ -68,10 +73,12 @@ def replace(client: Client, group: Group, document: Mapping[str, Any]) -> bool:
     A document without ``members`` leaves them alone: clients leave them out that send members by PATCH, or that asked
     for the group without them. An empty list empties the group.
     """
-    wanted = _wanted(document, Delta())
+    rules = group_rules(client)
+    link = _link(client, group)
+    wanted = _wanted(document, Delta(), rules, group, link)
     if document.get("members") is not None:
         wanted.delta.replace(document["members"])
-    return _write(client, group, wanted)
+    return _write(client, group, wanted, link, rules)
 
 
 def patch(client: Client, group: Group, asked: Sequence[Mapping[str, Any]]) -> bool:
@@ -82,8 +89,14 @@ def patch(client: Client, group: Group, asked: Sequence[Mapping[str, Any]]) -> b
             operations.collect(operation, delta, lambda node: _select(client, group, delta, node))
         else:
             rest.append(operation)
-    before = {"schemas": [schemas.GROUP], "displayName": group.name, "externalId": _external_id(client, group)}
-    return _write(client, group, _wanted(patched(before, rest, schemas.group_model()), delta))
+    rules = group_rules(client)
+    link = _link(client, group)
+    shown = rules.shown(group, link)
+    urns = [schemas.GROUP, *(name for name in shown if name.startswith("urn:"))]
+    before = {"schemas": urns, **shown, "externalId": link.external_id}
+    after = patched(before, rest, schemas.group_model(rules.extensions))
+    wanted = _wanted(_blanked(after, shown), delta, rules, group, link)
+    return _write(client, group, wanted, link, rules)
 
 
 def delete(client: Client, group: Group) -> None:
@@ -93,9 +106,9 @@ def delete(client: Client, group: Group) -> None:
     services.delete_groups([group.pk], client.name, via=client.name)
 
 
-def _write(client: Client, group: Group, wanted: Wanted) -> bool:
-    changed = _rename(client, group, wanted.name)
-    changed = _relabel(client, group, wanted.external_id) or changed
+def _write(client: Client, group: Group, wanted: Wanted, link: GroupLink, rules: GroupRules) -> bool:
+    changed = _reword(client, group, wanted, rules)
+    changed = _relabel(group, wanted, link) or changed
     if wanted.delta:
         rights.check_members(client)
         rights.check_ours(group, Operation.UPDATE)
@@ -106,43 +119,89 @@ def _write(client: Client, group: Group, wanted: Wanted) -> bool:
     return changed
 
 
-def _rename(client: Client, group: Group, name: str) -> bool:
-    if name == group.name:
+def _reword(client: Client, group: Group, wanted: Wanted, rules: GroupRules) -> bool:
+    description = group.description if wanted.description is None else wanted.description
+    if (wanted.name, description) == (group.name, group.description):
         return False
     rights.check_groups(client)
     rights.check_ours(group, Operation.UPDATE)
-    group.name = name
-    _save(client, group, Operation.UPDATE)
+    group.name, group.description = wanted.name, description
+    _save(client, group, Operation.UPDATE, wanted.called, rules)
     return True
 
 
-def _relabel(client: Client, group: Group, external_id: str) -> bool:
+def _relabel(group: Group, wanted: Wanted, link: GroupLink) -> bool:
     """Keep what the client calls the group; that is its own affair, whoever's the group is."""
-    if external_id == _external_id(client, group):
+    columns = _link_columns(group, wanted)
+    if all(getattr(link, name) == value for name, value in columns.items()):
         return False
-    GroupLink.objects.update_or_create(client=client, group=group, defaults={"external_id": external_id})
+    for name, value in columns.items():
+        setattr(link, name, value)
+    link.save()
     return True
 
 
-def _save(client: Client, group: Group, operation: Operation) -> None:
-    """Write the group's name; another group of that name is a conflict, also one that came this very moment."""
+def _link(client: Client, group: Group) -> GroupLink:
+    found = GroupLink.objects.filter(client=client, group=group).first()
+    return found or GroupLink(client=client, group=group)
+
+
+def _link_columns(group: Group, wanted: Wanted) -> dict[str, Any]:
+    own = wanted.called if wanted.called != group.name else ""
+    stands_for = fold(group.name) if own else ""
+    return {"external_id": wanted.external_id, "name": own, "stands_for": stands_for, "kept": wanted.kept}
+
+
+def _save(client: Client, group: Group, operation: Operation, called: str, rules: GroupRules) -> None:
+    """Write the group; another one of that name is a conflict, also one that came this very moment.
+
+    So is one that the client knows by the name it gives: it would find both and take one for the other.
+    """
     taken = Group.objects.filter(name_key=fold(group.name)).exclude(pk=group.pk)
     try:
-        if not taken.exists():
+        if not (taken.exists() or (rules.renames and _known(client, group, called))):
             with transaction.atomic():
                 services.save_group(group, client.name, via=client.name)
             return
     except IntegrityError:
         pass
-    detail = f"There is a group {group.name} already."
+    detail = f"There is a group {called} already."
     raise rights.Refused(409, detail, group.name, operation, "uniqueness")
 
 
-def _wanted(document: Mapping[str, Any], delta: Delta) -> Wanted:
-    name = _text(document, "displayName").strip()
-    if not name:
+def _known(client: Client, group: Group, called: str) -> bool:
+    named = relations.group_name(client)("eq", called)
+    return rights.visible(client).filter(named).exclude(pk=group.pk).exists()
+
+
+def _wanted(
+    document: Mapping[str, Any],
+    delta: Delta,
+    rules: GroupRules,
+    group: Group | None = None,
+    link: GroupLink | None = None,
+) -> Wanted:
+    """Read a document. Who sends back the name that it reads has renamed nothing, whatever the expression says now."""
+    called = _text(document, DISPLAY).strip()
+    if not called:
         raise invalid_value("A group needs a displayName.")
-    return Wanted(name, _text(document, "externalId"), delta)
+    values, kept = rules.read({**document, DISPLAY: called})
+    same = group is not None and called == rules.called(group, link)
+    name = group.name if group is not None and same else str(values.get(NAME) or called)
+    described = values.get(DESCRIPTION, ...)
+    description = None if described is ... else str(described or "")
+    if description is None and link is not None:
+        kept = link.kept
+    return Wanted(name, called, _text(document, "externalId"), delta, description, kept)
+
+
+def _blanked(after: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a patched document in which what the patch removed stands as blank; a PUT that lacks it says nothing."""
+    found = dict(after)
+    for urn, words in shown.items():
+        if urn.startswith("urn:"):
+            found[urn] = {**dict.fromkeys(words, ""), **(after.get(urn) or {})}
+    return found
 
 
 def _text(document: Mapping[str, Any], attribute: str) -> str:
@@ -152,11 +211,6 @@ def _text(document: Mapping[str, Any], attribute: str) -> str:
     if len(value) > LONGEST:
         raise invalid_value(f"{attribute} has {len(value)} characters; {LONGEST} are allowed.")
     return value
-
-
-def _external_id(client: Client, group: Group) -> str:
-    found = GroupLink.objects.filter(client=client, group=group).values_list("external_id", flat=True).first()
-    return found or ""
 
 
 def _select(client: Client, group: Group, delta: Delta, node: FilterNode) -> Iterable[str]:

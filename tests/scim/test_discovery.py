@@ -20,7 +20,7 @@ def test_service_provider_config(scim: Scim) -> None:
 
 
 def test_lists_say_how_many(scim: Scim) -> None:
-    for path, count in (("/ResourceTypes", 2), ("/Schemas", 6)):
+    for path, count in (("/ResourceTypes", 2), ("/Schemas", 7)):
         answer = scim.get(path)
         assert answer.json["totalResults"] == count == len(answer.json["Resources"])
         for resource in answer.json["Resources"]:
