@@ -13,6 +13,7 @@ from reports.models import Direction, Operation, Result
 from scim.models import Client, UserLink
 
 PAGE = 500
+_GONE = {"is_active": False, "is_staff": False, "is_superuser": False}
 
 
 def follow(client: Client, link: UserLink, user: User) -> None:
@@ -33,18 +34,25 @@ def leave_groups(client: Client, user: User) -> None:
 
 
 def delete_due() -> int:
-    """Delete the users that are still inactive; return how many. One who came back stays, and so do staff."""
+    """Delete the users that are still inactive; return how many.
+
+    One who came back stays, also at this very moment, and so do staff and those whose application deletes nobody any
+    more.
+    """
     gone = 0
     while links := list(_due()[:PAGE]):
         with transaction.atomic():
-            record_many(map(_line, links))
-            gone += services.delete_users({link.user_id for link in links}, "Recycle period")
+            still = User.objects.filter(pk__in=[link.user_id for link in links], **_GONE).order_by("pk")
+            found = set(still.select_for_update(no_key=True).values_list("pk", flat=True))
+            record_many(_line(link) for link in links if link.user_id in found)
+            gone += services.delete_users(found, "Recycle period")
     return gone
 
 
 def _due() -> "QuerySet[UserLink]":
     over = UserLink.objects.filter(leaves_at__lte=timezone.now())
-    over.exclude(user__is_active=False, user__is_staff=False, user__is_superuser=False).update(leaves_at=None)
+    staying = over.exclude(client__delete_deactivated=True, **{f"user__{name}": value for name, value in _GONE.items()})
+    staying.update(leaves_at=None)
     return over.select_related("user", "client").defer("kept").order_by("leaves_at")
 
 

@@ -11,7 +11,19 @@ from provisioning.models import User
 from provisioning.models.people import fold
 from scim import schemas
 from scim.models import Client
-from scim.visibility import visible
+from scim.visibility import is_staff, visible
+
+
+def lasting(client: Client, user: User, text: str) -> User | None:
+    """Return the manager whom the text names, or the present one when that is nobody the client could take away.
+
+    A manager whom the client does not see is not shown to it either: what it then leaves out, or cannot name, is no
+    wish to clear it. One who has left its sight is shown by id, and comes back with the next PUT.
+    """
+    found, there = named(client, text), user.manager
+    if found is None and there is not None and (is_staff(there) or str(there.scim_id) == text):
+        return there
+    return found
 
 
 def named(client: Client, text: str) -> User | None:

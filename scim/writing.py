@@ -5,7 +5,7 @@ before anything is written: a request that changes nothing writes nothing.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.utils import timezone
 from directories.attributes import Kind, Value
 from provisioning import roll, services, usernames
 from provisioning.models import User
-from provisioning.models.people import fold
+from provisioning.models.people import FoldedField, fold
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 from scim import fetching, leavers, matching
@@ -178,8 +178,10 @@ def _write(client: Client, change: Change, rules: Rules) -> bool:
     was_active = user.is_active
     _set(change)
     user.changed_by = client.name
-    if change.columns or change.password:
+    if change.password:
         user.save()
+    elif change.columns:
+        user.save(update_fields=_written(change.columns))
     else:
         user.updated_at = timezone.now()
         User.objects.filter(pk=user.pk).update(updated_at=user.updated_at)
@@ -191,6 +193,13 @@ def _write(client: Client, change: Change, rules: Rules) -> bool:
     if user.is_active != was_active:
         leavers.follow(client, link, user)
     return True
+
+
+def _written(names: Iterable[str]) -> list[str]:
+    """Return the columns to write: those that differ, and what follows from them."""
+    changed = {*names}
+    folded = [each.name for each in User._meta.fields if isinstance(each, FoldedField) and each.source in changed]
+    return [*changed, *folded, "updated_at"]
 
 
 def _set(change: Change) -> None:

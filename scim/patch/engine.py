@@ -19,6 +19,7 @@ Operation = Mapping[str, Any]
 Json = dict[str, Any]
 
 MAX_OPERATIONS = 1000
+MAX_EFFORT = 50_000  # operations times elements of lists: what an operation costs grows with the resource
 
 _STRICT = ScimPolicy(unknown=ScimPolicy.Unknown.ignore, remove_value_as_filter=ScimPolicy.RemoveValue.apply)
 # Section 3.5.2.3 wants noTarget of a replace whose filter matches nothing; of an add it says nothing, and adding what
@@ -40,6 +41,8 @@ def patched(
         raise ScimError(
             413, f"The request has {len(operations)} operations; {MAX_OPERATIONS} are allowed in one.", "tooMany"
         )
+    if len(operations) * _elements(resource, operations) > MAX_EFFORT:
+        raise ScimError(413, "The request changes long lists in too many operations. Send fewer at a time.", "tooMany")
     with as_scim_errors():
         with _STRICT:
             before = model.model_validate(dict(resource))
@@ -47,6 +50,12 @@ def patched(
         for operation in operations:
             _apply(model, after, operation)
         return _merged(resource, _dump(before), _dump(after))
+
+
+def _elements(resource: Mapping[str, Any], operations: Sequence[Operation]) -> int:
+    """Return how many elements the lists of the resource may come to have."""
+    values = [*resource.values(), *(operation.get("value") for operation in operations if operation["op"] != "remove")]
+    return sum(len(value) for value in values if isinstance(value, list))
 
 
 def _apply(model: type[Resource[Any]], resource: Resource[Any], operation: Operation) -> None:

@@ -210,3 +210,12 @@ def test_what_fails_in_the_middle_writes_nothing(scim: Scim, monkeypatch: pytest
     assert b"secret" not in answer.content
     assert answer.json["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
     assert not User.objects.exists()
+
+
+def test_a_long_list_in_many_operations(scim: Scim) -> None:
+    """What one operation costs grows with the lists of the resource: together they would take minutes."""
+    path = f"/Users/{scim.add('anna')['id']}"
+    many = [{"op": "add", "path": "roles", "value": [{"value": f"role {n}"}]} for n in range(1000)]
+    assert scim.patch(path, *many).status == 413
+    assert scim.patch(path, *many[:40]).status == 200
+    assert len(scim.get(path).json["roles"]) == 40

@@ -3,13 +3,14 @@
 import datetime as dt
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from provisioning import members
 from provisioning.models import Group, Membership, User
 from reports.models import Event
 from scim import leavers
-from scim.models import GroupLink, UserLink
+from scim.models import Client, GroupLink, UserLink
 from tests.scim.conftest import USER, Scim
 
 
@@ -96,3 +97,29 @@ def test_a_deleted_user_leaves_the_groups_of_the_client(scim: Scim) -> None:
         members.add(group, [user.pk], "admin")
     scim.delete(f"/Users/{anna['id']}")
     assert list(Membership.objects.values_list("group__name", flat=True)) == ["Own"]
+
+
+def test_nobody_leaves_for_an_application_that_deletes_nobody_any_more(new_client: Any) -> None:
+    scim = new_client(delete_deactivated=True, recycle_days=30)
+    scim.delete(f"/Users/{scim.add('anna')['id']}")
+    later(31)
+    Client.objects.update(delete_deactivated=False)
+    assert leavers.delete_due() == 0
+    assert UserLink.objects.get().leaves_at is None
+    Client.objects.update(delete_deactivated=True)
+    assert leavers.delete_due() == 0
+    assert User.objects.get().username == "anna"
+
+
+def test_one_who_comes_back_at_the_last_moment_stays(new_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scim = new_client(delete_deactivated=True, recycle_days=30)
+    for name in ("anna", "bert"):
+        scim.delete(f"/Users/{scim.add(name)['id']}")
+    later(31)
+    due = leavers._due()
+    links = list(due)
+    User.objects.filter(username="anna").update(is_active=True)
+    monkeypatch.setattr(leavers, "_due", iter([links, []]).__next__)
+    assert leavers.delete_due() == 1
+    assert User.objects.get().username == "anna"
+    assert Event.objects.filter(message__contains="leaves the roll:").count() == 1
