@@ -22,7 +22,7 @@ run: $(VENV)/.run ## Start the portal with its demo (PORT=8000); everything it n
 
 test: $(VENV)/.dev ## Run the tests on real servers (TESTS=path, JOBS=2); missing servers come from Debian's packages
 	@config/bin/servers
-	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 lint: $(VENV)/.dev ## Check style, types, import directions, settings and migrations
 	@config/bin/lint
