@@ -33,6 +33,11 @@ def done(step: Step, name: str, before: str, directory: str) -> str:
     return f"Changed the description of the group {name} in {directory}."
 
 
+def stays(name: str, directory: str) -> str:
+    """Return the sentence for a group that is deleted in the portal and not in the directory."""
+    return f"The group {name} stays in {directory}, where deleting groups is switched off. Imports leave it alone."
+
+
 def failed(step: Step, name: str, directory: str, message: str) -> str:
     """Return the sentence for a group that parks."""
     return f"The group {name} was not {_VERBS[step]} {directory}: {message}"

@@ -28,7 +28,7 @@ from provisioning.outbox import Parked
 from provisioning.plan import Step
 from provisioning.work import who
 from reports.journal import Line
-from reports.models import Result
+from reports.models import Operation, Result
 
 T = TypeVar("T")
 
@@ -112,11 +112,21 @@ class GroupDesk:
         if account.state != AccountState.ACTIVE or not account.pushed_digest:
             return Settled(gone=True)  # it never got there
         if not self.config.features.delete_groups:
-            return Settled(reason=f"Deleting groups is switched off for {self.name}: the group stays there.")
+            return self._stays(account, actor)
         if Capability.DELETE_GROUP not in self.capabilities:
             raise Refused(Step.DELETE, Parked("capability", f"{self.name} cannot delete groups as it is set up."))
         self._call(Step.DELETE, lambda: self.connector.delete_group(entry_of(account)))
         return Settled([self._line(Step.DELETE, account.key, actor)], gone=True)
+
+    def _stays(self, account: GroupAccount, actor: str) -> Settled:
+        """Leave the group in the directory, and say so once when nothing else in the portal shows it any more."""
+        result = Settled(reason=f"Deleting groups is switched off for {self.name}: the group stays there.")
+        if account.group is None and account.last_message != result.reason:
+            words = wording.stays(account.key, self.name)
+            result.lines.append(
+                wording.line(account.key, self.name, Operation.DELETE, Result.SKIPPED, words, actor=actor)
+            )
+        return result
 
     def _want(self, account: GroupAccount, actor: str) -> Settled:
         group = account.group

@@ -83,6 +83,7 @@ class Applier:
             moved = [c.pk for c in changes if c.action == Action.LINK or c.pk in written.linked or ACTIVE in c.after]
             accounts = [account for pk in moved if pk in written.people and (account := written.people[pk][1])]
             group_outbox.accounts_changed(accounts, "import", self.run.actor)
+            group_outbox.accounts_renamed(written.renamed, self.run.actor)
         if self.flows_on:
             changed = (change.pk for change in changes if change.action != Action.LINK)
             flowing = [written.people[pk][0] for pk in changed if pk in written.people]
@@ -104,6 +105,7 @@ class Applier:
                 done.people |= one.people
                 done.refused |= one.refused
                 done.linked |= one.linked
+                done.renamed |= one.renamed
             return done
 
     def _forget_passwords(self, passwords: Mapping[int, str]) -> None:

@@ -126,7 +126,7 @@ class GroupCrawl:
         if problem := groups_plan.unusable(remote):
             self.unreadable += not remote.ref
             return groups_plan.error(remote, problem, held)
-        if held is not None and held.group_id is None:
+        if held is not None and held.group_id is None and not held.ours:
             return groups_plan.error(remote, groups_plan.deleted_here(self.config.name), held)
         return None
 
@@ -259,7 +259,7 @@ class GroupCrawl:
 def _known(account: GroupAccount) -> KnownGroup:
     group = account.group
     if group is None:
-        return KnownGroup(account.pk, None, account.key, account.seen_digest)
+        return KnownGroup(account.pk, None, account.key, account.seen_digest, ours=bool(account.pushed_digest))
     ours = group.owner_id != account.directory_id
     return KnownGroup(account.pk, group.pk, account.key, account.seen_digest, ours, group.name, group.description)
 

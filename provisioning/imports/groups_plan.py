@@ -17,7 +17,8 @@ class KnownGroup:
     """What the portal noted of a group of the directory.
 
     ``group_id`` is None when its group was deleted in the portal; ``ours`` says that the portal (or another directory)
-    owns the group, and only pushes it there. ``name`` and ``description`` are the portal's, ``key`` the name there.
+    owns the group, or did before it was deleted, and only pushes it there. ``name`` and ``description`` are the
+    portal's, ``key`` the name there.
     """
 
     id: int

@@ -32,6 +32,7 @@ class Written:
     people: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
     linked: set[int] = field(default_factory=set)
+    renamed: set[int] = field(default_factory=set)  # accounts whose entries are elsewhere now
 
 
 class Writer:
@@ -151,7 +152,8 @@ class Writer:
             if account is None:
                 new.append((change, self._new_account(change, user_id)))
                 continue
-            self._note(account, change, user_id)
+            if self._note(account, change, user_id):
+                done.renamed.add(account.pk)
             kept.append(account)
             done.people[change.pk] = (user_id, account.pk)
         ids = bulk.insert_returning(Account, [row for _, row in new])
@@ -194,20 +196,25 @@ class Writer:
             "last_synced_at": self.now,
         }
 
-    def _note(self, account: Account, change: PlannedChange, user_id: int) -> None:
-        """Put the row on an account. What was pushed since the row was read is newer than the row."""
+    def _note(self, account: Account, change: PlannedChange, user_id: int) -> bool:
+        """Put the row on an account; return whether its entry got another name.
+
+        What was pushed since the row was read is newer than the row.
+        """
         pushed_since = account.last_synced_at is not None and account.last_synced_at > self.started
         account.user_id, account.person = user_id, None
         account.remote_id = change.remote_id
         account.seen_digest = change.row["digest"]
         if pushed_since:
-            return
+            return False
+        renamed = bool(account.place and change.place and account.place != change.place)
         account.state, account.place = _state(change.row), change.place
         account.pushed_digest = change.row.get("pushed", "")
         account.attributes = change.row["attributes"]
         account.last_synced_at = self.now
         if account.last_result == LastResult.NONE:
             account.last_result, account.last_message = LastResult.OK, "Imported."
+        return renamed
 
 
 def set_values(user: User, after: Mapping[str, Any], managers: Mapping[str, int]) -> set[str]:

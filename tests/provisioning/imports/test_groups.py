@@ -252,7 +252,7 @@ def test_a_group_of_the_portals_that_is_pushed_there_is_not_imported(groups: Gro
 
 
 def test_a_group_deleted_in_the_portal_does_not_come_back(groups: GroupSource) -> None:
-    GroupAccount.objects.create(directory=groups.people.directory, key="dev", remote_id="dev", pushed_digest="x")
+    GroupAccount.objects.create(directory=groups.people.directory, key="dev", remote_id="dev")
     groups.put("dev")
     run = finished(groups)
     assert planned(run) == {"dev": ("error", 0, 0)}

@@ -1,10 +1,10 @@
-"""Groups that come back, change places with others, or were deleted in the portal: what the next import makes of them."""
+"""Groups that come back, swap names, or were deleted in the portal: what the next import makes of them."""
 
 import pytest
 
 from provisioning import services
 from provisioning.imports import engine
-from provisioning.models import Group
+from provisioning.models import Group, GroupAccount
 from provisioning.models.imports import RunStatus
 from tests.provisioning.imports.group_source import GroupSource, groups
 from tests.provisioning.imports.test_groups import finished, names, planned, who
@@ -64,3 +64,13 @@ def test_a_name_that_is_taken_after_the_preview_does_not_stop_the_import(groups:
     assert run.status == RunStatus.FINISHED, run.message
     assert names() == {"engineers", "Engineers (HR)"}
     assert who("Engineers (HR)") == {"ann"}
+
+
+def test_a_pushed_group_that_was_deleted_here_and_stays_there_is_passed_over(groups: GroupSource) -> None:
+    groups.person("ann")
+    directory = groups.people.directory
+    GroupAccount.objects.create(directory=directory, key="dev", remote_id="dev", pushed_digest="x", state="active")
+    groups.put("dev", "ann")
+    run = finished(groups)
+    assert (planned(run), run.errors) == ({}, 0)
+    assert names() == set()
