@@ -11,6 +11,10 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
+from django.dispatch import Signal
+
+rotated = Signal()
+"""Every stored secret is under the first key now: what else was made with a key can follow."""
 
 
 def _cipher() -> MultiFernet:

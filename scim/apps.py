@@ -9,8 +9,10 @@ class ScimConfig(AppConfig):
     name = "scim"
 
     def ready(self) -> None:
-        """Let blueprints carry SCIM applications."""
+        """Let blueprints carry SCIM applications, and tokens follow the encryption keys."""
+        from directories.encryption import rotated
         from provisioning.blueprints import sections
-        from scim import blueprint
+        from scim import blueprint, tokens
 
         sections.register(blueprint.SECTION)
+        rotated.connect(tokens.rekey)

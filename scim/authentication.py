@@ -67,9 +67,15 @@ def identify(request: HttpRequest, slug: str = "") -> Client:
 
 
 def digest(secret: str) -> str:
-    """Return the keyed hash by which a token is looked up."""
-    key = f"scim token {settings.SECRET_KEY}".encode()
-    return hmac.digest(key, secret.encode("utf-8", "surrogatepass"), "sha256").hex()
+    """Return the keyed hash that is kept of a token: under the first of ``ENCRYPTION_KEYS``."""
+    return digests(secret)[0]
+
+
+def digests(secret: str) -> list[str]:
+    """Return the keyed hashes by which a token may be found: while keys are rotated, each of them counts."""
+    content = secret.encode("utf-8", "surrogatepass")
+    keys = (f"scim token {key}".encode() for key in settings.ENCRYPTION_KEYS)
+    return [hmac.digest(key, content, "sha256").hex() for key in keys]
 
 
 def issue(client: Client, label: str = "", expires_at: dt.datetime | None = None) -> tuple[Token, str]:
@@ -84,7 +90,9 @@ def issue(client: Client, label: str = "", expires_at: dt.datetime | None = None
 def _find(secret: str) -> Token | None:
     if not secret or len(secret) > MOST:
         return None
-    return _ALIVE.first(now=timezone.now(), digest=digest(secret))
+    now = timezone.now()
+    found = (_ALIVE.first(now=now, digest=key) for key in digests(secret))
+    return next((token for token in found if token is not None), None)
 
 
 def _alive() -> "QuerySet[Token]":

@@ -14,7 +14,7 @@ from provisioning.blueprints.state import State
 from provisioning.blueprints.writing import Refused, Written
 from provisioning.people import catalogue
 from scim import clients, mapping, tokens
-from scim.authentication import digest
+from scim.authentication import digests
 from scim.forms.features import LABELS
 from scim.forms.mappings import ALWAYS
 from scim.models import Client, ClientMapping, Match, Provider, Reach, Resource, TokenKind
@@ -156,7 +156,11 @@ def _write(client: Client, before: State | None, after: State, actor: str) -> No
     for label, secret in after["tokens"].items():
         if held.get(label) == secret:
             continue
-        if taken := client.tokens.model.objects.filter(digest=digest(secret.value)).select_related("client").first():
+        if (
+            taken := client.tokens.model.objects.filter(digest__in=digests(secret.value))
+            .select_related("client")
+            .first()
+        ):
             raise Refused(f"This token is one of {taken.client} already, or was revoked.", "tokens", label)
         for token in client.tokens.filter(label=label, revoked_at__isnull=True):
             tokens.revoke(token, actor)

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from scim import tokens
-from scim.authentication import PREFIX, digest
+from scim.authentication import PREFIX, digests
 from scim.models import SLUG, Client, Token, TokenKind
 
 
@@ -32,7 +32,9 @@ class _Confidential(ClientMixin):  # type: ignore[misc]
         return self.client_id
 
     def check_client_secret(self, client_secret: str) -> bool:
-        found = Token.objects.filter(client=self.client, kind=TokenKind.BEARER, digest=digest(client_secret)).first()
+        found = Token.objects.filter(
+            client=self.client, kind=TokenKind.BEARER, digest__in=digests(client_secret)
+        ).first()
         return bool(found and found.valid)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:

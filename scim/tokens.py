@@ -6,6 +6,7 @@ to revoke. ``scim.authentication`` makes secrets and looks them up by their keye
 
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -85,6 +86,17 @@ def keep_access(client: Client, clear: str) -> None:
     with transaction.atomic():
         Token.objects.filter(client=client, kind=TokenKind.ACCESS, expires_at__lt=now).delete()
         Token.objects.create(client=client, kind=TokenKind.ACCESS, digest=digest, expires_at=until)
+
+
+def rekey(**_: Any) -> None:
+    """Bring the hashes of tokens under the first encryption key, when secrets were re-encrypted.
+
+    Access tokens, whose secret is not kept, do not outlive their hour.
+    """
+    for token in Token.objects.exclude(secret=None).iterator():
+        key = authentication.digest(token.secret)
+        if key != token.digest:
+            Token.objects.filter(pk=token.pk).update(digest=key)
 
 
 def record(client: Client, message: str, actor: str) -> None:

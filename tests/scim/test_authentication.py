@@ -5,6 +5,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
+from django.core.management import call_command
 from django.utils import timezone
 
 from scim import authentication
@@ -144,3 +146,15 @@ def test_methods(scim: Scim) -> None:
     assert (head.status, head.content) == (200, b"")
     assert head.headers["ETag"] == got.headers["ETag"]
     assert head.headers["Content-Length"] == str(len(got.content))
+
+
+def test_tokens_survive_a_rotation_of_the_keys_and_another_secret_key(scim: Scim, settings: Any) -> None:
+    old, new = settings.ENCRYPTION_KEYS, Fernet.generate_key().decode()
+    settings.SECRET_KEY = "another"
+    settings.ENCRYPTION_KEYS = [new, *old]
+    assert scim.get("/Users").status == 200
+    call_command("reencrypt", check=False)
+    settings.ENCRYPTION_KEYS = [new]
+    assert scim.get("/Users").status == 200
+    settings.ENCRYPTION_KEYS = old
+    assert scim.get("/Users").status == 401

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import models
 from django.db.models.functions import Cast
 
-from directories.encryption import EncryptedJSONField, rotate
+from directories.encryption import EncryptedJSONField, rotate, rotated
 
 
 class Command(BaseCommand):
@@ -26,12 +26,14 @@ class Command(BaseCommand):
         """Go through every field of every model, saying how many were found and done."""
         waiting = lost = 0
         for model, name in _fields():
-            rotated, unreadable = _rotate_all(model, name, batch_size, write=not check)
-            waiting, lost = waiting + rotated, lost + len(unreadable)
+            count, unreadable = _rotate_all(model, name, batch_size, write=not check)
+            waiting, lost = waiting + count, lost + len(unreadable)
             verb = "to re-encrypt" if check else "re-encrypted"
-            self.stdout.write(f"{model._meta.verbose_name_plural}, {name}: {rotated} {verb}")
+            self.stdout.write(f"{model._meta.verbose_name_plural}, {name}: {count} {verb}")
             for key in unreadable:
                 self.stderr.write(f"{model._meta.verbose_name} {key}, {name}: no configured key opens it")
+        if not check:
+            rotated.send(self)
         if lost:
             raise CommandError(
                 f"{lost} secrets could not be decrypted. Put the key that they were written with back into "
@@ -53,7 +55,7 @@ def _fields() -> Iterator[tuple[type[models.Model], str]]:
 
 def _rotate_all(model: type[models.Model], name: str, batch_size: int, *, write: bool) -> tuple[int, list[Any]]:
     """Return how many values were under another key, and the primary keys of those that no key opens."""
-    rotated, unreadable, after = 0, [], None
+    count, unreadable, after = 0, [], None
     # The Cast keeps the field from decrypting: a token is compared with itself, so that a secret that someone saves
     # in this very moment is not overwritten.
     rows = model._base_manager.annotate(token=Cast(name, models.TextField())).order_by("pk")
@@ -68,6 +70,6 @@ def _rotate_all(model: type[models.Model], name: str, batch_size: int, *, write:
             if fresh is None:
                 continue
             same = rows.filter(pk=key, token=token)
-            rotated += same.update(**{name: models.Value(fresh, models.TextField())}) if write else 1
+            count += same.update(**{name: models.Value(fresh, models.TextField())}) if write else 1
         after = batch[-1][0]
-    return rotated, unreadable
+    return count, unreadable
