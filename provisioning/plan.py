@@ -160,7 +160,12 @@ def assumed(now: Situation) -> Plan:
     remote = None
     if now.state in (ACTIVE, DISABLED):
         remote = RemoteAccount("", "", now.known, enabled=now.state == ACTIVE)
-    return without_looking(now) or after_looking(now, remote)
+    plan = without_looking(now) or after_looking(now, remote)
+    if remote and now.status is Status.WANTED and not plan.steps and plan.settled and now.digest != now.pushed_digest:
+        # Nothing that the portal saw of the account differs, so it is its place; where it is now, nobody keeps.
+        moves = bool(now.container and now.pushed_digest) and _why_not_update(now) is None
+        return Plan((Step.UPDATE,), plan.state, {CONTAINER: (None, now.container)}) if moves else plan
+    return plan
 
 
 def _leaving_without_looking(now: Situation) -> Plan | None:
@@ -195,7 +200,9 @@ def _leaving(now: Situation, remote: RemoteAccount | None) -> Plan:
     if step is Step.DELETE:
         return Plan((step,), ABSENT)
     changes, differs = differences(now.desired, remote.attributes, now.known) if now.state_by_update else ({}, True)
-    if not differs or remote.enabled is False:
+    if _elsewhere(now, remote):  # perhaps one whose move failed after it had been disabled
+        changes = {**changes, CONTAINER: (remote.container, now.container)}
+    elif not differs or remote.enabled is False:
         return Plan(state=DISABLED, reason=f"The account is disabled in {now.directory} already.")
     return Plan((step,), DISABLED, changes)
 

@@ -83,9 +83,7 @@ class Desk:
         """Return where the account stands, and its person."""
         person, status = who(account)
         desired = self.mapper.outbound(person)
-        container = ""
-        if status is Status.WANTED:
-            container = self.connector.wanted_container(Entry(account.key, account.remote_id, desired, person.flat()))
+        container = self._container(Entry(account.key, account.remote_id, desired, person.flat()), status)
         now = Situation(
             self.config.name,
             status,
@@ -101,6 +99,14 @@ class Desk:
             self.connector.lacking,
         )
         return now, person
+
+    def _container(self, entry: Entry, status: Status) -> str:
+        if status is Status.WANTED:
+            return self.connector.wanted_container(entry)
+        try:
+            return self.connector.wanted_container(entry, leaving=True)
+        except ConnectorError:
+            return ""  # a leaver is disabled first; then the connector says what is wrong with the place
 
     def work(self, account: Account, actor: str) -> Outcome:
         """Bring the account in step; raise Unavailable when the whole directory cannot be reached."""
@@ -145,7 +151,7 @@ class Desk:
     def _with_password(self, done: Done, entry: Entry, pending: Pending | None) -> Done:
         """Set the password that waits for an account, now that the account is there."""
         there = done.plan.state in (AccountState.ACTIVE, AccountState.DISABLED)
-        if pending is None or not there or not entry.ref:
+        if pending is None or done.password or not there or not entry.ref:
             return done
         if Step.CREATE in done.plan.steps and self.connector.creates_with_password:
             return done._replace(password=pending)
@@ -166,13 +172,22 @@ class Desk:
                 self._must_be_theirs(account, found)
             entry = replace(entry, ref=found.ref)
         plan = after_looking(now, found)
-        held = found
+        held, given = found, None
         if Step.DELETE in plan.steps:
             leave_groups(self.connector, account, entry)
         for step in plan.steps:
-            held = self._act(step, entry, found, held, pending)
+            try:
+                held = self._act(step, entry, found, held, pending)
+            except ConnectorError as error:
+                new = Step.LINK in plan.steps or pending
+                if step is not Step.ENABLE or not new or error.code != REFUSED:
+                    raise
+                # None is enabled without a password. A worker may have died between adding the account and its first.
+                self.connector.set_password(entry, self.passwords.first(pending))
+                given = pending
+                held = self._act(step, entry, found, held, pending)
         entry = replace(entry, ref=held.ref) if held else entry
-        return self._with_password(Done(plan, found, held), entry, pending)
+        return self._with_password(Done(plan, found, held, given), entry, pending)
 
     def _must_be_theirs(self, account: Account, found: RemoteAccount) -> None:
         """Refuse to take over what is somebody else's; raise ConnectorError."""
@@ -201,9 +216,9 @@ class Desk:
             case Step.UPDATE:
                 return connector.update(entry)
             case Step.ENABLE if Capability.ENABLE in self.capabilities:
-                connector.enable(entry)
+                return connector.enable(entry) or held
             case Step.DISABLE if remote and Capability.DISABLE in self.capabilities:
-                connector.disable(entry)
+                return connector.disable(entry) or held
             case Step.ENABLE | Step.DISABLE if remote:
                 return connector.update(entry)
             case Step.DELETE if remote:

@@ -20,6 +20,9 @@ LOST_PLACE = (
     "The directory forgot where it was while the portal read it. Import again; if that goes on, make pages smaller."
 )
 SUCCESS, REFERRAL, NO_SUCH_OBJECT, ALREADY_EXISTS = 0, 10, 32, 68
+NO_SUCH_VALUE, INAPPROPRIATE_MATCHING = 16, 18
+REFUSED_PASSWORD = "password_policy"
+NO_MATCHING = "no_matching"  # the values of an attribute cannot be told apart, so none can be added or removed
 _CHECK = "on the directory's page"
 _WAITING: Mapping[int, tuple[str, str]] = {
     3: ("timeout", "The directory needed longer than it allows itself. The portal tries again by itself."),
@@ -115,6 +118,16 @@ def refused(result: Mapping[str, Any]) -> ConnectorError:
     return ConnectorError(message.format(name=attribute or "an attribute"), code=name)
 
 
+def refused_change(result: Mapping[str, Any]) -> ConnectorError:
+    """Return why modifications of single values were not taken; those that somebody else made first are a Conflict."""
+    if result.get("result") == NO_SUCH_VALUE:
+        return Conflict("Somebody changed the entry at the same time. Try again.")
+    error = refused(result)
+    if result.get("result") == INAPPROPRIATE_MATCHING:
+        error.code = NO_MATCHING
+    return error
+
+
 def refused_password(result: Mapping[str, Any]) -> ConnectorError:
     """Return why a password was not taken, in the words of the directory's policy where it gives any."""
     code, words = int(result.get("result") or 0), str(result.get("message") or "").rstrip("\0").strip()
@@ -123,7 +136,7 @@ def refused_password(result: Mapping[str, Any]) -> ConnectorError:
     reason = words.partition("check_password_restrictions: ")[2] or words  # Samba
     if "0000052D" in reason or not _POLICY.match(reason):
         reason = "It does not have the length, the kinds of characters or the novelty that the policy wants."
-    return ConnectorError(f"The directory's policy refuses the password: {reason}", code="password_policy")
+    return ConnectorError(f"The directory's policy refuses the password: {reason}", code=REFUSED_PASSWORD)
 
 
 def attribute_in(words: str) -> str:

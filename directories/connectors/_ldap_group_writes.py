@@ -114,7 +114,8 @@ class GroupWriter:
             self.session.run(lambda connection: connection.modify(raw.dn, changes))
         dn = raw.dn
         if group.name != held.name and naming.lower() == self.groups.name.lower():
-            dn = self.tree.move(raw.dn, f"{naming}={names.escape(group.name)}")
+            others = names.named_by(names.split(raw.dn)[0])[1:]
+            dn = self.tree.move(raw.dn, names.part_of([(naming, group.name), *others]))
         return RemoteGroup(held.ref, group.name, group.description, names.normal(dn))
 
     def delete(self, group: GroupEntry) -> None:

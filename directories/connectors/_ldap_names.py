@@ -19,7 +19,7 @@ def escape(value: str) -> str:
     found = "".join(_escaped(character) for character in value)
     if found.startswith((" ", "#")):
         found = f"\\{found}"
-    return f"{found[:-1]}\\ " if found.endswith(" ") and not found.endswith("\\ ") else found
+    return f"{found[:-1]}\\ " if value.endswith(" ") and len(value) > 1 else found
 
 
 def _escaped(character: str) -> str:
@@ -44,13 +44,13 @@ def unescape(value: str) -> str:
     return found.decode(errors="replace")
 
 
-def split(dn: str) -> list[str]:
+def split(dn: str, separator: str = ",") -> list[str]:
     """Return the parts of a DN, the entry's own first, as they are written."""
     parts, start, at = [], 0, 0
     while at < len(dn):
         if dn[at] == "\\":
             at += 1
-        elif dn[at] == ",":
+        elif dn[at] == separator:
             parts.append(_trimmed(dn[start:at]))
             start = at + 1
         at += 1
@@ -72,9 +72,18 @@ def parent(dn: str) -> str:
 
 def rdn(dn: str) -> tuple[str, str]:
     """Return the attribute and the plain value of the entry's own part (the first of several with "+")."""
-    parts = split(dn)
-    name, _, value = (parts[0] if parts else "").partition("=")
-    return name.strip(), unescape(_trimmed(value))
+    return next(iter(named_by(split(dn)[0] if dn else "")), ("", ""))
+
+
+def named_by(part: str) -> list[tuple[str, str]]:
+    """Return the attributes and plain values of one part of a DN: it may have several, "cn=Ann+uid=1"."""
+    pairs = (each.partition("=") for each in split(part, "+"))
+    return [(name.strip(), unescape(_trimmed(value))) for name, _, value in pairs]
+
+
+def part_of(pairs: Sequence[tuple[str, str]]) -> str:
+    """Return one part of a DN, as ``named_by`` takes it apart."""
+    return "+".join(f"{name}={escape(value)}" for name, value in pairs)
 
 
 def same(one: str, other: str) -> bool:
@@ -82,16 +91,19 @@ def same(one: str, other: str) -> bool:
     return folded(one) == folded(other)
 
 
-def folded(dn: str) -> tuple[tuple[str, str], ...]:
+def folded(dn: str) -> tuple[tuple[tuple[str, str], ...], ...]:
     """Return a DN in a form in which it can be compared."""
-    return tuple((name.casefold(), " ".join(value.casefold().split())) for name, value in map(rdn, split(dn)))
+    return tuple(
+        tuple(sorted((name.casefold(), " ".join(value.casefold().split())) for name, value in named_by(part)))
+        for part in split(dn)
+    )
 
 
 def normal(dn: str) -> str:
     """Return a DN as text that is equal for every way of writing it."""
     if _PLAIN.fullmatch(dn):  # a crawl does this for every entry, and nearly every DN is of this kind
         return dn.casefold()
-    return ",".join(f"{name}={escape(value)}" for name, value in folded(dn))
+    return ",".join(map(part_of, folded(dn)))
 
 
 def below(dn: str, base: str) -> bool:

@@ -66,7 +66,7 @@ class Reading(Connector):
         self.settings = ldap_settings(config.settings, self.preset())
         self.session = Session(self.settings, controls=self.controls)
         self.tree = Tree(self.session)
-        self.references = References(self.session)
+        self.references = References(self.session, lambda name: self.name_filter(Entry(name)))
         self._looked: tuple[str, Raw | None] | None = None
 
     def preset(self) -> Preset:

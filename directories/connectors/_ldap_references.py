@@ -1,8 +1,7 @@
 """Attributes that name another entry by its DN: the portal knows that person by user name."""
 
 from collections import OrderedDict
-
-from ldap3.utils.conv import escape_filter_chars
+from collections.abc import Callable
 
 from directories.connectors._ldap_errors import unavailable
 from directories.connectors._ldap_session import Session
@@ -16,8 +15,9 @@ NOT_THERE_YET = "The user's manager is not in the directory yet. The portal fill
 class References:
     """Translates between the DN of an entry and its unique identifier; what was looked up is remembered for a while."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, named: Callable[[str], str]) -> None:
         self._session = session
+        self._named = named  # the filter that finds whoever has a user name
         self._names: OrderedDict[str, str] = OrderedDict()
 
     def name_of(self, dn: str) -> str:
@@ -38,7 +38,7 @@ class References:
     def dn_of(self, name: str) -> str:
         """Return the DN of the one entry with that unique identifier, "" when there is none or more than one."""
         settings = self._session.settings
-        query = f"(&{settings.user_filter}({settings.identifier}={escape_filter_chars(name)}))"
+        query = f"(&{settings.user_filter}{self._named(name)})"
         found = self._session.search(query, (settings.identifier,)).entries
         return found[0].dn if len(found) == 1 else ""
 

@@ -52,12 +52,12 @@ class Tree:
                 break
             missing.append(dn)
         for dn in reversed(missing):
-            name, value = names.rdn(dn)
-            if name.lower() not in _CLASSES:
+            pairs = names.named_by(names.split(dn)[0])
+            if pairs[0][0].lower() not in _CLASSES:
                 raise ConnectorError(NO_CONTAINER, code="container")
-            classes = ["top", _CLASSES[name.lower()]]
+            classes = ["top", _CLASSES[pairs[0][0].lower()]]
             try:
-                self._session.run(partial(_add, dn, classes, {name: [value.encode()]}))
+                self._session.run(partial(_add, dn, classes, {name: [value.encode()] for name, value in pairs}))
             except Conflict:
                 continue  # another worker added it meanwhile
 

@@ -169,7 +169,8 @@ def differences(held: Sequence[bytes], wanted: Sequence[bytes], *, whole: bool) 
     """Return the modifications that lead from what an attribute holds to what it shall hold; none when it does.
 
     ``whole``: ``wanted`` are all its values. Otherwise it is the first of them, and the others (such as further mail
-    addresses) stay.
+    addresses) stay; so does one that somebody else adds meanwhile, because every value is named. They are taken out and
+    put back: a new one alone would be the last, and the next import would take another for the first.
     """
     if not wanted:
         return [("MODIFY_DELETE", [])] if held else []
@@ -178,9 +179,25 @@ def differences(held: Sequence[bytes], wanted: Sequence[bytes], *, whole: bool) 
     if not whole:
         if held[0] == wanted[0]:
             return []
-        return [("MODIFY_REPLACE", [wanted[0], *(value for value in held[1:] if value != wanted[0])])]
+        new = [wanted[0], *(value for value in held[1:] if value != wanted[0])]
+        return [("MODIFY_REPLACE", new)] if len(held) == 1 else [("MODIFY_DELETE", list(held)), ("MODIFY_ADD", new)]
     gone = [value for value in held if value not in wanted]
     new = [value for value in wanted if value not in held]
     if len(gone) == len(held):
         return [("MODIFY_REPLACE", list(wanted))]
     return [*([("MODIFY_DELETE", gone)] if gone else []), *([("MODIFY_ADD", new)] if new else [])]
+
+
+def as_a_whole(
+    held: Sequence[bytes], modifications: Sequence[tuple[str, list[bytes]]]
+) -> list[tuple[str, list[bytes]]]:
+    """Return what comes to the same as ``modifications``, for an attribute whose values cannot be named one by one."""
+    result = list(held)
+    for operation, given in modifications:
+        gone = given if operation == "MODIFY_DELETE" and given else result
+        result = [] if operation == "MODIFY_REPLACE" else result
+        if operation == "MODIFY_DELETE":
+            result = [value for value in result if value not in gone]
+        else:
+            result += given
+    return [("MODIFY_REPLACE", result)]

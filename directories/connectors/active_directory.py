@@ -12,16 +12,20 @@ from ldap3.utils.conv import escape_filter_chars
 from directories.attributes import Value
 from directories.connectors import _ldap_names as names
 from directories.connectors import _ldap_values as values
-from directories.connectors._ldap_errors import NoBase, refused_password
+from directories.connectors._ldap_errors import REFUSED_PASSWORD, NoBase, refused_password
 from directories.connectors._ldap_fields import AD_FIELDS
 from directories.connectors._ldap_session import Control, Raw
 from directories.connectors._ldap_settings import ACTIVE_DIRECTORY, UAC, Preset, filled
 from directories.connectors.base import Capability, Conflict, ConnectorError, Entry
 from directories.connectors.ldap import Ldap
 
-ACCOUNTDISABLE, LOCKOUT, NORMAL_ACCOUNT = 0x2, 0x10, 0x200
+ACCOUNTDISABLE, LOCKOUT, PASSWD_NOTREQD, NORMAL_ACCOUNT = 0x2, 0x10, 0x20, 0x200
+PASSWORD_SET = "pwdLastSet"
 FLAGS_NOW = "msDS-User-Account-Control-Computed"  # [MS-ADTS] 3.1.1.4.5.17
-SAM, UPN = "sAMAccountName", "userPrincipalName"
+SAM, UPN, EXPIRES = "sAMAccountName", "userPrincipalName", "accountExpires"
+MOST_STEM = 14  # of 20 characters, so that six are left for the number
+NO_PASSWORD = "The account has no password yet, so it is not enabled. Set one."
+EXPIRED = "The account has expired (accountExpires), so it cannot be used. Give it a later day in the directory."
 # LDAP_SERVER_DOMAIN_SCOPE_OID: no references to the forest's other partitions, which every search from the root has.
 DOMAIN_SCOPE: Control = ("1.2.840.113556.1.4.1339", False, None)
 
@@ -51,7 +55,7 @@ class ActiveDirectory(Ldap):
     def state_attributes(self) -> tuple[str, ...]:
         """Flags, the day on which the account expires, whether it is locked when that counts; and both login names."""
         locked = ("lockoutTime", FLAGS_NOW) if self.settings.lockout_disables else ()
-        return (UAC, "accountExpires", *locked, SAM, UPN)
+        return (UAC, EXPIRES, PASSWORD_SET, *locked, SAM, UPN)
 
     def enabled(self, raw: Raw) -> bool | None:
         """Return whether the account may be used: not disabled, not expired and, if that is wanted, not locked."""
@@ -60,8 +64,7 @@ class ActiveDirectory(Ldap):
             return None  # the portal's login may not see it
         if int(flags) & ACCOUNTDISABLE:
             return False
-        expires = values.from_filetime(raw.text("accountExpires"))
-        if expires is not None and expires <= values.now():  # type: ignore[operator]
+        if _expired(raw):
             return False
         return not (self.settings.lockout_disables and _locked(raw))
 
@@ -98,7 +101,8 @@ class ActiveDirectory(Ldap):
         found[SAM.lower()] = (SAM, [self._account_name(asked).encode()])
         if not found.get(UPN.lower(), (UPN, []))[1]:
             found[UPN.lower()] = (UPN, [self._principal(entry).encode()])
-        found[UAC.lower()] = (UAC, [str(NORMAL_ACCOUNT | ACCOUNTDISABLE).encode()])
+        # What the server itself gives an entry without a password; it tells that this one was never finished.
+        found[UAC.lower()] = (UAC, [str(NORMAL_ACCOUNT | ACCOUNTDISABLE | PASSWD_NOTREQD).encode()])
         return found
 
     def _principal(self, entry: Entry) -> str:
@@ -106,20 +110,24 @@ class ActiveDirectory(Ldap):
 
     def _account_name(self, asked: str) -> str:
         """Return the name as it is when it fits; else one that fits and that nobody in the domain has."""
-        taken: list[str] = []
+        name = names.made_to_fit(asked)
+        if not self._account_names(name):
+            return name
+        if name == asked and self.settings.identifier.lower() == SAM.lower():
+            raise Conflict(f"Another account of the domain already has the same {SAM}.")
+        # One question for all that begin alike: as many as are taken would be too many where everybody is "contractor".
+        return names.made_to_fit(asked, self._account_names(name[:MOST_STEM], more=True))
+
+    def _account_names(self, name: str, *, more: bool = False) -> list[str]:
+        """Return those account names of the domain that are ``name``, or with ``more`` begin with it."""
+        query, held, cookie = f"({SAM}={escape_filter_chars(name)}{'*' if more else ''})", list[str](), b""
         while True:
-            name = names.made_to_fit(asked, taken)
             found = self.session.search(
-                f"({SAM}={escape_filter_chars(name)})",
-                (SAM,),
-                base=self.tree.top,
-                scope=ldap3.SUBTREE,
+                *(query, (SAM,)), base=self.tree.top, scope=ldap3.SUBTREE, page=self.settings.page_size, cookie=cookie
             )
-            if not found.entries:
-                return name
-            if name == asked and self.settings.identifier.lower() == SAM.lower():
-                raise Conflict(f"Another account of the domain already has the same {SAM}.")
-            taken.append(name)
+            held += [raw.text(SAM) for raw in found.entries]
+            if not (cookie := found.cookie):
+                return held
 
     def finish(self, dn: str, password: str | None) -> None:
         """The order that the server demands: the entry, disabled; its password; then it is enabled."""
@@ -128,30 +136,48 @@ class ActiveDirectory(Ldap):
             self._write_flags(dn, str(NORMAL_ACCOUNT))
 
     def wanted_values(self, entry: Entry, raw: Raw) -> Mapping[str, Value]:
-        """Keep the sAMAccountName that was once made to fit the wanted one."""
+        """Keep the sAMAccountName that was once made to fit the wanted one; a day that is cleared becomes "never"."""
         fitted = raw.text(SAM).casefold()
-        return {
-            name: value
-            for name, value in entry.attributes.items()
-            if name.lower() != SAM.lower() or not _fits(fitted, str(value or ""))
-        }
+        wanted = dict(entry.attributes)
+        for name, value in entry.attributes.items():
+            if name.lower() == SAM.lower() and _fits(fitted, str(value or "")):
+                del wanted[name]
+            elif name.lower() == EXPIRES.lower() and value in (None, ""):
+                wanted[name] = raw.text(name) if values.from_filetime(raw.text(name)) is None else str(values.NEVER)
+        return wanted
 
     def write_state(self, raw: Raw, *, enabled: bool) -> None:
-        """Change one bit of the flags and leave the others as they are."""
+        """Change one bit of the flags and leave the others as they are; end a lock that made the account inactive."""
         if not raw.text(UAC):
             raise ConnectorError(
                 "The portal's login cannot see the account's flags. Give it the right.", code="no_right"
             )
+        if enabled and _unfinished(raw):
+            raise ConnectorError(NO_PASSWORD, code=REFUSED_PASSWORD)
         flags = int(raw.text(UAC))
         wanted = flags & ~ACCOUNTDISABLE if enabled else flags | ACCOUNTDISABLE
         if wanted != flags:
             self._write_flags(raw.dn, str(wanted))
+        if not enabled:
+            return
+        if self.settings.lockout_disables and _locked(raw):
+            unlock = {"lockoutTime": [(ldap3.MODIFY_REPLACE, [b"0"])]}  # [MS-ADTS] 3.1.1.3.1.5.2
+            self.session.run(lambda connection: connection.modify(raw.dn, unlock))
+        if _expired(raw) and EXPIRES.lower() not in map(str.lower, self.config.attributes):
+            raise ConnectorError(EXPIRED, code="expired")
 
     def _write_flags(self, dn: str, flags: str) -> None:
         self.session.run(
             lambda connection: connection.modify(dn, {UAC: [(ldap3.MODIFY_REPLACE, [flags.encode()])]}),
             fails=refused_password,
         )
+
+    def set_password(self, entry: Entry, password: str) -> None:
+        """Set the password; an account that had none is no longer one that may do without."""
+        raw = self._must(entry)
+        self.write_password(raw.dn, password)
+        if _unfinished(raw):
+            self._write_flags(raw.dn, str(int(raw.text(UAC)) & ~PASSWD_NOTREQD))
 
     def write_password(self, dn: str, password: str) -> None:
         """Set unicodePwd ([MS-ADTS] 3.1.1.3.1.5.1), which crosses the network only encrypted."""
@@ -163,6 +189,17 @@ class ActiveDirectory(Ldap):
             lambda connection: connection.modify(dn, {"unicodePwd": [(ldap3.MODIFY_REPLACE, [data])]}),
             fails=refused_password,
         )
+
+
+def _unfinished(raw: Raw) -> bool:
+    """Whether the entry was added and never got a password: the portal, say, was killed in between."""
+    flags = int(raw.text(UAC) or 0)
+    return bool(flags & ACCOUNTDISABLE and flags & PASSWD_NOTREQD) and raw.text(PASSWORD_SET) == "0"
+
+
+def _expired(raw: Raw) -> bool:
+    expires = values.from_filetime(raw.text(EXPIRES))
+    return expires is not None and expires <= values.now()  # type: ignore[operator]
 
 
 def _locked(raw: Raw) -> bool:

@@ -351,12 +351,15 @@ class Connector(ABC):
         """Make the account hold ``entry.attributes`` and return it; raise NotFound when it is absent."""
 
     @abstractmethod
-    def disable(self, entry: Entry) -> None:
-        """Stop the account from being used; raise NotFound when it is absent."""
+    def disable(self, entry: Entry) -> RemoteAccount | None:
+        """Stop the account from being used; return it when it is elsewhere now. Raise NotFound when it is absent.
+
+        Called again for an account that is disabled and not where leavers are to be.
+        """
 
     @abstractmethod
-    def enable(self, entry: Entry) -> None:
-        """Let the account be used again; raise NotFound when it is absent."""
+    def enable(self, entry: Entry) -> RemoteAccount | None:
+        """Let the account be used again; return it when it is elsewhere now. Raise NotFound when it is absent."""
 
     @abstractmethod
     def delete(self, entry: Entry) -> None:
@@ -405,10 +408,11 @@ class Connector(ABC):
         """
         return None
 
-    def wanted_container(self, entry: Entry) -> str:
+    def wanted_container(self, entry: Entry, *, leaving: bool = False) -> str:
         """Return where the account is to stand, in the normal form of ``RemoteAccount.place``; "" where it may stay.
 
-        It is a part of what the account is to hold, although no attribute shows it. May raise ConnectorError.
+        ``leaving``: where it is to stand disabled. It is a part of what the account is to hold, although no attribute
+        shows it. May raise ConnectorError.
         """
         return ""
 

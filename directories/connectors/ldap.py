@@ -11,7 +11,7 @@ from typing import ClassVar
 from directories.attributes import Value
 from directories.connectors import _ldap_names as names
 from directories.connectors import _ldap_values as values
-from directories.connectors._ldap_errors import refused_password
+from directories.connectors._ldap_errors import NO_MATCHING, refused_change, refused_password
 from directories.connectors._ldap_fields import LDAP_FIELDS
 from directories.connectors._ldap_grouping import Grouping
 from directories.connectors._ldap_references import MANAGER, NOT_THERE_YET, not_there_yet
@@ -89,8 +89,8 @@ class Ldap(Grouping):
         wanted = {
             name.lower(): (name, values.encode(name, value)) for name, value in self.wanted_values(entry, raw).items()
         }
-        naming, held_name = names.rdn(raw.dn)
-        new_name = b"".join(wanted.pop(naming.lower(), ("", []))[1][:1]).decode() or held_name
+        held_part = names.split(raw.dn)[0]
+        own = self._own_part(held_part, wanted)
         waits = self._refer(wanted, raw)
         several = {name.lower() for name, value in entry.attributes.items() if isinstance(value, tuple | list)}
         changes = {
@@ -99,17 +99,35 @@ class Ldap(Grouping):
             if key not in values.READ_ONLY and (found := _modifications(key, raw.get(key), data, whole=key in several))
         }
         container = self._container(entry, raw)
-        moves = new_name != held_name or container
+        moves = own != held_part or container
         if waits and not (changes or moves):
             raise not_there_yet()
         if changes:
-            self.session.run(lambda connection: connection.modify(raw.dn, changes))
+            self._modify(raw, changes)
         if moves:
-            own = f"{naming}={names.escape(new_name)}"
             raw = replace(raw, dn=self.tree.move(raw.dn, own, container, self.settings.create_containers))
         account = self.account(raw)
         written = {name: value for name, value in entry.attributes.items() if not (waits and name.lower() == MANAGER)}
         return replace(account, attributes={**account.attributes, **written}, waits=NOT_THERE_YET if waits else "")
+
+    def _own_part(self, held: str, wanted: dict[str, tuple[str, list[bytes]]]) -> str:
+        """Take what names the entry out of ``wanted``, and return how it is to be named: as it is when nothing differs.
+
+        A server renames an entry and does not let its naming attributes be written otherwise (RFC 4511, 4.6).
+        """
+        pairs = names.named_by(held)
+        new = [(name, b"".join(wanted.pop(name.lower(), ("", []))[1][:1]).decode() or value) for name, value in pairs]
+        return held if new == pairs else names.part_of(new)
+
+    def _modify(self, raw: Raw, changes: Mapping[str, list[tuple[str, list[bytes]]]]) -> None:
+        """Send modifications; again as a whole when the server cannot tell the values of one of them apart."""
+        try:
+            self.session.run(lambda connection: connection.modify(raw.dn, changes), fails=refused_change)
+        except ConnectorError as error:
+            if error.code != NO_MATCHING:
+                raise
+            whole = {name: values.as_a_whole(raw.get(name), found) for name, found in changes.items()}
+            self.session.run(lambda connection: connection.modify(raw.dn, whole))
 
     def _refer(self, wanted: dict[str, tuple[str, list[bytes]]], raw: Raw | None = None) -> bool:
         """Replace the manager's user name by their DN; while they have none, leave them out and return True."""
@@ -128,8 +146,10 @@ class Ldap(Grouping):
         """Return what the entry is to hold."""
         return entry.attributes
 
-    def wanted_container(self, entry: Entry) -> str:
-        """Return the container that the template gives, when accounts move with it."""
+    def wanted_container(self, entry: Entry, *, leaving: bool = False) -> str:
+        """Return the container that the template gives, when accounts move with it; for leavers, theirs."""
+        if leaving:
+            return names.normal(names.from_template(self.settings.leavers_container, entry.person))
         if not self.settings.move_entries:
             return ""
         return names.normal(names.from_template(self.settings.container, entry.person))
@@ -141,22 +161,28 @@ class Ldap(Grouping):
         container = names.from_template(self.settings.container, entry.person)
         return "" if names.same(container, names.parent(raw.dn)) else container
 
-    def disable(self, entry: Entry) -> None:
-        """Mark the account as disabled, and move it to the leavers when they have a container."""
+    def disable(self, entry: Entry) -> RemoteAccount | None:
+        """Mark the account as disabled, and then move it to the leavers when they have a container."""
         raw = self._must(entry)
         self.write_state(raw, enabled=False)
         leavers = names.from_template(self.settings.leavers_container, entry.person)
         if leavers and not names.same(leavers, names.parent(raw.dn)):
-            self.tree.move(raw.dn, names.split(raw.dn)[0], leavers, self.settings.create_containers)
+            return self.account(self._moved(raw, leavers))
+        return None
 
-    def enable(self, entry: Entry) -> None:
-        """Let the account be used again, and bring it back from the leavers."""
+    def enable(self, entry: Entry) -> RemoteAccount | None:
+        """Bring the account back from the leavers, and then let it be used: what failed in between is tried again."""
         raw = self._must(entry)
         leavers = names.from_template(self.settings.leavers_container, entry.person)
+        returns = bool(leavers) and names.same(leavers, names.parent(raw.dn))
+        if returns:
+            raw = self._moved(raw, names.from_template(self.settings.container, entry.person))
         self.write_state(raw, enabled=True)
-        if leavers and names.same(leavers, names.parent(raw.dn)):
-            container = names.from_template(self.settings.container, entry.person)
-            self.tree.move(raw.dn, names.split(raw.dn)[0], container, self.settings.create_containers)
+        return self.account(raw) if returns else None
+
+    def _moved(self, raw: Raw, container: str) -> Raw:
+        own = names.split(raw.dn)[0]
+        return replace(raw, dn=self.tree.move(raw.dn, own, container, self.settings.create_containers))
 
     def write_state(self, raw: Raw, *, enabled: bool) -> None:
         """Write whether the account may be used, when it says otherwise now."""

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from directories.connectors import _ldap_names as names
+from directories.connectors.active_directory import ActiveDirectory
 from directories.connectors.base import Page
 from directories.models import Directory
-from provisioning import delivery, outbox
+from provisioning import delivery, outbox, places, services
 from provisioning.imports import settle
 from provisioning.imports.crawl import Crawler
 from provisioning.models import Account, Change, ImportRun, User
@@ -190,3 +192,60 @@ def test_a_run_that_is_cut_off_by_a_referral_takes_nobody_for_a_leaver(ldap_dire
     assert run.status == RunStatus.FAILED
     assert "referral" in run.message
     assert User.objects.get().is_active
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_account_whose_password_never_came_is_finished(
+    ad_directory: LdapDirectory, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies between adding and enabling leaves it so; no domain controller enables one without."""
+    directory = save_ldap_directory(
+        ad_directory, **EVERYTHING, set_passwords=True, initial_password="fixed", fixed_password="initial-1"
+    )
+    user = User.objects.create(username="ann", last_name="Lee")
+    if waits:
+        services.set_password(user, "chosen-1", "tester")
+
+    def dies(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr(ActiveDirectory, "write_password", dies)
+        with pytest.raises(KeyboardInterrupt):
+            delivered(directory)
+    assert len(ad_directory.dns()) == 1
+    Account.objects.update(leased_until=None)
+    delivered(directory)
+    account = Account.objects.get(user=user)
+    assert (account.state, account.last_result) == ("active", "ok")
+    assert not Change.objects.exists()
+    assert ad_directory.can_log_in(f"cn=ann,{ad_directory.base}", "chosen-1" if waits else "initial-1")
+
+
+def test_a_leaver_s_place_is_known_and_a_missing_container_is_caught_up_with(unit: LdapDirectory) -> None:
+    directory = save_ldap_directory(unit, **EVERYTHING)
+    gone = f"ou=Gone,{unit.base}"
+    directory.settings |= {"leavers_container": gone}
+    directory.save()
+    user = User.objects.create(username="ann", last_name="Lee")
+    delivered(directory)
+    home = Account.objects.get(user=user).place
+    user.is_active = False
+    user.save()
+    delivered(directory)
+    account = Account.objects.get(user=user)
+    assert (account.last_result, account.place) == ("parked", home)
+    assert "container" in account.last_message
+    unit.ou("Gone")
+    services.provision_many([user.pk], "again")
+    delivered(directory)
+    account = Account.objects.get(user=user)
+    name = "uid" if unit.kind == "ldap" else "cn"
+    assert (account.state, account.last_result) == ("disabled", "ok")
+    assert account.place == places.digest(names.normal(f"{name}=ann,{gone}"))
+    user.is_active = True
+    user.save()
+    delivered(directory)
+    assert Account.objects.get(user=user).place == home
+    assert [dn.lower() for dn in unit.dns() if "=ann," in dn.lower()] == [f"{name}=ann,{unit.base}".lower()]
+    assert not Change.objects.exists()

@@ -1,7 +1,7 @@
 """The plan: what an account needs, without a database."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
@@ -178,6 +178,21 @@ def test_a_preview_assumes_what_is_known() -> None:
     assert assumed(situation(W, "active", known={**ANNA, "EMAIL": "old"})).changes == {
         "EMAIL": ("old", "anna@example.org")
     }
+
+
+def test_a_preview_shows_a_move_alone() -> None:
+    moving = situation(W, "active", known=ANNA, pushed_digest="before", container="ou=new")
+    assert assumed(moving).changes == {"container": (None, "ou=new")}
+    assert assumed(replace(moving, pushed_digest="wanted")).steps == ()
+    assert assumed(replace(moving, switches=Switches(update_users=False))).steps == ()
+    assert assumed(replace(moving, container="")).steps == ()
+
+
+def test_a_leaver_who_is_disabled_but_elsewhere_is_moved() -> None:
+    leaving = situation(DE, "active", container="ou=gone")
+    there = replace(remote(False), place="cn=anna,ou=gone")
+    assert after_looking(leaving, there).steps == ()
+    assert after_looking(leaving, replace(there, place="cn=anna,ou=people")).steps == (Step.DISABLE,)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_flags_change_bit_by_bit(ad: LdapSubject) -> None:
     with ad.open() as connector:
         found = connector.find(entry("ann"))
         assert found is not None
+        connector.set_password(entry("ann", found.ref), "secret-1")
         connector.disable(entry("ann", found.ref))
         assert flags(ad, "ann") == 0x10222
         connector.enable(entry("ann", found.ref))
