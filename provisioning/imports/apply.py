@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
-from django.utils import timezone
 
 from directories.config import DirectoryConfig
 from directories.encryption import decrypt
@@ -46,8 +45,8 @@ class Applier:
                 self._page(changes, passwords, gains)
 
     def _pages(self) -> Iterator[list[PlannedChange]]:
-        last = 0
-        rows = PlannedChange.objects.filter(run=self.run, applied_at=None).order_by("pk")
+        last = self.run.applied_up_to
+        rows = PlannedChange.objects.filter(run=self.run).order_by("pk")
         while changes := list(rows.filter(pk__gt=last)[:PAGE]):
             yield changes
             last = changes[-1].pk
@@ -64,9 +63,7 @@ class Applier:
 
     def _page(self, changes: Sequence[PlannedChange], passwords: Mapping[int, str], gains: dict[str, Any]) -> None:
         written = self._write(changes, passwords)
-        now = timezone.now()
-        page = PlannedChange.objects.filter(run=self.run, applied_at=None, pk__range=(changes[0].pk, changes[-1].pk))
-        page.update(applied_at=now)
+        self.lease.write(applied_up_to=changes[-1].pk)
         for change in changes:
             if reason := written.refused.get(change.pk):
                 gains[COUNTED[Action(change.action)]] = gains.get(COUNTED[Action(change.action)], 0) - 1

@@ -51,7 +51,12 @@ def approve_import(run: ImportRun, actor: str) -> None:
     try:
         with transaction.atomic():
             waiting = ImportRun.objects.filter(pk=run.pk, status__in=WAITING)
-            values = {"status": RunStatus.APPLYING, "preview": False, "apply_started_at": timezone.now()}
+            values = {
+                "status": RunStatus.APPLYING,
+                "preview": False,
+                "approved": True,
+                "apply_started_at": timezone.now(),
+            }
             if not waiting.update(leased_until=None, finished_at=None, message="", **values):
                 raise _no_longer(run)
             runs.report(run, Result.SUCCESS, f"{actor} approved the import from {run.directory.name}.", actor)

@@ -150,7 +150,8 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
         seen = max(seen, known)  # that nothing changed is no empty directory
         if features.deactivate_missing and read.gone:
             leavers = _plan_leavers(run, config, crawler, lease, settle.named(config, read.gone))
-        return _objections(config, guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive))
+        before = incremental.taken_away(run)
+        return _objections(config, lease, guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive, before))
     if seen == 0 and known and not features.deactivate_missing:
         raise Incomplete(
             f"{config.name} gave no users, although {known:,} came from it before. Nothing was changed. "
@@ -162,10 +163,11 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
     elif features.deactivate_missing:
         missing = settle.missing(config, crawler.accounts, crawler.spared)
         leavers = _plan_leavers(run, config, crawler, lease, missing)
-    return _objections(config, guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive))
+    return _objections(config, lease, guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive))
 
 
-def _objections(config: DirectoryConfig, found: guard.Plan) -> list[str]:
+def _objections(config: DirectoryConfig, lease: Lease, found: guard.Plan) -> list[str]:
+    lease.write(switched_off=found.switched_off, blanked=found.blanked)
     features = config.features
     limits = guard.Limits(
         features.max_leavers, features.max_leavers_percent, features.max_blanked, features.max_blanked_percent

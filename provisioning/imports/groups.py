@@ -13,7 +13,7 @@ from django.db.models import Count
 from directories.config import DirectoryConfig
 from directories.connectors.base import Capability, Connector, Cursor, GroupPage, NotFound, RemoteGroup
 from provisioning.digests import seen_digest
-from provisioning.imports import groups_plan, guard
+from provisioning.imports import groups_plan, guard, incremental
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.groups_members import Coming, MemberPlanner, Target
 from provisioning.imports.groups_names import Holders, Names
@@ -64,7 +64,7 @@ class GroupCrawl:
         self, run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease, noted: Bitmap
     ) -> None:
         assert config.id is not None
-        self.config, self.directory_id = config, config.id
+        self.config, self.directory_id, self.import_run = config, config.id, run
         self.connector = connector
         self.store = Store(run, lease)
         self.names = Names(config.name)
@@ -251,9 +251,9 @@ class GroupCrawl:
             return []
         known = Membership.objects.filter(group__owner=self.directory_id).count()
         limits = self.config.features
-        return guard.group_objections(
-            self.lost, known, limits.max_lost_members, limits.max_lost_members_percent, self.config.name
-        )
+        limit = (limits.max_lost_members, limits.max_lost_members_percent)
+        before = incremental.taken_away(self.import_run) if self.import_run.incremental else guard.Before()
+        return guard.group_objections(self.lost, known, limit, self.config.name, before)
 
 
 def _known(account: GroupAccount) -> KnownGroup:

@@ -14,6 +14,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What imports of changes took away already since the last whole import, or since somebody approved one.
+
+    Each takes little away; without this they could take away everybody in small steps.
+    """
+
+    switched_off: int = 0
+    blanked: int = 0
+    lost_members: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What the guard looks at: rows read, accounts known before, people who leave, people who lose a value.
 
@@ -25,6 +37,12 @@ class Plan:
     leavers: int
     blanked: int
     inactive: int = 0
+    before: Before = Before()
+
+    @property
+    def switched_off(self) -> int:
+        """How many people would be deactivated."""
+        return self.leavers + self.inactive
 
 
 def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
@@ -32,39 +50,45 @@ def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
     found = []
     if plan.seen == 0 and plan.known:
         found.append(f"{directory} gave no users at all, although {_people(plan.known)} came from it before.")
-    off = plan.leavers + plan.inactive
+    off = plan.switched_off
     found += _over(
         off,
-        plan.known,
-        limits.max_leavers,
-        limits.max_leavers_percent,
+        plan.before.switched_off,
+        plan.known + plan.before.switched_off,
+        (limits.max_leavers, limits.max_leavers_percent),
         f"{_people(off)} of {plan.known:,} would be deactivated because {_why(plan, directory)}",
     )
     found += _over(
         plan.blanked,
+        plan.before.blanked,
         plan.known,
-        limits.max_blanked,
-        limits.max_blanked_percent,
+        (limits.max_blanked, limits.max_blanked_percent),
         f"{_people(plan.blanked)} of {plan.known:,} would lose a value because it is empty in {directory}",
     )
     return found
 
 
-def group_objections(lost: int, known: int, most: int, percent: int, directory: str) -> list[str]:
+def group_objections(
+    lost: int, known: int, limit: tuple[int, int], directory: str, before: Before = Before()
+) -> list[str]:
     """Return a sentence when a plan takes away more of the ``known`` memberships than an import may."""
     what = f"{_memberships(lost)} of {known:,} in groups of {directory} would be lost"
-    return _over(lost, known, most, percent, what)
+    return _over(lost, before.lost_members, known + before.lost_members, limit, what)
 
 
 def _memberships(number: int) -> str:
     return "1 membership" if number == 1 else f"{number:,} memberships"
 
 
-def _over(number: int, known: int, most: int, percent: int, what: str) -> list[str]:
-    if number > most:
-        return [f"{what}; the limit is {most:,}."]
-    if number * 100 > known * percent:
-        return [f"{what}; the limit is {percent} %."]
+def _over(number: int, before: int, known: int, limit: tuple[int, int], what: str) -> list[str]:
+    if not number:
+        return []
+    most, percent = limit
+    more = f", after {before:,} since the last import of everything" if before else ""
+    if number + before > most:
+        return [f"{what}{more}; the limit is {most:,}."]
+    if (number + before) * 100 > known * percent:
+        return [f"{what}{more}; the limit is {percent} %."]
     return []
 
 

@@ -9,13 +9,14 @@ import datetime as dt
 import json
 from hashlib import blake2b
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery, Sum
 
 from directories.config import DirectoryConfig
 from directories.connectors import connector_class
 from directories.connectors.base import Capability, Connector, ConnectorError, Cursor, FieldType
 from directories.mapping import Mapper
 from directories.models import ProvisioningSettings
+from provisioning.imports.guard import Before
 from provisioning.imports.runs import Lease
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
@@ -51,6 +52,17 @@ def applied(run: ImportRun) -> None:
         earlier.filter(status=RunStatus.FINISHED, preview=False).delete()
 
 
+def taken_away(run: ImportRun) -> Before:
+    """Return what imports of changes took away since everything was read, or somebody approved what was taken away."""
+    earlier = ImportRun.objects.filter(directory=run.directory_id, preview=False, pk__lt=run.pk)
+    applied = earlier.filter(apply_started_at__isnull=False)
+    agreed = applied.filter(Q(incremental=False) | Q(approved=True), status=RunStatus.FINISHED).order_by("-pk")
+    since = agreed.values_list("pk", flat=True).first() or 0
+    names = ("switched_off", "blanked", "memberships_removed")
+    sums = applied.filter(pk__gt=since).aggregate(**{f"all_{name}": Sum(name, default=0) for name in names})
+    return Before(*(sums[f"all_{name}"] for name in names))
+
+
 def is_quiet(run: ImportRun) -> bool:
     """Return whether a run read only what changed, and nothing had: no report line says so every few minutes."""
     return run.incremental and not run.planned and not run.groups_changed
@@ -82,6 +94,7 @@ def fingerprint(config: DirectoryConfig) -> str:
     parts = [
         *(Mapper(config.rules, catalogue()).version, config.features.import_passwords),
         *(config.features.match_attribute, config.features.sync_groups, config.features.import_groups),
+        config.features.deactivate_missing,  # while it is off, nobody looks at who was deleted
         *(settings, dict(config.connector.templates)),
     ]
     return blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()

@@ -37,6 +37,8 @@ class ImportRun(models.Model):
 
     ``incremental``: only what changed since the last run was read, so that nobody who was not seen is missing.
     ``cursor`` is where the directory stood when the run began; the next one goes on from it once this one is applied.
+    ``switched_off`` and ``blanked`` count people whom it means to deactivate and who lose a value; ``approved``:
+    somebody agreed to that. ``applied_up_to`` is the id of the last planned change that is applied, in their order.
     ``groups_*`` and ``memberships_*`` count what happened to groups.
     ``leased_until`` is the run's lease: a worker keeps it alive while it works, and a dead run is taken over after it.
     """
@@ -60,6 +62,10 @@ class ImportRun(models.Model):
     updated = models.PositiveIntegerField(default=0)
     deactivated = models.PositiveIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)
+    switched_off = models.PositiveIntegerField(default=0)
+    blanked = models.PositiveIntegerField(default=0)
+    approved = models.BooleanField(default=False)
+    applied_up_to = models.BigIntegerField(default=0)
     groups_seen = models.PositiveIntegerField(default=0)
     groups_changed = models.PositiveIntegerField(default=0)
     memberships_added = models.PositiveIntegerField(default=0)
@@ -99,7 +105,7 @@ class Action(models.TextChoices):
 
 
 class PlannedChange(models.Model):
-    """One thing that a run means to do, with the values before and after; ``applied_at`` is set once it is done.
+    """One thing that a run means to do, with the values before and after.
 
     ``key`` is the row's user name or other key as the directory gave it. ``before`` and ``after`` hold only the portal
     attributes that differ, by "kind.name"; ``row`` what applying needs besides them (``provisioning.imports.plan``).
@@ -120,7 +126,6 @@ class PlannedChange(models.Model):
     after = models.JSONField(default=dict, blank=True)
     row = models.JSONField(default=dict, blank=True)
     message = models.TextField(blank=True)
-    applied_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["pk"]
@@ -131,7 +136,7 @@ class PlannedChange(models.Model):
             ),
             models.Index(fields=["run", "remote_id"], name="planned_by_remote_id", condition=~models.Q(remote_id="")),
             models.Index(fields=["run", "place"], name="planned_by_place", condition=~models.Q(place="")),
-            models.Index(fields=["run", "id"], name="planned_to_apply", condition=models.Q(applied_at__isnull=True)),
+            models.Index(fields=["run", "id"], name="planned_in_order"),
         ]
 
     def __str__(self) -> str:

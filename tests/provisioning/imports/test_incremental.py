@@ -120,6 +120,59 @@ def test_the_cursor_moves_only_when_the_run_was_applied(ad_directory: LdapDirect
     assert User.objects.get().first_name == ""
 
 
+def switch_off(unit: LdapDirectory, uid: str) -> None:
+    unit.link.modify(dn(unit, uid), {"pwdAccountLockedTime": [(ldap3.MODIFY_ADD, [b"000001010000Z"])]})
+
+
+def test_many_small_ones_take_away_no_more_than_one_whole_import_may(ldap_directory: LdapDirectory) -> None:
+    limits: dict[str, Any] = {
+        "max_leavers": 2,
+        "max_blanked": 1,
+        "max_leavers_percent": 100,
+        "max_blanked_percent": 100,
+    }
+    directory = save_ldap_directory(ldap_directory, import_users=True, **limits)
+    people = [f"person{number}" for number in range(8)]
+    for uid in people:
+        ldap_directory.person(uid)
+    imported(directory)
+    for uid in people[:2]:
+        switch_off(ldap_directory, uid)
+        assert imported(directory).status == RunStatus.FINISHED
+    switch_off(ldap_directory, people[2])
+    waiting = imported(directory)
+    assert (waiting.incremental, waiting.status) == (True, RunStatus.APPROVAL)
+    assert "1 person of 6 would be deactivated" in waiting.message
+    assert "after 2 since the last import of everything; the limit is 2" in waiting.message
+    services.cancel_import(waiting, "tester")
+    assert imported(directory).status == RunStatus.APPROVAL  # what was not applied is planned again
+    again = ImportRun.objects.latest("pk")
+    services.approve_import(again, "tester")
+    engine.execute(again.pk)
+    assert User.objects.filter(is_active=True).count() == 5
+    switch_off(ldap_directory, people[3])
+    assert imported(directory).status == RunStatus.FINISHED  # counted anew since somebody agreed
+    for uid, status in zip(people[4:6], (RunStatus.FINISHED, RunStatus.APPROVAL), strict=True):
+        ldap_directory.link.modify(dn(ldap_directory, uid), {"givenName": [(ldap3.MODIFY_DELETE, [])]})
+        assert imported(directory).status == status
+    services.cancel_import(ImportRun.objects.latest("pk"), "tester")
+    assert imported(directory, incremental=False).status == RunStatus.FINISHED  # a whole one is asked by itself
+    switch_off(ldap_directory, people[6])
+    assert imported(directory).status == RunStatus.FINISHED
+
+
+def test_switching_missing_people_on_reads_everything_once(ad_directory: LdapDirectory) -> None:
+    directory = save_ldap_directory(ad_directory, import_users=True, max_leavers_percent=100)
+    for uid in ("ann", "bob"):
+        ad_directory.person(uid)
+    imported(directory)
+    ad_directory.link.delete(dn(ad_directory, "bob"))
+    assert imported(directory).deactivated == 0  # and the cursor goes on
+    ProvisioningSettings.objects.update(deactivate_missing=True)
+    run = imported(directory)
+    assert (run.incremental, run.deactivated) == (False, 1)
+
+
 def test_a_preview_keeps_no_cursor(ad_directory: LdapDirectory) -> None:
     directory = save_ldap_directory(ad_directory, **ON)
     ad_directory.person("ann")
