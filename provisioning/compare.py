@@ -15,12 +15,17 @@ def differences(
     What the directory does not show (``held``) is compared with what it last held (``known``). When that is unknown
     too, an update is due and is shown for attributes that get a value.
     """
-    seen = {name.casefold(): value for source in (known, held) for name, value in source.items()}
+    # Names are spelt alike nearly always, and an import asks this of everybody.
+    alike = desired.keys() <= held.keys()
+    seen = held
+    if not alike:
+        seen = {name.casefold(): value for source in (known, held) for name, value in source.items()}
     changes: dict[str, tuple[Value, Value]] = {}
     due = False
     for name, value in desired.items():
-        unknown = name.casefold() not in seen
-        before = seen.get(name.casefold())
+        key = name if alike else name.casefold()
+        unknown = key not in seen
+        before = seen.get(key)
         if not same(before, value):
             changes[name] = (before, value)
         due = due or unknown or name in changes
@@ -32,6 +37,8 @@ def same(held: Value, wanted: Value) -> bool:
 
     Of several values of an attribute the first counts, unless as many are wanted.
     """
+    if type(held) is str and type(wanted) is str:
+        return held == wanted
     if isinstance(held, tuple | list) or isinstance(wanted, tuple | list):
         return _several(held, wanted)
     if held in (None, "") or wanted in (None, ""):
