@@ -175,6 +175,7 @@ SCIM_SERVICE_PROVIDER = {
 SCIM_MAPPING_SECONDS = 2  # a process keeps an application's mapping so long before it reads it again
 SCIM_LOG_BESIDE = True  # a thread writes the live log; off, each request writes its own line
 SCIM_LOG_DAYS = env.int("SCIM_LOG_DAYS", default=14)  # how long the live log of SCIM requests goes back
+SCIM_LOG_LINES = env.int("SCIM_LOG_LINES", default=50_000)  # and how many lines it keeps of one application
 # What a client pushes may be large: groups are sent with all their members.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 

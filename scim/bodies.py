@@ -18,6 +18,8 @@ def read(request: HttpRequest, most: int) -> dict[str, Any]:
     """Return the JSON object in the body; raise ScimError 400, 413 or 415."""
     if request.content_type not in TYPES:
         raise ScimError(415, "Send the body as application/scim+json.")
+    if request.headers.get("Content-Encoding", "identity").strip().casefold() not in {"", "identity"}:
+        raise ScimError(415, "Send the body without compression.")
     raw = _raw(request, most)
     request.scim_body = raw  # type: ignore[attr-defined]
     if not raw.strip():

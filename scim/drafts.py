@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from scim2_models import Context
 
 from directories.attributes import Kind, Value
-from directories.mapping import MappingError, Target
+from directories.mapping import Target
 from scim import mapping, schemas
 from scim.errors import ScimError, invalid_value, of_model
 from scim.rules import Rules
@@ -97,10 +97,7 @@ def _manager(document: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _values(row: Mapping[str, Any], rules: Rules) -> dict[Target, Value]:
-    try:
-        found = rules.mapper.inbound(row)
-    except MappingError as error:
-        raise ScimError(500, error.message) from None
+    found = rules.mapper.inbound(row)
     if found.problems:
         raise invalid_value(" ".join(problem if problem.endswith(".") else f"{problem}." for problem in found.problems))
     for rule in rules.writable:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import quote_plus, unquote_plus
 
 import orjson
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
@@ -23,8 +25,9 @@ CUT = "…"
 PAGE = 5000
 MOST_PATH = 1900
 MOST_ITEMS = 100  # elements of a list
+MOST_STRANGERS = 30  # lines a minute, process and application of those who have no token: they could fill the disk
 _SECRET = re.compile("password|secret|token", re.IGNORECASE)
-_IN_QUERY = re.compile(r"((?:password|secret|token)[^&\"]{0,20}(?:\"|%22))((?:[^&\"%]|%(?!22))*)", re.IGNORECASE)
+_strangers: dict[int, tuple[int, int]] = {}  # by application: the minute, and how many came in it
 
 
 class Record:
@@ -74,14 +77,41 @@ def masked(document: Any) -> Any:
         }
     if isinstance(document, list):
         return [*map(masked, document[:MOST_ITEMS]), *([CUT] if len(document) > MOST_ITEMS else [])]
-    return document
+    return _hushed(document) if isinstance(document, str) else document
+
+
+def _hushed(text: str) -> str:
+    """Return a text, which may be a filter, without what stands in quotes after the name of a secret."""
+    found = _SECRET.search(text)
+    quote = text.find('"', found.end()) if found else -1
+    return text if quote < 0 else f"{text[: quote + 1]}{MASK}"
+
+
+def _address(request: HttpRequest) -> str:
+    path, mark, query = request.get_full_path().partition("?")
+    read = unquote_plus(query)
+    hushed = _hushed(read)
+    return f"{path}{mark}{query if hushed == read else quote_plus(hushed, safe='=&*()[].:')}"
 
 
 def prune(now: dt.datetime | None = None) -> int:
-    """Delete what is older than ``SCIM_LOG_DAYS``, a page a statement; return how many lines that were."""
+    """Delete what is older than ``SCIM_LOG_DAYS``, and of each application all but the newest ``SCIM_LOG_LINES``.
+
+    A page a statement; return how many lines that were. A busy application would keep gigabytes of a fortnight.
+    """
     limit = (now or timezone.now()) - dt.timedelta(days=settings.SCIM_LOG_DAYS)
+    gone = _delete(RequestLog.objects.filter(at__lt=limit).order_by("at"))
+    for client in Client.objects.only("pk"):
+        lines = RequestLog.objects.filter(client=client)
+        beyond = lines.order_by("-pk").values_list("pk", flat=True)[settings.SCIM_LOG_LINES :][:1]
+        for newest in beyond:
+            gone += _delete(lines.filter(pk__lte=newest).order_by("pk"))
+    return gone
+
+
+def _delete(lines: "QuerySet[RequestLog]") -> int:
     gone = 0
-    while ids := list(RequestLog.objects.filter(at__lt=limit).order_by("at").values_list("pk", flat=True)[:PAGE]):
+    while ids := list(lines.values_list("pk", flat=True)[:PAGE]):
         gone += RequestLog.objects.filter(pk__in=ids).delete()[0]
     return gone
 
@@ -92,10 +122,12 @@ def _row(record: Record) -> RequestLog | None:
     if client is None or response is None:
         return None
     known = record.client is not None  # a stranger's body is not kept
+    if not known and _too_many(client.pk):
+        return None
     return RequestLog(
         client=client,
         method=printable(request.method or "", 8)[:8],
-        path=printable(_IN_QUERY.sub(rf"\1{MASK}", request.get_full_path()), MOST_PATH),
+        path=printable(_address(request), MOST_PATH),
         status=response.status_code,
         milliseconds=round((time.monotonic() - record.started) * 1000),
         request_body=_request_body(request) if known else "",
@@ -104,6 +136,14 @@ def _row(record: Record) -> RequestLog | None:
         address=printable(request.META.get("REMOTE_ADDR", ""))[:45],
         agent=printable(request.headers.get("User-Agent", ""), 190),
     )
+
+
+def _too_many(client_id: int) -> bool:
+    """Return whether enough strangers were written down for this minute."""
+    now = int(time.monotonic() // 60)
+    minute, count = _strangers.get(client_id, (now, 0))
+    _strangers[client_id] = now, count + 1 if minute == now else 1
+    return _strangers[client_id][1] > MOST_STRANGERS
 
 
 def _request_body(request: HttpRequest) -> str:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from directories.attributes import PROFILE_ATTRIBUTES, Kind, PortalAttribute
-from directories.mapping import BOTH, IN, OUT, AttributeRule, Catalogue, Mapper
+from directories.mapping import BOTH, IN, OUT, AttributeRule, Catalogue, Mapper, problems_of
 from provisioning import people
 from scim import schemas
 from scim.models import Client, ClientMapping, Resource
@@ -70,6 +70,7 @@ class Rules:
 
     rows: tuple[Rule, ...]
     definitions: tuple[PortalAttribute, ...]
+    problems: tuple[str, ...] = ()  # what is wrong with rows that are left out, such as one for an attribute now gone
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -79,21 +80,13 @@ class Rules:
 
     @cached_property
     def mapper(self) -> Mapper:
-        """The mapper between SCIM paths and portal attributes; raises MappingError for rows that cannot be used."""
-        rows = (
-            AttributeRule(row.path.text, row.kind, row.portal_attribute, row.direction, row.expression)
-            for row in self.rows
-        )
-        return Mapper(rows, self.catalogue)
+        """The mapper between SCIM paths and portal attributes."""
+        return Mapper(map(_attribute_rule, self.rows), self.catalogue)
 
     @cached_property
     def plain_mapper(self) -> Mapper:
         """The mapper without the rows that have an expression, which may fail for one person."""
-        rows = (row for row in self.rows if not row.expression)
-        return Mapper(
-            (AttributeRule(row.path.text, row.kind, row.portal_attribute, row.direction) for row in rows),
-            self.catalogue,
-        )
+        return Mapper((_attribute_rule(row) for row in self.rows if not row.expression), self.catalogue)
 
     @cached_property
     def writable(self) -> tuple[Rule, ...]:
@@ -162,7 +155,15 @@ def _rules(stored: tuple[tuple[str, str, str, str, str, bool], ...], definitions
         for text, kind, name, direction, expression, required in stored
         if (path := parse(text)) is not None
     ]
-    return Rules((*rows, *_implied(rows, definitions)), definitions)
+    catalogue = Rules((), definitions).catalogue
+    wrong = {row: found for row in rows if (found := problems_of([_attribute_rule(row)], catalogue))}
+    rows = [row for row in rows if row not in wrong]
+    problems = tuple(problem for found in wrong.values() for problem in found)
+    return Rules((*rows, *_implied(rows, definitions)), definitions, problems)
+
+
+def _attribute_rule(row: Rule) -> AttributeRule:
+    return AttributeRule(row.path.text, row.kind, row.portal_attribute, row.direction, row.expression)
 
 
 def _implied(rows: Iterable[Rule], definitions: Iterable[PortalAttribute]) -> Iterable[Rule]:

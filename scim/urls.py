@@ -1,4 +1,4 @@
-"""The service's addresses, named as django-scim2 names them. Some clients put a slash at the end."""
+"""The service's addresses, named as in django-scim2. Clients put a slash at the end, or an ampersand (OneLogin)."""
 
 from django.urls import path, re_path
 
@@ -13,10 +13,10 @@ from scim.views.users import MeView, UsersView, UserView
 app_name = "scim"
 
 urlpatterns = [
-    re_path(r"^Users/?$", UsersView.as_view(), name="users"),
+    re_path(r"^Users/?&?$", UsersView.as_view(), name="users"),
     re_path(r"^Users/\.search/?$", SearchView.as_view(kinds=[search.USERS]), name="users-search"),
     re_path(r"^Users/(?P<uuid>[^/]+)/?$", UserView.as_view(), name="user"),
-    re_path(r"^Groups/?$", GroupsView.as_view(), name="groups"),
+    re_path(r"^Groups/?&?$", GroupsView.as_view(), name="groups"),
     re_path(r"^Groups/\.search/?$", SearchView.as_view(kinds=[search.GROUPS]), name="groups-search"),
     re_path(r"^Groups/(?P<uuid>[^/]+)/?$", GroupView.as_view(), name="group"),
     re_path(r"^Me/?$", MeView.as_view(), name="me"),

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from reports.models import Event, Result
 from scim import health
 from scim.models import Client, GroupLink, UserLink
+from scim.rules import user_rules
 
 FOLDER = "admin/scim/client"
 MOST = 10_000  # rows that are counted for a page; beyond it says "more than"
@@ -31,6 +32,8 @@ def of(client: Client) -> State:
         return State("Switched off", "default", "All its requests are refused.")
     if trouble := health.token_trouble(client):
         return State(trouble.label, trouble.level, trouble.text)
+    if problems := user_rules(client).problems:
+        return State("Mapping to mend", "warning", f"{problems[0]} Until then the row is passed over.")
     recent = health.recent(client)
     if recent.bad:
         return State("Requests fail", "danger", recent.words)

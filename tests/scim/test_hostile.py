@@ -1,5 +1,6 @@
 """Whatever is sent, a SCIM error of the right class comes back: never a 500, never a partial write."""
 
+import gzip
 import json
 from typing import Any
 
@@ -141,6 +142,11 @@ def test_large_bodies(scim: Scim) -> None:
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
 def test_other_media_types(scim: Scim, kind: str) -> None:
     assert scim.post("/Users", {"userName": "anna"}, Content_Type=kind).status == 415
+
+
+def test_a_compressed_body(scim: Scim) -> None:
+    body = gzip.compress(json.dumps({"userName": "anna"}).encode())
+    assert scim("POST", "/Users", body, Content_Encoding="gzip").status == 415
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/scim+json; charset=utf-8", "APPLICATION/JSON"])

@@ -4,11 +4,14 @@ import datetime as dt
 import json
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from scim import live_log
 from scim.models import RequestLog
 from tests.scim.conftest import USER, Scim
+
+SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 
 
 def last() -> RequestLog:
@@ -46,7 +49,12 @@ def test_passwords_are_masked_wherever_they_stand(scim: Scim) -> None:
     scim.get('/Users?filter=password eq "hunter2 secret"')
     scim("POST", "/Users", b'{"password": "hunter2 secret", ')
     scim("POST", "/Users", b'{"a": {"b": {"Password": ["hunter2 secret"]}}}')
-    assert RequestLog.objects.count() == 7
+    for text in ('password eq "hunter2 \\" hunter2"', 'a eq "x" and Password eq "hunter2" and'):
+        scim.get(f"/Users?filter={text}&count=5")
+        scim.post("/.search", {"schemas": [SEARCH], "filter": text})
+    scim.get('/Users?filter=pass%77ord eq "hunter2"')
+    scim.patch(path, {"op": "remove", "path": 'roles[value eq "x" and password eq "hunter2"]'})
+    assert RequestLog.objects.count() == 13
     for line in RequestLog.objects.all():
         everything = f"{line.request_body}{line.response_body}{line.path}{line.done}"
         assert "hunter2" not in everything, line
@@ -77,3 +85,25 @@ def test_old_lines_go(scim: Scim, settings: Any) -> None:
     )
     assert live_log.prune() == 2
     assert RequestLog.objects.count() == 1
+
+
+def test_of_a_busy_application_the_newest_lines_stay(new_client: Any, settings: Any) -> None:
+    settings.SCIM_LOG_LINES = 3
+    busy, quiet = new_client("Busy"), new_client("Quiet")
+    for number in range(5):
+        busy.get(f"/Users?count={number}")
+        quiet.get("/Users") if number < 2 else None
+    assert live_log.prune() == 2
+    assert busy.client.requests.count() == 3
+    assert quiet.client.requests.count() == 2
+    assert not busy.client.requests.filter(path__endswith="count=1").exists()
+
+
+def test_strangers_do_not_fill_the_log(scim: Scim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_log, "MOST_STRANGERS", 3)
+    stranger = Scim(scim.client, "wrong", "/scim/okta/v2")
+    for _ in range(6):
+        assert stranger.get("/Users").status == 401
+    assert RequestLog.objects.count() == 3
+    assert scim.get("/Users").status == 200
+    assert RequestLog.objects.count() == 4
