@@ -16,6 +16,7 @@ from scim import addresses, clients
 from scim.admin import state, tokens
 from scim.forms.basics import AddForm, BasicsForm
 from scim.forms.features import FeaturesForm
+from scim.forms.group_mapping import GroupMappingForm
 from scim.forms.mappings import ScimMappings
 from scim.models import Client, ClientMapping, Resource
 from scim.schemas import CUSTOM
@@ -68,16 +69,27 @@ class Draft:
         """The mapping as the page has it."""
         return ScimMappings(self.data, catalogue(), self.stored_mappings)
 
+    @cached_property
+    def stored_groups(self) -> list[ClientMapping]:
+        """The mapping of groups as it is stored."""
+        return list(self.client.mappings.filter(resource=Resource.GROUP))
+
+    @cached_property
+    def groups(self) -> GroupMappingForm:
+        """The mapping of groups as the page has it."""
+        return GroupMappingForm(self.data, self.stored_groups)
+
     def is_valid(self) -> bool:
         """Check every part, so that all errors show at once."""
-        return all([self.basics.is_valid(), self.features.is_valid(), self.mappings.check()])
+        forms = (self.basics, self.features, self.groups)
+        return all([*(form.is_valid() for form in forms), self.mappings.check()])
 
     @property
     def errors(self) -> dict[str, int]:
         """How many errors each tab has."""
         return {
             "connection": len(self.basics.errors),
-            "mapping": self.mappings.error_count,
+            "mapping": self.mappings.error_count + len(self.groups.errors),
             "features": len(self.features.errors),
         }
 
@@ -86,14 +98,20 @@ class Draft:
         """Save what differs and return its names."""
         names = [str(form[name].label) for form in (self.basics, self.features) for name in form.changed_data]
         self.client.save()
-        wanted = self.mappings.unsaved()
-        if [*map(_plain, wanted)] != [*map(_plain, self.stored_mappings)]:
-            self.client.mappings.filter(resource=Resource.USER).delete()
-            for row in wanted:
-                row.client = self.client
-            ClientMapping.objects.bulk_create(wanted)
+        if self._replace(Resource.USER, self.mappings.unsaved(), self.stored_mappings):
             names.append("attribute mapping")
+        if self._replace(Resource.GROUP, self.groups.unsaved(), self.stored_groups):
+            names.append("attribute mapping of groups")
         return names
+
+    def _replace(self, resource: Resource, wanted: list[ClientMapping], stored: list[ClientMapping]) -> bool:
+        if [*map(_plain, wanted)] == [*map(_plain, stored)]:
+            return False
+        self.client.mappings.filter(resource=resource).delete()
+        for row in wanted:
+            row.client = self.client
+        ClientMapping.objects.bulk_create(wanted)
+        return True
 
 
 def allowed(request: HttpRequest) -> dict[str, bool]:
@@ -202,5 +220,5 @@ def _tabs(request: HttpRequest) -> dict[str, str]:
 
 
 def _plain(row: ClientMapping) -> tuple[Any, ...]:
-    parts = (row.scim_path, row.kind, row.portal_attribute, str(row.direction), row.expression)
+    parts = (row.scim_path, str(row.kind), row.portal_attribute, str(row.direction), row.expression)
     return (*parts, row.required)

@@ -1,7 +1,7 @@
 """The attribute mapping of a SCIM application's users as a form: one row for each SCIM attribute.
 
-The controls of all rows share their names, so that the n-th value of each belongs to the n-th row of the page. What is
-kept of a group is fixed: its name, its members and the application's own id for it.
+The controls of all rows share their names, so that the n-th value of each belongs to the n-th row of the page. Groups
+have a form of their own (``group_mapping``).
 """
 
 from collections import Counter

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group as Role
 from django.test import Client as Browser
 from django.utils import timezone
 
-from provisioning.models import AttributeDefinition, User
+from provisioning.models import AttributeDefinition, Group, User
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF
 from reports.models import Event
 from scim import tokens
@@ -292,3 +292,42 @@ def test_a_deleted_application_leaves_its_people(it_staff: Browser) -> None:
     assert not Client.objects.exists()
     assert User.objects.filter(username="anna", is_active=True).exists()
     assert scim.get("/Users").status == 401
+
+
+def test_groups_are_mapped_on_the_page(it_staff: Browser) -> None:
+    scim = make_client()
+    path = "urn:example:group:1.0:purpose"
+    response = save(
+        it_staff,
+        scim.client,
+        group_name_expression="{{ 'Okta ' ~ value }}",
+        group_description_path=path,
+        group_description_direction="both",
+    )
+    assert response.status_code == 302
+    made = scim.post("/Groups", {"displayName": "Sales", "urn:example:group:1.0": {"purpose": "Who sells"}}).json
+    group = Group.objects.get()
+    assert (group.name, group.description) == ("Okta Sales", "Who sells")
+    assert (made["displayName"], made["urn:example:group:1.0"]) == ("Sales", {"purpose": "Who sells"})
+    save(it_staff, scim.client, group_name_expression="", group_description_direction="")
+    rows = scim.client.mappings.filter(resource="group").values_list("scim_path", "direction", "expression", "required")
+    assert list(rows) == [("displayName", "both", "", True)]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("group_name_expression", "{{ value | nonsense }}", "nonsense"),
+        ("group_description_path", "description", "Write it as URN:attribute"),
+        ("group_description_path", "urn:ietf:params:scim:schemas:core:2.0:Group:description", "Write it as"),
+        ("group_description_expression", "{{ value }}", "works one way"),
+    ],
+)
+def test_a_mapping_of_groups_that_cannot_work_is_not_saved(
+    it_staff: Browser, field: str, value: str, words: str
+) -> None:
+    scim = make_client()
+    before = list(scim.client.mappings.values())
+    response = save(it_staff, scim.client, **{field: value})
+    assert words in response.content.decode()
+    assert list(scim.client.mappings.values()) == before
