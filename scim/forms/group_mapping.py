@@ -41,10 +41,11 @@ class GroupMappingForm(forms.Form):
             if isinstance(field, forms.ChoiceField):
                 field.widget = UnfoldAdminSelectWidget(choices=field.choices, attrs=attrs)
                 continue
-            field.widget = UnfoldAdminTextInputWidget(attrs=attrs)
+            if name.endswith("path"):  # as those of users: a URN needs more than a line
+                field.widget = forms.Textarea(attrs=attrs | {"rows": "1", "class": "rcd-input rcs-path"})
+                continue
+            field.widget = UnfoldAdminTextInputWidget(attrs=attrs | {"placeholder": "optional"})
             field.widget.attrs["class"] += " font-mono"
-            if name.endswith("expression"):
-                field.widget.attrs["placeholder"] = "optional"
 
     def clean_group_name_expression(self) -> str:
         """Refuse an expression that is not understood."""
