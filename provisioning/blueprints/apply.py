@@ -83,8 +83,8 @@ def _apply(document: Document, data: dict[str, Any], actor: str) -> Applied:
     found = Applied()
     steps: Iterable[tuple[str, Callable[[State, str], writing.Written]]] = (
         ("attributes", writing.write_attribute),
-        ("groups", writing.write_group),
         ("directories", writing.write_directory),
+        ("groups", writing.write_group),  # which name directories
         *((section.name, section.write) for section in sections.registered()),
     )
     writing.release_default(data["directories"])

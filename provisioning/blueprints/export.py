@@ -22,6 +22,7 @@ _LEFT_OUT = {
     "kind": Kind.PROFILE.value,
     "direction": Direction.BOTH.value,
     "expression": "",
+    "directories": [],
 }
 
 
@@ -29,7 +30,8 @@ def export() -> str:
     """Return the blueprint of everything; a reference in place of each secret."""
     placeholders = Placeholders()
     attributes = sorted(map(state.of_attribute, AttributeDefinition.objects.all()), key=_by_position)
-    groups = sorted(map(state.of_group, Group.objects.filter(owner=None, pushed_by="")), key=_by_name)
+    ours = Group.objects.filter(owner=None, pushed_by="").prefetch_related("directories")
+    groups = sorted(map(state.of_group, ours), key=_by_name)
     directories = sorted(map(_described, _directories()), key=_by_name)
     document = {
         "version": VERSION,

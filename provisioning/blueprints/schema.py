@@ -93,10 +93,11 @@ class AttributeSchema(Strict):
 
 
 class GroupSchema(Strict):
-    """A group of the portal."""
+    """A group of the portal, and the directories that it is chosen for."""
 
     name = serializers.CharField(max_length=255)
     description = serializers.CharField(allow_blank=True, default="", trim_whitespace=False)
+    directories = serializers.ListField(child=serializers.CharField(max_length=255), required=False)
 
 
 class MappingSchema(Strict):

@@ -40,7 +40,8 @@ def of_attribute(definition: AttributeDefinition) -> State:
 
 def of_group(group: Group) -> State:
     """Describe a group; who is in it is data, not configuration."""
-    return {"name": group.name, "description": group.description}
+    chosen = sorted((directory.name for directory in group.directories.all()), key=str.casefold)
+    return {"name": group.name, "description": group.description, "directories": chosen}
 
 
 def of_directory(

@@ -76,14 +76,28 @@ def write_group(wanted: State, actor: str) -> Written:
     """Create or change a group; its members stay."""
     group = Group.objects.filter(name_key=fold(wanted["name"])).first()
     before = state.of_group(group) if group else None
-    after = dict(wanted)
+    chosen = _chosen(wanted["directories"]) if "directories" in wanted else {}
+    after = {"directories": [], **(before or {}), **wanted}
+    if "directories" in wanted:
+        after["directories"] = sorted(chosen.values(), key=str.casefold)
     if before != after:
         group = group or Group()
         if not group.is_ours:
             raise Refused("This group comes from a directory or an application and is changed there.", "name")
         group.name, group.description = after["name"], after["description"]
-        roll.save(group, actor)
+        roll.save(group, actor, chosen if "directories" in wanted else None)
     return Written("group", before, after)
+
+
+def _chosen(names: list[str]) -> dict[int, str]:
+    """Return the directories of these names."""
+    found = {}
+    for index, name in enumerate(names):
+        directory = Directory.objects.filter(name__iexact=name).first()
+        if directory is None:
+            raise Refused(f"There is no directory named {name}.", "directories", index)
+        found[directory.pk] = directory.name
+    return found
 
 
 def release_default(directories: list[State]) -> None:

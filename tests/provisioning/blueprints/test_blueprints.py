@@ -59,7 +59,7 @@ def writes(queries: CaptureQueriesContext) -> list[str]:
 
 
 def test_the_documented_example_describes_the_directory() -> None:
-    assert run(example()) == ["+ attribute badge_number", "+ group Engineering", "+ directory APPSDB"]
+    assert run(example()) == ["+ attribute badge_number", "+ directory APPSDB", "+ group Engineering"]
     directory = Directory.objects.get()
     assert (directory.name, directory.kind, directory.is_default, directory.enabled) == (
         *("APPSDB", "postgresql", True, True),
@@ -261,6 +261,23 @@ def test_a_kind_cannot_change_nor_a_foreign_group() -> None:
     assert "Engineering" not in export()
 
 
+def test_a_group_carries_the_directories_that_it_is_chosen_for() -> None:
+    run(example())
+    group = Group.objects.get()
+    assert [directory.name for directory in group.directories.all()] == ["APPSDB"]
+    assert run("version: 1\ngroups: [{name: Engineering, description: x}]\n") != []
+    assert group.directories.count() == 1  # left out: as they are
+    text = export()
+    forget_everything()
+    run(text)
+    assert [directory.name for directory in Group.objects.get().directories.all()] == ["APPSDB"]
+    assert run(text) == []
+    assert run("version: 1\ngroups: [{name: Engineering, description: x, directories: []}]\n") != []
+    assert not Group.objects.get().directories.exists()
+    wrong = "version: 1\ngroups: [{name: Engineering, directories: [appsdb, Elsewhere]}]\n"
+    assert "groups[0].directories[1]: There is no directory named Elsewhere." in problems(wrong)[0]
+
+
 def test_the_type_of_an_attribute_that_is_in_use_cannot_change() -> None:
     run(example())
     user = User.objects.create_user("ann", custom_profile={"badge_number": "7"})
@@ -313,7 +330,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert written.read_text(encoding="utf-8") == shown.getvalue() == export()
     assert list(tmp_path.iterdir()) in ([file, written], [written, file])
     file.write_text(example().replace("port: 5432", "prot: 5432"), encoding="utf-8")
-    with pytest.raises(CommandError, match=r"appsdb\.yaml: line 19: directories\[0\]\.settings\.prot: .*Did you mean"):
+    with pytest.raises(CommandError, match=r"appsdb\.yaml: line 20: directories\[0\]\.settings\.prot: .*Did you mean"):
         call_command("blueprint", "apply", str(file))
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("blueprint", "apply", str(tmp_path / "missing.yaml"))
