@@ -188,8 +188,7 @@ class _Delivery:
         rows = Account.objects.filter(pk__in=account_ids).select_related("user__manager").order_by("pk")
         members = list(rows)
         refused = self.desk.change(self.account, members, add=add)
-        record.members(self.held, self.account, self.name, members, refused, added=add)
-        self.refused |= set(refused)
+        self.refused |= record.members(self.held, self.account, self.name, members, refused, added=add)
 
     def _park(self, step: Step, cause: Parked) -> None:
         record.park(self.held, self.account, self.name, step, cause)

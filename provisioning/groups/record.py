@@ -44,11 +44,14 @@ def members(
     refused: Mapping[int, Parked],
     *,
     added: bool,
-) -> None:
-    """Write that accounts were put into the group or taken out, but for those that were refused."""
+) -> set[int]:
+    """Write that accounts were put into the group or taken out; return those that were refused and are still there."""
     actor = held.actors.get(account.pk, "")
-    done = [each.pk for each in accounts if each.pk not in refused]
     with _ours(held, account):
+        there = _there(accounts)  # an account that was deleted during the call has nothing to be recorded of it
+        accounts = [each for each in accounts if each.pk in there]
+        refused = {pk: cause for pk, cause in refused.items() if pk in there}
+        done = [each.pk for each in accounts if each.pk not in refused]
         if added:
             rows = [PushedMember(group_account=account, account_id=pk) for pk in done]
             PushedMember.objects.bulk_create(rows, ignore_conflicts=True)
@@ -63,6 +66,7 @@ def members(
             for each in accounts
         )
         outbox.members_seen(held, account, [each.pk for each in accounts], refused)
+    return set(refused)
 
 
 def finish(held: GroupClaim, account: GroupAccount, reason: str, refused: Collection[int]) -> None:
@@ -108,6 +112,12 @@ def park(held: GroupClaim, account: GroupAccount, directory: str, step: Step, ca
         _write(held, account, ends=True)
         journal.record(line)
         outbox.park(held, account.pk, cause)
+
+
+def _there(accounts: Sequence[Account]) -> set[int]:
+    """Lock those of the accounts that still have a row, so that they have one when the transaction ends."""
+    rows = Account.objects.filter(pk__in=[each.pk for each in accounts]).order_by("pk")
+    return set(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
 @contextmanager

@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from directories import health
 from directories.connectors._memory_groups import MemoryGroups
-from directories.connectors.base import Entry, GroupEntry, RefusedMember, RemoteGroup, Unavailable
+from directories.connectors.base import ConnectorError, Entry, GroupEntry, RefusedMember, RemoteGroup, Unavailable
 from directories.models import Directory
 from provisioning import delivery as account_delivery
 from provisioning import members, outbox, tasks
 from provisioning.groups import delivery, record
 from provisioning.groups import outbox as group_outbox
-from provisioning.models import GroupAccount, GroupChange, PushedMember
+from provisioning.models import Account, GroupAccount, GroupChange, PushedMember
 from tests.directory_servers import OpenLDAP, bound
 from tests.fixtures.ldap import openldap_unit, save_ldap_directory
 from tests.provisioning.groups.push import held, lines, make_group, make_users, run, run_groups
@@ -151,6 +151,31 @@ def test_what_changes_during_a_delivery_is_looked_at_afterwards(
     assert result.again == [GroupAccount.objects.get().pk]
     run_groups(mem)
     assert held(mem) == {"Developers": ["anna", "ben"]}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("refuses", [False, True])
+def test_an_account_that_is_deleted_during_the_call_does_not_hold_up_its_group(
+    mem: Directory, monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    anna, ben = make_users("anna", "ben")
+    group = make_group("Developers")
+    members.add(group, [anna.pk, ben.pk], "tester")
+    account_delivery.deliver(mem.pk, outbox.due(mem.pk, 100))
+    real = MemoryGroups.add_members
+
+    def add(self: MemoryGroups, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
+        answer = real(self, to, entries)
+        Account.objects.filter(user=anna).delete()
+        gone = [entry for entry in entries if entry.key == "anna"]
+        return [RefusedMember(entry, ConnectorError("No such account.")) for entry in gone] if refuses else answer
+
+    monkeypatch.setattr(MemoryGroups, "add_members", add)
+    run_groups(mem)
+    account = GroupAccount.objects.get()
+    assert (account.last_result, account.state, bool(account.remote_id)) == ("ok", "active", True)
+    assert [pushed.account.key for pushed in PushedMember.objects.all()] == ["ben"]
+    assert not GroupChange.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
