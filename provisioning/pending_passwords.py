@@ -64,6 +64,11 @@ def delivered(versions: Iterable[uuid.UUID]) -> None:
         PendingPassword.objects.filter(version__in=taken).delete()
 
 
+def forget(account_ids: Iterable[int]) -> None:
+    """Forget what was set for accounts whose user leaves: whoever gets the account next is somebody else."""
+    PendingPassword.objects.filter(account__in=list(account_ids)).delete()
+
+
 def refused(causes: Mapping[uuid.UUID, str]) -> None:
     """Note why directories did not take passwords, so that they are not offered again and again."""
     for words in {*causes.values()}:

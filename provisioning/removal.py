@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning import outbox, people, scope
+from provisioning import outbox, pending_passwords, people, scope
 from provisioning.groups import outbox as group_outbox
 from provisioning.models import Account, User
 from reports.journal import Line, record_many
@@ -41,6 +41,7 @@ def forget(users: Collection[User], actor: str) -> None:
         account.person = people.snapshot(people.person_of(by_id[account.user_id or 0]))
         by_directory.setdefault(account.directory_id, []).append(account.pk)
     Account.objects.bulk_create(accounts, update_conflicts=True, unique_fields=["id"], update_fields=["person"])
+    pending_passwords.forget(account.pk for account in accounts)
     outbox.enqueue(by_directory, "deleted", actor)
     group_outbox.users_leave(by_id, "deleted", actor)
     managed = User.objects.filter(manager__in=by_id).exclude(pk__in=by_id).values_list("pk", flat=True)

@@ -260,3 +260,17 @@ def test_reencrypt_covers_it(crews: Crews, settings: Any) -> None:
     settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS[:1]
     assert PendingPassword.objects.get().secret == CLEAR
     assert passwords.takers() == {target.pk: "CREW"}
+
+
+def test_the_password_of_a_deleted_user_is_forgotten_and_never_reaches_whoever_gets_the_name(crews: Crews) -> None:
+    target = directory()
+    user = anna(target)
+    Directory.objects.update(enabled=False)
+    services.set_password(user, CLEAR, "helpdesk")
+    services.delete_users([user.pk], "helpdesk")
+    assert not PendingPassword.objects.exists()
+    User.objects.create(username="anna", first_name="Another")
+    Directory.objects.update(enabled=True)
+    run(target)
+    assert "set_password" not in [call for call, _ in crews["CREW"].calls]
+    assert crews["CREW"].passwords["anna"] != CLEAR
