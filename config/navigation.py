@@ -21,6 +21,7 @@ class Item:
     permission: str
     query: str = ""
     badge: Callable[[], attention.Badge | None] | None = None
+    also: str = ""  # the URL name of another page that belongs to it
 
 
 SECTIONS: dict[str, tuple[Item, ...]] = {
@@ -60,6 +61,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             "provisioning_change_changelist",
             "provisioning.view_change",
             badge=attention.parked_badge,
+            also="provisioning_groupchange_changelist",
         ),
     ),
     "Settings": (
@@ -103,8 +105,8 @@ def tabs_script(request: HttpRequest) -> str:
 
 def _entries(request: HttpRequest, items: tuple[Item, ...], here: Item | None) -> Iterator[dict[str, Any]]:
     for item in items:
-        link = _link(item)
-        if not link or not request.user.has_perm(item.permission):
+        link = _link(item.url_name) + item.query
+        if link == item.query or not request.user.has_perm(item.permission):
             continue
         entry: dict[str, Any] = {"title": item.title, "icon": item.icon, "link": link, "active": item is here}
         if item.badge and (badge := item.badge()):
@@ -118,7 +120,8 @@ def _here(request: HttpRequest) -> Item | None:
         (len(link), item)
         for items in SECTIONS.values()
         for item in items
-        if (link := _link(item).removesuffix(item.query)) and request.path.startswith(link) and _asks(request, item)
+        for link in (_link(item.url_name), _link(item.also))
+        if link and request.path.startswith(link) and _asks(request, item)
     ]
     return max(matches, key=lambda match: (match[0], bool(match[1].query)))[1] if matches else None
 
@@ -127,8 +130,8 @@ def _asks(request: HttpRequest, item: Item) -> bool:
     return not item.query or item.query.lstrip("?") in request.META.get("QUERY_STRING", "").split("&")
 
 
-def _link(item: Item) -> str:
+def _link(url_name: str) -> str:
     try:
-        return reverse(f"admin:{item.url_name}") + item.query
+        return reverse(f"admin:{url_name}") if url_name else ""
     except NoReverseMatch:
         return ""

@@ -61,3 +61,9 @@ def test_who_may_only_look_gets_no_buttons(client: Client, refused: Directory) -
     page = text(client.get(reverse("admin:provisioning_groupchange_changelist")))
     assert "Retry" not in page
     assert client.post(reverse("admin:provisioning_groupchange_retry"), {"one": 1}).status_code == 403
+
+
+def test_the_sidebar_shows_that_the_list_belongs_to_operations(admin_client: Client) -> None:
+    page = admin_client.get(reverse("admin:provisioning_groupchange_changelist"))
+    items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
+    assert [item["title"] for item in items if item["active"]] == ["Operations"]
