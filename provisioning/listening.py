@@ -11,7 +11,7 @@ import random
 import threading
 import time
 
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from directories import config as directory_config
@@ -20,8 +20,9 @@ from directories.connectors.base import Capability, ConnectorError
 from directories.models import Directory
 from provisioning import heartbeat
 from provisioning.imports.door import start_import
-from provisioning.imports.runs import ImportRefused
-from provisioning.models.imports import Trigger
+from provisioning.imports.runs import WORKING, ImportRefused
+from provisioning.models import ImportRun
+from provisioning.models.imports import RunStatus, Trigger
 
 TURN = 0.3  # seconds between two looks at the ears
 LOOK = 5.0  # seconds between two looks at what is to be listened to
@@ -29,6 +30,8 @@ STAMP = 10.0  # seconds between two signs of life
 STALE = dt.timedelta(seconds=60)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 AFTER_REFUSAL = 2.0  # seconds until an import is tried again, when another one is running
+UNUSABLE = "The portal cannot read how to connect. Its log has the details."
+UNDER_WAY = (*WORKING, RunStatus.APPROVAL)
 UNEXPECTED = "Listening stopped because of a fault in the portal; its log has the details. It tries again."
 log = logging.getLogger(__name__)
 
@@ -129,17 +132,35 @@ class Listening:
             heartbeat.forget(name_of(pk))
         for pk, changed in now.items():
             if pk not in self.ears:
-                self.ears[pk], self.made_from[pk] = Ear(directory_config.load(pk)), changed
-                self.stamped = float("-inf")
+                self._begin(pk, changed)
+
+    def _begin(self, pk: int, changed: dt.datetime) -> None:
+        """Listen to one more directory; that one cannot be used must not keep the others from being heard."""
+        try:
+            config = directory_config.load(pk)
+        except DatabaseError:
+            raise
+        except Exception as error:
+            log.error("%s while beginning to listen to directory %s", type(error).__name__, pk)
+            heartbeat.stamp(name_of(pk), UNUSABLE)
+            return
+        self.ears[pk], self.made_from[pk] = Ear(config), changed
+        self.stamped = float("-inf")
 
     def _import(self, pk: int, ear: Ear, now: float) -> None:
+        if ImportRun.objects.filter(directory=pk, status__in=UNDER_WAY).exists():
+            ear.again_at = now + AFTER_REFUSAL  # it may have read already what was told now
+            return
         ear.heard.clear()  # before the import begins: what is heard from now on asks for another one
+        ear.again_at = now + AFTER_REFUSAL
         try:
             directory = Directory.objects.get(pk=pk)
             start_import(directory, preview=False, actor="", trigger=Trigger.LISTENER, incremental=True)
         except ImportRefused:
-            ear.heard.set()  # another one is running, and may have read already what was told now
-            ear.again_at = now + AFTER_REFUSAL
+            ear.heard.set()
+        except Exception:
+            ear.heard.set()  # the portal's database is away, and what was heard is not said again
+            raise
         else:
             ear.again_at = now + TURN
 

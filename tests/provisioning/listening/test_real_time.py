@@ -3,8 +3,10 @@
 import threading
 import time
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError, connection
 
 from directories.models import Directory
 from provisioning import listening, services
@@ -119,6 +121,31 @@ def test_switching_it_off_ends_it(ldap_directory: LdapDirectory, heard: Heard) -
 def test_a_directory_that_cannot_tell_says_so(heard: Heard, pg_appsdb: Any, make_directory: Any) -> None:
     source = make_directory(pg_appsdb, import_users=True, listen=True)
     heard.until(lambda: "does not tell of changes" in listening.state_of(source)[1])
+
+
+def test_one_that_cannot_be_read_does_not_silence_the_others(ldap_directory: LdapDirectory, heard: Heard) -> None:
+    broken = save_ldap_directory(ldap_directory, "Broken", **FOLLOWED)
+    with connection.cursor() as cursor:  # as after the keys of the environment were lost
+        cursor.execute("UPDATE directories_directory SET secrets = %s WHERE id = %s", ["gAAAAnothing", broken.pk])
+    source = save_ldap_directory(ldap_directory, "Sound", **FOLLOWED)
+    ldap_directory.person("ann")
+    heard.until(lambda: following(source) and User.objects.filter(username="ann").exists())
+    assert "cannot read how to connect" in listening.state_of(broken)[1]
+
+
+def test_what_was_heard_while_the_portals_database_was_away_is_not_forgotten(
+    ldap_directory: LdapDirectory, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = save_ldap_directory(ldap_directory, **FOLLOWED)
+    heard.until(lambda: following(source) and not any(ear.heard.is_set() for ear in heard.listening.ears.values()))
+    ear = heard.listening.ears[source.pk]
+    with monkeypatch.context() as patched:
+        patched.setattr(listening, "start_import", Mock(side_effect=OperationalError))
+        ear.heard.set()
+        ear.again_at = 0.0
+        with pytest.raises(OperationalError):
+            heard.listening.turn()
+    assert ear.heard.is_set()
 
 
 def test_an_import_that_is_running_is_waited_for(ldap_directory: LdapDirectory, heard: Heard) -> None:
