@@ -60,10 +60,10 @@ class Outcome:
         return Counter(check.status for check in self.checks)
 
 
-def run(client: Client, base_url: str) -> Outcome:
-    """Run every check as ``client``, with all features on; what the checks make is taken back at the end."""
+def run(client: Client, base_url: str, resource_types: list[str] | None = None) -> Outcome:
+    """Run every check, or those of some types, as ``client``; what the checks make is taken back at the end."""
     with asked(client, base_url) as service:
-        return Outcome([_check(result) for result in check_server(service)])
+        return Outcome([_check(result) for result in check_server(service, resource_types=resource_types)])
 
 
 def _check(result: CheckResult) -> Check:
