@@ -68,7 +68,8 @@ class Situation:
 
     ``digest`` stands for the wanted state and ``pushed_digest`` for the one last reached ("" is unknown). ``known``
     holds the directory attributes last seen or pushed. ``carries_state``: the mapping writes whether the user is
-    active, so an update can disable and enable. ``container``: where the account is to stand, "" where it may stay.
+    active, so an update can disable and enable. ``container``: where the account is to stand, "" where it may stay;
+    ``placeless`` is the digest without it, which an import leaves behind.
     ``lacking`` tells what is missing for a capability, as ``Connector.lacking`` does.
     """
 
@@ -83,6 +84,7 @@ class Situation:
     pushed_digest: str = ""
     carries_state: bool = False
     container: str = ""
+    placeless: str = ""
     lacking: Callable[[Capability], str] = str
 
     def can(self, capability: Capability) -> bool:
@@ -163,7 +165,8 @@ def assumed(now: Situation) -> Plan:
     plan = without_looking(now) or after_looking(now, remote)
     if remote and now.status is Status.WANTED and not plan.steps and plan.settled and now.digest != now.pushed_digest:
         # Nothing that the portal saw of the account differs, so it is its place; where it is now, nobody keeps.
-        moves = bool(now.container and now.pushed_digest) and _why_not_update(now) is None
+        unknown = now.pushed_digest in ("", now.placeless)
+        moves = bool(now.container) and not unknown and _why_not_update(now) is None
         return Plan((Step.UPDATE,), plan.state, {CONTAINER: (None, now.container)}) if moves else plan
     return plan
 

@@ -7,11 +7,8 @@ values and the report lines, for ``delivery`` to write.
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple
 
-from django.utils import timezone
-
-from directories.attributes import Kind, Person, Value
+from directories.attributes import Kind, Person
 from directories.config import DirectoryConfig
 from directories.connectors.base import (
     Capability,
@@ -24,12 +21,10 @@ from directories.connectors.base import (
     Unavailable,
 )
 from directories.mapping import Catalogue, Mapper
-from provisioning import places, wording
-from provisioning.compare import same
 from provisioning.digests import state_digest
 from provisioning.groups.leaving import leave_groups
 from provisioning.models import Account
-from provisioning.models.accounts import AccountState, LastResult
+from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
 from provisioning.outbox import Parked
 from provisioning.outcome import UNEXPECTED, Outcome, busy, log_unexpected, park
@@ -37,22 +32,9 @@ from provisioning.owners import Owners
 from provisioning.password_step import PasswordStep, advice
 from provisioning.pending_passwords import REFUSED, Pending
 from provisioning.people import from_snapshot, person_of, wanted
-from provisioning.plan import Plan, Situation, Status, Step, after_looking, without_looking
-from reports.journal import Line
-from reports.models import Operation, Result
-
-
-class Done(NamedTuple):
-    """What was carried out, the account as it was found, and as the directory holds it now.
-
-    ``password`` was set, or was not because of ``refusal``.
-    """
-
-    plan: Plan
-    found: RemoteAccount | None = None
-    held: RemoteAccount | None = None
-    password: Pending | None = None
-    refusal: ConnectorError | None = None
+from provisioning.plan import Situation, Status, Step, after_looking, without_looking
+from provisioning.settlement import Done, Settlement, meant
+from reports.models import Operation
 
 
 class Desk:
@@ -70,10 +52,8 @@ class Desk:
         self.passwords = PasswordStep(config, connector, passwords)
         self.asked = False  # whether the directory has answered yet
         self.mapper = Mapper(config.rules, catalogue)
-        self.labels = wording.labels(config.rules, catalogue)
+        self.settlement = Settlement(config, catalogue, self.passwords)
         self.capabilities = connector.capabilities
-        # A Check query may select every column; only what is mapped is kept, never a password.
-        self.mapped = {name.casefold() for name in config.connector.attributes}
         self.carries_state = any(
             rule.kind == Kind.PROFILE and rule.portal_attribute == "active" and rule.direction != "in"
             for rule in config.rules
@@ -96,6 +76,7 @@ class Desk:
             account.pushed_digest,
             self.carries_state,
             container,
+            state_digest(desired, status is Status.WANTED) if container else "",
             self.connector.lacking,
         )
         return now, person
@@ -113,7 +94,7 @@ class Desk:
         operation = Operation.UPDATE
         try:
             now, person = self.situation(account)
-            operation = _meant(now)
+            operation = meant(now)
             finished = self._bring(account, now, person)
         except Unavailable as error:
             if error.whole_directory:
@@ -125,7 +106,7 @@ class Desk:
         except Exception as error:
             log_unexpected(error, f"delivering account {account.pk}")
             return park(account, self.config.name, operation, UNEXPECTED, actor)
-        return self._settle(account, now, finished, actor)
+        return self.settlement.settle(account, now, finished, actor)
 
     def _park(self, account: Account, operation: Operation, error: ConnectorError, actor: str) -> Outcome:
         pending = self.passwords.of(account)
@@ -226,51 +207,6 @@ class Desk:
                 return None
         return held
 
-    def _settle(self, account: Account, now: Situation, finished: Done, actor: str) -> Outcome:
-        plan, name = finished.plan, self.config.name
-        lines: list[Line] = []
-        waits = finished.held.waits if finished.held else ""
-        if waits:
-            plan = _so_far(plan, finished.held)
-        for step in plan.steps:
-            gone = finished.found is None and step is not Step.CREATE
-            words = wording.done(step, account.key, name, plan, self.labels, gone=gone)
-            operation, changes = wording.OPERATIONS[step], {} if step is Step.LINK else plan.changes
-            lines.append(wording.line(account, name, operation, Result.SUCCESS, words, changes=changes, actor=actor))
-        if plan.blocked and account.last_message != plan.reason:
-            lines.append(wording.line(account, name, _meant(now), Result.SKIPPED, plan.reason, actor=actor))
-        if finished.password and not finished.refusal:
-            lines.append(self.passwords.succeeded(account, actor))
-        before, before_waiting = (account.state, account.place), (account.last_result, account.attempts)
-        self._store(account, now, plan, finished.held)
-        account.last_message = lines[-1].message if lines and not plan.reason else plan.reason
-        outcome = Outcome(account, lines, moved=before[0] != account.state)
-        outcome.renamed = bool(before[1] and account.place and before[1] != account.place)
-        if waits:
-            account.last_result, account.attempts = before_waiting
-            outcome.lines += busy(account, name, Unavailable(waits), actor).lines
-            outcome.waits = True
-        if finished.password and finished.refusal:
-            self.passwords.refuse(outcome, finished.password, finished.refusal, actor)
-        elif finished.password:
-            outcome.password, account.password_set_at = finished.password.version, timezone.now()
-        return outcome
-
-    def _store(self, account: Account, now: Situation, plan: Plan, held: RemoteAccount | None) -> None:
-        account.state = plan.state
-        if plan.state == AccountState.ABSENT:
-            account.remote_id, account.place, account.attributes, account.pushed_digest = "", "", {}, ""
-        elif held is not None:
-            account.remote_id = held.ref
-            account.place = places.digest(held.place) if held.place else account.place
-            shown = {name: value for name, value in held.attributes.items() if name.casefold() in self.mapped}
-            account.attributes = _merged(account.attributes, shown, now.desired if plan.settled else {})
-        if plan.settled and plan.state != AccountState.ABSENT:
-            account.pushed_digest = now.digest
-        account.attempts = 0
-        account.last_result = LastResult.OK if plan.settled else LastResult.NONE
-        account.last_synced_at = timezone.now()
-
 
 def who(account: Account) -> tuple[Person, Status]:
     """Return the person behind an account and how they stand."""
@@ -278,29 +214,3 @@ def who(account: Account) -> tuple[Person, Status]:
         return person_of(account.user), Status.WANTED if wanted(account.user) else Status.DEACTIVATED
     person = from_snapshot(account.person or {"profile": {"username": account.key}})
     return replace(person, profile={**person.profile, "active": False}), Status.DELETED
-
-
-def _meant(now: Situation) -> Operation:
-    """Return what a failed line calls the work: the step is not known before the directory was asked."""
-    if now.status is Status.WANTED:
-        return Operation.UPDATE if now.state in (AccountState.ACTIVE, AccountState.DISABLED) else Operation.CREATE
-    deleted = now.status is Status.DELETED
-    policy = now.switches.on_delete if deleted else now.switches.on_deactivate
-    return Operation.DELETE if policy == "delete" else Operation.DISABLE
-
-
-def _so_far(plan: Plan, held: RemoteAccount | None) -> Plan:
-    """Return the plan of which a part has to wait: what the directory holds is done, and the rest is not settled."""
-    shown = held.attributes if held else {}
-    done = {name: pair for name, pair in plan.changes.items() if name not in shown or same(shown[name], pair[1])}
-    return replace(plan, changes=done, settled=False)
-
-
-def _merged(*layers: Mapping[str, Value]) -> dict[str, Value]:
-    """Merge attributes by name without case, keeping the first spelling, as JSON holds them."""
-    spelt: dict[str, str] = {}
-    merged: dict[str, Value] = {}
-    for layer in layers:
-        for name, value in layer.items():
-            merged[spelt.setdefault(name.casefold(), name)] = wording.plain(value)
-    return merged

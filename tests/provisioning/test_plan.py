@@ -186,6 +186,7 @@ def test_a_preview_shows_a_move_alone() -> None:
     assert assumed(replace(moving, pushed_digest="wanted")).steps == ()
     assert assumed(replace(moving, switches=Switches(update_users=False))).steps == ()
     assert assumed(replace(moving, container="")).steps == ()
+    assert assumed(replace(moving, placeless="before")).steps == ()  # an import saw it, and not where it stands
 
 
 def test_a_leaver_who_is_disabled_but_elsewhere_is_moved() -> None:
