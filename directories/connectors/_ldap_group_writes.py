@@ -3,6 +3,7 @@
 Who is in a group is in ``_ldap_group_members``.
 """
 
+import random
 import re
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from directories.connectors.base import ConnectorError, GroupEntry, NotFound, Re
 
 GONE = "The group is not in the directory."
 SAM = "sAMAccountName"
+NUMBER = "gidNumber"
+TRIES = 5
 SECURITY_GROUP = "-2147483646"  # GROUP_TYPE_ACCOUNT_GROUP | GROUP_TYPE_SECURITY_ENABLED ([MS-ADTS] 2.2.12)
 _NOT_IN_ACCOUNT_NAMES = re.compile(r'["/\\\[\]:;|=,+*?<>@\x00-\x1f]')
 
@@ -60,6 +63,8 @@ class GroupWriter:
         attributes = {"cn": [group.name.encode()], DESCRIPTION: [group.description.encode()] * bool(group.description)}
         attributes |= {self.groups.name: [group.name.encode()], **self._needed(group)}
         self.tree.add(dn, self.new.classes, attributes, create=self.settings.create_containers)
+        if NUMBER in attributes:
+            self._share_no_number(dn, int(attributes[NUMBER][0]))
         raw = self.session.read(dn, self.wanted)
         if raw is None or not self.reader.ref(raw):
             message = "The group was added, but the portal's login cannot read it. Give it the right to."
@@ -74,10 +79,22 @@ class GroupWriter:
             found[SAM] = [account_name(group.name).encode()]
             found["groupType"] = [SECURITY_GROUP.encode()]
         if POSIX in classes:
-            found["gidNumber"] = [str(self._next_number()).encode()]
+            found[NUMBER] = [str(self._next_number()).encode()]
         if classes & DEMANDING:
             found[member_attribute(classes)] = [self.new.placeholder.encode()]
         return found
+
+    def _share_no_number(self, dn: str, number: int) -> None:
+        """Take another number when somebody else took the same one at the same moment: no server keeps it unique."""
+        for _ in range(TRIES):
+            query = f"(&(objectClass=posixGroup)({NUMBER}={number}))"
+            found = self.session.search(query, ("1.1",), base=self.tree.top, scope=ldap3.SUBTREE).entries
+            if len(found) < 2:
+                return
+            # Both may see it, so both go, and hardly to the same place.
+            number = self._next_number() + random.randrange(100)  # noqa: S311
+            changes = {NUMBER: [(ldap3.MODIFY_REPLACE, [str(number).encode()])]}
+            self.session.run(lambda connection, changes=changes: connection.modify(dn, changes))  # type: ignore[misc]
 
     def _next_number(self) -> int:
         """Return a group number that nobody has: one more than the greatest, and at least where the admin begins."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from directories.connectors._ldap_group_writes import GroupWriter
 from directories.models import Directory
 from provisioning import members, services
 from provisioning.models import GroupAccount, GroupChange
@@ -103,3 +104,20 @@ def test_unique_names_and_posix_groups(ldap_directory: LdapDirectory, classes: s
     entry = ldap_directory.entry(f"cn=Developers,{ldap_directory.base}")
     assert entry is not None
     assert entry.get(attribute, []) == ([] if classes == "posixGroup" else [EMPTY])
+
+
+def test_two_groups_never_keep_one_number(ldap_directory: LdapDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers ask for the next number before either has written its group."""
+    ldap_directory.settings["group_classes"] = "posixGroup"
+    directory = save_ldap_directory(ldap_directory, create_users=True, sync_groups=True, push_groups="all")
+    real, given = GroupWriter._next_number, [10_000, 10_000]
+    monkeypatch.setattr(GroupWriter, "_next_number", lambda self: given.pop() if given else real(self))
+    make_group("Developers")
+    make_group("Testers")
+    run(directory)
+    numbers = set()
+    for name in ("Developers", "Testers"):
+        entry = ldap_directory.entry(f"cn={name},{ldap_directory.base}", "gidNumber")
+        assert entry is not None
+        numbers.add(str(entry["gidNumber"]))
+    assert len(numbers) == 2
