@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from directories.attributes import Kind
-from directories.mapping import AttributeRule, problems_of
+from directories.mapping import AttributeRule, Catalogue, problems_of
 from directories.models import Direction
 from provisioning.blueprints.references import Placeholders, Secret
 from provisioning.blueprints.schema import SecretField, Strict
@@ -13,7 +13,7 @@ from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import State
 from provisioning.blueprints.writing import Refused, Written
 from provisioning.people import catalogue
-from scim import clients, mapping, tokens
+from scim import clients, group_rules, mapping, tokens
 from scim.authentication import digests
 from scim.forms.features import LABELS
 from scim.forms.mappings import ALWAYS
@@ -23,11 +23,12 @@ from scim.rules import parse
 NAME = "scim_applications"
 SHORTEST = 20  # characters of a token that somebody else made: nobody shall guess it
 SWITCHES = ("enabled", "allow_bearer", "allow_basic", "allow_oauth", *LABELS)
+MAPPINGS = {"mapping": Resource.USER, "group_mapping": Resource.GROUP}
 WORDS = ("provider", "reach", "match", "recycle_days")
 
 
 class MappingSchema(Strict):
-    """One row of the attribute mapping of users."""
+    """One row of the attribute mapping, of users or of groups."""
 
     scim_path = serializers.CharField(max_length=255)
     portal_attribute = serializers.CharField(max_length=128)
@@ -54,6 +55,7 @@ class ClientSchema(Strict):
     recycle_days = serializers.IntegerField(min_value=0, max_value=3650, required=False)
     tokens = serializers.DictField(child=SecretField(trim_whitespace=False), required=False)
     mapping = MappingSchema(many=True, required=False)
+    group_mapping = MappingSchema(many=True, required=False)
 
     def get_fields(self) -> dict[str, Any]:
         """Offer the switches as well."""
@@ -63,12 +65,12 @@ class ClientSchema(Strict):
 def describe(client: Client) -> State:
     """Describe an application whole; a token is known by its label."""
     kept = client.tokens.filter(kind=TokenKind.BEARER, revoked_at__isnull=True, secret__isnull=False)
-    rows = client.mappings.filter(resource=Resource.USER).exclude(portal_attribute="")
+    rows = client.mappings.exclude(portal_attribute="")
     return {
         "name": client.name,
         **{name: getattr(client, name) for name in (*WORDS, *SWITCHES)},
         "tokens": {token.label or f"Token {token.pk}": Secret(str(token.secret)) for token in kept},
-        "mapping": [_row(row) for row in rows],
+        **{name: [_row(row) for row in rows if row.resource == resource] for name, resource in MAPPINGS.items()},
     }
 
 
@@ -94,7 +96,8 @@ def export(placeholders: Placeholders) -> list[State]:
     for client in Client.objects.order_by("name"):
         described = describe(client)
         held = {label: placeholders.reference(client.name, f"token {label}") for label in described["tokens"]}
-        found.append(described | {"tokens": held, "mapping": [*map(_short, described["mapping"])]})
+        short = {name: [*map(_short, described[name])] for name in MAPPINGS}
+        found.append(described | {"tokens": held, **short})
     return found
 
 
@@ -104,8 +107,9 @@ SECTION = Section(NAME, ClientSchema, write, export)
 def _fresh(name: str) -> State:
     client = Client(name=name, provider=clients.guess(name))
     plain = {field: getattr(client, field) for field in (*WORDS, *SWITCHES)}
-    rows = [_row(row) for row in mapping.defaults() if row.resource == Resource.USER]
-    return {"name": name, **plain, "tokens": {}, "mapping": rows}
+    defaults = mapping.defaults()
+    rows = {key: [_row(row) for row in defaults if row.resource == resource] for key, resource in MAPPINGS.items()}
+    return {"name": name, **plain, "tokens": {}, **rows}
 
 
 def _row(row: ClientMapping) -> State:
@@ -133,12 +137,19 @@ def _check(after: State) -> None:
     for label, secret in after["tokens"].items():
         if len(secret.value) < SHORTEST or len(label) > 100:
             raise Refused(f"A token has at least {SHORTEST} characters, and its name at most 100.", "tokens", label)
-    known = catalogue()
-    for index, row in enumerate(after["mapping"]):
+    _check_rows("mapping", after["mapping"], catalogue())
+    _check_rows("group_mapping", after["group_mapping"], group_rules.CATALOGUE)
+    for index, row in enumerate(after["group_mapping"]):
+        if problem := group_rules.problem(row["scim_path"], row["portal_attribute"], row["direction"]):
+            raise Refused(problem, "group_mapping", index)
+
+
+def _check_rows(where: str, rows: list[State], known: Catalogue) -> None:
+    for index, row in enumerate(rows):
         parts = {name: value for name, value in row.items() if name not in ("scim_path", "required", "kind")}
         rule = AttributeRule(row["scim_path"], kind=Kind(row["kind"]), **parts)
         for problem in problems_of([rule], known):
-            raise Refused(problem, "mapping", index)
+            raise Refused(problem, where, index)
 
 
 def _write(client: Client, before: State | None, after: State, actor: str) -> None:
@@ -147,11 +158,13 @@ def _write(client: Client, before: State | None, after: State, actor: str) -> No
     client.save()
     if before is None:
         clients.set_default_mapping(client)
-    if before is None or before["mapping"] != after["mapping"]:
-        client.mappings.filter(resource=Resource.USER).delete()
-        ClientMapping.objects.bulk_create(
-            ClientMapping(client=client, position=position, **row) for position, row in enumerate(after["mapping"])
-        )
+    for name, resource in MAPPINGS.items():
+        if before is None or before[name] != after[name]:
+            client.mappings.filter(resource=resource).delete()
+            ClientMapping.objects.bulk_create(
+                ClientMapping(client=client, resource=resource, position=position, **row)
+                for position, row in enumerate(after[name])
+            )
     held = before["tokens"] if before else {}
     for label, secret in after["tokens"].items():
         if held.get(label) == secret:

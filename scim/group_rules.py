@@ -11,15 +11,17 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from directories.attributes import Kind, Person, PortalAttribute
-from directories.mapping import BOTH, Catalogue, MappingError, Target
+from directories.mapping import BOTH, OUT, Catalogue, MappingError, Target
 from provisioning.models import Group
 from scim.errors import ScimError, invalid_value
 from scim.models import Client, ClientMapping, GroupLink, Resource
 from scim.rules import Path, Rule, Rules, parse, recent
+from scim.schemas import CUSTOM, CUSTOM_GROUP, ENTERPRISE, GROUP, USER
 
 NAME: Target = (Kind.PROFILE, "name")
 DESCRIPTION: Target = (Kind.PROFILE, "description")
 DISPLAY = "displayName"
+_TAKEN = {urn.casefold() for urn in (GROUP, USER, ENTERPRISE, CUSTOM)}
 CATALOGUE: Catalogue = {
     NAME: PortalAttribute(Kind.PROFILE, "name", "The group's name", required=True),
     DESCRIPTION: PortalAttribute(Kind.PROFILE, "description", "The description", max_length=4000),
@@ -87,6 +89,17 @@ class GroupRules(Rules):
         kept = {path: value for path, value in row.items() if path != DISPLAY and path not in given_back and value}
         said = {target: value for target, value in found.values.items() if target != DESCRIPTION or len(row) > 1}
         return said, kept
+
+
+def problem(path: str, attribute: str, direction: str) -> str:
+    """Return what is wrong with a row, "" when nothing is: the name is ``displayName``, a description behind a URN."""
+    parsed = parse(path)
+    if attribute == "name":
+        wrong = path != DISPLAY or direction == OUT
+        return "The name of a group is displayName, and comes into the portal." if wrong else ""
+    if parsed is None or not parsed.prefix or parsed.prefix.casefold() in _TAKEN or parsed.sub or parsed.element:
+        return f"Write it as URN:attribute, for example {CUSTOM_GROUP}:description."
+    return ""
 
 
 def group_rules(client: Client) -> GroupRules:

@@ -11,15 +11,11 @@ from directories.attributes import Kind
 from directories.expressions import ROW, USER, ExpressionError, compile_expression
 from directories.models import Direction
 from scim.forms.mappings import DIRECTIONS
-from scim.group_rules import DISPLAY
+from scim.group_rules import DISPLAY, problem
 from scim.models import ClientMapping, Resource
-from scim.rules import parse
-from scim.schemas import CUSTOM, CUSTOM_GROUP, ENTERPRISE, GROUP
-from scim.schemas import USER as USER_SCHEMA
+from scim.schemas import CUSTOM_GROUP
 
 UNUSED = ("", "— not mapped —")
-NO_PATH = f"Write it as URN:attribute, for example {CUSTOM_GROUP}:description."
-_TAKEN = {urn.casefold() for urn in (GROUP, USER_SCHEMA, ENTERPRISE, CUSTOM)}
 
 
 class GroupMappingForm(forms.Form):
@@ -57,10 +53,8 @@ class GroupMappingForm(forms.Form):
         direction = cleaned.get("group_description_direction")
         if not direction:
             return cleaned
-        path = parse(cleaned.get("group_description_path") or "")
-        urn = path.prefix.casefold() if path else ""
-        if path is None or not urn or urn in _TAKEN or path.sub or path.element:
-            self.add_error("group_description_path", NO_PATH)
+        if wrong := problem(cleaned.get("group_description_path") or "", "description", direction):
+            self.add_error("group_description_path", wrong)
         if not cleaned.get("group_description_expression"):
             return cleaned
         if direction == Direction.BOTH:

@@ -7,9 +7,19 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page
 
+from directories.models import Directory
 from provisioning import services
 from provisioning.imports import engine
-from provisioning.models import Account, Change, User
+from provisioning.models import (
+    Account,
+    Change,
+    Group,
+    GroupAccount,
+    GroupChange,
+    Membership,
+    Nesting,
+    User,
+)
 from scim import clients as scim_clients
 from scim.models import RequestLog
 from tests.browser.conftest import NARROW, settled, sticking_out
@@ -58,6 +68,15 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     application = scim_clients.add(LONG, "root").client
     asked = {"method": "GET", "path": f"/scim/v2/Users?filter=userName%20eq%20%22{LONG * 3}%22", "done": LONG * 3}
     RequestLog.objects.create(client=application, status=400, milliseconds=5, response_body=LONG * 20, **asked)
+    groups = [
+        Group.objects.create(name=LONG, description=LONG * 3),
+        Group.objects.create(name=LONG[1:], owner=directory),
+    ]
+    Membership.objects.bulk_create(Membership(group=group, user=account.user) for group in groups)
+    Nesting.objects.create(parent=groups[0], child=groups[1])
+    held = GroupAccount.objects.create(directory=directory, group=groups[0], key=LONG)
+    GroupChange.objects.create(group_account=held, directory=directory, reason="group saved", **refused)
+    others = [Directory.objects.create(name=kind, kind=kind) for kind in ("ldap", "active_directory")]
     scim_page = reverse("admin:scim_client_change", args=[application.pk])
     page = reverse("admin:directories_directory_change", args=[directory.pk])
     return [
@@ -65,6 +84,15 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
         *(reverse("admin:provisioning_importrun_change", args=[run.pk]) for run in runs),
         *(f"{page}#{tab}" for tab in TABS),
         *(f"{scim_page}#{tab}" for tab in SCIM_TABS),
+        *(
+            f"{reverse('admin:directories_directory_change', args=[other.pk])}#{tab}"
+            for other in others
+            for tab in TABS
+            if tab != "templates"
+        ),
+        *(reverse("admin:provisioning_group_change", args=[group.pk]) for group in groups),
+        reverse("admin:provisioning_groupchange_changelist"),
+        reverse("admin:auth_user_password_change", args=[account.user_id]),
         reverse("admin:scim_client_delete", args=[application.pk]),
         reverse("admin:provisioning_user_change", args=[account.user_id]),
         reverse("admin:provisioning_user_delete", args=[account.user_id]),

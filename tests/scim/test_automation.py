@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from provisioning.blueprints.apply import apply
 from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.export import export
+from provisioning.models import Group
 from reports.models import Event
 from scim.models import Client
 from tests.scim.conftest import Scim, make_client
@@ -74,6 +75,11 @@ scim_applications:
         portal_attribute: title
         direction: in
         expression: "{{{{ value | upper }}}}"
+    group_mapping:
+      - scim_path: displayName
+        portal_attribute: name
+        direction: in
+        expression: "{{{{ 'Okta ' ~ value }}}}"
 """
 
 
@@ -91,6 +97,8 @@ def test_a_blueprint_brings_an_application(blueprint: str) -> None:
     assert (client.provider, client.delete_deactivated, client.recycle_days) == ("okta", True, 14)
     scim = Scim(client, SECRET, "/scim/okta/v2")
     assert scim.add("anna", title="nurse")["userName"] == "anna"
+    assert scim.post("/Groups", {"displayName": "Sales"}).json["displayName"] == "Sales"
+    assert Group.objects.get().name == "Okta Sales"
     assert apply(blueprint, actor="grace").differences == []
     assert "grace added Okta by a blueprint." in [event.message for event in Event.objects.all()]
 
@@ -129,6 +137,8 @@ def test_what_is_not_said_stays(blueprint: str) -> None:
         ("    match: shoe", "not a valid choice"),
         ("    allow_bearer: false", "Leave one way to sign in on"),
         ("    mapping: [{scim_path: title, portal_attribute: title}]", "must bring the user name"),
+        ("    group_mapping: [{scim_path: title, portal_attribute: name}]", "The name of a group is displayName"),
+        ("    group_mapping: [{scim_path: title, portal_attribute: description}]", "Write it as URN:attribute"),
         ("    mapping: [{scim_path: 'a b', portal_attribute: title}]", "not the path of a SCIM attribute"),
         (
             "    mapping: [{scim_path: userName, portal_attribute: username}, {scim_path: t, portal_attribute: titel}]",
