@@ -61,21 +61,31 @@ class _Tls(ldap3.Tls):
             raise
 
 
-def connect(settings: LdapSettings, address: Address) -> ldap3.Connection:
+class _Server(ldap3.Server):
+    """A server, or exactly the one of those behind its name that ``known`` is the resolved address of."""
+
+    known: Sequence[Any] | None = None
+
+    def candidate_addresses(self) -> Sequence[Any]:
+        """Return the resolved addresses to try."""
+        return [self.known] if self.known else super().candidate_addresses()  # type: ignore[no-untyped-call]
+
+
+def connect(settings: LdapSettings, address: Address, known: Sequence[Any] | None = None) -> ldap3.Connection:
     """Return a connection to one server on which the portal is logged in; raise ConnectorError."""
-    connection = opened(settings, address)
+    connection = opened(settings, address, known)
     with _closing_on_error(connection):
         log_in(connection)
     return connection
 
 
-def opened(settings: LdapSettings, address: Address) -> ldap3.Connection:
+def opened(settings: LdapSettings, address: Address, known: Sequence[Any] | None = None) -> ldap3.Connection:
     """Return a connection that is encrypted as the settings want it, before any login; raise ConnectorError."""
     try:
         tls = _Tls(settings)
     except ssl.SSLError:
         raise ConnectorError("The certificate authority is not a certificate in PEM form.", code="settings") from None
-    server = ldap3.Server(
+    server = _Server(
         address.host,
         address.port,
         use_ssl=settings.encryption == LDAPS,
@@ -83,6 +93,7 @@ def opened(settings: LdapSettings, address: Address) -> ldap3.Connection:
         get_info=ldap3.NONE,
         connect_timeout=settings.connect_timeout,
     )
+    server.known = known
     connection = ldap3.Connection(
         server,
         settings.user,
@@ -142,10 +153,12 @@ class Session:
     def new(self) -> ldap3.Connection:
         """Return another connection, which the caller closes."""
         failure: ConnectorError | None = None
-        # While one connection is open, others go to the same server: what two servers say does not fit together.
+        # While one connection is open, others go to the same server: what two servers say does not fit together. A
+        # name may stand for several, as an Active Directory domain's own name does for all its controllers.
+        known = self._connection.server.current_address if self._connection else None
         for address in [self._address] if self._connection and self._address else self.settings.servers:
             try:
-                connection = connect(self.settings, address)
+                connection = connect(self.settings, address, known)
                 self._address = address
                 return connection
             except Unavailable as error:

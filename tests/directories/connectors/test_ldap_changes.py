@@ -1,5 +1,6 @@
 """What changed since a moment, and being told at once, by real servers: OpenLDAP and a Samba domain controller."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -55,6 +56,24 @@ def test_only_what_changed_is_read_and_a_cursor_can_be_kept_as_json(unit: LdapDi
     unit.link.delete(f"cn=user2,{unit.base}")
     assert changed(connector, cursor) == ({"user1", "fresh"}, {refs["user2"]})
     assert changed(connector, connector.cursor()) == (set(), set())
+
+
+def test_a_cursor_and_what_is_read_after_it_come_from_one_of_the_servers_behind_a_name(
+    ldap_directory: LdapDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ldap_directory.person("ann")
+    host, _, port = ldap_directory.settings["host"].rpartition(":")
+    settings = {**ldap_directory.settings, "host": f"controllers.test:{port}", "check_certificate": "no"}
+    answers = iter([host, "127.0.0.9", "127.0.0.9"])  # nobody listens at the second
+    resolve = socket.getaddrinfo
+
+    def in_turn(name: str, *more: Any, **options: Any) -> Any:
+        return resolve(next(answers) if name == "controllers.test" else name, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", in_turn)
+    with Ldap(ConnectorConfig(settings, attributes=ATTRIBUTES)) as connector:
+        assert connector.cursor()
+        assert [one.key for page in connector.accounts() for one in page.accounts] == ["ann"]
 
 
 def test_a_cursor_of_another_server_or_another_life_of_it_is_lost(ad_directory: LdapDirectory) -> None:
