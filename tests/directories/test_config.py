@@ -44,7 +44,7 @@ def test_features_are_the_settings_and_their_defaults() -> None:
     loaded = config.from_parts(Directory(name="x", kind="y"), [], [], ProvisioningSettings())
     assert loaded.features == config.Features()
     fields = {field.name for field in ProvisioningSettings._meta.get_fields()}
-    assert set(config.Features.__dataclass_fields__) == fields - {"id", "directory", "next_import_at"}
+    assert set(config.Features.__dataclass_fields__) == fields - {"id", "directory", "next_import_at", "import_cursor"}
 
 
 def test_an_unknown_kind_is_refused_in_words() -> None:

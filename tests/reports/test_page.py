@@ -111,7 +111,7 @@ def test_the_page_costs_the_same_with_any_number_of_lines(reader: Client, write:
         reader.get(URL)
     assert len(many) == len(few) <= 16
     assert not [query["sql"] for query in many if "reports_event" in query["sql"] and "COUNT(" in query["sql"].upper()]
-    assert not [query["sql"] for query in many if "OFFSET" in query["sql"].upper()]
+    assert not [query["sql"] for query in many if "reports_event" in query["sql"] and "OFFSET" in query["sql"].upper()]
 
 
 def test_links_lead_only_to_what_still_exists(reader: Client, write: Write) -> None:

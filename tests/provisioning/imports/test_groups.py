@@ -428,7 +428,7 @@ def test_a_user_deleted_between_plan_and_approval_is_left_out(groups: GroupSourc
 
 
 def test_big_groups_cost_pages_not_rows(groups: GroupSource) -> None:
-    number = 5000
+    number = 2500
     groups.people.put_many(number)
     groups.by_place = False
     groups.put("dev", *(f"user{n}" for n in range(number)))
