@@ -1,4 +1,4 @@
-"""``python -m tests.bench [N] [sql|ldap]``: imports of N people and deliveries of a part of them, against their floors.
+"""``python -m tests.bench [N] [sql|groups|ldap]``: imports of N people and deliveries of a part, against their floors.
 
 Everything runs on PostgreSQL. Rates are the medians of three rounds, memory is the most of them.
 """
@@ -19,7 +19,7 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from tests import servers
-from tests.bench import directory, source
+from tests.bench import directory, groups, source
 from tests.fixtures.embedded import Run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -232,6 +232,11 @@ def main() -> None:
         if only in ("", "sql"):
             run(variables, "prepare", dsn)
             rows += [*imports(dsn, variables, count), *deliveries(dsn, variables, max(2000, count // 10))]
+        if only in ("", "groups"):
+            run(variables, "forget")
+            run(variables, "prepare", dsn)
+            source.fill(dsn, count)
+            rows += groups.measured_in(dsn, variables, count)
         if only in ("", "ldap"):
             rows += over_ldap(variables, count)
     text = table(rows if only else [*rows, latency()])
