@@ -18,6 +18,7 @@ from django.utils import timezone
 from directories.models import Directory
 from provisioning import dispatch, scope
 from provisioning.models import Account, Change
+from reports import bulk
 
 LEASE = 90.0  # seconds after which another worker takes over what a dead one held
 PAGE = 1000
@@ -50,8 +51,9 @@ def enqueue(account_ids: Mapping[int, Iterable[int]], reason: str, actor: str = 
     """Append a change for each account (ids by directory) and wake the workers after commit; needs a transaction."""
     for directory_id, ids in account_ids.items():
         accounts = list(ids)
-        changes = (Change(account_id=pk, directory_id=directory_id, reason=reason, actor=actor) for pk in accounts)
-        Change.objects.bulk_create(changes, batch_size=PAGE)
+        told = {"directory_id": directory_id, "reason": reason, "actor": actor}
+        for page in dispatch.chunks(accounts, PAGE):
+            bulk.insert(Change, [{**told, "account_id": pk} for pk in page])
         dispatch.deliver_on_commit(directory_id, accounts)
 
 
@@ -60,7 +62,7 @@ def enqueue_users(
 ) -> None:
     """Let every directory of each user look at them again, a page of users a transaction."""
     for page in pages(user_ids):
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             enqueue(scope.accounts_for(page, exclude=exclude, only=only), reason, actor)
 
 

@@ -6,10 +6,16 @@ user has an account already, whatever its switches say now.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from django.db import connection
 
 from directories.models import Directory
 from provisioning.models import Account, User
+from provisioning.prepared import Prepared
+from reports import bulk
+
+Reference = tuple[int, int | None, int]  # an account, its user and its directory
 
 
 class Person(NamedTuple):
@@ -21,6 +27,17 @@ class Person(NamedTuple):
     wanted: bool
 
 
+# What every save of one user asks: who they are, with their accounts and those that ``_reattach`` would give back.
+_ONE = """
+    SELECT person.username, person.username_key, person.is_active, person.provisioned,
+        account.id, account.user_id, account.directory_id
+    FROM provisioning_user person LEFT JOIN provisioning_account account
+        ON account.user_id = person.id OR (account.user_id IS NULL AND account.key_folded = person.username_key)
+    WHERE person.id = %s ORDER BY account.id
+"""
+_CREATING = Prepared(lambda: Directory.objects.filter(provisioning__create_users=True).order_by("pk").values_list("pk"))
+
+
 def accounts_for(
     user_ids: Collection[int], *, exclude: int | None = None, only: int | None = None
 ) -> dict[int, list[int]]:
@@ -29,14 +46,18 @@ def accounts_for(
     ``exclude`` leaves one directory out, and ``only`` all the others. The number of queries does not depend on the
     number of users. Call it in a transaction.
     """
-    people = _people(user_ids)
     directories = _directories(exclude, only)
-    _reattach(people)
-    accounts = _existing(user_ids, exclude, only)
+    if len(user_ids) == 1:
+        people, accounts = _one(next(iter(user_ids)))
+        accounts = [row for row in accounts if row[2] != exclude and only in (None, row[2])]
+    else:
+        people = _people(user_ids)
+        _reattach(people)
+        accounts = _existing(user_ids, exclude, only)
     missing = _missing(people, directories, accounts)
     if missing:
         # Another transaction may make the same accounts: ignore those, and read what there is now.
-        Account.objects.bulk_create(missing, ignore_conflicts=True, batch_size=1000)
+        bulk.insert(Account, missing, ignore_conflicts=True)
         accounts = _existing(user_ids, exclude, only)
     found: dict[int, list[int]] = defaultdict(list)
     for account, _, directory in accounts:
@@ -55,23 +76,37 @@ def _people(user_ids: Collection[int]) -> list[Person]:
     return [Person(pk, name, key, active and provisioned) for pk, name, key, active, provisioned in values]
 
 
+def _one(user_id: int) -> tuple[list[Person], list[Reference]]:
+    """Do ``_people``, ``_reattach`` and ``_existing`` for one user, in one query where nothing was lost."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ONE, [user_id])
+        rows = cursor.fetchall()
+    people = [
+        Person(user_id, name, key, bool(active and provisioned)) for name, key, active, provisioned, *_ in rows[:1]
+    ]
+    accounts: list[Reference] = [(pk, owner, directory) for *_, pk, owner, directory in rows if pk is not None]
+    if any(owner is None for _, owner, _ in accounts):
+        _reattach(people)
+        accounts = _existing([user_id], None, None)
+    return people, accounts
+
+
 def _directories(exclude: int | None, only: int | None) -> list[int]:
     """Return the directories that create accounts. Switched off, they still collect changes, which wait."""
-    found = Directory.objects.filter(provisioning__create_users=True).order_by("pk").values_list("pk", flat=True)
-    return [pk for pk in found if pk != exclude and only in (None, pk)]
+    return [pk for (pk,) in _CREATING.rows() if pk != exclude and only in (None, pk)]
 
 
-def _existing(user_ids: Collection[int], exclude: int | None, only: int | None) -> list[tuple[int, int | None, int]]:
+def _existing(user_ids: Collection[int], exclude: int | None, only: int | None) -> list[Reference]:
     rows = Account.objects.filter(user__in=user_ids).order_by("pk").values_list("pk", "user_id", "directory_id")
     return [row for row in rows if row[2] != exclude and only in (None, row[2])]
 
 
 def _missing(
     people: Iterable[Person], directories: Iterable[int], accounts: Iterable[tuple[int, int | None, int]]
-) -> list[Account]:
+) -> list[dict[str, Any]]:
     there = {(user, directory) for _, user, directory in accounts}
     return [
-        Account(user_id=person.id, directory_id=directory, key=person.username)
+        {"user_id": person.id, "directory_id": directory, "key": person.username}
         for directory in directories
         for person in people
         if person.wanted and (person.id, directory) not in there

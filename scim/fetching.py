@@ -47,6 +47,14 @@ def _groups(reach: str, client: int | Expression, rows: "QuerySet[Membership]") 
     return rows.order_by("group__name_key").values_list("user_id", "group__scim_id", "group__name")
 
 
+_OF_NAME = Prepared(
+    lambda: (
+        with_manager(User.objects.filter(username_key=Slot("key", CharField())))
+        .order_by()
+        .select_for_update(of=("self",), no_key=True)
+    )
+)
+_ALIAS = Prepared(lambda: UserLink.objects.filter(client_id=_CLIENT, user_name_key=Slot("key", CharField())))
 _USERS = {reach: Prepared(lambda reach=reach: _user(reach)) for reach in Reach}
 _LOCKED = {reach: Prepared(lambda reach=reach: _locked(reach)) for reach in Reach}
 _NAMED = {reach: Prepared(lambda reach=reach: _named(reach)) for reach in Reach}
@@ -68,9 +76,14 @@ def called(client: Client, key: str) -> list[User]:
     return _NAMED[Reach(client.reach)].models(client=client.pk, key=key)
 
 
-def link(client: Client, user_id: int) -> UserLink | None:
-    """Return what the client knows of a user."""
-    return _LINK.first(client=client.pk, user=user_id)
+def named(key: str) -> list[User]:
+    """Return the user of that name on the roll (folded), whoever sees them, locked until the transaction ends."""
+    return _OF_NAME.models(key=key)
+
+
+def alias(client: Client, key: str) -> UserLink | None:
+    """Return of whom the client alone uses that name (folded)."""
+    return _ALIAS.first(client=client.pk, key=key)
 
 
 def links(client: Client, user_ids: Collection[int]) -> dict[int, UserLink]:

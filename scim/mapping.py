@@ -81,8 +81,8 @@ def split(document: Mapping[str, Any], rules: Rules) -> tuple[dict[str, Any], di
 
 
 def overlay(kept: dict[str, Any], values: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
-    """Return the document of what the client keeps, which is used up, and the values of the mapped paths."""
-    document = kept
+    """Return the document of what the client keeps and the values of the mapped paths."""
+    document: dict[str, Any] = _copied(kept)
     for rule in rules.readable:
         value = values.get(rule.path.text)
         if value is not None and value != "":

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from directories.attributes import Kind
 from provisioning.models import User
 from provisioning.models.people import fold
+from scim import fetching
 from scim.drafts import Draft
 from scim.errors import conflict
 from scim.models import Client, Match, UserLink
@@ -23,8 +24,8 @@ class Found:
 
 def match(client: Client, draft: Draft) -> Found | None:
     """Return whom the draft means, locked; None when they are new. Raise ScimError 409 when they are taken."""
-    named = _locked(User.objects.filter(username_key=fold(draft.username)))
-    called = UserLink.objects.filter(client=client, user_name_key=fold(draft.user_name)).first()
+    named = fetching.named(fold(draft.username))
+    called = fetching.alias(client, fold(draft.user_name))
     if called is not None:
         named = _locked(User.objects.filter(pk=called.user_id))
     if named:

@@ -22,7 +22,7 @@ class Page:
 
     client: Client
     rules: Rules
-    links: Mapping[int, UserLink]
+    links: dict[int, UserLink]
     groups: Mapping[int, list[tuple[Any, str]]]
 
 

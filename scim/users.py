@@ -41,9 +41,9 @@ def find(client: Client, scim_id: str) -> User:
     return user
 
 
-def read(client: Client, user: User, projection: Projection) -> dict[str, Any]:
-    """Return one user as they are sent."""
-    return read_page(client, [user], projection)[0]
+def read(client: Client, user: User, projection: Projection, page: render.Page | None = None) -> dict[str, Any]:
+    """Return one user as they are sent; ``page`` is what belongs to them, where that has been read."""
+    return render.resources([user], page, projection)[0] if page else read_page(client, [user], projection)[0]
 
 
 def read_page(client: Client, users: Iterable[User], projection: Projection) -> list[dict[str, Any]]:
@@ -71,22 +71,28 @@ def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Ch
     with _reported(client, Operation.UPDATE) as known, transaction.atomic():
         user = known.user = _locked(client, scim_id)
         check(user)
-        return user, writing.update(client, user, draft(document, rules), rules)
+        return user, writing.update(client, user, draft(document, rules), rules, fetching.links(client, [user.pk]))
 
 
-def patch(client: Client, scim_id: str, operations: Sequence[Mapping[str, Any]], check: Check) -> tuple[User, bool]:
-    """Do the operations of ``scim.dialects``; return the user and whether anything changed."""
+def patch(
+    client: Client, scim_id: str, operations: Sequence[Mapping[str, Any]], check: Check
+) -> tuple[User, bool, render.Page]:
+    """Do the operations of ``scim.dialects``; return the user, whether anything changed, and what belongs to them."""
     rules = user_rules(client)
     with _reported(client, Operation.UPDATE) as known, transaction.atomic():
         user = known.user = _locked(client, scim_id)
         check(user)
-        before = render.resource(user, render.page_of(client, rules, [user], groups=True))
+        page = render.page_of(client, rules, [user], groups=True)
+        before = render.resource(user, page)
         after = patched(before, operations, schemas.user_model(rules.definitions))
         if after is before:
-            return user, False
+            return user, False, page
         if "active" in before and "active" not in after:  # RFC 7644 section 3.5.2.2
             raise ScimError(400, "active cannot be removed. Set it to true or false.", "mutability")
-        return user, writing.update(client, user, draft(after, rules), rules, clear_external_id=True)
+        wanted = draft(after, rules)
+        if wanted.external_id is None:
+            wanted.external_id = ""
+        return user, writing.update(client, user, wanted, rules, page.links), page
 
 
 def delete(client: Client, scim_id: str, check: Check) -> None:

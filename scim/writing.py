@@ -19,7 +19,7 @@ from provisioning.models import User
 from provisioning.models.people import FoldedField, fold
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
-from scim import fetching, leavers, matching
+from scim import leavers, matching
 from scim.drafts import ACTIVE, MANAGER, USERNAME, Draft
 from scim.errors import conflict, invalid_value, switched_off
 from scim.managers import lasting, resolve
@@ -75,11 +75,12 @@ def create(client: Client, draft: Draft, rules: Rules) -> User:
     return user
 
 
-def update(client: Client, user: User, draft: Draft, rules: Rules, *, clear_external_id: bool = False) -> bool:
-    """Make a user what the draft says; return whether anything changed. Raise ScimError 400, 403 or 409."""
-    link = fetching.link(client, user.pk) or UserLink(client=client, user=user)
-    if clear_external_id and draft.external_id is None:
-        draft.external_id = ""
+def update(client: Client, user: User, draft: Draft, rules: Rules, links: dict[int, UserLink]) -> bool:
+    """Make a user what the draft says; return whether anything changed. Raise ScimError 400, 403 or 409.
+
+    ``links`` holds what the client knows of the user, read when the user was locked, and will know.
+    """
+    link = links.setdefault(user.pk, UserLink(client=client, user=user))
     change = _difference(client, user, link, draft, rules)
     _permitted(client, change)
     return _write(client, change, rules)

@@ -173,7 +173,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Write the user and what its signals enqueue in one transaction; raise ValueError on a changed user name."""
         if self.username_changed:
             raise ValueError("A user name is immutable once set.")
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             super().save(*args, **kwargs)
         self._stored_username = self.username
 

@@ -9,6 +9,7 @@ from provisioning.models import User
 from scim import dialects, live_log, search, users
 from scim.errors import ScimError, switched_off
 from scim.projection import Projection
+from scim.render import Page
 from scim.responses import respond
 from scim.views.base import View, check_version, unchanged
 
@@ -20,9 +21,9 @@ class _View(View):
         """Return what the response is to show."""
         return Projection.read(self.request.GET, users.schema(self.client))
 
-    def answered(self, user: User, projection: Projection, status: int = 200) -> HttpResponse:
+    def answered(self, user: User, projection: Projection, status: int = 200, page: Page | None = None) -> HttpResponse:
         """Return one user."""
-        body = users.read(self.client, user, projection)
+        body = users.read(self.client, user, projection, page)
         location = f"{self.client.base_url}/Users/{user.scim_id}"
         return respond(body, status, location=location, version=users.version(user))
 
@@ -72,9 +73,9 @@ class UserView(_View):
         """Change a user; the answer is the user, which Okta reads and Entra takes as well as 204."""
         projection = self.projection()
         operations = dialects.operations(self.document(), projection.schema)
-        user, changed = users.patch(self.client, uuid, operations, self.check)
+        user, changed, page = users.patch(self.client, uuid, operations, self.check)
         self.note(user, changed)
-        return self.answered(user, projection)
+        return self.answered(user, projection, page=page)
 
     def delete(self, request: HttpRequest, uuid: str, **kwargs: Any) -> HttpResponse:
         """Delete a user."""

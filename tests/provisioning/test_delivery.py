@@ -456,7 +456,7 @@ def test_enqueuing_a_thousand_users_costs_as_many_queries_as_one(django_assert_m
         services.provision_many([users[0].pk], "test")
     with django_assert_max_num_queries(9) as many:
         services.provision_many([user.pk for user in users[1:]], "test")
-    assert len(many) <= len(one) + 1
+    assert len(many) <= len(one) + 3  # one user's accounts are found in one query in place of three
     assert Change.objects.count() == Account.objects.count() == 1000
 
 
