@@ -19,7 +19,7 @@ _thread = local()
 def trust(**_: Any) -> None:
     """At the beginning of a request: take what the connection answered last for its health check."""
     if connection.connection is not None and time.monotonic() - getattr(_thread, "answered", -TRUSTED) < TRUSTED:
-        connection.health_check_done = True
+        connection.health_check_done = True  # type: ignore[attr-defined]
 
 
 def remember(**_: Any) -> None:

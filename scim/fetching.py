@@ -3,9 +3,10 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
-from django.db.models import BigIntegerField, CharField, Exists, Expression, OuterRef, QuerySet, UUIDField
+from django.db.models import BigIntegerField, CharField, Exists, OuterRef, QuerySet, UUIDField
 
 from provisioning.models import Membership, User
 from provisioning.prepared import Prepared, Slot
@@ -41,10 +42,14 @@ def _named(reach: Reach) -> "QuerySet[User]":
     return found.filter(pk__in=plain.values("pk").union(called.values("user_id"), all=True))
 
 
-def _groups(reach: str, client: int | Expression, rows: "QuerySet[Membership]") -> "QuerySet[Membership, Any]":
+def _groups(reach: str, client: Any, rows: "QuerySet[Membership]") -> "QuerySet[Membership, Any]":
     if reach == Reach.OWN:
         rows = rows.filter(group__scim_links__client_id=client, group__scim_links__owned=True)
     return rows.order_by("group__name_key").values_list("user_id", "group__scim_id", "group__name")
+
+
+def _groups_of_one(reach: Reach) -> "QuerySet[Membership, Any]":
+    return _groups(reach, _CLIENT, Membership.objects.filter(user_id=_USER))
 
 
 _OF_NAME = Prepared(
@@ -55,14 +60,11 @@ _OF_NAME = Prepared(
     )
 )
 _ALIAS = Prepared(lambda: UserLink.objects.filter(client_id=_CLIENT, user_name_key=Slot("key", CharField())))
-_USERS = {reach: Prepared(lambda reach=reach: _user(reach)) for reach in Reach}
-_LOCKED = {reach: Prepared(lambda reach=reach: _locked(reach)) for reach in Reach}
-_NAMED = {reach: Prepared(lambda reach=reach: _named(reach)) for reach in Reach}
+_USERS = {reach: Prepared(partial(_user, reach)) for reach in Reach}
+_LOCKED = {reach: Prepared(partial(_locked, reach)) for reach in Reach}
+_NAMED = {reach: Prepared(partial(_named, reach)) for reach in Reach}
 _LINK = Prepared(lambda: UserLink.objects.filter(client_id=_CLIENT, user_id=_USER))
-_GROUPS = {
-    reach: Prepared(lambda reach=reach: _groups(reach, _CLIENT, Membership.objects.filter(user_id=_USER)))
-    for reach in Reach
-}
+_GROUPS = {reach: Prepared(partial(_groups_of_one, reach)) for reach in Reach}
 
 
 def user(client: Client, scim_id: uuid.UUID, *, lock: bool = False) -> User | None:

@@ -1,6 +1,8 @@
 """Whom a client sees."""
 
-from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from provisioning.models import User
 from scim.models import Client, Reach, UserLink
@@ -15,7 +17,7 @@ def visible(client: Client) -> "QuerySet[User]":
     return seen(client.reach, client.pk)
 
 
-def seen(reach: str, client: int | Expression) -> "QuerySet[User]":
+def seen(reach: str, client: Any) -> "QuerySet[User]":
     """Return the users that a client (an id, or the place for one in a prepared query) of that reach may see."""
     found = User.objects.filter(is_staff=False, is_superuser=False)
     links = UserLink.objects.filter(client_id=client, user=OuterRef("pk"))
