@@ -17,7 +17,7 @@ PAGE = 1000
 
 
 class FullOpenLDAP(OpenLDAP):
-    """An OpenLDAP that begins with ``people`` entries. It syncs nothing to the disk, for the floor and the product alike."""
+    """An OpenLDAP that begins with ``people`` entries. It syncs nothing to the disk, for floor and product alike."""
 
     people = 0
 
@@ -41,7 +41,8 @@ def _person(number: int) -> str:
     uid = f"person{number}"
     return (
         f"dn: uid={uid},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: First{number} Last{number}\n"
-        f"sn: Last{number}\ngivenName: First{number}\nmail: {uid}@example.org\ndepartmentNumber: Department {number % 50}\n\n"
+        f"sn: Last{number}\ngivenName: First{number}\nmail: {uid}@example.org\n"
+        f"departmentNumber: Department {number % 50}\n\n"
     )
 
 
