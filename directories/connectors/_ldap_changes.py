@@ -7,14 +7,16 @@ entry that is read twice costs nothing and one that is missed stays wrong until 
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import ldap3
 
+from directories.connectors import _ldap_names as names
 from directories.connectors import _ldap_values as values
 from directories.connectors._ldap_session import Control, Raw, Session
+from directories.connectors._ldap_settings import LEVEL
 from directories.connectors._ldap_tree import Tree
-from directories.connectors.base import Cursor, CursorLost
+from directories.connectors.base import ConnectorError, Cursor, CursorLost, Unavailable
 
 # LDAP_SERVER_SHOW_DELETED_OID ([MS-ADTS] 3.1.1.3.4.1.14)
 SHOW_DELETED: Control = ("1.2.840.113556.1.4.417", True, None)
@@ -51,23 +53,56 @@ class Changes:
         begin = dt.datetime.fromisoformat(cursor["at"]) - (OVERLAP if cursor["told"] else STRANGE_CLOCK)
         return f"(modifyTimestamp>={begin.astimezone(dt.UTC):%Y%m%d%H%M%SZ})"
 
-    def gone(self, cursor: Cursor, page_size: int) -> Iterator[list[str]]:
+    def gone(self, since: str, page_size: int) -> Iterator[list[str]]:
         """Yield the lasting ids of users that were deleted since, as far as the server shows deleted objects."""
-        if cursor["kind"] != "usn":
-            return
-        asked = f"(&(isDeleted=TRUE)(objectClass=user){self.since(cursor)})"
+        if self._counted:
+            asked = f"(&(isDeleted=TRUE)(objectClass=user){since})"
+            for found in self._pages(asked, "objectGUID", page_size, everywhere=True, controls=(SHOW_DELETED,)):
+                yield self._ids(found, "objectGUID")
+
+    def left(self, since: str, page_size: int) -> Iterator[list[str]]:
+        """Yield the lasting ids of what changed since and is not, or not any more, what the user filter finds.
+
+        Among them is whoever left the filter or was moved out of the base, and every other entry that changed, so only
+        ids are asked for. What the server refuses here it refuses to tell: the next whole import finds it.
+        """
+        settings = self._session.settings
+        attribute = settings.id_attribute
+        try:
+            for found in self._pages(f"(&{since}(!{settings.user_filter}))", attribute, page_size):
+                yield self._ids(found, attribute)
+            if settings.scope == LEVEL or not names.same(self._tree.top, settings.base_dn):
+                for found in self._pages(since, attribute, page_size, everywhere=True):
+                    yield self._ids([raw for raw in found if not self._in_scope(raw.dn)], attribute)
+        except ConnectorError as error:
+            if isinstance(error, Unavailable) and error.code != "limit":
+                raise
+
+    def _pages(
+        self, asked: str, attribute: str, size: int, *, everywhere: bool = False, controls: Sequence[Control] = ()
+    ) -> Iterator[Sequence[Raw]]:
+        """Yield the entries of a search with one attribute; from the top of the tree, or as the settings say."""
         cookie, first = b"", True
         while first or cookie:
             found = self._session.search(
-                *(asked, ("objectGUID",)),
-                base=self._tree.top,
-                scope=ldap3.SUBTREE,
-                controls=(SHOW_DELETED,),
-                page=page_size,
+                *(asked, (attribute,)),
+                base=self._tree.top if everywhere else None,
+                scope=ldap3.SUBTREE if everywhere else None,
+                controls=controls,
+                page=size,
                 cookie=cookie,
             )
             cookie, first = found.cookie, False
-            yield [str(values.decode("objectGUID", raw.get("objectGUID"))) for raw in found.entries]
+            yield found.entries
+
+    def _ids(self, found: Sequence[Raw], attribute: str) -> list[str]:
+        return [str(values.decode(attribute, held[:1])) for raw in found if (held := raw.get(attribute))]
+
+    def _in_scope(self, dn: str) -> bool:
+        settings = self._session.settings
+        if settings.scope == LEVEL:
+            return names.same(names.parent(dn), settings.base_dn)
+        return names.below(dn, settings.base_dn)
 
     def _usn(self) -> Cursor | None:
         root = self._session.read("", USN)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from threading import Event
 from typing import Any, ClassVar
 
@@ -136,10 +137,12 @@ class Reading(Connector):
         return self.moments.cursor()
 
     def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
-        """Stream the entries that changed since, and before them the ids of those that were deleted."""
+        """Stream the entries that changed since; before them the ids of those that were deleted or may have left."""
         since = self.moments.since(cursor)
-        for refs in self.moments.gone(cursor, max(1, min(page_size, self.settings.page_size))):
-            yield Page((), gone=refs)
+        size = max(1, min(page_size, self.settings.page_size))
+        for refs in chain(self.moments.gone(since, size), self.moments.left(since, size)):
+            if refs:
+                yield Page((), gone=refs)
         yield from self.crawl(f"(&{self.settings.user_filter}{since})", page_size)
 
     def changed_groups(self, cursor: Cursor, page_size: int = 1000) -> Iterator[GroupPage]:

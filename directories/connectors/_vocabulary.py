@@ -180,7 +180,8 @@ class RefusedMember(NamedTuple):
 class Page:
     """One page of a crawl. Only a crawl whose final page says ``last`` was complete: an error is never an absence.
 
-    ``gone`` are lasting ids of accounts that the directory says were deleted; only ``changes`` knows them.
+    ``gone`` are lasting ids of accounts that the directory says were deleted, or of changed entries that may have been
+    accounts before; only ``changes`` knows them. Each is looked up before anybody is taken for a leaver.
     """
 
     accounts: Sequence[RemoteAccount]

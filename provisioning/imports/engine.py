@@ -35,10 +35,10 @@ log = logging.getLogger(__name__)
 
 
 class Read(NamedTuple):
-    """What a crawl came to: its rows, and the lasting ids of accounts that the directory says were deleted."""
+    """What a crawl came to: its rows, and the accounts that the directory says were deleted or may have left."""
 
     rows: int
-    gone: list[str]
+    gone: set[int]
 
 
 def execute(run_id: int) -> None:
@@ -128,10 +128,11 @@ def _plan(run: ImportRun, config: DirectoryConfig, lease: Lease) -> list[str]:
 def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease) -> Read:
     """Plan page by page; return what was read once the last page was."""
     rows = 0
-    gone: list[str] = []
+    gone: set[int] = set()
     for page in pages:
-        gone += page.gone
-        seen = crawler.page(page)
+        if page.gone and crawler.config.features.deactivate_missing:
+            gone.update(settle.named(crawler.config, page.gone))
+        seen = crawler.page(page) if page.accounts else Seen()
         with lease.page() as gains:
             _store(run, seen.planned, gains)
             gains |= {"seen": seen.rows, "unchanged": gains.get("unchanged", 0) + seen.unchanged}
@@ -142,14 +143,15 @@ def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease
 
 
 def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Lease, read: Read) -> list[str]:
-    """Plan the leavers of a complete crawl, or those whom the directory says were deleted, and ask the guard."""
+    """Plan the leavers of a complete crawl, or those who are gone by what changed, and ask the guard."""
     assert config.id is not None
     known = settle.known_accounts(config.id)
     features, leavers, seen = config.features, 0, read.rows
     if run.incremental:
         seen = max(seen, known)  # that nothing changed is no empty directory
         if features.deactivate_missing and read.gone:
-            leavers = _plan_leavers(run, config, crawler, lease, settle.named(config, read.gone))
+            missing = settle.not_seen(read.gone, crawler.accounts, crawler.spared)
+            leavers = _plan_leavers(run, config, crawler, lease, missing)
         before = incremental.taken_away(run)
         return _objections(config, lease, guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive, before))
     if seen == 0 and known and not features.deactivate_missing:

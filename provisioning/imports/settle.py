@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 from django.db.models import Count, Min, Q, QuerySet
 
 from directories.config import DirectoryConfig
+from provisioning.imports import lookups  # noqa: F401
 from provisioning.imports.bitmap import Bitmap
-from provisioning.imports.plan import ERROR, Planned
+from provisioning.imports.plan import ERROR, Planned, storable
 from provisioning.models import Account, ImportRun, PlannedChange
 from provisioning.models.imports import Action
 
@@ -53,13 +54,18 @@ def missing(config: DirectoryConfig, *seen: Bitmap) -> Iterator[list[int]]:
         yield found
 
 
-def named(config: DirectoryConfig, refs: Sequence[str]) -> Iterator[list[int]]:
-    """Yield the ids of accounts that were imported before, by their lasting ids, CHUNK at a time."""
+def named(config: DirectoryConfig, refs: Sequence[str]) -> list[int]:
+    """Return those of a page's lasting ids that are accounts imported before, as their row ids: one query."""
     assert config.id is not None
-    for start in range(0, len(refs), CHUNK):
-        found = _from(config.id).filter(remote_id__in=refs[start : start + CHUNK]).order_by("pk")
-        if ids := list(found.values_list("pk", flat=True)):
-            yield ids
+    known = [ref for ref in refs if storable(ref)]
+    return list(_from(config.id).filter(remote_id__any_of=known).values_list("pk", flat=True)) if known else []
+
+
+def not_seen(account_ids: Collection[int], *seen: Bitmap) -> Iterator[list[int]]:
+    """Yield the accounts that are in none of the bitmaps, CHUNK at a time."""
+    found = sorted(pk for pk in account_ids if not any(pk in bits for bits in seen))
+    for start in range(0, len(found), CHUNK):
+        yield found[start : start + CHUNK]
 
 
 def remote_ids(account_ids: Collection[int]) -> list[str]:
