@@ -45,12 +45,15 @@ def pushed_groups_of(user_ids: Collection[int]) -> Pairs:
     return _pairs(rows.values_list("group_account__directory_id", "group_account_id", "account_id"))
 
 
+def belonging(account: GroupAccount) -> QuerySet[Account]:
+    """Return the accounts that are there and belong in the group, whether the portal has put them into it or not."""
+    members = Membership.objects.filter(group__in=below_query(account.group_id or 0)).values("user")
+    return Account.objects.filter(directory=account.directory_id, state=AccountState.ACTIVE, user__in=members)
+
+
 def to_add(account: GroupAccount, after: int, among: Sequence[int] | None, limit: int) -> list[int]:
     """Return accounts that belong in the group, are there to be added and were not yet, by id from ``after`` on."""
-    members = Membership.objects.filter(group__in=below_query(account.group_id or 0)).values("user")
-    there = Account.objects.filter(
-        directory=account.directory_id, state=AccountState.ACTIVE, pk__gt=after, user__in=members
-    )
+    there = belonging(account).filter(pk__gt=after)
     missing = there.exclude(Exists(PushedMember.objects.filter(group_account=account.pk, account=OuterRef("pk"))))
     return _page(missing, among, limit)
 

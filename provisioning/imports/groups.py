@@ -15,6 +15,7 @@ from directories.connectors.base import Capability, Connector, Cursor, GroupPage
 from provisioning.digests import seen_digest
 from provisioning.imports import groups_plan, guard, incremental
 from provisioning.imports.bitmap import Bitmap
+from provisioning.imports.groups_drift import DriftPlanner
 from provisioning.imports.groups_members import Coming, MemberPlanner, Target
 from provisioning.imports.groups_names import Holders, Names
 from provisioning.imports.groups_plan import KnownGroup, PlannedRow
@@ -70,6 +71,7 @@ class GroupCrawl:
         self.names = Names(config.name)
         self.coming = Coming()
         self.members = MemberPlanner(run.pk, config.id, noted, self.coming if connector.nested_groups else None)
+        self.drift = DriftPlanner(run, config, connector, lease, self.members)
         self.seen = Bitmap()
         self.new: dict[str, int] = {}  # the planned groups that come into being, by id in the directory
         self.skipped: set[str] = set()
@@ -112,6 +114,8 @@ class GroupCrawl:
                 rows.append(row)
             if row is not None or (held is not None and held.ours):
                 self.skipped.add(remote.ref)
+                if row is None and held is not None:
+                    self.drift.mine[remote.ref] = held.id
             elif held is None or held.seen_digest != _digest(remote) or held.name != remote.name.strip():
                 usable.append((remote, held))  # one that has another name gets its own as soon as that is free
         rows += self._planned(usable)
@@ -177,7 +181,8 @@ class GroupCrawl:
     # --- Members -----------------------------------------------------------------------------------------------------
 
     def _members(self, groups: Sequence[RemoteGroup]) -> None:
-        """Plan who joins and leaves the groups of one page."""
+        """Plan who joins and leaves the groups of one page, and what is to be mended in those that are pushed."""
+        self.drift.plan(groups, self._alive)
         usable = [remote for remote in groups if remote.ref not in self.skipped and not remote.problem]
         known = self._known(usable)
         children = self._children([held.group_id for held in known.values() if held.group_id])

@@ -13,6 +13,7 @@ from django.utils import timezone
 from directories.config import DirectoryConfig
 from directories.models import ProvisioningSettings, PushGroups
 from provisioning import members
+from provisioning.imports.groups_drift import DRIFT, mend
 from provisioning.imports.groups_lines import GroupLines
 from provisioning.imports.groups_resolve import Resolver
 from provisioning.imports.groups_writing import GroupWriter
@@ -76,7 +77,10 @@ class GroupApplier:
         """Make, change and remove the groups of one page; those without members to write are done then."""
         done = self.writer.write(groups)
         record_many(self.lines.of_groups(done))
-        return _close([one for one in groups if one.action == GroupAction.DELETE or not one.added + one.removed])
+        mended = sum(mend(one, self.run.actor) for one in groups if one.row.get(DRIFT))
+        return mended + _close(
+            [one for one in groups if one.action == GroupAction.DELETE or not one.added + one.removed]
+        )
 
     # --- Members -----------------------------------------------------------------------------------------------------
 

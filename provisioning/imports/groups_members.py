@@ -80,7 +80,7 @@ class MemberPlanner:
         seen, children, complete = Bitmap(), set[int](), False
         for page in pages:
             found: list[Difference] = []
-            rest = Unknown({ref for ref in page.refs if storable(ref)}, {places.digest(place) for place in page.places})
+            rest = _named(page)
             for user_id, difference in self._people(rest):
                 if user_id is None:
                     found.append(difference)
@@ -101,6 +101,11 @@ class MemberPlanner:
         if gone := target.children - children:
             rows = self._groups.filter(group__in=gone).values_list("pk", flat=True)
             yield [Difference(add=False, group_account_id=pk) for pk in rows]
+
+    def accounts(self, page: MemberPage) -> list[int]:
+        """Return the accounts of those on a page whom the portal knows."""
+        found = self._people(_named(page))
+        return [one.account_id for user_id, one in found if user_id is not None and one.account_id is not None]
 
     # --- Who a page names --------------------------------------------------------------------------------------------
 
@@ -184,3 +189,7 @@ class MemberPlanner:
                 return
             yield ids
             last = ids[-1]
+
+
+def _named(page: MemberPage) -> Unknown:
+    return Unknown({ref for ref in page.refs if storable(ref)}, {places.digest(place) for place in page.places})
