@@ -43,7 +43,9 @@ def test_an_old_form_is_explained() -> None:
     assert "This form is too old" in response.content.decode()
 
 
-@pytest.mark.parametrize("path", ["/login/", "/", "/healthz", "/no/such/page/"])
+@pytest.mark.parametrize(
+    "path", ["/login/", "/", "/healthz", "/no/such/page/", "/scim/no/such/page/", "/scim/v2/Users", "/scim/v2"]
+)
 def test_headers(client: Client, path: str) -> None:
     response = client.get(path)
     assert response["Content-Security-Policy"] == POLICY
