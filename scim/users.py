@@ -54,11 +54,15 @@ def read_page(client: Client, users: Iterable[User], projection: Projection) -> 
     return render.resources(page_users, page, projection)
 
 
-def create(client: Client, document: Mapping[str, Any]) -> User:
-    """Add the user of a document in the schemas' spelling (``scim.dialects``), or claim one who is on the roll."""
+def create(client: Client, document: Mapping[str, Any]) -> tuple[User, render.Page | None]:
+    """Add the user of a document in the schemas' spelling (``scim.dialects``), or claim one who is on the roll.
+
+    Return what belongs to them too, where that need not be read: a user who is new is in no group.
+    """
     rules = user_rules(client)
     with _reported(client, Operation.CREATE, document.get("userName")), transaction.atomic():
-        return writing.create(client, draft(document, rules), rules)
+        user, link = writing.create(client, draft(document, rules), rules)
+    return user, render.Page(client, rules, {user.pk: link}, {}) if link else None
 
 
 def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Check) -> tuple[User, bool]:

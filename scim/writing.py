@@ -1,4 +1,4 @@
-"""Writing users for an application, in the caller's transaction.
+"""Writing users for an application, in the caller's transaction, which a ScimError undoes as a whole.
 
 The signals of ``User.save`` tell the directories, and each change has its line in the report. What differs is found
 before anything is written: a request that changes nothing writes nothing.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.hashers import check_password
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from directories.attributes import Kind, Value
@@ -44,13 +44,16 @@ class Change:
         return bool(self.columns or self.link_columns or self.password)
 
 
-def create(client: Client, draft: Draft, rules: Rules) -> User:
-    """Add a user, or claim one whom the matching rule recognises; raise ScimError 400, 403 or 409."""
+def create(client: Client, draft: Draft, rules: Rules) -> tuple[User, UserLink | None]:
+    """Add a user, or claim one whom the matching rule recognises; raise ScimError 400, 403 or 409.
+
+    With a user who is new comes what the client knows of them, and there is nothing else to be read.
+    """
     if not client.create_users:
         raise switched_off("Creating users")
     found = matching.match(client, draft)
     if found is not None:
-        return _claim(client, found, draft, rules)
+        return _claim(client, found, draft, rules), None
     if problem := usernames.problem(draft.username):
         raise invalid_value(problem)
     user = User(username=draft.username)
@@ -61,9 +64,8 @@ def create(client: Client, draft: Draft, rules: Rules) -> User:
     user.is_active = draft.active is not False
     _set(change)
     try:
-        with transaction.atomic():
-            user.save()
-    except IntegrityError:
+        user.save()
+    except IntegrityError:  # the whole request is undone, so it needs no savepoint here
         raise conflict("A user of this userName exists already.") from None
     link.user = user
     _save_link(link)
@@ -72,7 +74,7 @@ def create(client: Client, draft: Draft, rules: Rules) -> User:
         services.set_password(user, change.password, client.name)
     if not user.is_active:
         leavers.follow(client, link, user)
-    return user
+    return user, link
 
 
 def update(client: Client, user: User, draft: Draft, rules: Rules, links: dict[int, UserLink]) -> bool:
@@ -214,8 +216,7 @@ def _set(change: Change) -> None:
 
 def _save_link(link: UserLink) -> None:
     try:
-        with transaction.atomic():
-            link.save()
+        link.save()
     except IntegrityError:
         raise conflict("A user of this userName exists already.") from None
 

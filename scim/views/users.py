@@ -40,9 +40,9 @@ class UsersView(_View):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Create a user."""
         projection = self.projection()
-        user = users.create(self.client, dialects.resource(self.document(), projection.schema))
+        user, page = users.create(self.client, dialects.resource(self.document(), projection.schema))
         live_log.note(request, f"Added or claimed {user}.")
-        return self.answered(user, projection, 201)
+        return self.answered(user, projection, 201, page)
 
 
 class UserView(_View):
