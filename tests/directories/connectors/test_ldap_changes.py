@@ -10,9 +10,9 @@ import ldap3
 import pytest
 
 from directories.connectors import connector_class
-from directories.connectors.base import Capability, ConnectorConfig, CursorLost, Unavailable
+from directories.connectors.base import Capability, ConnectorConfig, ConnectorError, CursorLost, Unavailable
 from directories.connectors.ldap import Ldap
-from tests.directory_servers import OpenLDAP
+from tests.directory_servers import SUFFIX, OpenLDAP
 from tests.fixtures.ldap import LdapDirectory, openldap_unit
 
 ATTRIBUTES = ("givenName", "sn")
@@ -123,3 +123,16 @@ def test_a_server_that_stops_is_noticed(own_openldap: OpenLDAP) -> None:
         own_openldap.stop()
         with pytest.raises(Unavailable):
             list(news)
+
+
+def test_what_the_server_refuses_to_tell_of_others_is_no_failure(ldap_directory: LdapDirectory) -> None:
+    limited = {**ldap_directory.settings, "user": f"cn=limited,{SUFFIX}"}  # to ten entries of one search
+    ldap_directory.person("ann")
+    with Ldap(ConnectorConfig(limited, attributes=ATTRIBUTES)) as connector:
+        cursor = connector.cursor()
+        for number in range(15):
+            ldap_directory.ou(f"other{number}")
+        with pytest.raises(ConnectorError):
+            connector.session.search("(objectClass=organizationalUnit)", ("entryUUID",), page=40)
+        assert cursor
+        assert changed(connector, cursor)[0] == {"ann"}
