@@ -43,8 +43,8 @@ FILL = [
     SELECT id - 1, id FROM provisioning_group WHERE id > (SELECT min(id) FROM provisioning_group)
     """,
     """
-    INSERT INTO scim_grouplink (client_id, group_id, external_id, kept, owned, created_at)
-    SELECT %(client)s, id, 'ext-' || name_key, '{}', true, now() FROM provisioning_group
+    INSERT INTO scim_grouplink (client_id, group_id, external_id, name, name_key, stands_for, kept, owned, created_at)
+    SELECT %(client)s, id, 'ext-' || name_key, '', '', '', '{}', true, now() FROM provisioning_group
     """,
     "ANALYZE",
 ]
