@@ -4,7 +4,7 @@ What no row maps is not lost: it is kept for the client that sent it (``UserLink
 PUTs what it has read changes nothing. It leads nowhere else and cannot be searched.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from directories.attributes import Kind
@@ -69,8 +69,9 @@ def split(document: Mapping[str, Any], rules: Rules) -> tuple[dict[str, Any], di
     row: dict[str, Any] = {}
     chosen: dict[tuple[str, tuple[str, str]], dict[str, Any] | None] = {}
     given_back = {rule.path.text for rule in rules.readable}
+    slots = {(rule.path.attribute, rule.path.element[1].casefold()) for rule in rules.writable if rule.path.element}
     for rule in rules.writable:
-        holder = _holder(rest, rule.path, chosen, rule.path.text in rules.firsts)
+        holder = _holder(rest, rule.path, chosen, slots if rule.path.text in rules.firsts else None)
         key = _key(rule.path)
         row[rule.path.text] = holder.get(key) if holder is not None else None
         if holder is not None and rule.path.text in given_back:
@@ -99,7 +100,7 @@ def _holder(
     document: dict[str, Any],
     path: Path,
     chosen: dict[tuple[str, tuple[str, str]], dict[str, Any] | None],
-    first: bool,
+    slots: Collection[tuple[str, str]] | None,
 ) -> dict[str, Any] | None:
     """Return the object in which the path's value stands, None when there is none."""
     inside: Any = document.get(path.prefix) if path.prefix else document
@@ -108,24 +109,27 @@ def _holder(
     if path.element:
         where = (path.attribute, path.element)
         if where not in chosen:
-            chosen[where] = _element(inside.get(path.name), path.element, first)
+            others = None if slots is None else {word for attribute, word in slots if attribute == path.attribute}
+            chosen[where] = _element(inside.get(path.name), path.element, others)
         return chosen[where]
     if path.sub:
         inside = inside.get(path.name)
     return inside if isinstance(inside, dict) else None
 
 
-def _element(elements: Any, label: tuple[str, str], first: bool) -> dict[str, Any] | None:
+def _element(elements: Any, label: tuple[str, str], slots: Collection[str] | None) -> dict[str, Any] | None:
     """Return the element of that label; for the first slot of the mapping, else the primary one or one without label.
 
-    authentik's only e-mail is ``{"type": "other", "primary": true}``, and some send none but the value.
+    authentik's only e-mail is ``{"type": "other", "primary": true}``, and some send none but the value. ``slots`` is
+    given for the first slot: the labels that are mapped themselves, so that a primary mobile is no work telephone.
     """
     name, word = label
     found = [element for element in elements if isinstance(element, dict)] if isinstance(elements, list) else []
     exact = [element for element in found if str(element.get(name, "")).casefold() == word.casefold()]
-    if exact or not first:
+    if exact or slots is None:
         return exact[0] if exact else None
-    other = [element for element in found if element.get("primary") is True]
+    free = (element for element in found if str(element.get(name, "")).casefold() not in slots)
+    other = [element for element in free if element.get("primary") is True]
     other += [element for element in found if not element.get(name)]
     return other[0] if other else None
 

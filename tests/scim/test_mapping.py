@@ -154,3 +154,12 @@ def test_a_row_that_cannot_be_used_is_passed_over_and_said(scim: Scim, row: dict
     assert User.objects.get().title == ""
     found = state.of(scim.client)
     assert (found.label, "title" in found.detail) == ("Mapping to mend", True)
+
+
+def test_an_only_mobile_is_no_work_telephone(scim: Scim) -> None:
+    """A primary element may stand for the first slot only where no slot of its own is mapped."""
+    mobile = {"type": "mobile", "value": "+49 170 1", "primary": True, "display": "Mobile"}
+    answer = scim.post("/Users", {"schemas": [USER], "userName": "mia", "phoneNumbers": [mobile]})
+    user = User.objects.get(username="mia")
+    assert (user.phone, user.mobile) == ("", "+49 170 1")
+    assert answer.json["phoneNumbers"] == [mobile]
