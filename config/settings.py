@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
+from kombu import Exchange, Queue
 
 from config.env import BASE_DIR, encryption_keys, env, secret_key
 
@@ -113,6 +114,17 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
         "control_folder": str(BROKER_DIR / "control"),
         "polling_interval": 0.1,
     }
+# A worker reads its queues in turn, so what is sent to a short one does not wait for the end of a long one: what beat
+# asks for, and what the sweep found, are not held up by the messages of a large import. Without --queues a worker reads
+# all of them, so this is the only list of queues there is.
+QUEUES: dict[str, list[str]] = {
+    "celery": [],  # every other task: deliveries of what was just saved, imports
+    "beat": ["provisioning.tasks.sweep", "provisioning.tasks.start_due_imports", "scim.tasks.*"],
+    "backlog": ["provisioning.tasks.drain", "provisioning.tasks.drain_groups"],
+}
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
+CELERY_TASK_ROUTES = {task: {"queue": name} for name, tasks in QUEUES.items() for task in tasks}
+CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -121,6 +133,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = None
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker that is gone for a night is waited for
 CELERY_TIMEZONE = env.str("TIME_ZONE", default="UTC")
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")

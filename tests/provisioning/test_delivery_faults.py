@@ -108,6 +108,22 @@ def test_an_emptied_broker_loses_nothing(portal: Portal, pg_appsdb: AppsDb, make
     wait_until(lambda: not Change.objects.exists(), 10, "the records")
 
 
+def test_what_only_the_sweep_knows_does_not_wait_for_the_end_of_a_long_queue(
+    portal: Portal, pg_appsdb: AppsDb, make_directory: MakeDirectory
+) -> None:
+    make_directory(pg_appsdb, **OUT)
+    write_every_insert_down(pg_appsdb, 0.1)
+    add_users(1, "lost")
+    assert portal.empty_broker() == 1
+    for n in range(60):
+        User.objects.create(username=f"queued{n}")
+    dispatch.send("provisioning.tasks.sweep", expires=60)
+    portal.worker("--pool=threads", "--concurrency=1")
+    wait_until(lambda: "lost0" in pg_appsdb.people(), 60, "the account whose message was lost")
+    assert len(pg_appsdb.people()) < 30
+    wait_until(lambda: len(pg_appsdb.people()) == 61, 60, "all the others")
+
+
 def test_a_saved_user_is_in_the_directory_at_once(
     portal: Portal, pg_appsdb: AppsDb, make_directory: MakeDirectory
 ) -> None:
