@@ -1,5 +1,7 @@
 """The portal's own Django application: health endpoints and the start page."""
 
+import importlib
+
 from django.apps import AppConfig
 
 from config import connections
@@ -12,5 +14,6 @@ class ConfigConfig(AppConfig):
     label = "portal"
 
     def ready(self) -> None:
-        """Follow requests."""
+        """Register the look-ups of every field, and follow requests."""
+        importlib.import_module("config.database.lookups")
         connections.watch()

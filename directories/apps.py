@@ -5,7 +5,7 @@ from pathlib import Path
 from django.apps import AppConfig
 from django.conf import settings
 
-from directories.connectors._open import keep_private
+from directories.connectors.sql.connect import keep_private
 
 
 class DirectoriesConfig(AppConfig):

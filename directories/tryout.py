@@ -12,7 +12,7 @@ from sqlglot import exp
 from directories.attributes import Value
 from directories.config import DirectoryConfig, open_connector
 from directories.connectors.base import ConnectorError, Entry, GroupEntry
-from directories.connectors.sql import SqlConnector
+from directories.connectors.sql.connector import SqlConnector
 from directories.query_templates import GROUPED, PASSWORD, Template, Values, fold, group_values
 
 EXAMPLE = GroupEntry("Example group", "1", "An example")

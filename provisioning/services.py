@@ -11,16 +11,21 @@ from directories import health
 from directories.attributes import Value
 from directories.connectors.base import ConnectorError
 from directories.models import Directory
-from provisioning import outbox, passwords, pending_passwords, people, push, removal
-from provisioning.dispatch import DRAIN, DRAIN_GROUPS, PUSH, send_on_commit
-from provisioning.groups import outbox as group_outbox
-from provisioning.groups import roll
-from provisioning.imports.door import approve_import, cancel_import, start_import
+from provisioning.identities import groups as roll
+from provisioning.identities import lifecycle
+from provisioning.imports.requests import approve_import, cancel_import, start_import
 from provisioning.imports.runs import ImportRefused
 from provisioning.models import Account, Change, Group, GroupChange, User
-from provisioning.owners import Owners
-from provisioning.plan import assumed
-from provisioning.work import Desk
+from provisioning.outbound import full_sync
+from provisioning.outbound.accounts import outbox
+from provisioning.outbound.accounts.plan import assumed
+from provisioning.outbound.accounts.reconcile import Desk
+from provisioning.outbound.accounts.remote_ids import Owners
+from provisioning.outbound.dispatch import DRAIN, DRAIN_GROUPS, PUSH, send_on_commit
+from provisioning.outbound.groups import outbox as group_outbox
+from provisioning.outbound.passwords import pending
+from provisioning.outbound.passwords import send as passwords
+from provisioning.profile import person
 
 __all__ = [
     "ImportRefused",
@@ -68,13 +73,13 @@ def provision_many(
 
 def provision_directory(directory: Directory, actor: str) -> None:
     """Push everyone to the directory, and its groups. Returns within seconds; workers go on where it stopped."""
-    if push.start(directory.pk, actor):
+    if full_sync.start(directory.pk, actor):
         send_on_commit(PUSH, directory.pk)
 
 
 def delete_users(user_ids: Iterable[int], actor: str) -> int:
     """Delete users from the roll and let their directories know; return how many there were."""
-    return sum(removal.delete_page(page, actor) for page in outbox.pages(user_ids))
+    return sum(lifecycle.delete_page(page, actor) for page in outbox.pages(user_ids))
 
 
 def save_group(group: Group, actor: str, directories: Collection[int] | None = None, *, via: str = "") -> None:
@@ -89,7 +94,7 @@ def delete_groups(group_ids: Iterable[int], actor: str, *, via: str = "") -> int
 
 def set_active(user_ids: Iterable[int], active: bool, actor: str) -> int:
     """Activate or deactivate users and let their directories know; return how many changed."""
-    return sum(removal.set_active_page(page, active, actor) for page in outbox.pages(user_ids))
+    return sum(lifecycle.set_active_page(page, active, actor) for page in outbox.pages(user_ids))
 
 
 def set_password(user: User, clear: str, actor: str) -> list[str]:
@@ -110,7 +115,7 @@ def retry(change_ids: Iterable[int], actor: str) -> int:
     changes = Change.objects.filter(pk__in=list(change_ids))
     for directory_id in changes.order_by().values_list("directory_id", flat=True).distinct():
         health.retry_now(directory_id)
-    pending_passwords.try_again(changes)
+    pending.try_again(changes)
     return outbox.retry(changes, actor)
 
 
@@ -118,7 +123,7 @@ def retry_cause(directory_id: int, code: str, actor: str) -> int:
     """Try everything of a directory again that was parked for one cause; return how many accounts that were."""
     health.retry_now(directory_id)
     changes = Change.objects.filter(directory=directory_id, parked__isnull=False, parked_code=code)
-    pending_passwords.try_again(changes)
+    pending.try_again(changes)
     return outbox.retry(changes, actor)
 
 
@@ -148,14 +153,14 @@ def preview(user: User, directory: Directory) -> Preview:
     """Return what a delivery would do now, from what the portal knows; the directory is not asked."""
     account = Account.objects.filter(user=user, directory=directory).first()
     if account is None:
-        if not people.wanted(user):
+        if not person.wanted(user):
             return Preview(reason=f"{directory} does not get users that are inactive or not provisioned.")
         account = Account(directory=directory, key=user.username)
     account.user = user
     config = directory_config.load(directory.pk)
     try:
         with directory_config.open_connector(config) as connector:
-            desk = Desk(config, people.catalogue(), connector, Owners(directory.pk, ()))
+            desk = Desk(config, person.catalogue(), connector, Owners(directory.pk, ()))
             plan = assumed(desk.situation(account)[0])
     except ConnectorError as error:
         return Preview(reason=error.message)

@@ -5,7 +5,8 @@ from typing import Any
 from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 
-from provisioning import removal, services
+from provisioning import services
+from provisioning.identities import lifecycle
 from provisioning.models import User
 
 # Saved by every sign-in and by a changed portal password; no directory gets to see them.
@@ -24,5 +25,5 @@ def user_saved(
 @receiver(pre_delete, sender=User)
 def user_leaves(instance: User, **_: Any) -> None:
     """Keep what the user's accounts need, before the user is gone."""
-    if not removal.told():
-        removal.forget([instance], getattr(instance, "changed_by", ""))
+    if not lifecycle.told():
+        lifecycle.forget([instance], getattr(instance, "changed_by", ""))

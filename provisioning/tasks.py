@@ -4,11 +4,14 @@ import time
 
 from celery import shared_task
 
-from provisioning import delivery, heartbeat, outbox, passwords, push
-from provisioning.dispatch import CHUNK, DELIVER, DELIVER_GROUPS, DRAIN, DRAIN_GROUPS, GROUP_CHUNK, PUSH, send
-from provisioning.groups import delivery as group_delivery
-from provisioning.groups import outbox as group_outbox
-from provisioning.imports import door, engine
+from provisioning import heartbeat
+from provisioning.imports import engine, requests
+from provisioning.outbound import full_sync
+from provisioning.outbound.accounts import delivery, outbox
+from provisioning.outbound.dispatch import CHUNK, DELIVER, DELIVER_GROUPS, DRAIN, DRAIN_GROUPS, GROUP_CHUNK, PUSH, send
+from provisioning.outbound.groups import delivery as group_delivery
+from provisioning.outbound.groups import outbox as group_outbox
+from provisioning.outbound.passwords import send as passwords
 
 PERIOD = 60.0  # seconds between two sweeps
 SOON = 60.0  # a trial of an unreachable directory that is due earlier than this need not wait for the sweep
@@ -57,7 +60,7 @@ def sweep() -> None:
         _drain(directory_id, workers)
     for directory_id, workers in group_outbox.backlog():
         _drain_groups(directory_id, workers)
-    for directory_id in push.unfinished():
+    for directory_id in full_sync.unfinished():
         send(PUSH, directory_id)
 
 
@@ -70,13 +73,13 @@ def run_import(run_id: int) -> None:
 @shared_task
 def start_due_imports() -> None:
     """Start scheduled imports that are due, and take over runs whose worker or message was lost."""
-    door.start_due_imports()
+    requests.start_due_imports()
 
 
 @shared_task
 def continue_push(directory_id: int) -> None:
     """Enqueue the next users of a push to everyone."""
-    if push.next_pages(directory_id):
+    if full_sync.next_pages(directory_id):
         send(PUSH, directory_id)
 
 

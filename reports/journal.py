@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from reports import bulk
+from config.database import bulk
 from reports.models import Direction, Event, Operation, Result
 
 

@@ -18,9 +18,9 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django_scim.middleware import SCIMAuthCheckMiddleware
 
-from provisioning.prepared import Prepared, Slot
-from scim import live_log
+from config.database.prepared import Prepared, Slot
 from scim.errors import ScimError
+from scim.log import record as live_log
 from scim.models import Client, Token, TokenKind
 from scim.responses import respond
 

@@ -12,7 +12,7 @@ from provisioning.blueprints.schema import SecretField, Strict
 from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import State
 from provisioning.blueprints.writing import Refused, Written
-from provisioning.people import catalogue
+from provisioning.profile.person import catalogue
 from scim import clients, group_rules, mapping, tokens
 from scim.authentication import digests
 from scim.forms.features import LABELS

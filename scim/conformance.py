@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scim2_tester import CheckResult, Status, check_server
 
-from scim.inside import asked
+from scim.in_process_client import asked
 from scim.models import Client
 
 GOOD = {Status.SUCCESS, Status.COMPLIANT, Status.ACCEPTABLE}

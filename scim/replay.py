@@ -9,8 +9,8 @@ from django.http import HttpRequest
 
 from provisioning.models import Change, GroupChange
 from reports.models import Event
-from scim.inside import asked
-from scim.live_log import CUT, MASK, MOST_PATH
+from scim.in_process_client import asked
+from scim.log.record import CUT, MASK, MOST_PATH
 from scim.models import RequestLog
 
 MOST_LINES = 50

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from directories.attributes import PROFILE_ATTRIBUTES, Kind, PortalAttribute
 from directories.mapping import BOTH, IN, OUT, AttributeRule, Catalogue, Mapper, problems_of
-from provisioning import people
+from provisioning.profile import person
 from scim import schemas
 from scim.models import Client, ClientMapping, Resource
 
@@ -144,7 +144,7 @@ def _read(client: Client) -> Rules:
     stored = rows.order_by("position", "pk").values_list(
         "scim_path", "kind", "portal_attribute", "direction", "expression", "required"
     )
-    definitions = tuple(attribute for attribute in people.catalogue().values() if attribute.kind == Kind.CUSTOM_PROFILE)
+    definitions = tuple(attribute for attribute in person.catalogue().values() if attribute.kind == Kind.CUSTOM_PROFILE)
     return _rules(tuple(stored), definitions)
 
 

@@ -19,7 +19,7 @@ from django.http.response import HttpResponseBase
 from django_scim.constants import SCIM_CONTENT_TYPE
 
 from provisioning.models import Group, User
-from scim import fetching, groups, totals, users
+from scim import groups, totals
 from scim.attributes import Schema
 from scim.errors import ScimError, invalid_syntax, switched_off
 from scim.filters import order_by, parse, to_q
@@ -28,6 +28,8 @@ from scim.models import Client
 from scim.paging import ListPage, Order, PageRequest, Source, page
 from scim.projection import Projection
 from scim.responses import respond
+from scim.users import api as users
+from scim.users import queries
 
 REQUEST = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 _NAMES = {
@@ -135,7 +137,7 @@ def _called(client: Client, kinds: Sequence[Kind], query: Query) -> ListPage | N
     known = _NAME.fullmatch(query.filter) if list(kinds) == [USERS] and not query.sort_by else None
     if known is None or query.page.cursor is not None or query.page.start_index > 1:
         return None
-    rows = fetching.called(client, folded(known[1]))
+    rows = queries.called(client, folded(known[1]))
     return ListPage(rows, len(rows), 1) if len(rows) <= query.page.count else None
 
 

@@ -2,7 +2,8 @@
 
 from celery import shared_task
 
-from scim import leavers, live_log
+from scim.log import record as live_log
+from scim.users import leavers
 
 
 @shared_task

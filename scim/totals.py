@@ -10,8 +10,8 @@ from django.db.models import Q
 
 from provisioning.models import User
 from scim import groups as teams
-from scim import users as people
 from scim.models import Client, Reach, UserLink
+from scim.users import api as people
 
 
 def users(client: Client) -> int:

@@ -12,8 +12,8 @@ from threading import Event
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from directories.connectors._refusals import Conflict, ConnectorError, CursorLost, NotFound, Unavailable
-from directories.connectors._vocabulary import (
+from directories.connectors.errors import Conflict, ConnectorError, CursorLost, NotFound, Unavailable
+from directories.connectors.types import (
     Capability,
     ConnectionStep,
     ConnectionTest,

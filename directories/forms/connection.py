@@ -16,7 +16,7 @@ from unfold.widgets import (
 )
 
 from directories.connectors.base import Connector, ConnectorField, FieldType
-from directories.connectors.urls import parse_url
+from directories.connectors.sql.urls import parse_url
 from directories.models import Directory
 
 PREFIX = "connection"

@@ -1,8 +1,8 @@
-"""The admin of the roll, of directories and of imports; each module registers its own pages."""
+"""The admin of people, of directories and of imports; each package's ``admin`` registers its own pages."""
 
-from provisioning.admin import attributes as attributes
-from provisioning.admin import directories as directories
-from provisioning.admin import groups as groups
-from provisioning.admin import imports as imports
-from provisioning.admin import operations as operations
-from provisioning.admin import users as users
+import provisioning.admin.attributes.admin
+import provisioning.admin.directories.admin
+import provisioning.admin.groups.admin
+import provisioning.admin.imports.admin
+import provisioning.admin.operations.admin
+import provisioning.admin.users.admin  # noqa: F401

@@ -15,15 +15,15 @@ from unfold.widgets import (
 
 from directories.attributes import PortalAttribute, Type
 from provisioning.models import AttributeDefinition
-from provisioning.people import attribute_of
-from provisioning.values import parse, time_zones
+from provisioning.profile.person import attribute_of
+from provisioning.profile.values import parse, time_zones
 
 PREFIX = "attribute_"
 BLANK = ("", "—")
 
 
 class ParsedField(forms.CharField):
-    """A field whose text is read by ``provisioning.values``: the form refuses what files and imports refuse.
+    """A field whose text is read by ``provisioning.profile.values``: the form refuses what files and imports refuse.
 
     ``stored`` is the value that the user has. Left as it is, it passes: what a directory brought in, or a choice that
     is offered no longer, must not stop somebody from changing a phone number.

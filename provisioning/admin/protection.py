@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
+from provisioning.identities.users import may_sign_in
 from provisioning.models import User
-from provisioning.roll import may_sign_in
 
 Actor = User | AnonymousUser
 

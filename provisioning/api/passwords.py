@@ -14,9 +14,9 @@ from rest_framework.response import Response
 from provisioning import services
 from provisioning.api.access import Endpoint
 from provisioning.api.problems import problem
+from provisioning.identities.users import may_sign_in
 from provisioning.models import User
 from provisioning.models.people import fold
-from provisioning.roll import may_sign_in
 
 NOWHERE = "No directory takes passwords of this user from the portal. Switch on Set passwords for one."
 STAFF = "This account can sign in to the portal; only a superuser may set its password."

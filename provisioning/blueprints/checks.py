@@ -17,7 +17,7 @@ from directories.readiness import assess
 from provisioning.blueprints.document import Path
 from provisioning.blueprints.state import State
 from provisioning.models.people import fold
-from provisioning.people import catalogue
+from provisioning.profile.person import catalogue
 
 
 def within(data: dict[str, Any], sections: Iterable[str]) -> Iterator[tuple[Path, str]]:

@@ -17,10 +17,10 @@ from provisioning.blueprints import state
 from provisioning.blueprints.document import Path
 from provisioning.blueprints.references import Secret
 from provisioning.blueprints.state import State
-from provisioning.groups import roll
+from provisioning.identities import groups as roll
 from provisioning.models import AttributeDefinition, Group
 from provisioning.models.people import fold
-from provisioning.profile_values import count_holders, count_outside
+from provisioning.profile.custom_attributes import count_holders, count_outside
 
 PROFILE_NAMES = frozenset(attribute.name for attribute in PROFILE_ATTRIBUTES)
 

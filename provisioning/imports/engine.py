@@ -9,19 +9,20 @@ from typing import Any, NamedTuple
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from config.database import bulk
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import ConnectorError, CursorLost, Page
-from provisioning.imports import guard, incremental, runs, settle
-from provisioning.imports.apply import Applier
-from provisioning.imports.crawl import Crawler, Seen
-from provisioning.imports.groups import plan_groups
-from provisioning.imports.groups_apply import GroupApplier
-from provisioning.imports.managers import link_managers
-from provisioning.imports.plan import ERROR, MANAGER, Planned
+from provisioning.imports import guard, incremental, runs
+from provisioning.imports.groups.apply import GroupApplier
+from provisioning.imports.groups.crawl import plan_groups
 from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
+from provisioning.imports.users import leavers as settle
+from provisioning.imports.users.apply import Applier
+from provisioning.imports.users.crawl import Crawler, Seen
+from provisioning.imports.users.managers import link_managers
+from provisioning.imports.users.plan import ERROR, MANAGER, Planned
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action, RunStatus
-from reports import bulk
 from reports.models import Result
 
 PAGE = 2000

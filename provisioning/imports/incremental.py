@@ -20,7 +20,7 @@ from provisioning.imports.guard import Before
 from provisioning.imports.runs import Lease
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
-from provisioning.people import catalogue
+from provisioning.profile.person import catalogue
 
 
 def begin(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease) -> Cursor | None:

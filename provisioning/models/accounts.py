@@ -31,9 +31,9 @@ class Account(models.Model):
     ``key`` is the user name that the account was made for; ``remote_id`` the directory's lasting id. ``seen_digest`` is
     of the row last imported, ``pushed_digest`` of the state last pushed or confirmed. ``attributes`` holds the
     directory attributes last seen or pushed, ``person`` the portal attributes of a user that was deleted. ``place`` is
-    ``places.digest`` of where the entry stands (LDAP: of its DN), by which groups name their members; "" elsewhere.
+    ``place_digest`` of where the entry stands (LDAP: of its DN), by which groups name their members; "" elsewhere.
     ``password_set_at`` is when the portal last gave it a password that somebody chose.
-    ``leased_until``, ``not_before`` and ``attempts`` belong to ``provisioning.outbox``.
+    ``leased_until``, ``not_before`` and ``attempts`` belong to the outbox.
     """
 
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="accounts")
@@ -81,7 +81,7 @@ class Account(models.Model):
 class Change(models.Model):
     """An outbox row: "look at this account again, because ..."; it carries no payload.
 
-    Only ``provisioning.outbox`` writes it. A parked change waits for someone; ``parked_code`` is the connector's stable
+    Only the outbox writes it. A parked change waits for someone; ``parked_code`` is the connector's stable
     name of the cause and ``parked_message`` its words. ``directory`` is the account's, kept here so that what waits for
     one directory is found without reading what waits for another.
     """

@@ -45,7 +45,7 @@ class Group(models.Model):
 
 
 class Membership(models.Model):
-    """One user directly in one group. ``provisioning.members`` is the only writer."""
+    """One user directly in one group. ``provisioning.identities.membership`` is the only writer."""
 
     group = models.ForeignKey(Group, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
@@ -73,9 +73,9 @@ class Nesting(models.Model):
 class GroupAccount(models.Model):
     """One group in one directory, imported from it or pushed to it; it outlives the group, as an account its user.
 
-    ``key`` is the name there and ``remote_id`` the directory's lasting id; ``place`` is ``places.digest`` of where it
+    ``key`` is the name there and ``remote_id`` the directory's lasting id; ``place`` is ``place_digest`` of where it
     stands (LDAP: of the DN), by which members are named. ``leased_until``, ``not_before`` and ``attempts`` belong to
-    ``provisioning.groups.outbox``.
+    ``provisioning.outbound.groups.outbox``.
     """
 
     group = models.ForeignKey(Group, models.SET_NULL, null=True, blank=True, related_name="accounts")
@@ -127,8 +127,8 @@ class PushedMember(models.Model):
 class GroupChange(models.Model):
     """An outbox row: "look at this group again", or, with ``account``, "look at whether this account is in it".
 
-    Only ``provisioning.groups.outbox`` writes it. As with ``Change``, it carries no payload, and a parked one waits for
-    someone.
+    Only ``provisioning.outbound.groups.outbox`` writes it. As with ``Change``, it carries no payload, and a parked one
+    waits for someone.
     """
 
     group_account = models.ForeignKey(GroupAccount, models.CASCADE, related_name="changes", db_index=False)

@@ -108,7 +108,7 @@ class PlannedChange(models.Model):
     """One thing that a run means to do, with the values before and after.
 
     ``key`` is the row's user name or other key as the directory gave it. ``before`` and ``after`` hold only the portal
-    attributes that differ, by "kind.name"; ``row`` what applying needs besides them (``provisioning.imports.plan``).
+    attributes that differ, by "kind.name"; ``row`` what applying needs besides them (see the users' plan).
     ``user_id`` and ``account_id`` are plain numbers; ``match_value`` is the folded value by which two rows of one new
     user find each other.
     """

@@ -9,7 +9,7 @@ from provisioning.models.accounts import Account
 class PendingPassword(models.Model):
     """A password that an account is to get: encrypted, and kept only until it is delivered or ``expires_at``.
 
-    Only ``provisioning.pending_passwords`` writes it. A newer password of the account replaces it, with a new
+    Only ``provisioning.outbound.passwords.pending`` writes it. A newer password of the account replaces it, with a new
     ``version``, so that whoever delivered the older one does not delete the newer. ``refused`` is why the directory did
     not take it: it is not offered again before somebody asks for that.
     """

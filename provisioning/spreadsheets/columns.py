@@ -10,7 +10,7 @@ from typing import Any
 
 from directories.attributes import Kind, PortalAttribute, Type
 from provisioning.models.people import fold
-from provisioning.people import catalogue
+from provisioning.profile.person import catalogue
 
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -1,7 +1,7 @@
 """Reading a users file: every line checked first, the differences shown, and then all of it applied or none.
 
 The user name says who a line is about. Whatever the number of lines, the users are read in a query a thousand, and
-written by ``provisioning.roll``, the door that the user page uses too.
+written by ``provisioning.identities.users``, the door that the user page uses too.
 """
 
 from collections.abc import Iterable
@@ -13,14 +13,15 @@ from import_export.resources import ModelResource
 from import_export.results import Error, Result, RowResult
 
 from directories.attributes import Kind, PortalAttribute
-from provisioning import roll, services
+from provisioning import services
+from provisioning.identities import users as roll
 from provisioning.models import User
 from provisioning.models.people import fold
-from provisioning.people import catalogue
+from provisioning.profile.person import catalogue
+from provisioning.profile.values import parse
 from provisioning.spreadsheets import columns
 from provisioning.spreadsheets.columns import FileProblem
 from provisioning.spreadsheets.passwords import PasswordColumn
-from provisioning.values import parse
 
 STAFF = "This account can sign in to the portal; only a superuser may change it."
 MYSELF = "You cannot deactivate your own account."

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from provisioning.people import catalogue
+from provisioning.profile.person import catalogue
 from scim import addresses, clients
 from scim.admin import state, tokens
 from scim.forms.basics import AddForm, BasicsForm

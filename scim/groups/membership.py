@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioning import members
+from provisioning.identities import membership
 from provisioning.imports.bitmap import Bitmap
 from provisioning.models import Group, Membership, Nesting
-from scim import users
 from scim.errors import invalid_value
 from scim.groups import rights
 from scim.models import Client
+from scim.users import api as users
 
 PAGE = 1000
 MOST_NAMED = 5  # ids that an error repeats
@@ -74,13 +74,13 @@ def write(client: Client, group: Group, delta: Delta) -> int:
     wanted = _find(client, delta.added, strict=True)
     gone = _missing(client, group, wanted) if delta.everybody else _find(client, delta.removed, strict=False)
     actor = via = client.name
-    count = members.remove(group, gone.users, actor, via=via) + members.add(group, wanted.users, actor, via=via)
+    count = membership.remove(group, gone.users, actor, via=via) + membership.add(group, wanted.users, actor, via=via)
     for child in Group.objects.filter(pk__in=gone.groups).order_by("pk"):
-        count += members.remove_child(group, child, actor, via=via)
+        count += membership.remove_child(group, child, actor, via=via)
     if group.pk in wanted.groups:
         raise invalid_value("A group cannot be a member of itself.")
     for child in Group.objects.filter(pk__in=wanted.groups).exclude(nested_in__parent=group).order_by("pk"):
-        count += members.add_child(group, child, actor, via=via)
+        count += membership.add_child(group, child, actor, via=via)
     return count
 
 

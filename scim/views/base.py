@@ -10,7 +10,7 @@ from django.views import defaults
 from django_scim.exceptions import SCIMException
 from django_scim.views import SCIMView
 
-from provisioning.outcome import log_unexpected
+from provisioning.outbound.accounts.outcome import log_unexpected
 from scim import bodies
 from scim.errors import ScimError
 from scim.models import Client

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django_scim.constants import SCIM_CONTENT_TYPE
 
-from provisioning.outcome import log_unexpected
+from provisioning.outbound.accounts.outcome import log_unexpected
 from scim import bulk
 from scim.errors import ScimError, not_found
 from scim.responses import respond

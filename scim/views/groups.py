@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django_scim.constants import SCIM_CONTENT_TYPE
 
 from provisioning.models import Group
-from scim import dialects, groups, live_log, search
+from scim import dialects, groups, search
 from scim.errors import switched_off
+from scim.log import record as live_log
 from scim.projection import Projection
 from scim.responses import respond
 from scim.views.base import MEGABYTE, View, check_version, unchanged

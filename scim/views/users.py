@@ -6,11 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from provisioning.models import User
-from scim import dialects, live_log, search, users
+from scim import dialects, search
 from scim.errors import ScimError, switched_off
+from scim.log import record as live_log
 from scim.projection import Projection
-from scim.render import Page
 from scim.responses import respond
+from scim.users import api as users
+from scim.users.rendering import Page
 from scim.views.base import View, check_version, unchanged
 
 

@@ -114,9 +114,10 @@ def brought() -> dict[str, float]:
 def pushed(what: str) -> dict[str, float]:
     """Push a group of everybody for the first time (``first``), or one who joins it (``one``)."""
     from directories.models import Directory
-    from provisioning import members, services
-    from provisioning.groups import delivery, outbox
+    from provisioning import services
+    from provisioning.identities import membership
     from provisioning.models import Group, GroupChange, Membership, User
+    from provisioning.outbound.groups import delivery, outbox
 
     directory = Directory.objects.get(name=NAME)
     warm()
@@ -130,7 +131,7 @@ def pushed(what: str) -> dict[str, float]:
     before = written()
     with measured(result):
         if what == "one":
-            members.add(Group.objects.get(), User.objects.order_by("pk").values_list("pk", flat=True)[:1], "bench")
+            membership.add(Group.objects.get(), User.objects.order_by("pk").values_list("pk", flat=True)[:1], "bench")
         delivery.deliver(directory.pk, outbox.due(directory.pk, 10))
     if left := GroupChange.objects.count():
         raise SystemExit(f"{left} changes of groups were not delivered.")

@@ -87,14 +87,14 @@ def prepare_ldap(note: str) -> dict[str, float]:
 def imported(incremental: str = "") -> dict[str, float]:
     """Run one import."""
     from directories.models import Directory
-    from provisioning.imports import door, engine
+    from provisioning.imports import engine, requests
     from provisioning.models.imports import RunStatus, Trigger
 
     directory = Directory.objects.get(name=NAME)
     result: dict[str, float] = {}
     warm()
     with measured(result):
-        run = door.start_import(
+        run = requests.start_import(
             directory, preview=False, actor="bench", trigger=Trigger.COMMAND, incremental=bool(incremental)
         )
         engine.execute(run.pk)
@@ -121,7 +121,8 @@ def warm() -> None:
     """Load what a worker has loaded long before, so that idle is idle, and settle as a worker does."""
     from config.celery import settle_memory
     from directories.connectors import registry
-    from provisioning import delivery, people
+    from provisioning.outbound.accounts import delivery
+    from provisioning.profile import person as people
 
     registry()
     people.catalogue()
@@ -131,8 +132,10 @@ def warm() -> None:
 
 def outbound(count: int, threads: int = THREADS) -> dict[str, float]:
     """Deliver ``count`` new people and then a change of each, in one process with the threads of a worker."""
-    from provisioning import delivery, dispatch, services
+    from provisioning import services
     from provisioning.models import Account, Change, User
+    from provisioning.outbound import dispatch
+    from provisioning.outbound.accounts import delivery
 
     forget()
     warm()

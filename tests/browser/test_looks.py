@@ -20,7 +20,7 @@ from provisioning.models import (
     Nesting,
     User,
 )
-from scim import clients as scim_clients
+from scim import clients
 from scim.models import RequestLog
 from tests.browser.conftest import NARROW, settled, sticking_out
 from tests.fixtures.databases import Database
@@ -65,7 +65,7 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     account = Account.objects.get()
     refused = {"parked": timezone.now(), "parked_code": "too_long", "parked_message": f"{LONG} is too long."}
     Change.objects.create(account=account, directory=directory, reason="user saved", **refused)
-    application = scim_clients.add(LONG, "root").client
+    application = clients.add(LONG, "root").client
     asked = {"method": "GET", "path": f"/scim/v2/Users?filter=userName%20eq%20%22{LONG * 3}%22", "done": LONG * 3}
     RequestLog.objects.create(client=application, status=400, milliseconds=5, response_body=LONG * 20, **asked)
     groups = [

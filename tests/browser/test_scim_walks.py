@@ -19,7 +19,7 @@ from scim2_models import Email, EnterpriseUser, Group, GroupMember, Name, PatchO
 from scim2_models import User as ScimUser
 
 from provisioning.models import User
-from scim import leavers
+from scim.users import leavers
 from tests.browser.conftest import PASSWORD, Look
 from tests.browser.walk import Walk
 from tests.fixtures.databases import Database

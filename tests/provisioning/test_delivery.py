@@ -14,9 +14,10 @@ from django.utils import timezone
 from directories import health
 from directories.connectors.base import Capability, Conflict, ConnectorError, Unavailable
 from directories.models import Directory
-from provisioning import delivery, outbox, services
-from provisioning.delivery import Delivered, deliver
+from provisioning import services
 from provisioning.models import Account, Change, User
+from provisioning.outbound.accounts import delivery, outbox
+from provisioning.outbound.accounts.delivery import Delivered, deliver
 from reports.models import Event
 from tests.provisioning.crew import Crews, save_crew_directory
 
@@ -540,7 +541,7 @@ def test_push_sends_everyone_in_pages(crews: Crews, monkeypatch: pytest.MonkeyPa
     User.objects.bulk_create([User(username=f"user{n}", is_active=n % 2 == 0) for n in range(25)])
     directory.provisioning.create_users = True
     directory.provisioning.save()
-    monkeypatch.setattr("provisioning.push.PAGE", 10)
+    monkeypatch.setattr("provisioning.outbound.full_sync.PAGE", 10)
     services.provision_directory(directory, "admin")
     directory.refresh_from_db()
     assert directory.push_cursor is None
@@ -551,16 +552,17 @@ def test_push_sends_everyone_in_pages(crews: Crews, monkeypatch: pytest.MonkeyPa
 def test_a_push_that_was_interrupted_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     directory = save_crew_directory()
     User.objects.bulk_create([User(username=f"user{n}") for n in range(25)])
-    monkeypatch.setattr("provisioning.push.PAGE", 10)
-    monkeypatch.setattr("provisioning.push.BUDGET", -1.0)
+    monkeypatch.setattr("provisioning.outbound.full_sync.PAGE", 10)
+    monkeypatch.setattr("provisioning.outbound.full_sync.BUDGET", -1.0)
     services.provision_directory(directory, "admin")
     assert Change.objects.count() == 10
-    from provisioning import push, tasks
+    from provisioning import tasks
+    from provisioning.outbound import full_sync
 
-    assert push.unfinished() == [directory.pk]
+    assert full_sync.unfinished() == [directory.pk]
     tasks.continue_push(directory.pk)
     tasks.continue_push(directory.pk)
-    assert push.unfinished() == []
+    assert full_sync.unfinished() == []
     assert Change.objects.count() == 25
 
 

@@ -17,9 +17,11 @@ from django.utils import timezone
 
 from directories.connectors.base import ConnectorError, Unavailable
 from directories.models import Directory
-from provisioning import delivery, dispatch, outbox, services, tasks
-from provisioning.dispatch import CHUNK
+from provisioning import services, tasks
 from provisioning.models import Account, Change, User
+from provisioning.outbound import dispatch
+from provisioning.outbound.accounts import delivery, outbox
+from provisioning.outbound.dispatch import CHUNK
 from reports.models import Event
 from tests import servers
 from tests.fixtures.databases import postgres_database

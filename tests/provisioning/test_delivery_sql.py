@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from directories.models import Directory, Operation, QueryTemplate
-from provisioning import outbox
-from provisioning.delivery import deliver
 from provisioning.models import Account, User
+from provisioning.outbound.accounts import outbox
+from provisioning.outbound.accounts.delivery import deliver
 from tests.fixtures.directories import AppsDb
 
 pytestmark = pytest.mark.django_db

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from directories.connectors import _ldap_names as names
+from directories.connectors.ldap import dn as names
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
-from provisioning import delivery, outbox, services
+from provisioning import services
 from provisioning.imports import engine
 from provisioning.models import Account, Change, ImportRun, User
 from provisioning.models.imports import RunStatus, Trigger
+from provisioning.outbound.accounts import delivery, outbox
 from reports.models import Event
 from tests.directory_servers import OpenLDAP
 from tests.fixtures.ldap import LdapDirectory, openldap_unit, save_ldap_directory

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
-from directories.connectors import _ldap_names as names
-from directories.connectors.active_directory import ActiveDirectory
 from directories.connectors.base import Page
+from directories.connectors.ldap import dn as names
+from directories.connectors.ldap.active_directory import ActiveDirectory
 from directories.models import Directory
-from provisioning import delivery, outbox, places, services
-from provisioning.imports import settle
-from provisioning.imports.crawl import Crawler
+from provisioning import services
+from provisioning.imports.users import leavers
+from provisioning.imports.users.crawl import Crawler
 from provisioning.models import Account, Change, ImportRun, User
 from provisioning.models.imports import RunStatus
-from provisioning.work import Desk
+from provisioning.outbound.accounts import delivery, outbox
+from provisioning.outbound.accounts.reconcile import Desk
+from provisioning.outbound.digests import place_digest
 from reports.models import Event
 from tests import servers
 from tests.directory_servers import OpenLDAP, Samba
@@ -41,7 +43,7 @@ def test_an_entry_that_moves_while_the_directory_is_read(
     before = Account.objects.get(key="ann").remote_id
     rdn = ann.partition(",")[0]
     unit.link.modify_dn(ann, rdn, new_superior=other)
-    real = settle.duplicates
+    real = leavers.duplicates
 
     def landed(run: ImportRun) -> Iterator[Any]:
         """Between the last page and the leavers: the entry is where it belongs, or stays away."""
@@ -53,7 +55,7 @@ def test_an_entry_that_moves_while_the_directory_is_read(
                 unit.link.modify(f"{rdn}a,{deep}", {name: [("MODIFY_REPLACE", ["anna"])]})
         yield from real(run)
 
-    monkeypatch.setattr(settle, "duplicates", landed)
+    monkeypatch.setattr(leavers, "duplicates", landed)
     run = imported(directory)
     assert run.status == RunStatus.FINISHED, run.message
     people = dict(User.objects.values_list("username", "is_active"))
@@ -242,7 +244,7 @@ def test_a_leaver_s_place_is_known_and_a_missing_container_is_caught_up_with(uni
     account = Account.objects.get(user=user)
     name = "uid" if unit.kind == "ldap" else "cn"
     assert (account.state, account.last_result) == ("disabled", "ok")
-    assert account.place == places.digest(names.normal(f"{name}=ann,{gone}"))
+    assert account.place == place_digest(names.normal(f"{name}=ann,{gone}"))
     user.is_active = True
     user.save()
     delivered(directory)

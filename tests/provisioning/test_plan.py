@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from directories.connectors.base import Capability, RemoteAccount
-from provisioning.compare import differences, same
-from provisioning.plan import Plan, Situation, Status, Step, after_looking, assumed, without_looking
+from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step, after_looking, assumed, without_looking
+from provisioning.outbound.compare import differences, same
 
 EVERYTHING = frozenset(Capability)
 TEMPLATES = EVERYTHING - {Capability.DISABLE, Capability.ENABLE}

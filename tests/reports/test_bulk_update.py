@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from reports import bulk
+from config.database import bulk
 from reports.models import Event
 from tests.reports.conftest import Write
 

@@ -205,7 +205,7 @@ def test_what_fails_in_the_middle_writes_nothing(scim: Scim, monkeypatch: pytest
     """A database that goes away after the user was saved takes everything back."""
     from django.db import DatabaseError
 
-    from scim import writing
+    from scim.users import writing
 
     def fails(*args: Any, **kwargs: Any) -> None:
         raise DatabaseError("the secret of the database")

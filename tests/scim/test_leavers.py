@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from provisioning import members
+from provisioning.identities import membership
 from provisioning.models import Group, Membership, User
 from reports.models import Event
-from scim import leavers
 from scim.models import Client, GroupLink, UserLink
+from scim.users import leavers
 from tests.scim.conftest import USER, Scim
 
 
@@ -94,7 +94,7 @@ def test_a_deleted_user_leaves_the_groups_of_the_client(scim: Scim) -> None:
     GroupLink.objects.create(client=scim.client, group=pushed, owned=True)
     own = Group.objects.create(name="Own")
     for group in (pushed, own):
-        members.add(group, [user.pk], "admin")
+        membership.add(group, [user.pk], "admin")
     scim.delete(f"/Users/{anna['id']}")
     assert list(Membership.objects.values_list("group__name", flat=True)) == ["Own"]
 

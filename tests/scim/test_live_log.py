@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from scim import live_log
+from scim.log import record as live_log
 from scim.models import RequestLog
 from tests.scim.conftest import USER, Scim
 

@@ -3,7 +3,7 @@
 import pytest
 
 from scim import clients
-from scim.log_writer import Writer
+from scim.log.writer import Writer
 from scim.models import Client, RequestLog
 
 

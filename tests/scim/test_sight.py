@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from directories.models import Direction
-from provisioning import members
+from provisioning.identities import membership
 from provisioning.models import Group, User
 from scim.models import ClientMapping
 from tests.scim.conftest import ENTERPRISE, Scim
@@ -15,7 +15,7 @@ def test_groups_of_others_are_not_named_to_one_that_sees_its_own(new_client: Any
     okta, entra = new_client("Okta", reach="own"), new_client("Entra")
     anna = okta.add("anna")
     ours = okta.post("/Groups", {"displayName": "Ours", "members": [{"value": anna["id"]}]}).json
-    members.add(Group.objects.create(name="Works council"), [User.objects.get().pk], "root")
+    membership.add(Group.objects.create(name="Works council"), [User.objects.get().pk], "root")
     assert [group["value"] for group in okta.get(f"/Users/{anna['id']}").json["groups"]] == [ours["id"]]
     assert [group["value"] for group in okta.get("/Users").json["Resources"][0]["groups"]] == [ours["id"]]
     assert len(entra.get(f"/Users/{anna['id']}").json["groups"]) == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from provisioning.listening import Listening
+from provisioning.imports.listener import Listening
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from directories.connectors import connector_class
 from directories.connectors.base import ConnectorConfig
-from directories.connectors.ldap import Ldap
+from directories.connectors.ldap.connector import Ldap
 from tests.directories.connectors.contract import Names
 from tests.fixtures.ldap import LdapDirectory
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from directories.connectors.sql import SqlConnector
+from directories.connectors.sql.connector import SqlConnector
 from tests.directories.connectors.sql_subject import SqlSubject
 
 BY_ID: Mapping[str, Sequence[str]] = {

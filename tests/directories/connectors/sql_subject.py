@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from directories.connectors import connector_class
 from directories.connectors.base import ConnectorConfig
-from directories.connectors.sql import SqlConnector
+from directories.connectors.sql.connector import SqlConnector
 from tests.directories.connectors.contract import Names
 from tests.fixtures.databases import Database
 

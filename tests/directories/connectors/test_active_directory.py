@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from directories.connectors import _ldap_values as values
 from directories.connectors.base import Conflict, ConnectorError, Entry
+from directories.connectors.ldap import values
 from tests.directories.connectors.contract import crawl
 from tests.directories.connectors.ldap_subject import LdapSubject
 from tests.directory_servers import DOMAIN, SAMBA_SUFFIX

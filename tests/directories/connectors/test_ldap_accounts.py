@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from directories.connectors import _ldap_names as names
 from directories.connectors.base import ConnectorError, Entry, RemoteAccount, Unavailable
+from directories.connectors.ldap import dn as names
 from tests.directories.connectors.contract import crawl
 from tests.directories.connectors.ldap_subject import LdapSubject
 

@@ -11,7 +11,7 @@ import pytest
 
 from directories.connectors import connector_class
 from directories.connectors.base import Capability, ConnectorConfig, ConnectorError, CursorLost, Unavailable
-from directories.connectors.ldap import Ldap
+from directories.connectors.ldap.connector import Ldap
 from tests.directory_servers import SUFFIX, OpenLDAP
 from tests.fixtures.ldap import LdapDirectory, openldap_unit
 

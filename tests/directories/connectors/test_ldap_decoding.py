@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ldap3.operation.search import search_result_entry_response_to_dict_fast
 from ldap3.utils.asn1 import decode_message_fast
 
-from directories.connectors._ldap_decoding import EntryStrategy, entry_in
+from directories.connectors.ldap.decoding import EntryStrategy, entry_in
 
 
 def element(tag: int, value: bytes) -> bytes:

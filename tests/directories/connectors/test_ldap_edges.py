@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from directories.connectors import _ldap_names as names
-from directories.connectors import _ldap_values as values
 from directories.connectors.base import ConnectorError, Entry
+from directories.connectors.ldap import dn as names
+from directories.connectors.ldap import values
 from tests.directories.connectors.ldap_subject import LdapSubject
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from directories.connectors import _ldap_names as names
-from directories.connectors._ldap_groups import GroupReader
 from directories.connectors.base import ConnectorError, NotFound, RemoteGroup
-from directories.connectors.ldap import Ldap
+from directories.connectors.ldap import dn as names
+from directories.connectors.ldap.connector import Ldap
+from directories.connectors.ldap.groups.reading import GroupReader
 from tests.directories.connectors.ldap_subject import LdapSubject
 
 SPECIAL = ['a, "b" (c)*', "plus+equals=", "back\\slash 1", "Zoë Straße 漢字"]

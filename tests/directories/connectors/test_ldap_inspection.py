@@ -2,9 +2,9 @@
 
 import pytest
 
-from directories.connectors import _ldap_shown
-from directories.connectors._ldap_session import Raw
 from directories.connectors.base import ConnectorError, Inspection
+from directories.connectors.ldap import shown as _ldap_shown
+from directories.connectors.ldap.session import Raw
 from tests.directories.connectors.ldap_subject import LdapSubject
 
 

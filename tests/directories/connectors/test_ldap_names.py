@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directories.connectors import _ldap_names as names
 from directories.connectors.base import ConnectorError
+from directories.connectors.ldap import dn as names
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 

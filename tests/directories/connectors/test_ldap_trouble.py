@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from directories.connectors import connector_class
-from directories.connectors._ldap_referrals import demand_absent
 from directories.connectors.base import (
     ConnectionTest,
     ConnectorConfig,
@@ -18,6 +17,7 @@ from directories.connectors.base import (
     Page,
     Unavailable,
 )
+from directories.connectors.ldap.referrals import demand_absent
 from tests import servers
 from tests.directories.connectors.contract import crawl
 from tests.directories.connectors.ldap_subject import LdapSubject

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directories.connectors import _ldap_values as values
+from directories.connectors.ldap import values
 
 
 def test_binary_ids_become_readable() -> None:

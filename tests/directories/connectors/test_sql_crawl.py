@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from directories.connectors._engine import engine_for
 from directories.connectors.base import ConnectorError
-from directories.connectors.sql import SqlConnector
+from directories.connectors.sql.connector import SqlConnector
+from directories.connectors.sql.pool import engine_for
 from tests.directories.connectors.sql_subject import WHERE, SqlSubject
 
 

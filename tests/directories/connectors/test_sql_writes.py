@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from directories.attributes import Value
-from directories.connectors import _engine
 from directories.connectors.base import Capability, Conflict, ConnectorError, Entry, NotFound, Unavailable
+from directories.connectors.sql import pool
 from directories.query_templates import parse
 from tests.directories.connectors.sql_subject import TEMPLATES, WHERE, SqlSubject
 from tests.directories.query_templates.test_properties import harmless, literal, text
@@ -228,7 +228,7 @@ def test_values_and_literals_arrive_as_they_are(sql: SqlSubject, value: str, bef
 
 
 def test_a_row_that_someone_else_holds_is_tried_again_later(pg: SqlSubject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("directories.connectors._open.LOCK_SECONDS", 1)
+    monkeypatch.setattr("directories.connectors.sql.connect.LOCK_SECONDS", 1)
     with pg.open(pool_size=3) as connector:
         connector.create(person(), "x")
         pg.database.execute("BEGIN")
@@ -265,13 +265,13 @@ def test_a_slow_sqlite_statement_is_stopped(sqlite_sql: SqlSubject) -> None:
 def test_connectors_of_equal_settings_share_one_pool_and_few_pools_are_kept(
     sqlite_sql: SqlSubject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_engine, "MAX_POOLS", 2)
-    monkeypatch.setattr(_engine, "_pools", OrderedDict())
+    monkeypatch.setattr(pool, "MAX_POOLS", 2)
+    monkeypatch.setattr(pool, "_pools", OrderedDict())
     first = sqlite_sql.open()
     assert first.session.engine is sqlite_sql.open().session.engine
     for size in (11, 12, 13):
         assert sqlite_sql.open(pool_size=size).count() == 0
-    assert len(_engine._pools) == 2
+    assert len(pool._pools) == 2
     assert first.session.engine is sqlite_sql.open().session.engine
 
 

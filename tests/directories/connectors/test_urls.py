@@ -2,7 +2,7 @@
 
 import pytest
 
-from directories.connectors.urls import parse_url
+from directories.connectors.sql.urls import parse_url
 
 POSTGRES = {"kind": "postgresql", "host": "db", "port": 5432, "database": "APPSDB"}
 

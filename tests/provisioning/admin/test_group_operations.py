@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from directories.connectors.memory import STORES
 from directories.models import Directory
-from provisioning import members
+from provisioning.identities import membership
 from provisioning.models import GroupChange, User
 from tests.provisioning.admin.pages import text
 from tests.provisioning.groups.push import held, make_group, make_users, mem, run
@@ -23,7 +23,7 @@ def refused(mem: Directory) -> Directory:
     group = make_group("Developers")
     run(mem)
     STORES["MEM"].clear()
-    members.add(group, [anna.pk], "tester")
+    membership.add(group, [anna.pk], "tester")
     run(mem)
     return mem
 

@@ -4,7 +4,7 @@ import pytest
 from django.utils.html import strip_tags
 
 from directories.models import Directory, ProvisioningSettings
-from provisioning import members
+from provisioning.identities import membership
 from provisioning.models import Group, GroupAccount, GroupChange, ImportRun, Nesting, PlannedGroup, PlannedMember
 from provisioning.models.imports import RunStatus
 from tests.provisioning.admin import roll
@@ -25,9 +25,9 @@ def tree() -> tuple[Group, Group]:
     """Outer holds Ann and the group Inner, which holds Ann and Ben."""
     ann, ben = roll.person("ann"), roll.person("ben")
     outer, inner = Group.objects.create(name="Outer"), Group.objects.create(name="Inner")
-    members.add(outer, [ann.pk], "tester")
-    members.add(inner, [ann.pk, ben.pk], "tester")
-    members.add_child(outer, inner, "tester")
+    membership.add(outer, [ann.pk], "tester")
+    membership.add(inner, [ann.pk, ben.pk], "tester")
+    membership.add_child(outer, inner, "tester")
     return outer, inner
 
 
@@ -40,7 +40,7 @@ def test_the_panel_says_who_is_in_it_and_how(it_staff, tree) -> None:
 
 def test_everybody_in_effect_comes_in_pages(it_staff, tree, django_assert_max_num_queries) -> None:
     people = [roll.person(f"user{number:03}") for number in range(60)]
-    members.add(tree[1], [user.pk for user in people], "tester")
+    membership.add(tree[1], [user.pk for user in people], "tester")
     with django_assert_max_num_queries(16):
         first = it_staff.get(panel(tree[0]))
     assert "user022" in roll.words(first)
@@ -120,7 +120,7 @@ def test_deleting_tells_the_directories(it_staff, tree) -> None:
 
 def test_a_users_groups_and_the_way_to_them(it_staff, tree) -> None:
     top = Group.objects.create(name="Top", pushed_by="Okta")
-    members.add_child(top, tree[0], "tester")
+    membership.add_child(top, tree[0], "tester")
     ben = tree[1].members.get(username="ben")
     words = text(it_staff.get(f"/provisioning/user/{ben.pk}/groups/"))
     assert "Inner This portal Directly" in words

@@ -7,10 +7,11 @@ from django.test import Client
 from django.urls import reverse
 
 from directories.models import Directory
-from provisioning import delivery, outbox, services
+from provisioning import services
 from provisioning.imports import engine
 from provisioning.models import User
 from provisioning.models.imports import RunStatus, Trigger
+from provisioning.outbound.accounts import delivery, outbox
 from tests.fixtures.ldap import LdapDirectory
 from tests.provisioning.admin.pages import Values, form_values, text
 from tests.provisioning.admin.test_directory_fragments import fragment

@@ -158,7 +158,7 @@ def test_many_changes_cost_as_many_queries_as_few(
     with django_assert_max_num_queries(40) as few:
         admin_client.get(url)
     add(directory, 500, "too_long", LONG, "many")
-    monkeypatch.setattr("provisioning.admin.operations_lists.MOST", 100)
+    monkeypatch.setattr("provisioning.admin.operations.lists.MOST", 100)
     with django_assert_max_num_queries(len(few)):
         page = admin_client.get(url)
     assert page.context["parked"][0][0].count == "100+"

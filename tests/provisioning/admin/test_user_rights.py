@@ -3,9 +3,9 @@
 import pytest
 from django.contrib.auth.models import Group as Role
 
+from provisioning.identities.users import save_user
 from provisioning.models import Account, Change, User
 from provisioning.roles import HELPDESK, IT_STAFF
-from provisioning.roll import save_user
 from reports.models import Event
 from tests.provisioning.admin import roll
 

@@ -2,7 +2,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from provisioning.admin.user_filters import departments
+from provisioning.admin.users.filters import departments
 from provisioning.models import Account, Group, Membership, User
 from tests.provisioning.admin import roll
 

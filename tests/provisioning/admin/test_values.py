@@ -3,7 +3,7 @@ import datetime as dt
 import pytest
 
 from directories.attributes import Kind, PortalAttribute, Type
-from provisioning.values import locale, parse, time_zone
+from provisioning.profile.values import locale, parse, time_zone
 
 
 def attribute(type: Type = Type.TEXT, name: str = "x", kind: Kind = Kind.CUSTOM_PROFILE, **rest: object):

@@ -8,11 +8,12 @@ import pytest
 from directories.connectors._memory_groups import GROUPS, StoredGroup
 from directories.connectors.memory import STORES
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
-from provisioning import delivery, outbox, services
-from provisioning.delivery import Delivered
-from provisioning.groups import delivery as group_delivery
-from provisioning.groups import outbox as group_outbox
+from provisioning import services
 from provisioning.models import Group, User
+from provisioning.outbound.accounts import delivery, outbox
+from provisioning.outbound.accounts.delivery import Delivered
+from provisioning.outbound.groups import delivery as group_delivery
+from provisioning.outbound.groups import outbox as group_outbox
 from reports.models import Event
 
 

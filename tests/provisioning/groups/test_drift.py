@@ -10,11 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from directories.connectors._memory_groups import GROUPS, MemoryGroups
 from directories.connectors.base import MemberPage, RemoteGroup
 from directories.models import Directory, ProvisioningSettings
-from provisioning import members, services
-from provisioning.groups import outbox
-from provisioning.imports import engine, groups_drift
+from provisioning import services
+from provisioning.identities import membership
+from provisioning.imports import engine
+from provisioning.imports.groups import drift
 from provisioning.models import Account, Group, GroupChange, ImportRun, Membership, PlannedMember, PushedMember
 from provisioning.models.imports import RunStatus, Trigger
+from provisioning.outbound.groups import outbox
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
 from tests.provisioning.groups.push import held, lines, make_group, make_users, run, stored
 
@@ -26,7 +28,7 @@ def pushed(mem: Directory) -> Directory:
     """MEM with Developers, in which anna and ben are; cleo is not, and an import has seen all three."""
     ProvisioningSettings.objects.update(import_users=True, import_groups=True)
     anna, ben, _ = make_users("anna", "ben", "cleo")
-    members.add(make_group("Developers"), [anna.pk, ben.pk], "tester")
+    membership.add(make_group("Developers"), [anna.pk, ben.pk], "tester")
     run(mem)
     imported(mem)
     run(mem)
@@ -65,7 +67,7 @@ def test_who_belongs_there_and_was_put_in_by_hand_leaves_with_the_portals_word(p
     imported(pushed)
     assert noted() == {"anna", "ben"}
     run(pushed)
-    members.remove(Group.objects.get(), [Account.objects.get(key="anna").user_id or 0], "tester")
+    membership.remove(Group.objects.get(), [Account.objects.get(key="anna").user_id or 0], "tester")
     run(pushed)
     assert held(pushed) == {"Developers": ["ben"]}
 
@@ -83,7 +85,7 @@ def test_an_unchanged_group_writes_nothing_and_costs_few_queries(pushed: Directo
     with CaptureQueriesContext(connection) as few:
         imported(pushed)
     people = make_users(*(f"user{number}" for number in range(40)))
-    members.add(Group.objects.get(), [user.pk for user in people], "tester")
+    membership.add(Group.objects.get(), [user.pk for user in people], "tester")
     run(pushed)
     imported(pushed)
     run(pushed)
@@ -116,7 +118,7 @@ def test_a_list_that_breaks_off_changes_nothing(pushed: Directory, monkeypatch: 
 def test_who_left_the_group_since_the_preview_is_not_put_back(pushed: Directory) -> None:
     del stored(pushed, "Developers").members["anna"]
     found = imported(pushed, preview=True)
-    members.remove(Group.objects.get(), [Account.objects.get(key="anna").user_id or 0], "tester")
+    membership.remove(Group.objects.get(), [Account.objects.get(key="anna").user_id or 0], "tester")
     services.approve_import(found, "boss")
     engine.execute(found.pk)
     run(pushed)
@@ -134,7 +136,7 @@ def test_groups_that_are_not_pushed_now_are_not_read(pushed: Directory) -> None:
 
 def test_a_group_that_was_emptied_is_one_operation(pushed: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "WHOLE", 1)
-    monkeypatch.setattr(groups_drift, "CHUNK", 1)
+    monkeypatch.setattr(drift, "CHUNK", 1)
     stored(pushed, "Developers").members.clear()
     imported(pushed)
     assert GroupChange.objects.get().account is None
@@ -152,7 +154,7 @@ def test_openldap_mends_what_an_administrator_did(ldap_directory: LdapDirectory)
     switches = ("create_users", "import_users", "sync_groups", "import_groups")
     directory = save_ldap_directory(ldap_directory, **dict.fromkeys(switches, True), push_groups="all")
     anna, ben, _ = make_users("anna", "ben", "cleo")
-    members.add(make_group("Developers"), [anna.pk, ben.pk], "tester")
+    membership.add(make_group("Developers"), [anna.pk, ben.pk], "tester")
     run(directory)
     imported(directory)
     run(directory)

@@ -5,7 +5,8 @@ import pytest
 from directories.connectors._memory_groups import GROUPS, StoredGroup
 from directories.connectors.memory import STORES, StoredAccount
 from directories.models import Directory, ProvisioningSettings
-from provisioning import members, services
+from provisioning import services
+from provisioning.identities import membership
 from provisioning.imports import engine
 from provisioning.models import Account, Group, GroupAccount, GroupChange, PushedMember, User
 from provisioning.models.imports import RunStatus, Trigger
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.django_db
 def test_a_group_and_its_members_arrive_and_the_report_says_so(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers", description="They write it")
-    members.add(group, [anna.pk, ben.pk], "tester")
+    membership.add(group, [anna.pk, ben.pk], "tester")
     run(mem)
     assert held(mem) == {"Developers": ["anna", "ben"]}
     assert stored(mem, "Developers").description == "They write it"
@@ -47,7 +48,7 @@ def test_a_member_is_added_only_once_the_account_is_there(mem: Directory) -> Non
     make_group("Developers")
     run(mem)
     anna = User.objects.create(username="anna")
-    members.add(Group.objects.get(), [anna.pk], "tester")
+    membership.add(Group.objects.get(), [anna.pk], "tester")
     run_groups(mem)  # the group's message was quicker than the account's
     assert held(mem) == {"Developers": []}
     assert not GroupChange.objects.exists()
@@ -58,9 +59,9 @@ def test_a_member_is_added_only_once_the_account_is_there(mem: Directory) -> Non
 def test_who_leaves_the_group_leaves_it_there(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
-    members.add(group, [anna.pk, ben.pk], "tester")
+    membership.add(group, [anna.pk, ben.pk], "tester")
     run(mem)
-    members.remove(group, [anna.pk], "tester")
+    membership.remove(group, [anna.pk], "tester")
     run(mem)
     assert held(mem) == {"Developers": ["ben"]}
     assert lines()[-1] == "anna was removed from Developers in MEM."
@@ -86,16 +87,16 @@ def test_a_new_name_is_a_rename(mem: Directory) -> None:
 def test_members_of_nested_groups_are_members_and_circles_end(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     staff, developers = make_group("Staff"), make_group("Developers")
-    members.add(developers, [anna.pk], "tester")
-    members.add(staff, [ben.pk], "tester")
-    members.add_child(staff, developers, "tester")
-    members.add_child(developers, staff, "tester")
+    membership.add(developers, [anna.pk], "tester")
+    membership.add(staff, [ben.pk], "tester")
+    membership.add_child(staff, developers, "tester")
+    membership.add_child(developers, staff, "tester")
     run(mem)
     assert held(mem) == {"Staff": ["anna", "ben"], "Developers": ["anna", "ben"]}
-    members.remove_child(developers, staff, "tester")
+    membership.remove_child(developers, staff, "tester")
     run(mem)
     assert held(mem) == {"Staff": ["anna", "ben"], "Developers": ["anna"]}
-    members.remove(developers, [anna.pk], "tester")
+    membership.remove(developers, [anna.pk], "tester")
     run(mem)
     assert held(mem) == {"Staff": ["ben"], "Developers": []}
 
@@ -116,8 +117,8 @@ def test_only_chosen_groups_go_where_groups_are_chosen() -> None:
 def test_a_deleted_group_goes_or_stays_as_the_directory_is_set_up(mem: Directory) -> None:
     group, staff = make_group("Developers"), make_group("Staff")
     anna, *_ = make_users("anna")
-    members.add(group, [anna.pk], "tester")
-    members.add_child(staff, group, "tester")
+    membership.add(group, [anna.pk], "tester")
+    membership.add_child(staff, group, "tester")
     run(mem)
     ProvisioningSettings.objects.update(delete_groups=False)
     services.delete_groups([group.pk], "tester")
@@ -144,7 +145,7 @@ def test_a_group_that_is_made_again_is_the_same_one(mem: Directory) -> None:
 def test_a_group_that_is_there_already_is_linked(mem: Directory) -> None:
     GROUPS["MEM"]["7"] = StoredGroup("Developers", "", {"guest": None})
     anna, *_ = make_users("anna")
-    members.add(make_group("Developers"), [anna.pk], "tester")
+    membership.add(make_group("Developers"), [anna.pk], "tester")
     run(mem)
     assert held(mem) == {"Developers": ["anna", "guest"]}  # whom the portal did not put there stays
     assert "Linked the group Developers: MEM had this group already." in lines()
@@ -156,7 +157,7 @@ def test_the_directorys_own_group_is_never_taken_over(mem: Directory) -> None:
     GroupAccount.objects.create(group=own, directory=mem, key="Developers", remote_id="7", state="active")
     anna, *_ = make_users("anna")
     group = make_group("Developers")
-    members.add(group, [anna.pk], "tester")
+    membership.add(group, [anna.pk], "tester")
     run(mem)
     assert held(mem) == {"Developers": []}
     change = GroupChange.objects.get()
@@ -174,7 +175,7 @@ def test_a_group_of_the_directory_is_not_sent_back_to_it_but_to_others(mem: Dire
     other = save_memory_directory("OTHER")
     own = Group.objects.create(name="Admins", owner=mem)
     anna, *_ = make_users("anna")
-    members.write_pairs([(own.pk, anna.pk)], "import", "")
+    membership.write_pairs([(own.pk, anna.pk)], "import", "")
     run(mem)
     run(other)
     assert held(mem) == {}
@@ -184,7 +185,7 @@ def test_a_group_of_the_directory_is_not_sent_back_to_it_but_to_others(mem: Dire
 def test_a_deleted_account_leaves_its_groups_and_returns_with_a_new_one(mem: Directory) -> None:
     ProvisioningSettings.objects.update(on_deactivate="delete")
     anna, *_ = make_users("anna")
-    members.add(make_group("Developers"), [anna.pk], "tester")
+    membership.add(make_group("Developers"), [anna.pk], "tester")
     run(mem)
     services.set_active([anna.pk], False, "tester")
     run(mem)
@@ -199,12 +200,12 @@ def test_a_deleted_account_leaves_its_groups_and_returns_with_a_new_one(mem: Dir
 def test_a_disabled_account_stays_in_its_groups_until_its_user_leaves_them(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
-    members.add(group, [anna.pk, ben.pk], "tester")
+    membership.add(group, [anna.pk, ben.pk], "tester")
     run(mem)
     services.set_active([anna.pk, ben.pk], False, "tester")
     run(mem)
     assert held(mem) == {"Developers": ["anna", "ben"]}
-    members.remove(group, [anna.pk], "tester")
+    membership.remove(group, [anna.pk], "tester")
     run(mem)
     assert held(mem) == {"Developers": ["ben"]}
 
@@ -212,7 +213,7 @@ def test_a_disabled_account_stays_in_its_groups_until_its_user_leaves_them(mem: 
 def test_a_deleted_user_leaves_the_groups_of_an_account_that_is_kept(mem: Directory) -> None:
     ProvisioningSettings.objects.update(on_delete="leave")
     anna, *_ = make_users("anna")
-    members.add(make_group("Developers"), [anna.pk], "tester")
+    membership.add(make_group("Developers"), [anna.pk], "tester")
     run(mem)
     services.delete_users([anna.pk], "tester")
     run(mem)
@@ -223,10 +224,10 @@ def test_a_deleted_user_leaves_the_groups_of_an_account_that_is_kept(mem: Direct
 def test_a_group_that_vanished_is_made_again_with_its_members(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
-    members.add(group, [anna.pk], "tester")
+    membership.add(group, [anna.pk], "tester")
     run(mem)
     GROUPS["MEM"].clear()
-    members.add(group, [ben.pk], "tester")
+    membership.add(group, [ben.pk], "tester")
     run(mem)
     assert held(mem) == {"Developers": ["anna", "ben"]}
 
@@ -236,7 +237,7 @@ def test_a_member_whom_the_directory_refuses_parks_alone_and_can_be_retried(mem:
     group = make_group("Developers")
     run(mem)
     gone = STORES["MEM"].pop("anna")  # deleted over there, and the portal does not know yet
-    members.add(group, [anna.pk, ben.pk], "tester")
+    membership.add(group, [anna.pk, ben.pk], "tester")
     run(mem)
     assert held(mem) == {"Developers": ["ben"]}
     assert "anna was not added to Developers in MEM: The account is not in the directory." in lines()
@@ -265,7 +266,7 @@ def test_an_import_that_finds_somebodys_account_brings_them_into_their_groups(me
     """And one that misses it takes the groups' word back: a new account is put into them again."""
     ProvisioningSettings.objects.update(create_users=False, import_users=True, deactivate_missing=True)
     anna, *_ = make_users("anna")
-    members.add(make_group("Developers"), [anna.pk], "tester")
+    membership.add(make_group("Developers"), [anna.pk], "tester")
     STORES["MEM"]["anna"] = StoredAccount({"mail": "anna@example.org"})
     imported(mem)
     run(mem)

@@ -3,7 +3,8 @@
 import pytest
 
 from directories.models import ProvisioningSettings
-from provisioning import members, services
+from provisioning import services
+from provisioning.identities import membership
 from provisioning.imports import engine
 from provisioning.models import Group, GroupAccount, PlannedGroup, User
 from provisioning.models.imports import RunStatus, Trigger
@@ -24,7 +25,7 @@ def unit(request: pytest.FixtureRequest) -> LdapDirectory:
 def test_who_is_renamed_over_there_is_in_the_pushed_groups_under_the_new_name(unit: LdapDirectory) -> None:
     directory = save_ldap_directory(unit, **SWITCHES)
     anna, *_ = make_users("anna")
-    members.add(make_group("Developers"), [anna.pk], "tester")
+    membership.add(make_group("Developers"), [anna.pk], "tester")
     run(directory)
     before = next(dn for dn in unit.dns() if dn.lower().startswith(("uid=anna", "cn=anna")))
     kind = before.partition("=")[0]
@@ -42,7 +43,7 @@ def test_a_deleted_group_that_stays_over_there_is_told_once_and_left_alone(unit:
     directory = save_ldap_directory(unit, **SWITCHES, delete_groups=False)
     anna, *_ = make_users("anna")
     group = make_group("Developers")
-    members.add(group, [anna.pk], "tester")
+    membership.add(group, [anna.pk], "tester")
     run(directory)
     services.delete_groups([group.pk], "tester")
     run(directory)

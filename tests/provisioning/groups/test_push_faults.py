@@ -14,11 +14,13 @@ from directories import health
 from directories.connectors._memory_groups import MemoryGroups
 from directories.connectors.base import ConnectorError, Entry, GroupEntry, RefusedMember, RemoteGroup, Unavailable
 from directories.models import Directory
-from provisioning import delivery as account_delivery
-from provisioning import members, outbox, tasks
-from provisioning.groups import delivery, record
-from provisioning.groups import outbox as group_outbox
+from provisioning import tasks
+from provisioning.identities import membership
 from provisioning.models import Account, GroupAccount, GroupChange, PushedMember
+from provisioning.outbound.accounts import delivery as account_delivery
+from provisioning.outbound.accounts import outbox
+from provisioning.outbound.groups import delivery, record
+from provisioning.outbound.groups import outbox as group_outbox
 from tests.directory_servers import OpenLDAP, bound
 from tests.fixtures.ldap import openldap_unit, save_ldap_directory
 from tests.provisioning.groups.push import held, lines, make_group, make_users, run, run_groups
@@ -36,12 +38,12 @@ def test_a_server_that_stops_keeps_groups_waiting_and_gets_them_when_it_is_back(
     directory = save_ldap_directory(unit, **PUSH)
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
-    members.add(group, [anna.pk], "tester")
+    membership.add(group, [anna.pk], "tester")
     run(directory)
     dn = f"cn=Developers,{unit.base}"
     assert _members(unit, dn) == ["anna"]
     own_openldap.stop()
-    members.add(group, [ben.pk], "tester")
+    membership.add(group, [ben.pk], "tester")
     result = run_groups(directory)
     assert result.retry_in is not None
     directory.refresh_from_db()
@@ -70,7 +72,7 @@ def test_a_worker_that_dies_after_the_call_repeats_it_without_harm(
 ) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
-    members.add(group, [anna.pk, ben.pk], "tester")
+    membership.add(group, [anna.pk, ben.pk], "tester")
     real = record.members
 
     def die(*args: Any, **more: Any) -> None:
@@ -138,12 +140,12 @@ def test_what_changes_during_a_delivery_is_looked_at_afterwards(
 ) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
-    members.add(group, [anna.pk], "tester")
+    membership.add(group, [anna.pk], "tester")
     real = MemoryGroups.add_members
 
     def add(self: MemoryGroups, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
         monkeypatch.setattr(MemoryGroups, "add_members", real)
-        members.add(group, [ben.pk], "tester")
+        membership.add(group, [ben.pk], "tester")
         return real(self, to, entries)
 
     monkeypatch.setattr(MemoryGroups, "add_members", add)
@@ -160,7 +162,7 @@ def test_an_account_that_is_deleted_during_the_call_does_not_hold_up_its_group(
 ) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
-    members.add(group, [anna.pk, ben.pk], "tester")
+    membership.add(group, [anna.pk, ben.pk], "tester")
     account_delivery.deliver(mem.pk, outbox.due(mem.pk, 100))
     real = MemoryGroups.add_members
 
@@ -183,7 +185,7 @@ def test_two_workers_on_the_same_groups_add_everybody_once(mem: Directory, monke
     users = make_users(*(f"user{n}" for n in range(20)))
     groups = [make_group(f"Group {n}") for n in range(4)]
     for group in groups:
-        members.add(group, [user.pk for user in users], "tester")
+        membership.add(group, [user.pk for user in users], "tester")
     account_delivery.deliver(mem.pk, outbox.due(mem.pk, 100))
     added: list[str] = []
     busy: set[str] = set()

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from directories.models import Directory, Operation, QueryTemplate
 from provisioning import tasks
-from provisioning.groups import outbox
 from provisioning.models import Account, Group, GroupAccount, GroupChange, Membership, PushedMember, User
 from provisioning.models.accounts import AccountState
+from provisioning.outbound.groups import outbox
 from reports.models import Event
 from tests.fixtures.directories import AppsDb
 from tests.fixtures.portal import Portal

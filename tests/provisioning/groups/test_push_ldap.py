@@ -2,9 +2,10 @@
 
 import pytest
 
-from directories.connectors._ldap_group_writes import GroupWriter
+from directories.connectors.ldap.groups.writing import GroupWriter
 from directories.models import Directory
-from provisioning import members, services
+from provisioning import services
+from provisioning.identities import membership
 from provisioning.models import GroupAccount, GroupChange
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
 from tests.provisioning.groups.push import lines, make_group, make_users, run
@@ -34,9 +35,9 @@ def inside(unit: LdapDirectory, name: str) -> list[str]:
 def test_a_group_lives_in_the_directory_as_it_does_in_the_portal(unit: LdapDirectory, directory: Directory) -> None:
     anna, ben, cleo = make_users("anna", "ben", "cleo")
     group, staff = make_group("Developers", description="They write it"), make_group("Staff, all of it")
-    members.add(group, [anna.pk, ben.pk], "tester")
-    members.add(staff, [cleo.pk], "tester")
-    members.add_child(staff, group, "tester")
+    membership.add(group, [anna.pk, ben.pk], "tester")
+    membership.add(staff, [cleo.pk], "tester")
+    membership.add_child(staff, group, "tester")
     run(directory)
     assert inside(unit, "Developers") == ["anna", "ben"]
     assert inside(unit, r"Staff\, all of it") == ["anna", "ben", "cleo"]
@@ -51,7 +52,7 @@ def test_a_group_lives_in_the_directory_as_it_does_in_the_portal(unit: LdapDirec
 
     group.name = "Engineers"
     services.save_group(group, "tester")
-    members.remove(group, [anna.pk, ben.pk], "tester")
+    membership.remove(group, [anna.pk, ben.pk], "tester")
     run(directory)
     assert inside(unit, "Engineers") == []
     assert inside(unit, r"Staff\, all of it") == ["cleo"]
@@ -75,10 +76,10 @@ def test_what_others_put_into_a_group_stays(unit: LdapDirectory, directory: Dire
     unit.add("cn=Developers", kind, {"member": visitor})
     anna, *_ = make_users("anna")
     group = make_group("Developers")
-    members.add(group, [anna.pk], "tester")
+    membership.add(group, [anna.pk], "tester")
     run(directory)
     assert inside(unit, "Developers") == ["anna", "visitor"]
-    members.remove(group, [anna.pk], "tester")
+    membership.remove(group, [anna.pk], "tester")
     run(directory)
     assert inside(unit, "Developers") == ["visitor"]
     assert "Linked the group Developers: Staff had this group already." in lines()
@@ -92,14 +93,14 @@ def test_unique_names_and_posix_groups(ldap_directory: LdapDirectory, classes: s
     directory = save_ldap_directory(ldap_directory, create_users=True, sync_groups=True, push_groups="all")
     anna, *_ = make_users("anna")
     group = make_group("Developers")
-    members.add(group, [anna.pk], "tester")
+    membership.add(group, [anna.pk], "tester")
     run(directory)
     entry = ldap_directory.entry(f"cn=Developers,{ldap_directory.base}")
     assert entry is not None
     assert entry[attribute] == (["anna"] if classes == "posixGroup" else [f"uid=anna,{ldap_directory.base}"])
     if classes == "posixGroup":
         assert int(entry["gidNumber"][0]) >= 10_000
-    members.remove(group, [anna.pk], "tester")
+    membership.remove(group, [anna.pk], "tester")
     run(directory)
     entry = ldap_directory.entry(f"cn=Developers,{ldap_directory.base}")
     assert entry is not None

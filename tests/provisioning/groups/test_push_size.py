@@ -8,10 +8,10 @@ import pytest
 from directories.connectors.base import Entry, GroupEntry, RefusedMember
 from directories.connectors.memory import STORES, Memory, StoredAccount
 from directories.models import Directory
-from provisioning import members
-from provisioning.groups import outbox as group_outbox
+from provisioning.identities import membership
 from provisioning.models import Account, Group, GroupChange, Membership, PushedMember, User
 from provisioning.models.accounts import AccountState
+from provisioning.outbound.groups import outbox
 from tests.provisioning.groups.push import held, make_group, run_groups
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,7 @@ def test_the_first_push_goes_in_batches_and_one_new_member_is_one_call(
     calls.clear()
     last = User.objects.get(username=f"user{SIZE:05}")
     with django_assert_max_num_queries(20):
-        members.add(big, [last.pk], "tester")
+        membership.add(big, [last.pk], "tester")
     assert GroupChange.objects.count() == 1
     with django_assert_max_num_queries(35):
         run_groups(mem)
@@ -74,7 +74,7 @@ def test_a_look_at_a_group_in_step_changes_nothing(
 ) -> None:
     run_groups(mem)
     calls.clear()
-    group_outbox.group_changed([big.pk], "push")
+    outbox.group_changed([big.pk], "push")
     with django_assert_max_num_queries(30):
         run_groups(mem)
     assert calls == []
@@ -88,7 +88,7 @@ def test_many_who_join_at_once_are_one_change_a_group(
     everyone = list(User.objects.values_list("pk", flat=True))
     GroupChange.objects.all().delete()
     with django_assert_max_num_queries(20):
-        group_outbox.memberships_changed(other.pk, everyone, "import")
+        outbox.memberships_changed(other.pk, everyone, "import")
     assert GroupChange.objects.count() == 1
 
 
@@ -97,5 +97,5 @@ def test_accounts_that_come_into_being_cost_one_query_a_page(
 ) -> None:
     accounts = list(Account.objects.values_list("pk", flat=True)[:800])
     with django_assert_max_num_queries(8):
-        group_outbox.accounts_changed(accounts)
+        outbox.accounts_changed(accounts)
     assert GroupChange.objects.filter(account__isnull=False).count() == 800

@@ -8,9 +8,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from directories.models import Directory, ProvisioningSettings
-from provisioning import members, services
+from provisioning import services
 from provisioning.groups import nesting
-from provisioning.imports import engine, groups_apply, groups_members, groups_store
+from provisioning.identities import membership
+from provisioning.imports import engine
+from provisioning.imports.groups import apply, store
+from provisioning.imports.groups import membership as groups_members
 from provisioning.models import (
     Group,
     GroupAccount,
@@ -334,14 +337,14 @@ def test_switched_off_groups_stay_as_they_are(groups: GroupSource, switch: str) 
 
 
 def test_a_crash_while_members_are_written_is_resumed(groups: GroupSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups_apply, "MEMBERS", 4)
+    monkeypatch.setattr(apply, "MEMBERS", 4)
     for number in range(10):
         groups.person(f"user{number}")
     groups.put("big", *(f"user{n}" for n in range(10)))
     groups.put("small", "user1", "user2")
     run = groups.people.start()
     pages: list[int] = []
-    write = members.write_pairs
+    write = membership.write_pairs
 
     def failing(*args: Any, **more: Any) -> Any:
         pages.append(1)
@@ -349,7 +352,7 @@ def test_a_crash_while_members_are_written_is_resumed(groups: GroupSource, monke
             raise KeyboardInterrupt
         return write(*args, **more)
 
-    monkeypatch.setattr(members, "write_pairs", failing)
+    monkeypatch.setattr(membership, "write_pairs", failing)
     with pytest.raises(KeyboardInterrupt):
         engine.execute(run.pk)
     assert len(who("big")) == 4
@@ -366,7 +369,7 @@ def test_a_crash_while_members_are_written_is_resumed(groups: GroupSource, monke
 def test_small_pages_come_to_the_same(groups: GroupSource, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every buffer overflows and every page ends in the middle of something."""
     for module, name, size in (
-        *((groups_apply, "MEMBERS", 3), (groups_apply, "PAGE", 2), (groups_store, "FULL", 2)),
+        *((apply, "MEMBERS", 3), (apply, "PAGE", 2), (store, "FULL", 2)),
         *((groups_members, "SCAN", 2), (groups_members, "CHUNK", 1)),
     ):
         monkeypatch.setattr(module, name, size)

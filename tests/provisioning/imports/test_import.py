@@ -11,13 +11,13 @@ from directories.connectors.base import ConnectorConfig, Page, RemoteAccount, Un
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.imports import engine
-from provisioning.imports.crawl import Crawler
+from provisioning.imports.users.crawl import Crawler
 from provisioning.models import Account, AttributeDefinition, Change, PlannedChange, User
 from provisioning.models.imports import RunStatus
-from provisioning.owners import Owners
-from provisioning.people import catalogue
-from provisioning.plan import without_looking
-from provisioning.work import Desk
+from provisioning.outbound.accounts.plan import without_looking
+from provisioning.outbound.accounts.reconcile import Desk
+from provisioning.outbound.accounts.remote_ids import Owners
+from provisioning.profile.person import catalogue
 from reports.models import Event
 from tests.provisioning.imports.conftest import Source, errors, planned, user
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
-from provisioning.imports import door, engine
+from provisioning.imports import engine, requests
 from provisioning.models import ImportRun, User
 from provisioning.models.imports import RunStatus, Trigger
 from reports.models import Event
@@ -27,7 +27,7 @@ def unit(request: pytest.FixtureRequest) -> LdapDirectory:
 
 def imported(directory: Directory, incremental: bool = True, **options: Any) -> ImportRun:
     values = {"preview": False, "actor": "tester", "trigger": Trigger.COMMAND, **options}
-    run = door.start_import(directory, incremental=incremental, **values)
+    run = requests.start_import(directory, incremental=incremental, **values)
     engine.execute(run.pk)
     run.refresh_from_db()
     return run
@@ -182,14 +182,14 @@ def test_a_preview_keeps_no_cursor(ad_directory: LdapDirectory) -> None:
 
 def test_one_is_due_when_the_last_is_long_enough_ago(ldap_directory: LdapDirectory, sent_tasks: Any) -> None:
     directory = save_ldap_directory(ldap_directory, import_users=True, incremental_minutes=5)
-    door.start_due_imports()
+    requests.start_due_imports()
     assert not ImportRun.objects.exists()  # the schedule, or somebody, makes the first whole one
     first = imported(directory, incremental=False)
-    door.start_due_imports()
+    requests.start_due_imports()
     assert ImportRun.objects.count() == 1
     ImportRun.objects.filter(pk=first.pk).update(created_at=timezone.now() - dt.timedelta(minutes=6))
-    door.start_due_imports()
+    requests.start_due_imports()
     run = ImportRun.objects.latest("pk")
     assert (run.incremental, run.trigger) == (True, Trigger.SCHEDULE)
-    door.start_due_imports()
+    requests.start_due_imports()
     assert ImportRun.objects.count() == 2

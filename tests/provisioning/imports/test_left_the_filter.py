@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from directories.models import Directory, ProvisioningSettings
-from provisioning.imports import door, engine
+from provisioning.imports import engine, requests
 from provisioning.models import ImportRun, User
 from provisioning.models.imports import RunStatus, Trigger
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
@@ -32,7 +32,7 @@ def unit(request: pytest.FixtureRequest) -> LdapDirectory:
 
 def imported(directory: Directory) -> ImportRun:
     options: dict[str, Any] = {"preview": False, "actor": "tester", "trigger": Trigger.LISTENER}
-    run = door.start_import(directory, incremental=True, **options)
+    run = requests.start_import(directory, incremental=True, **options)
     engine.execute(run.pk)
     run.refresh_from_db()
     return run

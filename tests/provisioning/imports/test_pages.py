@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from directories.models import Directory
 from provisioning.imports import engine
-from provisioning.imports.listing import PAGE
+from provisioning.imports.users.listing import PAGE
 from provisioning.models import ImportRun, User
 from provisioning.models.imports import RunStatus
 from tests.fixtures.directories import AppsDb

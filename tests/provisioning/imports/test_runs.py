@@ -90,7 +90,7 @@ def test_a_crawl_that_was_cut_off_starts_again(source: Source) -> None:
 def test_an_apply_that_was_cut_off_resumes_at_the_first_row_not_applied(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provisioning.imports.apply.PAGE", 2)
+    monkeypatch.setattr("provisioning.imports.users.apply.PAGE", 2)
     source.put_many(6)
     run = source.start()
     write = engine.Applier._page
@@ -145,7 +145,7 @@ def test_cancel_while_reading(source: Source) -> None:
 
 
 def test_cancel_while_applying_keeps_what_was_applied(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioning.imports.apply.PAGE", 2)
+    monkeypatch.setattr("provisioning.imports.users.apply.PAGE", 2)
     source.put_many(6)
     run = source.start()
     write = engine.Applier._page
@@ -186,11 +186,11 @@ def test_a_due_import_starts_once(
 
 def test_two_beats_that_read_the_same_moment_start_one_import(source: Source) -> None:
     scheduled(source, timezone.now() - dt.timedelta(minutes=1))
-    from provisioning.imports import door
+    from provisioning.imports import requests
 
     both = [ProvisioningSettings.objects.select_related("directory").get() for _ in range(2)]
     for settings in both:
-        door._start_scheduled(settings)
+        requests._start_scheduled(settings)
         ImportRun.objects.update(status=RunStatus.FINISHED)
     assert ImportRun.objects.count() == 1
 

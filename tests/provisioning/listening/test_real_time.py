@@ -9,9 +9,9 @@ import pytest
 from django.db import OperationalError, connection
 
 from directories.models import Directory
-from provisioning import listening, services
-from provisioning.imports import engine
-from provisioning.listening import Listening
+from provisioning import services
+from provisioning.imports import engine, listener
+from provisioning.imports.listener import Listening
 from provisioning.models import Account, ImportRun, User
 from provisioning.models.heartbeat import Heartbeat
 from provisioning.models.imports import Trigger
@@ -38,7 +38,7 @@ def switch_off(unit: LdapDirectory, dn: str) -> None:
 
 
 def following(directory: Directory) -> bool:
-    return listening.state_of(directory)[0]
+    return listener.state_of(directory)[0]
 
 
 def test_disabling_somebody_reaches_portal_and_sql_directory_within_seconds(
@@ -69,8 +69,8 @@ class Heard:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.stop = threading.Event()
-        monkeypatch.setattr(listening, "STAMP", 0.2)
-        monkeypatch.setattr(listening, "LOOK", 0.2)
+        monkeypatch.setattr(listener, "STAMP", 0.2)
+        monkeypatch.setattr(listener, "LOOK", 0.2)
         self.listening = Listening()
 
     def until(self, done: Any, seconds: float = 30.0) -> None:
@@ -100,7 +100,7 @@ def test_a_server_that_stops_is_told_of_and_listened_to_again(own_openldap: Open
     unit.person("ann")
     heard.until(lambda: following(source) and User.objects.filter(username="ann").exists())
     own_openldap.stop()
-    heard.until(lambda: "tries again" in listening.state_of(source)[1])
+    heard.until(lambda: "tries again" in listener.state_of(source)[1])
     own_openldap.start()
     unit = openldap_unit(own_openldap.server(0))
     unit.settings["base_dn"] = source.settings["base_dn"]
@@ -120,7 +120,7 @@ def test_switching_it_off_ends_it(ldap_directory: LdapDirectory, heard: Heard) -
 
 def test_a_directory_that_cannot_tell_says_so(heard: Heard, pg_appsdb: Any, make_directory: Any) -> None:
     source = make_directory(pg_appsdb, import_users=True, listen=True)
-    heard.until(lambda: "does not tell of changes" in listening.state_of(source)[1])
+    heard.until(lambda: "does not tell of changes" in listener.state_of(source)[1])
 
 
 def test_one_that_cannot_be_read_does_not_silence_the_others(ldap_directory: LdapDirectory, heard: Heard) -> None:
@@ -130,7 +130,7 @@ def test_one_that_cannot_be_read_does_not_silence_the_others(ldap_directory: Lda
     source = save_ldap_directory(ldap_directory, "Sound", **FOLLOWED)
     ldap_directory.person("ann")
     heard.until(lambda: following(source) and User.objects.filter(username="ann").exists())
-    assert "cannot read how to connect" in listening.state_of(broken)[1]
+    assert "cannot read how to connect" in listener.state_of(broken)[1]
 
 
 def test_what_was_heard_while_the_portals_database_was_away_is_not_forgotten(
@@ -140,7 +140,7 @@ def test_what_was_heard_while_the_portals_database_was_away_is_not_forgotten(
     heard.until(lambda: following(source) and not any(ear.heard.is_set() for ear in heard.listening.ears.values()))
     ear = heard.listening.ears[source.pk]
     with monkeypatch.context() as patched:
-        patched.setattr(listening, "start_import", Mock(side_effect=OperationalError))
+        patched.setattr(listener, "start_import", Mock(side_effect=OperationalError))
         ear.heard.set()
         ear.again_at = 0.0
         with pytest.raises(OperationalError):

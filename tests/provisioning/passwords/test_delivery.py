@@ -14,8 +14,11 @@ from pytest_django import DjangoAssertNumQueries
 
 from directories.connectors.base import Capability, ConnectorError, Unavailable
 from directories.models import Directory
-from provisioning import delivery, outbox, passwords, pending_passwords, services, tasks
+from provisioning import services, tasks
 from provisioning.models import Account, Change, PendingPassword, User
+from provisioning.outbound.accounts import delivery, outbox
+from provisioning.outbound.passwords import pending
+from provisioning.outbound.passwords import send as passwords
 from reports.models import Event
 from tests.provisioning.crew import Crew, Crews, save_crew_directory
 
@@ -214,7 +217,7 @@ def test_after_a_day_it_is_forgotten_and_the_report_says_so(crews: Crews) -> Non
     services.set_password(user, CLEAR, "helpdesk")
     run(target)
     PendingPassword.objects.update(expires_at=timezone.now() - dt.timedelta(seconds=1))
-    assert pending_passwords.read([Account.objects.get().pk]) == {}
+    assert pending.read([Account.objects.get().pk]) == {}
     tasks.sweep()
     assert not PendingPassword.objects.exists()
     assert "did not reach CREW within 24 hours" in lines()[-1][1]
@@ -244,7 +247,7 @@ def test_the_clear_password_is_nowhere_but_encrypted(
     with connection.cursor() as cursor:
         cursor.execute("SELECT secret FROM provisioning_pendingpassword")
         assert CLEAR not in cursor.fetchone()[0]
-    assert CLEAR not in repr(pending_passwords.read([Account.objects.get().pk]))
+    assert CLEAR not in repr(pending.read([Account.objects.get().pk]))
     run(target)
     assert Change.objects.get().parked_code == "internal"
     everything = [caplog.text, str(sent_tasks)]

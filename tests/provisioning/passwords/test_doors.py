@@ -8,10 +8,10 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from provisioning import delivery, outbox
 from provisioning.admin.uploads import _folder
 from provisioning.api.access import PerAddress
 from provisioning.models import Account, PendingPassword, User
+from provisioning.outbound.accounts import delivery, outbox
 from provisioning.roles import HELPDESK, IT_STAFF
 from tests.provisioning.admin import roll
 from tests.provisioning.admin.test_user_files import confirm, preview, problems, workbook_of

@@ -5,11 +5,12 @@ from typing import Any
 import bcrypt
 import pytest
 
-from directories.connectors.active_directory import ActiveDirectory
 from directories.connectors.base import Capability, ConnectorConfig
+from directories.connectors.ldap.active_directory import ActiveDirectory
 from directories.models import Directory, QueryTemplate
-from provisioning import delivery, outbox, services
+from provisioning import services
 from provisioning.models import Account, Change, PendingPassword, User
+from provisioning.outbound.accounts import delivery, outbox
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,1 @@
+"""Set-based writes and quick reads of any model; a leaf that every app may use."""

@@ -1,0 +1,214 @@
+"""The connection test of an LDAP directory: which part fails, and what to do about it."""
+
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
+from directories.connectors.ldap import dn
+from directories.connectors.ldap.errors import NoBase
+from directories.connectors.ldap.referrals import demand_all
+from directories.connectors.ldap.session import Control, Raw, Session, log_in, opened
+from directories.connectors.ldap.settings import LDAPS, NO_STATE, NONE, STARTTLS, UAC, Address, LdapSettings
+
+NAME, PORT, TLS, LOGIN, BASE, FILTER, READ, WRITE = (
+    *("Name", "Port", "TLS", "Login", "Base DN", "User filter", "Right to read", "Right to write"),
+)
+STEPS = (NAME, PORT, TLS, LOGIN, BASE, FILTER, READ, WRITE)
+_SAMPLES = 3
+# Offered for mapping even while no entry has them.
+COMMON = (
+    *("cn", "sn", "givenName", "displayName", "mail", "telephoneNumber", "mobile", "title", "departmentNumber"),
+    *("employeeNumber", "employeeType", "o", "ou", "manager", "street", "l", "st", "postalCode", "preferredLanguage"),
+)
+COMMON_AD = (
+    *("cn", "sn", "givenName", "displayName", "mail", "sAMAccountName", "userPrincipalName", "telephoneNumber"),
+    *(
+        "mobile",
+        "title",
+        "department",
+        "division",
+        "company",
+        "employeeID",
+        "employeeNumber",
+        "employeeType",
+        "manager",
+    ),
+    *("streetAddress", "l", "st", "postalCode", "co", "proxyAddresses", "memberOf", "accountExpires"),
+)
+_HIDDEN = frozenset({"userpassword", "unicodepwd", "jpegphoto", "thumbnailphoto", "ntsecuritydescriptor"})
+
+
+def diagnose(settings: LdapSettings, controls: Sequence[Control]) -> ConnectionTest:
+    """Try one part after another on a connection of its own; stop at the first that fails."""
+    found = _Diagnosis(settings, controls).run()
+    reached = {step.name: step for step in found.steps}
+    missing = ConnectionStep("", None, "Not reached.")
+    return replace(found, steps=[reached.get(name) or replace(missing, name=name) for name in STEPS])
+
+
+class _Diagnosis:
+    def __init__(self, settings: LdapSettings, controls: Sequence[Control]) -> None:
+        self.settings = settings
+        self.controls = controls
+        self.steps: list[ConnectionStep] = []
+        self.test = ConnectionTest(self.steps)
+
+    def run(self) -> ConnectionTest:
+        address = self._reachable()
+        if address is None:
+            return self.test
+        try:
+            connection = opened(self.settings, address)
+        except ConnectorError as error:
+            return self._failed(TLS, error)
+        session = Session(self.settings, connection, self.controls)
+        try:
+            caution = self.settings.encryption == NONE or not self.settings.checked
+            self.steps.append(ConnectionStep(TLS, True, self._tls_words(), caution))
+            try:
+                log_in(connection)
+            except ConnectorError as error:
+                return self._failed(LOGIN, error)
+            self.steps.append(ConnectionStep(LOGIN, True, f"Logged in as {self.settings.user}."))
+            return self._logged_in(session)
+        finally:
+            session.close()
+
+    def _failed(self, name: str, error: ConnectorError) -> ConnectionTest:
+        self.steps.append(ConnectionStep(name, False, error.message))
+        return self.test
+
+    def _reachable(self) -> Address | None:
+        """Return the first server whose port is open; say of each what is wrong with it."""
+        if not self.settings.servers:
+            self.steps.append(ConnectionStep(NAME, False, "Type the name or address of the server."))
+            return None
+        resolved: list[str] = []
+        unknown: list[str] = []
+        closed: list[str] = []
+        for address in self.settings.servers:
+            try:
+                found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError):
+                unknown.append(address.host)
+                continue
+            resolved.append(f"{address.host} is {found[0][4][0]}.")
+            try:
+                with closing(socket.create_connection((address.host, address.port), self.settings.connect_timeout)):
+                    self._named(resolved, unknown)
+                    skipped = f" Not reached: {', '.join(closed)}." if closed else ""
+                    message = f"Port {address.port} of {address.host} is open.{skipped}"
+                    self.steps.append(ConnectionStep(PORT, True, message))
+                    return address
+            except OSError:
+                closed.append(f"{address.host} port {address.port}")
+        if self._named(resolved, unknown):
+            message = f"Nothing answers at {', '.join(closed)}. Check address and port, whether the server runs, and "
+            self.steps.append(ConnectionStep(PORT, False, message + "whether a firewall is in between."))
+        return None
+
+    def _named(self, resolved: Sequence[str], unknown: Sequence[str]) -> bool:
+        missing = f"No server called {' or '.join(unknown)} is known. Check the spelling." if unknown else ""
+        self.steps.append(ConnectionStep(NAME, bool(resolved), " ".join([*resolved, missing]).strip()))
+        return bool(resolved)
+
+    def _tls_words(self) -> str:
+        if self.settings.encryption == NONE:
+            return "OFF: passwords and users' data cross the network in the clear."
+        kind = {LDAPS: "LDAPS", STARTTLS: "StartTLS"}[self.settings.encryption]
+        if not self.settings.checked:
+            return f"{kind}, but the certificate is NOT CHECKED: anybody in between can read and change everything."
+        return f"{kind}; the server's certificate and name are right."
+
+    def _logged_in(self, session: Session) -> ConnectionTest:
+        version, latency = self._server(session)
+        self.test = replace(self.test, version=version, latency_ms=latency)
+        try:
+            base = session.read(self.settings.base_dn, ("*", "allowedChildClassesEffective"))
+            if base is None or not self.settings.base_dn:
+                raise NoBase()
+        except ConnectorError as error:
+            return self._failed(BASE, self._with_bases(session, error))
+        self.steps.append(ConnectionStep(BASE, True, f"{base.dn} is there."))
+        try:
+            entries, more = self._first_page(session)
+        except ConnectorError as error:
+            return self._failed(FILTER, error)
+        count = f"{len(entries):,}{' or more' if more else ''}"
+        noun = "user" if count == "1" else "users"
+        words = f"The filter finds {count} {noun}." if entries else "The filter finds no user (yet)."
+        self.steps.append(ConnectionStep(FILTER, True, words))
+        self.steps.append(self._may_read(entries))
+        self.steps.append(self._may_write(session))
+        return replace(self.test, attributes=self._attributes(entries))
+
+    def _with_bases(self, session: Session, error: ConnectorError) -> ConnectorError:
+        """Add what the server would have to offer instead."""
+        root = session.read("", ("defaultNamingContext", "namingContexts"))
+        bases = (root.get("defaultNamingContext") or root.get("namingContexts")) if root else ()
+        offered = " or ".join(base.decode(errors="replace") for base in bases[:3])
+        return ConnectorError(f"{error.message} This server has {offered}.", code=error.code) if offered else error
+
+    def _server(self, session: Session) -> tuple[str, float]:
+        """Return what the server calls itself, and the shortest of a few round trips in milliseconds."""
+        asked = ("vendorName", "vendorVersion", "domainControllerFunctionality", "dnsHostName", "namingContexts")
+        times = []
+        root: Raw | None = None
+        for _ in range(_SAMPLES):
+            started = time.perf_counter()
+            root = session.read("", asked)
+            times.append((time.perf_counter() - started) * 1000)
+        if root is not None and root.get("domainControllerFunctionality"):
+            return f"Active Directory, {root.text('dnsHostName')}", min(times)
+        own = f"{root.text('vendorName')} {root.text('vendorVersion')}".strip() if root else ""
+        return own or "LDAP version 3", min(times)
+
+    def _first_page(self, session: Session) -> tuple[list[Raw], bool]:
+        settings = self.settings
+        asked = ("*", settings.id_attribute, settings.identifier, settings.state_attribute)
+        found = session.search(
+            settings.user_filter,
+            [name for name in asked if name != NO_STATE],
+            page=settings.page_size,
+        )
+        demand_all(found.references)
+        return found.entries, bool(found.cookie)
+
+    def _may_read(self, entries: Sequence[Raw]) -> ConnectionStep:
+        for name in (self.settings.id_attribute, self.settings.identifier):
+            without = sum(not raw.get(name) for raw in entries)
+            if without and without == len(entries):
+                message = f"No entry shows its {name}. Give the portal's login the right to read it, or choose another."
+                return ConnectionStep(READ, False, message)
+            if without:
+                message = f"{without:,} of these entries have no {name} and cannot be imported."
+                return ConnectionStep(READ, True, message)
+        return ConnectionStep(READ, True, "The portal's login sees what an import needs.")
+
+    def _may_write(self, session: Session) -> ConnectionStep:
+        """Active Directory tells what may be added below an entry; other servers tell when it is tried."""
+        container = dn.from_template(self.settings.container, {})
+        if self.settings.state_attribute != UAC:
+            return ConnectionStep(WRITE, True, "Not tried: this server tells only when something is written.")
+        try:
+            found = session.read(container, ("allowedChildClassesEffective",))
+        except ConnectorError as error:
+            return ConnectionStep(WRITE, False, error.message)
+        if found is None:
+            message = f"The container {container} is not there, or the portal's login may not see it."
+            return ConnectionStep(WRITE, self.settings.create_containers, message)
+        if b"user" in found.get("allowedChildClassesEffective"):
+            return ConnectionStep(WRITE, True, "The portal's login may add users in the container.")
+        message = "The portal's login may not add users in the container. Enough for import, not for provisioning."
+        return ConnectionStep(WRITE, True, message)
+
+    def _attributes(self, entries: Sequence[Raw]) -> list[str]:
+        common = COMMON_AD if self.settings.state_attribute == UAC else COMMON
+        found = {name.lower(): name for name in (self.settings.identifier, *common)}
+        for raw in entries:
+            for name in raw.names:
+                found.setdefault(name.lower(), name)
+        return [name for key, name in found.items() if key not in _HIDDEN]

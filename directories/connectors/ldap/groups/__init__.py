@@ -1,0 +1,1 @@
+"""The groups of an LDAP directory: reading, members, writing."""

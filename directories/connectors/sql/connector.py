@@ -1,0 +1,234 @@
+"""Directories in a SQL database: the admin's query templates, run on SQLAlchemy Core with bound parameters.
+
+A SQL account's lasting remote id is the value of its user name column. While an account has one, ``##USERNAME##`` and
+the name of that column stand for it; everything else comes from the mapping first and then from the portal.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from directories.attributes import Value
+from directories.connectors.base import (
+    Capability,
+    ConnectionTest,
+    ConnectorConfig,
+    ConnectorError,
+    Entry,
+    NotFound,
+    Page,
+    RemoteAccount,
+)
+from directories.connectors.sql.diagnosis import diagnose
+from directories.connectors.sql.grouping import SqlGrouping
+from directories.connectors.sql.reading import Reader
+from directories.connectors.sql.results import affected, bare_name, counted_none, inserted_name
+from directories.connectors.sql.session import Session
+from directories.connectors.sql.settings import sql_settings, user_table
+from directories.query_templates import (
+    PASSWORD,
+    ImportPlan,
+    Template,
+    TemplateError,
+    Values,
+    dialect_of,
+    parse,
+    plan_import,
+)
+
+
+class SqlConnector(SqlGrouping):
+    """What every kind of SQL directory does."""
+
+    def __init__(self, config: ConnectorConfig) -> None:
+        super().__init__(config)
+        self.dialect = dialect_of(self.kind)
+        self.settings = sql_settings(self.kind, config.settings)
+        self.users = user_table(config.settings)
+        self.session = Session(self.settings)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What has a query, and import wherever the user table is known."""
+        written = {operation for operation, lines in self.config.templates.items() if lines}
+        found = {capability for capability in Capability if capability.value in written - {"import"}}
+        if self.users.table and self.users.username:
+            found.add(Capability.IMPORT)
+        if {"add_member", "remove_member"} <= written:
+            found.add(Capability.MEMBERS)
+        if "import_members" not in written:
+            found.discard(Capability.IMPORT_GROUPS)
+        return frozenset(found)
+
+    @property
+    def creates_with_password(self) -> bool:
+        """Whether a create query has ``##PASSWORD##``."""
+        names = (name for template in self.templates("create") for name in template.names)
+        return PASSWORD in {name.casefold() for name in names}
+
+    def lacking(self, capability: Capability) -> str:
+        """Every capability is a statement of the admin's."""
+        return f"{capability.value.replace('_', ' ').capitalize()} query"
+
+    def test(self) -> ConnectionTest:
+        """Try the connection part by part."""
+        return diagnose(self.settings, self.users, self.dialect, self.config.templates)
+
+    def find(self, entry: Entry) -> RemoteAccount | None:
+        """Return the account of that id or, when it has none yet, the one that the check queries find.
+
+        It comes with the attributes that an import would read.
+        """
+        if entry.ref and self.users.table and (known := self._read(entry.ref)):
+            return known
+        if not self.config.templates.get("check"):
+            return self._read(entry.ref or entry.key)
+        for template in self.templates("check"):
+            result = self.session.run(template.bind(self.values(entry)))
+            with self.session.translated():
+                rows = result.fetchmany(2)
+                names = [str(name).casefold() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
+                result.close()
+            if rows and not counted_none(template, rows[0]):
+                return self._found(entry, names, rows)
+        return None
+
+    def create(self, entry: Entry, password: str | None = None) -> RemoteAccount:
+        """Run the create queries; the account's id is what they wrote into the user name column."""
+        templates = self.templates("create")
+        values = self.values(entry, password)
+        self._write(templates, values)
+        ref = self._written_key(templates, values)
+        if ref is None:
+            found = self.find(entry)
+            ref = found.ref if found else entry.key
+        return RemoteAccount(ref, ref.strip(), dict(entry.attributes))
+
+    def update(self, entry: Entry) -> RemoteAccount:
+        """Run the update queries."""
+        self._change("update", entry)
+        ref = entry.ref or entry.key
+        return RemoteAccount(ref, ref.strip(), dict(entry.attributes))
+
+    def disable(self, entry: Entry) -> None:
+        """Run the disable queries."""
+        self._change("disable", entry)
+
+    def enable(self, entry: Entry) -> None:
+        """Run the enable queries."""
+        self._change("enable", entry)
+
+    def delete(self, entry: Entry) -> None:
+        """Run the delete queries; no row is as good as one."""
+        self._write(self.templates("delete"), self.values(entry))
+
+    def set_password(self, entry: Entry, password: str) -> None:
+        """Run the set password queries."""
+        self._change("set_password", entry, password)
+
+    def accounts(self, page_size: int = 1000) -> Iterator[Page]:
+        """Stream the user table with the attributes of the import queries."""
+        return Reader(self.session, self.plan).pages(page_size)
+
+    def count(self) -> int | None:
+        """Return the number of rows in the user table."""
+        return int(self.session.rows(self.plan.count)[0][0])
+
+    def close(self) -> None:
+        """Give the connection back to the pool."""
+        self.session.close()
+
+    @cached_property
+    def plan(self) -> ImportPlan:
+        """The statements of an import; raise ConnectorError when there cannot be one."""
+        users = self.users
+        if not (users.table and users.username):
+            raise ConnectorError(
+                "Name the user table and its user name column on the directory's page.", code="settings"
+            )
+        if self.config.with_passwords and not users.password:
+            raise ConnectorError("Passwords are to be imported, but the password column is not named.", code="settings")
+        password = users.password if self.config.with_passwords else ""
+        templates = tuple(self.config.templates.get("import", ()))
+        try:
+            return plan_import(templates, self.dialect, users.table, users.username, password)
+        except TemplateError as error:
+            raise ConnectorError(f"An import query cannot be used. {error}", code="template") from None
+
+    def templates(self, operation: str) -> list[Template]:
+        """Return the operation's statements in order; raise ConnectorError when there is none or one is wrong."""
+        lines = self.config.templates.get(operation)
+        if not lines:
+            words = operation.replace("_", " ")
+            raise ConnectorError(f"There is no {words} query. Write one on the directory's page.", code="template")
+        try:
+            return [parse(sql, self.dialect, operation) for sql in lines]
+        except TemplateError as error:
+            raise ConnectorError(f"A query cannot be used. {error}", code="template") from None
+
+    def values(self, entry: Entry, password: str | None = None) -> Values:
+        """Return what the placeholders stand for."""
+        column = bare_name(self.users.username) or "USERNAME"
+        ref = {"USERNAME": entry.ref, column: entry.ref} if entry.ref else {}
+        key = {"USERNAME": entry.key, column: entry.key}
+        for name, value in entry.attributes.items():
+            if isinstance(value, tuple | list):
+                words = f"The expression of {name} gives a list, and a column holds one value. Use join, first or last."
+                raise ConnectorError(words, code="mapping")
+        return Values({PASSWORD: password}, ref, entry.attributes, entry.person, key)
+
+    def _change(self, operation: str, entry: Entry, password: str | None = None) -> None:
+        """Run an operation on an account that must be there; when its UPDATE found no row, nothing is kept."""
+        templates = self.templates(operation)
+        self._write(templates, self.values(entry, password), must_exist=True)
+
+    def _write(self, templates: Sequence[Template], values: Values, *, must_exist: bool = False) -> None:
+        if len(templates) == 1 and self._autocommits:
+            self._run_all(templates, values, must_exist=must_exist)
+            return
+        with self.session.transaction():
+            self._run_all(templates, values, must_exist=must_exist)
+
+    @property
+    def _autocommits(self) -> bool:
+        return self.settings.kind not in {"mssql", "oracle"}
+
+    def _run_all(self, templates: Sequence[Template], values: Values, *, must_exist: bool) -> None:
+        updated = [affected(template, self.session.run(template.bind(values))) for template in templates]
+        updates = [rows for template, rows in zip(templates, updated, strict=True) if template.kind == "UPDATE"]
+        if must_exist and updates and not any(updates):
+            raise NotFound("The account is not in the directory: the query found no row for it.")
+
+    def _found(self, entry: Entry, names: Sequence[str], rows: Sequence[Sequence[Value]]) -> RemoteAccount:
+        column = bare_name(self.users.username).casefold()
+        if column not in names:
+            ref = entry.ref or entry.key
+            return self._read(ref) or self._unnamed(ref) if column else RemoteAccount(ref, ref)
+        refs = {str(row[names.index(column)]) for row in rows}
+        if len(refs) > 1:
+            message = "The check query finds more than one account for this user. Make it compare a unique column."
+            raise ConnectorError(message, code="ambiguous")
+        ref = refs.pop()
+        return self._read(ref) or RemoteAccount(ref, ref.strip())
+
+    def _unnamed(self, ref: str) -> RemoteAccount:
+        if self.users.table:
+            message = "The check query finds an account by something else than its user name, so it must also select "
+            raise ConnectorError(f"{message}the column {self.users.username}.", code="template")
+        return RemoteAccount(ref, ref)
+
+    def _read(self, ref: str) -> RemoteAccount | None:
+        """Return one account as an import would read it; None without a user table or without a row."""
+        if not self.users.table and self.config.templates.get("check"):
+            return None
+        rows = self.session.rows(self.plan.one, [ref])
+        return Reader(self.session, self.plan).accounts(rows[:1])[0] if rows else None
+
+    def _written_key(self, templates: Sequence[Template], values: Values) -> str | None:
+        """Return what an INSERT put into the user name column when that was one plain value, else None."""
+        column = bare_name(self.users.username).casefold()
+        for template in templates:
+            slot = inserted_name(template, column)
+            if slot is not None:
+                value = values.get(slot)
+                return None if value is None else str(value)
+        return None

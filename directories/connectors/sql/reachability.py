@@ -1,0 +1,51 @@
+"""Whether a database server can be reached at all: its name, its port and its TLS, tried without the driver."""
+
+import socket
+import struct
+from contextlib import closing
+
+from directories.connectors.base import ConnectionStep
+from directories.connectors.sql.settings import SqlSettings
+
+NAME, PORT, TLS = "Name", "Port", "TLS"
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # https://www.postgresql.org/docs/current/protocol-message-formats.html
+
+
+def reach(settings: SqlSettings) -> list[ConnectionStep]:
+    """Return the steps up to an open port, and for PostgreSQL whether TLS is as the settings want it."""
+    if not settings.host:
+        return [ConnectionStep(NAME, False, "Type the name or address of the server.")]
+    try:
+        addresses = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        message = f"No server called {settings.host} is known. Check the spelling, or ask for its address."
+        return [ConnectionStep(NAME, False, message)]
+    steps = [ConnectionStep(NAME, True, f"{settings.host} is {addresses[0][4][0]}.")]
+    try:
+        opened = socket.create_connection((settings.host, settings.port), timeout=settings.connect_timeout)
+    except TimeoutError:
+        message = f"Nothing answered on port {settings.port} within {settings.connect_timeout} seconds. A firewall "
+        return [*steps, ConnectionStep(PORT, False, message + "may be in between; check host and port.")]
+    except OSError:
+        message = f"Nothing listens on port {settings.port}. Check the port, and that the database server runs."
+        return [*steps, ConnectionStep(PORT, False, message)]
+    with closing(opened):
+        steps.append(ConnectionStep(PORT, True, f"Port {settings.port} is open."))
+        if settings.kind == "postgresql" and settings.tls_mode != "disable":
+            steps += _postgres_tls(opened)
+    return steps
+
+
+def _postgres_tls(opened: socket.socket) -> list[ConnectionStep]:
+    """Ask a PostgreSQL server whether it speaks TLS; return a failed step when it does not, else nothing yet."""
+    try:
+        opened.sendall(_SSL_REQUEST)
+        answer = opened.recv(1)
+    except OSError:
+        answer = b""
+    if answer == b"S":
+        return []
+    if answer == b"N":
+        message = "The server does not offer TLS. Switch TLS on in the server, or choose TLS off here."
+        return [ConnectionStep(TLS, False, message)]
+    return [ConnectionStep(TLS, False, "What listens on this port does not answer like PostgreSQL. Check the port.")]

@@ -1,0 +1,143 @@
+"""The settings of a SQL directory: the fields of its form, and their values as a connector reads them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from directories.connectors.base import ConnectorError, ConnectorField, FieldType
+from directories.connectors.sql.urls import PORTS
+
+TLS_MODES = (
+    ("disable", "Off: everything crosses the network in the clear"),
+    ("require", "On, without checking the server's certificate"),
+    ("verify-full", "On, with the server's certificate and name checked"),
+)
+TLS_KINDS = frozenset({"postgresql", "mysql", "mariadb"})
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 30
+POOL_SIZE = 5
+
+
+def _limits() -> tuple[ConnectorField, ...]:
+    number = FieldType.INTEGER
+    return (
+        ConnectorField(
+            "connect_timeout", "Connect time-out (seconds)", number, False, CONNECT_SECONDS, "", (), "Limits", 1, 300
+        ),
+        ConnectorField(
+            *("statement_timeout", "Statement time-out (seconds)", number, False, STATEMENT_SECONDS),
+            *("One statement may take this long; import reads page by page.", (), "Limits", 1, 3600),
+        ),
+        ConnectorField(
+            *("pool_size", "Connections kept open", number, False, POOL_SIZE),
+            *("For each process of the portal.", (), "Limits", 1, 50),
+        ),
+    )
+
+
+def _tables() -> tuple[ConnectorField, ...]:
+    return (
+        ConnectorField(
+            *("user_table", "User table", FieldType.TEXT, True, None),
+            *("For example USERS or hr.users; a name with capitals in quotes.", (), "Users"),
+        ),
+        ConnectorField("username_column", "User name column", FieldType.TEXT, True, None, "", (), "Users"),
+        ConnectorField(
+            *("password_column", "Password column", FieldType.TEXT, False, None),
+            *("Only needed to import passwords.", (), "Users"),
+        ),
+    )
+
+
+_TLS_FIELDS = (
+    ConnectorField("tls_mode", "TLS", FieldType.CHOICE, default="require", choices=TLS_MODES),
+    ConnectorField(
+        *("ca", "Certificate authority (PEM)", FieldType.TEXTAREA, False, None),
+        "Only when the server's certificate is not signed by a public authority.",
+    ),
+)
+
+
+def network_fields(kind: str) -> tuple[ConnectorField, ...]:
+    """Return the form of a database server; TLS only where this portal sets it up itself."""
+    return (
+        ConnectorField("host", "Host", required=True),
+        ConnectorField("port", "Port", FieldType.INTEGER, default=PORTS[kind], minimum=1, maximum=65535),
+        ConnectorField("database", "Database", required=True),
+        ConnectorField("user", "User", required=True),
+        ConnectorField("password", "Password", FieldType.SECRET),
+        *(_TLS_FIELDS if kind in TLS_KINDS else ()),
+        *_tables(),
+        *_limits(),
+    )
+
+
+FILE_FIELDS = (
+    ConnectorField("database", "File", required=True, help_text="The full path of the SQLite file on this machine."),
+    *_tables(),
+    *_limits(),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlSettings:
+    """The values of a SQL directory's form. Frozen and hashable: equal settings share one pool of connections."""
+
+    kind: str
+    host: str = ""
+    port: int = 0
+    database: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    tls_mode: str = "require"
+    ca: str = field(default="", repr=False)
+    pool_size: int = POOL_SIZE
+    connect_timeout: int = CONNECT_SECONDS
+    statement_timeout: int = STATEMENT_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class UserTable:
+    """Where the users are, as the admin wrote it."""
+
+    table: str
+    username: str
+    password: str = ""
+
+
+def sql_settings(kind: str, values: Mapping[str, Any]) -> SqlSettings:
+    """Read the connection from a form's values, which may be blank or text; raise ConnectorError."""
+    tls_mode = str(values.get("tls_mode") or "require")
+    if tls_mode not in dict(TLS_MODES):
+        raise ConnectorError("Choose one of the offered TLS modes.", code="settings")
+    return SqlSettings(
+        kind=kind,
+        host=_text(values, "host"),
+        port=_number(values, "port", PORTS.get(kind, 0)),
+        database=_text(values, "database"),
+        user=_text(values, "user"),
+        password=str(values.get("password") or ""),
+        tls_mode=tls_mode,
+        ca=_text(values, "ca"),
+        pool_size=_number(values, "pool_size", POOL_SIZE),
+        connect_timeout=_number(values, "connect_timeout", CONNECT_SECONDS),
+        statement_timeout=_number(values, "statement_timeout", STATEMENT_SECONDS),
+    )
+
+
+def user_table(values: Mapping[str, Any]) -> UserTable:
+    """Read where the users are."""
+    return UserTable(*(_text(values, name) for name in ("user_table", "username_column", "password_column")))
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    return str(values.get(name) or "").strip()
+
+
+def _number(values: Mapping[str, Any], name: str, default: int) -> int:
+    try:
+        return int(values.get(name) or default)
+    except (TypeError, ValueError):
+        raise ConnectorError(
+            f"{name.replace('_', ' ').capitalize()} must be a whole number.", code="settings"
+        ) from None

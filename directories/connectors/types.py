@@ -1,0 +1,231 @@
+"""What a connector is opened with, asked and answers: plain data. Part of the protocol: import it from ``base``."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from directories.attributes import Value
+from directories.connectors.errors import ConnectorError
+
+Cursor = Mapping[str, Any]  # a connector's own words for a moment of its directory; JSON can hold it
+_BELOW = re.compile(r"(?:[^,\\]|\\.)*,?", re.DOTALL)  # an entry's own part of a DN
+
+
+class Capability(StrEnum):
+    """What a connector may be able to do; the admin offers only what the connector declares."""
+
+    IMPORT = "import"
+    CREATE = "create"
+    UPDATE = "update"
+    DISABLE = "disable"
+    ENABLE = "enable"
+    DELETE = "delete"
+    SET_PASSWORD = "set_password"
+    IMPORT_GROUPS = "import_groups"
+    CREATE_GROUP = "create_group"
+    UPDATE_GROUP = "update_group"
+    DELETE_GROUP = "delete_group"
+    MEMBERS = "members"  # adding and removing them
+    INCREMENTAL = "incremental"  # telling what changed since a cursor
+    LISTEN = "listen"  # telling that something changed, at once
+
+
+class FieldType(StrEnum):
+    """How the admin form draws a field."""
+
+    TEXT = "text"
+    SECRET = "secret"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    TEXTAREA = "textarea"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorField:
+    """One setting of a connector. A SECRET is encrypted at rest and masked everywhere.
+
+    ``harmless``: changing it does not change who is given the secrets, so that they need not be typed again.
+    """
+
+    name: str
+    label: str
+    type: FieldType = FieldType.TEXT
+    required: bool = False
+    default: Any = None
+    help_text: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    group: str = "Connection"
+    minimum: int | None = None
+    maximum: int | None = None
+    harmless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the portal knows of one account, given with every call about it.
+
+    ``key`` is the user name; ``ref`` the lasting remote id, "" before the account exists; ``attributes`` the mapped
+    directory attributes and ``person`` the portal's attributes by bare name (both by the names the admin uses).
+    """
+
+    key: str
+    ref: str = ""
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    person: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAccount:
+    """One account as the directory holds it.
+
+    ``enabled`` is None when the directory does not say. ``place`` is where the entry stands now (LDAP: its DN in one
+    normal form), "" where accounts have no place of their own. ``problem`` is set instead of attributes when the row
+    cannot be used (no key, undecodable bytes): the reason, in a helpdesk's words. ``waits``: a part could not be
+    written yet, the reason in such words; the portal tries again by itself.
+    """
+
+    ref: str
+    key: str
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    enabled: bool | None = None
+    password: str | None = field(default=None, repr=False)
+    problem: str = ""
+    place: str = ""
+    waits: str = ""
+
+    @property
+    def container(self) -> str:
+        """The place above its own, "" for none."""
+        return _BELOW.sub("", self.place, count=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAttribute:
+    """One attribute of an entry as people read it; ``more`` values are left out."""
+
+    name: str
+    values: Sequence[str]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One entry with everything that the portal's login sees of it.
+
+    ``place`` is its DN as the directory writes it, ``id_attribute`` where its lasting id stands. ``groups`` are the
+    names in ``group_attribute``. ``notes`` say what an import would make of it.
+    """
+
+    account: RemoteAccount
+    place: str
+    identifier: str
+    id_attribute: str
+    attributes: Sequence[ShownAttribute]
+    group_attribute: str = ""
+    groups: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteGroup:
+    """One group as the directory holds it. ``place`` and ``problem`` are as with ``RemoteAccount``."""
+
+    ref: str
+    name: str
+    description: str = ""
+    place: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEntry:
+    """What the portal knows of one group, given with every call about it; ``ref`` is "" before the group exists."""
+
+    name: str
+    ref: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPage:
+    """One page of a crawl of groups; only one whose final page says ``last`` was complete."""
+
+    groups: Sequence[RemoteGroup]
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPage:
+    """One page of a group's direct members, users and groups alike: by lasting id (``refs``) or by place.
+
+    Only a list whose final page says ``last`` was complete.
+    """
+
+    refs: Sequence[str] = ()
+    places: Sequence[str] = ()
+    last: bool = False
+
+
+class RefusedMember(NamedTuple):
+    """A member that could not be added or removed, and why."""
+
+    entry: Entry
+    error: ConnectorError
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a crawl. Only a crawl whose final page says ``last`` was complete: an error is never an absence.
+
+    ``gone`` are lasting ids of accounts that the directory says were deleted, or of changed entries that may have been
+    accounts before; only ``changes`` knows them. Each is looked up before anybody is taken for a leaver.
+    """
+
+    accounts: Sequence[RemoteAccount]
+    last: bool = False
+    gone: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStep:
+    """One part of a connection test ("Login", "User table"): None when it was not reached.
+
+    ``caution``: it works, and somebody ought to know what is wrong with it all the same.
+    """
+
+    name: str
+    ok: bool | None
+    message: str
+    caution: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTest:
+    """What a connection test found: its steps in order, the server's version, latency in milliseconds, columns."""
+
+    steps: Sequence[ConnectionStep]
+    version: str = ""
+    latency_ms: float | None = None
+    attributes: Sequence[str] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step succeeded."""
+        return all(step.ok for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorConfig:
+    """Everything a connector is opened with.
+
+    ``settings`` holds the declared fields, secrets included in clear; ``templates`` the admin's statements by operation
+    (see ``directories.query_templates``); ``attributes`` the directory attributes that are mapped.
+    """
+
+    settings: Mapping[str, Any]
+    templates: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    attributes: Sequence[str] = ()
+    with_passwords: bool = False

@@ -1,0 +1,202 @@
+"""Adding and editing a directory: one page, one form, one save."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+
+from directories import examples
+from directories.connectors import registry
+from directories.forms.draft import Draft
+from directories.models import Directory
+from directories.readiness import moment
+from provisioning import directory_settings
+from provisioning.admin.directories import actions
+from provisioning.admin.directories import state as directories_state
+from provisioning.profile.person import catalogue
+
+FOLDER = "admin/directories/directory"
+MOST_COLUMNS = 300
+TABS = {
+    "connection": "Connection",
+    "templates": "Query templates",
+    "mapping": "Attribute mapping",
+    "features": "Features & schedule",
+    "health": "Health & accounts",
+}
+
+
+def add(model_admin: Any, request: HttpRequest) -> HttpResponse:
+    """Choose the kind; then describe the connection and save it."""
+    if not model_admin.has_add_permission(request):
+        raise PermissionDenied
+    kind = request.POST.get("kind") or request.GET.get("kind", "")
+    if kind not in registry():
+        kinds = [(name, connector.label) for name, connector in registry().items()]
+        context = {**_chrome(model_admin, request), "title": "Add a directory", "kinds": kinds}
+        return render(request, f"{FOLDER}/choose_kind.html", context)
+    directory = Directory(kind=kind)
+    draft = Draft(directory, catalogue(), request.POST if request.method == "POST" else None)
+    if request.method == "POST" and draft.is_valid():
+        directory_settings.save(draft, request.user.get_username())
+        model_admin.log_addition(request, directory, "Added.")
+        remember_columns(request, directory, posted_columns(request.POST))
+        messages.success(
+            request,
+            f"{directory.name} is saved. "
+            + ("Next: write its query templates." if draft.uses_templates else "Next: map its attributes."),
+        )
+        return _to_page(directory, "templates" if draft.uses_templates else "mapping")
+    return _page(model_admin, request, draft)
+
+
+def change(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """Show or save everything about one directory."""
+    if not model_admin.has_view_or_change_permission(request):
+        raise PermissionDenied
+    directory = get_object_or_404(Directory, pk=int(object_id) if object_id.isdecimal() else 0)
+    if directory.kind not in registry():
+        messages.error(request, f"This installation cannot speak to directories of the kind {directory.kind!r}.")
+        return HttpResponseRedirect(reverse("admin:directories_directory_changelist"))
+    columns = request.session.get(_columns_key(directory), [])
+    if request.method != "POST":
+        return _page(model_admin, request, Draft(directory, catalogue(), columns=columns), columns)
+    if not model_admin.has_change_permission(request):
+        raise PermissionDenied
+    columns = posted_columns(request.POST) or columns
+    stale = request.POST.get("version") != version_of(directory)
+    draft = Draft(directory, catalogue(), request.POST, columns)
+    if draft.is_valid() and not stale:
+        return _save(model_admin, request, draft, columns)
+    return _page(model_admin, request, draft, columns, stale=stale)
+
+
+def _save(model_admin: Any, request: HttpRequest, draft: Draft, columns: list[str]) -> HttpResponse:
+    outcome = directory_settings.save(draft, request.user.get_username())
+    if outcome.saved.names:
+        model_admin.log_change(request, draft.directory, f"Changed {', '.join(outcome.saved.names)}."[:1000])
+    remember_columns(request, draft.directory, columns)
+    messages.success(request, f"Saved. {outcome.active}")
+    for warning in outcome.warnings:
+        messages.warning(request, warning)
+    return _to_page(draft.directory, request.POST.get("tab", ""), offer=outcome.offer)
+
+
+def _page(
+    model_admin: Any, request: HttpRequest, draft: Draft, columns: list[str] | None = None, *, stale: bool = False
+) -> HttpResponse:
+    directory = draft.directory
+    adding = directory.pk is None
+    may_change = model_admin.has_add_permission(request) if adding else model_admin.has_change_permission(request)
+    errors = tab_errors(draft) if request.method == "POST" else {}
+    context = {
+        **_chrome(model_admin, request),
+        **parts_context(draft, columns or []),
+        "title": f"Add a directory: {draft.connector.label}" if adding else stored_name(directory),
+        "original": None if adding else directory,
+        "adding": adding,
+        "stale": stale,
+        "version": "" if adding else version_of(directory),
+        "tabs": _tabs(draft, errors),
+        "first_error_tab": next((tab for tab, count in errors.items() if count), ""),
+        "has_errors": request.method == "POST" and not stale,
+        "state": None if adding else directories_state.state_of(directory),
+        "may_change": may_change,
+        "offer": request.GET.get("offer", "") if request.method == "GET" else "",
+    }
+    return render(request, f"{FOLDER}/page.html", context)
+
+
+def parts_context(draft: Draft, columns: list[str]) -> dict[str, Any]:
+    """Return what the tabs show, for the page and for one tab drawn again."""
+    return {
+        "draft": draft,
+        "directory": draft.directory,
+        "columns": columns,
+        "examples": example_statements(draft, columns) if draft.uses_templates else {},
+        "zone": timezone.get_current_timezone_name(),
+        "next_import": _next_import(draft),
+    }
+
+
+def example_statements(draft: Draft, columns: list[str]) -> dict[str, list[str]]:
+    """Return the statements of the "Insert example" buttons, about the user table and columns as far as known."""
+    username, password = draft.setting("username_column") or "USERNAME", draft.setting("password_column")
+    keys = {username.casefold(), password.casefold()}
+    others = [name for name in columns or draft.mappings.attributes if name.casefold() not in keys]
+    about = examples.UserTable(
+        kind=draft.directory.kind,
+        table=draft.setting("user_table") or "USERS",
+        username=username,
+        password=password,
+        columns=others or examples.DEFAULT_COLUMNS,
+        exact=bool(columns),
+    )
+    return {operation.value: found for operation, found in examples.statements(about).items()}
+
+
+def tab_errors(draft: Draft) -> dict[str, int]:
+    """Return how many errors each tab has."""
+    return {
+        "connection": len(draft.basics.errors) + len(draft.connection.errors),
+        "templates": draft.templates.error_count,
+        "mapping": draft.mappings.error_count + ("match_attribute" in draft.features.errors),
+        "features": len([name for name in draft.features.errors if name != "match_attribute"]),
+    }
+
+
+def posted_columns(data: QueryDict) -> list[str]:
+    """Return the columns that a connection test of this page found."""
+    return [name[:128] for name in dict.fromkeys(data.getlist("columns"))][:MOST_COLUMNS]
+
+
+def remember_columns(request: HttpRequest, directory: Directory, columns: list[str]) -> None:
+    """Keep the columns that a test found for this sign-in, so that mapping offers them without another test."""
+    if columns:
+        request.session[_columns_key(directory)] = columns
+
+
+def version_of(directory: Directory) -> str:
+    """Return what changes with every save of the page, so that two people do not overwrite each other."""
+    return directory.updated_at.isoformat()
+
+
+def stored_name(directory: Directory) -> str:
+    """Return the saved name: the form may hold another one that was refused."""
+    return Directory.objects.values_list("name", flat=True).get(pk=directory.pk)
+
+
+def _next_import(draft: Draft) -> str:
+    at: dt.datetime | None = draft.features.instance.next_import_at
+    return moment(at, timezone.localtime()) if at and draft.directory.enabled else ""
+
+
+def _columns_key(directory: Directory) -> str:
+    return f"columns-{directory.pk}"
+
+
+def _tabs(draft: Draft, errors: dict[str, int]) -> list[dict[str, Any]]:
+    shown = {"connection"} if draft.directory.pk is None else set(TABS)
+    if not draft.uses_templates:
+        shown.discard("templates")
+    return [{"key": key, "title": title, "errors": errors.get(key, 0)} for key, title in TABS.items() if key in shown]
+
+
+def _chrome(model_admin: Any, request: HttpRequest) -> dict[str, Any]:
+    return {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "allowed": actions.allowed(model_admin, request),
+        "media": model_admin.media,
+    }
+
+
+def _to_page(directory: Directory, tab: str, offer: str = "") -> HttpResponseRedirect:
+    url = reverse("admin:directories_directory_change", args=[directory.pk])
+    query = f"?offer={offer}" if offer else ""
+    return HttpResponseRedirect(f"{url}{query}#{tab if tab in TABS else 'connection'}")

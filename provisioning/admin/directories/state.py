@@ -1,0 +1,134 @@
+"""What the pages say about a directory's state: reachable or not, what is on, what happened last."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from directories.models import Directory, ProvisioningSettings
+from directories.readiness import FEATURES, moment
+from provisioning.imports import listener
+from provisioning.models import Account, Change, ImportRun
+from provisioning.models.accounts import AccountState
+from reports.models import Event, Result
+
+FOLDER = "admin/directories/directory"
+MOST = 10_000  # rows that are counted for a page; beyond it says "more than"
+NEWEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a directory is, in one or two words, a colour of unfold's labels, and the longer story."""
+
+    label: str
+    colour: str
+    detail: str = ""
+
+
+def state_of(directory: Directory) -> State:
+    """Return switched off, unreachable since when, or reachable as far as is known."""
+    if not directory.enabled:
+        return State("Switched off", "default", "Changes wait until it is enabled.")
+    if directory.unreachable_since:
+        since = moment(directory.unreachable_since, timezone.localtime())
+        return State(f"Unreachable since {since}", "danger", _unreachable(directory))
+    return State("Reachable", "success")
+
+
+def _unreachable(directory: Directory) -> str:
+    words = directory.last_error
+    if directory.retry_at and directory.retry_at > timezone.now():
+        words += f" The portal tries again {moment(directory.retry_at, timezone.localtime())}."
+    return f"{words} Changes wait and are made when it is back.".strip()
+
+
+def settings_of(directory: Directory) -> ProvisioningSettings:
+    """Return the provisioning settings, the defaults when it has none yet."""
+    return getattr(directory, "provisioning", None) or ProvisioningSettings(directory=directory)
+
+
+def features_on(directory: Directory) -> str:
+    """Return the features that are on, as a short list."""
+    settings = settings_of(directory)
+    return ", ".join(word for name, word in FEATURES if getattr(settings, name))
+
+
+def next_import(directory: Directory) -> str:
+    """Return when the directory is imported next, "" when it is not planned."""
+    at = settings_of(directory).next_import_at
+    words = moment(at, timezone.localtime()) if at and directory.enabled else ""
+    return words[:1].upper() + words[1:]
+
+
+def health(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """Show the state, the accounts and the last results; loaded after the page, because it counts."""
+    model_admin.require(request, "directories.view_directory")
+    directory = get_object_or_404(Directory.objects.defer("secrets").select_related("provisioning"), pk=object_id)
+    sees = {name: request.user.has_perm(permission) for name, permission in _SEES.items()}
+    context = {
+        "directory": directory,
+        "state": state_of(directory),
+        "sees": sees,
+        "next_import": next_import(directory),
+        "following": _following(directory),
+        "accounts": _accounts(directory),
+        "waiting": _capped(Change.objects.filter(directory=directory, parked__isnull=True)),
+        "parked": _capped(Change.objects.filter(directory=directory, parked__isnull=False)),
+        "last_run": ImportRun.objects.filter(directory=directory).first() if sees["imports"] else None,
+        "events": _events(directory) if sees["report"] else [],
+    }
+    return render(request, f"{FOLDER}/health.html", context)
+
+
+def _following(directory: Directory) -> tuple[State, str] | None:
+    """Return how it goes with a directory that is to be followed as it changes."""
+    settings = settings_of(directory)
+    if not (directory.enabled and settings.listen and settings.import_users):
+        return None
+    going, words = listener.state_of(directory)
+    return State("Following changes" if going else "Not following changes", "success" if going else "warning"), words
+
+
+def _events(directory: Directory) -> list[tuple[Event, str]]:
+    colours = {Result.SUCCESS: "success", Result.FAILED: "danger", Result.WAITING: "warning"}
+    newest = Event.objects.filter(application=directory.name)[:NEWEST]
+    return [(event, colours.get(Result(event.result), "default")) for event in newest]
+
+
+_SEES = {
+    "report": "reports.view_event",
+    "operations": "provisioning.view_change",
+    "imports": "provisioning.view_importrun",
+}
+
+
+def consequences(directory: Directory) -> list[str]:
+    """Return what deleting the directory takes away and what it leaves, a sentence each."""
+    accounts = _capped(Account.objects.filter(directory=directory))
+    changes = _capped(Change.objects.filter(directory=directory))
+    groups = directory.groups.count()
+    sentences = [
+        "The connection with its stored credentials, the query templates, the attribute mapping and the schedule.",
+        f"What the portal knows of {accounts} accounts in it, and its import runs.",
+    ]
+    if changes != "0":
+        sentences.append(f"{changes} changes that were still to be made there: they will not be made.")
+    if groups:
+        sentences.append(f"{groups} groups that came from it stay and become the portal's own.")
+    return sentences
+
+
+def _accounts(directory: Directory) -> list[tuple[str, str]]:
+    """Return how many accounts are in each state, counting no more than a bounded number."""
+    of_directory = Account.objects.filter(directory=directory)
+    return [(AccountState(state).label, _capped(of_directory.filter(state=state))) for state in AccountState.values]
+
+
+def _capped(rows: QuerySet[Any]) -> str:
+    """Count at most ``MOST`` rows: a directory may hold millions."""
+    found = rows.order_by().values("pk")[: MOST + 1].aggregate(n=Count("pk"))["n"]
+    return f"more than {MOST:,}" if found > MOST else f"{found:,}"

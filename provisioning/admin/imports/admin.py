@@ -1,0 +1,164 @@
+"""The pages "Import users" and "Imports": start a run, watch it, look through its plan, approve or cancel it."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from directories.models import Directory
+from provisioning import services
+from provisioning.admin.imports import pages
+from provisioning.models import ImportRun
+from provisioning.models.imports import RunStatus
+from reports.paging import CappedPaginator
+
+COLOURS = {
+    RunStatus.QUEUED: "info",
+    RunStatus.CRAWLING: "info",
+    RunStatus.APPLYING: "info",
+    RunStatus.PLANNED: "primary",
+    RunStatus.APPROVAL: "warning",
+    RunStatus.FINISHED: "success",
+    RunStatus.FAILED: "danger",
+}
+LABELS = {status.label: colour for status, colour in COLOURS.items()}
+
+
+@admin.register(ImportRun)
+class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
+    """The history of imports. Runs are started on "Import users" and are never edited or deleted."""
+
+    list_display = ("started", "directory", "what", "state", "outcome", "started_by")
+    list_display_links = ("started", "what")
+    list_filter = ("directory", "status", "preview")
+    list_select_related = ("directory",)
+    list_per_page = 50
+    show_add_link = False  # the list has its own "Import users"
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_before_template = "provisioning/imports/list_before.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the start page and what a run's page asks for."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("start/", wrap(self.start_view), name="provisioning_importrun_start"),
+            path("<int:run_id>/progress/", wrap(self.progress_view), name="provisioning_importrun_progress"),
+            path("<int:run_id>/cancel/", wrap(require_POST(self.cancel_view)), name="provisioning_importrun_cancel"),
+            path("<int:run_id>/approve/", wrap(require_POST(self.approve_view)), name="provisioning_importrun_approve"),
+            *super().get_urls(),
+        ]
+
+    def has_change_permission(self, request: HttpRequest, obj: ImportRun | None = None) -> bool:
+        """History does not change."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ImportRun | None = None) -> bool:
+        """History stays."""
+        return False
+
+    @display(description="Started", ordering="created_at")  # type: ignore[untyped-decorator]
+    def started(self, run: ImportRun) -> str:
+        """When it was asked for."""
+        return timezone.localtime(run.created_at).strftime("%Y-%m-%d %H:%M:%S")
+
+    @display(description="What", ordering="preview")  # type: ignore[untyped-decorator]
+    def what(self, run: ImportRun) -> str:
+        """Import or preview."""
+        return "Preview" if run.preview else "Import"
+
+    @display(description="Status", ordering="status", label=LABELS)  # type: ignore[untyped-decorator]
+    def state(self, run: ImportRun) -> str:
+        """Where it stands."""
+        return str(run.get_status_display())
+
+    @display(description="Result")  # type: ignore[untyped-decorator]
+    def outcome(self, run: ImportRun) -> str:
+        """How it ended, or what it is at."""
+        return pages.outcome(run)
+
+    @display(description="Started by", ordering="actor")  # type: ignore[untyped-decorator]
+    def started_by(self, run: ImportRun) -> str:
+        """A person, or the schedule."""
+        return pages.started_by(run)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """A run is added by starting it."""
+        return HttpResponseRedirect(reverse("admin:provisioning_importrun_start"))
+
+    def start_view(self, request: HttpRequest) -> HttpResponse:
+        """Choose a directory and import it, or preview that."""
+        self._require(request, "provisioning.add_importrun")
+        if request.method == "POST":
+            return self._start(request)
+        context = {**self.admin_site.each_context(request), **pages.start_context(request)}
+        return render(request, "provisioning/imports/start.html", context)
+
+    def _start(self, request: HttpRequest) -> HttpResponse:
+        directory = get_object_or_404(Directory, pk=_number(request.POST.get("directory")) or 0)
+        preview = request.POST.get("action") == "preview"
+        try:
+            run = services.start_import(directory, preview=preview, actor=request.user.get_username())
+        except services.ImportRefused as refused:
+            messages.error(request, refused.message)
+            return HttpResponseRedirect(f"{reverse('admin:provisioning_importrun_start')}?directory={directory.pk}")
+        return _to(run)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show one run: its progress or result, and its planned changes."""
+        run = self._run(request, _number(object_id) or 0)
+        context = {**self.admin_site.each_context(request), **pages.run_context(request, run)}
+        return render(request, "provisioning/imports/run.html", {**context, "opts": self.opts, "original": run})
+
+    def progress_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """The moving part of a run's page; the whole page is loaded again whenever the run enters another state."""
+        run = self._run(request, run_id)
+        response = render(request, "provisioning/imports/progress.html", pages.state_context(request, run))
+        if request.GET.get("status") != run.status:
+            response["HX-Refresh"] = "true"
+        return response
+
+    def cancel_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Cancel the run, at once or at its next page."""
+        self._require(request, "provisioning.add_importrun")
+        run = self._run(request, run_id)
+        try:
+            services.cancel_import(run, request.user.get_username())
+        except services.ImportRefused as refused:
+            messages.error(request, refused.message)
+        return _to(run)
+
+    def approve_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Apply the plan as it is."""
+        self._require(request, "provisioning.add_importrun")
+        run = self._run(request, run_id)
+        try:
+            services.approve_import(run, request.user.get_username())
+        except services.ImportRefused as refused:
+            messages.error(request, refused.message)
+        return _to(run)
+
+    def _run(self, request: HttpRequest, run_id: int) -> ImportRun:
+        self._require(request, "provisioning.view_importrun")
+        return get_object_or_404(ImportRun.objects.select_related("directory"), pk=run_id)
+
+    def _require(self, request: HttpRequest, permission: str) -> None:
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+
+
+def _to(run: ImportRun) -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse("admin:provisioning_importrun_change", args=[run.pk]))
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else None

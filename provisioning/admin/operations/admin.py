@@ -1,0 +1,185 @@
+"""The page "Operations": what waits, what needs someone, why, and the buttons to try it again.
+
+It has two lists, of users' accounts and of groups.
+"""
+
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+
+from directories.models import Directory
+from provisioning import services
+from provisioning.admin.operations import lists
+from provisioning.admin.operations.lists import ChangePage, Changes, Group
+from provisioning.models import Change, GroupChange
+
+LISTS: tuple[tuple[str, Changes], ...] = (("Users", Change), ("Groups", GroupChange))
+WAITING = "waiting"  # the list of changes that wait, in the place of a cause's code
+
+
+class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
+    """Changes are made by the portal alone; people look at them and let them be tried again."""
+
+    changes: ClassVar[Changes]
+
+    def get_urls(self) -> list[URLPattern]:
+        """The list and its buttons; a single change has no page, because the list shows all of it."""
+        wrap, name = self.admin_site.admin_view, f"provisioning_{self.opts.model_name}"
+        return [
+            path("", wrap(self.changelist_view), name=f"{name}_changelist"),
+            path("retry/", wrap(require_POST(self.retry_view)), name=f"{name}_retry"),
+            path("try/", wrap(require_POST(self.try_view)), name=f"{name}_try"),
+        ]
+
+    def retry_cause(self, directory_id: int, code: str, actor: str) -> int:
+        """Try everything that was parked for one cause again."""
+        raise NotImplementedError
+
+    def retry(self, ids: list[int], actor: str) -> int:
+        """Try these changes again."""
+        raise NotImplementedError
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody writes changes by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A change ends when what it is about is in step."""
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the groups, and the changes of the chosen one; of the only one if there is just one to see to."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        directory_id = _number(request.GET.get("directory"))
+        parked = list(lists.parked(self.changes, directory_id))
+        waiting = list(lists.waiting(self.changes, directory_id))
+        chosen = _chosen(request, parked, waiting)
+        after = _number(request.GET.get("after"))
+        changes = lists.page(chosen, after or 0) if chosen else ChangePage([], 0)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Operations",
+            "opts": self.opts,
+            "unreachable": lists.unreachable(directory_id),
+            "parked": [(group, _url(group), group == chosen) for group in parked],
+            "waiting": [(group, _url(group), group == chosen) for group in waiting],
+            "chosen": chosen,
+            "changes": changes.changes,
+            "first_url": _url(chosen) if chosen and after else "",
+            "next_url": f"{_url(chosen)}&after={changes.after}" if chosen and changes.after else "",
+            "only": Directory.objects.filter(pk=directory_id).first() if directory_id else None,
+            "may_retry": self.has_change_permission(request),
+            "list_url": _list_url(self.changes),
+            "retry_url": _list_url(self.changes) + "retry/",
+            "of_groups": self.changes is GroupChange,
+            "lists": []
+            if not self._both(request)
+            else [(label, _list_url(of), of is self.changes) for label, of in LISTS],
+            **(extra_context or {}),
+        }
+        return render(request, "provisioning/operations/list.html", context)
+
+    def retry_view(self, request: HttpRequest) -> HttpResponse:
+        """Try one change, the selected ones, or all of one cause again."""
+        self._require_change(request)
+        actor = request.user.get_username()
+        if request.POST.get("all"):
+            directory = get_object_or_404(Directory, pk=_number(request.POST.get("directory")) or 0)
+            number = self.retry_cause(directory.pk, request.POST.get("parked_code", ""), actor)
+        else:
+            wanted = [request.POST["one"]] if request.POST.get("one") else request.POST.getlist("change")
+            number = self.retry([pk for pk in map(_number, wanted) if pk], actor)
+        if number:
+            messages.success(request, f"{_changes(number)} tried again now. The provisioning report shows how it went.")
+        elif request.POST.get("one") or request.POST.get("all") or request.POST.getlist("change"):
+            messages.info(request, "Nothing was left to try: it has been done in the meantime.")
+        else:
+            messages.warning(request, "Select the changes to try again first.")
+        return HttpResponseRedirect(_back(request, self.changes))
+
+    def try_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask an unreachable directory now instead of at its next trial."""
+        self._require_change(request)
+        directory = get_object_or_404(Directory, pk=_number(request.POST.get("directory")) or 0)
+        services.try_directory(directory)
+        messages.success(request, f"{directory.name} is being tried now. Reload this page in a moment.")
+        return HttpResponseRedirect(_back(request, self.changes))
+
+    def _require_change(self, request: HttpRequest) -> None:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+
+    def _both(self, request: HttpRequest) -> bool:
+        """Return whether there is a second list to go to: portals without group sync have one."""
+        allowed = request.user.has_perms(("provisioning.view_change", "provisioning.view_groupchange"))
+        return allowed and (self.changes is GroupChange or lists.anything(GroupChange))
+
+
+@admin.register(Change)
+class ChangeAdmin(OperationsAdmin):
+    """The changes of users' accounts."""
+
+    changes = Change
+
+    def retry_cause(self, directory_id: int, code: str, actor: str) -> int:
+        """Try everything that was parked for one cause again."""
+        return services.retry_cause(directory_id, code, actor)
+
+    def retry(self, ids: list[int], actor: str) -> int:
+        """Try these changes again."""
+        return services.retry(ids, actor)
+
+
+@admin.register(GroupChange)
+class GroupChangeAdmin(OperationsAdmin):
+    """The changes of groups."""
+
+    changes = GroupChange
+
+    def retry_cause(self, directory_id: int, code: str, actor: str) -> int:
+        """Try everything that was parked for one cause again."""
+        return services.retry_group_cause(directory_id, code, actor)
+
+    def retry(self, ids: list[int], actor: str) -> int:
+        """Try these changes again."""
+        return services.retry_groups(ids, actor)
+
+
+def _chosen(request: HttpRequest, parked: list[Group], waiting: list[Group]) -> Group | None:
+    code = request.GET.get("parked_code")
+    if code is not None:
+        return next((group for group in parked if group.code == code), None)
+    if request.GET.get("list") == WAITING:
+        return waiting[0] if waiting else None
+    return parked[0] if len(parked) == 1 else None
+
+
+def _url(group: Group) -> str:
+    query = {"directory": group.directory.pk, **({"parked_code": group.code} if group.code else {"list": WAITING})}
+    return f"{_list_url(group.of)}?{urlencode(query)}"
+
+
+def _list_url(of: Changes) -> str:
+    return reverse(f"admin:provisioning_{of._meta.model_name}_changelist")
+
+
+def _back(request: HttpRequest, of: Changes) -> str:
+    """Return the list as it was; only our own parameters are taken over."""
+    kept = {name: request.POST[name] for name in ("directory", "parked_code") if request.POST.get(name)}
+    return f"{_list_url(of)}?{urlencode(kept)}".rstrip("?")
+
+
+def _changes(number: int) -> str:
+    return "1 change is" if number == 1 else f"{number:,} changes are"
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else None

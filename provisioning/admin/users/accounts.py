@@ -1,0 +1,117 @@
+"""The accounts of one user in every directory, on the user page: how they stand, what comes next, and the buttons."""
+
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from directories.models import Directory
+from provisioning import services
+from provisioning.admin.users.password import may_set
+from provisioning.models import Account, Change, PendingPassword, User
+from provisioning.models.accounts import AccountState, LastResult
+from provisioning.outbound.accounts.plan import Step
+
+NEXT = {
+    Step.LINK: "linked with the account that is there",
+    Step.CREATE: "created",
+    Step.ENABLE: "enabled",
+    Step.UPDATE: "updated",
+    Step.DISABLE: "disabled",
+    Step.DELETE: "deleted",
+}
+STATE_COLOURS = {AccountState.ACTIVE: "success", AccountState.DISABLED: "danger", AccountState.PENDING: "info"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One directory; ``account`` is None where the user has none."""
+
+    directory: Directory
+    account: Account | None
+    colour: str
+    next: str
+    waiting: bool
+    password: PendingPassword | None
+
+
+class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Adds the panel and its address to the user page."""
+
+    @admin.display(description="Accounts")
+    def accounts_panel(self, user: User) -> SafeString:
+        """Load the panel after the page, which then waits for no directory's settings."""
+        return format_html(
+            '<div hx-get="{}" hx-trigger="load" hx-swap="outerHTML">Looking at the directories …</div>',
+            reverse("admin:provisioning_user_accounts", args=[user.pk]),
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the panel's address."""
+        view = self.admin_site.admin_view(self.accounts_view)
+        return [path("<path:object_id>/accounts/", view, name="provisioning_user_accounts"), *super().get_urls()]
+
+    def accounts_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the accounts; a POST syncs the user, or tries a parked account again."""
+        if request.method not in {"GET", "POST"}:
+            return HttpResponseNotAllowed(["GET", "POST"])
+        user = self.get_object(request, unquote(object_id))
+        if user is None:
+            raise Http404("There is no such user.")
+        if not self.has_view_permission(request, user):
+            raise PermissionDenied
+        may_sync = request.user.has_perm("provisioning.change_change")
+        if request.method == "POST":
+            if not may_sync:
+                raise PermissionDenied
+            _sync(user, request.POST.get("account", ""), request.user.get_username())
+        rows = rows_of(user)
+        context = {"rows": rows, "user": user, "may_sync": may_sync, "poll": any(row.waiting for row in rows)}
+        context["may_set_password"] = may_set(request, user)
+        return TemplateResponse(request, "provisioning/user/accounts.html", context)
+
+
+def rows_of(user: User) -> list[Row]:
+    """Return one row a directory: those where the user has an account first."""
+    # What waits is read first: what ends meanwhile is then shown as waiting once more, and never as it was before.
+    queued = set(Change.objects.filter(account__user=user, parked=None).values_list("account_id", flat=True))
+    accounts = {account.directory_id: account for account in Account.objects.filter(user=user)}
+    pending = {one.account_id: one for one in PendingPassword.objects.filter(account__user=user).defer("secret")}
+    found = []
+    for directory in Directory.objects.order_by("name"):
+        account = accounts.get(directory.pk)
+        colour = STATE_COLOURS.get(AccountState(account.state), "") if account else ""
+        waiting = account is not None and account.pk in queued
+        password = pending.get(account.pk) if account else None
+        found.append(Row(directory, account, colour, _next(user, directory, account), waiting, password))
+    return sorted(found, key=lambda row: row.account is None)
+
+
+def _next(user: User, directory: Directory, account: Account | None) -> str:
+    """Return what the portal would do now, in words."""
+    if account and account.last_result == LastResult.PARKED:
+        return "Nothing before somebody presses Retry."
+    plan = services.preview(user, directory)
+    if not plan.steps:
+        return plan.reason
+    words = f"Will be {' and '.join(NEXT[Step(step)] for step in plan.steps)}"
+    if not directory.enabled:
+        return f"{words} when {directory.name} is switched on."
+    if directory.unreachable_since:
+        return f"{words} when {directory.name} can be reached again."
+    return f"{words} shortly."
+
+
+def _sync(user: User, account: str, actor: str) -> None:
+    parked = Change.objects.filter(account__user=user, parked__isnull=False)
+    if account.isdecimal():
+        ids = list(parked.filter(account=int(account)).values_list("pk", flat=True))
+        services.retry(ids, actor)
+    else:
+        services.provision(user, "asked for", actor)

@@ -1,0 +1,164 @@
+"""The users list and the user page."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import PermissionDenied
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+
+from provisioning.admin import protection
+from provisioning.admin.fields import PREFIX, shown
+from provisioning.admin.users.accounts import AccountsPanel
+from provisioning.admin.users.actions import UserActions
+from provisioning.admin.users.files import UserFiles
+from provisioning.admin.users.form import UserForm, form_for
+from provisioning.admin.users.groups import GroupsPanel
+from provisioning.admin.users.list import UserList, definitions
+from provisioning.admin.users.password import UserPassword
+from provisioning.identities import users as roll
+from provisioning.models import User
+
+Fieldsets = list[tuple[str, Any]]
+TAB = {"classes": ["tab"]}
+
+
+@admin.register(User)
+class UserAdmin(
+    UserList,
+    UserFiles,
+    UserActions,
+    AccountsPanel,
+    GroupsPanel,
+    UserPassword,
+    DjangoUserAdmin,  # type: ignore[type-arg]
+    ModelAdmin,  # type: ignore[misc]
+):
+    """Everybody on the roll."""
+
+    form = add_form = UserForm
+    add_form_template = None
+    autocomplete_fields = ("manager",)
+    filter_horizontal = ()
+    warn_unsaved_form = True
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
+        """Give the user its custom profile attributes by the names of their form fields, for the read-only page."""
+        user: User | None = super().get_object(request, object_id, from_field)
+        for definition in definitions(request) if user else ():
+            setattr(user, PREFIX + definition.name, shown(user.custom_profile.get(definition.name)))  # type: ignore[union-attr]
+        return user
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Add the fields of the custom profile attributes."""
+        kwargs["form"] = form_for(definitions(request))
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Put what a new user needs first; everything else has its tab."""
+        custom = definitions(request)
+        attributes = [PREFIX + definition.name for definition in custom if obj or not definition.required]
+        needed = [PREFIX + definition.name for definition in custom if not obj and definition.required]
+        tabs: Fieldsets = [
+            ("Profile", {"fields": self._profile(obj, needed)}),
+            ("Work", {"fields": self._work(obj)}),
+            ("Address", {"fields": ["street_address", ("postal_code", "locality"), ("region", "country")]}),
+            ("Attributes", {"fields": [*attributes, "custom_attributes"]}),
+        ]
+        tabs[2][1]["fields"] += [("locale", "time_zone")]
+        if obj:
+            tabs.append(("Accounts", {"fields": ["provisioned", "accounts_panel"]}))
+            if request.user.has_perm("provisioning.view_group"):
+                tabs.append(("Groups", {"fields": ["groups_panel"]}))
+        if obj or protection.is_superuser(request.user):
+            password = "portal_password" if protection.is_superuser(request.user) else "has_password"
+            rights = ["is_staff", "is_superuser", "groups", *([password, "last_login"] if obj else [])]
+            tabs.append(("Sign-in & roles", {"fields": rights}))
+        return [(title, {**options, **TAB}) for title, options in tabs]
+
+    def _profile(self, obj: User | None, needed: list[str]) -> list[Any]:
+        if obj is None:
+            return [
+                *("username", ("first_name", "last_name"), "email", ("department", "title"), "manager"),
+                *(*needed, "display_name", ("phone", "mobile"), "is_active", "provisioned"),
+            ]
+        names = ["username", ("first_name", "last_name"), "display_name", "email", ("phone", "mobile"), "is_active"]
+        return [*names, ("created_at", "updated_at")]
+
+    def _work(self, obj: User | None) -> list[Any]:
+        rest = ["division", "organization", "cost_center", ("employee_number", "employee_type")]
+        return ["title", "department", *rest, "manager"] if obj else rest
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Never let a user name change, nor rights by anyone but a superuser."""
+        fields = [
+            "accounts_panel",
+            "groups_panel",
+            "portal_password",
+            "has_password",
+            "last_login",
+            "created_at",
+            "updated_at",
+        ]
+        if obj:
+            fields.append("username")
+        if not protection.is_superuser(request.user):
+            fields += protection.RIGHTS
+        elif obj and obj.pk == request.user.pk:
+            fields += ["is_active", "is_staff", "is_superuser"]  # nobody locks themselves out
+        return fields
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Show staff accounts read-only to everyone but superusers."""
+        return super().has_change_permission(request, obj) and (
+            not isinstance(obj, User) or protection.may_change(request.user, obj)
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Protect staff accounts, and everyone from deleting themselves."""
+        return super().has_delete_permission(request, obj) and (
+            not isinstance(obj, User) or (protection.may_change(request.user, obj) and obj.pk != request.user.pk)
+        )
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Lead to the report, which tells what happened to the user; Django's own log knows only this admin."""
+        user = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, user):
+            raise PermissionDenied
+        return HttpResponseRedirect(f"{reverse('admin:reports_event_changelist')}?user_id={user.pk if user else 0}")
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
+        """Save through the roll, so that the report knows who did it; a new user has no portal password."""
+        if not change:
+            obj.set_unusable_password()
+        roll.save_user(obj, request.user.get_username())
+        given = {"is_staff", "is_superuser"} & {*form.changed_data}
+        if given and roll.may_sign_in(obj) and not obj.has_usable_password():
+            address = reverse("admin:auth_user_password_change", args=[obj.pk])
+            words = '{} may sign in now, but has no portal password. <a class="text-link" href="{}">{}</a>.'
+            messages.warning(request, format_html(words, obj, address, "Set a password for them"))
+
+    def save_related(self, request: HttpRequest, form: ModelForm[User], formsets: Any, change: bool) -> None:
+        """Save the roles, which only a superuser's form has."""
+        if "groups" in form.cleaned_data and protection.is_superuser(request.user):
+            roll.set_roles(form.instance, form.cleaned_data["groups"], request.user.get_username())
+
+    def response_add(self, request: HttpRequest, obj: User, post_url_continue: str | None = None) -> HttpResponse:
+        """Go where the pressed button says; Django's own user page goes on to its second form, which is not needed."""
+        return super(DjangoUserAdmin, self).response_add(request, obj, post_url_continue)
+
+    @admin.display(description="Portal password")
+    def has_password(self, user: User) -> str:
+        """Say whether the user could sign in."""
+        return "Set" if user.has_usable_password() else "None"
+
+    @admin.display(description="Portal password")
+    def portal_password(self, user: User) -> SafeString:
+        """The same with the link that only superusers can follow."""
+        return format_html('{} · <a class="text-link" href="../password/">Set it</a>', self.has_password(user))

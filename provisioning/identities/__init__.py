@@ -1,0 +1,1 @@
+"""Writing users, groups and memberships."""

@@ -1,0 +1,88 @@
+"""Users that leave the roll or are switched on and off, a page a transaction; directories are told in the same one."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.db import transaction
+from django.utils import timezone
+
+from provisioning.models import Account, User
+from provisioning.outbound.accounts import outbox, scope
+from provisioning.outbound.groups import outbox as group_outbox
+from provisioning.outbound.passwords import pending
+from provisioning.profile import person
+from reports.journal import Line, record_many
+from reports.models import Direction, Operation, Result
+
+_told: ContextVar[bool] = ContextVar("told", default=False)
+
+
+def told() -> bool:
+    """Return whether the deletion under way has told the directories already, so that its signals need not."""
+    return _told.get()
+
+
+@transaction.atomic
+def delete_page(user_ids: Collection[int], actor: str) -> int:
+    """Delete the users; their accounts stay with what they last were, until the directories are in step."""
+    users = list(User.objects.filter(pk__in=user_ids).select_related("manager").order_by("pk"))
+    forget(users, actor)
+    record_many(_line(user, Operation.DELETE, f"{user} was deleted from the portal.", actor) for user in users)
+    with _quiet():
+        User.objects.filter(pk__in=[user.pk for user in users]).delete()
+    return len(users)
+
+
+def forget(users: Collection[User], actor: str) -> None:
+    """Before users are deleted: keep what their accounts need, and enqueue those and the people that they manage."""
+    by_id = {user.pk: user for user in users}
+    accounts = list(Account.objects.filter(user__in=by_id).order_by("pk").select_for_update(no_key=True))
+    by_directory: dict[int, list[int]] = {}
+    for account in accounts:
+        account.person = person.snapshot(person.person_of(by_id[account.user_id or 0]))
+        by_directory.setdefault(account.directory_id, []).append(account.pk)
+    Account.objects.bulk_create(accounts, update_conflicts=True, unique_fields=["id"], update_fields=["person"])
+    pending.forget(account.pk for account in accounts)
+    outbox.enqueue(by_directory, "deleted", actor)
+    group_outbox.users_leave(by_id, "deleted", actor)
+    managed = User.objects.filter(manager__in=by_id).exclude(pk__in=by_id).values_list("pk", flat=True)
+    for page in outbox.pages(managed):
+        outbox.enqueue(scope.accounts_for(page), "manager left", actor)
+
+
+@transaction.atomic
+def set_active_page(user_ids: Collection[int], active: bool, actor: str) -> int:
+    """Set ``is_active`` of those users that differ."""
+    rows = User.objects.filter(pk__in=user_ids, is_active=not active).order_by("pk").select_for_update(no_key=True)
+    users = list(rows)
+    ids = [user.pk for user in users]
+    User.objects.filter(pk__in=ids).update(is_active=active, updated_at=timezone.now())
+    word = "activated" if active else "deactivated"
+    operation = Operation.ENABLE if active else Operation.DISABLE
+    record_many(_line(user, operation, f"{user} was {word} in the portal.", actor, active) for user in users)
+    outbox.enqueue(scope.accounts_for(ids), word, actor)
+    return len(ids)
+
+
+def _line(user: User, operation: Operation, message: str, actor: str, active: bool | None = None) -> Line:
+    return Line(
+        identifier=user.username,
+        application="",
+        direction=Direction.PORTAL,
+        operation=operation,
+        result=Result.SUCCESS,
+        message=message,
+        changes={} if active is None else {"Active": (not active, active)},
+        actor=actor,
+        user_id=user.pk,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    token = _told.set(True)
+    try:
+        yield
+    finally:
+        _told.reset(token)

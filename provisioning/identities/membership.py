@@ -1,0 +1,206 @@
+"""Who is in a group, and which group is in another: the only writer of ``Membership`` and ``Nesting``.
+
+Everything is set-based, so that five hundred pasted names are a handful of statements, and tells the directories that
+the groups are pushed to. What an import writes goes through ``write`` and ``erase``, which record nothing: it has lines
+of its own.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from provisioning.groups import nesting
+from provisioning.models import Group, Membership, Nesting, User
+from provisioning.models.people import fold
+from provisioning.outbound.groups import outbox
+from reports.journal import Line, record, record_many
+from reports.models import Direction, Operation, Result
+
+Pair = tuple[int, int]  # the id of a group, and of a user
+
+BATCH = 1000
+MOST_NAMES = 10_000
+
+
+@dataclass
+class Found:
+    """What a pasted text says: the users' ids, and the names that nobody on the roll has."""
+
+    ids: list[int] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+
+def find(text: str) -> Found:
+    """Read user names or e-mail addresses, one a line or separated by commas or semicolons."""
+    names = {fold(name): name.strip() for name in re.split(r"[\n,;\t]+", text) if name.strip()}
+    wanted, found = list(names), Found()
+    for start in range(0, len(wanted), BATCH):
+        page = wanted[start : start + BATCH]
+        by_name = dict(User.objects.filter(username_key__in=page).order_by().values_list("username_key", "pk"))
+        rest = [name for name in page if name not in by_name]
+        mails = User.objects.filter(email_key__in=rest).order_by().values_list("email_key", "pk") if rest else []
+        by_mail = _unique(mails)
+        found.ids += [*by_name.values(), *by_mail.values()]
+        found.unknown += [names[name] for name in rest if name not in by_mail]
+    return found
+
+
+@transaction.atomic
+def add(group: Group, user_ids: Iterable[int], actor: str, *, via: str = "") -> int:
+    """Make the users members and return how many were not members before; ``via`` is the application that asks."""
+    return sum(_add_page(group, page, actor, via) for page in _pages(user_ids))
+
+
+@transaction.atomic
+def remove(group: Group, user_ids: Iterable[int], actor: str, *, via: str = "") -> int:
+    """Take the users out of the group and return how many were in it."""
+    return sum(_remove_page(group, page, actor, via) for page in _pages(user_ids))
+
+
+@transaction.atomic
+def add_child(parent: Group, child: Group, actor: str, *, via: str = "") -> bool:
+    """Put a group into another; False when it is there already. Circles are allowed, a group in itself is not."""
+    if parent.pk == child.pk:
+        raise ValueError("A group cannot be a member of itself.")
+    _, made = Nesting.objects.get_or_create(parent=parent, child=child)
+    if made:
+        record(_nesting_line(parent, child, actor, via, "added to"))
+        outbox.group_changed(nesting.above([parent.pk]), "group nested", actor)
+    return made
+
+
+@transaction.atomic
+def remove_child(parent: Group, child: Group, actor: str, *, via: str = "") -> bool:
+    """Take a group out of another; False when it was not in it."""
+    gone, _ = Nesting.objects.filter(parent=parent, child=child).delete()
+    if gone:
+        outbox.group_changed(nesting.above([parent.pk]), "group no longer nested", actor)
+        record(_nesting_line(parent, child, actor, via, "removed from"))
+    return bool(gone)
+
+
+def direct_page(group: Group, after: int, limit: int) -> list[Membership]:
+    """Return the direct members after a user's id, in the order of those ids, with their users."""
+    rows = Membership.objects.filter(group=group, user_id__gt=after).order_by("user_id")
+    return list(rows.select_related("user")[:limit])
+
+
+def write_pairs(pairs: Collection[Pair], reason: str, actor: str, *, tell: bool = True) -> list[Pair]:
+    """Make users members of many groups at once, and return those pairs that were not there before.
+
+    The caller holds a transaction and records what it did; without ``tell`` no directory hears of it.
+    """
+    there = set(_among(pairs).values_list("group_id", "user_id"))
+    fresh = [pair for pair in sorted(set(pairs)) if pair not in there]
+    rows = [Membership(group_id=group, user_id=user) for group, user in fresh]
+    Membership.objects.bulk_create(rows, ignore_conflicts=True, batch_size=BATCH)
+    if tell:
+        _tell(fresh, reason, actor)
+    return fresh
+
+
+def erase_pairs(pairs: Collection[Pair], reason: str, actor: str, *, tell: bool = True) -> list[Pair]:
+    """Take users out of many groups at once, as ``write_pairs`` puts them in; return the pairs that were there."""
+    wanted = set(pairs)
+    rows = _among(pairs).order_by("pk").select_for_update().values_list("pk", "group_id", "user_id")
+    found = [(pk, (group, user)) for pk, group, user in rows if (group, user) in wanted]
+    gone = Membership.objects.filter(pk__in=[pk for pk, _ in found])
+    gone._raw_delete(gone.db)
+    erased = [pair for _, pair in found]
+    if tell:
+        _tell(erased, reason, actor)
+    return erased
+
+
+def nest_pairs(pairs: Collection[Pair], actor: str, *, tell: bool = True) -> list[Pair]:
+    """Put groups into others (the outer group first), and return those pairs that were not there before."""
+    parents, children = {parent for parent, _ in pairs}, {child for _, child in pairs}
+    rows = Nesting.objects.filter(parent__in=parents, child__in=children).values_list("parent_id", "child_id")
+    there = set(rows) if pairs else set()
+    fresh = [pair for pair in sorted(set(pairs)) if pair not in there]
+    made = [Nesting(parent_id=parent, child_id=child) for parent, child in fresh]
+    Nesting.objects.bulk_create(made, ignore_conflicts=True, batch_size=BATCH)
+    if tell and fresh:
+        outbox.group_changed(nesting.above({parent for parent, _ in fresh}), "group nested", actor)
+    return fresh
+
+
+def free_pairs(pairs: Collection[Pair], actor: str, *, tell: bool = True) -> list[Pair]:
+    """Take groups out of others, as ``nest_pairs`` puts them in; return the pairs that were there."""
+    wanted = set(pairs)
+    rows = Nesting.objects.filter(parent__in={parent for parent, _ in pairs}, child__in={child for _, child in pairs})
+    found = [one for one in rows if (one.parent_id, one.child_id) in wanted] if pairs else []
+    Nesting.objects.filter(pk__in=[one.pk for one in found]).delete()
+    gone = [(one.parent_id, one.child_id) for one in found]
+    if tell and gone:
+        outbox.group_changed(nesting.above({parent for parent, _ in gone}), "group no longer nested", actor)
+    return gone
+
+
+def _among(pairs: Collection[Pair]) -> "QuerySet[Membership]":
+    """Return the memberships between any of the groups and any of the users: the pairs, and perhaps some others."""
+    groups, users = {group for group, _ in pairs}, {user for _, user in pairs}
+    return Membership.objects.filter(group__in=groups, user__in=users)
+
+
+def _tell(pairs: Iterable[Pair], reason: str, actor: str) -> None:
+    by_group: dict[int, list[int]] = {}
+    for group, user in pairs:
+        by_group.setdefault(group, []).append(user)
+    for group, users in by_group.items():
+        outbox.memberships_changed(group, users, reason, actor)
+
+
+def _add_page(group: Group, page: Sequence[int], actor: str, via: str) -> int:
+    fresh = write_pairs([(group.pk, user) for user in page], "added to the group", actor)
+    _record(group, [user for _, user in fresh], actor, via, "added to")
+    return len(fresh)
+
+
+def _remove_page(group: Group, page: Sequence[int], actor: str, via: str) -> int:
+    gone = erase_pairs([(group.pk, user) for user in page], "removed from the group", actor)
+    _record(group, [user for _, user in gone], actor, via, "removed from")
+    return len(gone)
+
+
+def _pages(ids: Iterable[int]) -> Iterable[list[int]]:
+    wanted = sorted(set(ids))
+    return (wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH))
+
+
+def _record(group: Group, user_ids: Collection[int], actor: str, via: str, verb: str) -> None:
+    if not user_ids:
+        return
+    fields = ("username", "display_name", "first_name", "last_name")
+    record_many(
+        _line(user.username, f"{user} was {verb} the group {group.name}.", actor, via, user.pk)
+        for user in User.objects.filter(pk__in=user_ids).only(*fields)
+    )
+
+
+def _nesting_line(parent: Group, child: Group, actor: str, via: str, verb: str) -> Line:
+    return _line(child.name, f"The group {child.name} was {verb} the group {parent.name}.", actor, via)
+
+
+def _line(identifier: str, message: str, actor: str, via: str, user_id: int | None = None) -> Line:
+    return Line(
+        identifier=identifier,
+        application=via,
+        direction=Direction.IN if via else Direction.PORTAL,
+        operation=Operation.UPDATE,
+        result=Result.SUCCESS,
+        message=message,
+        actor=actor,
+        user_id=user_id,
+    )
+
+
+def _unique(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Return the pairs whose first is there once: an address that two people share names neither."""
+    seen: dict[str, list[int]] = {}
+    for key, pk in pairs:
+        seen.setdefault(key, []).append(pk)
+    return {key: found[0] for key, found in seen.items() if len(found) == 1}

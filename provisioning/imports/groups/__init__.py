@@ -1,0 +1,1 @@
+"""The groups and memberships of an import: crawl, plan, drift, apply."""

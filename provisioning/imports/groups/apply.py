@@ -1,0 +1,133 @@
+"""Applying the planned groups of a run: first every group, then their members, a page a transaction.
+
+A crash resumes where it stopped: groups that are made are found by their account, a long list of members goes on from
+its cursor, and what is on the roll already is neither written nor recorded again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from django.db import IntegrityError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from directories.config import DirectoryConfig
+from directories.models import ProvisioningSettings, PushGroups
+from provisioning.identities import membership
+from provisioning.imports.groups.drift import DRIFT, mend
+from provisioning.imports.groups.messages import GroupLines
+from provisioning.imports.groups.resolve import Resolver
+from provisioning.imports.groups.writing import GroupWriter
+from provisioning.imports.runs import Lease
+from provisioning.models import ImportRun, PlannedGroup, PlannedMember
+from provisioning.models.imports import GroupAction
+from reports.journal import record_many
+
+PAGE = 500
+MEMBERS = 2000
+TRIES = 3  # somebody may delete a user, or take a group's name, at the very moment
+
+
+class GroupApplier:
+    """Applies the planned groups of one run under its lease."""
+
+    def __init__(self, config: DirectoryConfig, run: ImportRun, lease: Lease) -> None:
+        assert config.id is not None
+        self.run, self.lease = run, lease
+        self.lines = GroupLines(config.name, run)
+        self.writer = GroupWriter(config.id, config.name, run.actor)
+        self.resolver = Resolver(config.id)
+        self.tell = True
+
+    def run_all(self) -> None:
+        """Apply everything that is not applied yet."""
+        if not PlannedGroup.objects.filter(run=self.run, applied_at=None).exists():
+            return
+        pushed = ProvisioningSettings.objects.filter(sync_groups=True).exclude(push_groups=PushGroups.NONE)
+        # Perhaps only to this very directory: a group of the portal's may hold one of the directory's own.
+        self.tell = self.writer.tell = pushed.exists()
+        for groups in self._pages():
+            self._page(lambda groups=groups: self._groups(groups))  # type: ignore[misc]
+        for pack in self._packs():
+            if pack[0].added + pack[0].removed > MEMBERS:
+                self._long_list(pack[0])
+            else:
+                self._page(lambda pack=pack: self._members(pack, list(_members_of(pack))) + _close(pack))  # type: ignore[misc]
+
+    def _page(self, write: Callable[[], int]) -> None:
+        """Run one page's work, which says how much it applied, in a transaction of its own."""
+        for left in reversed(range(TRIES)):
+            try:
+                with self.lease.page() as gains:
+                    gains["applied"] = write()
+                return
+            except IntegrityError:
+                if not left:
+                    raise
+
+    # --- Groups ------------------------------------------------------------------------------------------------------
+
+    def _pages(self) -> Iterator[list[PlannedGroup]]:
+        last = 0
+        rows = PlannedGroup.objects.filter(run=self.run, applied_at=None).order_by("pk")
+        while page := list(rows.filter(pk__gt=last)[:PAGE]):
+            last = page[-1].pk
+            yield page
+
+    def _groups(self, groups: Sequence[PlannedGroup]) -> int:
+        """Make, change and remove the groups of one page; those without members to write are done then."""
+        done = self.writer.write(groups)
+        record_many(self.lines.of_groups(done))
+        mended = sum(mend(one, self.run.actor) for one in groups if one.row.get(DRIFT))
+        return mended + _close(
+            [one for one in groups if one.action == GroupAction.DELETE or not one.added + one.removed]
+        )
+
+    # --- Members -----------------------------------------------------------------------------------------------------
+
+    def _packs(self) -> Iterator[list[PlannedGroup]]:
+        """Yield groups whose members fit into one page together, and bigger ones alone."""
+        pack: list[PlannedGroup] = []
+        number = 0
+        for groups in self._pages():
+            for one in groups:
+                if pack and number + one.added + one.removed > MEMBERS:
+                    yield pack
+                    pack, number = [], 0
+                pack.append(one)
+                number += one.added + one.removed
+        if pack:
+            yield pack
+
+    def _long_list(self, group: PlannedGroup) -> None:
+        """Write the members of one group in pages; its cursor says how far that has come."""
+        while rows := list(_members_of([group]).filter(pk__gt=group.row.get("cursor", 0))[:MEMBERS]):
+            row = {**group.row, "cursor": rows[-1].pk}
+            self._page(lambda rows=rows, row=row: self._members([group], rows, row))  # type: ignore[misc]
+            group.row = row
+        self._page(lambda: _close([group]))
+
+    def _members(
+        self, groups: Sequence[PlannedGroup], rows: Sequence[PlannedMember], row: dict[str, object] | None = None
+    ) -> int:
+        found = self.resolver.resolve(groups, rows)
+        actor, tell = self.run.actor, self.tell
+        for verb, pairs in (
+            ("added to", membership.write_pairs(found.add, "import", actor, tell=tell)),
+            ("removed from", membership.erase_pairs(found.remove, "import", actor, tell=tell)),
+        ):
+            record_many(self.lines.of_members(pairs, verb))
+        record_many(self.lines.of_children(membership.nest_pairs(found.nest, actor, tell=tell), "added to"))
+        record_many(self.lines.of_children(membership.free_pairs(found.free, actor, tell=tell), "removed from"))
+        if row is not None:
+            PlannedGroup.objects.filter(pk=groups[0].pk).update(row=row)
+        return len(rows)
+
+
+def _members_of(groups: Sequence[PlannedGroup]) -> "QuerySet[PlannedMember]":
+    return PlannedMember.objects.filter(planned_group__in=[one.pk for one in groups]).order_by("planned_group", "pk")
+
+
+def _close(groups: Sequence[PlannedGroup]) -> int:
+    """Mark the groups as applied; return how many that were."""
+    rows = PlannedGroup.objects.filter(pk__in=[one.pk for one in groups], applied_at=None)
+    return rows.update(applied_at=timezone.now())

@@ -1,0 +1,135 @@
+"""Starting, approving and cancelling imports; ``provisioning.services`` offers these to everybody else."""
+
+import datetime as dt
+import logging
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from directories.models import Directory, ProvisioningSettings, Schedule
+from provisioning.imports import incremental, runs
+from provisioning.imports.runs import ImportRefused
+from provisioning.imports.schedule import next_import
+from provisioning.models import ImportRun
+from provisioning.models.imports import RunStatus, Trigger
+from provisioning.outbound import dispatch
+from reports.models import Result
+
+RUN = "provisioning.tasks.run_import"
+WAITING = (RunStatus.APPROVAL, RunStatus.PLANNED)
+NO_LONGER = "This run is no longer waiting: it is {status}."
+log = logging.getLogger(__name__)
+
+
+def start_import(
+    directory: Directory,
+    *,
+    preview: bool,
+    actor: str,
+    trigger: Trigger = Trigger.MANUAL,
+    incremental: bool = False,
+) -> ImportRun:
+    """Queue an import or a preview and wake a worker; raise ImportRefused with words when it cannot be.
+
+    ``incremental`` reads only what changed since the last run, if the directory can tell.
+    A run of the command line is worked on by the command itself, so nobody is woken for it.
+    """
+    with transaction.atomic():
+        run = runs.create(directory, preview=preview, actor=actor, trigger=trigger, incremental=incremental)
+        if trigger != Trigger.COMMAND:
+            dispatch.send_on_commit(RUN, run.pk)
+    return run
+
+
+def approve_import(run: ImportRun, actor: str) -> None:
+    """Apply the very plan of a run that waits for approval, or of a preview; raise ImportRefused when it cannot be."""
+    runs.must_be_on(Directory.objects.select_related("provisioning").get(pk=run.directory_id))
+    newer = ImportRun.objects.filter(directory=run.directory_id, pk__gt=run.pk)
+    if newer.exists():
+        raise ImportRefused("A newer run of this directory exists, so this plan is out of date. Import again.")
+    try:
+        with transaction.atomic():
+            waiting = ImportRun.objects.filter(pk=run.pk, status__in=WAITING)
+            values = {
+                "status": RunStatus.APPLYING,
+                "preview": False,
+                "approved": True,
+                "apply_started_at": timezone.now(),
+            }
+            if not waiting.update(leased_until=None, finished_at=None, message="", **values):
+                raise _no_longer(run)
+            runs.report(run, Result.SUCCESS, f"{actor} approved the import from {run.directory.name}.", actor)
+            dispatch.send_on_commit(RUN, run.pk)
+    except IntegrityError:
+        raise ImportRefused(f"Another import of {run.directory.name} is running. Wait until it has finished.") from None
+
+
+def cancel_import(run: ImportRun, actor: str) -> None:
+    """Cancel a run: at once when nobody works on it, else at its next page; raise ImportRefused when it has ended."""
+    now = timezone.now()
+    idle = Q(status__in=WAITING) | Q(leased_until=None) | Q(leased_until__lt=now)
+    with transaction.atomic():
+        live = ImportRun.objects.filter(pk=run.pk, status__in=(*runs.WORKING, *WAITING))
+        run.refresh_from_db()
+        message = runs.cancelled_message(run)
+        if live.filter(idle).update(
+            status=RunStatus.CANCELLED, leased_until=None, finished_at=now, message=message, cancel_requested=False
+        ):
+            runs.forget_passwords(run.pk)
+            runs.report(run, Result.SKIPPED, f"{actor} cancelled the import from {run.directory.name}.", actor)
+        elif not live.update(cancel_requested=True):
+            raise _no_longer(run)
+
+
+def _no_longer(run: ImportRun) -> ImportRefused:
+    run.refresh_from_db()
+    return ImportRefused(NO_LONGER.format(status=run.get_status_display().lower()))
+
+
+def start_due_imports() -> None:
+    """Start every scheduled import that is due, and wake a worker for runs that nobody works on.
+
+    Called each minute; two callers at once do no harm, and a broker that lost a message delays a run by a minute.
+    """
+    now = timezone.now()
+    for settings in _scheduled().filter(next_import_at__lte=now).select_related("directory"):
+        _start_scheduled(settings)
+    for settings in _scheduled().filter(next_import_at=None):
+        ProvisioningSettings.objects.filter(pk=settings.pk, next_import_at=None).update(next_import_at=_next(settings))
+    for settings in incremental.due(now):
+        _start(settings, incremental=True)
+    alone = Q(leased_until__lt=now) | Q(leased_until=None, created_at__lt=now - runs.PATIENCE)
+    for run_id in ImportRun.objects.filter(alone, status__in=runs.WORKING).values_list("pk", flat=True):
+        dispatch.send(RUN, run_id)
+
+
+def _scheduled() -> QuerySet[ProvisioningSettings]:
+    on = ProvisioningSettings.objects.filter(import_users=True, directory__enabled=True)
+    return on.exclude(schedule=Schedule.OFF)
+
+
+def _start_scheduled(settings: ProvisioningSettings) -> None:
+    """Claim the due moment by moving it on, and queue the run in the same transaction."""
+    with transaction.atomic():
+        due = ProvisioningSettings.objects.filter(pk=settings.pk, next_import_at=settings.next_import_at)
+        if not due.update(next_import_at=_next(settings)):
+            return
+        _start(settings)
+
+
+def _start(settings: ProvisioningSettings, *, incremental: bool = False) -> None:
+    try:
+        start_import(settings.directory, preview=False, actor="", trigger=Trigger.SCHEDULE, incremental=incremental)
+    except ImportRefused as refused:
+        log.info("The scheduled import of directory %s was left out: %s", settings.directory_id, refused.message)
+
+
+def _next(settings: ProvisioningSettings) -> dt.datetime | None:
+    return next_import(
+        settings.schedule,
+        settings.schedule_time,
+        settings.schedule_weekday,
+        timezone.now(),
+        timezone.get_current_timezone(),
+    )

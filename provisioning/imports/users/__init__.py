@@ -1,0 +1,1 @@
+"""The users of an import: crawl, correlate, plan, leavers, apply."""

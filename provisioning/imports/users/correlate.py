@@ -1,0 +1,109 @@
+"""Which user a row belongs to: a fixed number of queries a page.
+
+A row that the directory's lasting id leads to an account is that account's user's. Any other row finds its user by the
+match attribute of the directory's settings, compared without case where the roll keeps a folded copy.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from django.db import connection
+from django.db.models import F, FilteredRelation, Q, QuerySet
+from django.db.models.fields.json import KeyTransform
+
+from directories.attributes import Kind
+from provisioning.imports.users.plan import ACTIVE, USERNAME, KnownAccount, KnownUser, Row, path, storable
+from provisioning.models import Account, User
+from provisioning.models.people import fold
+from provisioning.profile.person import person_of
+
+FOLDED = {USERNAME: "username_key", "profile.email": "email_key"}
+
+
+class Correlator:
+    """Finds the accounts and users of one directory's rows. ``match`` is an attribute such as "profile.email"."""
+
+    def __init__(self, directory_id: int, match: str) -> None:
+        self.directory_id = directory_id
+        self.match = match
+        kind, _, self.name = match.partition(".")
+        self.kind = Kind(kind)
+        self.custom = self.kind != Kind.PROFILE
+        self.by_username = match == USERNAME
+
+    def accounts(self, refs: Collection[str]) -> dict[str, KnownAccount]:
+        """Return the accounts with these remote ids: one query."""
+        found = Account.objects.filter(directory_id=self.directory_id, remote_id__any_of=refs)
+        rows = found.values_list("remote_id", "id", "seen_digest", "user_id", "state")
+        return {remote_id: KnownAccount(pk, seen, user, state) for remote_id, pk, seen, user, state in rows}
+
+    def accounts_named(self, names: Collection[str]) -> list[int]:
+        """Return the ids of the accounts of the users with these folded names: one query."""
+        if not names:
+            return []
+        found = Account.objects.filter(directory_id=self.directory_id, user__username_key__any_of=names)
+        return list(found.values_list("pk", flat=True))
+
+    def match_of(self, values: dict[str, Any]) -> str:
+        """Return the row's value of the match attribute in the form in which it is compared, "" for none."""
+        value = values.get(self.match)
+        return "" if value is None else fold(str(value))
+
+    def users_by_id(self, ids: Collection[int]) -> dict[int, KnownUser]:
+        """Return the users of known accounts: one query."""
+        return {user.pk: _known(user) for user in _people().filter(pk__in=ids)} if ids else {}
+
+    def users_by_match(self, rows: Iterable[Row]) -> tuple[dict[str, list[KnownUser]], set[str]]:
+        """Return the users that rows without an account may belong to, and the folded user names that are taken.
+
+        The users are by folded match value; more than one is ambiguous. One query when the match attribute is the user
+        name, else two.
+        """
+        rows = [row for row in rows if storable(row.match + row.username)]
+        if not rows:
+            return {}, set()
+        found: dict[str, list[KnownUser]] = {}
+        for user in self._matching({row.match: row for row in rows if row.match}):
+            known = _known(user, _account_here(user))
+            found.setdefault(self.match_of(dict(known.values)), []).append(known)
+        if self.by_username:
+            return found, set()
+        names = {fold(row.username) for row in rows if row.match not in found}
+        taken = User.objects.filter(username_key__any_of=names).values_list("username_key", flat=True)
+        return found, set(taken)
+
+    def _matching(self, rows: dict[str, Row]) -> QuerySet[Any]:
+        here = FilteredRelation("accounts", condition=Q(accounts__directory=self.directory_id))
+        people = _people().annotate(
+            here=here, here_id=F("here__id"), here_seen=F("here__seen_digest"), here_state=F("here__state")
+        )
+        if self.match in FOLDED:
+            return people.filter(**{f"{FOLDED[self.match]}__any_of": rows})
+        exact = {row.values[self.match] for row in rows.values()}
+        if not self.custom:
+            return people.filter(**{f"{self.name}__any_of": exact})
+        column = "custom_profile" if self.kind == Kind.CUSTOM_PROFILE else "custom_attributes"
+        if not connection.features.supports_json_field_contains:  # SQLite
+            return people.annotate(matched=KeyTransform(self.name, column)).filter(matched__in=list(exact))
+        wanted = Q()
+        for value in exact:
+            wanted |= Q(**{f"{column}__contains": {self.name: value}})
+        return people.filter(wanted)
+
+
+def _people() -> QuerySet[User]:
+    return User.objects.select_related("manager").order_by()
+
+
+def _account_here(user: Any) -> KnownAccount | None:
+    return KnownAccount(user.here_id, user.here_seen, user.pk, user.here_state) if user.here_id else None
+
+
+def _known(user: User, account: KnownAccount | None = None) -> KnownUser:
+    person = person_of(user)
+    values = {path(Kind.PROFILE, name): value for name, value in person.profile.items()}
+    values |= {path(Kind.CUSTOM_PROFILE, name): value for name, value in person.custom_profile.items()}
+    values |= {path(Kind.CUSTOM, name): value for name, value in person.custom.items()}
+    values[ACTIVE] = user.is_active
+    staff = user.is_staff or user.is_superuser
+    return KnownUser(user.pk, user.username, staff, values, user.provisioned, account)

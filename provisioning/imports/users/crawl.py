@@ -1,0 +1,183 @@
+"""Reading a directory: pages become planned changes; a row that is as it was before costs one look at a digest."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from directories.config import DirectoryConfig
+from directories.connectors.base import Page, RemoteAccount
+from directories.encryption import encrypt
+from directories.mapping import Mapper
+from provisioning.imports.bitmap import Bitmap
+from provisioning.imports.users import plan
+from provisioning.imports.users.correlate import Correlator
+from provisioning.imports.users.plan import KnownAccount, KnownUser, Planned, Row
+from provisioning.imports.users.pushed_digest import Echo
+from provisioning.models.people import fold
+from provisioning.outbound.digests import seen_digest
+from provisioning.profile.person import catalogue
+
+UNDECODABLE = "\ufffd"  # stands in a ref for bytes that are not text: nobody knows whose row it is
+TWICE = "Two rows of this import belong to {who}. Remove one of them in the directory."
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one page came to."""
+
+    rows: int = 0
+    unchanged: int = 0
+    planned: list[Planned] = field(default_factory=list)
+
+
+class Crawler:
+    """Plans the pages of one crawl. It remembers what it saw as bits, so its memory does not grow with the rows.
+
+    ``accounts`` and ``users`` are those that a row belongs to. ``spared`` are accounts that a row which is an error may
+    belong to: whose it is nobody knows, but an error is never an absence, so they are not leavers either. ``noted`` are
+    those of whom the plan says anew where they stand.
+    """
+
+    def __init__(self, config: DirectoryConfig) -> None:
+        assert config.id is not None
+        self.config = config
+        self.mapper = Mapper(config.rules, catalogue())
+        self.correlator = Correlator(config.id, config.features.match_attribute)
+        self.echo = Echo(self.mapper)
+        self.passwords = config.features.import_passwords
+        self.accounts = Bitmap()
+        self.users = Bitmap()
+        self.spared = Bitmap()
+        self.noted = Bitmap()
+        self.blanked = 0
+        self.inactive = 0
+        self.unreadable = 0
+
+    def page(self, page: Page) -> Seen:
+        """Plan one page: one query when nothing changed, up to four more for rows that are new or differ."""
+        seen = Seen(rows=len(page.accounts))
+        known = self.correlator.accounts([remote.ref for remote in page.accounts if plan.storable(remote.ref)])
+        changed = []
+        for remote in page.accounts:
+            row = self._look(remote, known.get(remote.ref), seen)
+            if row is not None:
+                changed.append(row)
+        if changed:
+            seen.planned += self._plan(changed)
+            for one in seen.planned:
+                if one.account_id is not None:
+                    self.noted.add(one.account_id)
+        self.blanked += sum(planned.blanks for planned in seen.planned)
+        self.inactive += sum(planned.switches_off for planned in seen.planned)
+        return seen
+
+    def _look(self, remote: RemoteAccount, account: KnownAccount | None, seen: Seen) -> Row | None:
+        """Return the row when it has to be planned; count it, or plan its error, when not."""
+        if account is not None and not self.accounts.add(account.id):
+            seen.planned.append(plan.error(remote, TWICE.format(who=remote.key)))
+            return None
+        if problem := plan.unusable(remote):
+            self.unreadable += UNDECODABLE in remote.ref
+            return Row(remote, "", account, unusable=problem)
+        row_digest = self._digest(remote)
+        if account is not None and account.seen_digest == row_digest:
+            seen.unchanged += 1
+            return None
+        return Row(remote, row_digest, account)
+
+    def _digest(self, remote: RemoteAccount) -> str:
+        """Return the digest of the row under this mapping, then that of its password when passwords are imported."""
+        values = dict(remote.attributes)
+        values["\0key"], values["\0enabled"], values["\0mapping"] = remote.key, remote.enabled, self.mapper.version
+        if remote.place:  # groups name their members by it, so an entry that only moved is noted again
+            values["\0place"] = remote.place
+        row_digest = seen_digest(values)
+        if not self.passwords:
+            return row_digest
+        return f"{row_digest}:{seen_digest({'password': remote.password})[:24]}"
+
+    def _plan(self, rows: Sequence[Row]) -> list[Planned]:
+        for row in rows:
+            inbound = self.mapper.inbound(row.remote.attributes)
+            row.values, row.problems = plan.values_of(inbound.values), inbound.problems
+            row.values.setdefault(plan.USERNAME, row.remote.key.strip())
+            row.match = self.correlator.match_of(row.values)
+        linked = {row.account.user_id for row in rows if row.account and row.account.user_id}
+        by_id = self.correlator.users_by_id(linked)
+        by_match, taken = self.correlator.users_by_match(row for row in rows if not row.linked)
+        planned = [self._plan_row(row, by_id, by_match, taken) for row in rows]
+        self._spare(row for row, one in zip(rows, planned, strict=True) if one.action == plan.ERROR)
+        return planned
+
+    def _plan_row(
+        self, row: Row, by_id: dict[int, KnownUser], by_match: dict[str, list[KnownUser]], taken: set[str]
+    ) -> Planned:
+        if row.account is not None and row.account.user_id:
+            user = by_id.get(row.account.user_id)
+        else:
+            found = by_match.get(row.match, [])
+            if problem := row.unusable or self._mismatch(row, found, taken):
+                self._spare_accounts(known.account.id for known in found if known.account)
+                return plan.error(row.remote, problem, row.account)
+            user = found[0] if found else None
+        if row.unusable:
+            return plan.error(row.remote, row.unusable, row.account)
+        if user is None and row.account is not None and row.account.state != plan.ABSENT:
+            return plan.error(row.remote, deleted(self.config.name), row.account)
+        if user is not None and not self._first(user, row):
+            return plan.error(row.remote, TWICE.format(who=user.username), row.account)
+        planned = plan.plan_row(row, user)
+        return self._finish(planned, row, user)
+
+    def _spare(self, rows: Iterable[Row]) -> None:
+        """Keep the accounts that have the name of a row in error, but not its lasting id, from being leavers."""
+        names = {fold(name) for row in rows if not row.linked for name in (row.username, row.remote.key)}
+        self._spare_accounts(self.correlator.accounts_named({name for name in names if plan.storable(name)} - {""}))
+
+    def _spare_accounts(self, ids: Iterable[int]) -> None:
+        for account_id in ids:
+            self.spared.add(account_id)
+
+    def _mismatch(self, row: Row, found: list[KnownUser], taken: set[str]) -> str:
+        """Return why a row without an account cannot have a user, "" when it can."""
+        if len(found) > 1:
+            names = ", ".join(user.username for user in islice(found, 3))
+            return f"Several users have the value by which this row is matched: {names}. Make it unique."
+        if not found and fold(row.username) in taken:
+            return f"The user name {row.username} belongs to someone whose match attribute has another value."
+        return ""
+
+    def _first(self, user: KnownUser, row: Row) -> bool:
+        """Mark the user, and the account that they have here; False when an earlier row belongs to them."""
+        first = self.users.add(user.id)
+        if user.account is not None:
+            first = self.accounts.add(user.account.id) and first
+        return first
+
+    def _finish(self, planned: Planned, row: Row, user: KnownUser | None) -> Planned:
+        """Add what applying needs and pure planning cannot know: the outbound digest, and the encrypted password."""
+        if planned.action == plan.ERROR:
+            return planned
+        planned.row |= self._password(row)
+        pushed = self.echo.pushed(user, planned.key, planned.after, row.remote)
+        if pushed:
+            planned.row["pushed"] = pushed
+        return planned
+
+    def _password(self, row: Row) -> dict[str, Any]:
+        """Return the row's password as a token, when passwords are imported and it is new or another one."""
+        if not self.passwords or not row.remote.password:
+            return {}
+        before = row.account.seen_digest.partition(":")[2] if row.account else ""
+        if before == row.digest.partition(":")[2]:
+            return {}
+        return {"password": encrypt(row.remote.password)}
+
+
+def deleted(directory: str) -> str:
+    """Return why a row whose user was deleted in the portal is not imported again."""
+    return (
+        f"This user was deleted in the portal, and {directory} still has the account. "
+        "Remove the account there, or add the user again."
+    )

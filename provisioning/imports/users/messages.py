@@ -1,0 +1,80 @@
+"""What an import tells the provisioning report, a line for each person that it changed or could not change."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from directories.attributes import Kind
+from provisioning.imports.users.plan import ACTIVE
+from provisioning.imports.users.writing import Written
+from provisioning.models import ImportRun, PlannedChange
+from provisioning.models.imports import Action
+from provisioning.profile.person import catalogue
+from reports.journal import Line
+from reports.models import Direction, Operation, Result
+
+
+class Labels:
+    """The attributes' labels by "kind.name"; a free custom attribute is its own label."""
+
+    def __init__(self) -> None:
+        self._labels = {f"{kind.value}.{name}": attribute.label for (kind, name), attribute in catalogue().items()}
+
+    def __getitem__(self, path: str) -> str:
+        found = self._labels.get(path)
+        return found if found is not None else path.removeprefix(f"{Kind.CUSTOM.value}.")
+
+
+class Lines:
+    """Words for the changes of one run."""
+
+    def __init__(self, directory: str, run: ImportRun) -> None:
+        self.directory = directory
+        self.run = run
+        self.labels = Labels()
+
+    def of(self, changes: Sequence[PlannedChange], written: Written) -> Iterator[Line]:
+        """Yield the lines of one page. A row that was only noted again is not worth one."""
+        for change in changes:
+            if change.action == Action.LINK and change.pk not in written.linked:
+                continue
+            operation, message = self._words(change)
+            user_id, account_id = written.people.get(change.pk, (change.user_id, change.account_id))
+            yield Line(
+                identifier=change.key,
+                application=self.directory,
+                direction=Direction.IN,
+                operation=operation,
+                result=Result.FAILED if change.action == Action.ERROR else Result.SUCCESS,
+                message=message,
+                changes=self._changes(change),
+                actor=self.run.actor,
+                user_id=user_id,
+                account_id=account_id,
+                run_id=self.run.pk,
+            )
+
+    def _words(self, change: PlannedChange) -> tuple[Operation, str]:
+        who, where = change.key or "A row without a user name", self.directory
+        match change.action:
+            case Action.CREATE:
+                return Operation.CREATE, f"{who} was created from {where}."
+            case Action.DEACTIVATE:
+                return Operation.DISABLE, f"{who} was deactivated, because {where} no longer has this account."
+            case Action.LINK:
+                return Operation.LINK, f"{who} was linked to the account in {where}; nothing differed."
+            case Action.ERROR:
+                return Operation.IMPORT, f"{who} was not imported from {where}: {change.message}"
+        if ACTIVE in change.after:
+            word = "activated" if change.after[ACTIVE] else "deactivated"
+            operation = Operation.ENABLE if change.after[ACTIVE] else Operation.DISABLE
+            return operation, f"{who} was {word} from {where}{self._named(change)}."
+        return Operation.UPDATE, f"{who} was updated from {where}{self._named(change)}."
+
+    def _named(self, change: PlannedChange) -> str:
+        names = [self.labels[path] for path in change.after]
+        return f": {', '.join(names[:5])}{' and more' if len(names) > 5 else ''}"
+
+    def _changes(self, change: PlannedChange) -> dict[str, tuple[Any, Any]]:
+        if change.action == Action.ERROR:
+            return {}
+        return {self.labels[path]: (change.before.get(path), value) for path, value in change.after.items()}

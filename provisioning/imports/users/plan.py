@@ -1,0 +1,257 @@
+"""Pure: a row of the directory and the user that it belongs to become one planned change.
+
+Attributes are written "kind.name" ("profile.email"), so that a plan is plain JSON. ``Planned.row`` holds what applying
+needs besides the differences: ``digest`` and ``attributes`` of the row, ``enabled`` as the directory said, ``pushed``
+(the outbound digest when the row already holds what the portal would push) and ``password`` (encrypted until it is
+applied).
+"""
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from directories.attributes import Kind, Value
+from directories.connectors.base import RemoteAccount
+from directories.mapping import Target
+from provisioning import usernames
+from provisioning.outbound.digests import place_digest
+
+USERNAME, ACTIVE, MANAGER = "profile.username", "profile.active", "profile.manager"
+CREATE, UPDATE, LINK, ERROR = "create", "update", "link", "error"
+ABSENT, ACTIVE_STATE, DISABLED = "absent", "active", "disabled"
+MAX_KEY, MAX_REMOTE_ID = 255, 512
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAccount:
+    """What the portal noted of the account that has the row's remote id."""
+
+    id: int
+    seen_digest: str
+    user_id: int | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """The user that a row belongs to. ``values`` are by "kind.name"; a blank one is None."""
+
+    id: int
+    username: str
+    staff: bool
+    values: Mapping[str, Any]
+    provisioned: bool = True
+    account: KnownAccount | None = None
+
+
+@dataclass(slots=True)
+class Row:
+    """One row that is new or differs from what was seen last, with what its mapping gives.
+
+    ``unusable`` is why it can only become an error; what it gives then only tells whose it may be.
+    """
+
+    remote: RemoteAccount
+    digest: str
+    account: KnownAccount | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    problems: Sequence[str] = ()
+    match: str = ""
+    unusable: str = ""
+
+    @property
+    def linked(self) -> bool:
+        """Whether its lasting id leads to a user."""
+        return self.account is not None and self.account.user_id is not None
+
+    @property
+    def username(self) -> str:
+        """The user name that the row gives."""
+        return str(self.values.get(USERNAME) or "")
+
+    @property
+    def key(self) -> str:
+        """What an admin knows the row by."""
+        return self.username or self.remote.key or self.remote.ref
+
+
+@dataclass(slots=True)
+class Planned:
+    """One planned change, before it has a row of its own."""
+
+    action: str
+    key: str
+    remote_id: str = ""
+    user_id: int | None = None
+    account_id: int | None = None
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    row: dict[str, Any] = field(default_factory=dict)
+    message: str = ""
+    match: str = ""
+    place: str = ""
+
+    @property
+    def blanks(self) -> bool:
+        """Whether the user would lose a value."""
+        return any(value is None for value in self.after.values())
+
+    @property
+    def switches_off(self) -> bool:
+        """Whether somebody on the roll would be deactivated because the row says so."""
+        return self.action == UPDATE and self.after.get(ACTIVE) is False
+
+
+@cache
+def path(kind: Kind, name: str) -> str:
+    """Return an attribute as plans write it."""
+    return f"{kind.value}.{name}"
+
+
+@cache
+def parts(path: str) -> tuple[str, str]:
+    """Return the kind and the name of an attribute as plans write it."""
+    kind, _, name = path.partition(".")
+    return kind, name
+
+
+def values_of(inbound: Mapping[Target, Value]) -> dict[str, Any]:
+    """Return mapped values as plans hold them: JSON, blank as None."""
+    return {path(*target): stored(value) for target, value in inbound.items()}
+
+
+def stored(value: Any) -> Any:
+    """Return a directory's value as JSON holds it."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else str(value)
+
+
+def unusable(remote: RemoteAccount) -> str:
+    """Return why the row cannot even be looked at, "" when it can."""
+    if remote.problem:
+        return remote.problem
+    if not remote.ref.strip() or not remote.key.strip():
+        return "The row has no user name."
+    if len(remote.ref) > MAX_REMOTE_ID or len(remote.key) > MAX_KEY:
+        return f"The row's key is longer than {MAX_KEY} characters."
+    for value in (remote.ref, remote.key, *remote.attributes.values()):
+        text = "".join(value) if type(value) is tuple else value
+        if type(text) is str and not storable(text):
+            return "The row holds a character that cannot be stored. Correct it in the directory."
+    return ""
+
+
+def storable(text: str) -> bool:
+    """Return whether the portal's database can hold the text: no U+0000, no traces of undecodable bytes."""
+    if text.isprintable():  # as nearly all are
+        return True
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def error(remote: RemoteAccount, message: str, account: KnownAccount | None = None) -> Planned:
+    """Return the planned error of a row: its key, as far as it can be shown, and the reason."""
+    key = "".join(character if storable(character) else "\ufffd" for character in (remote.key or remote.ref)[:MAX_KEY])
+    return Planned(
+        ERROR,
+        key,
+        user_id=account.user_id if account else None,
+        account_id=account.id if account else None,
+        message=message,
+        place=place_digest(remote.place),
+    )
+
+
+def plan_row(row: Row, user: KnownUser | None) -> Planned:
+    """Return what the row means for ``user``, None when nobody on the roll has it."""
+    if row.problems:
+        return error(row.remote, " ".join(row.problems), row.account)
+    if user is None:
+        return _create(row)
+    if user.staff:
+        return error(
+            row.remote,
+            f"{user.username} is a member of the portal's staff, and an import never changes staff. Take the row out "
+            "of the import, or manage this person in the portal.",
+            row.account,
+        )
+    account = row.account or user.account
+    after = _wanted(row, user, account)
+    before = {name: user.values.get(name) for name in after}
+    return Planned(
+        UPDATE if after else LINK,
+        user.username,
+        row.remote.ref,
+        user.id,
+        account.id if account else None,
+        before,
+        after,
+        _payload(row),
+        place=place_digest(row.remote.place),
+    )
+
+
+def _create(row: Row) -> Planned:
+    if problem := usernames.problem(row.username):
+        return error(row.remote, problem, row.account)
+    after = {name: value for name, value in row.values.items() if value is not None}
+    if row.remote.enabled is False:
+        after.setdefault(ACTIVE, False)
+    account_id = row.account.id if row.account else None
+    return Planned(
+        *(CREATE, row.username, row.remote.ref, None, account_id, {}, after, _payload(row)),
+        match=row.match[:MAX_KEY],
+        place=place_digest(row.remote.place),
+    )
+
+
+def _wanted(row: Row, user: KnownUser, account: KnownAccount | None) -> dict[str, Any]:
+    """Return the values that differ. A user name never changes."""
+    values = {name: value for name, value in row.values.items() if name != USERNAME}
+    if ACTIVE not in values and (active := _state(row.remote.enabled, account)) is not None:
+        values[ACTIVE] = active
+    return {name: value for name, value in values.items() if _differs(name, value, user.values.get(name))}
+
+
+def _differs(name: str, value: Any, held: Any) -> bool:
+    """Compare; a manager is a user name, and those have no case."""
+    if name == MANAGER and value and held:
+        return str(value).casefold() != str(held).casefold()
+    return bool(value != held)
+
+
+def _state(enabled: bool | None, known: KnownAccount | None) -> bool | None:
+    """Return the state that the row asks for, None when it says nothing new.
+
+    A leaver (absent, and no digest kept) who is back is active again. Otherwise only a change in the directory counts,
+    so that a user whom the helpdesk deactivated in the portal stays so while the directory's own state is as before.
+    """
+    if known is None or known.state not in (ABSENT, ACTIVE_STATE, DISABLED):
+        return False if enabled is False else None
+    if known.state == ABSENT and not known.seen_digest:
+        return enabled is not False
+    if enabled is None or enabled == (known.state != DISABLED):
+        return None
+    return enabled
+
+
+def _payload(row: Row) -> dict[str, Any]:
+    payload: dict[str, Any] = {
+        "digest": row.digest,
+        "attributes": {name: stored(value) for name, value in row.remote.attributes.items()},
+    }
+    if row.remote.enabled is not None:
+        payload["enabled"] = row.remote.enabled
+    return payload

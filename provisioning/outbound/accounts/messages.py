@@ -1,0 +1,120 @@
+"""The sentences of outbound report lines."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from directories.attributes import Kind, PortalAttribute, Value
+from directories.mapping import AttributeRule
+from provisioning.models import Account
+from provisioning.outbound.accounts.plan import Plan, Step
+from reports.journal import Line
+from reports.models import Direction, Operation, Result
+
+OPERATIONS = {
+    Step.LINK: Operation.LINK,
+    Step.CREATE: Operation.CREATE,
+    Step.ENABLE: Operation.ENABLE,
+    Step.UPDATE: Operation.UPDATE,
+    Step.DISABLE: Operation.DISABLE,
+    Step.DELETE: Operation.DELETE,
+}
+_VERBS = {
+    Operation.LINK: "linked with",
+    Operation.CREATE: "created in",
+    Operation.ENABLE: "enabled in",
+    Operation.UPDATE: "updated in",
+    Operation.DISABLE: "disabled in",
+    Operation.DELETE: "deleted from",
+}
+ANOTHER = "Set another password for {key}."
+
+
+def labels(rules: Iterable[AttributeRule], catalogue: Mapping[tuple[Kind, str], PortalAttribute]) -> dict[str, str]:
+    """Return what people call each directory attribute: the portal attribute that it stands for."""
+    found: dict[str, str] = {}
+    for rule in rules:
+        attribute = catalogue.get((rule.kind, rule.portal_attribute))
+        if attribute and not rule.expression:
+            found.setdefault(rule.directory_attribute.casefold(), _lower_first(attribute.label))
+    return found
+
+
+def done(step: Step, key: str, directory: str, plan: Plan, names: Mapping[str, str], *, gone: bool) -> str:
+    """Return the sentence for a step that succeeded; ``gone``: the directory did not have the account any more."""
+    match step:
+        case Step.LINK:
+            return f"Linked {key}: {directory} had this account already."
+        case Step.CREATE:
+            return f"Created {key} in {directory}."
+        case Step.ENABLE:
+            return f"Enabled {key} in {directory}."
+        case Step.UPDATE:
+            what = ", ".join(names.get(name.casefold(), name) for name in plan.changes)
+            return f"Updated {key} in {directory}: {what}." if what else f"Updated {key} in {directory}."
+        case Step.DISABLE if gone:
+            return f"There is no account of {key} in {directory} any more, so nothing is left to disable."
+        case Step.DISABLE:
+            return f"Disabled {key} in {directory}."
+        case Step.DELETE if gone:
+            return f"Deleted {key} from {directory}: the account was gone already."
+    return f"Deleted {key} from {directory}."
+
+
+def failed(key: str, directory: str, operation: Operation, message: str) -> str:
+    """Return the sentence for a change that parks: what was meant, why it failed and what to do."""
+    return f"{key} was not {_VERBS[operation]} {directory}: {message}"
+
+
+def password_set(key: str, directory: str) -> str:
+    """Return the sentence for a password that the directory took."""
+    return f"The password of {key} was set in {directory}."
+
+
+def password_failed(key: str, directory: str, message: str) -> str:
+    """Return the sentence for one that it did not take."""
+    return f"The password of {key} was not set in {directory}: {message}"
+
+
+def waiting(key: str, message: str) -> str:
+    """Return the sentence for a change that begins to wait."""
+    return f"The change of {key} waits. {message}"
+
+
+def line(
+    account: Account,
+    directory: str,
+    operation: Operation,
+    result: Result,
+    message: str,
+    *,
+    changes: Mapping[str, tuple[Value, Value]] | None = None,
+    actor: str = "",
+) -> Line:
+    """Return an outbound report line about the account."""
+    return Line(
+        identifier=account.key,
+        application=directory,
+        direction=Direction.OUT,
+        operation=operation,
+        result=result,
+        message=message,
+        changes={name: (plain(old), plain(new)) for name, (old, new) in (changes or {}).items()},
+        actor=actor,
+        user_id=account.user_id,
+        account_id=account.pk,
+    )
+
+
+def plain(value: Value) -> Any:
+    """Return the value as JSON holds it."""
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def _lower_first(label: str) -> str:
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]

@@ -1,0 +1,259 @@
+"""Pure: what an account needs, given what the portal wants and what the directory holds.
+
+``without_looking`` settles what the portal knows by itself: an account whose digest is unchanged costs no call to its
+directory. Otherwise the worker looks the account up and ``after_looking`` decides. Nothing here depends on how the
+account got where it is, so a second run after a crash only does what is still missing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from directories.attributes import Value
+from directories.connectors.base import Capability, RemoteAccount
+from provisioning.outbound.compare import differences
+
+
+class Status(StrEnum):
+    """How the user of an account stands."""
+
+    WANTED = "wanted"
+    DEACTIVATED = "deactivated"
+    DELETED = "deleted"
+
+
+class Step(StrEnum):
+    """One thing to do. LINK takes over an account that is there already; it calls nothing."""
+
+    LINK = "link"
+    CREATE = "create"
+    ENABLE = "enable"
+    UPDATE = "update"
+    DISABLE = "disable"
+    DELETE = "delete"
+
+
+CONTAINER = "container"  # what a move is called among the changes of attributes
+PENDING, ACTIVE, DISABLED, ABSENT = "pending", "active", "disabled", "absent"
+
+
+class Why(NamedTuple):
+    """Why a step is not taken; ``mend`` when it ought to be and somebody must configure the directory first."""
+
+    words: str
+    mend: bool = False
+
+
+class Switches(Protocol):
+    """The provisioning features that decide here; ``directories.config.Features`` has them."""
+
+    @property
+    def create_users(self) -> bool: ...  # noqa: D102
+    @property
+    def update_users(self) -> bool: ...  # noqa: D102
+    @property
+    def deactivate_users(self) -> bool: ...  # noqa: D102
+    @property
+    def delete_users(self) -> bool: ...  # noqa: D102
+    @property
+    def on_deactivate(self) -> str: ...  # noqa: D102
+    @property
+    def on_delete(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a decision depends on, besides what the directory itself says.
+
+    ``digest`` stands for the wanted state and ``pushed_digest`` for the one last reached ("" is unknown). ``known``
+    holds the directory attributes last seen or pushed. ``carries_state``: the mapping writes whether the user is
+    active, so an update can disable and enable. ``container``: where the account is to stand, "" where it may stay;
+    ``placeless`` is the digest without it, which an import leaves behind.
+    ``lacking`` tells what is missing for a capability, as ``Connector.lacking`` does.
+    """
+
+    directory: str
+    status: Status
+    state: str
+    switches: Switches
+    capabilities: frozenset[Capability]
+    desired: Mapping[str, Value] = field(default_factory=dict)
+    known: Mapping[str, Value] = field(default_factory=dict)
+    digest: str = ""
+    pushed_digest: str = ""
+    carries_state: bool = False
+    container: str = ""
+    placeless: str = ""
+    lacking: Callable[[Capability], str] = str
+
+    def can(self, capability: Capability) -> bool:
+        """Return whether the directory offers the capability as it is configured now."""
+        return capability in self.capabilities
+
+    @property
+    def state_by_update(self) -> bool:
+        """Whether disabling and enabling is an update of the mapped attribute."""
+        return self.carries_state and self.can(Capability.UPDATE) and not self.can(Capability.DISABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, in order, and the account's ``state`` afterwards.
+
+    ``reason`` says in words why nothing, or not all, is done. ``settled``: once the steps are done the directory is as
+    wanted, so the digest may be kept. ``blocked``: it ought to be done, and somebody must configure it first.
+    """
+
+    steps: tuple[Step, ...] = ()
+    state: str = PENDING
+    changes: Mapping[str, tuple[Value, Value]] = field(default_factory=dict)
+    reason: str = ""
+    settled: bool = True
+    blocked: bool = False
+
+
+def without_looking(now: Situation) -> Plan | None:
+    """Return the plan when the directory need not be asked, else None."""
+    if now.status is not Status.WANTED:
+        return _leaving_without_looking(now)
+    known = now.state in (ACTIVE, DISABLED)
+    if now.state == ACTIVE and now.digest == now.pushed_digest:
+        return Plan(state=ACTIVE, reason=f"{now.directory} is in step.")
+    if now.state == ACTIVE and (why := _why_not_update(now)):
+        return _stay(now, why)
+    if not known and not now.switches.create_users and not now.switches.update_users:
+        return _stay(now, Why(f"Creating users is switched off for {now.directory}."))
+    return None
+
+
+def after_looking(now: Situation, remote: RemoteAccount | None) -> Plan:
+    """Return the plan for an account that was looked up; ``remote`` is None when the directory does not have it."""
+    if now.status is not Status.WANTED:
+        return _leaving(now, remote)
+    if remote is None:
+        return _create(now)
+    linked = now.state in (PENDING, ABSENT)
+    steps = [Step.LINK] if linked else []
+    changes, differs = differences(now.desired, remote.attributes, {} if linked else now.known)
+    disabled = _is_disabled(now, remote, linked)
+    no_enable = _why_not_enable(now, linked) if disabled else None
+    if disabled and no_enable is None:
+        steps.append(Step.ENABLE)
+        differs = differs and not now.state_by_update
+    if _elsewhere(now, remote) and (remote.enabled is not False or Step.ENABLE in steps):
+        changes, differs = {**changes, CONTAINER: (remote.container, now.container)}, True
+    no_update = _why_not_update(now) if differs else None
+    if differs and no_update is None:
+        steps.append(Step.UPDATE)
+    reasons = [why for why in (no_enable, no_update) if why]
+    return Plan(
+        tuple(steps),
+        DISABLED if no_enable else ACTIVE,
+        changes if Step.UPDATE in steps or (Step.ENABLE in steps and now.state_by_update) else {},
+        " ".join(why.words for why in reasons) or ("" if steps else f"{now.directory} is in step."),
+        settled=not reasons,
+        blocked=any(why.mend for why in reasons),
+    )
+
+
+def assumed(now: Situation) -> Plan:
+    """Return what would probably be done, from what the portal knows alone: for previews."""
+    remote = None
+    if now.state in (ACTIVE, DISABLED):
+        remote = RemoteAccount("", "", now.known, enabled=now.state == ACTIVE)
+    plan = without_looking(now) or after_looking(now, remote)
+    if remote and now.status is Status.WANTED and not plan.steps and plan.settled and now.digest != now.pushed_digest:
+        # Nothing that the portal saw of the account differs, so it is its place; where it is now, nobody keeps.
+        unknown = now.pushed_digest in ("", now.placeless)
+        moves = bool(now.container) and not unknown and _why_not_update(now) is None
+        return Plan((Step.UPDATE,), plan.state, {CONTAINER: (None, now.container)}) if moves else plan
+    return plan
+
+
+def _leaving_without_looking(now: Situation) -> Plan | None:
+    name, deleted = now.directory, now.status is Status.DELETED
+    if not (now.switches.delete_users if deleted else now.switches.deactivate_users):
+        return _stay(now, Why(f"{'Deleting' if deleted else 'Deactivating'} users is switched off for {name}."))
+    if now.state == ABSENT:
+        return Plan(state=ABSENT, reason=f"{name} has no such account.")
+    match _policy(now):
+        case "leave":
+            return _stay(now, Why(f"{name} leaves the accounts of {now.status} users as they are."))
+        case "delete" if not now.can(Capability.DELETE):
+            return _stay(
+                now, Why(f"{name} cannot delete users yet: it has no {now.lacking(Capability.DELETE)}.", mend=True)
+            )
+        case "disable" if now.state == DISABLED and now.digest == now.pushed_digest:
+            return Plan(state=DISABLED, reason=f"{name} is in step.")
+        case "disable" if not now.can(Capability.DISABLE) and not now.state_by_update:
+            words = (
+                f"{name} cannot disable users: it has no {now.lacking(Capability.DISABLE)}. Add one, or choose Delete."
+            )
+            return _stay(now, Why(words, mend=True))
+    return None
+
+
+def _leaving(now: Situation, remote: RemoteAccount | None) -> Plan:
+    step = Step.DELETE if _policy(now) == "delete" else Step.DISABLE
+    if remote is None:
+        # An account that was there once gets its line: a worker may have died between deleting and recording it.
+        steps = (step,) if now.state in (ACTIVE, DISABLED) else ()
+        return Plan(steps, ABSENT, reason=f"{now.directory} has no such account.")
+    if step is Step.DELETE:
+        return Plan((step,), ABSENT)
+    changes, differs = differences(now.desired, remote.attributes, now.known) if now.state_by_update else ({}, True)
+    if _elsewhere(now, remote):  # perhaps one whose move failed after it had been disabled
+        changes = {**changes, CONTAINER: (remote.container, now.container)}
+    elif not differs or remote.enabled is False:
+        return Plan(state=DISABLED, reason=f"The account is disabled in {now.directory} already.")
+    return Plan((step,), DISABLED, changes)
+
+
+def _create(now: Situation) -> Plan:
+    if not now.switches.create_users:
+        return Plan((), ABSENT, {}, f"Creating users is switched off for {now.directory}.", settled=False)
+    if not now.can(Capability.CREATE):
+        words = f"{now.directory} cannot create users yet: it has no {now.lacking(Capability.CREATE)}."
+        return Plan((), ABSENT, {}, words, settled=False, blocked=True)
+    changes = {name: (None, value) for name, value in now.desired.items() if value not in (None, "")}
+    return Plan((Step.CREATE,), ACTIVE, changes)
+
+
+def _elsewhere(now: Situation, remote: RemoteAccount) -> bool:
+    """Return whether the account does not stand where it is to stand."""
+    return bool(now.container and remote.place) and remote.container != now.container
+
+
+def _is_disabled(now: Situation, remote: RemoteAccount, linked: bool) -> bool:
+    """Return whether the account is to be enabled: one that the portal disabled, or one that it takes over.
+
+    An account that somebody disabled in the directory itself stays so.
+    """
+    if remote.enabled is None:
+        return now.state == DISABLED
+    return not remote.enabled and (linked or now.state == DISABLED)
+
+
+def _why_not_enable(now: Situation, linked: bool) -> Why | None:
+    if not (now.switches.create_users if linked else now.switches.deactivate_users):
+        return Why(f"The account is disabled, and enabling it is switched off for {now.directory}.")
+    if not now.can(Capability.ENABLE) and not now.state_by_update:
+        return Why(f"The account is disabled, and {now.directory} has no {now.lacking(Capability.ENABLE)}.", mend=True)
+    return None
+
+
+def _why_not_update(now: Situation) -> Why | None:
+    if not now.switches.update_users:
+        return Why(f"Updating users is switched off for {now.directory}.")
+    if not now.can(Capability.UPDATE):
+        return Why(f"{now.directory} cannot update users yet: it has no {now.lacking(Capability.UPDATE)}.", mend=True)
+    return None
+
+
+def _policy(now: Situation) -> str:
+    return now.switches.on_delete if now.status is Status.DELETED else now.switches.on_deactivate
+
+
+def _stay(now: Situation, why: Why) -> Plan:
+    return Plan((), now.state, {}, why.words, settled=False, blocked=why.mend)

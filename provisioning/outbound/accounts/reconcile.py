@@ -1,0 +1,216 @@
+"""One account against its directory: look, plan, act.
+
+No transaction is open here and nothing is written to the portal. What comes out is an ``Outcome``: the account's new
+values and the report lines, for ``delivery`` to write.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from directories.attributes import Kind, Person
+from directories.config import DirectoryConfig
+from directories.connectors.base import (
+    Capability,
+    Conflict,
+    Connector,
+    ConnectorError,
+    Entry,
+    NotFound,
+    RemoteAccount,
+    Unavailable,
+)
+from directories.mapping import Catalogue, Mapper
+from provisioning.models import Account
+from provisioning.models.accounts import AccountState
+from provisioning.models.people import fold
+from provisioning.outbound.accounts.outbox import Parked
+from provisioning.outbound.accounts.outcome import UNEXPECTED, Outcome, busy, log_unexpected, park
+from provisioning.outbound.accounts.plan import Situation, Status, Step, after_looking, without_looking
+from provisioning.outbound.accounts.remote_ids import Owners
+from provisioning.outbound.accounts.results import Done, Settlement, meant
+from provisioning.outbound.digests import state_digest
+from provisioning.outbound.groups.leaving import leave_groups
+from provisioning.outbound.passwords.pending import REFUSED, Pending
+from provisioning.outbound.passwords.step import PasswordStep, advice
+from provisioning.profile.person import from_snapshot, person_of, wanted
+from reports.models import Operation
+
+
+class Desk:
+    """What a batch of accounts of one directory shares."""
+
+    def __init__(
+        self,
+        config: DirectoryConfig,
+        catalogue: Catalogue,
+        connector: Connector,
+        owners: Owners,
+        passwords: Mapping[int, Pending] = MappingProxyType({}),
+    ) -> None:
+        self.config, self.connector, self.owners = config, connector, owners
+        self.passwords = PasswordStep(config, connector, passwords)
+        self.asked = False  # whether the directory has answered yet
+        self.mapper = Mapper(config.rules, catalogue)
+        self.settlement = Settlement(config, catalogue, self.passwords)
+        self.capabilities = connector.capabilities
+        self.carries_state = any(
+            rule.kind == Kind.PROFILE and rule.portal_attribute == "active" and rule.direction != "in"
+            for rule in config.rules
+        )
+
+    def situation(self, account: Account) -> tuple[Situation, Person]:
+        """Return where the account stands, and its person."""
+        person, status = who(account)
+        desired = self.mapper.outbound(person)
+        container = self._container(Entry(account.key, account.remote_id, desired, person.flat()), status)
+        now = Situation(
+            self.config.name,
+            status,
+            account.state,
+            self.config.features,
+            self.capabilities,
+            desired,
+            account.attributes,
+            state_digest(desired, status is Status.WANTED, container),
+            account.pushed_digest,
+            self.carries_state,
+            container,
+            state_digest(desired, status is Status.WANTED) if container else "",
+            self.connector.lacking,
+        )
+        return now, person
+
+    def _container(self, entry: Entry, status: Status) -> str:
+        if status is Status.WANTED:
+            return self.connector.wanted_container(entry)
+        try:
+            return self.connector.wanted_container(entry, leaving=True)
+        except ConnectorError:
+            return ""  # a leaver is disabled first; then the connector says what is wrong with the place
+
+    def work(self, account: Account, actor: str) -> Outcome:
+        """Bring the account in step; raise Unavailable when the whole directory cannot be reached."""
+        operation = Operation.UPDATE
+        try:
+            now, person = self.situation(account)
+            operation = meant(now)
+            finished = self._bring(account, now, person)
+        except Unavailable as error:
+            if error.whole_directory:
+                raise
+            return busy(account, self.config.name, error, actor)
+        except ConnectorError as error:
+            self.asked = True
+            return self._park(account, operation, error, actor)
+        except Exception as error:
+            log_unexpected(error, f"delivering account {account.pk}")
+            return park(account, self.config.name, operation, UNEXPECTED, actor)
+        return self.settlement.settle(account, now, finished, actor)
+
+    def _park(self, account: Account, operation: Operation, error: ConnectorError, actor: str) -> Outcome:
+        pending = self.passwords.of(account)
+        outcome = park(account, self.config.name, operation, Parked(error.code, advice(account.key, error)), actor)
+        if pending and outcome.parked and error.code == REFUSED:
+            outcome.lines = [] if pending.refused else outcome.lines
+            outcome.refused = (pending.version, outcome.parked.message)
+        return outcome
+
+    def _bring(self, account: Account, now: Situation, person: Person) -> Done:
+        pending = self.passwords.of(account)
+        entry = Entry(account.key, account.remote_id, now.desired, person.flat())
+        plan = without_looking(now)
+        try:
+            # With a password for it, an account that is not known yet is worth a look whatever is switched off.
+            if plan is not None and not (pending and now.status is Status.WANTED and not entry.ref):
+                return self._with_password(Done(plan), entry, pending)
+            return self._look_and_act(account, now, entry, pending)
+        except (NotFound, Conflict):
+            # Somebody else was quicker between the look and the act: look once more.
+            return self._look_and_act(account, now, entry, pending)
+
+    def _with_password(self, done: Done, entry: Entry, pending: Pending | None) -> Done:
+        """Set the password that waits for an account, now that the account is there."""
+        there = done.plan.state in (AccountState.ACTIVE, AccountState.DISABLED)
+        if pending is None or done.password or not there or not entry.ref:
+            return done
+        if Step.CREATE in done.plan.steps and self.connector.creates_with_password:
+            return done._replace(password=pending)
+        self.asked = True
+        try:
+            self.passwords.set(entry, pending)
+        except (Unavailable, NotFound):
+            raise
+        except ConnectorError as error:
+            return done._replace(password=pending, refusal=error)
+        return done._replace(password=pending)
+
+    def _look_and_act(self, account: Account, now: Situation, entry: Entry, pending: Pending | None) -> Done:
+        found = self.connector.find(entry)
+        self.asked = True
+        if found is not None:
+            if not entry.ref:
+                self._must_be_theirs(account, found)
+            entry = replace(entry, ref=found.ref)
+        plan = after_looking(now, found)
+        held, given = found, None
+        if Step.DELETE in plan.steps:
+            leave_groups(self.connector, account, entry)
+        for step in plan.steps:
+            try:
+                held = self._act(step, entry, found, held, pending)
+            except ConnectorError as error:
+                new = Step.LINK in plan.steps or pending
+                if step is not Step.ENABLE or not new or error.code != REFUSED:
+                    raise
+                # None is enabled without a password. A worker may have died between adding the account and its first.
+                self.connector.set_password(entry, self.passwords.first(pending))
+                given = pending
+                held = self._act(step, entry, found, held, pending)
+        entry = replace(entry, ref=held.ref) if held else entry
+        return self._with_password(Done(plan, found, held, given), entry, pending)
+
+    def _must_be_theirs(self, account: Account, found: RemoteAccount) -> None:
+        """Refuse to take over what is somebody else's; raise ConnectorError."""
+        name = self.config.name
+        if fold(found.key) != fold(account.key):
+            words = (
+                f"{name} answered with the account of {found.key}. Make the Check query compare the whole user name."
+            )
+            raise ConnectorError(words, code="other_account")
+        if owner := self.owners.other(found.ref, account.pk):
+            words = f"The account {found.ref} of {name} belongs to {owner} in the portal. Rename one of the two."
+            raise ConnectorError(words, code="other_account")
+
+    def _act(
+        self,
+        step: Step,
+        entry: Entry,
+        remote: RemoteAccount | None,
+        held: RemoteAccount | None,
+        pending: Pending | None,
+    ) -> RemoteAccount | None:
+        connector = self.connector
+        match step:
+            case Step.CREATE:
+                return connector.create(entry, self.passwords.first(pending))
+            case Step.UPDATE:
+                return connector.update(entry)
+            case Step.ENABLE if Capability.ENABLE in self.capabilities:
+                return connector.enable(entry) or held
+            case Step.DISABLE if remote and Capability.DISABLE in self.capabilities:
+                return connector.disable(entry) or held
+            case Step.ENABLE | Step.DISABLE if remote:
+                return connector.update(entry)
+            case Step.DELETE if remote:
+                connector.delete(entry)
+                return None
+        return held
+
+
+def who(account: Account) -> tuple[Person, Status]:
+    """Return the person behind an account and how they stand."""
+    if account.user is not None:
+        return person_of(account.user), Status.WANTED if wanted(account.user) else Status.DEACTIVATED
+    person = from_snapshot(account.person or {"profile": {"username": account.key}})
+    return replace(person, profile={**person.profile, "active": False}), Status.DELETED

@@ -1,0 +1,118 @@
+"""What was carried out on one account becomes its ``Outcome``: new values and report lines. Nothing is written here."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from directories.attributes import Value
+from directories.config import DirectoryConfig
+from directories.connectors.base import ConnectorError, RemoteAccount, Unavailable
+from directories.mapping import Catalogue
+from provisioning.models import Account
+from provisioning.models.accounts import AccountState, LastResult
+from provisioning.outbound.accounts import messages
+from provisioning.outbound.accounts.outcome import Outcome, busy
+from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step
+from provisioning.outbound.compare import same
+from provisioning.outbound.digests import place_digest
+from provisioning.outbound.passwords.pending import Pending
+from provisioning.outbound.passwords.step import PasswordStep
+from reports.journal import Line
+from reports.models import Operation, Result
+
+
+class Done(NamedTuple):
+    """What was carried out, the account as it was found, and as the directory holds it now.
+
+    ``password`` was set, or was not because of ``refusal``.
+    """
+
+    plan: Plan
+    found: RemoteAccount | None = None
+    held: RemoteAccount | None = None
+    password: Pending | None = None
+    refusal: ConnectorError | None = None
+
+
+class Settlement:
+    """Settles the accounts of one directory."""
+
+    def __init__(self, config: DirectoryConfig, catalogue: Catalogue, passwords: PasswordStep) -> None:
+        self.name, self.passwords = config.name, passwords
+        self.labels = messages.labels(config.rules, catalogue)
+        # A Check query may select every column; only what is mapped is kept, never a password.
+        self.mapped = {name.casefold() for name in config.connector.attributes}
+
+    def settle(self, account: Account, now: Situation, finished: Done, actor: str) -> Outcome:
+        """Return the outcome of what was carried out, with the account's new values."""
+        plan, name = finished.plan, self.name
+        lines: list[Line] = []
+        waits = finished.held.waits if finished.held else ""
+        if waits:
+            plan = _so_far(plan, finished.held)
+        for step in plan.steps:
+            gone = finished.found is None and step is not Step.CREATE
+            words = messages.done(step, account.key, name, plan, self.labels, gone=gone)
+            operation, changes = messages.OPERATIONS[step], {} if step is Step.LINK else plan.changes
+            lines.append(messages.line(account, name, operation, Result.SUCCESS, words, changes=changes, actor=actor))
+        if plan.blocked and account.last_message != plan.reason:
+            lines.append(messages.line(account, name, meant(now), Result.SKIPPED, plan.reason, actor=actor))
+        if finished.password and not finished.refusal:
+            lines.append(self.passwords.succeeded(account, actor))
+        before, before_waiting = (account.state, account.place), (account.last_result, account.attempts)
+        self._store(account, now, plan, finished.held)
+        account.last_message = lines[-1].message if lines and not plan.reason else plan.reason
+        outcome = Outcome(account, lines, moved=before[0] != account.state)
+        outcome.renamed = bool(before[1] and account.place and before[1] != account.place)
+        if waits:
+            account.last_result, account.attempts = before_waiting
+            outcome.lines += busy(account, name, Unavailable(waits), actor).lines
+            outcome.waits = True
+        if finished.password and finished.refusal:
+            self.passwords.refuse(outcome, finished.password, finished.refusal, actor)
+        elif finished.password:
+            outcome.password, account.password_set_at = finished.password.version, timezone.now()
+        return outcome
+
+    def _store(self, account: Account, now: Situation, plan: Plan, held: RemoteAccount | None) -> None:
+        account.state = plan.state
+        if plan.state == AccountState.ABSENT:
+            account.remote_id, account.place, account.attributes, account.pushed_digest = "", "", {}, ""
+        elif held is not None:
+            account.remote_id = held.ref
+            account.place = place_digest(held.place) if held.place else account.place
+            shown = {name: value for name, value in held.attributes.items() if name.casefold() in self.mapped}
+            account.attributes = _merged(account.attributes, shown, now.desired if plan.settled else {})
+        if plan.settled and plan.state != AccountState.ABSENT:
+            account.pushed_digest = now.digest
+        account.attempts = 0
+        account.last_result = LastResult.OK if plan.settled else LastResult.NONE
+        account.last_synced_at = timezone.now()
+
+
+def meant(now: Situation) -> Operation:
+    """Return what a failed line calls the work: the step is not known before the directory was asked."""
+    if now.status is Status.WANTED:
+        return Operation.UPDATE if now.state in (AccountState.ACTIVE, AccountState.DISABLED) else Operation.CREATE
+    deleted = now.status is Status.DELETED
+    policy = now.switches.on_delete if deleted else now.switches.on_deactivate
+    return Operation.DELETE if policy == "delete" else Operation.DISABLE
+
+
+def _so_far(plan: Plan, held: RemoteAccount | None) -> Plan:
+    """Return the plan of which a part has to wait: what the directory holds is done, and the rest is not settled."""
+    shown = held.attributes if held else {}
+    done = {name: pair for name, pair in plan.changes.items() if name not in shown or same(shown[name], pair[1])}
+    return replace(plan, changes=done, settled=False)
+
+
+def _merged(*layers: Mapping[str, Value]) -> dict[str, Value]:
+    """Merge attributes by name without case, keeping the first spelling, as JSON holds them."""
+    spelt: dict[str, str] = {}
+    merged: dict[str, Value] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            merged[spelt.setdefault(name.casefold(), name)] = messages.plain(value)
+    return merged

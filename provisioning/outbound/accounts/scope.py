@@ -1,0 +1,134 @@
+"""Which directories a user belongs in, and the accounts that stand for it.
+
+The rule: every directory that creates users, for a user that is active and provisioned; and every directory where the
+user has an account already, whatever its switches say now.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from config.database import bulk
+from config.database.prepared import Prepared
+from directories.models import Directory
+from provisioning.models import Account, User
+
+Reference = tuple[int, int | None, int]  # an account, its user and its directory
+
+
+class Person(NamedTuple):
+    """What scope needs to know of a user."""
+
+    id: int
+    username: str
+    username_key: str
+    wanted: bool
+
+
+# What every save of one user asks: who they are, with their accounts and those that ``_reattach`` would give back.
+_ONE = """
+    SELECT person.username, person.username_key, person.is_active, person.provisioned,
+        account.id, account.user_id, account.directory_id
+    FROM provisioning_user person LEFT JOIN provisioning_account account
+        ON account.user_id = person.id OR (account.user_id IS NULL AND account.key_folded = person.username_key)
+    WHERE person.id = %s ORDER BY account.id
+"""
+_CREATING = Prepared(lambda: Directory.objects.filter(provisioning__create_users=True).order_by("pk").values_list("pk"))
+
+
+def accounts_for(
+    user_ids: Collection[int], *, exclude: int | None = None, only: int | None = None
+) -> dict[int, list[int]]:
+    """Return the users' account ids by directory, making the accounts that are missing.
+
+    ``exclude`` leaves one directory out, and ``only`` all the others. The number of queries does not depend on the
+    number of users. Call it in a transaction.
+    """
+    directories = _directories(exclude, only)
+    if len(user_ids) == 1:
+        people, accounts = _one(next(iter(user_ids)))
+        accounts = [row for row in accounts if row[2] != exclude and only in (None, row[2])]
+    else:
+        people = _people(user_ids)
+        _reattach(people)
+        accounts = _existing(user_ids, exclude, only)
+    missing = _missing(people, directories, accounts)
+    if missing:
+        # Another transaction may make the same accounts: ignore those, and read what there is now.
+        bulk.insert(Account, missing, ignore_conflicts=True)
+        accounts = _existing(user_ids, exclude, only)
+    found: dict[int, list[int]] = defaultdict(list)
+    for account, _, directory in accounts:
+        found[directory].append(account)
+    return dict(found)
+
+
+def orphans(directory_id: int) -> list[int]:
+    """Return the accounts of one directory whose user is gone from the roll."""
+    return list(Account.objects.filter(directory_id=directory_id, user=None).values_list("pk", flat=True))
+
+
+def _people(user_ids: Collection[int]) -> list[Person]:
+    rows = User.objects.filter(pk__in=user_ids).order_by("pk")
+    values = rows.values_list("pk", "username", "username_key", "is_active", "provisioned")
+    return [Person(pk, name, key, active and provisioned) for pk, name, key, active, provisioned in values]
+
+
+def _one(user_id: int) -> tuple[list[Person], list[Reference]]:
+    """Do ``_people``, ``_reattach`` and ``_existing`` for one user, in one query where nothing was lost."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ONE, [user_id])
+        rows = cursor.fetchall()
+    people = [
+        Person(user_id, name, key, bool(active and provisioned)) for name, key, active, provisioned, *_ in rows[:1]
+    ]
+    accounts: list[Reference] = [(pk, owner, directory) for *_, pk, owner, directory in rows if pk is not None]
+    if any(owner is None for _, owner, _ in accounts):
+        _reattach(people)
+        accounts = _existing([user_id], None, None)
+    return people, accounts
+
+
+def _directories(exclude: int | None, only: int | None) -> list[int]:
+    """Return the directories that create accounts. Switched off, they still collect changes, which wait."""
+    return [pk for (pk,) in _CREATING.rows() if pk != exclude and only in (None, pk)]
+
+
+def _existing(user_ids: Collection[int], exclude: int | None, only: int | None) -> list[Reference]:
+    rows = Account.objects.filter(user__in=user_ids).order_by("pk").values_list("pk", "user_id", "directory_id")
+    return [row for row in rows if row[2] != exclude and only in (None, row[2])]
+
+
+def _missing(
+    people: Iterable[Person], directories: Iterable[int], accounts: Iterable[tuple[int, int | None, int]]
+) -> list[dict[str, Any]]:
+    there = {(user, directory) for _, user, directory in accounts}
+    return [
+        {"user_id": person.id, "directory_id": directory, "key": person.username}
+        for directory in directories
+        for person in people
+        if person.wanted and (person.id, directory) not in there
+    ]
+
+
+def _reattach(people: Iterable[Person]) -> None:
+    """Give back the accounts of users that were deleted and made again before the directory heard of it.
+
+    A user that has an account of its own in the directory keeps that one.
+    """
+    by_key = {person.username_key: person.id for person in people}
+    lost = Account.objects.filter(user=None, key_folded__in=by_key)
+    if not lost.exists():
+        return
+    found = list(lost.order_by("pk").select_for_update(no_key=True))
+    taken = set(Account.objects.filter(user__in=by_key.values()).values_list("user_id", "directory_id"))
+    back = []
+    for account in found:
+        owner = by_key[account.key_folded]
+        if (owner, account.directory_id) not in taken:
+            taken.add((owner, account.directory_id))
+            account.user_id, account.person, account.pushed_digest = owner, None, ""
+            back.append(account)
+    Account.objects.bulk_update(back, ["user", "person", "pushed_digest"])

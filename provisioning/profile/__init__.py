@@ -1,0 +1,1 @@
+"""What is known of a person: profile fields and custom attributes."""

@@ -1,0 +1,154 @@
+"""Users over SCIM: whom a client sees, what it reads of them and how it changes them, all or nothing."""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from provisioning.models import User
+from reports.journal import Line, record
+from reports.models import Direction, Operation, Result
+from scim import attributes, schemas
+from scim.attributes import Schema
+from scim.errors import ScimError, not_found, printable
+from scim.models import Client
+from scim.patch import patched
+from scim.projection import Projection
+from scim.rules import user_rules
+from scim.users import queries, rendering, writing
+from scim.users.draft import draft
+from scim.visibility import visible
+
+__all__ = ["create", "delete", "find", "patch", "read", "read_page", "replace", "schema", "version", "visible"]
+
+Check = Callable[[User], None]  # raises ScimError when the user is not at the version that the client means
+
+version = rendering.version
+
+
+def schema(client: Client) -> Schema:
+    """Return the attributes of users for this client."""
+    return attributes.users(client)
+
+
+def find(client: Client, scim_id: str) -> User:
+    """Return the user of that id; raise ScimError 404 for everybody whom the client may not see."""
+    user = queries.user(client, _uuid(scim_id))
+    if user is None:
+        raise not_found()
+    return user
+
+
+def read(client: Client, user: User, projection: Projection, page: rendering.Page | None = None) -> dict[str, Any]:
+    """Return one user as they are sent; ``page`` is what belongs to them, where that has been read."""
+    return rendering.resources([user], page, projection)[0] if page else read_page(client, [user], projection)[0]
+
+
+def read_page(client: Client, users: Iterable[User], projection: Projection) -> list[dict[str, Any]]:
+    """Return a page of users as they are sent, in the same few queries whatever their number."""
+    page_users = list(users)
+    rules = user_rules(client)
+    page = rendering.page_of(client, rules, page_users, groups=projection.shows("groups"))
+    return rendering.resources(page_users, page, projection)
+
+
+def create(client: Client, document: Mapping[str, Any]) -> tuple[User, rendering.Page | None]:
+    """Add the user of a document in the schemas' spelling (``scim.dialects``), or claim one who is on the roll.
+
+    Return what belongs to them too, where that need not be read: a user who is new is in no group.
+    """
+    rules = user_rules(client)
+    with _reported(client, Operation.CREATE, document.get("userName")), transaction.atomic():
+        user, link = writing.create(client, draft(document, rules), rules)
+    return user, rendering.Page(client, rules, {user.pk: link}, {}) if link else None
+
+
+def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Check) -> tuple[User, bool]:
+    """Make the user what the document says; return them and whether anything changed.
+
+    What the document leaves out is cleared (RFC 7644 section 3.5.1), but for whether the user is active, the externalId
+    and the password.
+    """
+    rules = user_rules(client)
+    with _reported(client, Operation.UPDATE) as known, transaction.atomic():
+        user = known.user = _locked(client, scim_id)
+        check(user)
+        return user, writing.update(client, user, draft(document, rules), rules, queries.links(client, [user.pk]))
+
+
+def patch(
+    client: Client, scim_id: str, operations: Sequence[Mapping[str, Any]], check: Check
+) -> tuple[User, bool, rendering.Page]:
+    """Do the operations of ``scim.dialects``; return the user, whether anything changed, and what belongs to them."""
+    rules = user_rules(client)
+    with _reported(client, Operation.UPDATE) as known, transaction.atomic():
+        user = known.user = _locked(client, scim_id)
+        check(user)
+        page = rendering.page_of(client, rules, [user], groups=True)
+        before = rendering.resource(user, page)
+        after = patched(before, operations, schemas.user_model(rules.definitions))
+        if after is before:
+            return user, False, page
+        if "active" in before and "active" not in after:  # RFC 7644 section 3.5.2.2
+            raise ScimError(400, "active cannot be removed. Set it to true or false.", "mutability")
+        wanted = draft(after, rules)
+        if wanted.external_id is None:
+            wanted.external_id = ""
+        return user, writing.update(client, user, wanted, rules, page.links), page
+
+
+def delete(client: Client, scim_id: str, check: Check) -> None:
+    """Take the user away from the client."""
+    with _reported(client, Operation.DELETE) as known, transaction.atomic():
+        user = known.user = _locked(client, scim_id)
+        check(user)
+        writing.delete(client, user)
+
+
+@dataclass(slots=True)
+class _Known:
+    """Whom a request turned out to be about."""
+
+    user: User | None = None
+
+
+@contextmanager
+def _reported(client: Client, operation: Operation, user_name: object = None) -> Iterator[_Known]:
+    """Write a refusal that somebody has to look into to the report; it goes around the transaction.
+
+    Who sent an outdated version or asked for nobody gets the answer only.
+    """
+    known = _Known()
+    try:
+        yield known
+    except ScimError as error:
+        name = known.user.username if known.user else user_name
+        if isinstance(name, str) and error.status not in (404, 412):
+            words = f"{client} was refused: {error.detail}"
+            pk = known.user.pk if known.user else None
+            name = printable(name, 255)
+            record(
+                Line(name, client.name, Direction.IN, operation, Result.FAILED, words, actor=client.name, user_id=pk)
+            )
+        raise
+
+
+def _locked(client: Client, scim_id: str) -> User:
+    user = queries.user(client, _uuid(scim_id), lock=True)
+    if user is None:
+        raise not_found()
+    return user
+
+
+def _uuid(scim_id: str) -> uuid.UUID:
+    """Return the id as it is written everywhere; any other spelling is no id of ours."""
+    try:
+        found = uuid.UUID(scim_id)
+    except ValueError:
+        raise not_found() from None
+    if str(found) != scim_id:
+        raise not_found()
+    return found
