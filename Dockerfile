@@ -2,8 +2,8 @@
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-COPY requirements.lock /tmp/
-RUN python -m venv /opt/rollcall && /opt/rollcall/bin/pip install --quiet --require-hashes -r /tmp/requirements.lock
+COPY config/bin/install requirements.lock /tmp/
+RUN python -m venv /opt/rollcall && /tmp/install /opt/rollcall/bin/python /tmp/requirements.lock
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/opt/rollcall/bin:$PATH \

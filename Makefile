@@ -35,8 +35,8 @@ bench: $(VENV)/.dev ## Measure imports, deliveries and SCIM on PostgreSQL (N=100
 	@$(BIN)/python -m tests.bench $(N)
 	@$(BIN)/python -m tests.bench.scim 1000 100000 $(N)
 
-lock: $(VENV)/.run ## Resolve the dependencies of pyproject.toml anew into requirements.lock and requirements-dev.lock
-	@config/bin/lock
+lock: $(VENV)/.run ## Resolve pyproject.toml into the two lock files (UPGRADE=1: to the newest releases)
+	@config/bin/lock $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove the virtual environment, collected static files and caches; the data in var/ stays
 	rm -rf $(VENV) staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -48,12 +48,12 @@ reset: ## Remove the demo's data and secrets too (var/); the next run begins ane
 $(VENV)/bin/python:
 	@config/bin/venv $(VENV)
 
-$(VENV)/.run: requirements.lock | $(VENV)/bin/python
+$(VENV)/.run: requirements.lock config/bin/install | $(VENV)/bin/python
 	@echo "Installing Rollcall's dependencies (once)..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@config/bin/install $(BIN)/python requirements.lock
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock | $(VENV)/bin/python
+$(VENV)/.dev: requirements-dev.lock config/bin/install | $(VENV)/bin/python
 	@echo "Installing the developers' dependencies (once)..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	@config/bin/install $(BIN)/python requirements-dev.lock
 	@touch $@ $(VENV)/.run
