@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
@@ -13,7 +14,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from config.models import Role
 from provisioning.roles import ABOUT, ROLES, codenames
 
-admin.site.unregister(Group)
+admin.site.unregister([Group, EmailAddress])
 admin.site.empty_value_display = "–"  # as the portal's own pages show it
 
 VERBS = {"view": "See", "add": "Add", "change": "Change", "delete": "Delete"}

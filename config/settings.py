@@ -29,7 +29,10 @@ SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=HTTPS)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+# Whose word about the client's address counts: see ``signin.addresses``.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if BEHIND_PROXY else 0)
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=8 * 3600)
 
 INSTALLED_APPS = [
@@ -47,7 +50,10 @@ INSTALLED_APPS = [
     "import_export",
     "rest_framework",
     "django_scim",
+    "allauth",
+    "allauth.account",
     "reports",
+    "signin",
     "directories",
     "provisioning",
     "scim",
@@ -63,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.middleware.Authentication",
     "config.middleware.Messages",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -141,6 +148,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "provisioning.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "scim-leavers": {"task": "scim.tasks.delete_leavers", "schedule": 3600.0, "options": {"expires": 3600}},
     "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
+    "sign-in-tries": {"task": "signin.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "start-due-imports": {"task": "provisioning.tasks.start_due_imports", "schedule": 60.0, "options": {"expires": 60}},
 }
 # /readyz fails when a change that could be delivered waits longer than this.
@@ -167,15 +175,23 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "admin:login"
+AUTHENTICATION_BACKENDS = ["signin.backend.StaffBackend"]
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
+ACCOUNT_ADAPTER = "signin.adapter.Adapter"
+ACCOUNT_FORMS = {"login": "signin.forms.SignInForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_USER_MODEL_EMAIL_FIELD = None  # e-mail addresses are the directories': allauth writes them in small letters
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = True  # until SESSION_COOKIE_AGE, as Django does it
+ACCOUNT_RATE_LIMITS = False  # ``signin.limits`` are the portal's: over all processes, and they say when to try again
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_THROTTLE_RATES": {"api-address": "120/min", "api-user": "120/min"},
-    "NUM_PROXIES": 1 if SECURE_PROXY_SSL_HEADER else 0,  # whose word about the client's address counts
 }
 
 # --- SCIM ------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 from config.health import Healthz, Readyz
 from config.middleware import SCIM
 from scim.oauth import token_endpoint
+from signin.views import SignIn, SignOut
 
 handler400 = "scim.views.base.bad_request"
 
@@ -15,5 +16,8 @@ urlpatterns = [
     path("scim/token", token_endpoint, name="scim_token"),
     re_path(f"^{SCIM}", include("scim.urls")),
     path("api/v1/", include("provisioning.api.urls")),
+    # The only pages of django-allauth that the portal has; their addresses are those of Django's admin.
+    path("login/", SignIn.as_view(), name="account_login"),
+    path("logout/", SignOut.as_view(), name="account_logout"),
     path("", admin.site.urls),
 ]

@@ -44,6 +44,16 @@ def record_many(lines: Iterable[Line]) -> None:
         bulk.insert(Event, page)
 
 
+def write(line: Line) -> int:
+    """Write one line and return its id, for ``reword``."""
+    return bulk.insert_returning(Event, [_values(line, timezone.now())])[0]
+
+
+def reword(event_id: int, message: str) -> bool:
+    """Say a line anew, where it counts what goes on; False when it is gone."""
+    return bool(Event.objects.filter(pk=event_id).update(message=message))
+
+
 def fold(identifier: str) -> str:
     """Return the form in which identifiers are searched: NFKC, case folded, no outer space, as far as it is kept."""
     return unicodedata.normalize("NFKC", identifier).strip().casefold()[:255]

@@ -23,6 +23,8 @@ class Operation(models.TextChoices):
     PASSWORD = "password", "Set password"
     IMPORT = "import", "Import"
     SETTINGS = "settings", "Settings"
+    SIGN_IN = "sign_in", "Sign in"
+    SIGN_OUT = "sign_out", "Sign out"
 
 
 class Result(models.TextChoices):

@@ -19,15 +19,25 @@ from django.utils import timezone
 from django_scim.middleware import SCIMAuthCheckMiddleware
 
 from config.database.prepared import Prepared, Slot
+from scim import strangers
 from scim.errors import ScimError
 from scim.log import record as live_log
 from scim.models import Client, Token, TokenKind
 from scim.responses import respond
+from signin.limits import in_words
 
 PREFIX = "rollcall_"  # lets people and secret scanners tell whose token it is
 _BASE = re.compile(r".*?/scim/(?:[a-z0-9-]+/)?v2(?=/|$)")
 USED = dt.timedelta(minutes=1)  # how exact "last used" is: not a write for each request
 MOST = 500  # characters of a token worth looking at
+
+
+class TooManyTokens(ScimError):
+    """Too many tokens from one address opened nothing (RFC 6585 section 4)."""
+
+    def __init__(self, left: dt.timedelta) -> None:
+        super().__init__(429, f"Too many tokens that are not known. Try again in {in_words(left)}.")
+        self.left = left
 
 
 class Door(SCIMAuthCheckMiddleware):  # type: ignore[misc]
@@ -47,7 +57,7 @@ class Door(SCIMAuthCheckMiddleware):  # type: ignore[misc]
 
 
 def identify(request: HttpRequest, slug: str = "") -> Client:
-    """Return the client that the request's credentials belong to; raise ScimError 401."""
+    """Return the client that the request's credentials belong to; raise ScimError 401 or 429."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     name = ""
     match scheme.casefold():
@@ -61,6 +71,8 @@ def identify(request: HttpRequest, slug: str = "") -> Client:
             raise ScimError(401, "The Authorization header is neither Bearer nor Basic.")
     token = _find(secret)
     if token is None or (slug and token.client.slug != slug) or not _allowed(token, scheme.casefold(), name):
+        if left := strangers.count(request, slug):
+            raise TooManyTokens(left)
         raise ScimError(401, "The token is not known, has expired or was revoked.")
     _touch(token)
     return token.client
@@ -133,8 +145,10 @@ def _base_url(request: HttpRequest) -> str:
 
 
 def _refusal(request: HttpRequest, error: ScimError) -> HttpResponseBase:
-    """Return the 401 with its challenge (RFC 7235 section 4.1) in the scheme that was tried."""
+    """Return the 401 with its challenge (RFC 7235 section 4.1) in the scheme that was tried, or the 429."""
     basic = request.headers.get("Authorization", "").casefold().startswith("basic")
     response = respond(error.to_dict(), error.status)
+    if isinstance(error, TooManyTokens):
+        response["Retry-After"] = str(max(1, round(error.left.total_seconds())))
     response["WWW-Authenticate"] = f'{"Basic" if basic else "Bearer"} realm="Rollcall SCIM"'
     return response

@@ -11,14 +11,15 @@ from authlib.integrations.django_oauth2 import AuthorizationServer
 from authlib.integrations.django_oauth2.requests import DjangoOAuth2Payload, DjangoOAuth2Request
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Request
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from scim import tokens
+from scim import strangers, tokens
 from scim.authentication import PREFIX, digests
 from scim.models import SLUG, Client, Token, TokenKind
+from signin.limits import in_words
 
 
 class _Confidential(ClientMixin):  # type: ignore[misc]
@@ -95,4 +96,8 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
 def token_endpoint(request: HttpRequest) -> HttpResponse:
     """Exchange an application's id and secret for an access token."""
     response: HttpResponse = _Server().create_token_response(request)
+    if b'"invalid_client"' in response.content and (left := strangers.count(request)):
+        words = f"Too many wrong secrets. Try again in {in_words(left)}."
+        response = JsonResponse({"error": "invalid_client", "error_description": words}, status=429)
+        response["Retry-After"] = str(max(1, round(left.total_seconds())))
     return response

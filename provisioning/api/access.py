@@ -1,9 +1,11 @@
 """Who may use the API, and how often: staff of the portal, by session or by name and password."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
+from rest_framework.exceptions import APIException
 from rest_framework.parsers import JSONParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -11,10 +13,40 @@ from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
 from rest_framework.views import APIView
 
 from provisioning.api.problems import handle
+from signin import counting
+from signin.addresses import client_address
+from signin.backend import TooManySignIns
+from signin.counting import TooMany
+from signin.limits import Rule
 
 
-class PerAddress(SimpleRateThrottle):
-    """Requests from one address, counted before anybody is let in, so that passwords cannot be tried at will."""
+class _Shared(SimpleRateThrottle):
+    """Counts over all processes, and by the client's own address."""
+
+    left = 0.0
+
+    def get_ident(self, request: Request) -> str:
+        """Return the client's address."""
+        return client_address(request)
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Count the request."""
+        most, seconds = self.parse_rate(self.rate)
+        key = counting.key("requests", str(self.get_cache_key(request, view)))
+        try:
+            counting.count({key: Rule(most=most or 0, window=dt.timedelta(seconds=seconds or 0))})
+        except TooMany as error:
+            self.left = error.left.total_seconds()
+            return False
+        return True
+
+    def wait(self) -> float | None:
+        """Return the seconds until the next request is allowed."""
+        return self.left
+
+
+class PerAddress(_Shared):
+    """Requests from one address, counted before anybody is let in."""
 
     scope = "api-address"
 
@@ -23,10 +55,31 @@ class PerAddress(SimpleRateThrottle):
         return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
 
 
-class PerUser(UserRateThrottle):
+class PerUser(_Shared, UserRateThrottle):
     """Requests of one user."""
 
     scope = "api-user"
+
+
+class Refused(APIException):
+    """Too many wrong sign-ins; ``wait`` becomes Retry-After."""
+
+    status_code = 429
+
+    def __init__(self, error: TooManySignIns) -> None:
+        super().__init__(str(error))
+        self.wait = error.left.total_seconds()
+
+
+class NameAndPassword(BasicAuthentication):
+    """Basic authentication with the limits of the sign-in page."""
+
+    def authenticate_credentials(self, *args: Any, **kwargs: Any) -> Any:
+        """Say when to try again."""
+        try:
+            return super().authenticate_credentials(*args, **kwargs)
+        except TooManySignIns as error:
+            raise Refused(error) from None
 
 
 class Staff(BasePermission):
@@ -42,7 +95,7 @@ class Endpoint(APIView):
     """What every view of the API shares; ``permission`` is the right that it asks for."""
 
     permission = ""
-    authentication_classes = (BasicAuthentication, SessionAuthentication)
+    authentication_classes = (NameAndPassword, SessionAuthentication)
     permission_classes = (Staff,)
     throttle_classes = (PerUser,)
     parser_classes = (JSONParser,)

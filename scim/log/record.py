@@ -18,6 +18,7 @@ from django.utils import timezone
 from scim.errors import printable
 from scim.log import writer
 from scim.models import Client, RequestLog
+from signin.addresses import client_address
 
 MOST_BODY = 4000  # characters of a body that are kept
 MASK = "********"
@@ -133,7 +134,7 @@ def _row(record: Record) -> RequestLog | None:
         request_body=_request_body(request) if known else "",
         response_body=_cut(getattr(response, "content", b"").decode(errors="replace")) if known else "",
         done=" ".join(request.scim_done)[:500],  # type: ignore[attr-defined]
-        address=printable(request.META.get("REMOTE_ADDR", ""))[:45],
+        address=client_address(request),
         agent=printable(request.headers.get("User-Agent", ""), 190),
     )
 

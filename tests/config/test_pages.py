@@ -38,7 +38,7 @@ def test_a_fault_shows_nothing_of_the_inside(rf: RequestFactory) -> None:
 
 
 def test_an_old_form_is_explained() -> None:
-    response = Client(enforce_csrf_checks=True).post("/login/", {"username": "x", "password": "y"})
+    response = Client(enforce_csrf_checks=True).post("/login/", {"login": "x", "password": "y"})
     assert response.status_code == 403
     assert "This form is too old" in response.content.decode()
 
@@ -58,7 +58,7 @@ def test_headers(client: Client, path: str) -> None:
 
 def test_signing_in_leads_to_the_start_page(client: Client) -> None:
     User.objects.create_user("root", "pw-Long-1", is_staff=True, provisioned=False)
-    response = client.post("/login/", {"username": "root", "password": "pw-Long-1"})
+    response = client.post("/login/", {"login": "root", "password": "pw-Long-1"})
     assert response["Location"] == "/"
 
 

@@ -155,5 +155,5 @@ def test_a_sign_in_that_ended_leads_to_the_sign_in_page(
     admin_page.context.clear_cookies(name="sessionid")
     admin_page.once("dialog", lambda dialog: dialog.accept())
     admin_page.get_by_role("button", name="Test connection").click()
-    expect(admin_page.locator("input[name=username]")).to_be_visible()
+    expect(admin_page.locator("input[name=login]")).to_be_visible()
     assert Client().get("/login/").status_code == 200

@@ -1,0 +1,9 @@
+"""Django application ``signin``."""
+
+from django.apps import AppConfig
+
+
+class SigninConfig(AppConfig):
+    """See the package's docstring."""
+
+    name = "signin"

@@ -1,0 +1,94 @@
+"""Who may sign in to the portal, by user name and password, at every door: the sign-in page and the REST API."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import ModelBackend
+from django.http import HttpRequest
+
+from reports.journal import fold
+from signin import counting, limits, told
+from signin.addresses import client_address, network_of
+from signin.counting import Counted, TooMany
+from signin.limits import Rule
+from signin.told import Wrong
+
+
+class TooManySignIns(TooMany):
+    """Too many wrong ones were tried; a right one is refused as well, so that nobody learns which it was."""
+
+    def __str__(self) -> str:
+        return f"Too many wrong sign-ins. {super().__str__()}"
+
+
+class StaffBackend(ModelBackend):
+    """Lets active staff in. Every wrong try counts, against the account, the address, and both together."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        """Return the user; raise TooManySignIns. Without a request, as in commands, nothing is counted."""
+        if request is None or username is None or password is None:
+            return super().authenticate(request, username, password, **kwargs)
+        name = username.replace("\x00", "").encode(errors="replace").decode()
+        attempt = _Attempt(name, client_address(request))
+        user = super().authenticate(request, name, password, **kwargs)
+        if user is None:
+            attempt.was_wrong()
+        else:
+            attempt.was_right()
+        return user
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Return whether the account is one of active staff; a session ends as soon as it is not."""
+        return super().user_can_authenticate(user) and bool(getattr(user, "is_staff", False))
+
+
+class _Attempt:
+    """One try to sign in, from when it is counted until its outcome is known."""
+
+    def __init__(self, name: str, address: str) -> None:
+        self.name, self.address = name, address
+        folded, place = fold(name), network_of(address)
+        self.pair = counting.key("account and address", folded, place)
+        self.of_address = counting.key("address", place)
+        self.of_account = counting.key("account", folded)
+        self.counted = self._count()
+
+    def _count(self) -> Counted:
+        rules: Mapping[str, Rule] = {
+            self.pair: limits.PAIR,
+            self.of_address: limits.ADDRESS,
+            self.of_account: limits.ACCOUNT,
+        }
+        try:
+            return counting.count(rules, usual=(self.pair, self.of_account))
+        except TooMany as error:
+            told.refused(self._tried())
+            raise TooManySignIns(error.left) from None
+
+    def was_right(self) -> None:
+        counting.was_right(self.counted, self.pair)
+
+    def was_wrong(self) -> None:
+        tried = self._tried()
+        told.wrong(tried, self.counted.rows[self.pair])
+        whose = tried.what.partition(" from ")[0]
+        for key, about in (
+            (self.pair, tried.what),
+            (self.of_address, f"sign-in from {self.address}"),
+            (self.of_account, f"{whose} from a new address"),
+        ):
+            if pause := self.counted.pauses.get(key):
+                told.paused(Wrong(about, tried.identifier, tried.user_id), pause)
+
+    def _tried(self) -> Wrong:
+        """Return the try in words; looked up for all names alike, so that the time tells nothing either."""
+        model = get_user_model()
+        try:
+            user = model._default_manager.get_by_natural_key(self.name)
+        except model.DoesNotExist:
+            return Wrong(f"sign-in with a user name that nobody has from {self.address}")
+        name = user.get_username()
+        return Wrong(f"sign-in as {name} from {self.address}", name, user.pk)

@@ -1,0 +1,105 @@
+"""Counts tries over all processes: read, counted and written under row locks of the portal's own database.
+
+Not in a cache: Redis may be emptied or away while people sign in, and no other cache of Django counts atomically.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from signin import limits
+from signin.limits import Rule
+from signin.models import Tries
+
+KNOWN = dt.timedelta(days=90)
+"""So long an address is a usual one of an account after a sign-in from it."""
+
+_FIELDS = ["since", "number", "until", "pauses", "right_at", "event_id"]
+
+
+class TooMany(Exception):
+    """No try is allowed for ``left``."""
+
+    def __init__(self, left: dt.timedelta) -> None:
+        super().__init__(f"Try again in {limits.in_words(left)}.")
+        self.left = left
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One try that was counted: what is known of each key, and for how long it allows no further one."""
+
+    rows: Mapping[str, Tries]
+    pauses: Mapping[str, dt.timedelta]
+
+    @property
+    def pause(self) -> dt.timedelta:
+        """For how long nobody tries again."""
+        return max(self.pauses.values())
+
+
+def key(kind: str, *about: str) -> str:
+    """Return the key of what a rule is about; nobody reads names out of the table."""
+    text = "\n".join((kind, *about))
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def count(rules: Mapping[str, Rule], *, usual: tuple[str, str] | None = None) -> Counted:
+    """Count one try for each key; raise TooMany, counting nothing, when one of them allows none now.
+
+    ``usual`` is a pair of keys: where the first one's tries were right lately, the second one is left out. So nobody
+    can lock people out of their accounts at the place where they usually sign in.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        rows = _locked(rules, now)
+        if usual and (right := rows[usual[0]].right_at) and now - right < KNOWN:
+            del rows[usual[1]]
+        if left := max(limits.wait(row, now) for row in rows.values()):
+            raise TooMany(left)
+        pauses = {name: _add(row, rules[name], now) for name, row in rows.items()}
+        Tries.objects.bulk_update(rows.values(), _FIELDS)
+    return Counted(rows, pauses)
+
+
+def was_right(counted: Counted, place: str) -> None:
+    """Give a try back; at ``place`` all wrong ones before it are forgotten."""
+    now = timezone.now()
+    with transaction.atomic():
+        rows = _locked(counted.rows, now)
+        for row in rows.values():
+            limits.give_back(row, now)
+        kept = rows[place]
+        kept.number, kept.pauses, kept.until, kept.event_id, kept.right_at = 0, 0, None, None, now
+        Tries.objects.bulk_update(rows.values(), _FIELDS)
+
+
+def prune() -> int:
+    """Delete what no rule needs any more; return how many rows that were."""
+    now = timezone.now()
+    paused = Q(until__gt=now - limits.FORGOTTEN)
+    usual = Q(right_at__gt=now - KNOWN)
+    return Tries.objects.filter(since__lt=now - limits.FORGOTTEN).exclude(paused).exclude(usual).delete()[0]
+
+
+def _locked(keys: Iterable[str], now: dt.datetime) -> dict[str, Tries]:
+    """Return the rows of the keys, made where they are missing, locked in one order for all."""
+    names = sorted(keys)
+    found: dict[str, Tries] = {}
+    while len(found) < len(names):  # twice where one was pruned meanwhile
+        Tries.objects.bulk_create([Tries(key=name, since=now) for name in names], ignore_conflicts=True)
+        found = {row.key: row for row in Tries.objects.select_for_update().filter(key__in=names).order_by("key")}
+    return found
+
+
+def _add(row: Tries, rule: Rule, now: dt.datetime) -> dt.timedelta:
+    since = row.since
+    pause = limits.add(row, rule, now)
+    if row.since != since:
+        row.event_id = None
+    return pause

@@ -1,0 +1,92 @@
+"""How often something may be tried: plain rules and plain counting, without a database.
+
+A try is counted before its outcome is known, so that a hundred tries at the same moment are not a hundred free ones;
+one that turns out right is given back.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Protocol
+
+FORGOTTEN = dt.timedelta(days=1)
+"""So long after a lock-out the next one is a first one again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``most`` tries in ``window``; then none for ``pause``, twice as long each time again, up to ``longest``.
+
+    Without a pause there are none until the window is over.
+    """
+
+    most: int
+    window: dt.timedelta
+    pause: dt.timedelta | None = None
+    longest: dt.timedelta | None = None
+
+
+def _minutes(number: int) -> dt.timedelta:
+    return dt.timedelta(minutes=number)
+
+
+PAIR = Rule(most=5, window=_minutes(15), pause=_minutes(5), longest=_minutes(60))
+"""Sign-ins to one account from one address."""
+
+ADDRESS = Rule(most=20, window=_minutes(15), pause=_minutes(5), longest=_minutes(60))
+"""Sign-ins from one address, whatever the account."""
+
+ACCOUNT = Rule(most=50, window=_minutes(60), pause=_minutes(15))
+"""Sign-ins to one account, whatever the address: only many addresses together reach it."""
+
+TOKENS = Rule(most=60, window=_minutes(5))
+"""Tokens that open nothing, from one address."""
+
+
+class Count(Protocol):
+    """What is kept of the tries that one rule is about."""
+
+    since: dt.datetime
+    number: int
+    until: dt.datetime | None
+    pauses: int
+
+
+def wait(count: Count, now: dt.datetime) -> dt.timedelta:
+    """Return for how long no try is allowed."""
+    return max(count.until - now, dt.timedelta()) if count.until else dt.timedelta()
+
+
+def add(count: Count, rule: Rule, now: dt.datetime) -> dt.timedelta:
+    """Count a try that is allowed; return for how long none is allowed after it, which is zero but for the last one."""
+    paused = count.until is not None and count.until > count.since
+    if paused or now - count.since >= rule.window:
+        if count.until and now - count.until >= FORGOTTEN:
+            count.pauses = 0
+        count.since, count.number = now, 0
+    count.number += 1
+    if count.number < rule.most:
+        return dt.timedelta()
+    count.until = now + pause(rule, count.pauses) if rule.pause else count.since + rule.window
+    count.pauses += 1
+    return count.until - now
+
+
+def give_back(count: Count, now: dt.datetime) -> None:
+    """Take back a try that was right, and the pause that began with it."""
+    count.number = max(count.number - 1, 0)
+    if wait(count, now):
+        count.until = None
+        count.pauses = max(count.pauses - 1, 0)
+
+
+def pause(rule: Rule, before: int) -> dt.timedelta:
+    """Return how long a pause is after ``before`` others."""
+    assert rule.pause is not None
+    doubled: dt.timedelta = rule.pause * 2 ** min(before, 16)
+    return min(doubled, rule.longest or rule.pause)
+
+
+def in_words(left: dt.timedelta) -> str:
+    """Return a wait as people say it, rounded up to a minute."""
+    minutes = max(1, -(-left // dt.timedelta(minutes=1)))
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"

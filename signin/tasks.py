@@ -1,0 +1,11 @@
+"""What beat runs for the sign-in."""
+
+from celery import shared_task
+
+from signin import counting
+
+
+@shared_task
+def prune() -> None:
+    """Forget old tries."""
+    counting.prune()

@@ -1,0 +1,103 @@
+"""What the web log and the provisioning report tell of sign-ins: who, from where, how it ended; never a password.
+
+Somebody who tries thousands of passwords must not fill the report. The wrong ones of one account and address are one
+line a window, which counts them, and of such lines the report takes so many an hour; the web log has every one.
+A name that nobody has is not written down: people type their password there.
+"""
+
+import datetime as dt
+import logging
+from dataclasses import dataclass
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
+
+from reports import journal
+from reports.journal import Line
+from reports.models import Direction, Operation, Result
+from signin import counting, limits
+from signin.addresses import client_address
+from signin.limits import Rule
+from signin.models import Tries
+
+log = logging.getLogger(__name__)
+
+LINES = Rule(most=200, window=dt.timedelta(hours=1))
+"""Lines of wrong ones that the report takes."""
+ENOUGH = "There are more wrong sign-ins than the report keeps. The log of the web server has them all."
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What went wrong: ``what`` in words ("sign-in as anna from 10.0.0.5"), and whom and what the line is about."""
+
+    what: str
+    identifier: str = ""
+    user_id: int | None = None
+    application: str = ""
+
+
+def wrong(tried: Wrong, row: Tries) -> None:
+    """Tell of a try that was wrong; ``row`` counts those that belong into one line."""
+    log.warning("Wrong %s", tried.what)
+    words = f"Wrong {tried.what}." if row.number == 1 else f"{row.number} times: wrong {tried.what}."
+    if row.event_id and journal.reword(row.event_id, words):
+        return
+    if _room():
+        event_id = journal.write(_line(tried, words))
+        Tries.objects.filter(pk=row.pk).update(event_id=event_id)
+
+
+def paused(tried: Wrong, pause: dt.timedelta) -> None:
+    """Tell that no further try is allowed for a while."""
+    words = f"Too many: no {tried.what} for {limits.in_words(pause)}."
+    log.warning("%s", words)
+    if _room():
+        journal.record(_line(tried, words))
+
+
+def refused(tried: Wrong) -> None:
+    """Tell the log, and only the log, of a try during a pause."""
+    log.warning("Refused: %s", tried.what)
+
+
+def came(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Tell that somebody signed in."""
+    _told(request, user, Operation.SIGN_IN, "signed in")
+
+
+def went(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Tell that somebody signed out."""
+    _told(request, user, Operation.SIGN_OUT, "signed out")
+
+
+def _told(request: HttpRequest, user: AbstractBaseUser, operation: Operation, verb: str) -> None:
+    name = user.get_username()
+    words = f"{name} {verb} from {client_address(request) or 'an unknown address'}."
+    log.info("%s", words)
+    line = Line(name, "", Direction.PORTAL, operation, Result.SUCCESS, words, actor=name, user_id=user.pk)
+    journal.record(line)
+
+
+def _line(tried: Wrong, words: str) -> Line:
+    return Line(
+        identifier=tried.identifier,
+        application=tried.application,
+        direction=Direction.PORTAL,
+        operation=Operation.SIGN_IN,
+        result=Result.FAILED,
+        message=words,
+        user_id=tried.user_id,
+    )
+
+
+def _room() -> bool:
+    """Return whether the report takes another line; the last one that it takes says so."""
+    try:
+        counted = counting.count({counting.key("lines"): LINES})
+    except counting.TooMany:
+        return False
+    if counted.pause:
+        journal.record(_line(Wrong(""), ENOUGH))
+        return False
+    return True
