@@ -45,6 +45,9 @@ class Features:
     max_leavers_percent: int = 10
     max_blanked: int = 100
     max_blanked_percent: int = 10
+    max_activated: int = 50
+    max_activated_percent: int = 10
+    max_opened: int = 500
 
 
 @dataclass(frozen=True, slots=True)

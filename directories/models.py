@@ -163,7 +163,7 @@ class PushGroups(models.TextChoices):
 
 
 class ProvisioningSettings(models.Model):
-    """Which features are on for a directory, when it is imported, and how much an import may take away.
+    """Which features are on for a directory, when it is imported, and how much an import may do without being asked.
 
     ``sync_groups`` switches groups on in both directions: ``import_groups`` and ``push_groups`` say which.
     ``import_cursor`` is where the next incremental import goes on (the connector's own words), ``incremental_minutes``
@@ -202,6 +202,9 @@ class ProvisioningSettings(models.Model):
     max_leavers_percent = models.PositiveSmallIntegerField(default=10, validators=PERCENT)
     max_blanked = models.PositiveIntegerField(default=100)
     max_blanked_percent = models.PositiveSmallIntegerField(default=10, validators=PERCENT)
+    max_activated = models.PositiveIntegerField(default=50)
+    max_activated_percent = models.PositiveSmallIntegerField(default=10, validators=PERCENT)
+    max_opened = models.PositiveIntegerField(default=500)
 
     class Meta:
         verbose_name = verbose_name_plural = "provisioning settings"

@@ -62,6 +62,15 @@ LABELS = {
     "listen": "Follow changes as they happen",
     **group_features.LABELS,
 }
+GUARDS = (
+    "max_leavers",
+    "max_leavers_percent",
+    "max_blanked",
+    "max_blanked_percent",
+    "max_activated",
+    "max_activated_percent",
+    "max_opened",
+)
 INBOUND = ("import_users", "deactivate_missing", "import_passwords")
 OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords")
 
@@ -88,7 +97,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             *("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords"),
             *("on_deactivate", "on_delete", "match_attribute", "initial_password", "password_storage"),
             *("schedule", "schedule_time", "schedule_weekday", "incremental_minutes", "listen"),
-            *("max_leavers", "max_leavers_percent", "max_blanked", "max_blanked_percent"),
+            *GUARDS,
             *group_features.FIELDS,
         )
         labels = LABELS | {
@@ -104,6 +113,9 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             "max_leavers_percent": "… or per cent of the directory's users",
             "max_blanked": "Values that one import may blank",
             "max_blanked_percent": "… or per cent of the directory's users",
+            "max_activated": "Users that one import may activate again",
+            "max_activated_percent": "… or per cent of the directory's users",
+            "max_opened": "Accounts that one import may open in other directories",
         }
         help_texts = {
             "initial_password": "Used for ##PASSWORD## when an account is created.",
@@ -122,10 +134,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
                 UnfoldAdminSelectWidget(),
             ),
             **dict.fromkeys(
-                (
-                    *("max_leavers", "max_leavers_percent", "max_blanked", "max_blanked_percent"),
-                    *("max_lost_members", "max_lost_members_percent"),
-                ),
+                (*GUARDS, "max_lost_members", "max_lost_members_percent"),
                 UnfoldAdminIntegerFieldWidget(),
             ),
             "incremental_minutes": UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),

@@ -153,8 +153,7 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
         if features.deactivate_missing and read.gone:
             missing = settle.not_seen(read.gone, crawler.accounts, crawler.spared)
             leavers = _plan_leavers(run, config, crawler, lease, missing)
-        before = incremental.taken_away(run)
-        return _objections(config, lease, guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive, before))
+        return _objections(config, crawler, lease, seen, known, leavers, incremental.done_before(run))
     if seen == 0 and known and not features.deactivate_missing:
         raise Incomplete(
             f"{config.name} gave no users, although {known:,} came from it before. Nothing was changed. "
@@ -166,14 +165,36 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
     elif features.deactivate_missing:
         missing = settle.missing(config, crawler.accounts, crawler.spared)
         leavers = _plan_leavers(run, config, crawler, lease, missing)
-    return _objections(config, lease, guard.Plan(seen, known, leavers, crawler.blanked, crawler.inactive))
+    return _objections(config, crawler, lease, seen, known, leavers)
 
 
-def _objections(config: DirectoryConfig, lease: Lease, found: guard.Plan) -> list[str]:
-    lease.write(switched_off=found.switched_off, blanked=found.blanked)
+def _objections(
+    config: DirectoryConfig,
+    crawler: Crawler,
+    lease: Lease,
+    seen: int,
+    known: int,
+    leavers: int,
+    before: guard.Before = guard.NOTHING_BEFORE,
+) -> list[str]:
+    found = guard.Plan(
+        seen=seen,
+        known=known,
+        leavers=leavers,
+        blanked=crawler.blanked,
+        inactive=crawler.inactive,
+        activated=crawler.activated,
+        before=before,
+    )
+    lease.write(switched_off=found.switched_off, switched_on=found.activated, blanked=found.blanked)
     features = config.features
     limits = guard.Limits(
-        features.max_leavers, features.max_leavers_percent, features.max_blanked, features.max_blanked_percent
+        max_leavers=features.max_leavers,
+        max_leavers_percent=features.max_leavers_percent,
+        max_blanked=features.max_blanked,
+        max_blanked_percent=features.max_blanked_percent,
+        max_activated=features.max_activated,
+        max_activated_percent=features.max_activated_percent,
     )
     return guard.objections(found, limits, config.name)
 

@@ -1,35 +1,42 @@
-"""Pure: whether a plan takes away more than an import may take without being asked."""
+"""Pure: whether a plan does more than an import may do without being asked."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one run may take away, absolute and as a percentage of the accounts known before it."""
+    """How much one run may take away or give back, absolute and as a percentage of the accounts known before it."""
 
     max_leavers: int
     max_leavers_percent: int
     max_blanked: int
     max_blanked_percent: int
+    max_activated: int = 50
+    max_activated_percent: int = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What imports of changes took away already since the last whole import, or since somebody approved one.
+    """What imports of changes did already since the last whole import, or since somebody approved one.
 
-    Each takes little away; without this they could take away everybody in small steps.
+    Each does little; without this they could take away everybody in small steps.
     """
 
     switched_off: int = 0
+    switched_on: int = 0
     blanked: int = 0
     lost_members: int = 0
+
+
+NOTHING_BEFORE = Before()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the guard looks at: rows read, accounts known before, people who leave, people who lose a value.
 
-    ``inactive`` are people who are there and whom the directory has switched off since.
+    ``inactive`` are people who are there and whom the directory has switched off since, ``activated`` those whom it
+    gives back.
     """
 
     seen: int
@@ -37,7 +44,8 @@ class Plan:
     leavers: int
     blanked: int
     inactive: int = 0
-    before: Before = Before()
+    activated: int = 0
+    before: Before = NOTHING_BEFORE
 
     @property
     def switched_off(self) -> int:
@@ -59,6 +67,13 @@ def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
         f"{_people(off)} of {plan.known:,} would be deactivated because {_why(plan, directory)}",
     )
     found += _over(
+        plan.activated,
+        plan.before.switched_on,
+        plan.known + plan.activated,
+        (limits.max_activated, limits.max_activated_percent),
+        f"{_people(plan.activated)} would be activated again because {directory} has them active again",
+    )
+    found += _over(
         plan.blanked,
         plan.before.blanked,
         plan.known,
@@ -69,7 +84,7 @@ def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
 
 
 def group_objections(
-    lost: int, known: int, limit: tuple[int, int], directory: str, before: Before = Before()
+    lost: int, known: int, limit: tuple[int, int], directory: str, before: Before = NOTHING_BEFORE
 ) -> list[str]:
     """Return a sentence when a plan takes away more of the ``known`` memberships than an import may."""
     what = f"{_memberships(lost)} of {known:,} in groups of {directory} would be lost"

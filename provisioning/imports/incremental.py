@@ -52,15 +52,19 @@ def applied(run: ImportRun) -> None:
         earlier.filter(status=RunStatus.FINISHED, preview=False).delete()
 
 
-def taken_away(run: ImportRun) -> Before:
-    """Return what imports of changes took away since everything was read, or somebody approved what was taken away."""
+def done_before(run: ImportRun) -> Before:
+    """Return what imports of changes did since everything was read, or since somebody approved a plan."""
     earlier = ImportRun.objects.filter(directory=run.directory_id, preview=False, pk__lt=run.pk)
     applied = earlier.filter(apply_started_at__isnull=False)
     agreed = applied.filter(Q(incremental=False) | Q(approved=True), status=RunStatus.FINISHED).order_by("-pk")
     since = agreed.values_list("pk", flat=True).first() or 0
-    names = ("switched_off", "blanked", "memberships_removed")
-    sums = applied.filter(pk__gt=since).aggregate(**{f"all_{name}": Sum(name, default=0) for name in names})
-    return Before(*(sums[f"all_{name}"] for name in names))
+    sums = applied.filter(pk__gt=since).aggregate(
+        off=Sum("switched_off", default=0),
+        on=Sum("switched_on", default=0),
+        blank=Sum("blanked", default=0),
+        lost=Sum("memberships_removed", default=0),
+    )
+    return Before(switched_off=sums["off"], switched_on=sums["on"], blanked=sums["blank"], lost_members=sums["lost"])
 
 
 def is_quiet(run: ImportRun) -> bool:

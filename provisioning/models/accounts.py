@@ -29,7 +29,8 @@ class Account(models.Model):
     """One user in one directory; it outlives the user, so that a deleted user is still deprovisioned.
 
     ``key`` is the user name that the account was made for; ``remote_id`` the directory's lasting id. ``seen_digest`` is
-    of the row last imported, ``pushed_digest`` of the state last pushed or confirmed. ``attributes`` holds the
+    of the row last imported, ``seen_state`` what that row said of the person's state (see the imports' ``state``),
+    ``pushed_digest`` of the state last pushed or confirmed. ``attributes`` holds the
     directory attributes last seen or pushed, ``person`` the portal attributes of a user that was deleted. ``place`` is
     ``place_digest`` of where the entry stands (LDAP: of its DN), by which groups name their members; "" elsewhere.
     ``password_set_at`` is when the portal last gave it a password that somebody chose.
@@ -44,6 +45,7 @@ class Account(models.Model):
     place = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=8, choices=AccountState.choices, default=AccountState.PENDING)
     seen_digest = models.CharField(max_length=64, blank=True)
+    seen_state = models.CharField(max_length=24, blank=True)
     pushed_digest = models.CharField(max_length=64, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     person = models.JSONField(null=True, blank=True)

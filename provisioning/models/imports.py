@@ -37,8 +37,10 @@ class ImportRun(models.Model):
 
     ``incremental``: only what changed since the last run was read, so that nobody who was not seen is missing.
     ``cursor`` is where the directory stood when the run began; the next one goes on from it once this one is applied.
-    ``switched_off`` and ``blanked`` count people whom it means to deactivate and who lose a value; ``approved``:
-    somebody agreed to that. ``applied_up_to`` is the id of the last planned change that is applied, in their order.
+    ``switched_off``, ``switched_on`` and ``blanked`` count people whom it means to deactivate, to activate again, and
+    who lose a value; ``follows`` says what comes of it in other directories; ``approved``: somebody agreed to that.
+    ``left_alone`` are rows of people whom an import does not touch. ``applied_up_to`` is the id of the last planned
+    change that is applied, in their order.
     ``groups_*`` and ``memberships_*`` count what happened to groups.
     ``leased_until`` is the run's lease: a worker keeps it alive while it works, and a dead run is taken over after it.
     """
@@ -62,8 +64,11 @@ class ImportRun(models.Model):
     updated = models.PositiveIntegerField(default=0)
     deactivated = models.PositiveIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)
+    left_alone = models.PositiveIntegerField(default=0)
+    switched_on = models.PositiveIntegerField(default=0)
     switched_off = models.PositiveIntegerField(default=0)
     blanked = models.PositiveIntegerField(default=0)
+    follows = models.JSONField(default=list, blank=True)
     approved = models.BooleanField(default=False)
     applied_up_to = models.BigIntegerField(default=0)
     groups_seen = models.PositiveIntegerField(default=0)
@@ -94,13 +99,15 @@ class ImportRun(models.Model):
 class Action(models.TextChoices):
     """What a planned change means to do to the roll.
 
-    LINK changes nothing of the user: it only notes the row on the account, and counts as unchanged.
+    LINK changes nothing of the user: it only notes the row on the account, and counts as unchanged. LEAVE is for a
+    person whom an import does not touch, and for nothing that somebody has to correct.
     """
 
     CREATE = "create", "Create"
     UPDATE = "update", "Update"
     DEACTIVATE = "deactivate", "Deactivate"
     LINK = "link", "Link"
+    LEAVE = "leave", "Leave alone"
     ERROR = "error", "Error"
 
 

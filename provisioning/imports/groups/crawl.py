@@ -258,7 +258,7 @@ class GroupCrawl:
         known = Membership.objects.filter(group__owner=self.directory_id).count()
         limits = self.config.features
         limit = (limits.max_lost_members, limits.max_lost_members_percent)
-        before = incremental.taken_away(self.import_run) if self.import_run.incremental else guard.Before()
+        before = incremental.done_before(self.import_run) if self.import_run.incremental else guard.Before()
         return guard.group_objections(self.lost, known, limit, self.config.name, before)
 
 

@@ -11,7 +11,7 @@ from directories.models import Directory, PushGroups
 from directories.passwords import to_django
 from provisioning.imports.runs import COUNTED, Lease
 from provisioning.imports.users.messages import Lines
-from provisioning.imports.users.plan import ACTIVE
+from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.writing import Writer, Written
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action

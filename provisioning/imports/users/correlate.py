@@ -12,7 +12,8 @@ from django.db.models import F, FilteredRelation, Q, QuerySet
 from django.db.models.fields.json import KeyTransform
 
 from directories.attributes import Kind
-from provisioning.imports.users.plan import ACTIVE, USERNAME, KnownAccount, KnownUser, Row, path, storable
+from provisioning.imports.users.plan import USERNAME, KnownAccount, KnownUser, Row, path, storable
+from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account, User
 from provisioning.models.people import fold
 from provisioning.profile.person import person_of
@@ -34,8 +35,11 @@ class Correlator:
     def accounts(self, refs: Collection[str]) -> dict[str, KnownAccount]:
         """Return the accounts with these remote ids: one query."""
         found = Account.objects.filter(directory_id=self.directory_id, remote_id__any_of=refs)
-        rows = found.values_list("remote_id", "id", "seen_digest", "user_id", "state")
-        return {remote_id: KnownAccount(pk, seen, user, state) for remote_id, pk, seen, user, state in rows}
+        rows = found.values_list("remote_id", "id", "seen_digest", "user_id", "state", "seen_state")
+        return {
+            remote_id: KnownAccount(id=pk, seen_digest=seen, user_id=user_id, state=state, seen_state=said)
+            for remote_id, pk, seen, user_id, state, said in rows
+        }
 
     def accounts_named(self, names: Collection[str]) -> list[int]:
         """Return the ids of the accounts of the users with these folded names: one query."""
@@ -75,7 +79,11 @@ class Correlator:
     def _matching(self, rows: dict[str, Row]) -> QuerySet[Any]:
         here = FilteredRelation("accounts", condition=Q(accounts__directory=self.directory_id))
         people = _people().annotate(
-            here=here, here_id=F("here__id"), here_seen=F("here__seen_digest"), here_state=F("here__state")
+            here=here,
+            here_id=F("here__id"),
+            here_seen=F("here__seen_digest"),
+            here_state=F("here__state"),
+            here_seen_state=F("here__seen_state"),
         )
         if self.match in FOLDED:
             return people.filter(**{f"{FOLDED[self.match]}__any_of": rows})
@@ -96,7 +104,9 @@ def _people() -> QuerySet[User]:
 
 
 def _account_here(user: Any) -> KnownAccount | None:
-    return KnownAccount(user.here_id, user.here_seen, user.pk, user.here_state) if user.here_id else None
+    if not user.here_id:
+        return None
+    return KnownAccount(user.here_id, user.here_seen, user.pk, user.here_state, user.here_seen_state)
 
 
 def _known(user: User, account: KnownAccount | None = None) -> KnownUser:

@@ -14,6 +14,7 @@ from provisioning.imports.users import plan
 from provisioning.imports.users.correlate import Correlator
 from provisioning.imports.users.plan import KnownAccount, KnownUser, Planned, Row
 from provisioning.imports.users.pushed_digest import Echo
+from provisioning.imports.users.state import rule_digest, state_of
 from provisioning.models.people import fold
 from provisioning.outbound.digests import seen_digest
 from provisioning.profile.person import catalogue
@@ -43,6 +44,7 @@ class Crawler:
         assert config.id is not None
         self.config = config
         self.mapper = Mapper(config.rules, catalogue())
+        self.state_rule = rule_digest(config.rules)
         self.correlator = Correlator(config.id, config.features.match_attribute)
         self.echo = Echo(self.mapper)
         self.passwords = config.features.import_passwords
@@ -52,6 +54,7 @@ class Crawler:
         self.noted = Bitmap()
         self.blanked = 0
         self.inactive = 0
+        self.activated = 0
         self.unreadable = 0
 
     def page(self, page: Page) -> Seen:
@@ -70,6 +73,7 @@ class Crawler:
                     self.noted.add(one.account_id)
         self.blanked += sum(planned.blanks for planned in seen.planned)
         self.inactive += sum(planned.switches_off for planned in seen.planned)
+        self.activated += sum(planned.switches_on for planned in seen.planned)
         return seen
 
     def _look(self, remote: RemoteAccount, account: KnownAccount | None, seen: Seen) -> Row | None:
@@ -102,6 +106,7 @@ class Crawler:
             inbound = self.mapper.inbound(row.remote.attributes)
             row.values, row.problems = plan.values_of(inbound.values), inbound.problems
             row.values.setdefault(plan.USERNAME, row.remote.key.strip())
+            row.state = state_of(row.values, row.remote.enabled, self.state_rule)
             row.match = self.correlator.match_of(row.values)
         linked = {row.account.user_id for row in rows if row.account and row.account.user_id}
         by_id = self.correlator.users_by_id(linked)

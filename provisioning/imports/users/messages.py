@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from directories.attributes import Kind
-from provisioning.imports.users.plan import ACTIVE
+from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.writing import Written
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action
@@ -68,7 +68,7 @@ class Lines:
             word = "activated" if change.after[ACTIVE] else "deactivated"
             operation = Operation.ENABLE if change.after[ACTIVE] else Operation.DISABLE
             return operation, f"{who} was {word} from {where}{self._named(change)}."
-        return Operation.UPDATE, f"{who} was updated from {where}{self._named(change)}."
+        return Operation.UPDATE, f"{who} was updated from {where}{self._named(change)}. {change.message}".rstrip()
 
     def _named(self, change: PlannedChange) -> str:
         names = [self.labels[path] for path in change.after]

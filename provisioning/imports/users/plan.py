@@ -1,7 +1,8 @@
 """Pure: a row of the directory and the user that it belongs to become one planned change.
 
 Attributes are written "kind.name" ("profile.email"), so that a plan is plain JSON. ``Planned.row`` holds what applying
-needs besides the differences: ``digest`` and ``attributes`` of the row, ``enabled`` as the directory said, ``pushed``
+needs besides the differences: ``digest`` and ``attributes`` of the row, ``enabled`` as the directory said, ``state`` as
+accounts keep it, ``pushed``
 (the outbound digest when the row already holds what the portal would push) and ``password`` (encrypted until it is
 applied).
 """
@@ -18,11 +19,13 @@ from directories.attributes import Kind, Value
 from directories.connectors.base import RemoteAccount
 from directories.mapping import Target
 from provisioning import usernames
+from provisioning.imports.users.state import ACTIVE, NOTHING, SourceState, asked
 from provisioning.outbound.digests import place_digest
 
-USERNAME, ACTIVE, MANAGER = "profile.username", "profile.active", "profile.manager"
+USERNAME, MANAGER = "profile.username", "profile.manager"
 CREATE, UPDATE, LINK, ERROR = "create", "update", "link", "error"
-ABSENT, ACTIVE_STATE, DISABLED = "absent", "active", "disabled"
+ABSENT = "absent"
+STAYS_OFF = "Still deactivated: that was decided in the portal, and the directory's own state did not change."
 MAX_KEY, MAX_REMOTE_ID = 255, 512
 
 
@@ -34,6 +37,7 @@ class KnownAccount:
     seen_digest: str
     user_id: int | None
     state: str
+    seen_state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Row:
     digest: str
     account: KnownAccount | None = None
     values: dict[str, Any] = field(default_factory=dict)
+    state: SourceState = NOTHING
     problems: Sequence[str] = ()
     match: str = ""
     unusable: str = ""
@@ -104,6 +109,11 @@ class Planned:
     def switches_off(self) -> bool:
         """Whether somebody on the roll would be deactivated because the row says so."""
         return self.action == UPDATE and self.after.get(ACTIVE) is False
+
+    @property
+    def switches_on(self) -> bool:
+        """Whether somebody on the roll would be activated because the row says so."""
+        return self.action == UPDATE and self.after.get(ACTIVE) is True
 
 
 @cache
@@ -199,6 +209,7 @@ def plan_row(row: Row, user: KnownUser | None) -> Planned:
         before,
         after,
         _payload(row),
+        message=STAYS_OFF if row.state.active and user.values.get(ACTIVE) is False and ACTIVE not in after else "",
         place=place_digest(row.remote.place),
     )
 
@@ -207,8 +218,8 @@ def _create(row: Row) -> Planned:
     if problem := usernames.problem(row.username):
         return error(row.remote, problem, row.account)
     after = {name: value for name, value in row.values.items() if value is not None}
-    if row.remote.enabled is False:
-        after.setdefault(ACTIVE, False)
+    if row.state.active is False:
+        after[ACTIVE] = False
     account_id = row.account.id if row.account else None
     return Planned(
         *(CREATE, row.username, row.remote.ref, None, account_id, {}, after, _payload(row)),
@@ -219,8 +230,9 @@ def _create(row: Row) -> Planned:
 
 def _wanted(row: Row, user: KnownUser, account: KnownAccount | None) -> dict[str, Any]:
     """Return the values that differ. A user name never changes."""
-    values = {name: value for name, value in row.values.items() if name != USERNAME}
-    if ACTIVE not in values and (active := _state(row.remote.enabled, account)) is not None:
+    values = {name: value for name, value in row.values.items() if name not in (USERNAME, ACTIVE)}
+    active = asked(row.state, account.seen_state if account else "")
+    if active is not None:
         values[ACTIVE] = active
     return {name: value for name, value in values.items() if _differs(name, value, user.values.get(name))}
 
@@ -232,21 +244,6 @@ def _differs(name: str, value: Any, held: Any) -> bool:
     return bool(value != held)
 
 
-def _state(enabled: bool | None, known: KnownAccount | None) -> bool | None:
-    """Return the state that the row asks for, None when it says nothing new.
-
-    A leaver (absent, and no digest kept) who is back is active again. Otherwise only a change in the directory counts,
-    so that a user whom the helpdesk deactivated in the portal stays so while the directory's own state is as before.
-    """
-    if known is None or known.state not in (ABSENT, ACTIVE_STATE, DISABLED):
-        return False if enabled is False else None
-    if known.state == ABSENT and not known.seen_digest:
-        return enabled is not False
-    if enabled is None or enabled == (known.state != DISABLED):
-        return None
-    return enabled
-
-
 def _payload(row: Row) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "digest": row.digest,
@@ -254,4 +251,6 @@ def _payload(row: Row) -> dict[str, Any]:
     }
     if row.remote.enabled is not None:
         payload["enabled"] = row.remote.enabled
+    if row.state.stored:
+        payload["state"] = row.state.stored
     return payload

@@ -6,7 +6,8 @@ from typing import Any
 from directories.attributes import Person
 from directories.connectors.base import ConnectorError, RemoteAccount
 from directories.mapping import Mapper
-from provisioning.imports.users.plan import ACTIVE, USERNAME, KnownUser, parts
+from provisioning.imports.users.plan import USERNAME, KnownUser, parts
+from provisioning.imports.users.state import ACTIVE
 from provisioning.models import User
 from provisioning.outbound.compare import differences
 from provisioning.outbound.digests import state_digest

@@ -12,16 +12,15 @@ from typing import Any
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.utils import timezone
 
-from config.database import (
-    bulk,
-)
-from provisioning.imports.users.plan import ACTIVE, MANAGER, parts
+from config.database import bulk
+from provisioning.imports.users.plan import MANAGER, parts
+from provisioning.imports.users.state import ABSENT as MISSING
+from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account, PlannedChange, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.imports import Action
 from provisioning.models.people import fold
 
-SPECIAL = (ACTIVE, MANAGER)
 GONE = "The user was deleted since the plan was made."
 STAFF = "The user is now a member of the portal's staff, and an import never changes staff."
 
@@ -140,7 +139,7 @@ class Writer:
             done.people[change.pk] = (user.pk, change.account_id)
         User.objects.filter(pk__in=leaving).update(is_active=False, updated_at=self.now)
         Account.objects.filter(directory=self.directory_id, user__in=leaving).update(
-            state=AccountState.ABSENT, seen_digest="", pushed_digest=""
+            state=AccountState.ABSENT, seen_state=MISSING, seen_digest="", pushed_digest=""
         )
 
     def _accounts(self, changes: Sequence[PlannedChange], users: Sequence[int], done: Written) -> None:
@@ -164,7 +163,7 @@ class Writer:
         _upsert(
             Account,
             kept,
-            {"user", "key", "key_folded", "remote_id", "place", "state", "seen_digest", "pushed_digest"}
+            {"user", "key", "key_folded", "remote_id", "place", "state", "seen_digest", "seen_state", "pushed_digest"}
             | {"attributes", "person", "last_result", "last_message", "last_synced_at"},
         )
 
@@ -190,6 +189,7 @@ class Writer:
             "place": change.place,
             "state": _state(change.row),
             "seen_digest": change.row["digest"],
+            "seen_state": change.row.get("state", ""),
             "pushed_digest": change.row.get("pushed", ""),
             "attributes": change.row["attributes"],
             "last_result": LastResult.OK,
@@ -206,6 +206,8 @@ class Writer:
         account.user_id, account.person = user_id, None
         account.remote_id = change.remote_id
         account.seen_digest = change.row["digest"]
+        if "state" in change.row or account.seen_state == MISSING:  # a row that says nothing leaves what was said
+            account.seen_state = change.row.get("state", "")
         if pushed_since:
             return False
         renamed = bool(account.place and change.place and account.place != change.place)

@@ -224,6 +224,8 @@ def _write(held: Claim, outcomes: Collection[Outcome]) -> None:
         gone = [each.account.pk for each in kept if each.account.state == AccountState.ABSENT and not each.parked]
         come = [each.account.pk for each in kept if each.moved and each.account.state == AccountState.ACTIVE]
         group_outbox.accounts_changed(come)
+        if come:  # the next import finds them active because the portal made them so, which is no news of the source
+            Account.objects.filter(pk__in=come).exclude(seen_state="").update(seen_state="")
         group_outbox.accounts_gone(gone)
         # A user made anew meanwhile has taken the account over: the filter is on what the row says now.
         Account.objects.filter(pk__in=gone, user=None).delete()

@@ -106,7 +106,7 @@ def source(db: None, monkeypatch: pytest.MonkeyPatch) -> Source:
         AttributeMapping.objects.create(
             directory=directory, directory_attribute=theirs, portal_attribute=ours.partition(".")[2]
         )
-    limits = {"max_leavers_percent": 100, "max_blanked_percent": 100}
+    limits = {"max_leavers_percent": 100, "max_blanked_percent": 100, "max_activated_percent": 100}
     ProvisioningSettings.objects.create(directory=directory, import_users=True, deactivate_missing=True, **limits)
     made = Source(directory)
     monkeypatch.setattr(engine, "open_connector", lambda config: SourceConnector(made))

@@ -1,0 +1,146 @@
+"""Who switches somebody on or off: the source by a change of its own state, else only a person."""
+
+import pytest
+
+from directories.connectors.memory import STORES, StoredAccount
+from directories.models import AttributeMapping
+from provisioning import services
+from provisioning.imports import engine
+from provisioning.models import Account, User
+from provisioning.models.imports import RunStatus
+from provisioning.outbound.accounts.delivery import deliver
+from reports.models import Event
+from tests.provisioning.imports.conftest import Source, planned, user
+
+pytestmark = pytest.mark.django_db
+
+
+STATES = {
+    "column": {"ENABLED": "profile.active"},
+    "expression": {"STATUS": "profile.active"},
+    "account": {},
+}
+
+
+def put_state(source: Source, how: str, key: str, active: bool, first: str = "F") -> None:
+    """Put a row whose state is in a column, behind an expression, or the account's own."""
+    also = {"ENABLED": "1" if active else "0", "STATUS": "working" if active else "left"}
+    source.put(key, first, also=also, enabled=active if how == "account" else None)
+
+
+@pytest.fixture(params=STATES)
+def stated(request: pytest.FixtureRequest, source: Source) -> tuple[Source, str]:
+    """A source whose rows have a state, and where that is."""
+    source.map(**STATES[request.param])
+    AttributeMapping.objects.filter(directory_attribute="STATUS").update(
+        expression="{{ value == 'working' }}", direction="in"
+    )
+    return source, request.param
+
+
+def test_only_the_sources_own_state_switches_somebody_on(stated: tuple[Source, str]) -> None:
+    source, how = stated
+    for name in ("anna", "bob"):
+        put_state(source, how, name, True)
+    source.run()
+    services.set_active([user("anna").pk], False, "helpdesk")
+
+    put_state(source, how, "anna", True, "Renamed")
+    run = source.run()
+    assert not user("anna").is_active
+    assert user("anna").first_name == "Renamed"
+    assert "decided in the portal" in planned(run)[0].message
+    assert "decided in the portal" in Event.objects.get(run_id=run.pk, identifier="anna").message
+
+    source.map(PHONE="profile.phone")  # every row's digest is another one
+    source.run()
+    assert not user("anna").is_active
+
+    put_state(source, how, "anna", False)
+    source.run()
+    assert not user("anna").is_active
+    put_state(source, how, "anna", True)
+    run = source.run()
+    assert user("anna").is_active
+    assert run.switched_on == 1
+
+
+def test_a_state_that_is_read_otherwise_switches_nobody_on(source: Source) -> None:
+    source.put("anna", also={"ENABLED": "0"}, enabled=False)
+    source.run()
+    assert not user("anna").is_active
+    source.map(ENABLED="profile.active")
+    source.put("anna", also={"ENABLED": "1"}, enabled=False)
+    source.run()
+    assert not user("anna").is_active
+    AttributeMapping.objects.filter(portal_attribute="active").update(
+        expression="{{ 'yes' }}", direction="in"
+    )  # a constant
+    source.run()
+    assert not user("anna").is_active
+
+
+def test_a_first_import_switches_nobody_on(stated: tuple[Source, str]) -> None:
+    """Neither of somebody who was in the portal before, nor of an account whose state was never kept."""
+    source, how = stated
+    User.objects.create_user("anna", is_active=False)
+    put_state(source, how, "anna", True)
+    put_state(source, how, "bob", True)
+    source.run()
+    assert not user("anna").is_active
+    services.set_active([user("bob").pk], False, "helpdesk")
+    Account.objects.update(seen_state="")
+    put_state(source, how, "bob", True, "Renamed")
+    source.run()
+    assert not user("bob").is_active
+
+
+def test_what_somebody_activated_stays_so_until_the_source_changes(stated: tuple[Source, str]) -> None:
+    source, how = stated
+    put_state(source, how, "anna", False)
+    source.run()
+    services.set_active([user("anna").pk], True, "helpdesk")
+    put_state(source, how, "anna", False, "Renamed")
+    source.run()
+    assert user("anna").is_active
+    put_state(source, how, "anna", True)
+    source.run()
+    put_state(source, how, "anna", False)
+    source.run()
+    assert not user("anna").is_active
+
+
+def test_many_who_are_active_again_wait_for_approval(stated: tuple[Source, str]) -> None:
+    source, how = stated
+    for n in range(4):
+        put_state(source, how, f"user{n}", False)
+    put_state(source, how, "zoe", True)
+    source.run()
+    source.set(max_activated=1)
+    for n in range(2):
+        put_state(source, how, f"user{n}", True)
+    run = source.run()
+    assert run.status == RunStatus.APPROVAL
+    words = "2 people would be activated again because HR has them active again; the limit is 1."
+    assert run.message.startswith(words)
+    assert not user("user0").is_active
+    services.approve_import(run, "boss")
+    engine.execute(run.pk)
+    assert user("user0").is_active
+
+
+def test_what_the_portal_enabled_there_is_no_news(source: Source) -> None:
+    put_state(source, "account", "anna", False)
+    source.run()
+    account = Account.objects.get(user=user("anna"))
+    assert account.seen_state == "off"
+    services.set_active([account.user_id or 0], True, "helpdesk")
+    source.set(deactivate_users=True, update_users=True)
+    STORES["demo"] = {"anna": StoredAccount({"FIRSTNAME": "F"}, enabled=False)}
+    deliver(source.directory.pk, [account.pk])
+    account.refresh_from_db()
+    assert (account.state, account.seen_state) == ("active", "")
+    services.set_active([account.user_id or 0], False, "helpdesk")
+    put_state(source, "account", "anna", True)
+    source.run()
+    assert not user("anna").is_active
