@@ -39,10 +39,14 @@ def forget(users: Collection[User], actor: str) -> None:
     by_id = {user.pk: user for user in users}
     accounts = list(Account.objects.filter(user__in=by_id).order_by("pk").select_for_update(no_key=True))
     by_directory: dict[int, list[int]] = {}
+    now = timezone.now()
     for account in accounts:
         account.person = person.snapshot(person.person_of(by_id[account.user_id or 0]))
+        account.deleted_at = now
         by_directory.setdefault(account.directory_id, []).append(account.pk)
-    Account.objects.bulk_create(accounts, update_conflicts=True, unique_fields=["id"], update_fields=["person"])
+    Account.objects.bulk_create(
+        accounts, update_conflicts=True, unique_fields=["id"], update_fields=["person", "deleted_at"]
+    )
     pending.forget(account.pk for account in accounts)
     outbox.enqueue(by_directory, "deleted", actor)
     group_outbox.users_leave(by_id, "deleted", actor)

@@ -153,7 +153,8 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
         if features.deactivate_missing and read.gone:
             missing = settle.not_seen(read.gone, crawler.accounts, crawler.spared)
             leavers = _plan_leavers(run, config, crawler, lease, missing)
-        return _objections(config, crawler, lease, seen, known, leavers, incremental.done_before(run))
+        before = incremental.done_before(run)
+        return _objections(config, crawler, lease, seen=seen, known=known, leavers=leavers, before=before)
     if seen == 0 and known and not features.deactivate_missing:
         raise Incomplete(
             f"{config.name} gave no users, although {known:,} came from it before. Nothing was changed. "
@@ -165,13 +166,14 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
     elif features.deactivate_missing:
         missing = settle.missing(config, crawler.accounts, crawler.spared)
         leavers = _plan_leavers(run, config, crawler, lease, missing)
-    return _objections(config, crawler, lease, seen, known, leavers)
+    return _objections(config, crawler, lease, seen=seen, known=known, leavers=leavers)
 
 
 def _objections(
     config: DirectoryConfig,
     crawler: Crawler,
     lease: Lease,
+    *,
     seen: int,
     known: int,
     leavers: int,

@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("account", "seen_state", models.CharField(blank=True, max_length=24)),
+        migrations.AddField("account", "deleted_at", models.DateTimeField(blank=True, null=True)),
         migrations.AddField("importrun", "left_alone", models.PositiveIntegerField(default=0)),
         migrations.AddField("importrun", "switched_on", models.PositiveIntegerField(default=0)),
         migrations.AddField("importrun", "follows", models.JSONField(blank=True, default=list)),

@@ -30,8 +30,8 @@ class Account(models.Model):
 
     ``key`` is the user name that the account was made for; ``remote_id`` the directory's lasting id. ``seen_digest`` is
     of the row last imported, ``seen_state`` what that row said of the person's state (see the imports' ``state``),
-    ``pushed_digest`` of the state last pushed or confirmed. ``attributes`` holds the
-    directory attributes last seen or pushed, ``person`` the portal attributes of a user that was deleted. ``place`` is
+    ``pushed_digest`` of the state last pushed or confirmed. ``attributes`` holds the directory attributes last seen or
+    pushed, ``person`` the portal attributes of a user that was deleted, and ``deleted_at`` when. ``place`` is
     ``place_digest`` of where the entry stands (LDAP: of its DN), by which groups name their members; "" elsewhere.
     ``password_set_at`` is when the portal last gave it a password that somebody chose.
     ``leased_until``, ``not_before`` and ``attempts`` belong to the outbox.
@@ -49,6 +49,7 @@ class Account(models.Model):
     pushed_digest = models.CharField(max_length=64, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     person = models.JSONField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
     last_result = models.CharField(max_length=8, choices=LastResult.choices, blank=True, default=LastResult.NONE)
     last_message = models.TextField(blank=True)
     last_synced_at = models.DateTimeField(null=True, blank=True)

@@ -16,7 +16,13 @@ from tests.fixtures.directories import AppsDb
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
 
 pytestmark = pytest.mark.django_db
-FEATURES = {"import_users": True, "deactivate_missing": True, "max_leavers_percent": 100, "sync_groups": True}
+FEATURES = {
+    "import_users": True,
+    "deactivate_missing": True,
+    "max_leavers_percent": 100,
+    "max_activated_percent": 100,
+    "sync_groups": True,
+}
 GENEROUS = {"max_lost_members_percent": 100}
 
 

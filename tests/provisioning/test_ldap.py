@@ -69,7 +69,7 @@ def test_an_import_brings_people_and_their_state(unit: LdapDirectory) -> None:
 
 
 def test_a_renamed_entry_is_the_same_user_and_a_missing_one_is_a_leaver(unit: LdapDirectory) -> None:
-    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100)
+    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100, max_activated_percent=100)
     dn, gone = unit.person("ann"), unit.person("bob")
     imported(directory)
     before = Account.objects.get(key="ann").remote_id
@@ -157,7 +157,7 @@ def test_a_server_that_stops_is_waited_for(own_openldap: OpenLDAP) -> None:
     """Nobody is a leaver because a server went away, and what could not be delivered is delivered later."""
     pid = int((own_openldap.folder / "slapd.pid").read_text())
     unit = openldap_unit(own_openldap.server(pid))
-    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100)
+    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100, max_activated_percent=100)
     unit.person("ann")
     assert imported(directory).status == RunStatus.FINISHED
     own_openldap.stop()

@@ -36,7 +36,7 @@ def test_an_entry_that_moves_while_the_directory_is_read(
     staff, other = unit.ou("staff"), unit.ou("other")
     unit.settings["base_dn"] = staff
     deep = unit.ou("elsewhere", staff)
-    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100)
+    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100, max_activated_percent=100)
     ann = unit.person("ann", below=staff)
     unit.person("bob", below=staff)
     imported(directory)
@@ -66,7 +66,9 @@ def test_an_entry_that_moves_while_the_directory_is_read(
 
 
 def test_leavers_are_looked_up_by_the_hundred(ldap_directory: LdapDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    directory = save_ldap_directory(ldap_directory, **EVERYTHING, max_leavers_percent=100, max_leavers=1000)
+    directory = save_ldap_directory(
+        ldap_directory, **EVERYTHING, max_leavers_percent=100, max_activated_percent=100, max_leavers=1000
+    )
     people = [ldap_directory.person(f"user{number:03}") for number in range(250)]
     imported(directory)
     for dn in people[:230]:
@@ -94,7 +96,7 @@ def whole(program: Samba) -> LdapDirectory:
 def test_a_domain_controller_that_stops(own_samba: Samba, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is read, and while it is written to: nobody is a leaver, and the rest follows when it is back."""
     unit = whole(own_samba)
-    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100)
+    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100, max_activated_percent=100)
     for number in range(6):
         unit.person(f"user{number}")
     assert imported(directory).status == RunStatus.FINISHED
@@ -154,7 +156,7 @@ def test_an_account_that_is_locked_is_inactive_when_that_is_wanted(own_samba: Sa
     own_samba.run([*samba_tool, *files])
     unit = whole(own_samba)
     dn = unit.person("lou")
-    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100)
+    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100, max_activated_percent=100)
     for _ in range(4):
         assert not unit.can_log_in(dn, "wrong")
     imported(directory)
@@ -165,7 +167,7 @@ def test_an_account_that_is_locked_is_inactive_when_that_is_wanted(own_samba: Sa
 
 
 def test_a_certificate_that_changed_is_no_absence(unit: LdapDirectory, tmp_path: Path) -> None:
-    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100)
+    directory = save_ldap_directory(unit, **EVERYTHING, max_leavers_percent=100, max_activated_percent=100)
     unit.person("ann")
     imported(directory)
     OpenLDAP(tmp_path, 1, "x").certificate()
@@ -185,7 +187,7 @@ def test_a_certificate_that_changed_is_no_absence(unit: LdapDirectory, tmp_path:
 
 
 def test_a_run_that_is_cut_off_by_a_referral_takes_nobody_for_a_leaver(ldap_directory: LdapDirectory) -> None:
-    directory = save_ldap_directory(ldap_directory, **EVERYTHING, max_leavers_percent=100)
+    directory = save_ldap_directory(ldap_directory, **EVERYTHING, max_leavers_percent=100, max_activated_percent=100)
     dn = ldap_directory.person("ann")
     imported(directory)
     ldap_directory.link.delete(dn)

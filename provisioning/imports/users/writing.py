@@ -164,7 +164,7 @@ class Writer:
             Account,
             kept,
             {"user", "key", "key_folded", "remote_id", "place", "state", "seen_digest", "seen_state", "pushed_digest"}
-            | {"attributes", "person", "last_result", "last_message", "last_synced_at"},
+            | {"attributes", "person", "deleted_at", "last_result", "last_message", "last_synced_at"},
         )
 
     def _existing(self, changes: Sequence[PlannedChange], users: Sequence[int]) -> dict[int, Account]:
@@ -203,7 +203,7 @@ class Writer:
         What was pushed since the row was read is newer than the row.
         """
         pushed_since = account.last_synced_at is not None and account.last_synced_at > self.started
-        account.user_id, account.person = user_id, None
+        account.user_id, account.person, account.deleted_at = user_id, None, None
         account.remote_id = change.remote_id
         account.seen_digest = change.row["digest"]
         if "state" in change.row or account.seen_state == MISSING:  # a row that says nothing leaves what was said

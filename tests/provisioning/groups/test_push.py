@@ -273,7 +273,7 @@ def test_an_import_that_finds_somebodys_account_brings_them_into_their_groups(me
     assert held(mem) == {"Developers": ["anna"]}
     STORES["MEM"].clear()
     STORES["MEM"]["ben"] = StoredAccount({"mail": "ben@example.org"})
-    ProvisioningSettings.objects.update(max_leavers_percent=100)
+    ProvisioningSettings.objects.update(max_leavers_percent=100, max_activated_percent=100)
     imported(mem)
     assert not User.objects.get(pk=anna.pk).is_active
     assert not PushedMember.objects.exists()

@@ -16,7 +16,7 @@ from reports.models import Event
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
 
 pytestmark = pytest.mark.django_db
-ON = {"import_users": True, "deactivate_missing": True, "max_leavers_percent": 100}
+ON = {"import_users": True, "deactivate_missing": True, "max_leavers_percent": 100, "max_activated_percent": 100}
 
 
 @pytest.fixture(params=["ldap_directory", "ad_directory"])
@@ -129,6 +129,7 @@ def test_many_small_ones_take_away_no_more_than_one_whole_import_may(ldap_direct
         "max_leavers": 2,
         "max_blanked": 1,
         "max_leavers_percent": 100,
+        "max_activated_percent": 100,
         "max_blanked_percent": 100,
     }
     directory = save_ldap_directory(ldap_directory, import_users=True, **limits)
@@ -162,7 +163,7 @@ def test_many_small_ones_take_away_no_more_than_one_whole_import_may(ldap_direct
 
 
 def test_switching_missing_people_on_reads_everything_once(ad_directory: LdapDirectory) -> None:
-    directory = save_ldap_directory(ad_directory, import_users=True, max_leavers_percent=100)
+    directory = save_ldap_directory(ad_directory, import_users=True, max_leavers_percent=100, max_activated_percent=100)
     for uid in ("ann", "bob"):
         ad_directory.person(uid)
     imported(directory)

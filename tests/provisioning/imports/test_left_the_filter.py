@@ -14,7 +14,7 @@ from provisioning.models.imports import RunStatus, Trigger
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
 
 pytestmark = pytest.mark.django_db
-ON = {"import_users": True, "deactivate_missing": True, "max_leavers_percent": 100}
+ON = {"import_users": True, "deactivate_missing": True, "max_leavers_percent": 100, "max_activated_percent": 100}
 ENABLED = {
     "ldap": "(&(objectClass=inetOrgPerson)(!(pwdAccountLockedTime=*)))",
     "active_directory": (

@@ -20,7 +20,7 @@ from tests.fixtures.ldap import LdapDirectory, openldap_unit, save_ldap_director
 from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-FOLLOWED = {"import_users": True, "listen": True, "max_leavers_percent": 100}
+FOLLOWED = {"import_users": True, "listen": True, "max_leavers_percent": 100, "max_activated_percent": 100}
 SECONDS = 8.0  # a notice, an import and a delivery; on a quiet machine it takes three
 
 
