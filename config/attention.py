@@ -9,7 +9,8 @@ from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 
 from directories.models import Directory
 from provisioning import heartbeat
-from provisioning.models import Change, GroupChange, ImportRun
+from provisioning.models import Account, Change, GroupChange, ImportRun
+from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
 from scim import health
 
@@ -97,6 +98,22 @@ def parked_causes(limit: int) -> Sequence[dict[str, Any]]:
         .annotate(number=Count("pk"), message=Max("parked_message"))
         .order_by("-number")[:limit]
     )
+
+
+def left_open(limit: int) -> Sequence[dict[str, Any]]:
+    """Return directory, number and an example's words of leavers' accounts that can still be used, most first."""
+    some = Account.objects.filter(LEFT_OPEN).order_by().values("pk")[:CAUSES_CAP]
+    return list(
+        Account.objects.filter(pk__in=some)
+        .values("directory_id", "directory__name")
+        .annotate(number=Count("pk"), message=Max("last_message"), example=Max("key"))
+        .order_by("-number")[:limit]
+    )
+
+
+def left_open_badge() -> Badge | None:
+    """Leavers' accounts that can still be used."""
+    return _badge(Account.objects.filter(LEFT_OPEN), "danger")
 
 
 def worker_silence() -> dt.timedelta | None:

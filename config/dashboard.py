@@ -58,6 +58,7 @@ def _notices(request: HttpRequest) -> Iterator[Notice]:
     if can("provisioning.view_change"):
         yield from _worker()
     if can("provisioning.view_account"):
+        yield from _left_open()
         yield from _unreachable(details=can("directories.view_directory"))
     if can("provisioning.view_importrun"):
         yield from _imports()
@@ -77,6 +78,26 @@ def _worker() -> Iterator[Notice]:
         )
         text = f"{since} Changes and imports wait until one runs. Start the worker and beat processes."
         yield Notice("danger", "heart_broken", "The background worker is not running", text, "", "")
+
+
+def _left_open() -> Iterator[Notice]:
+    """Name the directories where people who left can still sign in: the gravest thing that a page can say."""
+    for row in attention.left_open(SHOWN):
+        number = capped_text(row["number"], attention.CAUSES_CAP - 1)
+        who = (
+            f"{row['example']} has left and still has an account"
+            if row["number"] == 1
+            else f"{number} people have left and still have accounts"
+        )
+        query = urlencode({"account": "open", "directory": row["directory_id"]})
+        yield Notice(
+            "danger",
+            "lock_open",
+            f"{who} in {row['directory__name']}",
+            row["message"],
+            f"{_url('provisioning_user_changelist')}?{query}",
+            "Show who",
+        )
 
 
 def _unreachable(*, details: bool) -> Iterator[Notice]:

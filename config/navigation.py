@@ -26,7 +26,13 @@ class Item:
 
 SECTIONS: dict[str, tuple[Item, ...]] = {
     "People": (
-        Item("Users", "person", "provisioning_user_changelist", "provisioning.view_user"),
+        Item(
+            "Users",
+            "person",
+            "provisioning_user_changelist",
+            "provisioning.view_user",
+            badge=attention.left_open_badge,
+        ),
         Item("Groups", "group", "provisioning_group_changelist", "provisioning.view_group"),
     ),
     "Provisioning": (

@@ -87,7 +87,7 @@ def _active(situation: Situation, now: dt.datetime) -> str:
     on = [word for name, word in FEATURES if getattr(situation.features, name)]
     if not on:
         return "Nothing is switched on yet: choose what should flow under Features & schedule."
-    sentence = f"{_listed(on).capitalize()} {'is' if len(on) == 1 else 'are'} on"
+    sentence = f"{listed(on).capitalize()} {'is' if len(on) == 1 else 'are'} on"
     if not situation.enabled:
         return f"{sentence}, but the directory is switched off: nothing moves until you enable it."
     if situation.features.import_users and situation.next_import_at:
@@ -139,7 +139,7 @@ def _unmapped(situation: Situation) -> list[str]:
         if missing:
             verb, pronoun = ("is", "it") if len(missing) == 1 else ("are", "them")
             found.append(
-                f"{_listed(missing)} in “{label}” {verb} not mapped to a portal attribute: NULL would be written. "
+                f"{listed(missing)} in “{label}” {verb} not mapped to a portal attribute: NULL would be written. "
                 f"Map {pronoun} under Attribute mapping."
             )
     return found
@@ -197,7 +197,7 @@ def _inbound(situation: Situation) -> list[str]:
     if unread and situation.uses_templates:
         verb = "stays" if len(unread) == 1 else "stay"
         found.append(
-            f"{_listed(unread)} {verb} empty in the portal, because no import query reads "
+            f"{listed(unread)} {verb} empty in the portal, because no import query reads "
             f"{'it' if len(unread) == 1 else 'them'}. Add a SELECT under Query templates."
         )
     return found + _matching(situation, inward)
@@ -243,6 +243,6 @@ def _groups(situation: Situation) -> list[str]:
     return found
 
 
-def _listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
     """Return "a", "a and b" or "a, b and c"."""
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

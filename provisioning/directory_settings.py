@@ -12,7 +12,8 @@ from directories.forms.draft import Draft, Saved
 from directories.forms.situation import situation_of
 from directories.health import retry_now
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
-from directories.readiness import assess
+from directories.readiness import assess, listed
+from provisioning import services
 from provisioning.imports.schedule import next_import
 from provisioning.models import (
     Account,
@@ -67,7 +68,13 @@ def save(draft: Draft, actor: str) -> Outcome:
     if created:
         record(directory, f"{actor} added the directory {directory.name}.", actor)
     elif saved.names:
-        record(directory, f"{actor} changed the settings of {directory.name}: {_listed(saved.names)}.", actor)
+        record(
+            directory,
+            f"{actor} changed the settings of {directory.name}: {listed(list(dict.fromkeys(saved.names)))}.",
+            actor,
+        )
+    if saved.names and not created:
+        services.look_at_left_open(directory, actor)
     readiness = assess(situation_of(draft, at), timezone.localtime())
     warnings = [*readiness.warnings, *draft.templates.warnings]
     pushes = draft.features.instance.update_users
@@ -187,8 +194,3 @@ def _free_name(name: str) -> str:
         if candidate.casefold() not in taken:
             return candidate
     raise AssertionError("one of more candidates than there are names is free")
-
-
-def _listed(names: Sequence[str]) -> str:
-    unique = list(dict.fromkeys(names))
-    return " and ".join(filter(None, (", ".join(unique[:-1]), unique[-1])))

@@ -3,8 +3,11 @@
 Everything here is set-based: a million ids are pages, not queries.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import Count
 
 from directories import config as directory_config
 from directories import health
@@ -16,10 +19,11 @@ from provisioning.identities import lifecycle
 from provisioning.imports.requests import approve_import, cancel_import, start_import
 from provisioning.imports.runs import ImportRefused
 from provisioning.models import Account, Change, Group, GroupChange, User
+from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound import full_sync
 from provisioning.outbound.accounts import outbox
-from provisioning.outbound.accounts.plan import assumed
-from provisioning.outbound.accounts.reconcile import Desk
+from provisioning.outbound.accounts.plan import Situation, Status, assumed, without_looking
+from provisioning.outbound.accounts.reconcile import Desk, carries_state
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.dispatch import DRAIN, DRAIN_GROUPS, PUSH, send_on_commit
 from provisioning.outbound.groups import outbox as group_outbox
@@ -59,6 +63,15 @@ class Preview:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOpen:
+    """Accounts of leavers in one directory that will not be closed, and why."""
+
+    directory: str
+    number: int
+    reason: str
+
+
 def provision(user: User, reason: str, actor: str = "") -> None:
     """Let every directory of the user look at them again."""
     outbox.enqueue_users([user.pk], reason, actor)
@@ -95,6 +108,41 @@ def delete_groups(group_ids: Iterable[int], actor: str, *, via: str = "") -> int
 def set_active(user_ids: Iterable[int], active: bool, actor: str) -> int:
     """Activate or deactivate users and let their directories know; return how many changed."""
     return sum(lifecycle.set_active_page(page, active, actor) for page in outbox.pages(user_ids))
+
+
+def left_open(user_ids: Collection[int], *, deleted: bool = False) -> Iterator[LeftOpen]:
+    """Say which directories will not close the accounts of users that are deactivated, or deleted.
+
+    Only the portal's own knowledge is asked; the number of queries depends on the directories, not on the users.
+    """
+    accounts = Account.objects.filter(user__in=user_ids, state=AccountState.ACTIVE).order_by()
+    counts = dict(accounts.values_list("directory").annotate(Count("pk")))
+    for directory in Directory.objects.filter(pk__in=counts).order_by("name"):
+        config = directory_config.load(directory.pk)
+        try:
+            with directory_config.open_connector(config) as connector:
+                now = Situation(
+                    directory=directory.name,
+                    status=Status.DELETED if deleted else Status.DEACTIVATED,
+                    state=AccountState.ACTIVE,
+                    switches=config.features,
+                    capabilities=connector.capabilities,
+                    carries_state=carries_state(config.rules),
+                    lacking=connector.lacking,
+                )
+        except ConnectorError:
+            continue  # the directory's own page says what is wrong with it
+        plan = without_looking(now)
+        if plan is not None and plan.left_open:
+            yield LeftOpen(directory.name, counts[directory.pk], plan.reason)
+
+
+def look_at_left_open(directory: Directory, actor: str) -> None:
+    """Look again at the accounts of leavers that were left open, after the directory's settings changed."""
+    accounts = Account.objects.filter(directory=directory, last_result=LastResult.OPEN).order_by("pk")
+    for page in outbox.pages(accounts.values_list("pk", flat=True)):
+        with transaction.atomic():
+            outbox.enqueue({directory.pk: page}, "settings changed", actor)
 
 
 def set_password(user: User, clear: str, actor: str) -> list[str]:

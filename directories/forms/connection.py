@@ -61,6 +61,14 @@ class BasicsForm(forms.ModelForm[Directory]):
         }
         help_texts = {"name": "How people and reports call it, for example APPSDB."}
 
+    def clean_name(self) -> str:
+        """Refuse a name that another directory has, whatever its case."""
+        name = str(self.cleaned_data["name"]).strip()
+        taken = Directory.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).only("name").first()
+        if taken:
+            raise forms.ValidationError(f"There is a directory {taken.name} already. Choose another name.")
+        return name
+
 
 class ConnectionForm(forms.Form):
     """The settings of one connector.

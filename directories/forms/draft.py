@@ -151,6 +151,12 @@ class Draft:
         return self.connector.cautions(form.settings if form.is_bound and form.is_valid() else self.directory.settings)
 
     @property
+    def retype(self) -> bool:
+        """Whether a secret was typed that the page, drawn again, does not show."""
+        form = self.connection
+        return form.is_bound and any(form.data.get(form.add_prefix(name)) for name in form.secret_names)
+
+    @property
     def inspects(self) -> bool:
         """Whether one entry of the directory can be shown with all its attributes."""
         return self.connector.inspects

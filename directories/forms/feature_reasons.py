@@ -10,7 +10,6 @@ def reason(name: str, can: Collection[Capability], *, password_column: bool, tem
     """Return what is missing for a feature, "" for nothing; ``templates``: the directory is spoken to by statements."""
     if name in group_features.SWITCHES:
         return group_features.reason(name, can, templates=templates)
-    leaves = {Capability.DISABLE, Capability.DELETE}
     if not templates:
         return _without_templates(name, can, password_column)
     match name:
@@ -26,8 +25,6 @@ def reason(name: str, can: Collection[Capability], *, password_column: bool, tem
             return "Write a set password query under Query templates first."
         case "listen" if Capability.LISTEN not in can:
             return "This kind of directory does not tell of changes by itself."
-        case "deactivate_users" | "delete_users" if not leaves & set(can):
-            return "Write a disable or a delete query under Query templates first."
     return ""
 
 
@@ -38,8 +35,6 @@ def _without_templates(name: str, can: Collection[Capability], password_column: 
         "deactivate_missing": {Capability.IMPORT},
         "create_users": {Capability.CREATE},
         "update_users": {Capability.UPDATE},
-        "deactivate_users": {Capability.DISABLE, Capability.DELETE},
-        "delete_users": {Capability.DISABLE, Capability.DELETE},
         "set_passwords": {Capability.SET_PASSWORD},
         "listen": {Capability.LISTEN},
     }

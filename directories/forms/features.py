@@ -71,6 +71,10 @@ GUARDS = (
     "max_activated_percent",
     "max_opened",
 )
+LEAVERS = (
+    "Say what happens to the accounts of people who leave: switch this on and choose below. To leave them as they are "
+    "is a choice too."
+)
 INBOUND = ("import_users", "deactivate_missing", "import_passwords")
 OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords")
 
@@ -175,6 +179,9 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             self.add_error("schedule_time", "Say at what time.")
         if schedule == Schedule.WEEKLY and cleaned.get("schedule_weekday") is None:
             self.add_error("schedule_weekday", "Say on which day.")
+        newly = cleaned.get("create_users") and not self.initial.get("create_users")
+        if newly and not cleaned.get("deactivate_users"):
+            self.add_error("deactivate_users", LEAVERS)
         wants = cleaned.get("create_users") and cleaned.get("initial_password") == InitialPassword.FIXED
         if wants and not self._password():
             words = "Type the password that new accounts get, or choose a random one."

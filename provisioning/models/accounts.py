@@ -23,6 +23,14 @@ class LastResult(models.TextChoices):
     OK = "ok", "In step"
     WAITING = "waiting", "Waiting for the directory"
     PARKED = "parked", "Needs attention"
+    OPEN = "open", "Still open"
+
+
+# Accounts of people who left that can still be used; their users are inactive, or gone from the portal.
+LEFT_OPEN = models.Q(last_result=LastResult.OPEN) | (
+    models.Q(last_result=LastResult.PARKED, state=AccountState.ACTIVE)
+    & (models.Q(user=None) | models.Q(user__is_active=False))
+)
 
 
 class Account(models.Model):
@@ -33,6 +41,7 @@ class Account(models.Model):
     ``pushed_digest`` of the state last pushed or confirmed. ``attributes`` holds the directory attributes last seen or
     pushed, ``person`` the portal attributes of a user that was deleted, and ``deleted_at`` when. ``place`` is
     ``place_digest`` of where the entry stands (LDAP: of its DN), by which groups name their members; "" elsewhere.
+    ``last_result`` "open": its user has left, the directory is written to, and nothing there closes the account.
     ``password_set_at`` is when the portal last gave it a password that somebody chose.
     ``leased_until``, ``not_before`` and ``attempts`` belong to the outbox.
     """
@@ -73,7 +82,9 @@ class Account(models.Model):
             models.Index(fields=["directory", "state"], name="account_by_state"),
             models.Index(fields=["directory", "place"], name="account_by_place", condition=~models.Q(place="")),
             models.Index(
-                fields=["last_result"], name="account_needs_attention", condition=models.Q(last_result="parked")
+                fields=["last_result"],
+                name="account_needs_attention",
+                condition=models.Q(last_result__in=["parked", "open"]),
             ),
         ]
 

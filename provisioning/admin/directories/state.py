@@ -12,7 +12,7 @@ from directories.models import Directory, ProvisioningSettings
 from directories.readiness import FEATURES, moment
 from provisioning.imports import listener
 from provisioning.models import Account, Change, ImportRun
-from provisioning.models.accounts import AccountState
+from provisioning.models.accounts import LEFT_OPEN, AccountState
 from reports.models import Event, Result
 
 FOLDER = "admin/directories/directory"
@@ -76,6 +76,7 @@ def health(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespon
         "next_import": next_import(directory),
         "following": _following(directory),
         "accounts": _accounts(directory),
+        "left_open": _capped(Account.objects.filter(LEFT_OPEN, directory=directory)),
         "waiting": _capped(Change.objects.filter(directory=directory, parked__isnull=True)),
         "parked": _capped(Change.objects.filter(directory=directory, parked__isnull=False)),
         "last_run": ImportRun.objects.filter(directory=directory).first() if sees["imports"] else None,

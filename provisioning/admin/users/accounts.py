@@ -1,8 +1,9 @@
 """The accounts of one user in every directory, on the user page: how they stand, what comes next, and the buttons."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -12,10 +13,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from directories.models import Directory
+from directories.readiness import listed
 from provisioning import services
 from provisioning.admin.users.password import may_set
 from provisioning.models import Account, Change, PendingPassword, User
-from provisioning.models.accounts import AccountState, LastResult
+from provisioning.models.accounts import LEFT_OPEN, AccountState, LastResult
 from provisioning.outbound.accounts.plan import Step
 
 NEXT = {
@@ -31,7 +33,10 @@ STATE_COLOURS = {AccountState.ACTIVE: "success", AccountState.DISABLED: "danger"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One directory; ``account`` is None where the user has none."""
+    """One directory; ``account`` is None where the user has none.
+
+    ``still_open``: the user is inactive and the account can be used.
+    """
 
     directory: Directory
     account: Account | None
@@ -39,6 +44,7 @@ class Row:
     next: str
     waiting: bool
     password: PendingPassword | None
+    still_open: bool = False
 
 
 class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -56,6 +62,18 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         """Add the panel's address."""
         view = self.admin_site.admin_view(self.accounts_view)
         return [path("<path:object_id>/accounts/", view, name="provisioning_user_accounts"), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Say first where somebody who left can still sign in."""
+        if request.method == "GET" and request.user.has_perm("provisioning.view_user"):
+            names = Account.objects.filter(LEFT_OPEN, user=int(object_id) if object_id.isdecimal() else 0)
+            places = list(names.order_by("directory__name").values_list("directory__name", flat=True))
+            if places:
+                words = "This person has left and still has an account in {}. Accounts below says why."
+                messages.error(request, words.format(listed(places)))
+        return super().change_view(request, object_id, form_url, extra_context)
 
     def accounts_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the accounts; a POST syncs the user, or tries a parked account again."""
@@ -86,10 +104,21 @@ def rows_of(user: User) -> list[Row]:
     found = []
     for directory in Directory.objects.order_by("name"):
         account = accounts.get(directory.pk)
+        open_ = account is not None and account.state == AccountState.ACTIVE and not user.is_active
         colour = STATE_COLOURS.get(AccountState(account.state), "") if account else ""
         waiting = account is not None and account.pk in queued
         password = pending.get(account.pk) if account else None
-        found.append(Row(directory, account, colour, _next(user, directory, account), waiting, password))
+        found.append(
+            Row(
+                directory=directory,
+                account=account,
+                colour="danger" if open_ else colour,
+                next=_next(user, directory, account),
+                waiting=waiting,
+                password=password,
+                still_open=open_,
+            )
+        )
     return sorted(found, key=lambda row: row.account is None)
 
 

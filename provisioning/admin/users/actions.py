@@ -56,6 +56,8 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
             services.set_active(ids, active, request.user.get_username())
             verb = "activated" if active else "deactivated"
             messages.success(request, f"{_people(len(ids))} {verb}. Directories follow in the background.")
+            if not active:
+                say_left_open(request, services.left_open(ids))
 
     @admin.action(description="Sync selected users now", permissions=["sync"])
     def sync_now(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -77,8 +79,10 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
         if not ids:
             return None
         if request.POST.get("post"):
+            left = list(services.left_open(ids, deleted=True))
             services.delete_users(ids, request.user.get_username())
             messages.success(request, f"{_people(len(ids))} deleted. Directories follow in the background.")
+            say_left_open(request, left)
             return None
         return self._confirm(request, ids, action="delete_selected")
 
@@ -90,8 +94,10 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
         if not self.has_delete_permission(request, user):
             raise PermissionDenied
         if request.method == "POST":
+            left = list(services.left_open([user.pk], deleted=True))
             services.delete_users([user.pk], request.user.get_username())
             messages.success(request, f"{user.get_full_name()} was deleted. Directories follow in the background.")
+            say_left_open(request, left)
             return HttpResponseRedirect(reverse("admin:provisioning_user_changelist"))
         return self._confirm(request, [user.pk], action="")
 
@@ -117,6 +123,13 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
             "across": request.POST.get("select_across", "0"),
         }
         return TemplateResponse(request, "provisioning/user/delete.html", context)
+
+
+def say_left_open(request: HttpRequest, left: Iterable[services.LeftOpen]) -> None:
+    """Warn of accounts that stay open though their users were deactivated or deleted."""
+    for each in left:
+        accounts = "1 account stays" if each.number == 1 else f"{each.number:,} accounts stay"
+        messages.error(request, f"{accounts} open in {each.directory}. {each.reason}")
 
 
 def consequences(ids: Iterable[int]) -> list[dict[str, Any]]:

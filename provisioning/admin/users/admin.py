@@ -13,10 +13,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
+from provisioning import services
 from provisioning.admin import protection
 from provisioning.admin.fields import PREFIX, shown
 from provisioning.admin.users.accounts import AccountsPanel
-from provisioning.admin.users.actions import UserActions
+from provisioning.admin.users.actions import UserActions, say_left_open
 from provisioning.admin.users.files import UserFiles
 from provisioning.admin.users.form import UserForm, form_for
 from provisioning.admin.users.groups import GroupsPanel
@@ -138,6 +139,8 @@ class UserAdmin(
         if not change:
             obj.set_unusable_password()
         roll.save_user(obj, request.user.get_username())
+        if change and "is_active" in form.changed_data and not obj.is_active:
+            say_left_open(request, services.left_open([obj.pk]))
         given = {"is_staff", "is_superuser"} & {*form.changed_data}
         if given and roll.may_sign_in(obj) and not obj.has_usable_password():
             address = reverse("admin:auth_user_password_change", args=[obj.pk])

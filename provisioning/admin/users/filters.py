@@ -12,7 +12,7 @@ from unfold.contrib.filters.forms import AutocompleteDropdownForm
 from directories.attributes import Type
 from directories.models import Directory
 from provisioning.models import Account, AttributeDefinition, Membership, User
-from provisioning.models.accounts import AccountState, LastResult
+from provisioning.models.accounts import LEFT_OPEN, AccountState, LastResult
 from provisioning.profile.person import attribute_of
 from provisioning.profile.values import parse
 
@@ -87,12 +87,14 @@ class AccountFilter(DropdownFilter):  # type: ignore[misc]
         "any": Q(),
         "attention": Q(last_result=LastResult.PARKED),
         "waiting": Q(last_result=LastResult.WAITING),
+        "open": LEFT_OPEN,
         **{state.value: Q(state=state.value) for state in AccountState},
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Name the states."""
         return [
+            ("open", "Left, and still has an account"),
             ("attention", "Needs attention"),
             ("waiting", "Waiting for the directory"),
             *AccountState.choices,

@@ -112,7 +112,7 @@ class UserList(admin.ModelAdmin):  # type: ignore[type-arg]
     @display(description="Directories")  # type: ignore[untyped-decorator]
     def in_directories(self, user: User) -> str | SafeString:
         """Name the directories of the user, with what is wrong there."""
-        words = [_account_words(account) for account in cast(Any, user).listed_accounts]
+        words = [_account_words(account, user) for account in cast(Any, user).listed_accounts]
         return format_html("<br>".join(["{}"] * len(words)), *words) if words else BLANK
 
 
@@ -123,7 +123,9 @@ def definitions(request: HttpRequest) -> list[AttributeDefinition]:
     return request._attribute_definitions  # type: ignore[attr-defined, no-any-return]
 
 
-def _account_words(account: Account) -> str:
+def _account_words(account: Account, user: User) -> str | SafeString:
+    if account.state == AccountState.ACTIVE and not user.is_active:
+        return format_html('<strong class="rc-wrong">{}: still open</strong>', account.directory.name)
     if account.last_result == LastResult.PARKED:
         return f"{account.directory.name}: needs attention"
     return (

@@ -62,6 +62,11 @@ def done(step: Step, key: str, directory: str, plan: Plan, names: Mapping[str, s
     return f"Deleted {key} from {directory}."
 
 
+def left_open(key: str, directory: str, reason: str) -> str:
+    """Return the sentence for a leaver's account that nothing closes, and why."""
+    return f"{key} has left and still has an account in {directory}. {reason}"
+
+
 def failed(key: str, directory: str, operation: Operation, message: str) -> str:
     """Return the sentence for a change that parks: what was meant, why it failed and what to do."""
     return f"{key} was not {_VERBS[operation]} {directory}: {message}"

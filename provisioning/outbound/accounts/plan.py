@@ -92,6 +92,12 @@ class Situation:
         return capability in self.capabilities
 
     @property
+    def writes(self) -> bool:
+        """Whether the portal writes accounts of this directory at all."""
+        on = self.switches
+        return on.create_users or on.update_users or on.deactivate_users or on.delete_users
+
+    @property
     def state_by_update(self) -> bool:
         """Whether disabling and enabling is an update of the mapped attribute."""
         return self.carries_state and self.can(Capability.UPDATE) and not self.can(Capability.DISABLE)
@@ -103,6 +109,7 @@ class Plan:
 
     ``reason`` says in words why nothing, or not all, is done. ``settled``: once the steps are done the directory is as
     wanted, so the digest may be kept. ``blocked``: it ought to be done, and somebody must configure it first.
+    ``left_open``: the user has left and the account can still be used, though nobody chose that.
     """
 
     steps: tuple[Step, ...] = ()
@@ -111,6 +118,7 @@ class Plan:
     reason: str = ""
     settled: bool = True
     blocked: bool = False
+    left_open: bool = False
 
 
 def without_looking(now: Situation) -> Plan | None:
@@ -179,7 +187,7 @@ def _leaving_without_looking(now: Situation) -> Plan | None:
         return Plan(state=ABSENT, reason=f"{name} has no such account.")
     match _policy(now):
         case "leave":
-            return _stay(now, Why(f"{name} leaves the accounts of {now.status} users as they are."))
+            return _stay(now, Why(f"{name} leaves the accounts of {now.status} users as they are."), chosen=True)
         case "delete" if not now.can(Capability.DELETE):
             return _stay(
                 now, Why(f"{name} cannot delete users yet: it has no {now.lacking(Capability.DELETE)}.", mend=True)
@@ -255,5 +263,7 @@ def _policy(now: Situation) -> str:
     return now.switches.on_delete if now.status is Status.DELETED else now.switches.on_deactivate
 
 
-def _stay(now: Situation, why: Why) -> Plan:
-    return Plan((), now.state, {}, why.words, settled=False, blocked=why.mend)
+def _stay(now: Situation, why: Why, *, chosen: bool = False) -> Plan:
+    left = now.status is not Status.WANTED and now.state == ACTIVE
+    open_ = left and now.writes and not chosen
+    return Plan((), now.state, {}, why.words, settled=False, blocked=why.mend, left_open=open_)

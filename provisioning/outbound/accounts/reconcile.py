@@ -4,7 +4,7 @@ No transaction is open here and nothing is written to the portal. What comes out
 values and the report lines, for ``delivery`` to write.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -20,7 +20,7 @@ from directories.connectors.base import (
     RemoteAccount,
     Unavailable,
 )
-from directories.mapping import Catalogue, Mapper
+from directories.mapping import AttributeRule, Catalogue, Mapper
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
@@ -54,10 +54,7 @@ class Desk:
         self.mapper = Mapper(config.rules, catalogue)
         self.settlement = Settlement(config, catalogue, self.passwords)
         self.capabilities = connector.capabilities
-        self.carries_state = any(
-            rule.kind == Kind.PROFILE and rule.portal_attribute == "active" and rule.direction != "in"
-            for rule in config.rules
-        )
+        self.carries_state = carries_state(config.rules)
 
     def situation(self, account: Account) -> tuple[Situation, Person]:
         """Return where the account stands, and its person."""
@@ -214,3 +211,10 @@ def who(account: Account) -> tuple[Person, Status]:
         return person_of(account.user), Status.WANTED if wanted(account.user) else Status.DEACTIVATED
     person = from_snapshot(account.person or {"profile": {"username": account.key}})
     return replace(person, profile={**person.profile, "active": False}), Status.DELETED
+
+
+def carries_state(rules: Iterable[AttributeRule]) -> bool:
+    """Return whether the mapping writes if the user is active, so that an update can disable and enable."""
+    return any(
+        rule.kind == Kind.PROFILE and rule.portal_attribute == "active" and rule.direction != "in" for rule in rules
+    )

@@ -57,8 +57,9 @@ class Settlement:
             words = messages.done(step, account.key, name, plan, self.labels, gone=gone)
             operation, changes = messages.OPERATIONS[step], {} if step is Step.LINK else plan.changes
             lines.append(messages.line(account, name, operation, Result.SUCCESS, words, changes=changes, actor=actor))
-        if plan.blocked and account.last_message != plan.reason:
-            lines.append(messages.line(account, name, meant(now), Result.SKIPPED, plan.reason, actor=actor))
+        if (plan.blocked or plan.left_open) and account.last_message != plan.reason:
+            words = messages.left_open(account.key, name, plan.reason) if plan.left_open else plan.reason
+            lines.append(messages.line(account, name, meant(now), Result.SKIPPED, words, actor=actor))
         if finished.password and not finished.refusal:
             lines.append(self.passwords.succeeded(account, actor))
         before, before_waiting = (account.state, account.place), (account.last_result, account.attempts)
@@ -88,7 +89,8 @@ class Settlement:
         if plan.settled and plan.state != AccountState.ABSENT:
             account.pushed_digest = now.digest
         account.attempts = 0
-        account.last_result = LastResult.OK if plan.settled else LastResult.NONE
+        unsettled = LastResult.OPEN if plan.left_open else LastResult.NONE
+        account.last_result = LastResult.OK if plan.settled else unsettled
         account.last_synced_at = timezone.now()
 
 

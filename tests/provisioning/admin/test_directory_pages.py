@@ -59,12 +59,16 @@ def test_add_then_write_queries_then_map_then_switch_on(it_staff: Client, pg_app
     assert values["mapping_attribute"] == ["FIRSTNAME"], "an attribute that a query reads is offered, blank"
     assert values["mapping_profile"] == [""]
     values |= {"mapping_profile": ["first_name"], "import_users": ["on"], "create_users": ["on"]}
+    assert "Say what happens to the accounts of people who leave" in text(it_staff.post(page(directory), values))
+    values |= {"deactivate_users": ["on"], "on_deactivate": ["leave"]}
     values |= {"schedule": ["daily"], "schedule_time": ["02:00"]}
     response = it_staff.post(page(directory), values, follow=True)
     at = directory_settings(directory).next_import_at
     assert at is not None
     assert at > timezone.now()
-    assert any(note.startswith("Saved. Import and create are on; next import to") for note in notes(response))
+    assert any(
+        note.startswith("Saved. Import, create and deactivate are on; next import to") for note in notes(response)
+    )
     assert "Push all users now" in text(response)
     mapping = AttributeMapping.objects.get(directory=directory)
     assert (mapping.directory_attribute, mapping.portal_attribute, mapping.direction) == (
@@ -164,9 +168,11 @@ def test_a_change_is_recorded_by_names_only(
         "connection-password": ["a new s3cret"],
         "template_delete": ["DELETE FROM USERS WHERE USERNAME='##EMAIL##'"],
     }
-    it_staff.post(page(directory), values | {"create_users": ["on"]})
+    it_staff.post(page(directory), values | {"create_users": ["on"], "deactivate_users": ["on"]})
     event = Event.objects.get(application="APPSDB")
-    assert event.message == ("user-IT staff changed the settings of APPSDB: Password, Create users and Delete user.")
+    assert event.message == (
+        "user-IT staff changed the settings of APPSDB: Password, Create users, Deactivate users and Delete user."
+    )
     assert (event.direction, event.operation, event.actor) == ("portal", "settings", "user-IT staff")
     log = LogEntry.objects.get().change_message
     assert "Password" in log
@@ -397,3 +403,16 @@ def test_the_health_tab_tells_what_happened_and_when(
     assert "Imported 3 users." in html
     assert "changed the settings of" in html
     assert "0 minutes ago" not in html.replace("\xa0", " ")
+
+
+@pytest.mark.parametrize("name", ["APPSDB", "appsdb"])
+def test_a_name_that_is_taken_is_marked_and_says_so(
+    it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory], name: str
+) -> None:
+    make_directory(pg_appsdb)
+    values = form_values(it_staff.get(ADD + "?kind=postgresql"))
+    values |= {"name": [name], "connection-password": ["s3cret"], "connection-host": ["127.0.0.1"]}
+    html = text(it_staff.post(ADD + "?kind=postgresql", values))
+    assert "There is a directory APPSDB already. Choose another name." in html
+    assert "Type the password again" in html
+    assert "s3cret" not in html

@@ -1,0 +1,202 @@
+"""Whoever has left and still has an account is shown: on Start, on the person, in a filter and in the save message."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group as Role
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from directories.connectors.base import Capability
+from directories.models import Directory, ProvisioningSettings
+from provisioning import heartbeat, services
+from provisioning.models import Account, Change, User
+from provisioning.outbound.accounts import outbox
+from provisioning.outbound.accounts.delivery import deliver
+from reports.models import Event
+from tests.provisioning.crew import Crews, save_crew_directory
+
+pytestmark = pytest.mark.django_db
+OFF = "Deactivating users is switched off for CREW."
+
+
+def run(directory: Directory) -> None:
+    deliver(directory.pk, outbox.due(directory.pk, 10_000))
+
+
+def leaver(directory: Directory, name: str = "carol") -> User:
+    """Return somebody who has an account and whom the portal deactivated."""
+    user = User.objects.create(username=name, first_name=name.title(), last_name="Chen")
+    run(directory)
+    services.set_active([user.pk], False, "admin")
+    run(directory)
+    user.refresh_from_db()
+    return user
+
+
+@pytest.fixture
+def browser(client: Client) -> Client:
+    admin = User.objects.create_user("boss", is_staff=True, is_superuser=True, provisioned=False)
+    client.force_login(admin)
+    heartbeat.stamp()
+    return client
+
+
+def result(user: User) -> str:
+    return Account.objects.get(user=user).last_result
+
+
+def test_start_the_person_and_the_filter_name_a_leaver_with_an_account(crews: Crews, browser: Client) -> None:
+    directory = save_crew_directory(deactivate_users=False)
+    user = leaver(directory)
+    User.objects.create(username="stays")
+    run(directory)
+    assert result(user) == "open"
+    start = browser.get("/").content.decode()
+    assert "carol has left and still has an account in CREW" in start
+    assert OFF in start
+    assert "All is well" not in start
+    listed = browser.get(reverse("admin:provisioning_user_changelist") + "?account=open").content.decode()
+    assert "CREW: still open" in listed
+    assert "stays" not in listed
+    page = browser.get(reverse("admin:provisioning_user_change", args=[user.pk])).content.decode()
+    assert "This person has left and still has an account in CREW." in page
+    panel = browser.get(reverse("admin:provisioning_user_accounts", args=[user.pk])).content.decode()
+    assert "Still open" in panel
+    assert OFF in panel
+    health = browser.get(reverse("admin:directories_directory_health", args=[directory.pk])).content.decode()
+    assert "1 of people who have left can still be used" in health
+
+
+def test_the_report_says_it_once(crews: Crews) -> None:
+    directory = save_crew_directory(deactivate_users=False)
+    user = leaver(directory)
+    services.provision(user, "asked for")
+    run(directory)
+    lines = Event.objects.filter(direction="out", result="skipped").values_list("message", flat=True)
+    assert list(lines) == [f"carol has left and still has an account in CREW. {OFF}"]
+
+
+def test_what_is_switched_on_closes_whoever_was_left_open(crews: Crews) -> None:
+    directory = save_crew_directory(deactivate_users=False)
+    user = leaver(directory)
+    ProvisioningSettings.objects.update(deactivate_users=True)
+    services.look_at_left_open(directory, "admin")
+    run(directory)
+    assert (result(user), crews["CREW"].disabled) == ("ok", {"carol"})
+
+
+def test_whoever_comes_back_is_no_leaver(crews: Crews) -> None:
+    directory = save_crew_directory(deactivate_users=False)
+    user = leaver(directory)
+    services.set_active([user.pk], True, "admin")
+    run(directory)
+    assert result(user) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("switches", "deleted", "expected"),
+    [
+        ({"deactivate_users": False}, False, "open"),
+        ({"delete_users": False}, True, "open"),
+        ({"on_deactivate": "leave"}, False, ""),  # somebody chose that
+        ({"on_delete": "leave"}, True, ""),
+        (dict.fromkeys(("create_users", "update_users", "deactivate_users", "delete_users"), False), False, ""),
+    ],
+)
+def test_what_counts_as_left_open(crews: Crews, switches: dict[str, bool | str], deleted: bool, expected: str) -> None:
+    directory = save_crew_directory()
+    user = User.objects.create(username="carol")
+    run(directory)
+    ProvisioningSettings.objects.update(**switches)
+    if deleted:
+        services.delete_users([user.pk], "admin")
+    else:
+        services.set_active([user.pk], False, "admin")
+    run(directory)
+    assert Account.objects.get().last_result == expected
+
+
+def test_a_directory_that_cannot_disable_is_red_too(crews: Crews, browser: Client) -> None:
+    directory = save_crew_directory()
+    crews["CREW"].capabilities = frozenset(Capability) - {Capability.DISABLE, Capability.UPDATE}
+    user = leaver(directory)
+    assert result(user) == "open"
+    assert "has left and still has an account" in browser.get("/").content.decode()
+
+
+def test_a_deleted_person_is_named_on_start(crews: Crews, browser: Client) -> None:
+    directory = save_crew_directory(delete_users=False)
+    user = User.objects.create(username="carol")
+    run(directory)
+    services.delete_users([user.pk], "admin")
+    run(directory)
+    assert "carol has left and still has an account in CREW" in browser.get("/").content.decode()
+
+
+def test_the_save_message_names_what_does_not_follow(crews: Crews, browser: Client) -> None:
+    directory = save_crew_directory(deactivate_users=False)
+    users = [User.objects.create(username=f"user{n}") for n in range(3)]
+    run(directory)
+    data = {"action": "deactivate", "_selected_action": [user.pk for user in users]}
+    page = browser.post(reverse("admin:provisioning_user_changelist"), data, follow=True).content.decode()
+    assert f"3 accounts stay open in CREW. {OFF}" in page
+
+
+def test_a_deletion_says_so_as_well(crews: Crews, browser: Client) -> None:
+    directory = save_crew_directory(delete_users=False)
+    user = User.objects.create(username="carol")
+    run(directory)
+    address = reverse("admin:provisioning_user_delete", args=[user.pk])
+    page = browser.post(address, follow=True).content.decode()
+    assert "1 account stays open in CREW. Deleting users is switched off for CREW." in page
+
+
+def test_start_costs_the_same_for_one_leaver_and_for_many(crews: Crews, browser: Client) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            browser.get("/")
+        return len(captured)
+
+    directory = save_crew_directory(deactivate_users=False)
+    leaver(directory)
+    one = cost()
+    for n in range(5):
+        leaver(directory, f"leaver{n}")
+    assert cost() == one
+
+
+def test_an_upgrade_marks_those_who_are_open_already(crews: Crews) -> None:
+    directory = save_crew_directory(deactivate_users=False)
+    user = leaver(directory)
+    stays = User.objects.create(username="stays")
+    run(directory)
+    Account.objects.filter(user=user).update(last_result="")
+    import_module("provisioning.migrations.0013_left_open").mark(apps, None)
+    assert (result(user), result(stays)) == ("open", "ok")
+
+
+def test_create_is_not_switched_on_without_a_word_about_leavers(
+    it_form: Callable[[dict[str, str]], dict[str, list[str]]],
+) -> None:
+    assert "deactivate_users" in it_form({"create_users": "on"})
+    assert "deactivate_users" not in it_form({"create_users": "on", "deactivate_users": "on"})
+
+
+@pytest.fixture
+def it_form() -> Callable[[dict[str, str]], dict[str, list[str]]]:
+    """``it_form(data)``: the errors of the features form of a new directory."""
+    from directories.forms.features import FeaturesForm
+    from provisioning.profile.person import catalogue
+
+    def errors(data: dict[str, str]) -> dict[str, list[str]]:
+        form = FeaturesForm(data, instance=ProvisioningSettings(), catalogue=catalogue().values())
+        return dict(form.errors)
+
+    return errors
