@@ -5,7 +5,6 @@ from importlib import import_module
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Group as Role
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -14,7 +13,7 @@ from django.urls import reverse
 from directories.connectors.base import Capability
 from directories.models import Directory, ProvisioningSettings
 from provisioning import heartbeat, services
-from provisioning.models import Account, Change, User
+from provisioning.models import Account, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from reports.models import Event
