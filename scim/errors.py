@@ -13,11 +13,13 @@ MOST_DETAIL = 1000
 class ScimError(SCIMException):  # type: ignore[misc]
     """A request cannot be carried out. ``detail`` goes to the client: no secret and no exception text belongs in it.
 
-    django-scim2's views turn it into the response.
+    django-scim2's views turn it into the response. ``reason`` is what the portal's own report says beside it, such as a
+    name that the client may not see.
     """
 
-    def __init__(self, status: int, detail: str, scim_type: str = "") -> None:
+    def __init__(self, status: int, detail: str, scim_type: str = "", reason: str = "") -> None:
         super().__init__(detail, status=status, scim_type=scim_type)
+        self.reason = reason
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message's body, in which ``status`` is a string."""
@@ -46,9 +48,9 @@ def not_found() -> ScimError:
     return ScimError(404, "There is no such resource.")
 
 
-def conflict(detail: str) -> ScimError:
+def conflict(detail: str, reason: str = "") -> ScimError:
     """Return the error for a value that must be unique and is taken."""
-    return ScimError(409, detail, "uniqueness")
+    return ScimError(409, detail, "uniqueness", reason)
 
 
 def switched_off(what: str) -> ScimError:

@@ -161,10 +161,12 @@ class ClientMapping(models.Model):
 class UserLink(models.Model):
     """One user as one client knows them.
 
-    ``user_name`` is what the client calls the user where that differs from the portal's user name, which never changes.
+    ``user_name`` is what the client calls the user where that differs from the portal's user name, be it in its case.
     ``kept`` holds what the client sent that no mapping leads to the portal, so that it reads back what it wrote.
-    ``owned``: the client brought the user to the roll. ``deleted_at``: the client deleted the user, who is gone for it;
-    ``leaves_at``: the user is to be deleted from the roll then, unless they come back.
+    ``owned``: the client brought the user to the roll, and its renames rename the user in the portal.
+    ``said_active``: the state that the client itself gave last, None before it gave any: only a change of that may
+    switch somebody on. ``deleted_at``: the client deleted the user, who is gone for it; ``leaves_at``: the user is to
+    be deleted from the roll then, unless they come back.
     """
 
     client = models.ForeignKey(Client, models.CASCADE, related_name="user_links")
@@ -174,6 +176,7 @@ class UserLink(models.Model):
     user_name_key = FoldedField(source="user_name")
     kept = models.JSONField(default=dict, blank=True)
     owned = models.BooleanField(default=False)
+    said_active = models.BooleanField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True, blank=True)
     leaves_at = models.DateTimeField(null=True, blank=True)
@@ -189,6 +192,7 @@ class UserLink(models.Model):
             models.Index(
                 fields=["external_id", "client"], name="scim_user_external", condition=~models.Q(external_id="")
             ),
+            models.Index(fields=["user_name_key"], name="scim_user_called", condition=~models.Q(user_name_key="")),
             models.Index(fields=["leaves_at"], name="scim_user_leaves", condition=models.Q(leaves_at__isnull=False)),
             models.Index(
                 fields=["client", "user"], name="scim_user_gone", condition=models.Q(deleted_at__isnull=False)

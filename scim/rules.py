@@ -99,6 +99,12 @@ class Rules:
         return tuple(row for row in self.rows if row.direction != IN)
 
     @cached_property
+    def state_attributes(self) -> frozenset[str]:
+        """The attributes, folded, that say whether somebody is active."""
+        rows = (row for row in self.writable if (row.kind, row.portal_attribute) == (Kind.PROFILE, "active"))
+        return frozenset(row.path.attribute.casefold() for row in rows)
+
+    @cached_property
     def firsts(self) -> frozenset[str]:
         """The paths whose element is the first that the mapping knows of its attribute."""
         elements: dict[str, tuple[str, str] | None] = {}

@@ -7,7 +7,8 @@ from django.contrib.auth.models import Group as Role
 from django.db import transaction
 
 from directories.attributes import Kind, PortalAttribute
-from provisioning.models import User
+from provisioning.models import Account, User
+from provisioning.models.people import fold
 from provisioning.outbound.accounts import outbox
 from provisioning.profile.person import catalogue
 from reports.journal import Line, record, record_many
@@ -42,6 +43,17 @@ def save_user(user: User, actor: str) -> None:
             user.set_unusable_password()
         user.save()
         record(*_lines([(user, before)], known, actor))
+
+
+def rename(user: User, username: str) -> None:
+    """Give the user another name, in the transaction of the caller, who then saves the user and reports it.
+
+    Accounts that a directory holds are found by their remote ids and follow by the attribute mapping; one that is still
+    to be made is made under the new name.
+    """
+    user.rename(username)
+    unmade = Account.objects.filter(user=user, remote_id="")
+    unmade.update(key=username, key_folded=fold(username))
 
 
 def save_users(

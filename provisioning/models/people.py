@@ -74,7 +74,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """One person on the roll; ``AUTH_USER_MODEL``.
 
-    ``username`` is unique without regard to case and immutable once set. ``provisioned`` is whether the person is
+    ``username`` is unique without regard to case; only ``rename`` changes it. ``provisioned`` is whether the person is
     pushed to directories. ``custom_profile`` holds the values of the defined attributes, ``custom_attributes`` the
     free ones.
     """
@@ -169,10 +169,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Whether the user name differs from the stored one."""
         return self._stored_username is not None and self._stored_username != self.username
 
+    def rename(self, username: str) -> None:
+        """Give the user another name, which the next ``save`` writes; see ``identities.users.rename``."""
+        self.username = self._stored_username = username
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Write the user and what its signals enqueue in one transaction; raise ValueError on a changed user name."""
         if self.username_changed:
-            raise ValueError("A user name is immutable once set.")
+            raise ValueError("A user name is changed by rename() only.")
         with transaction.atomic(savepoint=False):
             super().save(*args, **kwargs)
         self._stored_username = self.username

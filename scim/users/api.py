@@ -1,7 +1,7 @@
 """Users over SCIM: whom a client sees, what it reads of them and how it changes them, all or nothing."""
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +14,13 @@ from reports.models import Direction, Operation, Result
 from scim import attributes, schemas
 from scim.attributes import Schema
 from scim.errors import ScimError, not_found, printable
-from scim.models import Client
+from scim.filters import parse_path
+from scim.models import Client, Reach, UserLink
 from scim.patch import patched
 from scim.projection import Projection
 from scim.rules import user_rules
 from scim.users import queries, rendering, writing
-from scim.users.draft import draft
+from scim.users.draft import ACTIVE, draft
 from scim.visibility import visible
 
 __all__ = ["create", "delete", "find", "patch", "read", "read_page", "replace", "schema", "version", "visible"]
@@ -74,9 +75,10 @@ def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Ch
     """
     rules = user_rules(client)
     with _reported(client, Operation.UPDATE) as known, transaction.atomic():
-        user = known.user = _locked(client, scim_id)
+        user, links = _locked(client, scim_id)
+        known.user = user
         check(user)
-        return user, writing.update(client, user, draft(document, rules), rules, queries.links(client, [user.pk]))
+        return user, writing.update(client, user, draft(document, rules), rules, links)
 
 
 def patch(
@@ -85,27 +87,36 @@ def patch(
     """Do the operations of ``scim.dialects``; return the user, whether anything changed, and what belongs to them."""
     rules = user_rules(client)
     with _reported(client, Operation.UPDATE) as known, transaction.atomic():
-        user = known.user = _locked(client, scim_id)
+        user, links = _locked(client, scim_id)
+        known.user = user
         check(user)
-        page = rendering.page_of(client, rules, [user], groups=True)
+        page = rendering.Page(client, rules, links, queries.groups(client, [user.pk]))
         before = rendering.resource(user, page)
         after = patched(before, operations, schemas.user_model(rules.definitions))
-        if after is before:
+        about_state = any(_about(operation, rules.state_attributes) for operation in operations)
+        if after is before and not about_state:
             return user, False, page
         if "active" in before and "active" not in after:  # RFC 7644 section 3.5.2.2
             raise ScimError(400, "active cannot be removed. Set it to true or false.", "mutability")
         wanted = draft(after, rules)
+        if not about_state:
+            wanted.values.pop(ACTIVE, None)  # the state stands in the document, but the client says nothing of it
         if wanted.external_id is None:
             wanted.external_id = ""
-        return user, writing.update(client, user, wanted, rules, page.links), page
+        changed = writing.update(client, user, wanted, rules, page.links)
+        if wanted.active and not user.is_active and client.deactivate_users:
+            words = f"{client} says as before that {user} is active. They were deactivated elsewhere and stay so."
+            record(_line(client, user, Operation.ENABLE, Result.SKIPPED, words))
+        return user, changed, page
 
 
 def delete(client: Client, scim_id: str, check: Check) -> None:
     """Take the user away from the client."""
     with _reported(client, Operation.DELETE) as known, transaction.atomic():
-        user = known.user = _locked(client, scim_id)
+        user, links = _locked(client, scim_id)
+        known.user = user
         check(user)
-        writing.delete(client, user)
+        writing.delete(client, user, links.get(user.pk))
 
 
 @dataclass(slots=True)
@@ -127,20 +138,44 @@ def _reported(client: Client, operation: Operation, user_name: object = None) ->
     except ScimError as error:
         name = known.user.username if known.user else user_name
         if isinstance(name, str) and error.status not in (404, 412):
-            words = f"{client} was refused: {error.detail}"
-            pk = known.user.pk if known.user else None
-            name = printable(name, 255)
-            record(
-                Line(name, client.name, Direction.IN, operation, Result.FAILED, words, actor=client.name, user_id=pk)
-            )
+            words = f"{client} was refused: {error.detail} {error.reason}".rstrip()
+            record(_line(client, known.user or printable(name, 255), operation, Result.FAILED, words))
         raise
 
 
-def _locked(client: Client, scim_id: str) -> User:
+def _line(client: Client, who: User | str, operation: Operation, result: Result, words: str) -> Line:
+    return Line(
+        identifier=who if isinstance(who, str) else who.username,
+        application=client.name,
+        direction=Direction.IN,
+        operation=operation,
+        result=result,
+        message=words,
+        actor=client.name,
+        user_id=None if isinstance(who, str) else who.pk,
+    )
+
+
+def _about(operation: Mapping[str, Any], attributes: Collection[str]) -> bool:
+    """Return whether the operation is about one of the attributes, whose names are folded."""
+    name = str(parse_path(operation["path"]).attribute).casefold()
+    return name.removeprefix(f"{schemas.USER.casefold()}:") in attributes
+
+
+def _locked(client: Client, scim_id: str) -> tuple[User, dict[int, UserLink]]:
+    """Return the user, locked until the transaction ends, and what the client knows of them; raise ScimError 404.
+
+    Whether the client still sees them is looked at again under the lock: the query that waited for it asks PostgreSQL
+    about the links as they were before, and another request may have deleted the user meanwhile (RFC 7644 section 3.6).
+    """
     user = queries.user(client, _uuid(scim_id), lock=True)
     if user is None:
         raise not_found()
-    return user
+    links = queries.links(client, [user.pk])
+    link = links.get(user.pk)
+    if (link is None and client.reach == Reach.OWN) or (link is not None and link.deleted_at is not None):
+        raise not_found()
+    return user, links
 
 
 def _uuid(scim_id: str) -> uuid.UUID:

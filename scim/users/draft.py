@@ -40,7 +40,7 @@ class Draft:
 
     @property
     def active(self) -> bool | None:
-        """Whether the user is to be active, None where the request does not say."""
+        """Whether the client says that the user is active, None where it says nothing of it."""
         value = self.values.get(ACTIVE)
         return value if isinstance(value, bool) else None
 

@@ -18,7 +18,10 @@ _GONE = {"is_active": False, "is_staff": False, "is_superuser": False}
 
 
 def follow(client: Client, link: UserLink, user: User) -> None:
-    """After somebody was switched off or on: set, or forget, when they leave the roll."""
+    """After the client said that somebody is off or on, and they are so: set, or forget, when they leave the roll.
+
+    Who was inactive already leaves as well, counted from when the client says so with the switch on.
+    """
     if user.is_active:
         UserLink.objects.filter(user=user, leaves_at__isnull=False).update(leaves_at=None)
         link.leaves_at = None
@@ -30,8 +33,8 @@ def follow(client: Client, link: UserLink, user: User) -> None:
 
 def leave_groups(client: Client, user: User) -> None:
     """Take a user out of the client's groups: no group may name somebody whom the client cannot see any more."""
-    for group in Group.objects.filter(memberships__user=user, scim_links__client=client).order_by("pk"):
-        membership.remove(group, [user.pk], client.name, via=client.name)
+    groups = Group.objects.filter(memberships__user=user, scim_links__client=client).order_by("pk")
+    membership.leave(user, groups, client.name, via=client.name)
 
 
 def delete_due() -> int:

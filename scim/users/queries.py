@@ -59,7 +59,9 @@ _OF_NAME = Prepared(
         .select_for_update(of=("self",), no_key=True)
     )
 )
-_ALIAS = Prepared(lambda: UserLink.objects.filter(client_id=_CLIENT, user_name_key=Slot("key", CharField())))
+_ALIASES = Prepared(
+    lambda: UserLink.objects.exclude(user_name_key="").filter(user_name_key=Slot("key", CharField())).order_by("pk")
+)
 _USERS = {reach: Prepared(partial(_user, reach)) for reach in Reach}
 _LOCKED = {reach: Prepared(partial(_locked, reach)) for reach in Reach}
 _NAMED = {reach: Prepared(partial(_named, reach)) for reach in Reach}
@@ -83,9 +85,9 @@ def named(key: str) -> list[User]:
     return _OF_NAME.models(key=key)
 
 
-def alias(client: Client, key: str) -> UserLink | None:
-    """Return of whom the client alone uses that name (folded)."""
-    return _ALIAS.first(client=client.pk, key=key)
+def aliases(key: str) -> list[UserLink]:
+    """Return what each client knows of whom it alone calls by that name (folded)."""
+    return _ALIASES.models(key=key)
 
 
 def links(client: Client, user_ids: Collection[int]) -> dict[int, UserLink]:

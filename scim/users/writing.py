@@ -33,36 +33,43 @@ _JSON = {Kind.CUSTOM_PROFILE: "custom_profile", Kind.CUSTOM: "custom_attributes"
 
 @dataclass(slots=True)
 class Change:
-    """What a request does to one user: the columns that differ, and what the client keeps."""
+    """What a request does to one user: the columns that differ, and what the client knows of them.
+
+    ``link_columns`` are what the client reads back. ``said_active`` is the state that it gives, None for none;
+    ``leaver`` somebody else, who had the user name and gives it up.
+    """
 
     user: User
     link: UserLink
     columns: dict[str, Any] = field(default_factory=dict)
     link_columns: dict[str, Any] = field(default_factory=dict)
     password: str = field(default="", repr=False)
+    said_active: bool | None = None
+    leaver: User | None = None
 
     def __bool__(self) -> bool:
         return bool(self.columns or self.link_columns or self.password)
 
 
 def create(client: Client, draft: Draft, rules: Rules) -> tuple[User, UserLink | None]:
-    """Add a user, or claim one whom the matching rule recognises; raise ScimError 400, 403 or 409.
-
-    With a user who is new comes what the client knows of them, and there is nothing else to be read.
-    """
+    """Add a user, or claim one whom the matching rule recognises; raise ScimError 400, 403 or 409."""
     if not client.create_users:
         raise switched_off("Creating users")
     found = matching.match(client, draft)
-    if found is not None:
+    if found is not None and not found.leaver:
         return _claim(client, found, draft, rules), None
     if problem := usernames.problem(draft.username):
         raise invalid_value(problem)
+    words = f"{client} added %s."
+    if found is not None:
+        former = _give_up_name(client, found.user, draft)
+        words += f" It is a new person: {former} had the user name before, and no externalId says that both are one."
     user = User(username=draft.username)
     user.changed_by = client.name
     user.set_unusable_password()
     link = UserLink(client=client, owned=True)
     change = _difference(client, user, link, draft, rules)
-    user.is_active = draft.active is not False
+    change.columns["is_active"] = link.said_active = draft.active is not False
     _set(change)
     try:
         user.save()
@@ -70,7 +77,7 @@ def create(client: Client, draft: Draft, rules: Rules) -> tuple[User, UserLink |
         raise conflict("A user of this userName exists already.") from None
     link.user = user
     _save_link(link)
-    _report(client, user, {}, rules, said=(Operation.CREATE, f"{client} added {user}."))
+    _report(client, user, {}, rules, said=(Operation.CREATE, words % user))
     if change.password:
         services.set_password(user, change.password, client.name)
     if not user.is_active:
@@ -86,39 +93,51 @@ def update(client: Client, user: User, draft: Draft, rules: Rules, links: dict[i
     link = links.setdefault(user.pk, UserLink(client=client, user=user))
     change = _difference(client, user, link, draft, rules)
     _permitted(client, change)
-    return _write(client, change, rules)
+    return _write(client, change, draft, rules)
 
 
 def _claim(client: Client, found: matching.Found, draft: Draft, rules: Rules) -> User:
-    """Let the client have a user who is on the roll; what it does not say stays as it is."""
+    """Let the client have a user who is on the roll; what it does not say stays as it is.
+
+    Whom it had deleted itself it switches on again. Anybody else who is inactive was switched off by somebody else,
+    and stays so.
+    """
     user, link = found.user, found.link or UserLink(client=client, user=found.user)
+    returns = link.deleted_at is not None
+    if returns:
+        link.said_active = False
     draft.values = {target: value for target, value in draft.values.items() if value not in (None, "")}
+    if draft.active is None:
+        draft.values[ACTIVE] = True
     change = _difference(client, user, link, draft, rules)
-    if draft.active is not False and not user.is_active:
-        change.columns["is_active"] = True
     if not client.update_users:
         change.columns = {name: value for name, value in change.columns.items() if name == "is_active"}
         change.password = ""
-    if not client.deactivate_users and link.deleted_at is None:
+    if not client.deactivate_users and not returns:
         change.columns.pop("is_active", None)
-    if link.deleted_at is not None:
-        change.link_columns |= {"deleted_at": None, "leaves_at": None}
-    change.link_columns.setdefault("external_id", link.external_id)
     words = f"{client} claimed {user}, who was on the roll already."
+    if returns:
+        change.link_columns |= {"deleted_at": None, "leaves_at": None}
+        words = f"{client} brought {user} back, whom it had deleted: the externalId is the same."
+    elif draft.active and not user.is_active:
+        words += " They were inactive before and stay so: activate them in the portal if they are to have access."
+    change.link_columns.setdefault("external_id", link.external_id)
     _line(client, user, Operation.LINK, words, {})
-    _write(client, change, rules)
+    _write(client, change, draft, rules)
     return user
 
 
 def _difference(client: Client, user: User, link: UserLink, draft: Draft, rules: Rules) -> Change:
-    change = Change(user, link)
+    change = Change(user, link, said_active=draft.active)
     kept, columns = draft.kept, change.columns
     jsons = {name: dict(getattr(user, name)) for name in _JSON.values()}
     for (kind, name), value in draft.values.items():
         if kind in _JSON:
             _put(jsons[_JSON[kind]], name, value)
         elif (kind, name) == ACTIVE:
-            columns["is_active"] = value
+            # Only a change of the client's own state switches somebody on: what was switched off elsewhere stays off.
+            if value is False or link.said_active is False:
+                columns["is_active"] = value
         elif (kind, name) == MANAGER:
             manager = lasting(client, user, str(value or ""))
             columns["manager"] = manager
@@ -128,23 +147,57 @@ def _difference(client: Client, user: User, link: UserLink, draft: Draft, rules:
             columns[name] = value or ""
     columns |= jsons
     change.columns = {name: value for name, value in columns.items() if getattr(user, name) != value}
-    _compare_link(client, change, draft, kept)
+    wanted: dict[str, Any] = {"kept": kept}
+    if draft.external_id is not None:
+        wanted["external_id"] = draft.external_id
+    wanted["user_name"] = _alias(change, draft)
+    change.link_columns = {name: value for name, value in wanted.items() if getattr(link, name) != value}
     if draft.password and not (user.pk and check_password(draft.password, user.password)):
         change.password = draft.password
     return change
 
 
-def _compare_link(client: Client, change: Change, draft: Draft, kept: dict[str, Any]) -> None:
+def _alias(change: Change, draft: Draft) -> str:
+    """Return what the client alone calls the user, "" where that is the portal's user name.
+
+    A user whom the client brought is renamed in the portal, but for a change of case. A name that somebody else has is
+    a conflict, unless that is a leaver.
+    """
     user, link = change.user, change.link
-    wanted: dict[str, Any] = {"kept": kept}
-    if draft.external_id is not None:
-        wanted["external_id"] = draft.external_id
-    alias = draft.user_name if fold(draft.user_name) != fold(user.username) else ""
-    if fold(alias) != fold(link.user_name):
-        if alias and user.pk and matching.taken(client, user, alias):
-            raise conflict("A user of this userName exists already.")
-        wanted["user_name"] = alias
-    change.link_columns = {name: value for name, value in wanted.items() if getattr(link, name) != value}
+    called = link.user_name or user.username
+    if user.pk and fold(draft.user_name) != fold(called):
+        holder = matching.holder_of(link.client, draft, besides=user)
+        if holder is not None and not matching.gives_up(holder, draft):
+            raise matching.taken(holder)
+        change.leaver = holder
+        if link.owned and draft.username != user.username:
+            if problem := usernames.problem(draft.username):
+                raise invalid_value(problem)
+            change.columns["username"] = draft.username
+    name = change.columns.get("username", user.username)
+    return draft.user_name if draft.user_name != name else ""
+
+
+def _give_up_name(client: Client, leaver: User, draft: Draft) -> str:
+    """Take the draft's user name from somebody who left; return who that was. Their record stays, for its history."""
+    who = str(leaver)
+    UserLink.objects.filter(user=leaver, user_name_key=fold(draft.user_name)).update(user_name="", user_name_key="")
+    if fold(leaver.username) == fold(draft.username):
+        before, after = leaver.username, _former(leaver.username)
+        roll.rename(leaver, after)
+        leaver.changed_by = client.name
+        leaver.save(update_fields=_written(["username"]))
+        words = f"{who} left before, so the user name {before} is free for a new person. The record is called {after}."
+        _line(client, leaver, Operation.UPDATE, words, {"User name": (before, after)})
+    return who
+
+
+def _former(username: str) -> str:
+    """Return a free name that says whose it was."""
+    stem = f"{username[:100]} (left {timezone.localdate():%Y-%m-%d}"
+    taken = set(User.objects.filter(username_key__startswith=fold(stem)).values_list("username_key", flat=True))
+    names = (f"{stem}, {number})" if number > 1 else f"{stem})" for number in range(1, len(taken) + 2))
+    return next(name for name in names if fold(name) not in taken)
 
 
 def _put(values: dict[str, Any], name: str, value: Value) -> None:
@@ -173,30 +226,41 @@ def _permitted(client: Client, change: Change) -> None:
         raise switched_off(off)
 
 
-def _write(client: Client, change: Change, rules: Rules) -> bool:
-    """Write the user, the link and the line of the report, as far as anything differs."""
-    if not change:
-        return False
+def _write(client: Client, change: Change, draft: Draft, rules: Rules) -> bool:
+    """Write the user, the link and the line of the report; return whether anything differs that the client reads."""
     user, link = change.user, change.link
-    before = roll.facts(user, rules.catalogue)
+    before = roll.facts(user, rules.catalogue) if change else {}
     was_active = user.is_active
+    news = change.said_active is not None and link.said_active is not change.said_active
+    link.said_active = change.said_active if news else link.said_active
+    if change.leaver is not None:
+        _give_up_name(client, change.leaver, draft)
     _set(change)
     user.changed_by = client.name
     if change.password:
-        user.save()
+        _save_user(user)
     elif change.columns:
-        user.save(update_fields=_written(change.columns))
-    else:
+        _save_user(user, _written(change.columns))
+    elif change:
         user.updated_at = timezone.now()
         User.objects.filter(pk=user.pk).update(updated_at=user.updated_at)
-    if change.link_columns or link.pk is None:
+    if change.link_columns or news or (change and link.pk is None):
         _save_link(link)
-    _report(client, user, before, rules, said=_said(client, user, change))
+    if change:
+        _report(client, user, before, rules, said=_said(client, user, change))
     if change.password:
         services.set_password(user, change.password, client.name)
-    if user.is_active != was_active:
+    off = change.said_active is False and client.deactivate_users
+    if user.is_active != was_active or (off and not user.is_active):
         leavers.follow(client, link, user)
-    return True
+    return bool(change)
+
+
+def _save_user(user: User, fields: list[str] | None = None) -> None:
+    try:
+        user.save(update_fields=fields)
+    except IntegrityError:
+        raise conflict("A user of this userName exists already.") from None
 
 
 def _written(names: Iterable[str]) -> list[str]:
@@ -208,11 +272,21 @@ def _written(names: Iterable[str]) -> list[str]:
 
 def _set(change: Change) -> None:
     for name, value in change.columns.items():
-        setattr(change.user, name, value)
+        if name == "username":
+            _rename(change.user, value, change.link)
+        else:
+            setattr(change.user, name, value)
     for name, value in change.link_columns.items():
         setattr(change.link, name, value)
     if change.password:
         change.user.set_password(change.password)
+
+
+def _rename(user: User, username: str, link: UserLink) -> None:
+    """Rename a user in the portal. Other applications that called them by that name still do, until they rename too."""
+    others = UserLink.objects.filter(user=user, deleted_at=None, user_name_key="").exclude(pk=link.pk)
+    others.update(user_name=user.username, user_name_key=fold(user.username))
+    roll.rename(user, username)
 
 
 def _save_link(link: UserLink) -> None:
@@ -254,12 +328,12 @@ def _line(client: Client, user: User, operation: Operation, words: str, changes:
     )
 
 
-def delete(client: Client, user: User) -> None:
+def delete(client: Client, user: User, link: UserLink | None) -> None:
     """Take a user away from the client: gone for it at once, deactivated, and deleted when its settings say so."""
     if not client.delete_users:
         raise switched_off("Deleting users")
-    link = UserLink.objects.filter(client=client, user=user).first() or UserLink(client=client, user=user)
-    link.deleted_at = timezone.now()
+    link = link or UserLink(client=client, user=user)
+    link.deleted_at, link.said_active = timezone.now(), False
     leavers.leave_groups(client, user)
     if client.delete_deactivated and not client.recycle_days:
         _line(client, user, Operation.DELETE, f"{client} deleted {user}.", {})

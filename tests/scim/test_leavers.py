@@ -4,6 +4,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from provisioning.identities import membership
@@ -11,6 +13,7 @@ from provisioning.models import Group, Membership, User
 from reports.models import Event
 from scim.models import Client, GroupLink, UserLink
 from scim.users import leavers
+from tests.provisioning.crew import save_crew_directory
 from tests.scim.conftest import USER, Scim
 
 
@@ -39,11 +42,11 @@ def test_deleted_is_gone_for_the_client_and_disabled(scim: Scim, new_client: Any
 
 def test_soft_delete_then_delete_and_back(scim: Scim) -> None:
     """Entra deactivates, deletes 30 days later, and creates anew whoever comes back."""
-    anna = scim.add("anna", title="CEO", nickName="An")
+    anna = scim.add("anna", title="CEO", nickName="An", externalId="1")
     path = f"/Users/{anna['id']}"
     assert scim.patch(path, {"op": "replace", "path": "active", "value": False}).status == 200
     assert scim.delete(path).status == 204
-    back = scim.post("/Users", {"schemas": [USER], "userName": "Anna", "active": True})
+    back = scim.post("/Users", {"schemas": [USER], "userName": "Anna", "externalId": "1"})
     assert (back.status, back.json["id"], back.json["active"]) == (201, anna["id"], True)
     assert back.json["title"] == "CEO"
     assert scim.get(path).status == 200
@@ -123,3 +126,22 @@ def test_one_who_comes_back_at_the_last_moment_stays(new_client: Any, monkeypatc
     assert leavers.delete_due() == 1
     assert User.objects.get().username == "anna"
     assert Event.objects.filter(message__contains="leaves the roll:").count() == 1
+
+
+def test_a_member_of_many_groups_leaves_in_as_few_queries_as_one_of_few(scim: Scim) -> None:
+    save_crew_directory(sync_groups=True, push_groups="all")
+
+    def queries(name: str, count: int) -> int:
+        user = scim.add(name)
+        members = [{"value": user["id"]}]
+        for number in range(count):
+            schemas = ["urn:ietf:params:scim:schemas:core:2.0:Group"]
+            scim.post("/Groups", {"schemas": schemas, "displayName": f"{name} {number}", "members": members})
+        with CaptureQueriesContext(connection) as captured:
+            assert scim.delete(f"/Users/{user['id']}").status == 204
+        return len(captured)
+
+    few, many = queries("anna", 2), queries("bert", 10)
+    assert few == many
+    assert not Membership.objects.exists()
+    assert Event.objects.filter(message__contains="was removed from the group").count() == 12

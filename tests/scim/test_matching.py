@@ -21,7 +21,7 @@ def last_line() -> Event:
 
 
 def test_by_user_name_a_user_on_the_roll_is_claimed(scim: Scim) -> None:
-    anna = User.objects.create_user("anna", email="anna@x.example", title="Engineer", is_active=False)
+    anna = User.objects.create_user("anna", email="anna@x.example", title="Engineer")
     answer = scim.post("/Users", body("ANNA", externalId="1", displayName="Anna"))
     assert answer.status == 201, answer
     assert answer.json["id"] == str(anna.scim_id)

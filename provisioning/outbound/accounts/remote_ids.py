@@ -18,7 +18,7 @@ class Owners:
             self._fetch(*self._read)
 
     def other(self, remote_id: str, account_id: int) -> str | None:
-        """Return the key of another account that has the remote id, None when it is free."""
+        """Return whose other account has the remote id, by user name; None when it is free."""
         if remote_id not in self._read:
             self._read[remote_id] = None
             self._fetch(remote_id)
@@ -27,4 +27,5 @@ class Owners:
 
     def _fetch(self, *remote_ids: str) -> None:
         rows = Account.objects.filter(directory=self.directory_id, remote_id__in=remote_ids)
-        self._read.update({remote_id: (pk, key) for remote_id, pk, key in rows.values_list("remote_id", "pk", "key")})
+        found = rows.values_list("remote_id", "pk", "key", "user__username")
+        self._read.update({remote_id: (pk, username or key) for remote_id, pk, key, username in found})

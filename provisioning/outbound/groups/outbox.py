@@ -58,9 +58,9 @@ def push_all(directory_id: int, actor: str) -> None:
 
 
 @transaction.atomic
-def memberships_changed(group_id: int, user_ids: Collection[int], reason: str, actor: str = "") -> None:
-    """Let directories look at whether the users are in the group, and in every group that it is in."""
-    found = scope.accounts_for(above([group_id]))
+def memberships_changed(group_ids: Collection[int], user_ids: Collection[int], reason: str, actor: str = "") -> None:
+    """Let directories look at whether the users are in the groups, and in every group that those are in."""
+    found = scope.accounts_for(above(group_ids))
     if not found.by_directory:
         return
     whole = {directory: [pk for pk in ids if pk in found.fresh] for directory, ids in found.by_directory.items()}

@@ -88,7 +88,7 @@ def test_many_who_join_at_once_are_one_change_a_group(
     everyone = list(User.objects.values_list("pk", flat=True))
     GroupChange.objects.all().delete()
     with django_assert_max_num_queries(20):
-        outbox.memberships_changed(other.pk, everyone, "import")
+        outbox.memberships_changed([other.pk], everyone, "import")
     assert GroupChange.objects.count() == 1
 
 
