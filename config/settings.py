@@ -194,6 +194,10 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {"api-address": "120/min", "api-user": "120/min"},
 }
 
+# --- Directories: what of the portal's own machine may be one --------------------------------------------------------
+ALLOW_LOCAL_DIRECTORIES = env.bool("ALLOW_LOCAL_DIRECTORIES", default=not HTTPS)
+SQLITE_FOLDER = env.str("SQLITE_FOLDER", default=str(VAR_DIR))
+
 # --- SCIM ------------------------------------------------------------------------------------------------------------
 SCIM_SERVICE_PROVIDER = {
     "AUTH_CHECK_MIDDLEWARE": "scim.authentication.Door",

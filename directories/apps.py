@@ -5,7 +5,7 @@ from pathlib import Path
 from django.apps import AppConfig
 from django.conf import settings
 
-from directories.connectors.sql.connect import keep_private
+from directories.connectors import allowed
 
 
 class DirectoriesConfig(AppConfig):
@@ -14,8 +14,9 @@ class DirectoriesConfig(AppConfig):
     name = "directories"
 
     def ready(self) -> None:
-        """Keep the portal's own files out of reach of SQLite directories; from Python 3.13, beat's schedule is one."""
-        keep_private(Path(settings.CELERY_BEAT_SCHEDULE_FILENAME))
+        """Say what may be a directory: never the portal's own files, of which beat's schedule may be SQLite too."""
+        allowed.allow(folder=Path(settings.SQLITE_FOLDER), local_hosts=settings.ALLOW_LOCAL_DIRECTORIES)
+        allowed.keep_private(Path(settings.CELERY_BEAT_SCHEDULE_FILENAME))
         for database in settings.DATABASES.values():
             if database["ENGINE"] == "django.db.backends.sqlite3":
-                keep_private(Path(database["NAME"]))
+                allowed.keep_private(Path(database["NAME"]))

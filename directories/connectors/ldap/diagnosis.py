@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
+from directories.connectors.allowed import check_host
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
 from directories.connectors.ldap import dn
 from directories.connectors.ldap.errors import NoBase
@@ -90,6 +91,11 @@ class _Diagnosis:
         unknown: list[str] = []
         closed: list[str] = []
         for address in self.settings.servers:
+            try:
+                check_host(address.host, address.port)
+            except ConnectorError as error:
+                self.steps.append(ConnectionStep(NAME, False, error.message))
+                return None
             try:
                 found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
             except (OSError, UnicodeError):

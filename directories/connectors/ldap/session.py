@@ -9,6 +9,7 @@ from typing import Any, Literal
 import ldap3
 from ldap3.core.exceptions import LDAPException
 
+from directories.connectors.allowed import check_host
 from directories.connectors.base import ConnectorError, Unavailable
 from directories.connectors.ldap import decoding
 from directories.connectors.ldap.errors import (
@@ -81,6 +82,7 @@ def connect(settings: LdapSettings, address: Address, known: Sequence[Any] | Non
 
 def opened(settings: LdapSettings, address: Address, known: Sequence[Any] | None = None) -> ldap3.Connection:
     """Return a connection that is encrypted as the settings want it, before any login; raise ConnectorError."""
+    check_host(address.host, address.port)
     try:
         tls = _Tls(settings)
     except ssl.SSLError:

@@ -6,7 +6,6 @@ import sqlite3
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,27 +14,13 @@ import pymysql
 from psycopg.abc import PQGen
 from pymysql.constants import CLIENT
 
+from directories.connectors.allowed import file_problem
 from directories.connectors.base import ConnectorError
 from directories.connectors.sql.certificates import ca_file
 from directories.connectors.sql.settings import SqlSettings
 
 GRACE_SECONDS = 5  # how much longer than the server's own statement time-out the client waits for it
 LOCK_SECONDS = 5  # how long a statement waits for another one's lock
-PRIVATE = "This file is the portal's own. Choose the file of the directory."
-_private: set[Path] = set()
-
-
-def keep_private(path: Path) -> None:
-    """Never open this SQLite file as a directory: who manages directories could make themselves superuser in it."""
-    _private.add(path)
-
-
-def is_private(path: str) -> bool:
-    """Return whether ``path`` leads to a private file, by whatever name or link."""
-    try:
-        return any(os.path.samefile(path, own) for own in _private if own.exists())
-    except (OSError, ValueError):
-        return False  # there is no such file
 
 
 class _Postgres(psycopg.Connection[Any]):
@@ -55,9 +40,10 @@ class _Postgres(psycopg.Connection[Any]):
 
 
 def _open_postgres(settings: SqlSettings) -> psycopg.Connection[Any]:
-    if settings.host.startswith(("/", "@")):
-        # libpq would take a socket, on which a server may trust the portal's own system user without a password.
-        raise ConnectorError("Type the name or address of the server, not the path of a socket.", code="settings")
+    if not settings.host or settings.host.startswith(("/", "@")) or "," in settings.host:
+        # libpq would take a socket, on which a server may trust the portal's own system user without a password, or
+        # one host of a list after another.
+        raise ConnectorError("Type the name or address of one server, not the path of a socket.", code="settings")
     seconds = settings.statement_timeout
     connection = _Postgres.connect(
         host=settings.host,
@@ -174,8 +160,8 @@ def file_at(path: str) -> tuple[int, int] | None:
 
 
 def _open_sqlite(settings: SqlSettings) -> sqlite3.Connection:
-    if is_private(settings.database):
-        raise ConnectorError(PRIVATE, code="settings")
+    if problem := file_problem(settings.database):
+        raise ConnectorError(problem, code="settings")
     # mode=rw: a mistyped path must fail, not create an empty database.
     connection = sqlite3.connect(
         f"file:{quote(settings.database)}?mode=rw",

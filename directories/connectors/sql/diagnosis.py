@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import inspect
 
+from directories.connectors.allowed import file_problem
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
 from directories.connectors.sql import reachability
-from directories.connectors.sql.connect import PRIVATE, is_private
 from directories.connectors.sql.error_codes import Cause
 from directories.connectors.sql.pool import new_engine
 from directories.connectors.sql.session import DRIVER_ERRORS, Session
@@ -47,11 +47,11 @@ def diagnose(
 
 def _file(settings: SqlSettings) -> list[ConnectionStep]:
     path = Path(settings.database)
+    if settings.database and (problem := file_problem(settings.database)):
+        return [ConnectionStep(FILE, False, problem)]
     if not settings.database or not path.is_file():
         message = "There is no file at this path on the portal's machine. Check the path; the portal creates none."
         return [ConnectionStep(FILE, False, message)]
-    if is_private(settings.database):
-        return [ConnectionStep(FILE, False, PRIVATE)]
     try:
         with path.open("rb"):
             return [ConnectionStep(FILE, True, "The file is there and can be read.")]

@@ -8,13 +8,14 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
+from directories.connectors.allowed import check_host
 from directories.connectors.sql.connect import OPENERS, file_at
 from directories.connectors.sql.settings import SqlSettings
 
@@ -77,14 +78,22 @@ def new_engine(settings: SqlSettings) -> Engine:
         "pool_recycle": RECYCLE_SECONDS,
     }
     if opener is None:
-        return create_engine(_untested_url(settings), **options)
+        engine = create_engine(_untested_url(settings), **options)
+        event.listen(engine, "do_connect", lambda *_: check_host(settings.host, settings.port))
+        return engine
     if settings.kind == "postgresql":
         options["use_native_hstore"] = False
-    engine = create_engine(url, creator=lambda: opener(settings), isolation_level="AUTOCOMMIT", **options)
+    engine = create_engine(url, creator=lambda: _opened(opener, settings), isolation_level="AUTOCOMMIT", **options)
     if settings.kind == "sqlite":
         event.listen(engine, "before_cursor_execute", _start_clock)
         event.listen(engine, "checkout", lambda connection, *_: _same_file(connection, settings.database))
     return engine
+
+
+def _opened(opener: Callable[[SqlSettings], Any], settings: SqlSettings) -> Any:
+    if settings.kind != "sqlite":
+        check_host(settings.host or "localhost", settings.port)
+    return opener(settings)
 
 
 def _start_clock(connection: Any, *_: Any) -> None:

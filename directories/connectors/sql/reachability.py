@@ -4,7 +4,8 @@ import socket
 import struct
 from contextlib import closing
 
-from directories.connectors.base import ConnectionStep
+from directories.connectors.allowed import check_host
+from directories.connectors.base import ConnectionStep, ConnectorError
 from directories.connectors.sql.settings import SqlSettings
 
 NAME, PORT, TLS = "Name", "Port", "TLS"
@@ -15,6 +16,10 @@ def reach(settings: SqlSettings) -> list[ConnectionStep]:
     """Return the steps up to an open port, and for PostgreSQL whether TLS is as the settings want it."""
     if not settings.host:
         return [ConnectionStep(NAME, False, "Type the name or address of the server.")]
+    try:
+        check_host(settings.host, settings.port)
+    except ConnectorError as error:
+        return [ConnectionStep(NAME, False, error.message)]
     try:
         addresses = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

@@ -45,6 +45,10 @@ class UserList(admin.ModelAdmin):  # type: ignore[type-arg]
         """Call the page by what it shows."""
         return super().changelist_view(request, {"title": "Users", **(extra_context or {})})
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Take no filter from the address but those of the list: others ask who is a superuser, or for a password."""
+        return lookup in {entry.parameter_name for entry in self.get_list_filter(request)} if request else False
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Read only what the list shows, and the accounts of the page in one query."""
         changelist = super().get_changelist_instance(request)

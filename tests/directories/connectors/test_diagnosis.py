@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+from directories.connectors import allowed
 from directories.connectors.base import ConnectionTest, ConnectorError, Entry
-from directories.connectors.sql import connect
 from tests.directories.connectors.sql_subject import SqlSubject
 from tests.servers import free_port
 
@@ -187,7 +187,7 @@ def test_a_file_of_the_portal_is_never_a_directory(
     sqlite_sql: SqlSubject, tmp_path: Path, link: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = Path(sqlite_sql.database.settings["database"])
-    monkeypatch.setattr(connect, "_private", {own})
+    monkeypatch.setattr(allowed, "_private", {own})
     path = tmp_path / "link.sqlite3"
     match link:
         case "itself":
@@ -198,18 +198,26 @@ def test_a_file_of_the_portal_is_never_a_directory(
             path.hardlink_to(own)
         case "dots":
             path = own.parent / ".." / own.parent.name / own.name
-    assert failed(tried(sqlite_sql, database=str(path))) == ("File", connect.PRIVATE)
+    assert failed(tried(sqlite_sql, database=str(path))) == ("File", allowed.PRIVATE)
     with sqlite_sql.open(database=str(path)) as connector, pytest.raises(ConnectorError, match="portal's own"):
         connector.find(Entry("ann"))
 
 
 def test_the_portal_tells_which_files_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     own = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": Path("/srv/portal.sqlite3")}}
-    monkeypatch.setattr(connect, "_private", set())
-    own_settings = SimpleNamespace(DATABASES=own, CELERY_BEAT_SCHEDULE_FILENAME="/srv/schedule")
+    monkeypatch.setattr(allowed, "_private", set())
+    own_settings = SimpleNamespace(
+        DATABASES=own,
+        CELERY_BEAT_SCHEDULE_FILENAME="/srv/schedule",
+        SQLITE_FOLDER="/srv/directories",
+        ALLOW_LOCAL_DIRECTORIES=False,
+    )
+    monkeypatch.setattr(allowed, "_folder", None)
+    monkeypatch.setattr(allowed, "_local_hosts", True)
     monkeypatch.setattr("directories.apps.settings", own_settings)
     apps.get_app_config("directories").ready()
-    assert connect._private == {Path("/srv/portal.sqlite3"), Path("/srv/schedule")}
+    assert allowed._private == {Path("/srv/portal.sqlite3"), Path("/srv/schedule")}
+    assert (allowed._folder, allowed._local_hosts) == (Path("/srv/directories"), False)
 
 
 def test_testing_changes_nothing(sqlite_sql: SqlSubject) -> None:

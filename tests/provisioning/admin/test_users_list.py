@@ -141,3 +141,19 @@ def test_the_manager_is_found_by_typing(people) -> None:
     query = "app_label=provisioning&model_name=user&field_name=manager&term=an"
     results = client.get(f"/autocomplete/?{query}").json()["results"]
     assert [result["text"] for result in results] == ["Anna Berg (Anna.Berg)", "Ben Annas (ben)"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "is_superuser=1",
+        "is_superuser__exact=1",
+        "is_staff=1",
+        "groups=1",
+        "password__startswith=a",
+        "last_login__year=2026",
+    ],
+)
+def test_the_address_asks_no_more_than_the_filters_do(people, query: str) -> None:
+    for client in (roll.helpdesk(), roll.signed_in(User.objects.get(username="root"))):
+        assert client.get(f"{LIST}?{query}").status_code in {302, 400}, "refused, or led to the whole list"
