@@ -14,6 +14,12 @@ from enum import StrEnum
 Value = str | int | float | bool | Decimal | dt.date | dt.datetime | tuple[str, ...] | None
 
 
+class Unreadable(str):
+    """A value that a directory holds and the portal cannot read: why, as the end of a sentence. It fails when used."""
+
+    __slots__ = ()
+
+
 class Kind(StrEnum):
     """Which of the three kinds a portal attribute is."""
 

@@ -5,15 +5,17 @@ Text is trimmed; an empty value is "" for a text attribute and None for every ot
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
-from directories.attributes import PortalAttribute, Type, Value
+from directories.attributes import PortalAttribute, Type, Unreadable, Value
 
 Coerce = Callable[[object], Value]
 
 TRUE = frozenset({"true", "1", "yes", "y", "t", "on", "active", "enabled", "x"})
 FALSE = frozenset({"false", "0", "no", "n", "f", "off", "inactive", "disabled"})
+ZERO_DATE = "0000-00-00"  # MySQL's way to say that there is none
 _LONG_DIGITS = 17
 
 
@@ -27,6 +29,8 @@ def as_text(value: object) -> str:
         return value.strip()
     if value is None:
         return ""
+    if isinstance(value, Unreadable):
+        raise BadValue(str(value))
     if isinstance(value, tuple):
         return as_text(next(iter(value), None))
     if isinstance(value, bool):
@@ -102,7 +106,7 @@ def _date(value: object) -> dt.date | None:
     if isinstance(value, dt.date):
         return value
     text = as_text(value)
-    if not text:
+    if not text or text.startswith(ZERO_DATE):
         return None
     try:
         return dt.datetime.fromisoformat(text).date()
@@ -111,11 +115,12 @@ def _date(value: object) -> dt.date | None:
 
 
 def boolean(value: object) -> bool | None:
-    """Return what true/false, yes/no, 1/0, on/off, active/inactive and their first letters mean."""
+    """Return what true/false, yes/no, 1/0, on/off, active/inactive and their first letters mean.
+
+    A number is yes for 1 and for -1 (which is how Basic and Access write it) and no for 0, with or without decimals.
+    """
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, bytes):  # MySQL's BIT(1)
-        value = int.from_bytes(value, "big")
     text = as_text(value).casefold()
     if not text:
         return None
@@ -123,6 +128,8 @@ def boolean(value: object) -> bool | None:
         return True
     if text in FALSE:
         return False
+    if re.fullmatch(r"[+-]?[01](\.0*)?", text):
+        return abs(float(text)) == 1
     raise BadValue("is neither yes nor no (true/false, yes/no, y/n, 1/0)")
 
 

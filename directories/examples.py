@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from directories.models import Operation
+from directories.query_templates import LANGUAGES
 
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\Z")
 DEFAULT_COLUMNS = ("FIRSTNAME", "LASTNAME", "EMAIL_ADDRESS")
-BACKTICK_KINDS = frozenset({"mysql", "mariadb"})
 QUOTES = ('"', "`", "[")
 # Column names that people use and databases keep for themselves.
 _RESERVED = """
@@ -45,10 +45,10 @@ STATE_COLUMNS = frozenset({"ACTIVE", "IS_ACTIVE", "ENABLED", "IS_ENABLED"})
 class UserTable:
     """The table that the examples are about; ``columns`` are the others than user name and password.
 
-    ``exact`` columns were read from the database, so that PostgreSQL needs quotes around one with capital letters.
+    ``exact`` columns were read from the database, so that one with capital letters needs quotes in PostgreSQL.
     """
 
-    kind: str
+    language: str
     table: str = "USERS"
     username: str = "USERNAME"
     password: str = "PASSWORD"
@@ -57,13 +57,12 @@ class UserTable:
 
     def quoted(self, name: str) -> str:
         """Quote a name that is not a plain one; plain names stay as they are, as an admin would write them."""
-        folded = self.exact and self.kind == "postgresql" and name in self.columns and name != name.lower()
+        language = LANGUAGES[self.language]
+        folded = self.exact and name in self.columns and language.fold is not None and name != language.fold(name)
         plain = PLAIN_NAME.match(name) and not folded and name.lower() not in RESERVED
         if plain or name[:1] in QUOTES:
             return name
-        if self.kind in BACKTICK_KINDS:
-            return f"`{name.replace('`', '``')}`"
-        return '"' + name.replace('"', '""') + '"'
+        return language.quoted(name)
 
 
 def statements(about: UserTable) -> dict[Operation, list[str]]:

@@ -17,11 +17,6 @@ from directories.query_templates import GROUPED, PASSWORD, Template, Values, fol
 
 EXAMPLE = GroupEntry("Example group", "1", "An example")
 MASK = "••••••••"
-_TABLES = (
-    "SELECT COALESCE(e.TRANSACTIONS, 'NO') FROM information_schema.TABLES t "
-    "LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE "
-    "WHERE t.TABLE_SCHEMA = COALESCE(NULLIF(%s, ''), DATABASE()) AND t.TABLE_NAME = %s"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +103,13 @@ def _shown(
 
 def _cannot_take_back(connector: SqlConnector, templates: Sequence[Template]) -> str:
     """Return why a change could not be rolled back, "" when it can: MySQL has tables without transactions."""
-    if connector.dialect != "mysql":
-        return ""
     for template in templates:
         if template.kind == "SELECT":
             continue
         for table in template.tree.find_all(exp.Table):
             if not isinstance(table.this, exp.Identifier):
                 continue
-            found = connector.session.rows(_TABLES, (table.db, table.name))
-            if found and str(found[0][0]).upper() != "YES":
+            if connector.dialect.keeps_no_transaction(connector.session.rows, table.db, table.name):
                 return (
                     f"Not run: {table.name} is a view or a table without transactions (such as MyISAM), "
                     "and what is done to it could not be taken back."

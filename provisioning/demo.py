@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from directories.attributes import Kind
+from directories.connectors.sql import language_of
 from directories.examples import UserTable, statements
 from directories.models import (
     AttributeMapping,
@@ -103,7 +104,7 @@ def _directory(database: Path) -> Directory:
             "password_column": "PASSWORD",
         },
     )
-    examples = statements(UserTable("sqlite"))
+    examples = statements(UserTable(language_of("sqlite")))
     QueryTemplate.objects.bulk_create(
         QueryTemplate(directory=directory, operation=operation, position=position, sql=sql)
         for operation in OPERATIONS

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from django.http import QueryDict
 
 from directories import query_templates
+from directories.connectors.sql import language_of
 from directories.models import Operation, QueryTemplate
 
 MAX_STATEMENTS = 200
@@ -44,11 +45,7 @@ OPTIONAL = frozenset({Operation.DISABLE, Operation.ENABLE, Operation.SET_PASSWOR
 
 def uses_templates(kind: str) -> bool:
     """Return whether directories of that kind are spoken to through query templates."""
-    try:
-        query_templates.dialect_of(kind)
-    except KeyError:
-        return False
-    return True
+    return bool(language_of(kind))
 
 
 def parsed(statements: Iterable[str], kind: str, operation: Operation) -> list[query_templates.Template]:
@@ -56,7 +53,7 @@ def parsed(statements: Iterable[str], kind: str, operation: Operation) -> list[q
     found = []
     for sql in statements:
         with suppress(query_templates.TemplateError):
-            found.append(query_templates.parse(sql, query_templates.dialect_of(kind), operation.value))
+            found.append(query_templates.parse(sql, language_of(kind), operation.value))
     return found
 
 
@@ -127,7 +124,7 @@ class TemplatesForm:
 
         With the user table and its key column given, import queries that are slow say so.
         """
-        dialect = query_templates.dialect_of(kind)
+        dialect = language_of(kind)
         for block, statement in self._each():
             if block.operation is Operation.IMPORT_GROUPS and len(block.statements) > 1:
                 statement.errors = ["Only one statement gives the groups: join what the others give with UNION ALL."]

@@ -6,6 +6,7 @@ from directories.query_templates.groups import columns as group_columns
 from directories.query_templates.groups import values as group_values
 from directories.query_templates.identifiers import column_name, sql_of, table_name
 from directories.query_templates.importing import ImportPlan, PageQuery, plan_import, slow_reason
+from directories.query_templates.languages import LANGUAGES, Language
 from directories.query_templates.names import Values, fold, nearest
 from directories.query_templates.splice import Slot
 from directories.query_templates.template import (
@@ -13,8 +14,6 @@ from directories.query_templates.template import (
     Bound,
     Template,
     check,
-    dialect_of,
-    has_dialect,
     import_attributes,
     names_in,
     parse,
@@ -22,9 +21,11 @@ from directories.query_templates.template import (
 
 __all__ = [
     "GROUPED",
+    "LANGUAGES",
     "PASSWORD",
     "Bound",
     "ImportPlan",
+    "Language",
     "PageQuery",
     "Slot",
     "Template",
@@ -32,11 +33,9 @@ __all__ = [
     "Values",
     "check",
     "column_name",
-    "dialect_of",
     "fold",
     "group_columns",
     "group_values",
-    "has_dialect",
     "import_attributes",
     "names_in",
     "nearest",

@@ -5,8 +5,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from directories.query_templates.errors import TemplateError
-
-_FOLD = {"postgres": str.lower, "oracle": str.upper}
+from directories.query_templates.languages import LANGUAGES
 
 
 def table_name(text: str, dialect: str) -> exp.Table:
@@ -45,14 +44,14 @@ def _quoted(part: exp.Identifier, dialect: str) -> exp.Identifier:
 
 def comparable(part: exp.Identifier, dialect: str) -> str:
     """Return the name that the database knows ``part`` by."""
-    fold = _FOLD.get(dialect)
+    fold = LANGUAGES[dialect].fold
     return part.name if part.args.get("quoted") or fold is None else fold(part.name)
 
 
 def same_name(one: exp.Identifier, other: exp.Identifier, dialect: str) -> bool:
     """Return whether the database takes both for one name."""
     left, right = comparable(one, dialect), comparable(other, dialect)
-    return left == right if dialect in _FOLD else left.casefold() == right.casefold()
+    return left == right if LANGUAGES[dialect].fold else left.casefold() == right.casefold()
 
 
 def sql_of(node: exp.Expr, dialect: str) -> str:

@@ -12,8 +12,8 @@ from sqlglot import exp
 
 from directories.attributes import Value
 from directories.query_templates.identifiers import column_name, same_name, sql_of, table_name
+from directories.query_templates.languages import LANGUAGES
 from directories.query_templates.names import fold
-from directories.query_templates.splice import parameter_mark, plain
 from directories.query_templates.template import Template, parse
 
 _KEYS = "zzrollcallkeyszz"  # stands for the list of keys while the tree is written out
@@ -34,7 +34,8 @@ class PageQuery:
 
     def sql(self, keys: int) -> str:
         """Return the statement for this many keys; the keys are its only parameters."""
-        return self.head + ", ".join(parameter_mark(self.dialect, number + 1) for number in range(keys)) + self.tail
+        marks = (LANGUAGES[self.dialect].parameter(number + 1) for number in range(keys))
+        return self.head + ", ".join(marks) + self.tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,13 @@ def plan_import(
             sets.append((rewritten, template))
         else:
             each.append(template)
+    language = LANGUAGES[dialect]
     key = sql_of(users.key, dialect)
     password = [sql_of(column_name(password_column, dialect), dialect)] if password_column else []
-    selected = plain(", ".join([key, *password, *columns.values()]), dialect)
-    source = plain(sql_of(users.table, dialect), dialect)
+    selected = language.plain(", ".join([key, *password, *columns.values()]))
+    source = language.plain(sql_of(users.table, dialect))
     stream = f"SELECT {selected} FROM {source}"  # noqa: S608 - quoted names and the admin's own expressions
-    one = f"{stream} WHERE {plain(key, dialect)} = {parameter_mark(dialect, 1)}"
+    one = f"{stream} WHERE {language.plain(key)} = {language.parameter(1)}"
     count = f"SELECT COUNT(*) FROM {source}"  # noqa: S608 - a quoted name
     return ImportPlan(stream, one, count, tuple(columns), bool(password), _page_queries(sets, dialect), tuple(each))
 
@@ -209,7 +211,7 @@ def _page_queries(sets: Sequence[tuple[exp.Select, Template]], dialect: str) -> 
             merged[shape].set("expressions", [*merged[shape].expressions, *query.expressions[1:]])
         else:
             merged[shape] = query
-        head, _, tail = plain(sql_of(merged[shape], dialect), dialect).partition(_KEYS)
+        head, _, tail = LANGUAGES[dialect].plain(sql_of(merged[shape], dialect)).partition(_KEYS)
         names = tuple(output.name for output in template.outputs)
         missing = tuple(
             0 if isinstance(output.expression.unalias(), exp.Count) else None for output in template.outputs

@@ -16,6 +16,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from directories.query_templates.errors import TemplateError, error_at
+from directories.query_templates.languages import LANGUAGES
 
 PLACEHOLDER = re.compile(r"##(\w[\w.-]*)##")
 MAX_LENGTH = 20_000  # characters; far above any sensible statement, and it bounds the parser's work
@@ -145,7 +146,7 @@ def _gaps(masked: str, tokens: tuple[Token, ...]) -> list[tuple[int, int]]:
 def _refuse_strays(text: str, masked: str, dialect: str, tokens: tuple[Token, ...]) -> None:
     """Refuse what reads like a placeholder or a quote but is none, and MySQL's comments that the server runs."""
     for start, end in _gaps(masked, tokens):
-        run = re.search(r"/\*M?!", masked[start:end]) if dialect == "mysql" else None
+        run = re.search(r"/\*M?!", masked[start:end]) if LANGUAGES[dialect].runs_comments else None
         if run:
             raise error_at(text, start + run.start(), "MySQL runs what stands in a /*! comment; remove it.")
     for token in tokens:
@@ -176,7 +177,7 @@ def _holes(
             tokens[index - 1] if index else None,
             tokens[index + 1] if index + 1 < len(tokens) else None,
         )
-        holes.append(_hole(text, token, tuple(inside), *around, escapes=dialect == "mysql"))
+        holes.append(_hole(text, token, tuple(inside), *around, escapes=LANGUAGES[dialect].backslashes))
     if waiting:
         raise error_at(text, waiting[0].start, f"##{waiting[0].name}## stands in a comment; remove it there.")
     return tuple(holes)

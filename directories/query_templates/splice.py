@@ -7,15 +7,13 @@ from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
 from directories.attributes import Value
+from directories.query_templates.languages import LANGUAGES
 from directories.query_templates.scan import Hole, Source
 
-_MARKS = {"postgres": "%s", "mysql": "%s", "tsql": "%s", "sqlite": "?"}
 _LIKE = {TokenType.LIKE, TokenType.ILIKE}
 # PostgreSQL cannot tell the type of a bare parameter given to these; everywhere else it takes the column's type.
 _ANY_TYPE = (exp.Concat, exp.ConcatWs, exp.Is, exp.Format)
 _ANY_TYPE_NAMES = {"format", "json_build_object", "jsonb_build_object", "json_build_array", "jsonb_build_array"}
-_TEXT = {"postgres": "text", "tsql": "nvarchar(max)"}  # the dialects whose concatenation needs typed parameters
-_NO_ESCAPE = {"sqlite", "tsql", "oracle"}  # LIKE has no escape character of its own here
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,44 +31,32 @@ class Slot:
         return value
 
 
-def parameter_mark(dialect: str, number: int) -> str:
-    """Return how the driver of ``dialect`` marks the parameter ``number``, counted from 1."""
-    return _MARKS.get(dialect) or f":{number}"
-
-
-def plain(text: str, dialect: str) -> str:
-    """Return SQL without parameters for the driver: where it reads ``%`` as a mark, ``%`` is doubled."""
-    return text.replace("%", "%%") if _MARKS.get(dialect) == "%s" else text
-
-
 class Splice:
     """Puts the parameter marks of a dialect in place of the holes and keeps everything else of the admin's text."""
 
     def __init__(self, source: Source, tree: exp.Expr, labels: Mapping[str, str]) -> None:
         self._source = source
+        self._language = LANGUAGES[source.dialect]
         self._labels = labels
         self._slots: list[Slot] = []
-        self._untyped = _untyped(source, tree) if source.dialect == "postgres" else frozenset[str]()
+        self._untyped = _untyped(source, tree) if not self._language.infers_types else frozenset[str]()
 
     def render(self) -> tuple[str, tuple[Slot, ...]]:
         """Return the text for the driver and the slots of its parameters in order."""
         pieces: list[str] = []
         offset = 0
         for hole in self._source.holes:
-            pieces += [self._plain(self._source.text[offset : hole.start]), self._hole(hole)]
+            pieces += [self._language.plain(self._source.text[offset : hole.start]), self._hole(hole)]
             offset = hole.end
         last = self._source.tokens[-1]
         end = last.start if last.token_type == TokenType.SEMICOLON else len(self._source.text)
-        pieces.append(self._plain(self._source.text[offset:end]))
+        pieces.append(self._language.plain(self._source.text[offset:end]))
         return "".join(pieces), tuple(self._slots)
-
-    def _plain(self, text: str) -> str:
-        return plain(text, self._source.dialect)
 
     def _mark(self, name: str, like: str, *, typed: bool = False) -> str:
         self._slots.append(Slot(name, like))
-        mark = parameter_mark(self._source.dialect, len(self._slots))
-        return f"CAST({mark} AS {_TEXT.get(self._source.dialect, 'text')})" if typed else mark
+        mark = self._language.parameter(len(self._slots))
+        return f"CAST({mark} AS {self._language.typed_text})" if typed else mark
 
     def _hole(self, hole: Hole) -> str:
         label = self._labels.get(hole.placeholders[0].sentinel)
@@ -78,27 +64,26 @@ class Splice:
             return f"'{label}'"
         pattern = hole.previous is not None and hole.previous.token_type in _LIKE
         own_escape = hole.following is not None and hole.following.token_type == TokenType.ESCAPE
-        like = _wildcards(self._source.dialect) if pattern and not own_escape else ""
+        like = self._language.wildcards if pattern and not own_escape else ""
         text = self._value(hole, like)
-        return f"{text} ESCAPE '\\'" if like and self._source.dialect in _NO_ESCAPE else text
+        return f"{text} ESCAPE '\\'" if like and not self._language.escapes_like else text
 
     def _value(self, hole: Hole, like: str) -> str:
         parts = [*self._parts(hole)]
         if len(parts) == 1:
             item = hole.placeholders[0]
             return self._mark(item.name, like, typed=item.sentinel in self._untyped)
-        typed = self._source.dialect in _TEXT
+        typed = bool(self._language.typed_text)
         pieces = []
         for text, name in parts:
             if name:
                 pieces.append(self._mark(name, like, typed=typed))
             else:
-                literal = text.replace("\\", "\\\\") if like and self._source.dialect in _NO_ESCAPE else text
+                literal = text.replace("\\", "\\\\") if like and not self._language.escapes_like else text
                 closing = hole.quote[-1]
-                pieces.append(self._plain(f"{hole.quote}{literal}{closing}"))
-        if self._source.dialect == "mysql":
-            return f"CONCAT({', '.join(pieces)})"
-        return f"({(' + ' if self._source.dialect == 'tsql' else ' || ').join(pieces)})"
+                pieces.append(self._language.plain(f"{hole.quote}{literal}{closing}"))
+        joint = self._language.concatenation
+        return f"({f' {joint} '.join(pieces)})" if joint else f"CONCAT({', '.join(pieces)})"
 
     def _parts(self, hole: Hole) -> Iterator[tuple[str, str]]:
         """Yield (literal text, "") and ("", placeholder name) in order; a literal keeps the admin's own escapes."""
@@ -113,10 +98,6 @@ class Splice:
             offset = item.end
         if end > offset:
             yield self._source.text[offset:end], ""
-
-
-def _wildcards(dialect: str) -> str:
-    return "\\%_[" if dialect == "tsql" else "\\%_"
 
 
 def _untyped(source: Source, tree: exp.Expr) -> frozenset[str]:

@@ -8,6 +8,7 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from directories.query_templates.errors import TemplateError
+from directories.query_templates.languages import LANGUAGES
 from directories.query_templates.reach import check_reach
 from directories.query_templates.scan import Source
 
@@ -132,7 +133,8 @@ def _check_kind(source: Source, tree: exp.Expr, operation: str) -> None:
 
 def _check_markers(source: Source, tree: exp.Expr) -> None:
     """Refuse the driver's own parameter marks: a value comes only from a ``##NAME##``."""
-    kinds = (exp.Placeholder,) if source.dialect in {"mysql", "tsql"} else (exp.Placeholder, exp.Parameter)
+    variables = LANGUAGES[source.dialect].variables
+    kinds = (exp.Placeholder,) if variables else (exp.Placeholder, exp.Parameter)
     marker = tree.find(*kinds)
     if marker is not None:
         types = {TokenType.PLACEHOLDER, TokenType.COLON, TokenType.PARAMETER}

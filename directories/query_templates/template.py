@@ -28,25 +28,7 @@ from directories.query_templates.statements import (
     parse_statement,
 )
 
-_DIALECTS = {
-    "postgresql": "postgres",
-    "mysql": "mysql",
-    "mariadb": "mysql",
-    "sqlite": "sqlite",
-    "mssql": "tsql",
-    "oracle": "oracle",
-}
 PASSWORD = "password"
-
-
-def dialect_of(kind: str) -> str:
-    """Return sqlglot's name for the SQL that directories of ``kind`` speak; raise KeyError for a kind without SQL."""
-    return _DIALECTS[kind]
-
-
-def has_dialect(kind: str) -> bool:
-    """Return whether directories of ``kind`` are spoken to in SQL."""
-    return kind in _DIALECTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from directories import query_templates
 from directories.attributes import Kind
+from directories.connectors.sql import language_of
 from directories.forms.draft import Draft
 from directories.forms.features import MATCHED
 from directories.forms.situation import situation_of
@@ -61,18 +62,18 @@ def _mapping(described: State, known: Catalogue) -> Iterator[tuple[Path, str, in
 
 def _statements(stored: Directory, described: State, known: Catalogue) -> Iterator[tuple[Path, str, int]]:
     templates = described["templates"]
-    if not query_templates.has_dialect(stored.kind):
+    language = language_of(stored.kind)
+    if not language:
         if templates:
             yield ("templates",), "Directories of this kind have no query templates.", 1
         return
-    dialect = query_templates.dialect_of(stored.kind)
-    reads = query_templates.import_attributes(templates.get("import", []), dialect)
+    reads = query_templates.import_attributes(templates.get("import", []), language)
     mapped = [name for row in described["mapping"] for name in (row["directory_attribute"], row["portal_attribute"])]
     names = {*reads, *mapped, *(attribute.name for attribute in known.values())}
     found: dict[tuple[str, int], list[query_templates.TemplateError]] = defaultdict(list)
     for operation, statements in templates.items():
         for index, sql in enumerate(statements):
-            found[operation, index] += query_templates.check(sql, dialect, operation, names)
+            found[operation, index] += query_templates.check(sql, language, operation, names)
     for (operation, index), problems in found.items():
         for problem in problems:
             where = f"line {problem.line}, column {problem.column} of the statement"

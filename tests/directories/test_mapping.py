@@ -80,7 +80,6 @@ def test_rows_of_different_layout_through_one_mapper() -> None:
         ("driver", "Yes", True),
         ("driver", "f", False),
         ("driver", 0, False),
-        ("driver", b"\x01", True),
         ("driver", None, None),
         ("driver", "perhaps", ["Drives is neither yes nor no (true/false, yes/no, y/n, 1/0)."]),
         ("contract", "permanent ", "Permanent"),

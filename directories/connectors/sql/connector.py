@@ -6,20 +6,29 @@ the name of that column stand for it; everything else comes from the mapping fir
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import ClassVar
 
 from directories.attributes import Value
 from directories.connectors.base import (
     Capability,
     ConnectionTest,
+    Connector,
     ConnectorConfig,
     ConnectorError,
     Entry,
+    GroupEntry,
+    GroupPage,
+    MemberPage,
     NotFound,
     Page,
+    RefusedMember,
     RemoteAccount,
+    RemoteGroup,
 )
 from directories.connectors.sql.diagnosis import diagnose
-from directories.connectors.sql.grouping import SqlGrouping
+from directories.connectors.sql.dialects.base import Dialect
+from directories.connectors.sql.group_writes import GroupWriter
+from directories.connectors.sql.groups import GroupReader
 from directories.connectors.sql.reading import Reader
 from directories.connectors.sql.results import affected, bare_name, counted_none, inserted_name
 from directories.connectors.sql.session import Session
@@ -30,19 +39,19 @@ from directories.query_templates import (
     Template,
     TemplateError,
     Values,
-    dialect_of,
     parse,
     plan_import,
 )
 
 
-class SqlConnector(SqlGrouping):
+class SqlConnector(Connector):
     """What every kind of SQL directory does."""
+
+    dialect: ClassVar[Dialect]
 
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)
-        self.dialect = dialect_of(self.kind)
-        self.settings = sql_settings(self.kind, config.settings)
+        self.settings = sql_settings(self.dialect, config.settings)
         self.users = user_table(config.settings)
         self.session = Session(self.settings)
 
@@ -71,7 +80,7 @@ class SqlConnector(SqlGrouping):
 
     def test(self) -> ConnectionTest:
         """Try the connection part by part."""
-        return diagnose(self.settings, self.users, self.dialect, self.config.templates)
+        return diagnose(self.settings, self.users, self.config.templates)
 
     def find(self, entry: Entry) -> RemoteAccount | None:
         """Return the account of that id or, when it has none yet, the one that the check queries find.
@@ -137,6 +146,52 @@ class SqlConnector(SqlGrouping):
         """Give the connection back to the pool."""
         self.session.close()
 
+    # --- Groups ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def group_reader(self) -> GroupReader:
+        """What reads groups; raise ConnectorError when there are no queries for it."""
+        return GroupReader(self.session, self.templates("import_groups"), self.templates("import_members"))
+
+    def groups(self, page_size: int = 1000) -> Iterator[GroupPage]:
+        """Stream what the import groups query gives."""
+        return self.group_reader.pages(page_size)
+
+    def members(self, group: RemoteGroup, page_size: int = 1000) -> Iterator[MemberPage]:
+        """Stream what the import memberships queries give for the group."""
+        return self.group_reader.members(group, page_size)
+
+    @cached_property
+    def group_writer(self) -> GroupWriter:
+        """What runs the statements of groups."""
+        return GroupWriter(self)
+
+    def find_group(self, group: GroupEntry) -> RemoteGroup | None:
+        """Return the group with the entry's id or name, as the import groups query gives it."""
+        return self.group_writer.find(group)
+
+    def create_group(self, group: GroupEntry) -> RemoteGroup:
+        """Run the create group queries."""
+        return self.group_writer.create(group)
+
+    def update_group(self, group: GroupEntry) -> RemoteGroup:
+        """Run the rename group queries."""
+        return self.group_writer.update(group)
+
+    def delete_group(self, group: GroupEntry) -> None:
+        """Run the delete group queries."""
+        self.group_writer.delete(group)
+
+    def add_members(self, group: GroupEntry, members: Sequence[Entry]) -> Sequence[RefusedMember]:
+        """Run the add member queries for each."""
+        return self.group_writer.change("add_member", group, members)
+
+    def remove_members(self, group: GroupEntry, members: Sequence[Entry]) -> Sequence[RefusedMember]:
+        """Run the remove member queries for each."""
+        return self.group_writer.change("remove_member", group, members)
+
+    # --- Statements --------------------------------------------------------------------------------------------------
+
     @cached_property
     def plan(self) -> ImportPlan:
         """The statements of an import; raise ConnectorError when there cannot be one."""
@@ -150,7 +205,7 @@ class SqlConnector(SqlGrouping):
         password = users.password if self.config.with_passwords else ""
         templates = tuple(self.config.templates.get("import", ()))
         try:
-            return plan_import(templates, self.dialect, users.table, users.username, password)
+            return plan_import(templates, self.dialect.language, users.table, users.username, password)
         except TemplateError as error:
             raise ConnectorError(f"An import query cannot be used. {error}", code="template") from None
 
@@ -161,7 +216,7 @@ class SqlConnector(SqlGrouping):
             words = operation.replace("_", " ")
             raise ConnectorError(f"There is no {words} query. Write one on the directory's page.", code="template")
         try:
-            return [parse(sql, self.dialect, operation) for sql in lines]
+            return [parse(sql, self.dialect.language, operation) for sql in lines]
         except TemplateError as error:
             raise ConnectorError(f"A query cannot be used. {error}", code="template") from None
 
@@ -182,15 +237,11 @@ class SqlConnector(SqlGrouping):
         self._write(templates, self.values(entry, password), must_exist=True)
 
     def _write(self, templates: Sequence[Template], values: Values, *, must_exist: bool = False) -> None:
-        if len(templates) == 1 and self._autocommits:
+        if len(templates) == 1 and self.dialect.autocommits:
             self._run_all(templates, values, must_exist=must_exist)
             return
         with self.session.transaction():
             self._run_all(templates, values, must_exist=must_exist)
-
-    @property
-    def _autocommits(self) -> bool:
-        return self.settings.kind not in {"mssql", "oracle"}
 
     def _run_all(self, templates: Sequence[Template], values: Values, *, must_exist: bool) -> None:
         updated = [affected(template, self.session.run(template.bind(values))) for template in templates]

@@ -1,7 +1,6 @@
 """The SQL databases that can be a directory: one class a kind."""
 
-from typing import ClassVar
-
+from directories.connectors.sql import dialects
 from directories.connectors.sql.connector import SqlConnector
 from directories.connectors.sql.settings import FILE_FIELDS, network_fields
 
@@ -9,46 +8,46 @@ from directories.connectors.sql.settings import FILE_FIELDS, network_fields
 class PostgreSQL(SqlConnector):
     """A PostgreSQL database."""
 
-    kind: ClassVar[str] = "postgresql"
-    label: ClassVar[str] = "PostgreSQL"
-    fields = network_fields("postgresql")
+    dialect = dialects.POSTGRESQL
+    kind, label = dialect.kind, dialect.label
+    fields = network_fields(dialect)
 
 
 class MySQL(SqlConnector):
     """A MySQL database."""
 
-    kind: ClassVar[str] = "mysql"
-    label: ClassVar[str] = "MySQL"
-    fields = network_fields("mysql")
+    dialect = dialects.MYSQL
+    kind, label = dialect.kind, dialect.label
+    fields = network_fields(dialect)
 
 
 class MariaDB(SqlConnector):
     """A MariaDB database."""
 
-    kind: ClassVar[str] = "mariadb"
-    label: ClassVar[str] = "MariaDB"
-    fields = network_fields("mariadb")
+    dialect = dialects.MARIADB
+    kind, label = dialect.kind, dialect.label
+    fields = network_fields(dialect)
 
 
 class SQLite(SqlConnector):
     """A SQLite file on the portal's own machine."""
 
-    kind: ClassVar[str] = "sqlite"
-    label: ClassVar[str] = "SQLite"
+    dialect = dialects.SQLITE
+    kind, label = dialect.kind, dialect.label
     fields = FILE_FIELDS
 
 
 class SqlServer(SqlConnector):
     """A SQL Server database, through the extra ``mssql``."""
 
-    kind: ClassVar[str] = "mssql"
-    label: ClassVar[str] = "SQL Server (not tested)"
-    fields = network_fields("mssql")
+    dialect = dialects.SQL_SERVER
+    kind, label = dialect.kind, dialect.label
+    fields = network_fields(dialect)
 
 
 class Oracle(SqlConnector):
     """An Oracle database, through the extra ``oracle``; ``database`` is the service name."""
 
-    kind: ClassVar[str] = "oracle"
-    label: ClassVar[str] = "Oracle (not tested)"
-    fields = network_fields("oracle")
+    dialect = dialects.ORACLE
+    kind, label = dialect.kind, dialect.label
+    fields = network_fields(dialect)

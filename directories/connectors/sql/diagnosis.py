@@ -12,10 +12,9 @@ from directories.connectors.allowed import file_problem
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
 from directories.connectors.sql import reachability
 from directories.connectors.sql.error_codes import Cause
-from directories.connectors.sql.pool import new_engine
 from directories.connectors.sql.session import DRIVER_ERRORS, Session
-from directories.connectors.sql.settings import TLS_KINDS, SqlSettings, UserTable
-from directories.query_templates import TemplateError, column_name, nearest, sql_of, table_name
+from directories.connectors.sql.settings import SqlSettings, UserTable
+from directories.query_templates import LANGUAGES, TemplateError, column_name, nearest, sql_of, table_name
 
 LOGIN, DATABASE, TABLE, READ, COLUMNS, WRITE = (
     *("Login", "Database", "User table", "Right to read", "Columns", "Right to write"),
@@ -23,23 +22,19 @@ LOGIN, DATABASE, TABLE, READ, COLUMNS, WRITE = (
 FILE = "File"
 _SERVER_STEPS = (reachability.NAME, reachability.PORT, reachability.TLS, LOGIN, DATABASE, TABLE, READ, COLUMNS, WRITE)
 _FILE_STEPS = (FILE, DATABASE, TABLE, READ, COLUMNS, WRITE)
-_VERSION = {"postgresql": "SHOW server_version", "sqlite": "SELECT sqlite_version()"}
 _SAMPLES = 3
 _NEEDS = {"create": "INSERT", "update": "UPDATE", "delete": "DELETE"}
 
 
-def diagnose(
-    settings: SqlSettings, users: UserTable, dialect: str, templates: Mapping[str, Sequence[str]]
-) -> ConnectionTest:
+def diagnose(settings: SqlSettings, users: UserTable, templates: Mapping[str, Sequence[str]]) -> ConnectionTest:
     """Try one part after another on a connection of its own; stop at the first that fails."""
-    names: tuple[str, ...] = _FILE_STEPS if settings.kind == "sqlite" else _SERVER_STEPS
-    names = names if settings.kind in TLS_KINDS else tuple(name for name in names if name != reachability.TLS)
-    steps = _file(settings) if settings.kind == "sqlite" else reachability.reach(settings)
+    names: tuple[str, ...] = _FILE_STEPS if settings.dialect.in_file else _SERVER_STEPS
+    names = names if settings.dialect.sets_tls else tuple(name for name in names if name != reachability.TLS)
+    steps = _file(settings) if settings.dialect.in_file else reachability.reach(settings)
     found = ConnectionTest(steps)
     if found.ok:
-        found = _connected(
-            settings, users, dialect, {right for name, right in _NEEDS.items() if templates.get(name)}, steps
-        )
+        needed = {right for name, right in _NEEDS.items() if templates.get(name)}
+        found = _connected(settings, users, needed, steps)
     reached = {step.name: step for step in found.steps}
     missing = ConnectionStep("", None, "Not reached.")
     return replace(found, steps=[reached.get(name) or replace(missing, name=name) for name in names])
@@ -60,24 +55,24 @@ def _file(settings: SqlSettings) -> list[ConnectionStep]:
 
 
 def _connected(
-    settings: SqlSettings, users: UserTable, dialect: str, needed: set[str], steps: list[ConnectionStep]
+    settings: SqlSettings, users: UserTable, needed: set[str], steps: list[ConnectionStep]
 ) -> ConnectionTest:
     try:
-        engine = new_engine(settings)
+        engine = settings.dialect.engine(settings)
     except ImportError:
-        message = f"The driver is not installed. Install Rollcall with the extra {settings.kind}."
+        message = f"The driver is not installed. Install Rollcall with the extra {settings.dialect.kind}."
         return ConnectionTest([*steps, ConnectionStep(LOGIN, False, message)])
     session = Session(settings, engine)
     try:
-        query = _VERSION.get(settings.kind, "SELECT VERSION()")
+        query = settings.dialect.version_query
         try:
-            version = "" if settings.kind in {"mssql", "oracle"} else str(session.rows(query)[0][0])
-            session.rows(_ping(settings))
+            version = str(session.rows(query)[0][0]) if query else ""
+            session.rows(settings.dialect.ping)
         except ConnectorError as error:
             return ConnectionTest([*steps, *_refused(settings, error)])
         steps = [*steps, *_accepted(settings)]
         latency = _latency(session)
-        found = _Table(session, users, dialect, needed)
+        found = _Table(session, users, needed)
         return ConnectionTest([*steps, *found.steps()], version, latency, found.columns)
     finally:
         with suppress(ConnectorError):
@@ -85,30 +80,25 @@ def _connected(
         engine.dispose()
 
 
-def _ping(settings: SqlSettings) -> str:
-    # SQLite looks into the file only for a table.
-    return {"oracle": "SELECT 1 FROM DUAL", "sqlite": "SELECT 1 FROM sqlite_master"}.get(settings.kind, "SELECT 1")
-
-
 def _latency(session: Session) -> float:
     """Return the shortest of a few round trips, in milliseconds."""
     times = []
     for _ in range(_SAMPLES):
         started = time.perf_counter()
-        session.rows(_ping(session.settings))
+        session.rows(session.dialect.ping)
         times.append((time.perf_counter() - started) * 1000)
     return min(times)
 
 
 def _accepted(settings: SqlSettings) -> list[ConnectionStep]:
-    if settings.kind == "sqlite":
+    if settings.dialect.in_file:
         return [ConnectionStep(DATABASE, True, "The file is a SQLite database.")]
     words = {
         "disable": "Off: passwords and users' data cross the network in the clear.",
         "require": "On; the server's certificate is not checked.",
         "verify-full": "On; the server's certificate and name are right.",
     }
-    tls = [ConnectionStep(reachability.TLS, True, words[settings.tls_mode])] if settings.kind in TLS_KINDS else []
+    tls = [ConnectionStep(reachability.TLS, True, words[settings.tls_mode])] if settings.dialect.sets_tls else []
     return [
         *tls,
         ConnectionStep(LOGIN, True, f"Logged in as {settings.user}."),
@@ -118,7 +108,7 @@ def _accepted(settings: SqlSettings) -> list[ConnectionStep]:
 
 def _refused(settings: SqlSettings, error: ConnectorError) -> list[ConnectionStep]:
     """Return the steps up to the one at which the server refused the connection."""
-    if settings.kind == "sqlite":
+    if settings.dialect.in_file:
         return [ConnectionStep(DATABASE, False, "This file is not a SQLite database, or another program locks it.")]
     code = error.code
     *tls, login, _ = _accepted(settings)
@@ -127,10 +117,11 @@ def _refused(settings: SqlSettings, error: ConnectorError) -> list[ConnectionSte
         return [ConnectionStep(reachability.TLS, False, message)]
     if code == Cause.TLS:
         return [ConnectionStep(reachability.TLS, False, _tls_words(settings))]
-    if code == Cause.NO_DATABASE or (settings.kind == "postgresql" and _opens(replace(settings, database="postgres"))):
+    usual = settings.dialect.usual_database
+    if code == Cause.NO_DATABASE or (usual and _opens(replace(settings, database=usual))):
         message = f"There is no database {settings.database}, or {settings.user} may not open it. Capitals matter."
         return [*tls, login, ConnectionStep(DATABASE, False, message)]
-    if code in {Cause.LOGIN, Cause.CONNECTION} or settings.kind not in TLS_KINDS:
+    if code in {Cause.LOGIN, Cause.CONNECTION} or not settings.dialect.sets_tls:
         message = f"The server refused {settings.user or 'an empty user name'}. Check user and password, and that the "
         return [*tls, ConnectionStep(LOGIN, False, message + "server lets this user in from the portal's address.")]
     return [*tls, ConnectionStep(LOGIN, False, error.message)]
@@ -146,7 +137,7 @@ def _tls_words(settings: SqlSettings) -> str:
 
 
 def _opens(settings: SqlSettings) -> bool:
-    engine = new_engine(settings)
+    engine = settings.dialect.engine(settings)
     try:
         with engine.connect():
             return True
@@ -159,10 +150,11 @@ def _opens(settings: SqlSettings) -> bool:
 class _Table:
     """The steps about the user table."""
 
-    def __init__(self, session: Session, users: UserTable, dialect: str, needed: set[str]) -> None:
+    def __init__(self, session: Session, users: UserTable, needed: set[str]) -> None:
         self._session = session
         self._users = users
-        self._dialect = dialect
+        self._language = session.dialect.language
+        self._plain = LANGUAGES[self._language].plain
         self._needed = needed
         self.columns: tuple[str, ...] = ()
 
@@ -171,8 +163,8 @@ class _Table:
         if not self._users.table:
             return [ConnectionStep(TABLE, False, "Type the name of the table that holds the users.")]
         try:
-            table = sql_of(table_name(self._users.table, self._dialect), self._dialect)
-            result = self._session.execute(f"SELECT * FROM {_escaped(table, self._dialect)} WHERE 1 = 0")  # noqa: S608
+            table = self._plain(sql_of(table_name(self._users.table, self._language), self._language))
+            result = self._session.execute(f"SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608
         except TemplateError as error:
             return [ConnectionStep(TABLE, False, error.message)]
         except ConnectorError as error:
@@ -193,9 +185,11 @@ class _Table:
         if error.code != Cause.NO_TABLE:
             return [ConnectionStep(TABLE, False, error.message)]
         meant = nearest(self._users.table.rpartition(".")[2], self._tables())
-        hint = f' Did you mean "{meant}"? A name with capitals goes in double quotes.' if meant else ""
-        hint = hint if self._dialect == "postgres" or not meant else f" Did you mean {meant}?"
-        return [ConnectionStep(TABLE, False, f"There is no table {self._users.table}.{hint or ' Check the name.'}")]
+        hint = f"Did you mean {meant}?" if meant else "Check the name."
+        fold = LANGUAGES[self._language].fold
+        if meant and fold is not None and fold(meant) != meant:
+            hint = f'Did you mean "{meant}"? A name with capitals goes in double quotes.'
+        return [ConnectionStep(TABLE, False, f"There is no table {self._users.table}. {hint}")]
 
     def _tables(self) -> Iterable[str]:
         with suppress(*DRIVER_ERRORS):
@@ -217,8 +211,7 @@ class _Table:
 
     def _rights(self, table: str) -> ConnectionStep:
         """Try statements that touch no row: the database checks the right before it looks for rows."""
-        key = _escaped(sql_of(column_name(self._users.username, self._dialect), self._dialect), self._dialect)
-        table = _escaped(table, self._dialect)
+        key = self._plain(sql_of(column_name(self._users.username, self._language), self._language))
         tries = {
             "INSERT": f"INSERT INTO {table} ({key}) SELECT {key} FROM {table} WHERE 1 = 0",  # noqa: S608 - quoted names
             "UPDATE": f"UPDATE {table} SET {key} = {key} WHERE 1 = 0",  # noqa: S608
@@ -240,8 +233,3 @@ class _Table:
         except ConnectorError:
             return False
         return True
-
-
-def _escaped(name: str, dialect: str) -> str:
-    """Return a quoted name for a driver that reads % as a mark."""
-    return name.replace("%", "%%") if dialect in {"postgres", "mysql", "tsql"} else name

@@ -1,27 +1,31 @@
-"""What a database's refusal means to a helpdesk. Only codes and names are read from a driver's error, never its words.
+"""What a database's refusal means to a helpdesk.
 
-The words of a driver's error may hold values of the statement, so nothing of them reaches a message except the names of
-columns, tables and constraints, which are cut out by a strict pattern.
+The words of a driver's error may hold values of the statement. So only names of columns, tables and constraints are cut
+out of them by a strict pattern, the one character that does not fit, and what a trigger or procedure raised for people
+to read, where every bound value is masked.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from directories.attributes import Value
 from directories.connectors.base import Conflict, ConnectorError, Unavailable
-from directories.connectors.sql.error_codes import Cause, cause_of
+from directories.connectors.sql.dialects.base import Dialect, Misfit
+from directories.connectors.sql.error_codes import Cause
+from directories.query_templates import PASSWORD, fold
 
-_NAME = r"[\w$. -]{1,128}"
-_QUOTED = rf"((?:[`']{_NAME}[`']\.?){{1,3}})"  # `database`.`table`.`column`, or 'column'
 _MESSAGES: Mapping[Cause, str] = {
     Cause.TOO_LONG: "A value is longer than {column} allows. Shorten it in the portal, or make the column longer.",
     Cause.NOT_NULL: "{Column} must not be empty. Fill it in the portal, or give the column a default.",
     Cause.REFERENCE: "Another table does not fit: the row that this one refers to is missing, or other rows still "
     "refer to this one. Mend that in the database, or add a statement for the other table.",
     Cause.CHECK: "A rule of the table{constraint} refuses a value. Correct it in the portal.",
+    Cause.CHARACTER: "The database{encoding} cannot store a character of {what}{character}. Change the value in the "
+    "portal, or let the database use UTF-8.",
     Cause.WRONG_TYPE: "A value does not fit the type of {column} (a number, date or other type is expected). "
     "Correct the value or its mapping.",
     Cause.NO_TABLE: "A query names {table} that the database does not have. Correct the query template.",
@@ -30,6 +34,7 @@ _MESSAGES: Mapping[Cause, str] = {
     Cause.SYNTAX: "The database cannot read a query. Correct the query template.",
     Cause.READ_ONLY: "The database takes no changes: it is read-only. Use the primary server, or wait for it.",
     Cause.UNKNOWN: "The database refused the statement. Try the query on the directory's page to see which one.",
+    Cause.RAISED: "The database refused the statement. Try the query on the directory's page to see which one.",
 }
 _WAITING: Mapping[Cause, tuple[str, bool]] = {
     Cause.LOCK: ("Another program holds a lock on the row. The portal tries again by itself.", False),
@@ -38,22 +43,56 @@ _WAITING: Mapping[Cause, tuple[str, bool]] = {
     Cause.BUSY: ("The database has no room now (connections, memory or disk). The portal tries again by itself.", True),
     Cause.LOGIN: ("The database refused the login. Check user and password on the directory's page.", True),
     Cause.NO_DATABASE: ("The database of that name does not exist. Check it on the directory's page.", True),
+    Cause.NO_FILE: (
+        "The database file is not there, or is no SQLite database. Check its path on the directory's page.",
+        True,
+    ),
     Cause.TLS: ("The encrypted connection failed. Check TLS mode and certificate on the directory's page.", True),
     Cause.UNREACHABLE: ("The database server cannot be reached. Check host, port and whether it runs.", True),
 }
-NO_FILE = "The database file is not there, or is no SQLite database. Check its path on the directory's page."
+_CODECS = {"latin1": "cp1252", "utf8": "utf-8", "utf8mb3": "utf-8"}  # what MySQL and PostgreSQL mean by these
+MASK = "•••"
+LONGEST_SAID = 300  # characters of a trigger's words
+_SHORT = 4  # a value shorter than this is masked only where it stands alone
 
 
-def translate(error: Exception, kind: str) -> ConnectorError:
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The bound values of a statement, and the names of its placeholders (fewer for a statement of the portal's)."""
+
+    values: Sequence[Value] = ()
+    names: Sequence[str] = ()
+
+    def name(self, position: int) -> str:
+        """Return the name of a parameter, "" without one."""
+        return self.names[position] if position < len(self.names) else ""
+
+    def secret(self, position: int) -> bool:
+        """Whether nothing of the value may be shown."""
+        return fold(self.name(position)) == PASSWORD
+
+    def masked(self, words: str) -> str:
+        """Return words without any of the values."""
+        places = sorted(range(len(self.values)), key=lambda place: -len(str(self.values[place])))
+        for place in places:
+            text = "" if self.values[place] is None else str(self.values[place]).strip()
+            if len(text) >= _SHORT or (text and self.secret(place)):
+                words = re.sub(re.escape(text), MASK, words, flags=re.IGNORECASE)
+            elif text:
+                words = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", MASK, words, flags=re.IGNORECASE)
+        return words
+
+
+def translate(error: Exception, dialect: Dialect, parameters: Parameters) -> ConnectorError:
     """Return what ``error`` means."""
     if isinstance(error, PoolTimeout):
         return _unavailable(Cause.BUSY)
     if isinstance(error, DBAPIError):
         original = error.orig or error
-        cause = cause_of(original, kind)
+        cause = dialect.cause(original)
         if error.connection_invalidated and cause not in _WAITING:
             cause = Cause.CONNECTION
-        return _error(cause, original, kind)
+        return _error(cause, original, dialect, parameters)
     if isinstance(error, DisconnectionError):
         return _unavailable(Cause.CONNECTION)
     if isinstance(error, UnicodeDecodeError):
@@ -61,73 +100,79 @@ def translate(error: Exception, kind: str) -> ConnectorError:
     if isinstance(error, UnicodeEncodeError):
         return ConnectorError("A value holds half of a character. Correct it in the portal.", code="encoding")
     if isinstance(error, ImportError):
-        return ConnectorError(f"The driver is not installed. Install Rollcall with the extra {kind}.", code="driver")
-    return _error(cause_of(error, kind), error, kind)
+        message = f"The driver is not installed. Install Rollcall with the extra {dialect.kind}."
+        return ConnectorError(message, code="driver")
+    return _error(dialect.cause(error), error, dialect, parameters)
 
 
-def _error(cause: Cause, error: BaseException, kind: str) -> ConnectorError:
-    if cause is Cause.NO_DATABASE and kind == "sqlite":
-        return _unavailable(cause, NO_FILE)
+def _error(cause: Cause, error: BaseException, dialect: Dialect, parameters: Parameters) -> ConnectorError:
     if cause in _WAITING:
         return _unavailable(cause)
-    names = _names(error, kind)
+    names = dialect.names(error)
+    said = _said(dialect.said(error), parameters)
     if cause is Cause.DUPLICATE:
-        where = f"the same {names['column']}" if names.get("column") else "a value that must be unique"
-        return Conflict(f"Another account of the directory already has {where}. Change it there or in the portal.")
-    column = f"the column {names['column']}" if names.get("column") else "a column"
+        where = f"the same {names.column}" if names.column else "a value that must be unique"
+        return Conflict(
+            said or f"Another account of the directory already has {where}. Change it there or in the portal."
+        )
+    column = f"the column {names.column}" if names.column else "a column"
     words = {
         "column": column,
         "Column": column[0].upper() + column[1:],
-        "table": f"the table {names['table']}" if names.get("table") else "a table",
-        "table_in": f" in the table {names['table']}" if names.get("table") else "",
-        "constraint": f" ({names['constraint']})" if names.get("constraint") else "",
+        "table": f"the table {names.table}" if names.table else "a table",
+        "table_in": f" in the table {names.table}" if names.table else "",
+        "constraint": f" ({names.constraint})" if names.constraint else "",
     }
-    return ConnectorError(_MESSAGES[cause].format(**words), code=cause.value)
+    if cause is Cause.CHARACTER:
+        misfit = _character(dialect.misfit(error), names.column, parameters)
+        cause, words = (cause, words | misfit) if misfit else (Cause.UNKNOWN, words)
+    return ConnectorError(said or _MESSAGES[cause].format(**words), code=cause.value)
 
 
-def _unavailable(cause: Cause, words: str = "") -> Unavailable:
+def _unavailable(cause: Cause) -> Unavailable:
     message, whole_directory = _WAITING[cause]
-    error = Unavailable(words or message, whole_directory=whole_directory)
+    error = Unavailable(message, whole_directory=whole_directory)
     error.code = cause.value
     return error
 
 
-def _names(error: BaseException, kind: str) -> dict[str, str]:
-    """Return the column, table and constraint that the error names, as far as it does."""
-    text = str(error.args[-1]) if error.args else ""
-    if kind == "postgresql":
-        return _postgres_names(getattr(error, "diag", None))
-    found = dict.fromkeys(("column", "table", "constraint"), "")
-    if kind in {"mysql", "mariadb"}:
-        found["column"] = _mysql_name(rf"(?:[Cc]olumn|[Ff]ield|for key) {_QUOTED}", text)
-        found["table"] = _mysql_name(rf"[Tt]able {_QUOTED}", text)
-    elif kind == "sqlite":
-        found["column"] = _last(rf"constraint failed: ({_NAME})$", text).rpartition(".")[2]
-        found["column"] = found["column"] or _last(rf"(?:no such column: |has no column named )({_NAME})$", text)
-        found["table"] = _last(rf"no such table: ({_NAME})$", text)
-    return found
+def _said(words: str, parameters: Parameters) -> str:
+    """Return what a trigger or procedure said, with the values masked, as one line of bounded length."""
+    text = "".join(letter if letter.isprintable() else " " for letter in parameters.masked(words))
+    text = " ".join(text.split())
+    if not text:
+        return ""
+    text = text if len(text) <= LONGEST_SAID else f"{text[: LONGEST_SAID - 1]}…"
+    return f"The database says: {text}"
 
 
-def _postgres_names(diagnosis: Any) -> dict[str, str]:
-    if diagnosis is None:
-        return {}
-    # "Key (email)=(...) already exists", in the server's language: only the names in the first brackets are taken.
-    key = re.match(r"^[^(]*\(([\w, \"]{1,200})\)=\(", diagnosis.message_detail or "")
-    primary = str(diagnosis.message_primary or "")
-    state = str(diagnosis.sqlstate or "")
-    quoted = re.search(rf"[\"«»„“]({_NAME})[\"«»„“]", primary) if state in {"42P01", "42703", "42501"} else None
-    named = quoted[1].strip() if quoted else ""
-    return {
-        "column": diagnosis.column_name or (key[1] if key else "") or (named if state == "42703" else ""),
-        "table": diagnosis.table_name or (named if state in {"42P01", "42501"} else ""),
-        "constraint": diagnosis.constraint_name or "",
-    }
+def _character(misfit: Misfit, column: str, parameters: Parameters) -> dict[str, str]:
+    """Return the words about a character that does not fit; {} when no value holds one."""
+    texts = [(place, value) for place, value in enumerate(parameters.values) if isinstance(value, str)]
+    for place, text in texts:
+        character = _unfit(text, misfit)
+        if character and not (misfit.character and misfit.character != character):
+            what = column or parameters.name(place) or "a value"
+            shown = "" if parameters.secret(place) else f": {character}"
+            return {
+                "encoding": f" ({misfit.encoding})" if misfit.encoding else "",
+                "what": what,
+                "character": shown,
+            }
+    return {}
 
 
-def _mysql_name(pattern: str, text: str) -> str:
-    return _last(pattern, text).strip("`'").rpartition(".")[2].strip("`'")
-
-
-def _last(pattern: str, text: str) -> str:
-    found = re.findall(pattern, text)
-    return str(found[-1]) if found else ""
+def _unfit(text: str, misfit: Misfit) -> str:
+    """Return the first character of a text that the encoding lacks, "" for none."""
+    if misfit.character:
+        return misfit.character if misfit.character in text else ""
+    for character in text:
+        if ord(character) < 128:
+            continue
+        try:
+            character.encode(_CODECS.get(misfit.encoding.lower(), misfit.encoding.lower()))
+        except (UnicodeEncodeError, LookupError):
+            return character
+        if misfit.encoding.lower() in {"utf8", "utf8mb3"} and ord(character) > 0xFFFF:
+            return character
+    return ""

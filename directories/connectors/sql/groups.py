@@ -8,8 +8,9 @@ group, which it names as ##GROUP## or ##GROUPID##.
 from collections.abc import Iterator, Sequence
 
 from directories.connectors.base import ConnectorError, GroupPage, MemberPage, RemoteGroup
-from directories.connectors.sql.reading import streamed, text_of
+from directories.connectors.sql.reading import streamed
 from directories.connectors.sql.session import Row, Session
+from directories.connectors.sql.values import text_of
 from directories.query_templates import Template, Values, group_columns, group_values
 from directories.query_templates.groups import DESCRIPTION, GROUP_NAME, ID
 

@@ -1,7 +1,6 @@
 """Whether a database server can be reached at all: its name, its port and its TLS, tried without the driver."""
 
 import socket
-import struct
 from contextlib import closing
 
 from directories.connectors.allowed import check_host
@@ -9,11 +8,10 @@ from directories.connectors.base import ConnectionStep, ConnectorError
 from directories.connectors.sql.settings import SqlSettings
 
 NAME, PORT, TLS = "Name", "Port", "TLS"
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # https://www.postgresql.org/docs/current/protocol-message-formats.html
 
 
 def reach(settings: SqlSettings) -> list[ConnectionStep]:
-    """Return the steps up to an open port, and for PostgreSQL whether TLS is as the settings want it."""
+    """Return the steps up to an open port, and whether TLS is as the settings want it where that can be asked."""
     if not settings.host:
         return [ConnectionStep(NAME, False, "Type the name or address of the server.")]
     try:
@@ -36,21 +34,6 @@ def reach(settings: SqlSettings) -> list[ConnectionStep]:
         return [*steps, ConnectionStep(PORT, False, message)]
     with closing(opened):
         steps.append(ConnectionStep(PORT, True, f"Port {settings.port} is open."))
-        if settings.kind == "postgresql" and settings.tls_mode != "disable":
-            steps += _postgres_tls(opened)
+        if settings.tls_mode != "disable":
+            steps += settings.dialect.probe_tls(opened)
     return steps
-
-
-def _postgres_tls(opened: socket.socket) -> list[ConnectionStep]:
-    """Ask a PostgreSQL server whether it speaks TLS; return a failed step when it does not, else nothing yet."""
-    try:
-        opened.sendall(_SSL_REQUEST)
-        answer = opened.recv(1)
-    except OSError:
-        answer = b""
-    if answer == b"S":
-        return []
-    if answer == b"N":
-        message = "The server does not offer TLS. Switch TLS on in the server, or choose TLS off here."
-        return [ConnectionStep(TLS, False, message)]
-    return [ConnectionStep(TLS, False, "What listens on this port does not answer like PostgreSQL. Check the port.")]

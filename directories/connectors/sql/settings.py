@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from directories.connectors.base import ConnectorError, ConnectorField, FieldType
-from directories.connectors.sql.urls import PORTS
+from directories.connectors.sql.dialects.base import Dialect
 
 TLS_MODES = (
     ("disable", "Off: everything crosses the network in the clear"),
     ("require", "On, without checking the server's certificate"),
     ("verify-full", "On, with the server's certificate and name checked"),
 )
-TLS_KINDS = frozenset({"postgresql", "mysql", "mariadb"})
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 30
 POOL_SIZE = 5
@@ -58,15 +57,15 @@ _TLS_FIELDS = (
 )
 
 
-def network_fields(kind: str) -> tuple[ConnectorField, ...]:
+def network_fields(dialect: Dialect) -> tuple[ConnectorField, ...]:
     """Return the form of a database server; TLS only where this portal sets it up itself."""
     return (
         ConnectorField("host", "Host", required=True),
-        ConnectorField("port", "Port", FieldType.INTEGER, default=PORTS[kind], minimum=1, maximum=65535),
+        ConnectorField("port", "Port", FieldType.INTEGER, default=dialect.port, minimum=1, maximum=65535),
         ConnectorField("database", "Database", required=True),
         ConnectorField("user", "User", required=True),
         ConnectorField("password", "Password", FieldType.SECRET),
-        *(_TLS_FIELDS if kind in TLS_KINDS else ()),
+        *(_TLS_FIELDS if dialect.sets_tls else ()),
         *_tables(),
         *_limits(),
     )
@@ -83,7 +82,7 @@ FILE_FIELDS = (
 class SqlSettings:
     """The values of a SQL directory's form. Frozen and hashable: equal settings share one pool of connections."""
 
-    kind: str
+    dialect: Dialect
     host: str = ""
     port: int = 0
     database: str = ""
@@ -105,15 +104,15 @@ class UserTable:
     password: str = ""
 
 
-def sql_settings(kind: str, values: Mapping[str, Any]) -> SqlSettings:
+def sql_settings(dialect: Dialect, values: Mapping[str, Any]) -> SqlSettings:
     """Read the connection from a form's values, which may be blank or text; raise ConnectorError."""
     tls_mode = str(values.get("tls_mode") or "require")
     if tls_mode not in dict(TLS_MODES):
         raise ConnectorError("Choose one of the offered TLS modes.", code="settings")
     return SqlSettings(
-        kind=kind,
+        dialect=dialect,
         host=_text(values, "host"),
-        port=_number(values, "port", PORTS.get(kind, 0)),
+        port=_number(values, "port", dialect.port),
         database=_text(values, "database"),
         user=_text(values, "user"),
         password=str(values.get("password") or ""),

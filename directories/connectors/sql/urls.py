@@ -4,19 +4,10 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-_KINDS = {
-    "postgresql": "postgresql",
-    "postgres": "postgresql",
-    "pgsql": "postgresql",
-    "mysql": "mysql",
-    "mariadb": "mariadb",
-    "sqlite": "sqlite",
-    "sqlite3": "sqlite",
-    "mssql": "mssql",
-    "sqlserver": "mssql",
-    "oracle": "oracle",
-}
-PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
+from directories.connectors.sql.dialects import DIALECTS, POSTGRESQL
+from directories.connectors.sql.dialects.base import Dialect
+
+_SCHEMES = {scheme: dialect for dialect in DIALECTS.values() for scheme in dialect.schemes}
 _TLS = {
     "disable": "disable",
     "disabled": "disable",
@@ -56,16 +47,15 @@ def parse_url(text: str) -> dict[str, Any]:
     if re.match(r"^\w+\s*=", text) and "://" not in text:
         return _keywords(text)
     match = re.match(r"^(?:jdbc:)?([a-z0-9]+)(?:\+[a-z0-9_]+)?:(?:thin:)?(.*)$", text, re.IGNORECASE | re.DOTALL)
-    kind = _KINDS.get(match[1].lower()) if match else None
-    if match is None or kind is None:
+    dialect = _SCHEMES.get(match[1].lower()) if match else None
+    if match is None or dialect is None:
         raise ValueError(UNREADABLE)
-    rest = match[2]
-    if kind == "sqlite":
-        return {"kind": kind, "database": _sqlite_path(rest)}
-    return _network(kind, rest)
+    if dialect.in_file:
+        return {"kind": dialect.kind, "database": _path(match[2])}
+    return _network(dialect, match[2])
 
 
-def _sqlite_path(rest: str) -> str:
+def _path(rest: str) -> str:
     path = unquote(rest.partition("?")[0].removeprefix("file:"))
     # SQLAlchemy writes sqlite:///relative and sqlite:////absolute; JDBC writes jdbc:sqlite:path.
     path = path[2:].removeprefix("/") if path.startswith("//") else path
@@ -74,7 +64,7 @@ def _sqlite_path(rest: str) -> str:
     return path
 
 
-def _network(kind: str, rest: str) -> dict[str, Any]:
+def _network(dialect: Dialect, rest: str) -> dict[str, Any]:
     address, *properties = rest.lstrip("/").removeprefix("@").lstrip("/").split(";")
     try:
         parts = urlsplit(f"//{address}")
@@ -87,7 +77,12 @@ def _network(kind: str, rest: str) -> dict[str, Any]:
     database = unquote(parts.path.strip("/")) or options.get("databasename") or options.get("database") or ""
     if not host or "," in (parts.netloc or ""):
         raise ValueError(UNREADABLE)
-    found: dict[str, Any] = {"kind": kind, "host": host, "port": port or PORTS[kind], "database": database}
+    found: dict[str, Any] = {
+        "kind": dialect.kind,
+        "host": host,
+        "port": port or dialect.port,
+        "database": database,
+    }
     user = unquote(parts.username or "") or options.get("user") or options.get("username") or ""
     password = unquote(parts.password or "") or options.get("password") or ""
     return found | _login(user, password) | _tls(options)
@@ -106,8 +101,13 @@ def _keywords(text: str) -> dict[str, Any]:
     """Read libpq's ``host=db port=5432 dbname=APPSDB user=portal``; values may be quoted."""
     pairs = re.findall(r"(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", text)
     options = {key.lower(): re.sub(r"\\(.)", r"\1", quoted) or bare for key, quoted, bare in pairs}
-    port = options.get("port", "5432")
+    port = options.get("port", str(POSTGRESQL.port))
     if not options.get("host") or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(UNREADABLE)
-    found = {"kind": "postgresql", "host": options["host"], "port": int(port), "database": options.get("dbname", "")}
+    found = {
+        "kind": POSTGRESQL.kind,
+        "host": options["host"],
+        "port": int(port),
+        "database": options.get("dbname", ""),
+    }
     return found | _login(options.get("user", ""), options.get("password", "")) | _tls(options)

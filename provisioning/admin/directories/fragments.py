@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, render
 
 from directories.connectors import registry
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorConfig, ConnectorError
+from directories.connectors.sql import language_of
 from directories.connectors.sql.urls import parse_url
 from directories.forms.connection import ConnectionForm, Stored
 from directories.forms.draft import Draft
@@ -124,8 +125,10 @@ def _tested(draft: Draft, config: ConnectorConfig) -> ConnectionTest:
 
 def _other_kind(draft: Draft, kind: str) -> tuple[str, str] | None:
     """Return the kind and label that the URL is for, when it is not the page's."""
-    close = {"mysql", "mariadb"}
-    if kind == draft.directory.kind or kind not in registry() or {kind, draft.directory.kind} <= close:
+    alike = kind == draft.directory.kind or (
+        language_of(kind) and language_of(kind) == language_of(draft.directory.kind)
+    )
+    if alike or kind not in registry():
         return None
     return kind, registry()[kind].label
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from directories import examples
 from directories.connectors import registry
+from directories.connectors.sql import language_of
 from directories.forms.draft import Draft
 from directories.models import Directory
 from directories.readiness import moment
@@ -130,7 +131,7 @@ def example_statements(draft: Draft, columns: list[str]) -> dict[str, list[str]]
     keys = {username.casefold(), password.casefold()}
     others = [name for name in columns or draft.mappings.attributes if name.casefold() not in keys]
     about = examples.UserTable(
-        kind=draft.directory.kind,
+        language=language_of(draft.directory.kind),
         table=draft.setting("user_table") or "USERS",
         username=username,
         password=password,

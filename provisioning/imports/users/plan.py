@@ -135,10 +135,12 @@ def values_of(inbound: Mapping[Target, Value]) -> dict[str, Any]:
 
 
 def stored(value: Any) -> Any:
-    """Return a directory's value as JSON holds it."""
+    """Return a directory's value as JSON holds it. What cannot be stored, and is not mapped, leaves a mark."""
     if value is None or value == "":
         return None
-    if isinstance(value, str | bool | int):
+    if isinstance(value, str):
+        return value if storable(value) else printable(value)
+    if isinstance(value, bool | int):
         return value
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
@@ -146,7 +148,7 @@ def stored(value: Any) -> Any:
         return value if math.isfinite(value) else str(value)
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
-    return list(value) if isinstance(value, tuple) else str(value)
+    return [stored(one) for one in value] if isinstance(value, tuple) else str(value)
 
 
 def unusable(remote: RemoteAccount) -> str:
@@ -157,10 +159,8 @@ def unusable(remote: RemoteAccount) -> str:
         return "The row has no user name."
     if len(remote.ref) > MAX_REMOTE_ID or len(remote.key) > MAX_KEY:
         return f"The row's key is longer than {MAX_KEY} characters."
-    for value in (remote.ref, remote.key, *remote.attributes.values()):
-        text = "".join(value) if type(value) is tuple else value
-        if type(text) is str and not storable(text):
-            return "The row holds a character that cannot be stored. Correct it in the directory."
+    if not storable(remote.ref + remote.key):
+        return "The row's key holds a character that cannot be stored. Correct it in the directory."
     return ""
 
 
@@ -171,9 +171,14 @@ def storable(text: str) -> bool:
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def printable(text: str) -> str:
+    """Return the text with U+FFFD for every character that cannot be stored."""
+    return "".join(character if storable(character) else "\ufffd" for character in text)
+
+
 def error(remote: RemoteAccount, message: str, account: KnownAccount | None = None) -> Planned:
     """Return the planned error of a row: its key, as far as it can be shown, and the reason."""
-    key = "".join(character if storable(character) else "\ufffd" for character in (remote.key or remote.ref)[:MAX_KEY])
+    key = printable((remote.key or remote.ref)[:MAX_KEY])
     return Planned(
         ERROR,
         key,

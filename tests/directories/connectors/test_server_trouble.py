@@ -39,7 +39,7 @@ def failure(found: ConnectionTest) -> str:
 
 
 def test_a_server_that_hangs_is_given_up_and_found_again(own: SqlSubject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("directories.connectors.sql.connect.GRACE_SECONDS", 1)
+    monkeypatch.setattr("directories.connectors.sql.dialects.base.GRACE_SECONDS", 1)
     stopped = pids(own.database)
     with own.open(statement_timeout=1, connect_timeout=2) as connector:
         connector.create(ANN, "x")

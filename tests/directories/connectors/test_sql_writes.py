@@ -228,7 +228,7 @@ def test_values_and_literals_arrive_as_they_are(sql: SqlSubject, value: str, bef
 
 
 def test_a_row_that_someone_else_holds_is_tried_again_later(pg: SqlSubject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("directories.connectors.sql.connect.LOCK_SECONDS", 1)
+    monkeypatch.setattr("directories.connectors.sql.dialects.base.LOCK_SECONDS", 1)
     with pg.open(pool_size=3) as connector:
         connector.create(person(), "x")
         pg.database.execute("BEGIN")

@@ -1,0 +1,316 @@
+"""PostgreSQL, through psycopg."""
+
+import datetime as dt
+import re
+import socket
+import struct
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.abc import Buffer, PQGen
+from psycopg.types import datetime as dates
+from psycopg.types.string import TextLoader
+from sqlalchemy import Connection
+
+from directories.attributes import Unreadable, Value
+from directories.connectors.base import ConnectionStep, ConnectorError
+from directories.connectors.sql.certificates import ca_file
+from directories.connectors.sql.dialects import base
+from directories.connectors.sql.dialects.base import Dialect, Misfit, Named
+from directories.connectors.sql.error_codes import NAME, Cause, by_class
+from directories.connectors.sql.values import text_or_bytes
+
+if TYPE_CHECKING:
+    from directories.connectors.sql.settings import SqlSettings
+
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # https://www.postgresql.org/docs/current/protocol-message-formats.html
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_SQLSTATE: Mapping[str, Cause] = {
+    "23505": Cause.DUPLICATE,
+    "23P01": Cause.DUPLICATE,
+    "22001": Cause.TOO_LONG,
+    "22021": Cause.CHARACTER,
+    "22P05": Cause.CHARACTER,
+    "23502": Cause.NOT_NULL,
+    "23503": Cause.REFERENCE,
+    "23514": Cause.CHECK,
+    "42804": Cause.WRONG_TYPE,
+    "42883": Cause.WRONG_TYPE,
+    "42846": Cause.WRONG_TYPE,
+    "42P01": Cause.NO_TABLE,
+    "3F000": Cause.NO_TABLE,
+    "42703": Cause.NO_COLUMN,
+    "42501": Cause.NO_RIGHT,
+    "25006": Cause.READ_ONLY,
+    "40001": Cause.LOCK,
+    "40P01": Cause.LOCK,
+    "55P03": Cause.LOCK,
+    "57014": Cause.TIMEOUT,
+    "28P01": Cause.LOGIN,
+    "28000": Cause.LOGIN,
+    "3D000": Cause.NO_DATABASE,
+    "P0001": Cause.RAISED,
+}
+_SQLSTATE_CLASS: Mapping[str, Cause] = {
+    "08": Cause.CONNECTION,
+    "53": Cause.BUSY,
+    "57": Cause.CONNECTION,
+    "58": Cause.BUSY,
+    "22": Cause.WRONG_TYPE,
+    "42": Cause.SYNTAX,
+}
+_RAISES = "exec_stmt_raise"  # the function of the server that runs PL/pgSQL's RAISE, whatever SQLSTATE it gives
+# What libpq says before there is a code: a server's refusal of a login carries none to the client.
+_LOGIN_WORDS: Mapping[str, Cause] = {
+    "timeout expired": Cause.UNREACHABLE,
+    "Connection refused": Cause.UNREACHABLE,
+    "could not translate host name": Cause.UNREACHABLE,
+    "password authentication failed": Cause.LOGIN,
+    "no password supplied": Cause.LOGIN,
+    "no pg_hba.conf entry": Cause.LOGIN,
+    "does not support SSL": Cause.TLS,
+    "certificate": Cause.TLS,
+    "SSL error": Cause.TLS,
+    "role ": Cause.LOGIN,
+    "database ": Cause.NO_DATABASE,
+    "too many": Cause.BUSY,
+    "remaining connection slots": Cause.BUSY,
+}
+
+
+class PostgreSQL(Dialect):
+    """A PostgreSQL server."""
+
+    kind = "postgresql"
+    label = "PostgreSQL"
+    language = "postgres"
+    schemes = ("postgresql", "postgres", "pgsql")
+    port = 5432
+    sets_tls = True
+    begin = "BEGIN"
+    version_query = "SHOW server_version"
+    usual_database = "postgres"
+    url = "postgresql+psycopg://"
+
+    def pooling(self, settings: "SqlSettings") -> dict[str, Any]:
+        """Leave hstore alone: asking for it costs a statement at each connection."""
+        return {**super().pooling(settings), "use_native_hstore": False}
+
+    def open(self, settings: "SqlSettings") -> "psycopg.Connection[Any]":
+        """Connect by TCP, commit each statement by itself, and read every type that Python does not have as text."""
+        if not settings.host or settings.host.startswith(("/", "@")) or "," in settings.host:
+            # libpq would take a socket, on which a server may trust the portal's own system user without a password, or
+            # one host of a list after another.
+            raise ConnectorError("Type the name or address of one server, not the path of a socket.", code="settings")
+        seconds = settings.statement_timeout
+        connection = _Connection.connect(
+            host=settings.host,
+            port=settings.port,
+            dbname=settings.database,
+            user=settings.user,
+            password=settings.password,
+            connect_timeout=max(settings.connect_timeout, 2),
+            application_name="rollcall",
+            client_encoding="UTF8",
+            gssencmode="disable",
+            # Prepared plans break when the admin alters a table, and poolers such as PgBouncer lose them.
+            prepare_threshold=None,
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+            **_tls(settings),
+        )
+        connection.deadline = seconds + base.GRACE_SECONDS
+        connection.autocommit = True
+        # Not as start-up options: poolers refuse those.
+        limits = f"SET statement_timeout = {seconds * 1000}; SET lock_timeout = {base.LOCK_SECONDS * 1000}"
+        connection.execute(limits.encode())
+        _register(connection)
+        return connection
+
+    def probe_tls(self, opened: socket.socket) -> list[ConnectionStep]:
+        """Ask for TLS as libpq does before it logs in."""
+        try:
+            opened.sendall(_SSL_REQUEST)
+            answer = opened.recv(1)
+        except OSError:
+            answer = b""
+        if answer == b"S":
+            return []
+        message = "What listens on this port does not answer like PostgreSQL. Check the port."
+        if answer == b"N":
+            message = "The server does not offer TLS. Switch TLS on in the server, or choose TLS off here."
+        return [ConnectionStep("TLS", False, message)]
+
+    def adapt(self, value: Value) -> Value:
+        """Everything as text of no declared type, so that PostgreSQL takes the type of the column it meets."""
+        if value is None or type(value) is str:
+            return value
+        if isinstance(value, bool):
+            return "1" if value else "0"
+        return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+    def refuse(self, values: Sequence[Value], names: Sequence[str]) -> None:
+        """U+0000 has no place in PostgreSQL's text."""
+        for position, value in enumerate(values):
+            if type(value) is str and "\x00" in value:
+                name = names[position] if position < len(names) else "A value"
+                message = f"{name} holds a NUL character, which PostgreSQL cannot store. Remove it in the portal."
+                raise ConnectorError(message, code="nul")
+
+    def prepare_stream(self, connection: Connection) -> None:
+        """A server-side cursor needs a transaction, which is idle while the portal works on a page."""
+        connection.exec_driver_sql("BEGIN READ ONLY")
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+    def cause(self, error: BaseException) -> Cause:
+        """Return what the SQLSTATE means."""
+        state = str(getattr(error, "sqlstate", None) or "")
+        if state:
+            known = _SQLSTATE.get(state) or _SQLSTATE_CLASS.get(state[:2])
+            return known or (Cause.RAISED if self.said(error) else Cause.UNKNOWN)
+        if type(error).__name__ in {"OperationalError", "ConnectionTimeout", "_WaitTimeout"}:
+            text = str(error)
+            return next((cause for words, cause in _LOGIN_WORDS.items() if words in text), Cause.CONNECTION)
+        return Cause.WRONG_TYPE if type(error).__name__ == "DataError" else by_class(error)
+
+    def names(self, error: BaseException) -> Named:
+        """Return what the fields of the error tell, and what stands in its quotes."""
+        diagnosis: Any = getattr(error, "diag", None)
+        if diagnosis is None:
+            return Named()
+        # "Key (email)=(...) already exists", in the server's language: only the names in the first brackets are taken.
+        key = re.match(r"^[^(]*\(([\w, \"]{1,200})\)=\(", diagnosis.message_detail or "")
+        state = str(diagnosis.sqlstate or "")
+        quoted = _quoted(error) if state in {"42P01", "42703", "42501"} else []
+        named = quoted[0].strip() if quoted else ""
+        return Named(
+            column=diagnosis.column_name or (key[1] if key else "") or (named if state == "42703" else ""),
+            table=diagnosis.table_name or (named if state in {"42P01", "42501"} else ""),
+            constraint=diagnosis.constraint_name or "",
+        )
+
+    def misfit(self, error: BaseException) -> Misfit:
+        """Read ``character with byte sequence 0xe6 0x9d 0x8e in encoding "UTF8" has no equivalent in "LATIN1"``."""
+        text = str(getattr(getattr(error, "diag", None), "message_primary", "") or "")
+        character = bytes.fromhex("".join(re.findall(r"0x([0-9a-f]{2})", text))).decode(errors="ignore")
+        quoted = _quoted(error)
+        return Misfit(quoted[-1] if quoted else "", character[:1])
+
+    def said(self, error: BaseException) -> str:
+        """Return the words of RAISE."""
+        diagnosis: Any = getattr(error, "diag", None)
+        if diagnosis is None or (diagnosis.sqlstate != "P0001" and diagnosis.source_function != _RAISES):
+            return ""
+        return str(diagnosis.message_primary or "")
+
+
+def _quoted(error: BaseException) -> list[str]:
+    """Return what stands in quotes in an error's words, in whatever language the server speaks."""
+    text = str(getattr(getattr(error, "diag", None), "message_primary", "") or "")
+    return re.findall(rf"[\"«»„“]({NAME})[\"«»„“]", text)
+
+
+def _tls(settings: "SqlSettings") -> dict[str, Any]:
+    """Return libpq's TLS options."""
+    options: dict[str, Any] = {"sslmode": settings.tls_mode}
+    if settings.tls_mode == "verify-full":
+        options["sslrootcert"] = ca_file(settings.ca) if settings.ca else "system"
+    return options
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection that gives up on a server that has stopped answering; a statement time-out needs a live server."""
+
+    deadline: float | None = None
+
+    def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for the server, at most ``deadline`` seconds."""
+        started = time.monotonic()
+        try:
+            return super().wait(gen, interval, timeout or self.deadline)
+        except psycopg.Error:
+            if self.deadline and time.monotonic() - started >= self.deadline:
+                self.pgconn.finish()
+            raise
+
+
+# --- What is read ----------------------------------------------------------------------------------------------------
+
+# Text as the database writes it: Python has no month of unknown length, no 24:00, no endless range.
+_AS_TEXT = (
+    *("interval", "time", "timetz", "json", "jsonb", "inet", "cidr"),
+    *("int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange"),
+    *("int4multirange", "int8multirange", "nummultirange", "datemultirange", "tsmultirange", "tstzmultirange"),
+)
+_NO_DATE = "holds a date that is not between the years 1 and 9999"
+
+
+class _Bytes(psycopg.adapt.Loader):
+    """Text of a database without an encoding: text where it is UTF-8, else the bytes (a problem of that cell)."""
+
+    def load(self, data: Buffer) -> str | bytes:
+        """Return text where the bytes are text."""
+        return text_or_bytes(bytes(data))
+
+
+class _Padded(psycopg.adapt.Loader):
+    """CHAR(n) without the blanks that the database fills it up with: they mean nothing there."""
+
+    def load(self, data: Buffer) -> str | bytes:
+        """Return the text, or the bytes of a database without an encoding."""
+        value = text_or_bytes(bytes(data))
+        return value.rstrip(" ") if isinstance(value, str) else value
+
+
+def _endless(data: Buffer) -> bool:
+    return bytes(data) in {b"infinity", b"-infinity"}
+
+
+class _Date(dates.DateLoader):
+    """A date; none for infinity, which is how PostgreSQL writes "no end"."""
+
+    def load(self, data: Buffer) -> Any:
+        """Return a date, None for infinity, or that it cannot be read."""
+        try:
+            return None if _endless(data) else super().load(data)
+        except psycopg.DataError:
+            return Unreadable(_NO_DATE)
+
+
+class _Timestamp(dates.TimestampLoader):
+    """A time stamp, as ``_Date``."""
+
+    def load(self, data: Buffer) -> Any:
+        """Return a time, None for infinity, or that it cannot be read."""
+        try:
+            return None if _endless(data) else super().load(data)
+        except psycopg.DataError:
+            return Unreadable(_NO_DATE)
+
+
+class _TimestampTz(dates.TimestamptzLoader):
+    """A time stamp with a zone, as ``_Date``."""
+
+    def load(self, data: Buffer) -> Any:
+        """Return a time, None for infinity, or that it cannot be read."""
+        try:
+            return None if _endless(data) else super().load(data)
+        except psycopg.DataError:
+            return Unreadable(_NO_DATE)
+
+
+def _register(connection: "psycopg.Connection[Any]") -> None:
+    """Let no value end a whole query: a loader that raises would."""
+    adapters = connection.adapters
+    adapters.register_loader("date", _Date)
+    adapters.register_loader("timestamp", _Timestamp)
+    adapters.register_loader("timestamptz", _TimestampTz)
+    adapters.register_loader("bpchar", _Padded)
+    for name in _AS_TEXT:
+        adapters.register_loader(name, TextLoader)
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        for name in ("text", "varchar", "name"):
+            adapters.register_loader(name, _Bytes)
