@@ -102,10 +102,12 @@ def _shown(
 
 
 def _cannot_take_back(connector: SqlConnector, templates: Sequence[Template]) -> str:
-    """Return why a change could not be rolled back, "" when it can: MySQL has tables without transactions."""
+    """Return why a change could not be rolled back, "" when it can."""
     for template in templates:
         if template.kind == "SELECT":
             continue
+        if template.kind == "procedure" and connector.dialect.procedures_commit:
+            return "Not run: a procedure may commit by itself, and what it does could not be taken back."
         for table in template.tree.find_all(exp.Table):
             if not isinstance(table.this, exp.Identifier):
                 continue

@@ -17,6 +17,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from directories.query_templates.errors import TemplateError, error_at
 from directories.query_templates.languages import LANGUAGES
+from directories.query_templates.procedures import without_word
 
 PLACEHOLDER = re.compile(r"##(\w[\w.-]*)##")
 MAX_LENGTH = 20_000  # characters; far above any sensible statement, and it bounds the parser's work
@@ -53,6 +54,12 @@ class Hole:
     following: Token | None
 
     @property
+    def alone(self) -> bool:
+        """Whether one placeholder fills it."""
+        first = self.placeholders[0]
+        return (self.start + len(self.quote), self.end - bool(self.quote)) == (first.start, first.end)
+
+    @property
     def bare(self) -> bool:
         """Whether the placeholder stands outside quotes."""
         return not self.quote
@@ -60,11 +67,15 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A template read into tokens: the admin's text, the same text with sentinels, tokens, placeholders and holes."""
+    """A template read into tokens: the admin's text, the same text with sentinels, tokens, placeholders and holes.
+
+    ``procedure`` is the word with which a procedure is run; it is blank in ``masked`` and no token.
+    """
 
     text: str
     masked: str
     dialect: str
+    procedure: str
     tokens: tuple[Token, ...]
     placeholders: tuple[Placeholder, ...]
     holes: tuple[Hole, ...]
@@ -90,10 +101,10 @@ def scan(text: str, dialect: str) -> Source:
     masked = list(text)
     for placeholder in placeholders:
         masked[placeholder.start : placeholder.end] = placeholder.sentinel
-    source = "".join(masked)
+    procedure, source = without_word("".join(masked), dialect)
     tokens = _tokens(text, source, dialect)
     _refuse_strays(text, source, dialect, tokens)
-    return Source(text, source, dialect, tokens, placeholders, _holes(text, dialect, placeholders, tokens))
+    return Source(text, source, dialect, procedure, tokens, placeholders, _holes(text, dialect, placeholders, tokens))
 
 
 def _placeholders(text: str) -> tuple[Placeholder, ...]:

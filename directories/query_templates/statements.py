@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from directories.query_templates.errors import TemplateError
 from directories.query_templates.languages import LANGUAGES
+from directories.query_templates.procedures import as_function, is_call
 from directories.query_templates.reach import check_reach
 from directories.query_templates.scan import Source
 
@@ -17,8 +18,10 @@ ABOUT_EVERYBODY = frozenset({"import_groups"})  # reads without naming anybody
 LABELLED = frozenset({"import", "import_groups", "import_members"})  # their columns have names that count
 WITH_PASSWORD = frozenset({"create", "set_password"})
 _SELECT, _FUNCTION, _INSERT, _COPY, _UPDATE, _DELETE = "SELECT", "function", "INSERT", "copy", "UPDATE", "DELETE"
+PROCEDURE = "procedure"
 # Further statements of an operation keep other tables in step, so an operation allows more than its own verb. ``copy``
-# is INSERT ... SELECT, with which a delete keeps a record of the leaver; ``function`` is SELECT add_user(...).
+# is INSERT ... SELECT, with which a delete keeps a record of the leaver; ``function`` is SELECT add_user(...). Whatever
+# writes may be a procedure.
 ALLOWED: Mapping[str, tuple[str, ...]] = {
     "import": (_SELECT,),
     "check": (_SELECT,),
@@ -39,19 +42,19 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
 _WORDS = {
     "import": "An import query is a SELECT.",
     "check": "A check query is a SELECT.",
-    "create": "A create query is an INSERT; an UPDATE or a SELECT of a function may follow it.",
-    "update": "An update query is an UPDATE; an INSERT or a SELECT of a function may stand beside it.",
-    "delete": "A delete query is a DELETE or an UPDATE; INSERT ... SELECT may stand before it.",
-    "disable": "A disable query is an UPDATE, a DELETE or an INSERT.",
-    "enable": "An enable query is an UPDATE, a DELETE or an INSERT.",
-    "set_password": "A set password query is an UPDATE.",
+    "create": "A create query is an INSERT or CALL; an UPDATE or a SELECT of a function may follow it.",
+    "update": "An update query is an UPDATE or CALL; an INSERT or a SELECT of a function may stand beside it.",
+    "delete": "A delete query is a DELETE, an UPDATE or CALL; INSERT ... SELECT may stand before it.",
+    "disable": "A disable query is an UPDATE, a DELETE, an INSERT or CALL.",
+    "enable": "An enable query is an UPDATE, a DELETE, an INSERT or CALL.",
+    "set_password": "A set password query is an UPDATE or CALL.",
     "import_groups": "An import groups query is a SELECT.",
     "import_members": "An import memberships query is a SELECT.",
-    "create_group": "A create group query is an INSERT; an UPDATE or a SELECT of a function may follow it.",
-    "update_group": "A rename group query is an UPDATE; an INSERT or a SELECT of a function may stand beside it.",
-    "delete_group": "A delete group query is a DELETE or an UPDATE.",
-    "add_member": "An add member query is an INSERT; an UPDATE or a SELECT of a function may follow it.",
-    "remove_member": "A remove member query is a DELETE or an UPDATE.",
+    "create_group": "A create group query is an INSERT or CALL; an UPDATE or a SELECT of a function may follow it.",
+    "update_group": "A rename group query is an UPDATE or CALL; an INSERT or a function may stand beside it.",
+    "delete_group": "A delete group query is a DELETE, an UPDATE or CALL.",
+    "add_member": "An add member query is an INSERT or CALL; an UPDATE or a SELECT of a function may follow it.",
+    "remove_member": "A remove member query is a DELETE, an UPDATE or CALL.",
 }
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _FORBIDDEN = (
@@ -68,7 +71,7 @@ def parse_statement(source: Source, operation: str) -> exp.Expr:
     if not source.tokens:
         raise TemplateError("Write a statement, or remove this row.")
     first = source.tokens[0]
-    if first.token_type not in _FIRST:
+    if first.token_type not in _FIRST and not source.procedure:
         word = source.unmask(first.text)[:30]
         raise source.error(first.start, f"{_WORDS[operation]} It cannot begin with {word}.")
     separator = next((token for token in source.tokens[:-1] if token.token_type == TokenType.SEMICOLON), None)
@@ -82,10 +85,12 @@ def parse_statement(source: Source, operation: str) -> exp.Expr:
 
 
 def _parse(source: Source) -> exp.Expr:
+    tokens = [*source.tokens]
+    if source.procedure:
+        tokens = as_function(tokens, bracketed=source.procedure == "CALL")
+    parser = Dialect.get_or_raise(source.dialect).parser(error_level=ErrorLevel.RAISE)
     try:
-        trees = [
-            tree for tree in sqlglot.parse(source.masked, read=source.dialect, error_level=ErrorLevel.RAISE) if tree
-        ]
+        trees = [tree for tree in parser.parse(tokens, source.masked) if tree]
     except ParseError as error:
         raise _unreadable(source, error) from None
     except SqlglotError:
@@ -107,8 +112,10 @@ def _unreadable(source: Source, error: ParseError) -> TemplateError:
     )
 
 
-def kind_of(tree: exp.Expr) -> str:
-    """Return SELECT, function, INSERT, copy, UPDATE, DELETE or "" for a statement of another kind."""
+def kind_of(source: Source, tree: exp.Expr) -> str:
+    """Return SELECT, function, procedure, INSERT, copy, UPDATE, DELETE or "" for a statement of another kind."""
+    if source.procedure:
+        return PROCEDURE if is_call(tree) else ""
     if isinstance(tree, exp.Query):
         tables = [table for table in tree.find_all(exp.Table) if not isinstance(table.this, exp.Func)]
         calls = isinstance(tree, exp.Select) and not tables and tree.find(exp.Func) is not None
@@ -122,8 +129,11 @@ def kind_of(tree: exp.Expr) -> str:
 
 def _check_kind(source: Source, tree: exp.Expr, operation: str) -> None:
     start = source.tokens[0].start
-    kind = kind_of(tree)
-    if kind not in ALLOWED[operation] and not (kind == _FUNCTION and operation in READS):
+    kind = kind_of(source, tree)
+    if source.procedure and not (kind and operation not in READS):
+        example = f"{source.procedure} name" + ("('##USERNAME##')" if source.procedure == "CALL" else " '##USERNAME##'")
+        raise source.error(start, _WORDS[operation] if kind else f"A procedure is run like this: {example}.")
+    if not source.procedure and kind not in ALLOWED[operation] and not (kind == _FUNCTION and operation in READS):
         raise source.error(start, _WORDS[operation])
     if operation in READS and tree.find(*_CHANGES, exp.Into):
         raise source.error(start, f"{_WORDS[operation]} It must not change anything.")

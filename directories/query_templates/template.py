@@ -45,7 +45,8 @@ class Template:
     """A statement that was checked. ``outputs`` are the attributes that an import query gives, ``labels`` their labels.
 
     ``kind`` is SELECT, INSERT, UPDATE or DELETE, ``function`` for a SELECT of functions only, ``copy`` for an
-    INSERT ... SELECT. ``tree`` is the parsed statement with the sentinels of ``source`` in it.
+    INSERT ... SELECT, ``procedure`` for CALL and EXEC. ``tree`` is the parsed statement, in which the
+    sentinels of ``source`` stand.
     """
 
     source: Source
@@ -89,7 +90,7 @@ def parse(sql: str, dialect: str, operation: str) -> Template:
     labels = labels_of(source, tree) if operation in LABELLED else {}
     outputs = outputs_of(source, tree, labels) if operation in LABELLED else ()
     text, slots = Splice(source, tree, labels).render()
-    return Template(source, operation, kind_of(tree), tree, text, slots, labels, outputs)
+    return Template(source, operation, kind_of(source, tree), tree, text, slots, labels, outputs)
 
 
 def check(
@@ -151,6 +152,11 @@ def _check_hole(source: Source, hole: Hole, operation: str) -> None:
             if operation in READS:
                 message += " To import passwords, switch that on and name the password column."
             raise source.error(item.start, message)
+    if source.procedure.startswith("EXEC") and not hole.alone:
+        message = (
+            f"{source.procedure} takes values, not expressions: let each argument be one ##NAME##, alone in its quotes."
+        )
+        raise source.error(hole.start, message)
     before, after = hole.previous, hole.following
     types = Dialect.get_or_raise(source.dialect).parser_class.TYPE_TOKENS
     prefixes = {*types, TokenType.INTERVAL, TokenType.INTRODUCER} - {TokenType.VAR, TokenType.IDENTIFIER}

@@ -244,7 +244,7 @@ class SqlConnector(Connector):
             self._run_all(templates, values, must_exist=must_exist)
 
     def _run_all(self, templates: Sequence[Template], values: Values, *, must_exist: bool) -> None:
-        updated = [affected(template, self.session.run(template.bind(values))) for template in templates]
+        updated = [affected(self.session, template, values) for template in templates]
         updates = [rows for template, rows in zip(templates, updated, strict=True) if template.kind == "UPDATE"]
         if must_exist and updates and not any(updates):
             raise NotFound("The account is not in the directory: the query found no row for it.")

@@ -135,13 +135,13 @@ class GroupWriter:
     def _each(self, templates: Sequence[Template], group: GroupEntry, member: Entry) -> None:
         values = self._database.values(member).over(self._values(group, group.name))
         for template in templates:
-            self._session.run(template.bind(values)).close()
+            affected(self._session, template, values)
 
     def _run(self, operation: str, values: Values) -> bool:
         """Run an operation in one transaction; return whether an UPDATE found a row, if there was one."""
         templates = self._database.templates(operation)
         with self._session.transaction():
-            rows = [affected(template, self._session.run(template.bind(values))) for template in templates]
+            rows = [affected(self._session, template, values) for template in templates]
         updated = [found for template, found in zip(templates, rows, strict=True) if template.kind == "UPDATE"]
         return not updated or any(updated)
 

@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult
 from sqlglot import exp
 
-from directories.query_templates import Template
+from directories.connectors.sql.errors import Parameters
+from directories.connectors.sql.session import Session
+from directories.query_templates import Template, Values
 
 _WRITING = {"UPDATE", "INSERT", "copy", "DELETE"}
 
 
-def affected(template: Template, result: CursorResult[Any]) -> int | None:
-    """Return how many rows a statement found; None when it does not say (a function)."""
-    rows = result.rowcount if template.kind in _WRITING else None
-    result.close()
+def affected(session: Session, template: Template, values: Values) -> int | None:
+    """Run a statement; return how many rows it found, None when it does not say (a function or procedure)."""
+    bound = template.bind(values)
+    result = session.run(bound)
+    with session.translated(Parameters(bound.parameters, bound.names)):
+        rows = result.rowcount if template.kind in _WRITING else None
+        result.close()  # reads what else a procedure answers
     return rows if rows is not None and rows >= 0 else None
 
 

@@ -47,6 +47,7 @@ class Dialect:
     in_file: ClassVar[bool] = False  # whether the database is a file of the portal's machine
     begin: ClassVar[str | None] = None  # how a transaction begins on a connection that commits by itself
     autocommits: ClassVar[bool] = True  # whether a single statement is its own transaction
+    procedures_commit: ClassVar[bool] = True  # whether a procedure may commit what was done before it
     ping: ClassVar[str] = "SELECT 1"
     version_query: ClassVar[str] = ""
     usual_database: ClassVar[str] = ""  # one that every server has

@@ -90,6 +90,7 @@ class PostgreSQL(Dialect):
     port = 5432
     sets_tls = True
     begin = "BEGIN"
+    procedures_commit = False  # it refuses COMMIT inside a transaction
     version_query = "SHOW server_version"
     usual_database = "postgres"
     url = "postgresql+psycopg://"
