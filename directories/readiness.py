@@ -7,6 +7,7 @@ from typing import Protocol
 
 from directories.attributes import Kind
 from directories.connectors.base import Capability
+from directories.forms.feature_reasons import push_warning
 from directories.mapping import AttributeRule
 from directories.models import Direction, InitialPassword, OnLeave, PushGroups, Schedule
 from directories.query_templates import fold
@@ -39,19 +40,17 @@ class Features(Protocol):
 class Situation:
     """A directory as it would be saved.
 
-    ``reads`` are the directory attributes that the import statements give and ``writes`` those that the outbound
-    statements use by operation label, both as the admin wrote them. ``portal_names`` need no mapping.
-    ``uses_templates`` is False for connectors without query templates.
+    ``lacking`` says what is missing for the capabilities that the directory does not have, in its connector's words.
+    ``reads`` are the directory attributes that the import statements give (None: every one) and ``writes`` those that
+    the outbound statements use by operation label, both as the admin wrote them. ``portal_names`` need no mapping.
     """
 
     enabled: bool
     features: Features
-    capabilities: Collection[Capability]
+    lacking: Mapping[Capability, str] = field(default_factory=dict)
     rules: Sequence[AttributeRule] = ()
-    uses_templates: bool = True
     has_check: bool = True
-    has_password_column: bool = True
-    reads: Sequence[str] = ()
+    reads: Sequence[str] | None = None
     writes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     portal_names: Collection[str] = ()
     next_import_at: dt.datetime | None = None
@@ -105,28 +104,18 @@ def moment(at: dt.datetime, now: dt.datetime) -> str:
 
 
 def _outbound(situation: Situation) -> list[str]:
-    features, can = situation.features, situation.capabilities
+    features, lacking = situation.features, situation.lacking
     found = []
-    if features.create_users and Capability.CREATE not in can:
-        found.append(_cannot(situation, "Create", "create", "new users cannot be added to the directory"))
-    if features.update_users and Capability.UPDATE not in can:
-        found.append(_cannot(situation, "Update", "update", "changes do not reach the directory"))
-    if features.create_users and situation.uses_templates and not situation.has_check:
+    if features.create_users and Capability.CREATE in lacking:
+        found.append(f"Create is on but new users cannot be added to the directory. {lacking[Capability.CREATE]}")
+    if features.update_users and Capability.UPDATE in lacking:
+        found.append(f"Update is on but changes do not reach the directory. {lacking[Capability.UPDATE]}")
+    if features.create_users and not situation.has_check:
         found.append(
             "Create is on but there is no check query: a user who is already in the directory may be added twice. "
             "Write one under Query templates."
         )
     return found + _unmapped(situation)
-
-
-def _cannot(situation: Situation, feature: str, operation: str, consequence: str) -> str:
-    if not situation.uses_templates:
-        return f"{feature} is on but this kind of directory cannot do it: {consequence}."
-    article = "an" if operation[0] in "aeiou" else "a"
-    return (
-        f"{feature} is on but there is no {operation} query: {consequence}. Write {article} {operation} query under "
-        f"Query templates, or switch {feature.lower()} off."
-    )
 
 
 def _unmapped(situation: Situation) -> list[str]:
@@ -146,33 +135,24 @@ def _unmapped(situation: Situation) -> list[str]:
 
 
 def _leaving(situation: Situation) -> list[str]:
-    features, can = situation.features, situation.capabilities
+    features, lacking = situation.features, situation.lacking
     needs = {OnLeave.DISABLE: Capability.DISABLE, OnLeave.DELETE: Capability.DELETE}
     found = []
     for on, label, chosen in (
         (features.deactivate_users, "Deactivate", OnLeave(features.on_deactivate)),
         (features.delete_users, "Delete", OnLeave(features.on_delete)),
     ):
-        if on and chosen in needs and needs[chosen] not in can:
-            found.append(f"{label} is on and set to {chosen.value} the account, but {_lacking(situation, chosen)}")
+        if on and chosen in needs and needs[chosen] in lacking:
+            found.append(
+                f"{label} is on and set to {chosen.value} the account, but accounts stay as they are. "
+                f"{lacking[needs[chosen]]} Or choose differently under Features & schedule."
+            )
         elif on and chosen is OnLeave.LEAVE:
             found.append(f"{label} is on but set to leave the account as it is, so nothing will happen.")
     disables = features.deactivate_users and features.on_deactivate == OnLeave.DISABLE
-    if disables and Capability.DISABLE in can and Capability.ENABLE not in can:
-        found.append(
-            "There is a disable query but no enable query: a user who is activated again stays disabled in the "
-            "directory."
-        )
+    if disables and Capability.DISABLE not in lacking and Capability.ENABLE in lacking:
+        found.append(f"A user who is activated again stays disabled in the directory. {lacking[Capability.ENABLE]}")
     return found
-
-
-def _lacking(situation: Situation, chosen: OnLeave) -> str:
-    if not situation.uses_templates:
-        return "the directory cannot do that as it is set up: accounts stay as they are. Choose differently."
-    return (
-        f"there is no {chosen.value} query: accounts stay as they are. Write one under Query templates, or choose "
-        "differently under Features & schedule."
-    )
 
 
 def _inbound(situation: Situation) -> list[str]:
@@ -184,17 +164,16 @@ def _inbound(situation: Situation) -> list[str]:
         if features.deactivate_missing:
             found.append("“Deactivate users missing from the source” needs import, which is off.")
         return found
-    if Capability.IMPORT not in situation.capabilities:
-        if not situation.uses_templates:
-            return ["Import is on but the connection is not complete."]
-        return ["Import is on but the user table or the user name column is not named under Connection."]
+    if Capability.IMPORT in situation.lacking:
+        return [f"Import is on but nothing can be read. {situation.lacking[Capability.IMPORT]}"]
     inward = [rule for rule in situation.rules if rule.direction != Direction.OUT]
     found = []
     if not inward:
         found.append("Import is on but no attribute is mapped into the portal: only user names would arrive.")
-    read = {name.casefold() for name in situation.reads}
-    unread = [r.directory_attribute for r in inward if r.directory_attribute.casefold() not in read]
-    if unread and situation.uses_templates:
+    mapped = [rule.directory_attribute for rule in inward]
+    read = {name.casefold() for name in (mapped if situation.reads is None else situation.reads)}
+    unread = [name for name in mapped if name.casefold() not in read]
+    if unread:
         verb = "stays" if len(unread) == 1 else "stay"
         found.append(
             f"{listed(unread)} {verb} empty in the portal, because no import query reads "
@@ -216,8 +195,8 @@ def _matching(situation: Situation, inward: Sequence[AttributeRule]) -> list[str
 def _passwords(situation: Situation) -> list[str]:
     features = situation.features
     found = []
-    if features.import_passwords and not situation.has_password_column:
-        found.append("Passwords are to be imported but no password column is named under Connection.")
+    if features.import_passwords and Capability.IMPORT_PASSWORDS in situation.lacking:
+        found.append(f"Passwords are to be imported but none arrive. {situation.lacking[Capability.IMPORT_PASSWORDS]}")
     if features.create_users and features.initial_password == InitialPassword.FIXED and not features.fixed_password:
         found.append("New accounts shall get a fixed password but none is stored: type it under Features & schedule.")
     return found
@@ -225,19 +204,16 @@ def _passwords(situation: Situation) -> list[str]:
 
 def _groups(situation: Situation) -> list[str]:
     """Name what group sync is set to do and cannot. Whether a group is chosen for the directory is not known here."""
-    features, can = situation.features, situation.capabilities
+    features, lacking = situation.features, situation.lacking
     if not features.sync_groups:
         return []
-    where = (
-        "Write its queries under Query templates." if situation.uses_templates else "Look at Groups under Connection."
-    )
     found = []
-    if features.import_groups and features.import_users and Capability.IMPORT_GROUPS not in can:
-        found.append(f"Groups are to be imported, but the directory's groups cannot be read. {where}")
-    if features.push_groups == PushGroups.ALL and not {Capability.CREATE_GROUP, Capability.MEMBERS} <= set(can):
-        found.append(f"Every group is to be sent, but the directory cannot create groups and change members. {where}")
-    if features.delete_groups and Capability.DELETE_GROUP not in can:
-        found.append(f"Groups are to be deleted, but the directory cannot delete them. {where}")
+    if features.import_groups and features.import_users and Capability.IMPORT_GROUPS in lacking:
+        found.append(f"Groups are to be imported but cannot be read. {lacking[Capability.IMPORT_GROUPS]}")
+    if features.push_groups == PushGroups.ALL and (warning := push_warning(lacking)):
+        found.append(f"Every group is to be sent. {warning}")
+    if features.delete_groups and Capability.DELETE_GROUP in lacking:
+        found.append(f"Groups are to be deleted but cannot be. {lacking[Capability.DELETE_GROUP]}")
     if features.import_groups and not features.import_users and features.push_groups == PushGroups.NONE:
         found.append("Group sync is on, but groups come with an import of users, which is off, and none are sent.")
     return found

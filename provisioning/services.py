@@ -128,7 +128,7 @@ def left_open(user_ids: Collection[int], *, deleted: bool = False) -> Iterator[L
                     switches=config.features,
                     capabilities=connector.capabilities,
                     carries_state=carries_state(config.rules),
-                    lacking=connector.lacking,
+                    lacking=connector.lacks,
                 )
         except ConnectorError:
             continue  # the directory's own page says what is wrong with it

@@ -1,9 +1,8 @@
-"""The registry of connectors: every module of this package that declares a ``Connector`` with a ``kind``."""
+"""The registry of connectors: every module or package in here that holds a ``Connector`` with a ``kind``."""
 
 import importlib
 import pkgutil
 from functools import cache
-from typing import Any
 
 from directories.connectors.base import Connector
 
@@ -11,15 +10,12 @@ from directories.connectors.base import Connector
 @cache
 def registry() -> dict[str, type[Connector]]:
     """Return the connector classes by kind, by label; those with a caveat in brackets ("not tested") come last."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
     found: dict[str, type[Connector]] = {}
-    waiting: list[Any] = [Connector]
-    while waiting:
-        for subclass in waiting.pop().__subclasses__():
-            waiting.append(subclass)
-            if "kind" in vars(subclass):
-                found[subclass.kind] = subclass
+    for info in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{info.name}")
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Connector) and "kind" in vars(value):
+                found[value.kind] = value
     return dict(sorted(found.items(), key=lambda item: ("(" in item[1].label, item[1].label)))
 
 

@@ -4,10 +4,14 @@ A connector speaks to one directory through plain settings and plain data: no Dj
 it can run outside the portal too. It does not retry, does not log to the journal and knows no dry run: those live once,
 in the portal's delivery. Dropping a module with a ``Connector`` subclass into this package registers it; its declared
 ``fields`` draw the admin form. Connectors and their callers import the whole protocol from here.
+
+What a connector can do follows from the methods that it overrides (``METHODS``); ``lacking`` may take some of it away
+for settings that do not allow it. Nothing else says so.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from threading import Event
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -60,8 +64,52 @@ __all__ = [
 ]
 
 
+# What a connector overrides to have a capability: methods, and for passwords that come with accounts an attribute.
+METHODS: Mapping[Capability, Sequence[str]] = {
+    Capability.IMPORT: ("accounts",),
+    Capability.IMPORT_PASSWORDS: ("gives_passwords",),
+    Capability.CREATE: ("create",),
+    Capability.UPDATE: ("update",),
+    Capability.DISABLE: ("disable",),
+    Capability.ENABLE: ("enable",),
+    Capability.DELETE: ("delete",),
+    Capability.SET_PASSWORD: ("set_password",),
+    Capability.IMPORT_GROUPS: ("groups", "members"),
+    Capability.CREATE_GROUP: ("find_group", "create_group"),
+    Capability.UPDATE_GROUP: ("update_group",),
+    Capability.DELETE_GROUP: ("delete_group",),
+    Capability.MEMBERS: ("add_members", "remove_members"),
+    Capability.INCREMENTAL: ("cursor", "changes"),
+    Capability.LISTEN: ("news",),
+    Capability.INSPECT: ("inspect",),
+}
+# What a directory cannot do, in the words that follow "cannot".
+_WORDS: Mapping[Capability, str] = {
+    Capability.IMPORT: "give its accounts",
+    Capability.IMPORT_PASSWORDS: "give passwords away",
+    Capability.CREATE: "create accounts",
+    Capability.UPDATE: "update accounts",
+    Capability.DISABLE: "disable accounts",
+    Capability.ENABLE: "enable accounts",
+    Capability.DELETE: "delete accounts",
+    Capability.SET_PASSWORD: "set passwords",
+    Capability.IMPORT_GROUPS: "give its groups",
+    Capability.CREATE_GROUP: "create groups",
+    Capability.UPDATE_GROUP: "rename groups",
+    Capability.DELETE_GROUP: "delete groups",
+    Capability.MEMBERS: "change who is in a group",
+    Capability.INCREMENTAL: "tell what changed",
+    Capability.LISTEN: "tell of changes by itself",
+    Capability.INSPECT: "show one entry",
+}
+
+
 class Connector(ABC):
-    """One open directory. A context manager that always closes."""
+    """One open directory. A context manager that always closes.
+
+    Every method raises ConnectorError (or its kinds) for what cannot be done. ``found`` is what ``find`` or another
+    call gave just now, so that the directory need not be asked twice; without it a connector looks by itself.
+    """
 
     kind: ClassVar[str]
     label: ClassVar[str]
@@ -70,7 +118,10 @@ class Connector(ABC):
     fills_by: ClassVar[str] = ""
     fills: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     folded: ClassVar[frozenset[str]] = frozenset()  # groups of fields that can mostly be left alone
-    inspects: ClassVar[bool] = False  # whether ``inspect`` shows an entry
+    templated: ClassVar[bool] = False  # whether the admin writes its statements, as query templates
+    attributes_word: ClassVar[str] = "attributes"  # what people call the attributes of its accounts
+    key_source: ClassVar[str] = ""  # where the user name of an account comes from, for people; "" needs no words
+    gives_passwords: ClassVar[bool] = False  # whether ``accounts`` can give passwords or their hashes
     clear_passwords: ClassVar[bool] = False  # whether the directory itself hashes the passwords that it is given
     nested_groups: ClassVar[bool] = False  # whether a group may be a member of another
 
@@ -85,19 +136,52 @@ class Connector(ABC):
     ) -> None:
         self.close()
 
+    @classmethod
+    def implemented(cls) -> frozenset[Capability]:
+        """Return what this kind of directory can do with the right settings: what its methods are there for."""
+        return frozenset(
+            capability
+            for capability, names in METHODS.items()
+            if all(getattr(cls, name) is not getattr(Connector, name) for name in names)
+        )
+
+    @classmethod
+    def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
+        """Return what a directory of these settings lacks for a capability and what to do about it; "" for nothing.
+
+        It is said in whole sentences, in words of the connector's own kind. ``config`` may be blank or wrong. Who
+        overrides it for a setting gives everything else to ``super()``.
+        """
+        return "" if capability in cls.implemented() else f"This kind of directory cannot {_WORDS[capability]}."
+
+    @classmethod
+    def offered(cls, config: ConnectorConfig) -> frozenset[Capability]:
+        """Return what a directory of these settings can do."""
+        return frozenset(capability for capability in Capability if not cls.lacking(capability, config))
+
+    def lacks(self, capability: Capability) -> str:
+        """Return what this directory lacks for a capability as it is configured now; "" for nothing."""
+        return self.lacking(capability, self.config)
+
     @property
-    @abstractmethod
     def capabilities(self) -> frozenset[Capability]:
         """What this directory can do as it is configured now."""
+        return self.offered(self.config)
 
     @classmethod
     def cautions(cls, settings: Mapping[str, Any]) -> Sequence[str]:
         """Return what is dangerous about settings that work, a sentence each."""
         return ()
 
-    def lacking(self, capability: Capability) -> str:
-        """Return what is missing for a capability that it does not declare: words that follow "it has no"."""
-        return "such function"
+    @classmethod
+    def sample(cls, folder: Path) -> ConnectorConfig | None:
+        """Return settings for an empty directory in ``folder``, for the contract tests; None when it needs a server."""
+        return None
+
+    @property
+    def patience(self) -> float:
+        """The seconds that one call may take before the connector gives it up; leases last longer."""
+        return 30.0
 
     @property
     def creates_with_password(self) -> bool:
@@ -112,30 +196,46 @@ class Connector(ABC):
     def find(self, entry: Entry) -> RemoteAccount | None:
         """Return the account that ``entry`` names, or None when the directory has none."""
 
-    @abstractmethod
+    # --- Accounts: a connector overrides what its directory can do ------------------------------------------------
+
     def create(self, entry: Entry, password: str | None = None) -> RemoteAccount:
         """Create the account (only called after ``find`` gave None) and return it as the directory now holds it."""
+        raise _cannot(Capability.CREATE)
 
-    @abstractmethod
-    def update(self, entry: Entry) -> RemoteAccount:
-        """Make the account hold ``entry.attributes`` and return it; raise NotFound when it is absent."""
+    def update(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount:
+        """Make the account hold ``entry.attributes``, and return it as the directory now holds it.
 
-    @abstractmethod
-    def disable(self, entry: Entry) -> RemoteAccount | None:
+        Raise NotFound when it is absent.
+        """
+        raise _cannot(Capability.UPDATE)
+
+    def disable(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount | None:
         """Stop the account from being used; return it when it is elsewhere now. Raise NotFound when it is absent.
 
         Called again for an account that is disabled and not where leavers are to be.
         """
+        raise _cannot(Capability.DISABLE)
 
-    @abstractmethod
-    def enable(self, entry: Entry) -> RemoteAccount | None:
-        """Let the account be used again; return it when it is elsewhere now. Raise NotFound when it is absent."""
+    def enable(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount | None:
+        """Let the account be used again; return it when what ``found`` says of it is no longer true.
 
-    @abstractmethod
-    def delete(self, entry: Entry) -> None:
+        Raise NotFound when it is absent.
+        """
+        raise _cannot(Capability.ENABLE)
+
+    def delete(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         """Remove the account. Deleting what is absent is success."""
+        raise _cannot(Capability.DELETE)
 
-    # --- Changes: a connector that declares the capability overrides these ---------------------------------------
+    def set_password(self, entry: Entry, password: str) -> None:
+        """Set the account's password; raise NotFound when it is absent."""
+        raise _cannot(Capability.SET_PASSWORD)
+
+    def accounts(self, page_size: int = 1000) -> Iterator[Page]:
+        """Stream every account in pages of ``page_size``; the final page says ``last``."""
+        raise _cannot(Capability.IMPORT)
+
+    # --- Changes -----------------------------------------------------------------------------------------------------
 
     def cursor(self) -> Cursor | None:
         """Return where the directory stands now: what changes from here on, ``changes`` gives. None: it cannot say."""
@@ -149,27 +249,19 @@ class Connector(ABC):
         raise CursorLost("This kind of directory does not tell what changed.")
 
     def changed_groups(self, cursor: Cursor, page_size: int = 1000) -> Iterator[GroupPage]:
-        """Stream the groups that changed since ``cursor`` was taken, as ``changes`` does accounts."""
-        raise CursorLost("This kind of directory does not tell what changed.")
+        """Stream the groups that changed since ``cursor`` was taken, as ``changes`` does accounts; at worst all."""
+        return self.groups(page_size)
 
     def news(self, stop: Event) -> Iterator[bool]:
         """Listen until ``stop`` is set: yield True when something changed, False every few seconds as a sign of life.
 
         The first True says that the directory is listened to from now on. Raise Unavailable when the connection ends.
         """
-        raise ConnectorError("This kind of directory does not tell of changes by itself.", code="unsupported")
-
-    @abstractmethod
-    def set_password(self, entry: Entry, password: str) -> None:
-        """Set the account's password; raise NotFound when it is absent."""
-
-    @abstractmethod
-    def accounts(self, page_size: int = 1000) -> Iterator[Page]:
-        """Stream every account in pages of ``page_size``; the final page says ``last``."""
+        raise _cannot(Capability.LISTEN)
 
     def inspect(self, name: str) -> Inspection | None:
         """Return the entry of that user name with all its attributes, None when there is none."""
-        raise _cannot("entries to look into")
+        raise _cannot(Capability.INSPECT)
 
     def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount] | None:
         """Return those accounts with these lasting ids that ``accounts`` would give now, None when it cannot tell.
@@ -179,49 +271,56 @@ class Connector(ABC):
         return None
 
     def wanted_container(self, entry: Entry, *, leaving: bool = False) -> str:
-        """Return where the account is to stand, in the normal form of ``RemoteAccount.place``; "" where it may stay.
+        """Return the part of the directory in which the account is to stand, "" where it may stay.
 
         ``leaving``: where it is to stand disabled. It is a part of what the account is to hold, although no attribute
         shows it. May raise ConnectorError.
         """
         return ""
 
-    # --- Groups: a connector that declares the capability overrides these ----------------------------------------
+    def container_of(self, account: RemoteAccount) -> str:
+        """Return where the account stands, written so that it equals ``wanted_container`` when it need not be moved.
+
+        "" where accounts have no place of their own.
+        """
+        return ""
+
+    # --- Groups ------------------------------------------------------------------------------------------------------
 
     def groups(self, page_size: int = 1000) -> Iterator[GroupPage]:
         """Stream every group in pages; the final page says ``last``."""
-        raise _cannot("groups")
+        raise _cannot(Capability.IMPORT_GROUPS)
 
     def members(self, group: RemoteGroup, page_size: int = 1000) -> Iterator[MemberPage]:
         """Stream the direct members of a group that ``groups`` gave; the final page says ``last``."""
-        raise _cannot("groups")
+        raise _cannot(Capability.IMPORT_GROUPS)
 
     def find_group(self, group: GroupEntry) -> RemoteGroup | None:
         """Return the group with the entry's ref, or before it has one with its name; None when there is none."""
-        raise _cannot("groups")
+        raise _cannot(Capability.CREATE_GROUP)
 
     def create_group(self, group: GroupEntry) -> RemoteGroup:
         """Create the group (only called after ``find_group`` gave None) and return it as the directory holds it."""
-        raise _cannot("groups")
+        raise _cannot(Capability.CREATE_GROUP)
 
     def update_group(self, group: GroupEntry) -> RemoteGroup:
         """Rename the group, or change its description, and return it; raise NotFound when it is absent."""
-        raise _cannot("groups")
+        raise _cannot(Capability.UPDATE_GROUP)
 
     def delete_group(self, group: GroupEntry) -> None:
         """Remove the group, not its members. Deleting what is absent is success."""
-        raise _cannot("groups")
+        raise _cannot(Capability.DELETE_GROUP)
 
     def add_members(self, group: GroupEntry, members: Sequence[Entry]) -> Sequence[RefusedMember]:
         """Put accounts into the group, who may be in it already; return those that could not be.
 
         Raise NotFound when the group is absent, Unavailable when the directory is.
         """
-        raise _cannot("groups")
+        raise _cannot(Capability.MEMBERS)
 
     def remove_members(self, group: GroupEntry, members: Sequence[Entry]) -> Sequence[RefusedMember]:
         """Take accounts out of the group, who may be out of it already; otherwise as ``add_members``."""
-        raise _cannot("groups")
+        raise _cannot(Capability.MEMBERS)
 
     def count(self) -> int | None:
         """Return how many accounts ``accounts`` will give, for a progress bar; None when that is not cheap."""
@@ -232,5 +331,5 @@ class Connector(ABC):
         return
 
 
-def _cannot(what: str) -> ConnectorError:
-    return ConnectorError(f"This kind of directory has no {what}.", code="unsupported")
+def _cannot(capability: Capability) -> ConnectorError:
+    return ConnectorError(f"This kind of directory cannot {_WORDS[capability]}.", code="unsupported")

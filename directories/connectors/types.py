@@ -1,6 +1,5 @@
 """What a connector is opened with, asked and answers: plain data. Part of the protocol: import it from ``base``."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,13 +9,13 @@ from directories.attributes import Value
 from directories.connectors.errors import ConnectorError
 
 Cursor = Mapping[str, Any]  # a connector's own words for a moment of its directory; JSON can hold it
-_BELOW = re.compile(r"(?:[^,\\]|\\.)*,?", re.DOTALL)  # an entry's own part of a DN
 
 
 class Capability(StrEnum):
-    """What a connector may be able to do; the admin offers only what the connector declares."""
+    """What a connector may be able to do; the admin offers only what it can (see ``base.METHODS``)."""
 
     IMPORT = "import"
+    IMPORT_PASSWORDS = "import_passwords"
     CREATE = "create"
     UPDATE = "update"
     DISABLE = "disable"
@@ -30,6 +29,7 @@ class Capability(StrEnum):
     MEMBERS = "members"  # adding and removing them
     INCREMENTAL = "incremental"  # telling what changed since a cursor
     LISTEN = "listen"  # telling that something changed, at once
+    INSPECT = "inspect"  # showing one entry with everything that it holds
 
 
 class FieldType(StrEnum):
@@ -81,10 +81,11 @@ class Entry:
 class RemoteAccount:
     """One account as the directory holds it.
 
-    ``enabled`` is None when the directory does not say. ``place`` is where the entry stands now (LDAP: its DN in one
-    normal form), "" where accounts have no place of their own. ``problem`` is set instead of attributes when the row
-    cannot be used (no key, undecodable bytes): the reason, in a helpdesk's words. ``waits``: a part could not be
-    written yet, the reason in such words; the portal tries again by itself.
+    ``enabled`` is None when the directory does not say. ``place`` is where the entry stands now, by which the members
+    of groups may name it (LDAP: its DN in one normal form), "" where accounts have no place of their own. ``problem``
+    is set instead of attributes when the row cannot be used (no key, undecodable bytes): the reason, in a helpdesk's
+    words. ``waits``: a part could not be written yet, the reason in such words; the portal tries again by itself.
+    ``raw`` is the connector's own: what it found the account as, for the call that follows.
     """
 
     ref: str
@@ -95,11 +96,7 @@ class RemoteAccount:
     problem: str = ""
     place: str = ""
     waits: str = ""
-
-    @property
-    def container(self) -> str:
-        """The place above its own, "" for none."""
-        return _BELOW.sub("", self.place, count=1)
+    raw: object = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,6 @@ from directories.models import Directory
 
 PREFIX = "connection"
 
-# Changing one of these does not change who is given the stored secrets; any other setting might (fail closed).
-SAFE_SETTINGS = frozenset(
-    {
-        "user_table",
-        "username_column",
-        "password_column",
-        "pool_size",
-        "connect_timeout",
-        "statement_timeout",
-    }
-)
 RETYPE = (
     "The connection changed, so the stored value is not sent there by itself: type it again. "
     "(It could otherwise be sent to someone else's server.)"
@@ -110,7 +99,7 @@ class ConnectionForm(forms.Form):
     @property
     def takes_url(self) -> bool:
         """Whether pasting a database URL makes sense."""
-        return "database" in self.fields
+        return self.connector.templated
 
     @property
     def secret_names(self) -> set[str]:
@@ -202,7 +191,7 @@ class ConnectionForm(forms.Form):
         return any(
             _differs(self.stored.settings.get(field.name, field.default), cleaned.get(field.name))
             for field in self.connector.fields
-            if field.type is not FieldType.SECRET and not field.harmless and field.name not in SAFE_SETTINGS
+            if field.type is not FieldType.SECRET and not field.harmless
         )
 
 

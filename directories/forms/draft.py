@@ -3,7 +3,7 @@
 Test, "Try it", the live sample and the save all work on a draft, so that what was looked at is what is saved.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,11 +14,11 @@ from django.http import QueryDict
 
 from directories.config import DirectoryConfig, from_parts
 from directories.connectors import connector_class
-from directories.connectors.base import Capability, ConnectorError
+from directories.connectors.base import Capability
 from directories.forms.connection import NOTHING, BasicsForm, ConnectionForm, Stored
 from directories.forms.features import FeaturesForm
 from directories.forms.mappings import Catalogue, MappingsForm
-from directories.forms.templates import TemplatesForm, uses_templates
+from directories.forms.templates import TemplatesForm
 from directories.models import AttributeMapping, Direction, Directory, ProvisioningSettings, PushGroups, QueryTemplate
 
 PARTS_MARK = "has_parts"
@@ -48,7 +48,6 @@ class Draft:
         self.directory = directory
         self.catalogue = catalogue
         self.connector = connector_class(directory.kind)
-        self.uses_templates = uses_templates(directory.kind)
         saved = directory.pk is not None
         self.stored_templates = list(directory.query_templates.all()) if saved else []
         self.stored_mappings = list(directory.attribute_mappings.all()) if saved else []
@@ -61,17 +60,15 @@ class Draft:
         stored = Stored(directory.settings, directory.secrets or {}) if saved else NOTHING
         self.connection = ConnectionForm(self.connector, data, stored=stored)
         self.templates = TemplatesForm(self.parts, self.stored_templates)
-        self.reads = self.templates.import_attributes(directory.kind) if self.uses_templates else []
+        self.reads = self.templates.import_attributes(directory.kind) if self.templated else []
         found = self._mappable(columns)
-        rows, offered = ([*self.reads, *found], []) if self.uses_templates else ([], found)
+        rows, offered = ([*self.reads, *found], []) if self.templated else ([], found)
         self.mappings = MappingsForm(self.parts, catalogue, self.stored_mappings, rows, offered)
         self.features = FeaturesForm(self.parts, instance=provisioning, catalogue=catalogue.values())
         self.features.moved = self.connection.moved
-        if not self.uses_templates:
+        if not self.templated:
             self.features.fields["initial_password"].help_text = "Given to an account when it is created."
-        self.features.has_password_column = self.has_password_column
-        self.features.capabilities = self.capabilities
-        self.features.uses_templates = self.uses_templates
+        self.features.lacking = self.lacking
 
     def _mappable(self, columns: Iterable[str]) -> list[str]:
         """Leave out the columns of the user name and the password, which need no mapping."""
@@ -92,7 +89,7 @@ class Draft:
     def check_templates(self) -> bool:
         """Check every statement against the names and the user table of this draft."""
         table, key = self.setting("user_table"), self.setting("username_column")
-        return not self.uses_templates or self.templates.check(self.directory.kind, self.known_names(), table, key)
+        return not self.templated or self.templates.check(self.directory.kind, self.known_names(), table, key)
 
     def known_names(self) -> set[str]:
         """The names that a placeholder may have: directory attributes and portal attributes."""
@@ -118,16 +115,23 @@ class Draft:
         return from_parts(draft, self.templates.unsaved(), self.mappings.unsaved(), self.features.unsaved())
 
     @cached_property
-    def capabilities(self) -> frozenset[Capability]:
-        """What the directory could do; nothing while its settings cannot even be read."""
+    def lacking(self) -> Mapping[Capability, str]:
+        """What is missing for each capability that the directory does not have, and what to do about it."""
         config = self.config()
         if config is None:
-            return frozenset()
-        try:
-            with self.connector(config.connector) as connector:
-                return connector.capabilities
-        except ConnectorError:
-            return frozenset()
+            return dict.fromkeys(Capability, "The connection is not complete. Correct it under Connection.")
+        found = {capability: self.connector.lacking(capability, config.connector) for capability in Capability}
+        return {capability: words for capability, words in found.items() if words}
+
+    @property
+    def templated(self) -> bool:
+        """Whether the admin writes the directory's statements."""
+        return self.connector.templated
+
+    @property
+    def key_source(self) -> str:
+        """Where the user name of an account comes from."""
+        return self.connector.key_source
 
     @property
     def kind_label(self) -> str:
@@ -142,7 +146,7 @@ class Draft:
     @property
     def columns_word(self) -> str:
         """What the directory's own attributes are called."""
-        return "columns" if self.uses_templates else "attributes"
+        return self.connector.attributes_word
 
     @property
     def cautions(self) -> Sequence[str]:
@@ -159,19 +163,12 @@ class Draft:
     @property
     def inspects(self) -> bool:
         """Whether one entry of the directory can be shown with all its attributes."""
-        return self.connector.inspects
+        return Capability.INSPECT in self.connector.implemented()
 
     @property
     def has_host(self) -> bool:
         """Whether it is reached over the network."""
         return "host" in self.connection.fields
-
-    @property
-    def has_password_column(self) -> bool:
-        """Whether passwords can be read: a directory that hashes them itself gives none away."""
-        if self.connector.clear_passwords:
-            return False
-        return "password_column" not in self.connection.fields or bool(self.setting("password_column"))
 
     def setting(self, name: str) -> str:
         """Return one setting as the page has it."""

@@ -1,6 +1,6 @@
 """Features, schedule and guard limits of a directory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from directories.attributes import Kind, PortalAttribute, Type
 from directories.connectors.base import Capability
 from directories.forms import group_features
 from directories.forms.connection import RETYPE
-from directories.forms.feature_reasons import reason
+from directories.forms.feature_reasons import push_warning, reason
 from directories.models import InitialPassword, ProvisioningSettings, PushGroups, Schedule
 
 MATCHED = ("username", "email", "employee_number")
@@ -82,9 +82,8 @@ OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users", 
 class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
     """The provisioning settings; the fixed password is never rendered, a blank box keeps the stored one.
 
-    ``capabilities``, ``has_password_column`` and ``uses_templates`` say which switches can be used and what is missing,
-    ``moved`` that accounts would now be made in another place, to which the stored fixed password is not sent by
-    itself; the draft sets them.
+    ``lacking`` says what is missing for which capability, so that some switches cannot be used; ``moved`` that accounts
+    would now be made in another place, to which the stored fixed password is not sent by itself. The draft sets both.
     """
 
     fixed_password = forms.CharField(
@@ -123,7 +122,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         }
         help_texts = {
             "initial_password": "Used for ##PASSWORD## when an account is created.",
-            "password_storage": "What the directory's password column holds.",
+            "password_storage": "The form in which the directory is given passwords.",
             "incremental_minutes": "Blank: only whole imports. A whole import also finds who is gone.",
             "push_groups": group_features.PUSH_HELP,
             "match_attribute": "How an imported row finds its user when it is seen for the first time.",
@@ -153,10 +152,8 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         catalogue: Iterable[PortalAttribute],
     ) -> None:
         super().__init__(data, instance=instance)
-        self.capabilities: frozenset[Capability] = frozenset()
-        self.has_password_column = True
+        self.lacking: Mapping[Capability, str] = {}
         self.moved = False
-        self.uses_templates = True
         self.has_stored_password = bool(instance.fixed_password)
         self.fields["match_attribute"] = forms.ChoiceField(
             label=self.fields["match_attribute"].label,
@@ -234,7 +231,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         """What is missing for groups to go out."""
         if self["push_groups"].value() == PushGroups.NONE:
             return ""
-        return group_features.push_warning(self.capabilities, templates=self.uses_templates)
+        return push_warning(self.lacking)
 
     @property
     def following(self) -> Switch:
@@ -244,11 +241,10 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
     @property
     def incremental(self) -> bool:
         """Whether the directory can be asked for what changed."""
-        return Capability.INCREMENTAL in self.capabilities
+        return Capability.INCREMENTAL not in self.lacking
 
     def _switch(self, name: str) -> Switch:
-        why = reason(name, self.capabilities, password_column=self.has_password_column, templates=self.uses_templates)
-        switch = Switch(self[name], EXPLANATIONS[name], why)
+        switch = Switch(self[name], EXPLANATIONS[name], reason(name, self.lacking))
         if switch.locked:
             self.fields[name].widget.attrs["disabled"] = True
         return switch

@@ -20,12 +20,10 @@ def situation_of(draft: Draft, next_import_at: dt.datetime | None) -> Situation:
     return Situation(
         enabled=draft.directory.enabled,
         features=draft.features.unsaved(),
-        capabilities=draft.capabilities,
+        lacking=draft.lacking,
         rules=rules,
-        uses_templates=draft.uses_templates,
-        has_check=Operation.CHECK.value in statements,
-        has_password_column=draft.has_password_column,
-        reads=draft.reads,
+        has_check=not draft.templated or Operation.CHECK.value in statements,
+        reads=draft.reads if draft.templated else None,
         writes=_writes(draft),
         portal_names=_portal_names(draft),
         next_import_at=next_import_at,
@@ -33,7 +31,7 @@ def situation_of(draft: Draft, next_import_at: dt.datetime | None) -> Situation:
 
 
 def _writes(draft: Draft) -> dict[str, list[str]]:
-    if not draft.uses_templates:
+    if not draft.templated:
         return {}
     statements = draft.templates.statements
     found = {}

@@ -43,11 +43,6 @@ GROUPS = frozenset(
 OPTIONAL = frozenset({Operation.DISABLE, Operation.ENABLE, Operation.SET_PASSWORD}) | GROUPS
 
 
-def uses_templates(kind: str) -> bool:
-    """Return whether directories of that kind are spoken to through query templates."""
-    return bool(language_of(kind))
-
-
 def parsed(statements: Iterable[str], kind: str, operation: Operation) -> list[query_templates.Template]:
     """Return the statements that can be read; the others are told of when they are checked."""
     found = []

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from config.database import bulk
 from directories.config import DirectoryConfig, load, open_connector
-from directories.connectors.base import ConnectorError, CursorLost, Page
+from directories.connectors.base import Connector, ConnectorError, CursorLost, Page
 from provisioning.imports import guard, incremental, runs
 from provisioning.imports.groups.apply import GroupApplier
 from provisioning.imports.groups.crawl import plan_groups
@@ -70,11 +70,11 @@ def execute(run_id: int) -> None:
 
 def _work(run: ImportRun, lease: Lease) -> None:
     config = load(run.directory_id)
-    # The source may take as long as its own time-out for one page; a slow page is not a dead worker.
-    patience = dt.timedelta(seconds=float(config.connector.settings.get("statement_timeout") or 0))
-    lease.lasts = max(runs.LEASE, patience + runs.LEASE / 2)
     if run.status != RunStatus.APPLYING:
-        objections = _plan(run, config, lease)
+        with open_connector(config) as connector:
+            # The source may take as long as its own time-out for one page; a slow page is not a dead worker.
+            lease.lasts = max(runs.LEASE, dt.timedelta(seconds=connector.patience) + runs.LEASE / 2)
+            objections = _plan(run, config, connector, lease)
         if run.preview:
             lease.end(RunStatus.PLANNED, " ".join(objections))
             return
@@ -97,7 +97,7 @@ def _work(run: ImportRun, lease: Lease) -> None:
             runs.report(run, Result.SUCCESS, message + ".")
 
 
-def _plan(run: ImportRun, config: DirectoryConfig, lease: Lease) -> list[str]:
+def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease) -> list[str]:
     """Read the whole directory, or what changed in it, and plan; return what the guard objects to."""
     runs.prune_previews(run)
     runs.drop_plans([run.pk])
@@ -105,25 +105,23 @@ def _plan(run: ImportRun, config: DirectoryConfig, lease: Lease) -> list[str]:
     lease.write(status=RunStatus.CRAWLING, started_at=timezone.now(), message="", **zero)
     run.refresh_from_db()
     crawler = Crawler(config)
-    with open_connector(config) as connector:
-        since = incremental.begin(run, config, connector, lease)
-        try:
-            lease.write(expected=None if since else connector.count())
-            read = _crawl(run, crawler, connector.changes(since, PAGE) if since else connector.accounts(PAGE), lease)
-        except CursorLost:
-            log.info("Import run %s reads everything: the directory cannot tell what changed.", run.pk)
-            incremental.read_everything(run, lease)
-            lease.write(expected=connector.count())
-            read = _crawl(run, crawler, connector.accounts(PAGE), lease)
+    since = incremental.begin(run, config, connector, lease)
+    try:
+        lease.write(expected=None if since else connector.count())
+        read = _crawl(run, crawler, connector.changes(since, PAGE) if since else connector.accounts(PAGE), lease)
+    except CursorLost:
+        log.info("Import run %s reads everything: the directory cannot tell what changed.", run.pk)
+        incremental.read_everything(run, lease)
+        lease.write(expected=connector.count())
+        read = _crawl(run, crawler, connector.accounts(PAGE), lease)
     for reason, ids in settle.duplicates(run):
         with lease.page() as gains:
             rows = PlannedChange.objects.filter(pk__in=ids)
             changed = rows.update(action=Action.ERROR, message=reason)
             gains |= {"created": -changed, "errors": changed}
-    objections = _settle(run, config, crawler, lease, read)
-    with open_connector(config) as connector:
-        since = since if run.incremental else None
-        return objections + plan_groups(run, config, connector, lease, crawler.noted, since=since)
+    objections = _settle(run, connector, crawler, lease, read)
+    since = since if run.incremental else None
+    return objections + plan_groups(run, config, connector, lease, crawler.noted, since=since)
 
 
 def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease) -> Read:
@@ -143,8 +141,9 @@ def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease
     raise Incomplete(INCOMPLETE.format(name=run.directory.name))
 
 
-def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Lease, read: Read) -> list[str]:
+def _settle(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, read: Read) -> list[str]:
     """Plan the leavers of a complete crawl, or those who are gone by what changed, and ask the guard."""
+    config = crawler.config
     assert config.id is not None
     known = settle.known_accounts(config.id)
     features, leavers, seen = config.features, 0, read.rows
@@ -152,7 +151,7 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
         seen = max(seen, known)  # that nothing changed is no empty directory
         if features.deactivate_missing and read.gone:
             missing = settle.not_seen(read.gone, crawler.accounts, crawler.spared)
-            leavers = _plan_leavers(run, config, crawler, lease, missing)
+            leavers = _plan_leavers(run, connector, crawler, lease, missing)
         before = incremental.done_before(run)
         return _objections(config, crawler, lease, seen=seen, known=known, leavers=leavers, before=before)
     if seen == 0 and known and not features.deactivate_missing:
@@ -165,7 +164,7 @@ def _settle(run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Le
             _store(run, [Planned(ERROR, "", message=UNREADABLE.format(number=crawler.unreadable))], gains)
     elif features.deactivate_missing:
         missing = settle.missing(config, crawler.accounts, crawler.spared)
-        leavers = _plan_leavers(run, config, crawler, lease, missing)
+        leavers = _plan_leavers(run, connector, crawler, lease, missing)
     return _objections(config, crawler, lease, seen=seen, known=known, leavers=leavers)
 
 
@@ -202,7 +201,7 @@ def _objections(
 
 
 def _plan_leavers(
-    run: ImportRun, config: DirectoryConfig, crawler: Crawler, lease: Lease, missing: Iterable[list[int]]
+    run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, missing: Iterable[list[int]]
 ) -> int:
     """Plan those who are missing, each looked up by the lasting id first; return how many leave.
 
@@ -210,16 +209,15 @@ def _plan_leavers(
     any other.
     """
     leavers = 0
-    with open_connector(config) as connector:
-        for ids in missing:
-            found = connector.look_up(settle.remote_ids(ids))
-            back = crawler.page(Page(found)) if found else Seen()
-            gone = [pk for pk in ids if pk not in crawler.accounts and pk not in crawler.spared]
-            planned = settle.leavers(config, gone)
-            with lease.page() as gains:
-                _store(run, [*back.planned, *planned], gains)
-                gains |= {"seen": back.rows, "unchanged": gains.get("unchanged", 0) + back.unchanged}
-            leavers += sum(one.action == Action.DEACTIVATE for one in planned)
+    for ids in missing:
+        found = connector.look_up(settle.remote_ids(ids))
+        back = crawler.page(Page(found)) if found else Seen()
+        gone = [pk for pk in ids if pk not in crawler.accounts and pk not in crawler.spared]
+        planned = settle.leavers(crawler.config, gone)
+        with lease.page() as gains:
+            _store(run, [*back.planned, *planned], gains)
+            gains |= {"seen": back.rows, "unchanged": gains.get("unchanged", 0) + back.unchanged}
+        leavers += sum(one.action == Action.DEACTIVATE for one in planned)
     return leavers
 
 

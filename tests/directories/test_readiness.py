@@ -15,7 +15,7 @@ from directories.readiness import Situation, assess, moment
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = dt.datetime(2026, 3, 4, 1, 30, tzinfo=BERLIN)  # a Wednesday
-ALL = frozenset(Capability)
+NO_QUERY = {capability: f"There is no {capability.value} query." for capability in Capability}
 RULES = (
     AttributeRule("FIRSTNAME", Kind.PROFILE, "first_name"),
     AttributeRule("EMAIL_ADDRESS", Kind.PROFILE, "email"),
@@ -23,7 +23,6 @@ RULES = (
 WORKING = Situation(
     enabled=True,
     features=Features(),
-    capabilities=ALL,
     rules=RULES,
     reads=("FIRSTNAME", "EMAIL_ADDRESS"),
     writes={"Create user": ("USERNAME", "PASSWORD", "FIRSTNAME", "EMAIL_ADDRESS")},
@@ -60,19 +59,22 @@ def test_a_directory_that_is_switched_off_moves_nothing() -> None:
 @pytest.mark.parametrize(
     ("features", "lacks", "words"),
     [
-        ({"create_users": True}, Capability.CREATE, "Create is on but there is no create query"),
-        ({"update_users": True}, Capability.UPDATE, "Update is on but there is no update query"),
-        ({"deactivate_users": True}, Capability.DISABLE, "there is no disable query"),
-        ({"deactivate_users": True, "on_deactivate": "delete"}, Capability.DELETE, "there is no delete query"),
-        ({"delete_users": True}, Capability.DELETE, "there is no delete query"),
-        ({"import_users": True}, Capability.IMPORT, "user name column is not named"),
-        ({"deactivate_users": True}, Capability.ENABLE, "no enable query"),
+        ({"create_users": True}, Capability.CREATE, "new users cannot be added to the directory. There is no create"),
+        ({"update_users": True}, Capability.UPDATE, "changes do not reach the directory. There is no update query."),
+        ({"deactivate_users": True}, Capability.DISABLE, "accounts stay as they are. There is no disable query. Or"),
+        ({"deactivate_users": True, "on_deactivate": "delete"}, Capability.DELETE, "There is no delete query."),
+        ({"delete_users": True}, Capability.DELETE, "There is no delete query."),
+        ({"import_users": True}, Capability.IMPORT, "nothing can be read. There is no import query."),
+        ({"import_passwords": True}, Capability.IMPORT_PASSWORDS, "none arrive. There is no import_passwords query."),
+        ({"deactivate_users": True}, Capability.ENABLE, "stays disabled in the directory. There is no enable query."),
     ],
 )
-def test_a_feature_without_its_query_is_warned_of(features: dict[str, Any], lacks: Capability, words: str) -> None:
+def test_a_feature_that_cannot_work_is_warned_of_in_the_connector_s_words(
+    features: dict[str, Any], lacks: Capability, words: str
+) -> None:
     situation = with_features(**features)
     assert warnings(situation) == ""
-    assert words in warnings(replace(situation, capabilities=ALL - {lacks}))
+    assert words in warnings(replace(situation, lacking={lacks: NO_QUERY[lacks]}))
 
 
 def test_leaving_accounts_alone_is_told() -> None:
@@ -109,11 +111,6 @@ def test_a_fixed_password_that_nobody_typed() -> None:
     assert warnings(with_features(create_users=True, initial_password="fixed", fixed_password="x")) == ""
 
 
-def test_other_kinds_are_not_told_of_queries() -> None:
-    situation = replace(with_features(create_users=True), uses_templates=False, capabilities=(), writes={})
-    assert "this kind of directory cannot do it" in warnings(situation)
-
-
 @pytest.mark.parametrize(
     ("at", "words"),
     [
@@ -134,11 +131,12 @@ def test_moments_are_said_as_people_say_them(at: dt.datetime, words: str) -> Non
     [
         ({"import_users": True, "push_groups": "none"}, "Groups are to be imported"),
         ({"push_groups": "all"}, "Every group is to be sent"),
-        ({"delete_groups": True}, "the directory cannot delete them"),
+        ({"delete_groups": True}, "Groups are to be deleted but cannot be"),
         ({"push_groups": "none"}, "groups come with an import of users, which is off"),
     ],
 )
 def test_groups_that_cannot_flow_are_told(features: dict[str, Any], words: str) -> None:
-    without = replace(WORKING, capabilities={Capability.IMPORT})
+    lacking = {capability: words for capability, words in NO_QUERY.items() if capability is not Capability.IMPORT}
+    without = replace(WORKING, lacking=lacking)
     assert words in warnings(with_features(without, sync_groups=True, **features))
     assert words not in warnings(with_features(without, sync_groups=False, **features))

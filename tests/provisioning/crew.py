@@ -45,13 +45,13 @@ class CrewConnector(Connector):
     """Speaks to a ``Crew``. It declares no kind, so it is not in the registry."""
 
     def __init__(self, crew: Crew) -> None:
-        super().__init__(ConnectorConfig({}))
+        super().__init__(ConnectorConfig({"crew": crew}))
         self.crew = crew
         crew.opened += 1
 
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return self.crew.capabilities
+    @classmethod
+    def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
+        return "" if capability in config.settings["crew"].capabilities else f"There is no {capability.value} query."
 
     def _call(self, name: str, entry: Entry, *, there: bool = False) -> None:
         self.crew.calls.append((name, entry.key))
@@ -77,20 +77,20 @@ class CrewConnector(Connector):
         self.crew.passwords[entry.key] = password
         return self._remote(entry)
 
-    def update(self, entry: Entry) -> RemoteAccount:
+    def update(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount:
         self._call("update", entry, there=True)
         self.crew.rows[entry.key] |= entry.attributes
         return self._remote(entry)
 
-    def disable(self, entry: Entry) -> None:
+    def disable(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         self._call("disable", entry, there=True)
         self.crew.disabled.add(entry.key)
 
-    def enable(self, entry: Entry) -> None:
+    def enable(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         self._call("enable", entry, there=True)
         self.crew.disabled.discard(entry.key)
 
-    def delete(self, entry: Entry) -> None:
+    def delete(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         self._call("delete", entry)
         self.crew.rows.pop(entry.key, None)
         self.crew.disabled.discard(entry.key)

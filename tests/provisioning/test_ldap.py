@@ -246,7 +246,7 @@ def test_a_directory_that_cannot_disable_says_what_is_missing(ldap_directory: Ld
     user.save()
     delivered(directory)
     message = Account.objects.get(user=user).last_message
-    assert "it has no attribute for disabled accounts" in message
+    assert "The directory has no attribute for disabled accounts. Choose one" in message
     assert "query" not in message.lower()
 
 

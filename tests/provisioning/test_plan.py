@@ -190,7 +190,7 @@ def test_a_preview_shows_a_move_alone() -> None:
 
 
 def test_a_leaver_who_is_disabled_but_elsewhere_is_moved() -> None:
-    leaving = situation(DE, "active", container="ou=gone")
+    leaving = situation(DE, "active", container="ou=gone", container_of=lambda held: held.place.partition(",")[2])
     there = replace(remote(False), place="cn=anna,ou=gone")
     assert after_looking(leaving, there).steps == ()
     assert after_looking(leaving, replace(there, place="cn=anna,ou=people")).steps == (Step.DISABLE,)

@@ -4,26 +4,29 @@ Sources: [MS-ADTS] for attributes and controls, and the tests' Samba domain cont
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import ldap3
 from ldap3.utils.conv import escape_filter_chars
 
 from directories.attributes import Value
-from directories.connectors.base import Capability, Conflict, ConnectorError, Entry
+from directories.connectors.base import Capability, Conflict, ConnectorConfig, ConnectorError, Entry
 from directories.connectors.ldap import dn as names
 from directories.connectors.ldap import values
 from directories.connectors.ldap.connector import Ldap
 from directories.connectors.ldap.errors import REFUSED_PASSWORD, NoBase, refused_password
 from directories.connectors.ldap.form_fields import AD_FIELDS
 from directories.connectors.ldap.session import Control, Raw
-from directories.connectors.ldap.settings import ACTIVE_DIRECTORY, UAC, Preset, filled
+from directories.connectors.ldap.settings import ACTIVE_DIRECTORY, NONE, UAC, Preset, filled
 
 ACCOUNTDISABLE, LOCKOUT, PASSWD_NOTREQD, NORMAL_ACCOUNT = 0x2, 0x10, 0x20, 0x200
 PASSWORD_SET = "pwdLastSet"
 FLAGS_NOW = "msDS-User-Account-Control-Computed"  # [MS-ADTS] 3.1.1.4.5.17
 SAM, UPN, EXPIRES = "sAMAccountName", "userPrincipalName", "accountExpires"
 MOST_STEM = 14  # of 20 characters, so that six are left for the number
+UNENCRYPTED = (
+    "Active Directory takes passwords only over an encrypted connection. Choose LDAPS or StartTLS under Connection."
+)
 NO_PASSWORD = "The account has no password yet, so it is not enabled. Set one."
 EXPIRED = "The account has expired (accountExpires), so it cannot be used. Give it a later day in the directory."
 # LDAP_SERVER_DOMAIN_SCOPE_OID: no references to the forest's other partitions, which every search from the root has.
@@ -42,15 +45,17 @@ class ActiveDirectory(Ldap):
     counts_changes = True
     needed = {}
 
-    def preset(self) -> Preset:
+    @classmethod
+    def preset(cls, settings: Mapping[str, Any]) -> Preset:
         """There is one kind of server."""
         return ACTIVE_DIRECTORY
 
-    @property
-    def capabilities(self) -> frozenset[Capability]:
+    @classmethod
+    def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
         """Passwords only over an encrypted connection: the server refuses them otherwise."""
-        found = super().capabilities
-        return found if self.session.protected else found - {Capability.SET_PASSWORD}
+        if capability is Capability.SET_PASSWORD and config.settings.get("encryption") == NONE:
+            return UNENCRYPTED
+        return super().lacking(capability, config)
 
     def state_attributes(self) -> tuple[str, ...]:
         """Flags, the day on which the account expires, whether it is locked when that counts; and both login names."""
@@ -182,8 +187,7 @@ class ActiveDirectory(Ldap):
     def write_password(self, dn: str, password: str) -> None:
         """Set unicodePwd ([MS-ADTS] 3.1.1.3.1.5.1), which crosses the network only encrypted."""
         if not self.session.protected:
-            message = "Active Directory takes passwords only over an encrypted connection. Choose LDAPS or StartTLS."
-            raise ConnectorError(message, code="protection")
+            raise ConnectorError(UNENCRYPTED, code="protection")
         data = f'"{password}"'.encode("utf-16-le")
         self.session.run(
             lambda connection: connection.modify(dn, {"unicodePwd": [(ldap3.MODIFY_REPLACE, [data])]}),

@@ -10,7 +10,6 @@ from typing import ClassVar
 
 from directories.attributes import Value
 from directories.connectors.base import (
-    Conflict,
     ConnectorError,
     ConnectorField,
     Entry,
@@ -40,9 +39,6 @@ class Ldap(Grouping):
 
     def create(self, entry: Entry, password: str | None = None) -> RemoteAccount:
         """Add the entry in its container, give it its password, and return it as the server holds it."""
-        looked, self._looked = self._looked, None
-        if (looked != (entry.key, None)) and self._find(Entry(entry.key, "", entry.attributes, entry.person)):
-            raise Conflict(f"Another entry of the directory already has the same {self.settings.identifier}.")
         wanted = self.new_attributes(entry)
         waits = self._refer(wanted)
         rdn = self.settings.rdn_attribute
@@ -55,11 +51,15 @@ class Ldap(Grouping):
         except ConnectorError:
             self.tree.delete(dn)  # half an account is none: the next try makes it whole
             raise
+        return replace(self._now(dn), waits=NOT_THERE_YET if waits else "")
+
+    def _now(self, dn: str) -> RemoteAccount:
+        """Return the account of an entry that was just written, as the server holds it."""
         raw = self.session.read(dn, self.wanted)
         if raw is None or not raw.get(self.settings.id_attribute):
-            message = "The account was added, but the portal's login cannot read it. Give it the right to."
+            message = "The account was written, but the portal's login cannot read it. Give it the right to."
             raise ConnectorError(message, code="no_right")
-        return replace(self.account(raw), waits=NOT_THERE_YET if waits else "")
+        return self.found(raw)
 
     def new_attributes(self, entry: Entry) -> dict[str, tuple[str, list[bytes]]]:
         """Return the attributes of a new entry by lower-case name; what its classes need and nobody maps is added."""
@@ -83,9 +83,9 @@ class Ldap(Grouping):
         if password:
             self.write_password(dn, password)
 
-    def update(self, entry: Entry) -> RemoteAccount:
+    def update(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount:
         """Send what differs; rename the entry when its naming attribute changed, move it when that is wanted."""
-        raw = self._must(entry)
+        raw = self._must(entry, found)
         wanted = {
             name.lower(): (name, values.encode(name, value)) for name, value in self.wanted_values(entry, raw).items()
         }
@@ -93,11 +93,11 @@ class Ldap(Grouping):
         own = self._own_part(held_part, wanted)
         waits = self._refer(wanted, raw)
         several = {name.lower() for name, value in entry.attributes.items() if isinstance(value, tuple | list)}
-        changes = {
-            name: found
-            for key, (name, data) in wanted.items()
-            if key not in values.READ_ONLY and (found := _modifications(key, raw.get(key), data, whole=key in several))
-        }
+        changes = {}
+        for key, (name, data) in wanted.items():
+            modifications = _modifications(key, raw.get(key), data, whole=key in several)
+            if modifications and key not in values.READ_ONLY:
+                changes[name] = modifications
         container = self._container(entry, raw)
         moves = own != held_part or container
         if waits and not (changes or moves):
@@ -106,9 +106,8 @@ class Ldap(Grouping):
             self._modify(raw, changes)
         if moves:
             raw = replace(raw, dn=self.tree.move(raw.dn, own, container, self.settings.create_containers))
-        account = self.account(raw)
-        written = {name: value for name, value in entry.attributes.items() if not (waits and name.lower() == MANAGER)}
-        return replace(account, attributes={**account.attributes, **written}, waits=NOT_THERE_YET if waits else "")
+        account = self._now(raw.dn) if changes or moves else self.found(raw)
+        return replace(account, waits=NOT_THERE_YET if waits else "")
 
     def _own_part(self, held: str, wanted: dict[str, tuple[str, list[bytes]]]) -> str:
         """Take what names the entry out of ``wanted``, and return how it is to be named: as it is when nothing differs.
@@ -154,6 +153,10 @@ class Ldap(Grouping):
             return ""
         return names.normal(names.from_template(self.settings.container, entry.person))
 
+    def container_of(self, account: RemoteAccount) -> str:
+        """Return the DN above the entry's, in the same normal form."""
+        return names.parent(account.place)
+
     def _container(self, entry: Entry, raw: Raw) -> str:
         """Return where the entry is to be moved, "" when it stays."""
         if not self.settings.move_entries or self.enabled(raw) is False:
@@ -161,24 +164,23 @@ class Ldap(Grouping):
         container = names.from_template(self.settings.container, entry.person)
         return "" if names.same(container, names.parent(raw.dn)) else container
 
-    def disable(self, entry: Entry) -> RemoteAccount | None:
+    def disable(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount | None:
         """Mark the account as disabled, and then move it to the leavers when they have a container."""
-        raw = self._must(entry)
+        raw = self._must(entry, found)
         self.write_state(raw, enabled=False)
         leavers = names.from_template(self.settings.leavers_container, entry.person)
         if leavers and not names.same(leavers, names.parent(raw.dn)):
             return self.account(self._moved(raw, leavers))
         return None
 
-    def enable(self, entry: Entry) -> RemoteAccount | None:
+    def enable(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount | None:
         """Bring the account back from the leavers, and then let it be used: what failed in between is tried again."""
-        raw = self._must(entry)
+        raw = self._must(entry, found)
         leavers = names.from_template(self.settings.leavers_container, entry.person)
-        returns = bool(leavers) and names.same(leavers, names.parent(raw.dn))
-        if returns:
+        if leavers and names.same(leavers, names.parent(raw.dn)):
             raw = self._moved(raw, names.from_template(self.settings.container, entry.person))
         self.write_state(raw, enabled=True)
-        return self.account(raw) if returns else None
+        return self._now(raw.dn)
 
     def _moved(self, raw: Raw, container: str) -> Raw:
         own = names.split(raw.dn)[0]
@@ -193,9 +195,9 @@ class Ldap(Grouping):
         if found := values.differences(raw.get(attribute), wanted, whole=True):
             self.session.run(lambda connection: connection.modify(raw.dn, {attribute: found}))
 
-    def delete(self, entry: Entry) -> None:
+    def delete(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         """Remove the entry, with what is below it when that is wanted."""
-        raw = self._known(entry)
+        raw = self._known(entry, found)
         if raw is not None:
             self.tree.delete(raw.dn, below=self.settings.delete_subtree)
 
@@ -210,15 +212,12 @@ class Ldap(Grouping):
             fails=refused_password,
         )
 
-    def _known(self, entry: Entry) -> Raw | None:
+    def _known(self, entry: Entry, found: RemoteAccount | None) -> Raw | None:
         """Return the entry that was just looked at, or look."""
-        looked, self._looked = self._looked, None
-        if looked and looked[0] == entry.ref and looked[1] is not None:
-            return looked[1]
-        return self._find(entry)
+        return found.raw if found and isinstance(found.raw, Raw) else self._find(entry)
 
-    def _must(self, entry: Entry) -> Raw:
-        raw = self._known(entry)
+    def _must(self, entry: Entry, found: RemoteAccount | None = None) -> Raw:
+        raw = self._known(entry, found)
         if raw is None:
             raise NotFound("The account is not in the directory.")
         return raw

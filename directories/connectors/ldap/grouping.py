@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from directories.connectors.base import Capability, Entry, GroupEntry, RefusedMember, RemoteGroup
+from directories.connectors.base import (
+    Capability,
+    ConnectorConfig,
+    Entry,
+    GroupEntry,
+    RefusedMember,
+    RemoteGroup,
+)
 from directories.connectors.ldap.groups.creation import new_groups
 from directories.connectors.ldap.groups.membership import MemberWriter
 from directories.connectors.ldap.groups.settings import NAMES
@@ -11,16 +18,21 @@ from directories.connectors.ldap.groups.writing import GroupWriter
 from directories.connectors.ldap.inspection import Inspecting
 
 _WRITING = frozenset({Capability.CREATE_GROUP, Capability.UPDATE_GROUP, Capability.DELETE_GROUP, Capability.MEMBERS})
+ONLY_NAMES = (
+    "The directory's groups are only names in an attribute of its users, so the portal cannot write them. "
+    "Choose another Membership under Connection."
+)
 
 
 class Grouping(Inspecting):
     """An LDAP server whose groups are written."""
 
-    @property
-    def capabilities(self) -> frozenset[Capability]:
+    @classmethod
+    def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
         """Groups can be written where they are entries, not where users only hold their names."""
-        named = self.config.settings.get("membership") == NAMES
-        return super().capabilities | (frozenset() if named else _WRITING)
+        if capability in _WRITING and config.settings.get("membership") == NAMES:
+            return ONLY_NAMES
+        return super().lacking(capability, config)
 
     @cached_property
     def group_writer(self) -> GroupWriter:

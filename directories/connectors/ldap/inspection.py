@@ -1,7 +1,6 @@
 """Looking into one entry: what an administrator sees who types a user name."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import ldap3
 from ldap3.utils.conv import escape_filter_chars
@@ -19,8 +18,6 @@ _GROUP_ATTRIBUTE = "memberOf"
 
 class Inspecting(Reading):
     """An LDAP server whose entries can be shown."""
-
-    inspects: ClassVar[bool] = True
 
     def inspect(self, name: str) -> Inspection | None:
         """Find the entry as an import and a delivery would, or else by any name that people know it by."""

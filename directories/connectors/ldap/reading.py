@@ -46,16 +46,14 @@ UNCHECKED_WORDS = (
 )
 LOOKED_UP = 200  # ids in one filter
 _STATE = {Capability.DISABLE, Capability.ENABLE}
-_ACCOUNTS = frozenset(
-    {Capability.IMPORT, Capability.CREATE, Capability.UPDATE, Capability.DELETE, Capability.SET_PASSWORD}
-    | {*_STATE, Capability.IMPORT_GROUPS, Capability.INCREMENTAL, Capability.LISTEN}
-)
+NO_STATE_WORDS = "The directory has no attribute for disabled accounts. Choose one under Connection (Disabling)."
 
 
 class Reading(Connector):
     """An LDAP server that is read."""
 
     clear_passwords = True
+    key_source = "the unique identifier that is set under Connection"
     folded = frozenset({"New accounts", "Leavers", "Groups", "Limits"})
     nested_groups = True
     counts_changes: ClassVar[bool] = False  # as Active Directory does
@@ -63,20 +61,29 @@ class Reading(Connector):
 
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)
-        self.settings = ldap_settings(config.settings, self.preset())
+        self.settings = ldap_settings(config.settings, self.preset(config.settings))
         self.session = Session(self.settings, controls=self.controls)
         self.tree = Tree(self.session)
         self.references = References(self.session, lambda name: self.name_filter(Entry(name)))
-        self._looked: tuple[str, Raw | None] | None = None
 
-    def preset(self) -> Preset:
+    @classmethod
+    def preset(cls, settings: Mapping[str, Any]) -> Preset:
         """Return what stands for blank settings."""
-        return PRESETS.get(str(self.config.settings.get("preset") or ""), PRESETS["other"])
+        return PRESETS.get(str(settings.get("preset") or ""), PRESETS["other"])
+
+    @classmethod
+    def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
+        """Accounts are disabled only where the server has an attribute for it."""
+        if capability in _STATE:
+            chosen = config.settings.get("state_attribute") or cls.preset(config.settings).state_attribute
+            if chosen == NO_STATE:
+                return NO_STATE_WORDS
+        return super().lacking(capability, config)
 
     @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What accounts need, but disabling only where the server has an attribute for it."""
-        return _ACCOUNTS - (_STATE if self.settings.state_attribute == NO_STATE else frozenset())
+    def patience(self) -> float:
+        """The limits of connecting and of one answer, in seconds."""
+        return float(self.settings.connect_timeout + self.settings.statement_timeout)
 
     @classmethod
     def cautions(cls, settings: Mapping[str, Any]) -> Sequence[str]:
@@ -84,10 +91,6 @@ class Reading(Connector):
         if settings.get("encryption") == NONE:
             return [UNPROTECTED]
         return [UNCHECKED_WORDS] if settings.get("check_certificate") == UNCHECKED else []
-
-    def lacking(self, capability: Capability) -> str:
-        """Only disabling and enabling may be impossible, and groups."""
-        return "attribute for disabled accounts" if capability in _STATE else super().lacking(capability)
 
     def test(self) -> ConnectionTest:
         """Try the connection part by part."""
@@ -97,11 +100,13 @@ class Reading(Connector):
         """Return the account with the entry's lasting id, or, before it has one, with its unique identifier."""
         raw = self._find(entry)
         if raw is None:
-            self._looked = (entry.ref or entry.key, None)
             return None
-        account = self.account(raw)
-        self._looked = (account.ref, raw)
+        account = self.found(raw)
         return replace(account, key=entry.key) if self._named(raw, entry) else account
+
+    def found(self, raw: Raw) -> RemoteAccount:
+        """Return the account of an entry, with the entry itself for the call that follows."""
+        return replace(self.account(raw), raw=raw)
 
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
         """Stream the entries that the filter finds, on a connection of their own."""

@@ -1,6 +1,7 @@
 """One open connection to a directory server: requests out, entries in, refusals in a helpdesk's words."""
 
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from directories.connectors.ldap.errors import (
 )
 from directories.connectors.ldap.settings import LDAPS, LEVEL, STARTTLS, Address, LdapSettings
 
+IDLE_SECONDS = 120.0
 PAGED = "1.2.840.113556.1.4.319"
 Control = tuple[str, bool, bytes | None]
 Raw = decoding.Raw
@@ -139,6 +141,7 @@ class Session:
         self._controls = tuple(controls)  # sent with every search
         self._connection = connection
         self._address: Address | None = None
+        self._used = time.monotonic()
 
     @property
     def protected(self) -> bool:
@@ -147,7 +150,13 @@ class Session:
 
     @property
     def connection(self) -> ldap3.Connection:
-        """The open connection; raise ConnectorError when no server can be used."""
+        """The open connection; raise ConnectorError when no server can be used.
+
+        One that was not used for a while is made again: servers close those (Active Directory after 15 minutes).
+        """
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self.discard()
+        self._used = time.monotonic()
         if self._connection is None:
             self._connection = self.new()
         return self._connection

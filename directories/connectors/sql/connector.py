@@ -4,7 +4,8 @@ A SQL account's lasting remote id is the value of its user name column. While an
 the name of that column stand for it; everything else comes from the mapping first and then from the portal.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -43,9 +44,22 @@ from directories.query_templates import (
     plan_import,
 )
 
+# Capabilities that need other queries than the one of their name.
+QUERIES: Mapping[Capability, Sequence[str]] = {
+    Capability.IMPORT_GROUPS: ("import_groups", "import_members"),
+    Capability.MEMBERS: ("add_member", "remove_member"),
+}
+NO_USER_TABLE = "The user table or the user name column is not named. Name both under Connection."
+NO_PASSWORD_COLUMN = "The password column is not named. Name it under Connection."
+
 
 class SqlConnector(Connector):
     """What every kind of SQL directory does."""
+
+    templated = True
+    attributes_word = "columns"
+    key_source = "the user name column"
+    gives_passwords = True
 
     dialect: ClassVar[Dialect]
 
@@ -55,18 +69,23 @@ class SqlConnector(Connector):
         self.users = user_table(config.settings)
         self.session = Session(self.settings)
 
+    @classmethod
+    def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
+        """Every capability is a statement of the admin's, but for what is read from the user table."""
+        if capability not in cls.implemented():
+            return super().lacking(capability, config)
+        users = user_table(config.settings)
+        if capability in (Capability.IMPORT, Capability.IMPORT_PASSWORDS):
+            if not (users.table and users.username):
+                return NO_USER_TABLE
+            return "" if users.password or capability is Capability.IMPORT else NO_PASSWORD_COLUMN
+        needed = QUERIES.get(capability, (capability.value,))
+        return _no_queries([name for name in needed if not config.templates.get(name)])
+
     @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What has a query, and import wherever the user table is known."""
-        written = {operation for operation, lines in self.config.templates.items() if lines}
-        found = {capability for capability in Capability if capability.value in written - {"import"}}
-        if self.users.table and self.users.username:
-            found.add(Capability.IMPORT)
-        if {"add_member", "remove_member"} <= written:
-            found.add(Capability.MEMBERS)
-        if "import_members" not in written:
-            found.discard(Capability.IMPORT_GROUPS)
-        return frozenset(found)
+    def patience(self) -> float:
+        """The limits of connecting and of one statement, in seconds."""
+        return float(self.settings.connect_timeout + self.settings.statement_timeout)
 
     @property
     def creates_with_password(self) -> bool:
@@ -74,13 +93,10 @@ class SqlConnector(Connector):
         names = (name for template in self.templates("create") for name in template.names)
         return PASSWORD in {name.casefold() for name in names}
 
-    def lacking(self, capability: Capability) -> str:
-        """Every capability is a statement of the admin's."""
-        return f"{capability.value.replace('_', ' ').capitalize()} query"
-
     def test(self) -> ConnectionTest:
         """Try the connection part by part."""
-        return diagnose(self.settings, self.users, self.config.templates)
+        found = diagnose(self.settings, self.users, self.config.templates)
+        return replace(found, version=f"{self.label} {found.version}" if found.version else "")
 
     def find(self, entry: Entry) -> RemoteAccount | None:
         """Return the account of that id or, when it has none yet, the one that the check queries find.
@@ -112,21 +128,21 @@ class SqlConnector(Connector):
             ref = found.ref if found else entry.key
         return RemoteAccount(ref, ref.strip(), dict(entry.attributes))
 
-    def update(self, entry: Entry) -> RemoteAccount:
+    def update(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount:
         """Run the update queries."""
         self._change("update", entry)
         ref = entry.ref or entry.key
         return RemoteAccount(ref, ref.strip(), dict(entry.attributes))
 
-    def disable(self, entry: Entry) -> None:
+    def disable(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         """Run the disable queries."""
         self._change("disable", entry)
 
-    def enable(self, entry: Entry) -> None:
+    def enable(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         """Run the enable queries."""
         self._change("enable", entry)
 
-    def delete(self, entry: Entry) -> None:
+    def delete(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         """Run the delete queries; no row is as good as one."""
         self._write(self.templates("delete"), self.values(entry))
 
@@ -283,3 +299,13 @@ class SqlConnector(Connector):
                 value = values.get(slot)
                 return None if value is None else str(value)
         return None
+
+
+def _no_queries(missing: Sequence[str]) -> str:
+    """Return that there are no such queries and where to write them; "" for none missing."""
+    names = [name.replace("_", " ") for name in missing]
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"There is no {names[0]} query. Write one under Query templates."
+    return f"There is no {names[0]} and no {names[1]} query. Write them under Query templates."

@@ -21,15 +21,36 @@ def _limits() -> tuple[ConnectorField, ...]:
     number = FieldType.INTEGER
     return (
         ConnectorField(
-            "connect_timeout", "Connect time-out (seconds)", number, False, CONNECT_SECONDS, "", (), "Limits", 1, 300
+            name="connect_timeout",
+            label="Connect time-out (seconds)",
+            type=number,
+            default=CONNECT_SECONDS,
+            group="Limits",
+            minimum=1,
+            maximum=300,
+            harmless=True,
         ),
         ConnectorField(
-            *("statement_timeout", "Statement time-out (seconds)", number, False, STATEMENT_SECONDS),
-            *("One statement may take this long; import reads page by page.", (), "Limits", 1, 3600),
+            name="statement_timeout",
+            label="Statement time-out (seconds)",
+            type=number,
+            default=STATEMENT_SECONDS,
+            help_text="One statement may take this long; import reads page by page.",
+            group="Limits",
+            minimum=1,
+            maximum=3600,
+            harmless=True,
         ),
         ConnectorField(
-            *("pool_size", "Connections kept open", number, False, POOL_SIZE),
-            *("For each process of the portal.", (), "Limits", 1, 50),
+            name="pool_size",
+            label="Connections kept open",
+            type=number,
+            default=POOL_SIZE,
+            help_text="For each process of the portal.",
+            group="Limits",
+            minimum=1,
+            maximum=50,
+            harmless=True,
         ),
     )
 
@@ -37,13 +58,20 @@ def _limits() -> tuple[ConnectorField, ...]:
 def _tables() -> tuple[ConnectorField, ...]:
     return (
         ConnectorField(
-            *("user_table", "User table", FieldType.TEXT, True, None),
-            *("For example USERS or hr.users; a name with capitals in quotes.", (), "Users"),
+            name="user_table",
+            label="User table",
+            required=True,
+            help_text="For example USERS or hr.users; a name with capitals in quotes.",
+            group="Users",
+            harmless=True,
         ),
-        ConnectorField("username_column", "User name column", FieldType.TEXT, True, None, "", (), "Users"),
+        ConnectorField(name="username_column", label="User name column", required=True, group="Users", harmless=True),
         ConnectorField(
-            *("password_column", "Password column", FieldType.TEXT, False, None),
-            *("Only needed to import passwords.", (), "Users"),
+            name="password_column",
+            label="Password column",
+            help_text="Only needed to import passwords.",
+            group="Users",
+            harmless=True,
         ),
     )
 

@@ -41,8 +41,7 @@ def test(model_admin: Any, request: HttpRequest) -> HttpResponse:
     draft = drafted(model_admin, request)
     if isinstance(draft, HttpResponse):
         return draft
-    context: dict[str, Any] = {"draft": draft, "connection": draft.connection, "kind_label": draft.kind_label}
-    context["uses_templates"] = draft.uses_templates
+    context: dict[str, Any] = {"draft": draft, "connection": draft.connection}
     config = draft.config()
     if config is not None:
         context["test"] = found = _tested(draft, config.connector)
@@ -94,7 +93,7 @@ def suggest_mappings(model_admin: Any, request: HttpRequest) -> HttpResponse:
         again = drafted(model_admin, request, found)
         draft = draft if isinstance(again, HttpResponse) else again
     wanted = draft.catalogue
-    if not draft.uses_templates:  # the user name comes from the unique identifier
+    if not draft.templated:  # the user name comes with the account
         wanted = {target: attribute for target, attribute in wanted.items() if attribute.name != "username"}
     filled = draft.mappings.suggest(suggest(draft.mappings.attributes, wanted))
     words = f"{filled} suggested: look them over, then save." if filled else "Nothing more to suggest."
@@ -112,7 +111,7 @@ def _columns(draft: Draft) -> tuple[list[str], str]:
 
 
 def _unasked(draft: Draft, why: str) -> str:
-    return f"{why}, so only the import queries were looked at." if draft.uses_templates else f"{why}."
+    return f"{why}, so only the import queries were looked at." if draft.templated else f"{why}."
 
 
 def _tested(draft: Draft, config: ConnectorConfig) -> ConnectionTest:

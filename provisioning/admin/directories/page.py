@@ -50,9 +50,9 @@ def add(model_admin: Any, request: HttpRequest) -> HttpResponse:
         messages.success(
             request,
             f"{directory.name} is saved. "
-            + ("Next: write its query templates." if draft.uses_templates else "Next: map its attributes."),
+            + ("Next: write its query templates." if draft.templated else "Next: map its attributes."),
         )
-        return _to_page(directory, "templates" if draft.uses_templates else "mapping")
+        return _to_page(directory, "templates" if draft.templated else "mapping")
     return _page(model_admin, request, draft)
 
 
@@ -119,7 +119,7 @@ def parts_context(draft: Draft, columns: list[str]) -> dict[str, Any]:
         "draft": draft,
         "directory": draft.directory,
         "columns": columns,
-        "examples": example_statements(draft, columns) if draft.uses_templates else {},
+        "examples": example_statements(draft, columns) if draft.templated else {},
         "zone": timezone.get_current_timezone_name(),
         "next_import": _next_import(draft),
     }
@@ -183,7 +183,7 @@ def _columns_key(directory: Directory) -> str:
 
 def _tabs(draft: Draft, errors: dict[str, int]) -> list[dict[str, Any]]:
     shown = {"connection"} if draft.directory.pk is None else set(TABS)
-    if not draft.uses_templates:
+    if not draft.templated:
         shown.discard("templates")
     return [{"key": key, "title": title, "errors": errors.get(key, 0)} for key, title in TABS.items() if key in shown]
 

@@ -6,7 +6,7 @@ sends them again, and ``plan`` finds what is already done.
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -108,8 +108,8 @@ class _Batch:
         with ExitStack() as stack:
             try:
                 config = directory_config.load(self.directory_id)
-                self.lease = lease_for(config.connector.settings)
                 connector = stack.enter_context(directory_config.open_connector(config))
+                self.lease = lease_for(connector.patience)
                 owners = Owners(self.directory_id, [account.key for account in self.todo if not account.remote_id])
                 passwords = pending.read(self.held.changes)
                 desk = Desk(config, person.catalogue(), connector, owners, passwords)
@@ -179,10 +179,9 @@ class _Batch:
         return self.held.actors.get(account.pk, "")
 
 
-def lease_for(settings: Mapping[str, object]) -> float:
+def lease_for(patience: float) -> float:
     """Return the seconds of a lease. Half of it outlasts a time-out of the directory, which ends the batch."""
-    limits = (settings.get(name) for name in ("connect_timeout", "statement_timeout"))
-    return max(outbox.LEASE, 2.0 * sum(value for value in limits if isinstance(value, int)))
+    return max(outbox.LEASE, 2.0 * patience)
 
 
 def flush(held: Claim, outcomes: Collection[Outcome], directory: str) -> None:

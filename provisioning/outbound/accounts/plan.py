@@ -34,6 +34,7 @@ class Step(StrEnum):
     DELETE = "delete"
 
 
+CHOOSE = "Or choose something else for users who are deactivated or deleted, under Features & schedule."
 CONTAINER = "container"  # what a move is called among the changes of attributes
 PENDING, ACTIVE, DISABLED, ABSENT = "pending", "active", "disabled", "absent"
 
@@ -70,7 +71,8 @@ class Situation:
     holds the directory attributes last seen or pushed. ``carries_state``: the mapping writes whether the user is
     active, so an update can disable and enable. ``container``: where the account is to stand, "" where it may stay;
     ``placeless`` is the digest without it, which an import leaves behind.
-    ``lacking`` tells what is missing for a capability, as ``Connector.lacking`` does.
+    ``lacking`` tells what is missing for a capability and what to do about it, as ``Connector.lacking`` does;
+    ``container_of`` where an account stands.
     """
 
     directory: str
@@ -86,6 +88,7 @@ class Situation:
     container: str = ""
     placeless: str = ""
     lacking: Callable[[Capability], str] = str
+    container_of: Callable[[RemoteAccount], str] = lambda account: ""
 
     def can(self, capability: Capability) -> bool:
         """Return whether the directory offers the capability as it is configured now."""
@@ -150,7 +153,7 @@ def after_looking(now: Situation, remote: RemoteAccount | None) -> Plan:
         steps.append(Step.ENABLE)
         differs = differs and not now.state_by_update
     if _elsewhere(now, remote) and (remote.enabled is not False or Step.ENABLE in steps):
-        changes, differs = {**changes, CONTAINER: (remote.container, now.container)}, True
+        changes, differs = {**changes, CONTAINER: (now.container_of(remote), now.container)}, True
     no_update = _why_not_update(now) if differs else None
     if differs and no_update is None:
         steps.append(Step.UPDATE)
@@ -189,15 +192,11 @@ def _leaving_without_looking(now: Situation) -> Plan | None:
         case "leave":
             return _stay(now, Why(f"{name} leaves the accounts of {now.status} users as they are."), chosen=True)
         case "delete" if not now.can(Capability.DELETE):
-            return _stay(
-                now, Why(f"{name} cannot delete users yet: it has no {now.lacking(Capability.DELETE)}.", mend=True)
-            )
+            return _stay(now, Why(f"{name} cannot delete users. {now.lacking(Capability.DELETE)}", mend=True))
         case "disable" if now.state == DISABLED and now.digest == now.pushed_digest:
             return Plan(state=DISABLED, reason=f"{name} is in step.")
         case "disable" if not now.can(Capability.DISABLE) and not now.state_by_update:
-            words = (
-                f"{name} cannot disable users: it has no {now.lacking(Capability.DISABLE)}. Add one, or choose Delete."
-            )
+            words = f"{name} cannot disable users. {now.lacking(Capability.DISABLE)} {CHOOSE}"
             return _stay(now, Why(words, mend=True))
     return None
 
@@ -212,7 +211,7 @@ def _leaving(now: Situation, remote: RemoteAccount | None) -> Plan:
         return Plan((step,), ABSENT)
     changes, differs = differences(now.desired, remote.attributes, now.known) if now.state_by_update else ({}, True)
     if _elsewhere(now, remote):  # perhaps one whose move failed after it had been disabled
-        changes = {**changes, CONTAINER: (remote.container, now.container)}
+        changes = {**changes, CONTAINER: (now.container_of(remote), now.container)}
     elif not differs or remote.enabled is False:
         return Plan(state=DISABLED, reason=f"The account is disabled in {now.directory} already.")
     return Plan((step,), DISABLED, changes)
@@ -222,7 +221,7 @@ def _create(now: Situation) -> Plan:
     if not now.switches.create_users:
         return Plan((), ABSENT, {}, f"Creating users is switched off for {now.directory}.", settled=False)
     if not now.can(Capability.CREATE):
-        words = f"{now.directory} cannot create users yet: it has no {now.lacking(Capability.CREATE)}."
+        words = f"{now.directory} cannot create users. {now.lacking(Capability.CREATE)}"
         return Plan((), ABSENT, {}, words, settled=False, blocked=True)
     changes = {name: (None, value) for name, value in now.desired.items() if value not in (None, "")}
     return Plan((Step.CREATE,), ACTIVE, changes)
@@ -230,7 +229,8 @@ def _create(now: Situation) -> Plan:
 
 def _elsewhere(now: Situation, remote: RemoteAccount) -> bool:
     """Return whether the account does not stand where it is to stand."""
-    return bool(now.container and remote.place) and remote.container != now.container
+    there = now.container_of(remote) if now.container else ""
+    return bool(there) and there != now.container
 
 
 def _is_disabled(now: Situation, remote: RemoteAccount, linked: bool) -> bool:
@@ -247,7 +247,8 @@ def _why_not_enable(now: Situation, linked: bool) -> Why | None:
     if not (now.switches.create_users if linked else now.switches.deactivate_users):
         return Why(f"The account is disabled, and enabling it is switched off for {now.directory}.")
     if not now.can(Capability.ENABLE) and not now.state_by_update:
-        return Why(f"The account is disabled, and {now.directory} has no {now.lacking(Capability.ENABLE)}.", mend=True)
+        words = f"The account is disabled, and {now.directory} cannot enable it. {now.lacking(Capability.ENABLE)}"
+        return Why(words, mend=True)
     return None
 
 
@@ -255,7 +256,7 @@ def _why_not_update(now: Situation) -> Why | None:
     if not now.switches.update_users:
         return Why(f"Updating users is switched off for {now.directory}.")
     if not now.can(Capability.UPDATE):
-        return Why(f"{now.directory} cannot update users yet: it has no {now.lacking(Capability.UPDATE)}.", mend=True)
+        return Why(f"{now.directory} cannot update users. {now.lacking(Capability.UPDATE)}", mend=True)
     return None
 
 

@@ -62,19 +62,20 @@ class Desk:
         desired = self.mapper.outbound(person)
         container = self._container(Entry(account.key, account.remote_id, desired, person.flat()), status)
         now = Situation(
-            self.config.name,
-            status,
-            account.state,
-            self.config.features,
-            self.capabilities,
-            desired,
-            account.attributes,
-            state_digest(desired, status is Status.WANTED, container),
-            account.pushed_digest,
-            self.carries_state,
-            container,
-            state_digest(desired, status is Status.WANTED) if container else "",
-            self.connector.lacking,
+            directory=self.config.name,
+            status=status,
+            state=account.state,
+            switches=self.config.features,
+            capabilities=self.capabilities,
+            desired=desired,
+            known=account.attributes,
+            digest=state_digest(desired, status is Status.WANTED, container),
+            pushed_digest=account.pushed_digest,
+            carries_state=self.carries_state,
+            container=container,
+            placeless=state_digest(desired, status is Status.WANTED) if container else "",
+            lacking=self.connector.lacks,
+            container_of=self.connector.container_of,
         )
         return now, person
 
@@ -163,7 +164,7 @@ class Desk:
                 # None is enabled without a password. A worker may have died between adding the account and its first.
                 self.connector.set_password(entry, self.passwords.first(pending))
                 given = pending
-                held = self._act(step, entry, found, held, pending)
+                held = self._act(step, entry, found, self.connector.find(entry), pending)
         entry = replace(entry, ref=held.ref) if held else entry
         return self._with_password(Done(plan, found, held, given), entry, pending)
 
@@ -192,15 +193,15 @@ class Desk:
             case Step.CREATE:
                 return connector.create(entry, self.passwords.first(pending))
             case Step.UPDATE:
-                return connector.update(entry)
+                return connector.update(entry, held)
             case Step.ENABLE if Capability.ENABLE in self.capabilities:
-                return connector.enable(entry) or held
+                return connector.enable(entry, held) or held
             case Step.DISABLE if remote and Capability.DISABLE in self.capabilities:
-                return connector.disable(entry) or held
+                return connector.disable(entry, held) or held
             case Step.ENABLE | Step.DISABLE if remote:
-                return connector.update(entry)
+                return connector.update(entry, held)
             case Step.DELETE if remote:
-                connector.delete(entry)
+                connector.delete(entry, held)
                 return None
         return held
 

@@ -67,8 +67,9 @@ class _Batch:
         with ExitStack() as stack:
             try:
                 config = directory_config.load(self.directory_id)
-                self.lease = lease_for(config.connector.settings)
-                desk = GroupDesk(config, stack.enter_context(directory_config.open_connector(config)))
+                connector = stack.enter_context(directory_config.open_connector(config))
+                self.lease = lease_for(connector.patience)
+                desk = GroupDesk(config, connector)
             except Unavailable as error:
                 self._unreachable(error)
             except ConnectorError as error:

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from directories.connectors import connector_class
-from directories.connectors.base import ConnectorConfig
+from directories.connectors.base import ConnectorConfig, Entry
 from directories.connectors.ldap.connector import Ldap
 from tests.directories.connectors.contract import Names
 from tests.fixtures.ldap import LdapDirectory
@@ -26,3 +26,9 @@ class LdapSubject:
             with_passwords=with_passwords,
         )
         return cast("Ldap", connector_class(self.unit.kind)(config))
+
+    def enabled(self, key: str) -> bool | None:
+        """Return what the entry says."""
+        with self.open() as connector:
+            found = connector.find(Entry(key))
+            return found.enabled if found else None

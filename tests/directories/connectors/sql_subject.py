@@ -56,3 +56,8 @@ class SqlSubject:
             with_passwords=with_passwords,
         )
         return cast("SqlConnector", connector_class(self.database.kind)(config))
+
+    def enabled(self, key: str) -> bool | None:
+        """Return what the table says."""
+        rows = self.database.rows(f"SELECT ACTIVE FROM USERS WHERE USERNAME = '{key}'")
+        return bool(rows[0][0]) if rows else None

@@ -1,46 +1,32 @@
 """The connector contract over every kind of directory that there is."""
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from directories.connectors.base import ConnectorConfig
-from directories.connectors.memory import STORES, Memory
-from tests.directories.connectors.contract import ConnectorContract, Names
-from tests.directories.connectors.ldap_subject import LdapSubject
-from tests.directories.connectors.sql_subject import SqlSubject
+from directories.connectors import connector_class, registry
+from directories.connectors.base import Capability, ConnectorConfig
+from tests.directories.connectors.contract import ConnectorContract, Subject
+from tests.directories.connectors.subjects import kinds, subject_of
 
 
-class MemorySubject:
-    """A directory in memory."""
-
-    names = Names("first", "last", "mail")
-
-    def open(self, *, with_passwords: bool = False) -> Memory:
-        return Memory(ConnectorConfig({"name": "contract"}, with_passwords=with_passwords))
+class TestEveryKind(ConnectorContract):
+    @pytest.fixture(params=kinds())
+    def subject(self, request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+        return subject_of(request.param, tmp_path, request)
 
 
-class TestSql(ConnectorContract):
-    @pytest.fixture
-    def subject(self, sql: SqlSubject) -> SqlSubject:
-        return sql
-
-
-class TestMemory(ConnectorContract):
-    @pytest.fixture
-    def subject(self) -> Iterator[MemorySubject]:
-        STORES.pop("contract", None)
-        yield MemorySubject()
-        STORES.pop("contract", None)
-
-
-class TestLdap(ConnectorContract):
-    @pytest.fixture
-    def subject(self, ldap: LdapSubject) -> LdapSubject:
-        return ldap
-
-
-class TestActiveDirectory(ConnectorContract):
-    @pytest.fixture
-    def subject(self, ad: LdapSubject) -> LdapSubject:
-        return ad
+@pytest.mark.parametrize("kind", registry())
+@pytest.mark.parametrize("blank", ["missing", None, "", "default"])
+def test_blank_settings_are_no_fault(kind: str, blank: str | None) -> None:
+    """The page of a new directory asks for what it could do before anybody has filled in a box."""
+    connector = connector_class(kind)
+    settings = {
+        field.name: field.default if blank == "default" else blank for field in connector.fields if blank != "missing"
+    }
+    config = ConnectorConfig(settings)
+    with connector(config) as opened:
+        assert opened.capabilities == connector.offered(config) <= connector.implemented()
+        assert opened.patience > 0
+    for capability in set(Capability) - connector.offered(config):
+        assert connector.lacking(capability, config).endswith(".")

@@ -1,47 +1,15 @@
 """The contract of groups over every kind of directory that keeps groups."""
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from directories.connectors._memory_groups import GROUPS
-from directories.connectors.memory import STORES
+from tests.directories.connectors.contract import Subject
 from tests.directories.connectors.group_contract import GroupContract
-from tests.directories.connectors.ldap_subject import LdapSubject
-from tests.directories.connectors.sql_groups_subject import BY_ID, BY_NAME, SqlGroupsSubject
-from tests.directories.connectors.sql_subject import SqlSubject
-from tests.directories.connectors.test_contract import MemorySubject
+from tests.directories.connectors.subjects import group_kinds, subject_of
 
 
-class TestMemory(GroupContract):
-    @pytest.fixture
-    def subject(self) -> Iterator[MemorySubject]:
-        STORES.pop("contract", None)
-        GROUPS.pop("contract", None)
-        yield MemorySubject()
-        STORES.pop("contract", None)
-        GROUPS.pop("contract", None)
-
-
-class TestSqlById(GroupContract):
-    @pytest.fixture
-    def subject(self, sql: SqlSubject) -> SqlGroupsSubject:
-        return SqlGroupsSubject(sql, BY_ID)
-
-
-class TestSqlByName(GroupContract):
-    @pytest.fixture
-    def subject(self, sql: SqlSubject) -> SqlGroupsSubject:
-        return SqlGroupsSubject(sql, BY_NAME)
-
-
-class TestLdap(GroupContract):
-    @pytest.fixture
-    def subject(self, ldap: LdapSubject) -> LdapSubject:
-        return ldap
-
-
-class TestActiveDirectory(GroupContract):
-    @pytest.fixture
-    def subject(self, ad: LdapSubject) -> LdapSubject:
-        return ad
+class TestEveryKind(GroupContract):
+    @pytest.fixture(params=group_kinds())
+    def subject(self, request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+        return subject_of(request.param, tmp_path, request)

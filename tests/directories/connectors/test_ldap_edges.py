@@ -50,13 +50,13 @@ def test_another_value_that_comes_meanwhile_stays(ldap: LdapSubject) -> None:
         ann = connector.find(entry("ann"))
         assert ann is not None
         ldap.unit.link.modify(dn, {"mail": [("MODIFY_ADD", [b"3"])]})
-        connector.update(entry("ann", ann.ref, mail="9"))
+        connector.update(entry("ann", ann.ref, mail="9"), ann)
         assert sorted(ldap.unit.entry(dn, "mail")["mail"]) == ["2", "3", "9"]  # type: ignore[index]
         found = connector.find(entry("ann", ann.ref))
         assert found is not None
         ldap.unit.link.modify(dn, {"mail": [("MODIFY_DELETE", [b"2"])]})
         with pytest.raises(ConnectorError) as caught:
-            connector.update(entry("ann", ann.ref, mail="8"))
+            connector.update(entry("ann", ann.ref, mail="8"), found)
     assert caught.value.code == "conflict"  # looked at once more
 
 
@@ -87,15 +87,16 @@ def test_a_leaver_whose_container_was_missing_is_moved_later(subject: LdapSubjec
         held = connector.find(entry("ann", ann.ref))
         assert held is not None
         assert held.enabled is False
-        assert held.container != connector.wanted_container(entry("ann", ann.ref), leaving=True)
+        assert connector.container_of(held) != connector.wanted_container(entry("ann", ann.ref), leaving=True)
         subject.unit.ou("Gone")
         there = connector.disable(entry("ann", ann.ref))
         assert there is not None
-        assert there.container == names.normal(gone)
+        assert connector.container_of(there) == connector.wanted_container(entry("ann", ann.ref), leaving=True)
+        assert there.place.endswith(names.normal(gone))
         back = connector.enable(entry("ann", ann.ref))
         assert back is not None
-        assert back.container == names.normal(subject.unit.base)
-        assert connector.enable(entry("ann", ann.ref)) is None
+        assert connector.container_of(back) == names.normal(subject.unit.base)
+        assert back.enabled
 
 
 def test_many_people_share_the_beginning_of_their_name(ad: LdapSubject, monkeypatch: pytest.MonkeyPatch) -> None:

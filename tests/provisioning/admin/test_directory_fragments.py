@@ -136,7 +136,7 @@ def test_a_panel_follows_unsaved_changes_of_the_others(it_staff: Client, page_va
     assert 'value="BADGE"' in fragment(it_staff, "panel/mapping", changed)
     changed.pop("template_create")
     changed.pop("create_users")
-    assert "Write a create query" in fragment(it_staff, "panel/features", changed)
+    assert "There is no create query" in fragment(it_staff, "panel/features", changed)
     changed["connection-user_table"] = ["hr.people"]
     assert "FROM hr.people" in fragment(it_staff, "panel/templates", changed)
 

@@ -271,17 +271,17 @@ def test_saving_warns_of_what_cannot_work(
     values = form_values(it_staff.get(page(directory)))
     values.pop("template_create")
     found = notes(it_staff.post(page(directory), values, follow=True))
-    assert any("Create is on but there is no create query" in note for note in found)
+    assert any("new users cannot be added to the directory. There is no create query." in note for note in found)
 
 
 def test_a_switch_that_cannot_work_is_locked_with_its_reason(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
     directory = make_directory(pg_appsdb)
-    assert "Write a create query" not in text(it_staff.get(page(directory)))
+    assert "There is no create query" not in text(it_staff.get(page(directory)))
     directory.query_templates.filter(operation="create").delete()
     html = text(it_staff.get(page(directory)))
-    assert "Write a create query under Query templates first." in html
+    assert "There is no create query. Write one under Query templates." in html
     assert 'name="create_users" class=' in html
     assert "disabled" in html.split('name="create_users"')[1].split(">")[0]
 

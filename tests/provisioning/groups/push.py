@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from directories.connectors._memory_groups import GROUPS, StoredGroup
-from directories.connectors.memory import STORES
+from directories.connectors.memory import GROUPS, STORES, StoredGroup
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.models import Group, User

@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from directories.connectors._memory_groups import GROUPS, MemoryGroups
 from directories.connectors.base import MemberPage, RemoteGroup
+from directories.connectors.memory import GROUPS, Memory
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.identities import membership
@@ -107,10 +107,10 @@ def test_a_preview_writes_nothing_but_its_plan(pushed: Directory) -> None:
 
 
 def test_a_list_that_breaks_off_changes_nothing(pushed: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: MemoryGroups, group: RemoteGroup, page_size: int = 1000) -> Iterator[MemberPage]:
+    def broken(self: Memory, group: RemoteGroup, page_size: int = 1000) -> Iterator[MemberPage]:
         yield MemberPage(["ben"])
 
-    monkeypatch.setattr(MemoryGroups, "members", broken)
+    monkeypatch.setattr(Memory, "members", broken)
     assert imported(pushed).planned == 0
     assert noted() == {"anna", "ben"}
 

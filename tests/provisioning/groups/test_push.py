@@ -2,8 +2,7 @@
 
 import pytest
 
-from directories.connectors._memory_groups import GROUPS, StoredGroup
-from directories.connectors.memory import STORES, StoredAccount
+from directories.connectors.memory import GROUPS, STORES, StoredAccount, StoredGroup
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.identities import membership

@@ -11,8 +11,8 @@ from django.db import connection
 from django.utils import timezone
 
 from directories import health
-from directories.connectors._memory_groups import MemoryGroups
 from directories.connectors.base import ConnectorError, Entry, GroupEntry, RefusedMember, RemoteGroup, Unavailable
+from directories.connectors.memory import Memory
 from directories.models import Directory
 from provisioning import tasks
 from provisioning.identities import membership
@@ -95,16 +95,16 @@ def test_a_worker_that_dies_after_the_call_repeats_it_without_harm(
 
 def test_a_worker_that_dies_after_creating_a_group_finds_it(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     make_group("Developers")
-    real = MemoryGroups.create_group
+    real = Memory.create_group
 
-    def create(self: MemoryGroups, group: GroupEntry) -> RemoteGroup:
+    def create(self: Memory, group: GroupEntry) -> RemoteGroup:
         real(self, group)
         raise Killed
 
-    monkeypatch.setattr(MemoryGroups, "create_group", create)
+    monkeypatch.setattr(Memory, "create_group", create)
     with pytest.raises(Killed):
         run_groups(mem)
-    monkeypatch.setattr(MemoryGroups, "create_group", real)
+    monkeypatch.setattr(Memory, "create_group", real)
     GroupAccount.objects.update(leased_until=None)
     run_groups(mem)
     assert held(mem) == {"Developers": []}
@@ -116,20 +116,20 @@ def test_a_directory_that_is_busy_with_one_group_gets_the_others(
 ) -> None:
     make_group("Busy")
     make_group("Free")
-    real = MemoryGroups.create_group
+    real = Memory.create_group
 
-    def create(self: MemoryGroups, group: GroupEntry) -> RemoteGroup:
+    def create(self: Memory, group: GroupEntry) -> RemoteGroup:
         if group.name == "Busy":
             raise Unavailable("Somebody else holds this row.", whole_directory=False)
         return real(self, group)
 
-    monkeypatch.setattr(MemoryGroups, "create_group", create)
+    monkeypatch.setattr(Memory, "create_group", create)
     run_groups(mem)
     assert held(mem) == {"Free": []}
     busy = GroupAccount.objects.get(key="Busy")
     assert (busy.last_result, busy.attempts) == ("waiting", 1)
     assert busy.not_before > timezone.now()
-    monkeypatch.setattr(MemoryGroups, "create_group", real)
+    monkeypatch.setattr(Memory, "create_group", real)
     GroupAccount.objects.update(not_before=timezone.now())
     tasks.drain_groups(mem.pk)
     assert sorted(held(mem)) == ["Busy", "Free"]
@@ -141,14 +141,14 @@ def test_what_changes_during_a_delivery_is_looked_at_afterwards(
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
     membership.add(group, [anna.pk], "tester")
-    real = MemoryGroups.add_members
+    real = Memory.add_members
 
-    def add(self: MemoryGroups, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
-        monkeypatch.setattr(MemoryGroups, "add_members", real)
+    def add(self: Memory, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
+        monkeypatch.setattr(Memory, "add_members", real)
         membership.add(group, [ben.pk], "tester")
         return real(self, to, entries)
 
-    monkeypatch.setattr(MemoryGroups, "add_members", add)
+    monkeypatch.setattr(Memory, "add_members", add)
     result = run(mem)
     assert result.again == [GroupAccount.objects.get().pk]
     run_groups(mem)
@@ -164,15 +164,15 @@ def test_an_account_that_is_deleted_during_the_call_does_not_hold_up_its_group(
     group = make_group("Developers")
     membership.add(group, [anna.pk, ben.pk], "tester")
     account_delivery.deliver(mem.pk, outbox.due(mem.pk, 100))
-    real = MemoryGroups.add_members
+    real = Memory.add_members
 
-    def add(self: MemoryGroups, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
+    def add(self: Memory, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
         answer = real(self, to, entries)
         Account.objects.filter(user=anna).delete()
         gone = [entry for entry in entries if entry.key == "anna"]
         return [RefusedMember(entry, ConnectorError("No such account.")) for entry in gone] if refuses else answer
 
-    monkeypatch.setattr(MemoryGroups, "add_members", add)
+    monkeypatch.setattr(Memory, "add_members", add)
     run_groups(mem)
     account = GroupAccount.objects.get()
     assert (account.last_result, account.state, bool(account.remote_id)) == ("ok", "active", True)
@@ -190,9 +190,9 @@ def test_two_workers_on_the_same_groups_add_everybody_once(mem: Directory, monke
     added: list[str] = []
     busy: set[str] = set()
     lock = threading.Lock()
-    real = MemoryGroups.add_members
+    real = Memory.add_members
 
-    def add(self: MemoryGroups, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
+    def add(self: Memory, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
         with lock:
             assert to.name not in busy, "two workers at one group"
             busy.add(to.name)
@@ -202,7 +202,7 @@ def test_two_workers_on_the_same_groups_add_everybody_once(mem: Directory, monke
             busy.discard(to.name)
         return answer
 
-    monkeypatch.setattr(MemoryGroups, "add_members", add)
+    monkeypatch.setattr(Memory, "add_members", add)
     start = threading.Barrier(3)
 
     def work() -> None:
