@@ -158,11 +158,13 @@ class GroupPage:
 class MemberPage:
     """One page of a group's direct members, users and groups alike: by lasting id (``refs``) or by place.
 
+    ``names`` are user names that are no lasting id as they are written: the portal compares them without case.
     Only a list whose final page says ``last`` was complete.
     """
 
     refs: Sequence[str] = ()
     places: Sequence[str] = ()
+    names: Sequence[str] = ()
     last: bool = False
 
 

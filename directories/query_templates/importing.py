@@ -42,11 +42,13 @@ class PageQuery:
 class ImportPlan:
     """The statements of an import. ``stream`` gives the key, then the password if asked for, then ``names``.
 
-    ``one`` is the stream's query for a single user. ``pages`` run once a page, ``each`` once a user.
+    ``one`` is the stream's query for a single user; ``keys`` gives which of many keys there are. ``pages`` run once a
+    page, ``each`` once a user.
     """
 
     stream: str
     one: str
+    keys: PageQuery
     count: str
     names: tuple[str, ...]
     with_password: bool
@@ -90,8 +92,18 @@ def plan_import(
     source = language.plain(sql_of(users.table, dialect))
     stream = f"SELECT {selected} FROM {source}"  # noqa: S608 - quoted names and the admin's own expressions
     one = f"{stream} WHERE {language.plain(key)} = {language.parameter(1)}"
-    count = f"SELECT COUNT(*) FROM {source}"  # noqa: S608 - a quoted name
-    return ImportPlan(stream, one, count, tuple(columns), bool(password), _page_queries(sets, dialect), tuple(each))
+    quoted = language.plain(key)
+    keys = PageQuery(f"SELECT {quoted} FROM {source} WHERE {quoted} IN (", ")", dialect, (), ())  # noqa: S608
+    return ImportPlan(
+        stream=stream,
+        one=one,
+        keys=keys,
+        count=f"SELECT COUNT(*) FROM {source}",  # noqa: S608 - a quoted name
+        names=tuple(columns),
+        with_password=bool(password),
+        pages=_page_queries(sets, dialect),
+        each=tuple(each),
+    )
 
 
 def slow_reason(sql: str, dialect: str, user_table: str, key_column: str) -> str | None:

@@ -24,7 +24,7 @@ LEASE = dt.timedelta(minutes=2)
 PATIENCE = dt.timedelta(seconds=30)  # how long a queued run may wait before its message counts as lost
 WORKING = (RunStatus.QUEUED, RunStatus.CRAWLING, RunStatus.APPLYING)
 COUNTERS = ("seen", "unchanged", "planned", "applied", "created", "updated", "deactivated", "errors")
-GROUP_COUNTERS = ("groups_seen", "groups_changed", "memberships_added", "memberships_removed")
+GROUP_COUNTERS = ("groups_seen", "groups_changed", "memberships_added", "memberships_removed", "unmatched_members")
 
 
 class ImportRefused(Exception):
@@ -198,8 +198,18 @@ def groups_summary(run: ImportRun) -> str:
     return (
         f"; {run.groups_changed:,} {'group' if run.groups_changed == 1 else 'groups'} changed, "
         f"{run.memberships_added:,} {'membership' if run.memberships_added == 1 else 'memberships'} added, "
-        f"{run.memberships_removed:,} removed"
+        f"{run.memberships_removed:,} removed{_unmatched(run)}"
     )
+
+
+def _unmatched(run: ImportRun) -> str:
+    """Return how many members of groups nobody here is, "" for none."""
+    if not run.unmatched_members:
+        return ""
+    number = f"{run.unmatched_members:,} {'member' if run.unmatched_members == 1 else 'members'}"
+    names = ", ".join(name for name, _ in run.unmatched_in)
+    more = " and others" if sum(number for _, number in run.unmatched_in) < run.unmatched_members else ""
+    return f"; {number} of {names}{more} {'has' if run.unmatched_members == 1 else 'have'} no account here"
 
 
 def preview_summary(run: ImportRun) -> str:

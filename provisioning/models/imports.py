@@ -41,7 +41,8 @@ class ImportRun(models.Model):
     who lose a value; ``follows`` says what comes of it in other directories; ``approved``: somebody agreed to that.
     ``left_alone`` are rows of people whom an import does not touch. ``applied_up_to`` is the id of the last planned
     change that is applied, in their order.
-    ``groups_*`` and ``memberships_*`` count what happened to groups.
+    ``groups_*`` and ``memberships_*`` count what happened to groups; ``unmatched_members`` are names in groups that no
+    account here has, ``unmatched_in`` the first of those groups with the number of each.
     ``leased_until`` is the run's lease: a worker keeps it alive while it works, and a dead run is taken over after it.
     """
 
@@ -75,6 +76,8 @@ class ImportRun(models.Model):
     groups_changed = models.PositiveIntegerField(default=0)
     memberships_added = models.PositiveIntegerField(default=0)
     memberships_removed = models.PositiveIntegerField(default=0)
+    unmatched_members = models.PositiveIntegerField(default=0)
+    unmatched_in = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     apply_started_at = models.DateTimeField(null=True, blank=True)

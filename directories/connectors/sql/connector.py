@@ -167,7 +167,8 @@ class SqlConnector(Connector):
     @cached_property
     def group_reader(self) -> GroupReader:
         """What reads groups; raise ConnectorError when there are no queries for it."""
-        return GroupReader(self.session, self.templates("import_groups"), self.templates("import_members"))
+        groups, members = self.templates("import_groups"), self.templates("import_members")
+        return GroupReader(self.session, groups, members, Reader(self.session, self.plan))
 
     def groups(self, page_size: int = 1000) -> Iterator[GroupPage]:
         """Stream what the import groups query gives."""

@@ -2,13 +2,15 @@
 
 The import groups query gives each group's name and, where it has columns of these names, GROUPID and GROUPDESCRIPTION.
 Without an id of its own the name is the group's lasting id. The import memberships query gives the user names of one
-group, which it names as ##GROUP## or ##GROUPID##.
+group, which it names as ##GROUP## or ##GROUPID##. Whom such a name means the database says: one more query a page asks
+the user table, by its key's index.
 """
 
 from collections.abc import Iterator, Sequence
+from unicodedata import combining, normalize
 
 from directories.connectors.base import ConnectorError, GroupPage, MemberPage, RemoteGroup
-from directories.connectors.sql.reading import streamed
+from directories.connectors.sql.reading import Reader, streamed
 from directories.connectors.sql.session import Row, Session
 from directories.connectors.sql.values import text_of
 from directories.query_templates import Template, Values, group_columns, group_values
@@ -20,8 +22,10 @@ LONGEST_NAME = 255
 class GroupReader:
     """Reads groups by the admin's two statements."""
 
-    def __init__(self, session: Session, groups: Sequence[Template], members: Sequence[Template]) -> None:
-        self._session, self._members = session, members
+    def __init__(
+        self, session: Session, groups: Sequence[Template], members: Sequence[Template], users: Reader
+    ) -> None:
+        self._session, self._members, self._users = session, members, users
         if len(groups) != 1:
             raise ConnectorError("Write one import groups query: it gives every group.", code="template")
         self._groups = groups[0]
@@ -47,8 +51,14 @@ class GroupReader:
             bound = template.bind(values)
             at = template.outputs[0].position
             for rows in streamed(self._session, bound.sql, bound.parameters, page_size):
-                yield MemberPage(refs=[ref for row in rows if (ref := text_of(row[at]))])
+                yield self._page([name for row in rows if (name := text_of(row[at]))])
         yield MemberPage(last=True)
+
+    def _page(self, names: Sequence[str]) -> MemberPage:
+        """Return the keys of the user table, and the names that are another spelling of none of them."""
+        keys = self._users.keys_of(names)
+        found = {*map(_alike, keys)}
+        return MemberPage(refs=[*keys], names=[name for name in names if _alike(name) not in found])
 
     def _group(self, row: Row) -> RemoteGroup:
         name, ref = self._text(row, GROUP_NAME).strip(), self._text(row, ID if self.has_ids else GROUP_NAME)
@@ -61,3 +71,8 @@ class GroupReader:
 
     def _text(self, row: Row, what: str) -> str:
         return text_of(row[self._places[what]]) if what in self._places else ""
+
+
+def _alike(name: str) -> str:
+    """Return a name as a database compares it at most: without case, accents and outer blanks."""
+    return "".join(letter for letter in normalize("NFKD", name.strip()) if not combining(letter)).casefold()

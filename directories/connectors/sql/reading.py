@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import CursorResult
 
 from directories.attributes import Unreadable, Value
-from directories.connectors.base import Page, RemoteAccount
+from directories.connectors.base import ConnectorError, Page, RemoteAccount
+from directories.connectors.sql.error_codes import Cause
 from directories.connectors.sql.errors import Parameters
 from directories.connectors.sql.session import DRIVER_ERRORS, Row, Session
 from directories.connectors.sql.values import NOT_TEXT, name_of, plain, text_of
@@ -41,6 +42,22 @@ class Reader:
         if self._plan.pages or self._plan.each:
             self._complete({ref: attributes for row, attributes in found if (ref := text_of(row[0]))})
         return [self._account(row, attributes) for row, attributes in found]
+
+    def keys_of(self, names: Sequence[str]) -> set[str]:
+        """Return the keys of the user table that the database itself takes for one of the names.
+
+        What it compares alike (padding, trailing blanks, case, accents) is the column's own affair. None are found
+        where the names do not fit the column's type or character set.
+        """
+        found: set[str] = set()
+        for start in range(0, len(names), KEYS_A_STATEMENT):
+            chunk = names[start : start + KEYS_A_STATEMENT]
+            try:
+                found.update(text_of(row[0]) for row in self._session.rows(self._plan.keys.sql(len(chunk)), chunk))
+            except ConnectorError as error:
+                if error.code not in {Cause.WRONG_TYPE, Cause.CHARACTER, "nul"}:
+                    raise
+        return found
 
     def _attributes(self, row: Row) -> dict[str, Value]:
         return {name: plain(value) for name, value in zip(self._plan.names, row[self._first :], strict=True)}

@@ -29,6 +29,7 @@ from provisioning.outbound.digests import seen_digest
 PAGE = 1000
 MEMBERS = 2000
 CHUNK = 1000
+SHOWN = 3  # groups that the run's message names
 SECONDS = 5.0  # between two signs of life
 BROKE_OFF = "{name} stopped before the last of its groups was read, so nothing was changed. Import again."
 UNREADABLE = (
@@ -56,6 +57,7 @@ def plan_groups(
     coming = PlannedChange.objects.filter(run=run, account_id=None).exclude(action=Action.ERROR)
     crawl = GroupCrawl(run, config, connector, lease, noted)
     crawl.run(None if coming.exists() else since)
+    lease.write(unmatched_members=sum(number for _, number in crawl.nobody), unmatched_in=crawl.nobody[:SHOWN])
     return crawl.objections()
 
 
@@ -77,6 +79,7 @@ class GroupCrawl:
         self.new: dict[str, int] = {}  # the planned groups that come into being, by id in the directory
         self.skipped: set[str] = set()
         self.read = self.unreadable = self.lost = self.gone = 0
+        self.nobody: list[tuple[str, int]] = []  # groups with members who have no account here, and how many
         self._alive_at = time.monotonic()
 
     def run(self, since: Cursor | None = None) -> None:
@@ -208,6 +211,8 @@ class GroupCrawl:
             return  # the group went while it was read; the next import sees that
         except ValueError:
             raise Incomplete(BROKE_OFF.format(name=self.config.name)) from None
+        if self.members.nobody:
+            self.nobody.append((held.name if held else remote.name, len(self.members.nobody)))
 
     def _children(self, parents: Sequence[int]) -> dict[int, set[int]]:
         found: dict[int, set[int]] = {}

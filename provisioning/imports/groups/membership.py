@@ -13,6 +13,7 @@ from directories.connectors.base import MemberPage
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.users.plan import CREATE, storable
 from provisioning.models import Account, GroupAccount, Membership, PlannedChange
+from provisioning.models.people import fold
 from provisioning.outbound.digests import place_digest
 
 SCAN = 20_000
@@ -50,10 +51,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Members of a page, by id and by digest of their place, as long as nobody knows who they are."""
+    """Members of a page, by id, digest of their place or folded user name, as long as nobody knows who they are."""
 
     refs: set[str]
     places: set[str]
+    names: set[str]
 
 
 class MemberPlanner:
@@ -64,6 +66,7 @@ class MemberPlanner:
 
     def __init__(self, run_id: int, directory_id: int, noted: Bitmap, coming: Coming | None) -> None:
         self.noted, self.coming = noted, coming
+        self.nobody: set[str] = set()  # the names in the group compared last that no account here has
         self._accounts = Account.objects.filter(directory=directory_id, user__isnull=False)
         self._groups = GroupAccount.objects.filter(directory=directory_id, group__isnull=False)
         self._planned = PlannedChange.objects.filter(run=run_id)
@@ -75,6 +78,7 @@ class MemberPlanner:
 
         ``alive`` is called after every page.
         """
+        self.nobody = set()
         held, left = self._held(target)
         seen, children, complete = Bitmap(), set[int](), False
         for page in pages:
@@ -89,6 +93,7 @@ class MemberPlanner:
                     else:
                         found.append(difference)
             found += self._nested(target, rest, children)
+            self.nobody |= rest.names
             alive()
             if found:
                 yield found
@@ -124,6 +129,11 @@ class MemberPlanner:
                 if pk not in self.noted:
                     rest.places.discard(place)
                     yield user_id, Difference(add=True, account_id=pk)
+        if rest.names:
+            named = self._accounts.filter(user__username_key__any_of=set(rest.names))
+            for name, pk, user_id in named.values_list("user__username_key", "pk", "user_id"):
+                rest.names.discard(name)
+                yield user_id, Difference(add=True, account_id=pk)
 
     def _planned_people(self, name: str, wanted: set[str]) -> Iterator[tuple[int | None, Difference]]:
         if not wanted:
@@ -191,4 +201,8 @@ class MemberPlanner:
 
 
 def _named(page: MemberPage) -> Unknown:
-    return Unknown({ref for ref in page.refs if storable(ref)}, {place_digest(place) for place in page.places})
+    return Unknown(
+        refs={ref for ref in page.refs if storable(ref)},
+        places={place_digest(place) for place in page.places},
+        names={fold(name) for name in page.names if storable(name)},
+    )
