@@ -1,4 +1,7 @@
-"""The roles' page: Django's permission groups, under a name that nobody confuses with groups of people."""
+"""The roles' page: Django's permission groups, under a name that nobody confuses with groups of people.
+
+The page of staff, ``config.staff``, is registered from here.
+"""
 
 from typing import Any
 
@@ -11,6 +14,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+import config.staff  # noqa: F401 - registers its page
 from config.models import Role
 from provisioning.roles import ABOUT, ROLES, codenames
 

@@ -78,7 +78,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             "provisioning.view_attributedefinition",
         ),
         Item("Roles", "shield_person", "portal_role_changelist", "portal.view_role"),
-        Item("Staff", "badge", "provisioning_user_changelist", "portal.view_role", query="?active=staff"),
+        Item("Staff", "badge", "portal_staff_changelist", "portal.view_role"),
     ),
 }
 

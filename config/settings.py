@@ -178,6 +178,7 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTHENTICATION_BACKENDS = ["signin.backend.StaffBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
+PASSWORD_RESET_TIMEOUT = 24 * 3600  # of the one-time links with which staff choose their password
 ACCOUNT_ADAPTER = "signin.adapter.Adapter"
 ACCOUNT_FORMS = {"login": "signin.forms.SignInForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}

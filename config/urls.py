@@ -6,7 +6,7 @@ from django.urls import include, path, re_path
 from config.health import Healthz, Readyz
 from config.middleware import SCIM
 from scim.oauth import token_endpoint
-from signin.views import SignIn, SignOut
+from signin.views import ChoosePassword, SignIn, SignOut
 
 handler400 = "scim.views.base.bad_request"
 
@@ -19,5 +19,6 @@ urlpatterns = [
     # The only pages of django-allauth that the portal has; their addresses are those of Django's admin.
     path("login/", SignIn.as_view(), name="account_login"),
     path("logout/", SignOut.as_view(), name="account_logout"),
+    path("welcome/<uidb64>/<token>/", ChoosePassword.as_view(), name="choose_password"),
     path("", admin.site.urls),
 ]

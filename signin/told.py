@@ -71,6 +71,11 @@ def went(request: HttpRequest, user: AbstractBaseUser) -> None:
     _told(request, user, Operation.SIGN_OUT, "signed out")
 
 
+def chose(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Tell that somebody chose their password by a one-time link."""
+    _told(request, user, Operation.PASSWORD, "chose a portal password by a one-time link")
+
+
 def _told(request: HttpRequest, user: AbstractBaseUser, operation: Operation, verb: str) -> None:
     name = user.get_username()
     words = f"{name} {verb} from {client_address(request) or 'an unknown address'}."

@@ -39,7 +39,7 @@ def action(route: str, who: str) -> dict[str, Rule]:
 
 
 # Addresses outside the admin, which ask nobody to sign in; their own tests say what they show.
-OPEN = {"healthz", "readyz", "scim/token"}
+OPEN = {"healthz", "readyz", "scim/token", "welcome/<uidb64>/<token>/"}
 OPEN_BELOW = "^scim/"  # the SCIM service asks applications for a token, not people for a session
 
 PORTAL = {
@@ -67,6 +67,9 @@ PEOPLE = {
     **model("provisioning/group/", view="SIHA", add="SI", change="SI", delete="SI"),
     **model("provisioning/attributedefinition/", view="SIA", add="SI", change="SI", delete="SI"),
     **model("portal/role/", view="SA", add="S", change="S", delete="S"),
+    **action("portal/staff/", "SA"),
+    **action("portal/staff/add/", "S"),
+    **action("portal/staff/<int:object_id>/link/", "S"),
 }
 
 DIRECTORIES = {
@@ -150,6 +153,7 @@ ACTIONS = {
     "provisioning.group": {"delete_selected": "SI"},
     "provisioning.attributedefinition": {"delete_selected": "SI"},
     "portal.role": {"delete_selected": "S"},
+    "portal.staff": {},
     "directories.directory": {},
     "scim.client": {},
     "provisioning.importrun": {},

@@ -142,10 +142,10 @@ class UserAdmin(
         if change and "is_active" in form.changed_data and not obj.is_active:
             say_left_open(request, services.left_open([obj.pk]))
         given = {"is_staff", "is_superuser"} & {*form.changed_data}
-        if given and roll.may_sign_in(obj) and not obj.has_usable_password():
-            address = reverse("admin:auth_user_password_change", args=[obj.pk])
+        if given and obj.is_staff and obj.is_active and not obj.has_usable_password():
+            address = reverse("admin:portal_staff_link", args=[obj.pk])
             words = '{} may sign in now, but has no portal password. <a class="text-link" href="{}">{}</a>.'
-            messages.warning(request, format_html(words, obj, address, "Set a password for them"))
+            messages.warning(request, format_html(words, obj, address, "Make a link with which they choose one"))
 
     def save_related(self, request: HttpRequest, form: ModelForm[User], formsets: Any, change: bool) -> None:
         """Save the roles, which only a superuser's form has."""
@@ -163,5 +163,9 @@ class UserAdmin(
 
     @admin.display(description="Portal password")
     def portal_password(self, user: User) -> SafeString:
-        """The same with the link that only superusers can follow."""
-        return format_html('{} · <a class="text-link" href="../password/">Set it</a>', self.has_password(user))
+        """The same with the pages that only superusers can open."""
+        words = '{} · <a class="text-link" href="../password/">Set it</a>'
+        if user.is_staff and user.is_active:
+            address = reverse("admin:portal_staff_link", args=[user.pk])
+            words += f' · <a class="text-link" href="{address}">Let them choose it</a>'
+        return format_html(words, self.has_password(user))

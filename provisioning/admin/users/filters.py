@@ -45,19 +45,17 @@ def spellings(text: str) -> set[str]:
 
 
 class StateFilter(DropdownFilter):  # type: ignore[misc]
-    """Active or not, or who may sign in to this portal."""
+    """Active or not."""
 
     title = "state"
     parameter_name = "active"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the three."""
-        return [("1", "Active"), ("0", "Inactive"), ("staff", "May sign in to this portal")]
+        """Name the two."""
+        return [("1", "Active"), ("0", "Inactive")]
 
     def queryset(self, request: HttpRequest, queryset: Users) -> Users:
-        """Inactive users and staff are few: a partial index lists each."""
-        if self.value() == "staff":
-            return queryset.filter(is_staff=True)
+        """Inactive users are few: a partial index lists them."""
         return queryset.filter(is_active=self.value() == "1") if self.value() in {"0", "1"} else queryset
 
 

@@ -106,20 +106,20 @@ def test_an_imported_password_is_no_way_in_once_its_owner_becomes_staff(right: s
     anna.refresh_from_db()
     assert getattr(anna, right)
     assert not anna.has_usable_password()
-    assert "Set a password for them" in roll.words(response)
-    assert f'href="{page(anna, "password")}"' in response.content.decode()
+    assert ("Make a link with which they choose one" in roll.words(response)) is anna.is_staff
+    assert (f'href="/portal/staff/{anna.pk}/link/"' in response.content.decode()) is anna.is_staff
 
     anna.set_password("their-own")
     anna.save()
     response = client.post(page(anna), roll.form(**{right: "on"}, title="Clerk"), follow=True)
     anna.refresh_from_db()
     assert anna.check_password("their-own")
-    assert "Set a password" not in roll.words(response)
+    assert "Make a link" not in roll.words(response)
 
 
 def test_a_new_member_of_staff_needs_a_password() -> None:
     response = roll.root().post(f"{LIST}add/", roll.form(username="eve", is_staff="on"), follow=True)
-    assert "Set a password for them" in roll.words(response)
+    assert "Make a link with which they choose one" in roll.words(response)
 
 
 def test_a_password_set_with_the_right_is_kept() -> None:
