@@ -65,7 +65,7 @@ def _notices(request: HttpRequest) -> Iterator[Notice]:
     if can("scim.view_client"):
         yield from _scim()
     if can("provisioning.view_change"):
-        yield from _parked()
+        yield from _parked(may_retry=can("provisioning.change_change"))
     elif can("provisioning.view_account"):
         yield from _accounts()
 
@@ -135,7 +135,7 @@ def _scim() -> Iterator[Notice]:
         yield Notice(trouble.level, "sync_problem", f"{client}: {trouble.label.lower()}", trouble.text, url, "Open")
 
 
-def _parked() -> Iterator[Notice]:
+def _parked(*, may_retry: bool) -> Iterator[Notice]:
     for cause in attention.parked_causes(SHOWN):
         number = capped_text(cause["number"], attention.CAUSES_CAP - 1)
         noun = "change" if cause["number"] == 1 else "changes"
@@ -146,7 +146,7 @@ def _parked() -> Iterator[Notice]:
             f"{number} {noun} refused by {cause['directory__name']}",
             f"For example: {cause['message']}",
             f"{_url('provisioning_change_changelist')}?{query}",
-            "Look and retry",
+            "Look and retry" if may_retry else "Look",
         )
 
 

@@ -52,7 +52,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         ),
         Item("Import users", "download", "provisioning_importrun_start", "provisioning.add_importrun"),
         Item(
-            "Imports",
+            "Import history",
             "history",
             "provisioning_importrun_changelist",
             "provisioning.view_importrun",
@@ -62,7 +62,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
     "Reports": (
         Item("Provisioning report", "list_alt", "reports_event_changelist", "reports.view_event"),
         Item(
-            "Operations",
+            "Failed and waiting",
             "build",
             "provisioning_change_changelist",
             "provisioning.view_change",
@@ -107,6 +107,11 @@ def stylesheet(request: HttpRequest) -> str:
 def tabs_script(request: HttpRequest) -> str:
     """Return the address of the script that gives the tabs of forms their addresses."""
     return static("portal/tabs.js")
+
+
+def accessible_script(request: HttpRequest) -> str:
+    """Return the address of the script that adds landmarks and quiets icons."""
+    return static("portal/accessible.js")
 
 
 def _entries(request: HttpRequest, items: tuple[Item, ...], here: Item | None) -> Iterator[dict[str, Any]]:

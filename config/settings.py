@@ -254,7 +254,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.navigation.favicon"}],
     "STYLES": ["config.navigation.stylesheet"],
-    "SCRIPTS": ["config.navigation.tabs_script"],
+    "SCRIPTS": ["config.navigation.tabs_script", "config.navigation.accessible_script"],
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
     "SIDEBAR": {"navigation": "config.navigation.sidebar"},
 }

@@ -168,7 +168,7 @@ def import_users(walk: Walk) -> None:
     walk.button("Import")
     walk.says("Users imported successfully")
     walk.look("import-done")
-    walk.sidebar("Imports")
+    walk.sidebar("Import history")
     walk.look("imports")
     walk.sidebar("Users")
     for username, first, last, email in PEOPLE:
@@ -231,7 +231,7 @@ def look_at_the_report(walk: Walk) -> None:
     walk.sidebar("Start")
     walk.says("All is well")
     walk.look("start-after")
-    walk.sidebar("Operations")
+    walk.sidebar("Failed and waiting")
     walk.look("operations")
 
 

@@ -66,7 +66,7 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
         changes = lists.page(chosen, after or 0) if chosen else ChangePage([], 0)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Operations",
+            "title": "Failed and waiting",
             "opts": self.opts,
             "unreachable": lists.unreachable(directory_id),
             "parked": [(group, _url(group), group == chosen) for group in parked],

@@ -139,6 +139,8 @@ class UserAdmin(
         if not change:
             obj.set_unusable_password()
         roll.save_user(obj, request.user.get_username())
+        if getattr(form, "followed", False):
+            messages.info(request, f"The display name followed: {obj.display_name}.")
         if change and "is_active" in form.changed_data and not obj.is_active:
             say_left_open(request, services.left_open([obj.pk]))
         given = {"is_staff", "is_superuser"} & {*form.changed_data}

@@ -26,6 +26,8 @@ class UserForm(forms.ModelForm[User]):
     """One user; ``attribute_...`` fields hold the custom profile attributes (see ``form_for``)."""
 
     definitions: ClassVar[list[AttributeDefinition]] = []
+    followed = False
+    """Whether the display name followed the first or the last name."""
 
     locale = ProfileTextField(
         PROFILE["locale"],
@@ -81,6 +83,17 @@ class UserForm(forms.ModelForm[User]):
         if manager and manager.pk == self.instance.pk:
             raise ValidationError("Nobody is their own manager.")
         return manager
+
+    def clean(self) -> dict[str, Any]:
+        """Let a display name that was the first and the last name follow when one of those changes."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        parts = ("first_name", "last_name")
+        before = " ".join(filter(None, (self.initial.get(name) for name in parts)))
+        shown = self.initial.get("display_name")
+        if before and shown == before == cleaned.get("display_name") and {*parts} & {*self.changed_data}:
+            cleaned["display_name"] = " ".join(filter(None, (cleaned.get(name) for name in parts)))
+            self.followed = cleaned["display_name"] != before
+        return cleaned
 
     def _post_clean(self) -> None:
         """Put the custom profile attributes where the model keeps them; keys without a definition stay."""

@@ -66,4 +66,4 @@ def test_who_may_only_look_gets_no_buttons(client: Client, refused: Directory) -
 def test_the_sidebar_shows_that_the_list_belongs_to_operations(admin_client: Client) -> None:
     page = admin_client.get(reverse("admin:provisioning_groupchange_changelist"))
     items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
-    assert [item["title"] for item in items if item["active"]] == ["Operations"]
+    assert [item["title"] for item in items if item["active"]] == ["Failed and waiting"]

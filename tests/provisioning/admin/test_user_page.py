@@ -65,6 +65,24 @@ def test_a_change_is_told_with_its_difference(it_staff) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shown", "typed", "expected"),
+    [
+        ("Katrin Weber", "Katrin Weber", "Katrin Weber-Lang"),  # it was the two names, so it follows
+        ("Kat", "Kat", "Kat"),  # somebody chose it
+        ("Katrin Weber", "K. Weber", "K. Weber"),  # somebody chooses it now
+        ("", "", ""),
+    ],
+)
+def test_a_display_name_follows_the_names_it_was_made_of(it_staff, shown: str, typed: str, expected: str) -> None:
+    user = roll.person("kweber", first_name="Katrin", last_name="Weber", display_name=shown)
+    names = {"first_name": "Katrin", "last_name": "Weber-Lang", "display_name": typed}
+    page = roll.words(it_staff.post(change(user), roll.form(**names, is_active="on"), follow=True))
+    user.refresh_from_db()
+    assert user.display_name == expected
+    assert ("The display name followed: Katrin Weber-Lang." in page) == (shown != expected and shown == typed)
+
+
+@pytest.mark.parametrize(
     ("field", "value", "words"),
     [
         ("email", "nobody", "valid email"),
@@ -195,5 +213,5 @@ def test_the_user_page_costs_a_fixed_number_of_queries(it_staff, django_assert_m
     for number in range(30):
         roll.person(f"other{number}", manager=user)
     it_staff.get(change(user))
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         it_staff.get(change(user))
