@@ -23,6 +23,10 @@ SUCCESS, REFERRAL, NO_SUCH_OBJECT, ALREADY_EXISTS = 0, 10, 32, 68
 NO_SUCH_VALUE, INAPPROPRIATE_MATCHING = 16, 18
 REFUSED_PASSWORD = "password_policy"
 NO_MATCHING = "no_matching"  # the values of an attribute cannot be told apart, so none can be added or removed
+STILL_PRIMARY = (
+    "The group is still the primary group of accounts, so it cannot be deleted. Give those accounts another "
+    "primary group there, then try again."
+)
 _CHECK = "on the directory's page"
 _WAITING: Mapping[int, tuple[str, str]] = {
     3: ("timeout", "The directory needed longer than it allows itself. The portal tries again by itself."),
@@ -104,6 +108,8 @@ def refused(result: Mapping[str, Any]) -> ConnectorError:
         )
     if code == NO_SUCH_OBJECT:
         return NotFound("The account is not in the directory.")
+    if "primaryGroupID" in words and result.get("type") == "delResponse":
+        return ConnectorError(STILL_PRIMARY, code="primary_group")
     if code in (ALREADY_EXISTS, 20) or (code == 19 and ("unique" in words or "already" in words)):
         where = attribute_in(words)
         same = f"the same {where}" if where else "the same name or another value that must be unique"

@@ -1,14 +1,15 @@
 """Groups of real LDAP servers: whoever keeps the members, in whatever form, as many as there are."""
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from directories.connectors.base import ConnectorError, NotFound, RemoteGroup
+from directories.connectors.base import ConnectorError, Entry, GroupEntry, NotFound, RemoteGroup
 from directories.connectors.ldap import dn as names
 from directories.connectors.ldap.connector import Ldap
-from directories.connectors.ldap.groups.reading import GroupReader
+from directories.connectors.ldap.groups.reading import DOMAIN_USERS, GroupReader
 from tests.directories.connectors.ldap_subject import LdapSubject
 
 SPECIAL = ['a, "b" (c)*', "plus+equals=", "back\\slash 1", "Zoë Straße 漢字"]
@@ -195,3 +196,61 @@ def test_a_long_list_comes_in_parts(ad: LdapSubject, monkeypatch: pytest.MonkeyP
         found = groups(connector)["Some"]
         assert len(members(connector, found, page_size=3)) == 7
     assert asked == [[f"member;range={start}-{start + 2}"] for start in (0, 3, 6)]
+
+
+@pytest.fixture
+def make_primary(ad: LdapSubject) -> Iterator[Callable[[str, str], None]]:
+    """Return what makes a group the primary group of somebody who is in it; a domain deletes no such group."""
+    made: list[str] = []
+
+    def primary(person: str, rid: str) -> None:
+        ad.unit.link.modify(person, {"primaryGroupID": [("MODIFY_REPLACE", [rid])]})
+
+    def make(person: str, group: str) -> None:
+        sid = ad.unit.entry(group, "objectSid")["objectSid"][0]  # type: ignore[index]
+        primary(person, str(sid).rpartition("-")[2] if isinstance(sid, str) else str(struct.unpack("<I", sid[-4:])[0]))
+        made.append(person)
+
+    yield make
+    for person in made:
+        primary(person, DOMAIN_USERS)
+
+
+@pytest.mark.parametrize("membership", ["group", "user"])
+def test_whose_primary_group_it_is_is_a_member(
+    ad: LdapSubject, make_primary: Callable[[str, str], None], membership: str
+) -> None:
+    """It stands neither in the group's list nor in the user's memberOf, but in primaryGroupID."""
+    ann, bob = ad.unit.person("ann"), ad.unit.person("bob")
+    sales = add_group(ad, "Sales", ann, bob)
+    add_group(ad, "Everybody", sales, ann)
+    make_primary(ann, sales)
+    with ad.open(membership=membership) as connector:
+        found = groups(connector)
+        assert members(connector, found["Sales"], 1) == {"ann", "bob"}
+        assert members(connector, found["Everybody"]) == {"ann", "Sales"}
+    with ad.open(membership=membership) as connector:
+        assert members(connector, found["Sales"]) == {"ann", "bob"}, "without its page"
+
+
+def test_a_primary_group_is_pushed_to_without_harm(ad: LdapSubject, make_primary: Callable[[str, str], None]) -> None:
+    ann = ad.unit.person("ann")
+    ad.unit.person("bob")
+    sales = add_group(ad, "Sales", ann)
+    make_primary(ann, sales)
+    with ad.open() as connector:
+        group = GroupEntry("Sales", groups(connector)["Sales"].ref)
+        entries = []
+        for name in ("ann", "bob"):
+            account = connector.find(Entry(name))
+            assert account is not None
+            entries.append(Entry(name, account.ref))
+        assert not connector.add_members(group, entries)
+        assert members(connector, groups(connector)["Sales"]) == {"ann", "bob"}
+        (refused,) = connector.remove_members(group, entries)
+        assert (refused.entry.key, refused.error.code) == ("ann", "primary_group")
+        assert "another primary group" in refused.error.message
+        assert members(connector, groups(connector)["Sales"]) == {"ann"}
+        with pytest.raises(ConnectorError) as caught:
+            connector.delete_group(group)
+        assert caught.value.code == "primary_group"

@@ -15,10 +15,15 @@ from directories.connectors.base import ConnectorError, Entry, GroupEntry, NotFo
 from directories.connectors.ldap import values
 from directories.connectors.ldap.errors import NoBase, refused
 from directories.connectors.ldap.groups.creation import DEMANDING, MEMBER_UID, member_attribute
+from directories.connectors.ldap.groups.reading import PRIMARY, relative_id
 from directories.connectors.ldap.groups.writing import GONE, GroupWriter, classes_of
 
 LOOKED_UP = 200  # ids in one filter
 AT_ONCE = 500  # values in one modify operation
+ITS_PRIMARY = (
+    "This is the account's primary group in Active Directory, and nobody can leave that. Give the account another "
+    "primary group there, then try again."
+)
 NO_ACCOUNT = "The account is not in the directory any more."
 # LDAP_SERVER_PERMISSIVE_MODIFY_OID ([MS-ADTS] 3.1.1.3.4.1.8): adding what is there and removing what is not succeeds.
 # It is not critical: a server without it answers with the codes below instead.
@@ -42,6 +47,7 @@ class MemberWriter:
     def __init__(self, writer: GroupWriter, group: GroupEntry) -> None:
         self.session, self.tree, self.settings = writer.session, writer.tree, writer.settings
         raw = writer.must(group)
+        self.relative_id = relative_id(raw) if writer.groups.primary else ""
         classes = set(classes_of(raw))
         self.dn = raw.dn
         self.attribute = writer.new.member_attribute or member_attribute(classes)
@@ -49,7 +55,7 @@ class MemberWriter:
 
     def add(self, entries: Sequence[Entry]) -> list[RefusedMember]:
         """Put accounts into the group, and the placeholder of an empty group out of it."""
-        members, refused_ones = self._members(entries)
+        members, refused_ones, _ = self._members(entries)  # whose primary group it is, is in it already
         for start in range(0, len(members), AT_ONCE):
             refused_ones += self._change(members[start : start + AT_ONCE], ldap3.MODIFY_ADD)
         if members and self.placeholder:
@@ -58,34 +64,44 @@ class MemberWriter:
 
     def remove(self, entries: Sequence[Entry]) -> list[RefusedMember]:
         """Take accounts out of the group; those that are gone from the directory are in no group that one can name."""
-        members, _ = self._members(entries)
-        refused_ones: list[RefusedMember] = []
+        members, _, primary = self._members(entries)
+        refused_ones = [RefusedMember(entry, ConnectorError(ITS_PRIMARY, code="primary_group")) for entry in primary]
         for start in range(0, len(members), AT_ONCE):
             refused_ones += self._change(members[start : start + AT_ONCE], ldap3.MODIFY_DELETE)
         return refused_ones
 
-    def _members(self, entries: Sequence[Entry]) -> tuple[list[Member], list[RefusedMember]]:
-        """Return what the group calls each account, and those that are not in the directory."""
-        found = self._named([entry.ref for entry in entries])
+    def _members(self, entries: Sequence[Entry]) -> tuple[list[Member], list[RefusedMember], list[Entry]]:
+        """Return what the group calls each account, who is not in the directory, and whose primary group it is."""
+        found, primary = self._named([entry.ref for entry in entries])
         members = [(entry, found[entry.ref]) for entry in entries if entry.ref in found]
-        missing = [entry for entry in entries if entry.ref not in found]
-        return members, [RefusedMember(entry, ConnectorError(NO_ACCOUNT, code="not_found")) for entry in missing]
+        missing = [entry for entry in entries if entry.ref not in found and entry.ref not in primary]
+        return (
+            members,
+            [RefusedMember(entry, ConnectorError(NO_ACCOUNT, code="not_found")) for entry in missing],
+            [entry for entry in entries if entry.ref in primary],
+        )
 
-    def _named(self, refs: Sequence[str]) -> dict[str, bytes]:
-        """Return the DN, or for posixGroup (RFC 2307) the user name, of accounts by their lasting ids."""
+    def _named(self, refs: Sequence[str]) -> tuple[dict[str, bytes], set[str]]:
+        """Return the DN, or for posixGroup (RFC 2307) the user name, of accounts by their lasting ids.
+
+        Apart from them the ids of those whose primary group it is: they are in no list of the group.
+        """
         attribute, by_name = self.settings.id_attribute, self.attribute.lower() == MEMBER_UID.lower()
         found: dict[str, bytes] = {}
+        primary: set[str] = set()
         for start in range(0, len(refs), LOOKED_UP):
             asked = (values.encode(attribute, ref) for ref in refs[start : start + LOOKED_UP])
             query = "".join(f"({attribute}={escape_bytes(data[0])})" for data in asked if data)
-            wanted = (attribute, "uid")
+            wanted = (attribute, "uid", *([PRIMARY] if self.relative_id else ()))
             entries = self.session.search(f"(|{query})", wanted, base=self.tree.top, scope=ldap3.SUBTREE).entries
             for raw in entries if query else ():
                 ref = str(values.decode(attribute, raw.get(attribute)[:1]) or "")
                 name = raw.get("uid")[:1] if by_name else [raw.dn.encode()]
-                if name:
+                if self.relative_id and raw.text(PRIMARY) == self.relative_id:
+                    primary.add(ref)
+                elif name:
                     found[ref] = name[0]
-        return found
+        return found, primary
 
     def _change(self, members: Sequence[Member], how: str) -> list[RefusedMember]:
         """Change members in one operation; halve them to find the ones that the server refuses."""

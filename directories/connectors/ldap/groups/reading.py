@@ -3,7 +3,8 @@
 Three ways in which directories keep it: the group lists its members (by DN, or by user name as posixGroup does, RFC
 2307), the user's group attribute holds the DNs of their groups (memberOf), or it holds plain names. The last two are
 asked in reverse, a page at a time, so that a group of any size streams. Active Directory gives a long list in parts
-([MS-ADTS] 3.1.1.3.1.3.3, range retrieval), other servers whole.
+([MS-ADTS] 3.1.1.3.1.3.3, range retrieval), other servers whole. It keeps one group of each user elsewhere: whose
+primary group it is stands only in the user's primaryGroupID, the last part of the group's objectSid (2.2.12 there).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ from directories.connectors.ldap.settings import LEVEL
 Scope = Literal["LEVEL", "SUBTREE"]
 DESCRIPTION = "description"
 BY_NAME = "memberuid"
+SID, PRIMARY, DOMAIN_USERS = "objectSid", "primaryGroupID", "513"
 ASKED_FOR = 200  # user names in one filter
 _LONGEST_NAME = 255
 
@@ -39,7 +41,8 @@ class GroupReader:
         self.groups = groups
         self._session = session
         self._connection: ldap3.Connection | None = None
-        self._dns: dict[str, str] = {}
+        self._page: dict[str, Raw] = {}
+        self._primary: set[str] | None = None
 
     def close(self) -> None:
         """Log out."""
@@ -58,7 +61,7 @@ class GroupReader:
         try:
             asked = f"(&{self.groups.filter}{since})" if since else self.groups.filter
             for found in self._searched(asked, self.wanted, page_size, connection, self._groups_at):
-                self._dns = {self.ref(raw): raw.dn for raw in found}
+                self._page = {self.ref(raw): raw for raw in found}
                 yield GroupPage([self.group(raw) for raw in found])
         finally:
             self._session.drop(connection)
@@ -67,7 +70,7 @@ class GroupReader:
     @property
     def wanted(self) -> tuple[str, ...]:
         """The attributes of a group that are asked for."""
-        return (self.settings.id_attribute, self.groups.name, DESCRIPTION)
+        return (self.settings.id_attribute, self.groups.name, DESCRIPTION, *([SID] if self.groups.primary else ()))
 
     def ref(self, raw: Raw) -> str:
         """Return the lasting id of an entry, "" when it cannot be seen."""
@@ -107,11 +110,12 @@ class GroupReader:
         if self.groups.membership == NAMES:
             yield from self._reverse(escape_filter_chars(group.name), page_size, nested=False)
             return
-        dn = self._dns.get(group.ref) or self._dn_of(group)
+        raw = self._page.get(group.ref) or self._group_of(group)
+        yield from self._whose_primary(raw, page_size)
         if self.groups.membership == OF_USER:
-            yield from self._reverse(escape_filter_chars(dn), page_size, nested=True)
+            yield from self._reverse(escape_filter_chars(raw.dn), page_size, nested=True)
             return
-        for attribute, data in self._listed(dn, page_size):
+        for attribute, data in self._listed(raw.dn, page_size):
             for start in range(0, len(data), page_size):
                 part = [value.decode(errors="replace") for value in data[start : start + page_size]]
                 if attribute == BY_NAME:
@@ -133,6 +137,20 @@ class GroupReader:
             for page in self._searched(query, wanted, page_size, self._own(), self._groups_at):
                 yield self._refs(page)
         yield MemberPage(last=True)
+
+    def _whose_primary(self, raw: Raw, page_size: int) -> Iterator[MemberPage]:
+        """Stream the users whose primary group it is; only groups that are one are asked about."""
+        rid = relative_id(raw)
+        if not rid:
+            return
+        if self._primary is None:
+            asked = f"(!({PRIMARY}={DOMAIN_USERS}))"
+            self._primary = {
+                user.text(PRIMARY) for page in self._users(asked, (PRIMARY,), page_size) for user in page
+            } | {DOMAIN_USERS}
+        if rid in self._primary:
+            for page in self._users(f"({PRIMARY}={rid})", (self.settings.id_attribute,), page_size):
+                yield self._refs(page)
 
     def _refs(self, page: Iterable[Raw]) -> MemberPage:
         return MemberPage(refs=[ref for ref in map(self.ref, page) if ref])
@@ -170,13 +188,13 @@ class GroupReader:
             for page in self._users(f"(|{asked})", (self.settings.id_attribute,), ASKED_FOR):
                 yield self._refs(page)
 
-    def _dn_of(self, group: RemoteGroup) -> str:
+    def _group_of(self, group: RemoteGroup) -> Raw:
         attribute = self.settings.id_attribute
         asked = f"({attribute}={escape_bytes(values.encode(attribute, group.ref)[0])})"
-        found = self._session.search(asked, (attribute,), base=self.groups.base, scope=ldap3.SUBTREE).entries
+        found = self._session.search(asked, self.wanted, base=self.groups.base, scope=ldap3.SUBTREE).entries
         if not found:
             raise NotFound("The group is not in the directory any more.")
-        return found[0].dn
+        return found[0]
 
     # --- Searches ----------------------------------------------------------------------------------------------------
 
@@ -222,6 +240,11 @@ class GroupReader:
             self._connection = self._session.new()
             self._connection.auto_range = self._connection.empty_attributes = False
         return self._connection
+
+
+def relative_id(raw: Raw) -> str:
+    """Return the last part of a group's security identifier, by which users name their primary group; "" for none."""
+    return values.sid(raw.get(SID)[0]).rpartition("-")[2] if raw.get(SID) else ""
 
 
 def _fold(name: str) -> str:

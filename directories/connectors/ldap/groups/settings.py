@@ -27,12 +27,14 @@ class GroupPreset:
     name: str = "cn"
     member_attributes: tuple[str, ...] = ("member", "uniqueMember", "memberUid")
     ranged: bool = False
+    primary: bool = False
 
 
 AD_GROUPS = GroupPreset(
     *("(&(objectCategory=group)(!(isCriticalSystemObject=TRUE)))", OF_USER),
     member_attributes=("member",),
     ranged=True,
+    primary=True,
 )
 _USUAL = GroupPreset("(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))")
 GROUP_PRESETS: Mapping[str, GroupPreset] = {"freeipa": GroupPreset("(objectClass=ipaUserGroup)")}
@@ -43,6 +45,7 @@ class GroupSettings:
     """The values of the form.
 
     ``member_attributes`` are those that a group may list its members in; ``ranged``: the server gives them in parts.
+    ``primary``: a user has a primary group besides, as in Active Directory.
     """
 
     base: str
@@ -52,6 +55,7 @@ class GroupSettings:
     group_attribute: str
     member_attributes: tuple[str, ...]
     ranged: bool
+    primary: bool
 
 
 def preset_of(kind: str, server: str) -> GroupPreset:
@@ -71,6 +75,7 @@ def group_settings(values: Mapping[str, Any], preset: GroupPreset) -> GroupSetti
         group_attribute=_attribute(values, "group_attribute", preset.group_attribute),
         member_attributes=(one,) if one else preset.member_attributes,
         ranged=preset.ranged,
+        primary=preset.primary,
     )
 
 
