@@ -3,6 +3,7 @@
 Sources: [MS-ADTS] for attributes and controls, and the tests' Samba domain controller for what a server makes of them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -27,6 +28,13 @@ MOST_STEM = 14  # of 20 characters, so that six are left for the number
 UNENCRYPTED = (
     "Active Directory takes passwords only over an encrypted connection. Choose LDAPS or StartTLS under Connection."
 )
+NO_SLASH = (
+    "The login name (userPrincipalName) has a “/” after its “@”, and Active Directory takes no password for such a "
+    "name. Change the user name, or map userPrincipalName."
+)
+COUNTRY = "c"
+TWO_LETTERS = "c takes a country as two letters, such as DE. Correct the value in the portal, or its mapping."
+OF_A_VALUE = ("wrong_type", "constraint")  # codes of refusals that may be about a value's length
 NO_PASSWORD = "The account has no password yet, so it is not enabled. Set one."
 EXPIRED = "The account has expired (accountExpires), so it cannot be used. Give it a later day in the directory."
 # LDAP_SERVER_DOMAIN_SCOPE_OID: no references to the forest's other partitions, which every search from the root has.
@@ -106,6 +114,9 @@ class ActiveDirectory(Ldap):
         found[SAM.lower()] = (SAM, [self._account_name(asked).encode()])
         if not found.get(UPN.lower(), (UPN, []))[1]:
             found[UPN.lower()] = (UPN, [self._principal(entry).encode()])
+        for data in found[UPN.lower()][1][:1]:
+            if b"/" in data.rpartition(b"@")[2]:
+                raise ConnectorError(NO_SLASH, code="sign")
         # What the server itself gives an entry without a password; it tells that this one was never finished.
         found[UAC.lower()] = (UAC, [str(NORMAL_ACCOUNT | ACCOUNTDISABLE | PASSWD_NOTREQD).encode()])
         return found
@@ -133,6 +144,47 @@ class ActiveDirectory(Ldap):
             held += [raw.text(SAM) for raw in found.entries]
             if not (cookie := found.cookie):
                 return held
+
+    def explained(self, error: ConnectorError, wanted: Mapping[str, tuple[str, list[bytes]]]) -> ConnectorError:
+        """Name the value that is too long or too short: the server says only that one is not valid."""
+        if error.code not in OF_A_VALUE:
+            return error
+        for name, data in wanted.values():
+            if name.lower() == COUNTRY and not all(re.fullmatch(rb"[A-Za-z]{2}", value) for value in data):
+                return ConnectorError(TWO_LETTERS, code="wrong_type")
+        for name, (least, most) in self._ranges([name for name, _ in wanted.values()]).items():
+            for size in (len(value.decode(errors="replace")) for value in wanted[name][1]):
+                if most is not None and size > most:
+                    words = (
+                        f"{wanted[name][0]} is too long: it has {size:,} characters and the directory takes {most:,} "
+                        "at most. Shorten it in the portal, or let its mapping cut it."
+                    )
+                    return ConnectorError(words, code="too_long")
+                if size < least:
+                    words = f"{wanted[name][0]} is too short: the directory wants {least:,} characters at least."
+                    return ConnectorError(words, code="too_short")
+        return error
+
+    def _ranges(self, wanted: Sequence[str]) -> dict[str, tuple[int, int | None]]:
+        """Return the least and the most characters of attributes, by lower-case name ([MS-ADTS] 3.1.1.2.3)."""
+        root = self.session.read("", ("schemaNamingContext",))
+        schema = root.text("schemaNamingContext") if root else ""
+        asked = "".join(f"(lDAPDisplayName={escape_filter_chars(name)})" for name in wanted)
+        if not (schema and asked):
+            return {}
+        try:
+            found = self.session.search(
+                f"(|{asked})", ("lDAPDisplayName", "rangeLower", "rangeUpper"), base=schema, scope=ldap3.LEVEL
+            )
+        except ConnectorError:
+            return {}  # the portal's login may not read the schema: the server's own words have to do
+        return {
+            raw.text("lDAPDisplayName").lower(): (
+                int(raw.text("rangeLower") or 0),
+                int(raw.text("rangeUpper")) if raw.text("rangeUpper") else None,
+            )
+            for raw in found.entries
+        }
 
     def finish(self, dn: str, password: str | None) -> None:
         """The order that the server demands: the entry, disabled; its password; then it is enabled."""

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from directories.attributes import Value
 from directories.connectors.base import (
+    Conflict,
     ConnectorError,
     ConnectorField,
     Entry,
@@ -22,8 +23,11 @@ from directories.connectors.ldap.errors import NO_MATCHING, refused_change, refu
 from directories.connectors.ldap.form_fields import LDAP_FIELDS
 from directories.connectors.ldap.grouping import Grouping
 from directories.connectors.ldap.manager_references import MANAGER, NOT_THERE_YET, not_there_yet
+from directories.connectors.ldap.reading import mapped
 from directories.connectors.ldap.session import Raw
 from directories.connectors.ldap.settings import LOCKED_TIME, NO_STATE, PRESETS, filled
+
+MOST_NUMBERS = 50  # tries to name an entry
 
 
 class Ldap(Grouping):
@@ -41,17 +45,55 @@ class Ldap(Grouping):
         """Add the entry in its container, give it its password, and return it as the server holds it."""
         wanted = self.new_attributes(entry)
         waits = self._refer(wanted)
-        rdn = self.settings.rdn_attribute
         container = names.from_template(self.settings.container, entry.person)
-        first = wanted[rdn.lower()][1][0].decode()
-        dn = f"{rdn}={names.escape(first)},{container}"
-        self.tree.add(dn, self.settings.object_classes, dict(wanted.values()), create=self.settings.create_containers)
+        dn = self._add(wanted, container, made=not mapped(entry, self.settings.rdn_attribute))
         try:
             self.finish(dn, password)
         except ConnectorError:
             self.tree.delete(dn)  # half an account is none: the next try makes it whole
             raise
         return replace(self._now(dn), waits=NOT_THERE_YET if waits else "")
+
+    def _add(self, wanted: dict[str, tuple[str, list[bytes]]], container: str, *, made: bool) -> str:
+        """Add the entry and return its DN. A name that the portal ``made`` gets a number while another entry has it."""
+        rdn = self.settings.rdn_attribute
+        first, *others = wanted[rdn.lower()][1]
+        numbered = made and not self._names_by_identifier
+        for number in range(1, MOST_NUMBERS + 1):
+            name = first.decode() if number == 1 else f"{first.decode()}{number}"
+            wanted[rdn.lower()] = (rdn, [name.encode(), *others])
+            dn = f"{rdn}={names.escape(name)},{container}"
+            try:
+                self.tree.add(
+                    dn, self.settings.object_classes, dict(wanted.values()), create=self.settings.create_containers
+                )
+                return dn
+            except Conflict as error:
+                if self.session.read(dn, ("objectClass",)) is None:
+                    raise  # it is another value that must be unique
+                if not numbered or number == MOST_NUMBERS:
+                    raise self._same_name(dn) from error
+            except ConnectorError as error:
+                raise self.explained(error, wanted) from None
+        raise AssertionError  # the last number returned or raised
+
+    @property
+    def _names_by_identifier(self) -> bool:
+        """Whether an entry is named by its unique identifier."""
+        return self.settings.rdn_attribute.lower() == self.settings.identifier.lower()
+
+    def _same_name(self, dn: str) -> Conflict:
+        """Return that an entry has that name already: which one it is, where it is not the same user name."""
+        attribute = names.rdn(dn)[0]
+        if self._names_by_identifier:
+            return Conflict(f"Another entry of the directory already has the same {attribute}.")
+        return Conflict(
+            f"Another entry here already has the same {attribute}: {dn}. Change the name of one of the two."
+        )
+
+    def explained(self, error: ConnectorError, wanted: Mapping[str, tuple[str, list[bytes]]]) -> ConnectorError:
+        """Return a refusal in better words where it can be found out which of the ``wanted`` values is the matter."""
+        return error
 
     def _now(self, dn: str) -> RemoteAccount:
         """Return the account of an entry that was just written, as the server holds it."""
@@ -89,6 +131,7 @@ class Ldap(Grouping):
         wanted = {
             name.lower(): (name, values.encode(name, value)) for name, value in self.wanted_values(entry, raw).items()
         }
+        asked = dict(wanted)
         held_part = names.split(raw.dn)[0]
         own = self._own_part(held_part, wanted)
         waits = self._refer(wanted, raw)
@@ -102,12 +145,22 @@ class Ldap(Grouping):
         moves = own != held_part or container
         if waits and not (changes or moves):
             raise not_there_yet()
-        if changes:
-            self._modify(raw, changes)
-        if moves:
-            raw = replace(raw, dn=self.tree.move(raw.dn, own, container, self.settings.create_containers))
+        try:
+            if changes:
+                self._modify(raw, changes)
+            if moves:
+                raw = replace(raw, dn=self._moved_to(raw.dn, own, container))
+        except ConnectorError as error:
+            raise self.explained(error, asked) from None
         account = self._now(raw.dn) if changes or moves else self.found(raw)
         return replace(account, waits=NOT_THERE_YET if waits else "")
+
+    def _moved_to(self, dn: str, own: str, container: str) -> str:
+        """Rename or move an entry and return its new DN."""
+        try:
+            return self.tree.move(dn, own, container, self.settings.create_containers)
+        except Conflict as error:
+            raise self._same_name(f"{own},{container or names.parent(dn)}") from error
 
     def _own_part(self, held: str, wanted: dict[str, tuple[str, list[bytes]]]) -> str:
         """Take what names the entry out of ``wanted``, and return how it is to be named: as it is when nothing differs.

@@ -138,3 +138,65 @@ def test_many_values_are_read_by_ranges(ad: LdapSubject) -> None:
     held = account.attributes["otherTelephone"]
     assert isinstance(held, tuple)
     assert sorted(held) == sorted(numbers)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code", "words"),
+    [
+        (
+            {"title": "x" * 129},
+            "too_long",
+            "title is too long: it has 129 characters and the directory takes 128 at most.",
+        ),
+        ({"department": "ü" * 65, "title": "Dr"}, "too_long", "department is too long: it has 65 characters"),
+        ({"c": "Germany"}, "wrong_type", "c takes a country as two letters, such as DE."),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_with_its_limit(
+    ad: LdapSubject, attributes: dict[str, str], code: str, words: str
+) -> None:
+    ad.unit.person("bob")
+    with ad.open(attributes=("title", "department", "c")) as connector:
+        with pytest.raises(ConnectorError) as created:
+            connector.create(entry("ann", **attributes))
+        bob = connector.find(entry("bob"))
+        assert bob is not None
+        with pytest.raises(ConnectorError) as updated:
+            connector.update(entry("bob", bob.ref, **attributes), bob)
+        connector.update(entry("bob", bob.ref, title="x" * 128, c="DE"), bob)
+    for caught in (created, updated):
+        assert caught.value.code == code
+        assert words in caught.value.message
+        assert not any(value in caught.value.message for value in attributes.values())
+
+
+def test_a_name_that_is_too_long_is_named_with_its_limit(ad: LdapSubject) -> None:
+    with ad.open(attributes=("cn",)) as connector, pytest.raises(ConnectorError) as caught:
+        connector.create(entry("ann", cn="x" * 65))
+    assert "cn is too long: it has 65 characters and the directory takes 64 at most." in caught.value.message
+
+
+def test_two_people_of_one_name_in_one_container(ad: LdapSubject) -> None:
+    """A mapped name is the admin's: the entry that has it is told. One that the portal made gets a number."""
+    ad.unit.add("cn=Wang Wei", ["user"], {"sAMAccountName": "first.wei"})
+    with ad.open(attributes=("cn",)) as connector:
+        with pytest.raises(Conflict) as caught:
+            connector.create(entry("second.wei", cn="Wang Wei"))
+        assert f"the same cn: cn=Wang Wei,{ad.unit.base}" in caught.value.message
+        third = connector.create(entry("third.wei", cn="Wang, Wei"))
+        with pytest.raises(Conflict) as renamed:
+            connector.update(entry("third.wei", third.ref, cn="Wang Wei"))
+        assert renamed.value.message.casefold() == caught.value.message.casefold()
+    ad.unit.add("cn=ann", ["contact"])
+    ad.unit.add("cn=ann2", ["contact"])
+    with ad.open() as connector:
+        made = connector.create(entry("ann"), "Secret-123#")
+        assert made.place.startswith("cn=ann3,")
+        assert made.key == "ann"
+
+
+def test_a_sign_that_no_login_name_can_have_is_named(ad: LdapSubject) -> None:
+    with ad.open() as connector, pytest.raises(ConnectorError) as caught:
+        connector.create(entry("bad@name/with[chars]:;"), "Secret-123#")
+    assert caught.value.code == "sign"
+    assert "a “/” after its “@”" in caught.value.message
