@@ -58,12 +58,13 @@ def test_the_walk_through_from_a_pasted_url_to_a_saved_schedule(admin_page: Page
     page.get_by_role("button", name="Show sample").click()
     expect(page.locator("#sample-result")).to_contain_text("Ó Briain")
     page.get_by_role("tab", name="Features & schedule").click()
-    for label in ("Import users", "Create users"):
+    for label in ("Import users", "Create users", "Deactivate users"):
         page.get_by_label(label, exact=True).check()
+    page.get_by_label("When a user is deactivated").select_option("leave")
     page.get_by_label("Import", exact=True).select_option("daily")
     page.get_by_label("At", exact=True).fill("02:00")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Saved. Import and create are on; next import to")).to_be_visible()
+    expect(page.get_by_text("Saved. Import, create and deactivate are on; next import to")).to_be_visible()
     expect(page.get_by_role("button", name="Push all users now")).to_be_visible()
     saved = AttributeMapping.objects.values_list("portal_attribute", flat=True)
     assert sorted(saved) == ["email", "first_name", "last_name"]
