@@ -14,6 +14,11 @@ import yaml
 Path = tuple[str | int, ...]
 MAX_CHARACTERS = 5_000_000
 MAX_DEPTH = 20
+CUT = (
+    " YAML takes what follows a blank and # for a comment, so the text was cut there: write |- after the dash or colon, "
+    "and the text on the next line."
+)
+_COMMENT = re.compile(r"[ \t]+#")
 _LINE_ENDS = re.compile("[\r\x85\u2028\u2029\ufeff]")
 
 
@@ -45,12 +50,22 @@ class Document:
         self._nodes: dict[Path, yaml.Node] = {}
         self._keys: dict[Path, int] = {}
         self._problems: list[Problem] = []
+        self._lines = [*text.split("\n"), ""]
         self.data: Any = self._read(text)
 
     def problem(self, path: Path, message: str, inner_line: int = 1) -> Problem:
         """Return the problem at ``path``, or at what is nearest to it; ``inner_line`` counts within a block of text."""
         known = next(path[:end] for end in range(len(path), -1, -1) if path[:end] in self._nodes or end == 0)
+        if known == path and self._cut(path):
+            message += CUT
         return Problem(self._line(known, inner_line if known == path else 1), _written(path), message)
+
+    def _cut(self, path: Path) -> bool:
+        """Whether a text without quotes ended at what YAML takes for a comment."""
+        node = self._nodes.get(path)
+        if not isinstance(node, yaml.ScalarNode) or node.style is not None:
+            return False
+        return bool(_COMMENT.match(self._lines[node.end_mark.line][node.end_mark.column :]))
 
     def _line(self, path: Path, inner_line: int) -> int:
         node = self._nodes.get(path)

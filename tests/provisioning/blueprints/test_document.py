@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.blueprints.document import BlueprintError, Document, dump
+from provisioning.blueprints.document import CUT, BlueprintError, Document, dump
 
 
 def test_values_are_those_of_yaml_12() -> None:
@@ -23,6 +23,22 @@ def test_a_problem_has_the_line_of_its_path() -> None:
     missing = document.problem(("a", 0, "missing", "deeper"), "m")
     assert (missing.line, missing.path) == (2, "a[0].missing.deeper")
     assert str(missing) == "line 2: a[0].missing.deeper: m"
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("a:\n  - UPDATE T SET N='##A## ##B##' WHERE U='##U##'\n", True),
+        ("a:\n  - UPDATE T\n    SET N='##A## ##B##'\n", True),
+        ("a:\n  - UPDATE T SET N='##A##' WHERE U='##U##'\n", False),
+        ("a:\n  - \"UPDATE T SET N='##A## ##B##'\" # why\n", False),
+        ("a:\n  - |-\n    UPDATE T SET N='##A## ##B##'\n", False),
+        ("a:\n  - x", False),
+    ],
+)
+def test_a_text_that_was_cut_at_a_comment_says_how_to_write_it(text: str, cut: bool) -> None:
+    message = Document(text).problem(("a", 0), "Wrong.").message
+    assert message == ("Wrong." + CUT if cut else "Wrong.")
 
 
 @pytest.mark.parametrize(
