@@ -5,10 +5,11 @@ appears on every user; a *custom attribute* is a free key and value on one user.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 # A tuple holds the values of an attribute that has several, such as LDAP's; where one is wanted, the first counts.
 Value = str | int | float | bool | Decimal | dt.date | dt.datetime | tuple[str, ...] | None
@@ -38,6 +39,13 @@ class Type(StrEnum):
     CHOICE = "choice"
 
 
+class Format(NamedTuple):
+    """What a text must be beyond its length: ``read`` gives it in its usual form or raises ValueError."""
+
+    read: Callable[[str], str]
+    words: str  # the end of a sentence such as "E-mail is not ..."
+
+
 @dataclass(frozen=True, slots=True)
 class PortalAttribute:
     """One attribute that a user of the portal has. ``max_length`` is in characters; None is unlimited."""
@@ -49,6 +57,7 @@ class PortalAttribute:
     max_length: int | None = 255
     choices: tuple[str, ...] = ()
     required: bool = False
+    format: Format | None = field(default=None, repr=False, compare=False)
 
 
 def _profile(name: str, label: str, max_length: int = 255, type: Type = Type.TEXT) -> PortalAttribute:

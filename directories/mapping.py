@@ -13,7 +13,7 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import NamedTuple
 
-from directories.attributes import Kind, Person, PortalAttribute, Type, Value
+from directories.attributes import Format, Kind, Person, PortalAttribute, Type, Value
 from directories.coercion import BadValue, Coerce, coercer
 from directories.connectors.base import ConnectorError
 from directories.expressions import ROW, USER, Expression, ExpressionError, compile_expression
@@ -44,10 +44,14 @@ class AttributeRule:
 
 
 class Inbound(NamedTuple):
-    """What a row means for its user, and what is wrong with it, in words. An attribute with a problem has no value."""
+    """What a row means for its user, and what is wrong with it, in words. An attribute with a problem has no value.
+
+    ``left`` tells of values that an attribute does not take (no e-mail address): they spoil nothing else of the row.
+    """
 
     values: dict[Target, Value]
     problems: list[str]
+    left: list[str]
 
 
 class _Reader(NamedTuple):
@@ -58,6 +62,7 @@ class _Reader(NamedTuple):
     label: str
     coerce: Coerce
     expression: Expression | None
+    format: Format | None
     required: bool
     keep_when_empty: bool
 
@@ -99,6 +104,7 @@ class Mapper:
         plan = self._layouts.get(layout) or self._plan(layout)
         values: dict[Target, Value] = {}
         problems: list[str] = []
+        left: list[str] = []
         for name, reader in plan:
             try:
                 value = None if name is None else row[name]
@@ -113,12 +119,18 @@ class Mapper:
                     continue
             elif values.get(reader.target) not in (None, ""):
                 continue
+            elif reader.format is not None:
+                try:
+                    value = reader.format.read(str(value))
+                except ValueError:
+                    left.append(f"{reader.label} {reader.format.words}, so it was not taken over.")
+                    continue
             values[reader.target] = value
         for _, reader in plan:
             if reader.required and values.get(reader.target, ...) in (None, ""):
                 del values[reader.target]
                 problems.append(f"{reader.label} is required and empty.")
-        return Inbound(values, problems)
+        return Inbound(values, problems, left)
 
     def outbound(self, person: Person) -> dict[str, Value]:
         """Return directory attribute -> value; None for what the person does not have. Raises MappingError."""
@@ -185,7 +197,16 @@ def _reader(rule: AttributeRule, catalogue: Catalogue) -> _Reader:
     expression = compile_expression(rule.expression, ROW) if rule.expression.strip() else None
     target = (Kind(rule.kind), attribute.name)
     name = rule.directory_attribute
-    return _Reader(name, target, attribute.label, coercer(attribute), expression, attribute.required, is_state)
+    return _Reader(
+        name=name,
+        target=target,
+        label=attribute.label,
+        coerce=coercer(attribute),
+        expression=expression,
+        format=attribute.format,
+        required=attribute.required,
+        keep_when_empty=is_state,
+    )
 
 
 def _writer(rule: AttributeRule, name: str) -> _Writer:

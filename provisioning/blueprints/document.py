@@ -15,7 +15,7 @@ Path = tuple[str | int, ...]
 MAX_CHARACTERS = 5_000_000
 MAX_DEPTH = 20
 CUT = (
-    " YAML takes what follows a blank and # for a comment, so the text was cut there: write |- after the dash or colon, "
+    " YAML takes what follows a blank and # for a comment, so it cut the text there: write |- after the dash or colon, "
     "and the text on the next line."
 )
 _COMMENT = re.compile(r"[ \t]+#")

@@ -10,6 +10,7 @@ from typing import Any
 from directories.attributes import PROFILE_ATTRIBUTES, Kind, Person, PortalAttribute, Type, Value
 from directories.mapping import Catalogue
 from provisioning.models import AttributeDefinition, User
+from provisioning.profile.values import formatted
 
 _COMPUTED = frozenset({"manager", "active"})
 _FIELDS = tuple(attribute.name for attribute in PROFILE_ATTRIBUTES if attribute.name not in _COMPUTED)
@@ -33,10 +34,8 @@ def catalogue() -> Catalogue:
 
     Custom attributes are free keys on one user and are not listed.
     """
-    found = {(attribute.kind, attribute.name): attribute for attribute in PROFILE_ATTRIBUTES}
-    for definition in AttributeDefinition.objects.all():
-        found[(Kind.CUSTOM_PROFILE, definition.name)] = attribute_of(definition)
-    return found
+    defined = map(attribute_of, AttributeDefinition.objects.all())
+    return {(one.kind, one.name): formatted(one) for one in (*PROFILE_ATTRIBUTES, *defined)}
 
 
 def person_of(user: User) -> Person:

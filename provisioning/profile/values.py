@@ -7,6 +7,7 @@ import datetime as dt
 import math
 import re
 import zoneinfo
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from directories.attributes import PortalAttribute, Type
+from directories.attributes import Format, Kind, PortalAttribute, Type
 
 TRUE = frozenset({"true", "yes", "y", "1", "on", "active"})
 FALSE = frozenset({"false", "no", "n", "0", "off", "inactive"})
@@ -36,8 +37,23 @@ def parse(attribute: PortalAttribute, raw: Any) -> Any:
         case Type.CHOICE:
             return _choice(_text(raw, attribute.max_length), attribute.choices)
     text = _text(raw, attribute.max_length)
-    special = {"email": email, "locale": locale, "time_zone": time_zone}.get(attribute.name)
-    return special(text) if special and attribute.kind == "profile" else text
+    return SPECIAL[attribute.name].read(text) if attribute.kind == Kind.PROFILE and attribute.name in SPECIAL else text
+
+
+def formatted(attribute: PortalAttribute) -> PortalAttribute:
+    """Return the attribute with what its texts must be, so that an import stores nothing that a form would refuse."""
+    if attribute.type != Type.TEXT:
+        return attribute
+    if attribute.kind == Kind.PROFILE and attribute.name in SPECIAL:
+        return replace(attribute, format=SPECIAL[attribute.name])
+    return replace(attribute, format=PLAIN)
+
+
+def _printable(text: str) -> str:
+    """Return the text; raise ValueError when it holds characters that nobody sees."""
+    if not text.isprintable() and _CONTROL.search(text):
+        raise ValueError("The text holds characters that cannot be shown.")
+    return text
 
 
 def email(text: str) -> str:
@@ -72,12 +88,19 @@ def time_zone(text: str) -> str:
     return text
 
 
+PLAIN = Format(_printable, "holds characters that cannot be shown")
+SPECIAL = {
+    "email": Format(email, "is not an e-mail address"),
+    "locale": Format(locale, "is not a locale such as en-GB"),
+    "time_zone": Format(time_zone, "is not a time zone such as Europe/Berlin"),
+}
+
+
 def _text(raw: Any, max_length: int | None) -> str:
     if isinstance(raw, float) and raw.is_integer():
         raw = int(raw)
     text = raw.isoformat() if isinstance(raw, dt.date) else str(raw).strip()
-    if _CONTROL.search(text):
-        raise ValueError("The text holds characters that cannot be shown.")
+    _printable(text)
     if max_length is not None and len(text) > max_length:
         raise ValueError(f"The text has {len(text)} characters; {max_length} is the most.")
     return text

@@ -148,9 +148,11 @@ def test_an_expression_reads_an_attribute_that_is_not_mapped(ldap_directory: Lda
         expression="{{ row.sn | upper }} {{ value | first }}",
     )
     base = ldap_directory.base
-    ldap_directory.link.add(f"uid=ann,{base}", ["inetOrgPerson"], {"cn": "a", "sn": "Lee", "mail": ["a@x", "b@x"]})
+    ldap_directory.link.add(
+        f"uid=ann,{base}", ["inetOrgPerson"], {"cn": "a", "sn": "Lee", "mail": ["a@x.org", "b@x.org"]}
+    )
     imported(directory)
-    assert User.objects.get().display_name == "LEE a@x"
+    assert User.objects.get().display_name == "LEE a@x.org"
 
 
 def test_a_server_that_stops_is_waited_for(own_openldap: OpenLDAP) -> None:

@@ -84,7 +84,10 @@ def _mapped(draft: Draft, config: DirectoryConfig, found: Inspection) -> dict[st
         errors.append(account.problem)
     else:
         inbound = mapper.inbound(account.attributes)
-        context |= {"inward": inward(config, draft, account, inbound.values), "problems": inbound.problems}
+        context |= {
+            "inward": inward(config, draft, account, inbound.values),
+            "problems": [*inbound.problems, *inbound.left],
+        }
     if user := user_named(account.key):
         context["person"] = user
         try:

@@ -113,7 +113,10 @@ def _sampled(draft: Draft, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {"errors": errors, "account": account, "person": user}
     if account and not account.problem:
         inbound = mapper.inbound(account.attributes)
-        found |= {"inward": inward(config, draft, account, inbound.values), "problems": inbound.problems}
+        found |= {
+            "inward": inward(config, draft, account, inbound.values),
+            "problems": [*inbound.problems, *inbound.left],
+        }
     if user:
         try:
             found["outward"] = outward(config, draft, mapper.outbound(person_of(user)), person_of(user))

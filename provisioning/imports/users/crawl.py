@@ -104,7 +104,7 @@ class Crawler:
     def _plan(self, rows: Sequence[Row]) -> list[Planned]:
         for row in rows:
             inbound = self.mapper.inbound(row.remote.attributes)
-            row.values, row.problems = plan.values_of(inbound.values), inbound.problems
+            row.values, row.problems, row.left = plan.values_of(inbound.values), inbound.problems, inbound.left
             row.values.setdefault(plan.USERNAME, row.remote.key.strip())
             row.state = state_of(row.values, row.remote.enabled, self.state_rule)
             row.match = self.correlator.match_of(row.values)

@@ -33,9 +33,9 @@ class Lines:
         self.labels = Labels()
 
     def of(self, changes: Sequence[PlannedChange], written: Written) -> Iterator[Line]:
-        """Yield the lines of one page. A row that was only noted again is not worth one."""
+        """Yield the lines of one page. A row that was only noted again is not worth one, unless there is a warning."""
         for change in changes:
-            if change.action == Action.LINK and change.pk not in written.linked:
+            if change.action == Action.LINK and change.pk not in written.linked and not change.message:
                 continue
             operation, message = self._words(change)
             user_id, account_id = written.people.get(change.pk, (change.user_id, change.account_id))
@@ -54,12 +54,20 @@ class Lines:
             )
 
     def _words(self, change: PlannedChange) -> tuple[Operation, str]:
+        operation, words = self._main_words(change)
+        if change.action in {Action.CREATE, Action.UPDATE, Action.LINK}:
+            words = f"{words} {change.message}".rstrip()
+        return operation, words
+
+    def _main_words(self, change: PlannedChange) -> tuple[Operation, str]:
         who, where = change.key or "A row without a user name", self.directory
         match change.action:
             case Action.CREATE:
                 return Operation.CREATE, f"{who} was created from {where}."
             case Action.DEACTIVATE:
                 return Operation.DISABLE, f"{who} was deactivated, because {where} no longer has this account."
+            case Action.LINK if change.message:
+                return Operation.LINK, f"Nothing of {who} was changed from {where}."
             case Action.LINK:
                 return Operation.LINK, f"{who} was linked to the account in {where}; nothing differed."
             case Action.ERROR:
@@ -68,7 +76,7 @@ class Lines:
             word = "activated" if change.after[ACTIVE] else "deactivated"
             operation = Operation.ENABLE if change.after[ACTIVE] else Operation.DISABLE
             return operation, f"{who} was {word} from {where}{self._named(change)}."
-        return Operation.UPDATE, f"{who} was updated from {where}{self._named(change)}. {change.message}".rstrip()
+        return Operation.UPDATE, f"{who} was updated from {where}{self._named(change)}."
 
     def _named(self, change: PlannedChange) -> str:
         names = [self.labels[path] for path in change.after]

@@ -65,6 +65,7 @@ class Row:
     values: dict[str, Any] = field(default_factory=dict)
     state: SourceState = NOTHING
     problems: Sequence[str] = ()
+    left: Sequence[str] = ()  # words about values that were not taken over
     match: str = ""
     unusable: str = ""
 
@@ -205,6 +206,7 @@ def plan_row(row: Row, user: KnownUser | None) -> Planned:
     account = row.account or user.account
     after = _wanted(row, user, account)
     before = {name: user.values.get(name) for name in after}
+    stays_off = row.state.active and user.values.get(ACTIVE) is False and ACTIVE not in after
     return Planned(
         UPDATE if after else LINK,
         user.username,
@@ -214,7 +216,7 @@ def plan_row(row: Row, user: KnownUser | None) -> Planned:
         before,
         after,
         _payload(row),
-        message=STAYS_OFF if row.state.active and user.values.get(ACTIVE) is False and ACTIVE not in after else "",
+        message=" ".join([*row.left, *([STAYS_OFF] if stays_off else [])]),
         place=place_digest(row.remote.place),
     )
 
@@ -228,6 +230,7 @@ def _create(row: Row) -> Planned:
     account_id = row.account.id if row.account else None
     return Planned(
         *(CREATE, row.username, row.remote.ref, None, account_id, {}, after, _payload(row)),
+        message=" ".join(row.left),
         match=row.match[:MAX_KEY],
         place=place_digest(row.remote.place),
     )

@@ -35,7 +35,9 @@ class Source:
     def put_many(self, count: int, prefix: str = "user") -> None:
         """Add rows prefix0, prefix1 and so on."""
         self.rows += [
-            RemoteAccount(f"{prefix}{n}", f"{prefix}{n}", {"FIRSTNAME": f"First{n}", "LASTNAME": "L", "MAIL": f"{n}@x"})
+            RemoteAccount(
+                f"{prefix}{n}", f"{prefix}{n}", {"FIRSTNAME": f"First{n}", "LASTNAME": "L", "MAIL": f"{n}@x.org"}
+            )
             for n in range(count)
         ]
 

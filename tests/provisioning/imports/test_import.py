@@ -122,7 +122,7 @@ def test_leavers_are_deactivated_and_come_back(source: Source) -> None:
     assert (account.state, account.seen_digest) == ("absent", "")
     assert source.run().deactivated == 0
 
-    source.put("user1", "First1", "L", "1@x")
+    source.put("user1", "First1", "L", "1@x.org")
     back = source.run()
     assert back.updated == 1
     assert planned(back)[0].after == {"profile.active": True}
@@ -136,7 +136,7 @@ def test_a_leaver_whose_account_lost_its_remote_id_comes_back_too(source: Source
     source.remove("user1")
     source.run()
     Account.objects.filter(user__username="user1").update(remote_id="")  # as delivery leaves an absent account
-    source.put("user1", "First1", "L", "1@x")
+    source.put("user1", "First1", "L", "1@x.org")
     source.run()
     assert user("user1").is_active
     assert Account.objects.get(user__username="user1").remote_id == "user1"
@@ -253,7 +253,7 @@ def test_too_many_blanked_values_wait_for_approval(source: Source) -> None:
     source.put_many(3)
     source.run()
     for n in range(2):
-        source.put(f"user{n}", "", "L", f"{n}@x")
+        source.put(f"user{n}", "", "L", f"{n}@x.org")
     run = source.run()
     assert run.status == RunStatus.APPROVAL
     assert "2 people of 3 would lose a value" in run.message
