@@ -113,6 +113,8 @@ class Connector(ABC):
 
     kind: ClassVar[str]
     label: ClassVar[str]
+    icon: ClassVar[str] = "dns"  # of Material Symbols
+    recommended: ClassVar[bool] = True  # those that are not come last where a kind is chosen
     fields: ClassVar[tuple[ConnectorField, ...]] = ()
     # What stands for blank boxes, by the value of the field ``fills_by`` ("" without one): shown in the empty boxes.
     fills_by: ClassVar[str] = ""

@@ -57,6 +57,8 @@ class Memory(Connector):
 
     kind: ClassVar[str] = "memory"
     label: ClassVar[str] = "Memory (for demonstrations)"
+    icon: ClassVar[str] = "memory"
+    recommended: ClassVar[bool] = False
     fields = (
         ConnectorField(
             "name", "Name", required=True, default="demo", help_text="Directories of one name share their accounts."

@@ -35,6 +35,7 @@ class Ldap(Grouping):
 
     kind: ClassVar[str] = "ldap"
     label: ClassVar[str] = "LDAP (OpenLDAP, 389 DS, FreeIPA)"
+    icon: ClassVar[str] = "account_tree"
     fields: ClassVar[tuple[ConnectorField, ...]] = LDAP_FIELDS
     fills_by = "preset"
     fills = {name: filled(preset) for name, preset in PRESETS.items()}

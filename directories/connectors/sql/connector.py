@@ -56,6 +56,7 @@ NO_PASSWORD_COLUMN = "The password column is not named. Name it under Connection
 class SqlConnector(Connector):
     """What every kind of SQL directory does."""
 
+    icon = "database"
     templated = True
     attributes_word = "columns"
     key_source = "the user name column"

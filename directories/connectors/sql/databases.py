@@ -41,6 +41,7 @@ class SqlServer(SqlConnector):
     """A SQL Server database, through the extra ``mssql``."""
 
     dialect = dialects.SQL_SERVER
+    recommended = False
     kind, label = dialect.kind, dialect.label
     fields = network_fields(dialect)
 
@@ -49,5 +50,6 @@ class Oracle(SqlConnector):
     """An Oracle database, through the extra ``oracle``; ``database`` is the service name."""
 
     dialect = dialects.ORACLE
+    recommended = False
     kind, label = dialect.kind, dialect.label
     fields = network_fields(dialect)

@@ -38,8 +38,13 @@ def add(model_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     kind = request.POST.get("kind") or request.GET.get("kind", "")
     if kind not in registry():
-        kinds = [(name, connector.label) for name, connector in registry().items()]
-        context = {**_chrome(model_admin, request), "title": "Add a directory", "kinds": kinds}
+        kinds = [(name, connector.label, connector.icon) for name, connector in registry().items()]
+        context = {
+            **_chrome(model_admin, request),
+            "title": "Add a directory",
+            "crumb": "Add a directory",
+            "kinds": kinds,
+        }
         return render(request, f"{FOLDER}/choose_kind.html", context)
     directory = Directory(kind=kind)
     draft = Draft(directory, catalogue(), request.POST if request.method == "POST" else None)
@@ -100,6 +105,7 @@ def _page(
         **parts_context(draft, columns or []),
         "title": f"Add a directory: {draft.connector.label}" if adding else stored_name(directory),
         "original": None if adding else directory,
+        "crumb": f"Add a directory: {draft.connector.label}" if adding else "",
         "adding": adding,
         "stale": stale,
         "version": "" if adding else version_of(directory),

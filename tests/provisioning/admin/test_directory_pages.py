@@ -416,3 +416,12 @@ def test_a_name_that_is_taken_is_marked_and_says_so(
     assert "There is a directory APPSDB already. Choose another name." in html
     assert "Type the password again" in html
     assert "s3cret" not in html
+
+
+def test_the_kinds_are_in_order_and_those_to_try_out_come_last(it_staff: Client) -> None:
+    html = text(it_staff.get(ADD))
+    places = [html.index(f">{connector.label}<") for connector in registry().values()]
+    assert places == sorted(places)
+    assert html.index(">PostgreSQL<") < html.index(">Memory (for demonstrations)<")
+    assert html.index(">LDAP (OpenLDAP, 389 DS, FreeIPA)<") < html.index(">MariaDB<")
+    assert html.count(">Add a directory</span>") == 1  # where one is, in the head of the page
