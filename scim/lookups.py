@@ -34,12 +34,18 @@ class Lookup:
 class Slot:
     """One element of a multi-valued complex attribute, kept in columns: what it is called, and its parts.
 
-    ``labels`` are the sub-attributes with a fixed value (``type``: ``work``), ``parts`` those with a column. The
-    element is there when any part is not blank.
+    ``labels`` are the sub-attributes that have this value unless the client ``client_id`` gave another (``type``:
+    ``work``), ``parts`` those with a column. The element is there when any part is not blank.
     """
 
+    client_id: int
     labels: Mapping[str, str]
     parts: Mapping[str, Lookup] = field(default_factory=dict)
+
+    @property
+    def mark(self) -> str:
+        """What stands in what the client keeps of this element (``scim.mapping``)."""
+        return next(iter(self.labels.values()))
 
 
 _KEYS = {
@@ -58,13 +64,16 @@ def user_lookups(client: Client, rules: Rules) -> tuple[dict[str, Lookup], dict[
         "externalId": Lookup(query=relations.link_column(UserLink, "user", client, "external_id")),
         "meta.created": Lookup("created_at", text=False, sort="created_at"),
         "meta.lastModified": Lookup("updated_at", text=False, sort="updated_at"),
+        "groups.value": Lookup("scim_id", text=False, query=relations.groups_of(client)),
     }
     slots: dict[str, list[tuple[Mapping[str, str], dict[str, Lookup]]]] = {}
+    blind: set[str] = set()  # attributes of which a part can be read and not be looked for
     for rule in rules.readable:
         lookup = _column(rule.kind, rule.portal_attribute)
-        if lookup is None or rule.expression:
-            continue
         path = rule.path
+        if lookup is None or rule.expression:
+            blind.add(path.attribute)
+            continue
         if not path.element:
             found.setdefault(path.flat, lookup)
             continue
@@ -75,7 +84,11 @@ def user_lookups(client: Client, rules: Rules) -> tuple[dict[str, Lookup], dict[
             known.append((labels, parts := {}))
         parts.setdefault(path.sub, lookup)
     found["userName"] = Lookup("username", query=relations.user_name(client), sort="username_key")
-    return found, {path: tuple(Slot(*pair) for pair in pairs) for path, pairs in slots.items()}
+    return found, {
+        path: tuple(Slot(client.pk, labels, parts) for labels, parts in pairs)
+        for path, pairs in slots.items()
+        if path not in blind
+    }
 
 
 def group_lookups(client: Client, rules: GroupRules) -> dict[str, Lookup]:

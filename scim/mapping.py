@@ -15,7 +15,7 @@ from scim.rules import Path, Rules
 
 MARK = "~"  # in a kept element: which slot of the mapping it is
 _PRIMARY = "emails"  # the attribute whose first slot is the primary value unless the client says otherwise
-_LABELS = {"type", "primary", "display", MARK}
+LABELS = {"type", "primary", "display", MARK}
 _ENTERPRISE = schemas.ENTERPRISE
 _USER_DEFAULTS = (
     ("userName", "username"),
@@ -185,7 +185,7 @@ def _unmarked(element: Any) -> Any:
 
 
 def _says_something(element: Any) -> bool:
-    return not isinstance(element, dict) or MARK not in element or not _LABELS.issuperset(element)
+    return not isinstance(element, dict) or MARK not in element or not LABELS.issuperset(element)
 
 
 def _copied(value: Any) -> Any:

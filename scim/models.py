@@ -193,6 +193,10 @@ class UserLink(models.Model):
                 fields=["external_id", "client"], name="scim_user_external", condition=~models.Q(external_id="")
             ),
             models.Index(fields=["user_name_key"], name="scim_user_called", condition=~models.Q(user_name_key="")),
+            *(
+                models.Index(fields=["client", "user"], name=name, condition=models.Q(kept__has_key=attribute))
+                for attribute, name in (("emails", "scim_user_emails"), ("phoneNumbers", "scim_user_phones"))
+            ),
             models.Index(fields=["leaves_at"], name="scim_user_leaves", condition=models.Q(leaves_at__isnull=False)),
             models.Index(
                 fields=["client", "user"], name="scim_user_gone", condition=models.Q(deleted_at__isnull=False)

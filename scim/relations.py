@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q
 
 from provisioning.models import Group, Membership, Nesting, User
-from scim.models import Client, GroupLink, UserLink
+from scim.models import Client, GroupLink, Reach, UserLink
 
 _WAYS = {
     "eq": "exact",
@@ -73,6 +73,20 @@ def members(operator: str, value: Any) -> Q:
     if operator != "pr":
         people, nested = people.filter(user__scim_id=value), nested.filter(child__scim_id=value)
     return Q(pk__in=people.values("group_id").union(nested.values("parent_id"), all=True))
+
+
+def groups_of(client: Client) -> Callable[[str, Any], Q]:
+    """Ask for the users who are directly in a group, of those that the client sees."""
+
+    def query(operator: str, value: Any) -> Q:
+        found = Membership.objects.all()
+        if client.reach == Reach.OWN:
+            found = found.filter(group__scim_links__client=client, group__scim_links__owned=True)
+        if operator != "pr":
+            found = found.filter(group__scim_id=value)
+        return Q(pk__in=found.values("user_id"))
+
+    return query
 
 
 def _comparison(column: str, operator: str, value: Any) -> Q:

@@ -26,7 +26,7 @@ from scim2_models.path import (
 
 from provisioning.models import Group, User
 from scim.attributes import Attribute, Schema
-from scim.filters import elements
+from scim.filters import elements, kept
 from scim.filters.columns import ALWAYS, NEVER, any_of, compared, no_filter, present
 from scim.filters.values import invalid
 from scim.lookups import Slot
@@ -73,9 +73,7 @@ class _Compiler(FilterVisitor[Q]):
             return NEVER
         parent, leaf = self._leaf(attribute)
         if parent.slots:
-            return any_of(
-                elements.exists(slot) & elements.compared_in(parent, slot, leaf, node) for slot in parent.slots
-            )
+            return self._some(parent, Comparison(AttrPath(leaf.name), node.op, node.value))
         return compared(leaf, leaf.lookup, node)
 
     def visit_present(self, node: Present) -> Q:
@@ -86,10 +84,7 @@ class _Compiler(FilterVisitor[Q]):
             return ALWAYS
         parent, leaf = self._parent(attribute)
         if parent.slots:
-            return any_of(
-                elements.exists(slot) & (ALWAYS if leaf is parent else elements.has(parent, slot, leaf.name))
-                for slot in parent.slots
-            )
+            return self._some(parent, None if leaf is parent else Present(AttrPath(leaf.name)))
         subs = [leaf] if leaf.lookup else [sub for sub in leaf.sub if sub.lookup]
         if not subs:
             raise no_filter(attribute)
@@ -102,12 +97,21 @@ class _Compiler(FilterVisitor[Q]):
         if not attribute.multi_valued or attribute.type != "complex":
             raise invalid(f"{attribute.path} has no several values to choose from.")
         if attribute.slots:
-            return any_of(
-                elements.exists(slot) & _Element(attribute, slot).visit(node.val_filter) for slot in attribute.slots
-            )
+            return self._some(attribute, node.val_filter)
         if not any(sub.lookup for sub in attribute.sub):
             raise no_filter(attribute)
         return _Element(attribute, None).visit(node.val_filter)
+
+    def _some(self, attribute: Attribute, node: FilterNode | None) -> Q:
+        """Ask for a value of the attribute, in columns or kept as it was sent, that satisfies the node, if any."""
+        mapped = any_of(self._mapped(attribute, slot, node) for slot in attribute.slots)
+        return self._either([mapped, kept.has_element(attribute, node)])
+
+    def _mapped(self, attribute: Attribute, slot: Slot, node: FilterNode | None) -> Q:
+        if node is None:
+            return elements.exists(attribute, slot)
+        wanted = _Element(attribute, slot).visit(node)
+        return wanted if elements.says_that_it_exists(slot, node) else elements.exists(attribute, slot) & wanted
 
     def _either(self, parts: Sequence[Q]) -> Q:
         """Return the disjunction as a union: PostgreSQL uses no index for ``a OR id IN (SELECT ...)``."""
@@ -117,6 +121,9 @@ class _Compiler(FilterVisitor[Q]):
     def _find(self, path: AttrPath) -> Attribute | None:
         name = str(path)
         found = self.schema.find(name)
+        if found is None and path.uri is None:  # an extension's attribute by its bare name, as in PATCH
+            homes = [urn for urn in self.schema.extensions if self.schema.find(f"{urn}:{name}")]
+            found = self.schema.find(f"{homes[0]}:{name}") if len(homes) == 1 else None
         if found is None and not any(other.find(name) for other in self.others):
             raise invalid(f"There is no attribute {name}.")
         if found is not None and found.returned == "never":
@@ -196,7 +203,7 @@ class _Element(_Compiler):
     def visit_present(self, node: Present) -> Q:
         leaf = self._find(node.attr_path)
         if self.slot:
-            return elements.has(self.parent, self.slot, leaf.name)
+            return elements.has(self.parent, self.slot, leaf)
         if leaf.lookup is None:
             raise no_filter(leaf)
         return present(leaf.lookup)

@@ -6,24 +6,11 @@ A client that sees only its own sees, and so may name, only groups that it pushe
 conflict and stays out of its reach.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from django.db.models import Exists, OuterRef, QuerySet
 
 from provisioning.models import Group
-from reports.journal import Line, record
-from reports.models import Direction, Operation, Result
 from scim.errors import ScimError, switched_off
 from scim.models import Client, GroupLink, Reach
-
-
-class Refused(ScimError):
-    """A change of a group that the client may not make; ``reported`` writes it into the report."""
-
-    def __init__(self, status: int, detail: str, name: str, operation: Operation, scim_type: str = "") -> None:
-        super().__init__(status, detail, scim_type)
-        self.name, self.operation = name, operation
 
 
 def visible(client: Client) -> "QuerySet[Group]":
@@ -45,22 +32,7 @@ def check_members(client: Client) -> None:
         raise switched_off("Changing who is in groups")
 
 
-def check_ours(group: Group, operation: Operation) -> None:
+def check_ours(group: Group) -> None:
     """Refuse a change of a directory's group."""
     if group.owner is not None:
-        detail = f"The group {group.name} comes from the directory {group.owner.name}. Change it there."
-        raise Refused(403, detail, group.name, operation)
-
-
-@contextmanager
-def reported(client: Client) -> Iterator[None]:
-    """Write a refusal into the report, where somebody will look for the reason.
-
-    It goes around the transaction, which takes everything else back.
-    """
-    try:
-        yield
-    except Refused as error:
-        line = Line(error.name, client.name, Direction.IN, error.operation, Result.FAILED, error.detail)
-        record(line)
-        raise
+        raise ScimError(403, f"The group {group.name} comes from the directory {group.owner.name}. Change it there.")

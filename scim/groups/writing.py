@@ -18,9 +18,8 @@ from scim2_models.path import FilterNode
 from provisioning import services
 from provisioning.models import Group
 from provisioning.models.people import fold
-from reports.models import Operation
 from scim import relations, schemas
-from scim.errors import invalid_value, not_found
+from scim.errors import conflict, invalid_value, not_found
 from scim.group_rules import DESCRIPTION, DISPLAY, NAME, GroupRules, group_rules
 from scim.groups import membership, operations, reading, rights
 from scim.groups.membership import Delta
@@ -52,7 +51,7 @@ def create(client: Client, document: Mapping[str, Any]) -> Group:
     if wanted.delta:
         rights.check_members(client)
     group = Group(name=wanted.name, description=wanted.description or "", pushed_by=client.name)
-    _save(client, group, Operation.CREATE, wanted.called, rules)
+    _save(client, group, wanted.called, rules)
     GroupLink.objects.create(client=client, group=group, owned=True, **_link_columns(group, wanted))
     membership.write(client, group, wanted.delta)
     return group
@@ -102,7 +101,7 @@ def patch(client: Client, group: Group, asked: Sequence[Mapping[str, Any]]) -> b
 def delete(client: Client, group: Group) -> None:
     """Delete the group; the people in it stay."""
     rights.check_groups(client)
-    rights.check_ours(group, Operation.DELETE)
+    rights.check_ours(group)
     services.delete_groups([group.pk], client.name, via=client.name)
 
 
@@ -111,7 +110,7 @@ def _write(client: Client, group: Group, wanted: Wanted, link: GroupLink, rules:
     changed = _relabel(group, wanted, link) or changed
     if wanted.delta:
         rights.check_members(client)
-        rights.check_ours(group, Operation.UPDATE)
+        rights.check_ours(group)
         changed = bool(membership.write(client, group, wanted.delta)) or changed
     if changed:
         group.updated_at = timezone.now()
@@ -124,9 +123,9 @@ def _reword(client: Client, group: Group, wanted: Wanted, rules: GroupRules) -> 
     if (wanted.name, description) == (group.name, group.description):
         return False
     rights.check_groups(client)
-    rights.check_ours(group, Operation.UPDATE)
+    rights.check_ours(group)
     group.name, group.description = wanted.name, description
-    _save(client, group, Operation.UPDATE, wanted.called, rules)
+    _save(client, group, wanted.called, rules)
     return True
 
 
@@ -152,7 +151,7 @@ def _link_columns(group: Group, wanted: Wanted) -> dict[str, Any]:
     return {"external_id": wanted.external_id, "name": own, "stands_for": stands_for, "kept": wanted.kept}
 
 
-def _save(client: Client, group: Group, operation: Operation, called: str, rules: GroupRules) -> None:
+def _save(client: Client, group: Group, called: str, rules: GroupRules) -> None:
     """Write the group; another one of that name is a conflict, also one that came this very moment.
 
     So is one that the client knows by the name it gives: it would find both and take one for the other.
@@ -165,8 +164,7 @@ def _save(client: Client, group: Group, operation: Operation, called: str, rules
             return
     except IntegrityError:
         pass
-    detail = f"There is a group {called} already."
-    raise rights.Refused(409, detail, group.name, operation, "uniqueness")
+    raise conflict(f"There is a group {called} already.")
 
 
 def _known(client: Client, group: Group, called: str) -> bool:

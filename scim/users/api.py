@@ -1,23 +1,22 @@
 """Users over SCIM: whom a client sees, what it reads of them and how it changes them, all or nothing."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
 
 from provisioning.models import User
-from reports.journal import Line, record
-from reports.models import Direction, Operation, Result
+from reports.journal import record
+from reports.models import Operation, Result
 from scim import attributes, schemas
 from scim.attributes import Schema
-from scim.errors import ScimError, not_found, printable
+from scim.errors import ScimError, not_found
 from scim.filters import parse_path
 from scim.models import Client, Reach, UserLink
 from scim.patch import patched
 from scim.projection import Projection
+from scim.refusals import line, reported
 from scim.rules import user_rules
 from scim.users import queries, rendering, writing
 from scim.users.draft import ACTIVE, draft
@@ -62,7 +61,7 @@ def create(client: Client, document: Mapping[str, Any]) -> tuple[User, rendering
     Return what belongs to them too, where that need not be read: a user who is new is in no group.
     """
     rules = user_rules(client)
-    with _reported(client, Operation.CREATE, document.get("userName")), transaction.atomic():
+    with reported(client, Operation.CREATE, document.get("userName")), transaction.atomic():
         user, link = writing.create(client, draft(document, rules), rules)
     return user, rendering.Page(client, rules, {user.pk: link}, {}) if link else None
 
@@ -74,9 +73,9 @@ def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Ch
     and the password.
     """
     rules = user_rules(client)
-    with _reported(client, Operation.UPDATE) as known, transaction.atomic():
+    with reported(client, Operation.UPDATE) as about, transaction.atomic():
         user, links = _locked(client, scim_id)
-        known.user = user
+        about.name, about.user_id = user.username, user.pk
         check(user)
         return user, writing.update(client, user, draft(document, rules), rules, links)
 
@@ -86,9 +85,9 @@ def patch(
 ) -> tuple[User, bool, rendering.Page]:
     """Do the operations of ``scim.dialects``; return the user, whether anything changed, and what belongs to them."""
     rules = user_rules(client)
-    with _reported(client, Operation.UPDATE) as known, transaction.atomic():
+    with reported(client, Operation.UPDATE) as about, transaction.atomic():
         user, links = _locked(client, scim_id)
-        known.user = user
+        about.name, about.user_id = user.username, user.pk
         check(user)
         page = rendering.Page(client, rules, links, queries.groups(client, [user.pk]))
         before = rendering.resource(user, page)
@@ -106,54 +105,17 @@ def patch(
         changed = writing.update(client, user, wanted, rules, page.links)
         if wanted.active and not user.is_active and client.deactivate_users:
             words = f"{client} says as before that {user} is active. They were deactivated elsewhere and stay so."
-            record(_line(client, user, Operation.ENABLE, Result.SKIPPED, words))
+            record(line(client, user.username, Operation.ENABLE, Result.SKIPPED, words, user_id=user.pk))
         return user, changed, page
 
 
 def delete(client: Client, scim_id: str, check: Check) -> None:
     """Take the user away from the client."""
-    with _reported(client, Operation.DELETE) as known, transaction.atomic():
+    with reported(client, Operation.DELETE) as about, transaction.atomic():
         user, links = _locked(client, scim_id)
-        known.user = user
+        about.name, about.user_id = user.username, user.pk
         check(user)
         writing.delete(client, user, links.get(user.pk))
-
-
-@dataclass(slots=True)
-class _Known:
-    """Whom a request turned out to be about."""
-
-    user: User | None = None
-
-
-@contextmanager
-def _reported(client: Client, operation: Operation, user_name: object = None) -> Iterator[_Known]:
-    """Write a refusal that somebody has to look into to the report; it goes around the transaction.
-
-    Who sent an outdated version or asked for nobody gets the answer only.
-    """
-    known = _Known()
-    try:
-        yield known
-    except ScimError as error:
-        name = known.user.username if known.user else user_name
-        if isinstance(name, str) and error.status not in (404, 412):
-            words = f"{client} was refused: {error.detail} {error.reason}".rstrip()
-            record(_line(client, known.user or printable(name, 255), operation, Result.FAILED, words))
-        raise
-
-
-def _line(client: Client, who: User | str, operation: Operation, result: Result, words: str) -> Line:
-    return Line(
-        identifier=who if isinstance(who, str) else who.username,
-        application=client.name,
-        direction=Direction.IN,
-        operation=operation,
-        result=result,
-        message=words,
-        actor=client.name,
-        user_id=None if isinstance(who, str) else who.pk,
-    )
 
 
 def _about(operation: Mapping[str, Any], attributes: Collection[str]) -> bool:

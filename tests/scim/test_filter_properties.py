@@ -39,6 +39,16 @@ WORDS = [
 ]
 
 
+KEPT: dict[int, dict[str, Any]] = {  # what clients sent beside the mapped values, and other labels for those
+    1: {"emails": [{"type": "home", "value": "anna@home", "primary": True}, {"type": "work", "value": "Anna b"}]},
+    2: {
+        "emails": [{"~": "work", "type": "home", "primary": False}],
+        "phoneNumbers": [{"type": "fax", "value": "100%"}],
+    },
+    3: {"emails": [{"~": "work"}, {"value": "a_b"}], "phoneNumbers": [{"~": "mobile", "type": "pager"}]},
+}
+
+
 @pytest.fixture
 def crowd(scim):
     AttributeDefinition.objects.create(name="badge", label="Badge", type="number")
@@ -73,6 +83,9 @@ def crowd(scim):
             UserLink.objects.update_or_create(client=scim.client, user=user, defaults={"user_name": name})
         if n % 2:
             User.objects.filter(pk=user.pk).update(manager=people[0])
+        if n % 4 in KEPT:
+            kept = KEPT[n % 4]
+            UserLink.objects.update_or_create(client=scim.client, user=user, defaults={"kept": kept})
         User.objects.filter(pk=user.pk).update(updated_at=dt.datetime(2026, 1, 1 + n, tzinfo=dt.UTC))
     User.objects.create(username="admin", is_staff=True)
     return scim
@@ -216,9 +229,11 @@ leaf = st.one_of(
 )
 part = st.one_of(
     comparison(
-        ["type", "value"], ["eq", "ne", "co", "sw"], st.sampled_from(["work", "Mobile", "a", "Anna", "100%", "mail1"])
+        ["type", "value"],
+        ["eq", "ne", "co", "sw"],
+        st.sampled_from(["work", "Mobile", "home", "a", "Anna", "100%", "mail1"]),
     ),
-    st.sampled_from(["type pr", "value pr", "primary eq true", "primary pr"]),
+    st.sampled_from(["type pr", "value pr", "primary eq true", "primary eq false", "primary pr"]),
 )
 
 

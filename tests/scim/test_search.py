@@ -162,3 +162,64 @@ def test_conditional_requests(crowd, kind):
     assert newer != version
     assert crowd.delete(path, If_Match=newer).status == 204
     assert crowd.get(path).status == 404
+
+
+def test_values_that_no_row_maps_are_found(scim, new_client):
+    """An empty list would make clients create people twice."""
+    tom = {
+        "emails": [
+            {"type": "work", "value": "tom@corp.example", "primary": True},
+            {"type": "work", "value": "tom@second.example"},
+            {"type": "home", "value": "Tom@Private.example"},
+        ],
+        "phoneNumbers": [{"type": "fax", "value": "+49 3"}],
+        "addresses": [{"type": "home", "locality": "Bonn"}],
+    }
+    pia = {"emails": [{"type": "home", "primary": True, "value": "pia@private.example"}]}
+    ute = {"emails": [{"type": "work", "value": "ute@corp.example"}, {"type": "home", "primary": True, "value": "u@h"}]}
+    for name, body in {"tom": tom, "pia": pia, "ute": ute, "nil": {"emails": [{"value": "n@x"}]}}.items():
+        scim.add(name, **body)
+    for text, expected in {
+        'emails.value eq "tom@private.example"': ["tom"],
+        'emails eq "TOM@private.example"': ["tom"],
+        'emails co "second"': ["tom"],
+        'emails[type eq "home"]': ["tom", "pia", "ute"],
+        'emails[type eq "work" and value eq "tom@second.example"]': ["tom"],
+        'emails[type eq "home" and value eq "tom@corp.example"]': [],
+        'emails[type eq "work" and value eq "pia@private.example"]': [],
+        'emails[not (type eq "work")]': ["tom", "pia", "ute", "nil"],
+        "emails[primary eq true]": ["tom", "pia", "ute"],
+        'emails[primary eq true and type eq "work"]': ["tom"],
+        'emails.value ne "tom@private.example"': ["pia", "ute", "nil"],
+        'phoneNumbers[type eq "fax"]': ["tom"],
+        'phoneNumbers.value eq "+49 3"': ["tom"],
+        'addresses[type eq "home" and locality eq "bonn"]': ["tom"],
+        "phoneNumbers pr": ["tom"],
+    }.items():
+        assert names(search(scim, "/Users", filter=text)) == expected, text
+    other = new_client("Entra")
+    assert names(search(other, "/Users", filter='emails.value eq "tom@private.example"')) == []
+    assert names(search(other, "/Users", filter='emails.value eq "tom@corp.example"')) == ["tom"]
+
+
+def test_an_attribute_of_which_a_part_is_made_by_an_expression_cannot_be_asked_for(scim):
+    scim.client.mappings.filter(scim_path__startswith="phoneNumbers").filter(portal_attribute="mobile").update(
+        expression="{{ value }}", direction="out"
+    )
+    answer = search(scim, "/Users", filter='phoneNumbers.value eq "1"')
+    assert (answer.status, answer.json["scimType"]) == (400, "invalidFilter")
+
+
+def test_what_is_asked_for_without_its_extension_and_through_groups(scim, new_client):
+    boss = scim.add("boss")
+    enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+    anna = scim.add("anna", **{enterprise: {"manager": {"value": boss["id"]}, "department": "R&D"}})
+    members = [{"value": anna["id"]}]
+    team = scim.post("/Groups", {"schemas": [GROUP], "displayName": "Team", "members": members}).json
+    for text in (f'manager eq "{boss["id"]}"', 'department eq "r&d"', f'groups.value eq "{team["id"]}"', "groups pr"):
+        assert names(search(scim, "/Users", filter=text)) == ["anna"], text
+    for text in (f'groups[value eq "{team["id"]}"]', f'not (groups.value eq "{boss["id"]}") and title pr'):
+        assert search(scim, "/Users", filter=text).status == 200, text
+    own = new_client("Entra", reach="own")
+    own.add("anna")
+    assert names(search(own, "/Users", filter=f'groups.value eq "{team["id"]}"')) == []
