@@ -13,14 +13,28 @@ from scim.dialects import paths
 from scim.dialects.shapes import shaped
 from scim.errors import invalid_syntax, invalid_value
 
+_OLD_URNS = ("urn:scim:schemas:", "http://schemas.microsoft.com/")  # SCIM 1.1, its drafts, and Microsoft's own
+
 
 def resource(body: Any, schema: Schema) -> dict[str, Any]:
     """Return the resource with known attributes only, each in its shape; None stands for a value taken away."""
     if not isinstance(body, Mapping):
         raise invalid_syntax("The body must be an object.")
+    _check_schemas(body, schema)
     result: dict[str, Any] = {}
     _read(body, "", schema, result)
     return result
+
+
+def _check_schemas(body: Mapping[str, Any], schema: Schema) -> None:
+    """Refuse a body that says of itself that it is something else (RFC 7643 section 3); left out, it says nothing."""
+    given = next((value for name, value in body.items() if name.casefold() == "schemas"), None)
+    if given in (None, []):
+        return
+    if not isinstance(given, list) or not all(isinstance(urn, str) for urn in given):
+        raise invalid_value("schemas must be a list of URNs.")
+    if not any(paths.schema_urn(urn, schema) or urn.casefold().startswith(_OLD_URNS) for urn in given):
+        raise invalid_value(f"schemas does not name {schema.urn}.")
 
 
 def _read(given: Mapping[str, Any], urn: str, schema: Schema, result: dict[str, Any]) -> None:

@@ -3,6 +3,8 @@
 - An extension's attribute without its URN: ``manager`` (Entra's own mapping table calls it so), or with a dot after the
   URN, as Entra did before 2018 (application-provisioning-config-problem-scim-compatibility: "Extension attributes use
   dot notation before attribute names instead of colon notation").
+- SCIM 1.1's and the drafts' URNs for the enterprise extension: OneLogin's legacy template has version 2.0 of the old
+  one (https://github.com/goauthentik/authentik/issues/11249).
 - ``roles[primary eq "True"].value``: a boolean compared with a text
   (https://learn.microsoft.com/en-us/entra/identity/app-provisioning/customize-application-attributes#provisioning-a-role-to-a-scim-app).
 """
@@ -16,14 +18,21 @@ from scim2_models.path import AttrPath, Comparison, FilterNode, LogicalExpr, Not
 from scim.attributes import Attribute, Schema
 from scim.errors import ScimError
 from scim.filters import PatchPath, parse_path
+from scim.schemas import ENTERPRISE
 
 Operation = dict[str, Any]
+_OLDER = {
+    f"urn:scim:schemas:extension:enterprise:{version}{end}": ENTERPRISE.casefold()
+    for version in ("1.0", "1.1", "2.0")
+    for end in ("", ":user")
+}
 _TRUTH = {"true": True, "false": False}
 
 
 def schema_urn(text: str, schema: Schema) -> str | None:
-    """Return the schema that the text is the URN of."""
+    """Return the schema that the text is the URN of, or an older one."""
     wanted = text.strip().casefold()
+    wanted = _OLDER.get(wanted, wanted)
     return next((urn for urn in (schema.urn, *schema.extensions) if urn.casefold() == wanted), None)
 
 
@@ -78,6 +87,9 @@ def selects(operation: Mapping[str, Any]) -> bool:
 
 
 def _colons(text: str, schema: Schema) -> str:
+    older, _, name = text.rpartition(":")
+    if older.casefold() in _OLDER:
+        text = f"{_OLDER[older.casefold()]}:{name}"
     for urn in (schema.urn, *schema.extensions):
         if text.casefold().startswith(f"{urn}.".casefold()):
             return f"{urn}:{text[len(urn) + 1 :]}"

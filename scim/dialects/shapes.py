@@ -33,8 +33,8 @@ def shaped(value: Any, attribute: Attribute, *, within: bool = False) -> Any:
         return None
     if attribute.multi_valued and not within:
         items = value if isinstance(value, list) else [value]
-        there = [item for item in items if item not in (None, "", {})]
-        if len(there) < len(items) and attribute.find("$ref") is not None:
+        there = [item for item in items if item != ""]
+        if any(item in (None, {}) for item in there) or (len(there) < len(items) and attribute.find("$ref")):
             # A list of nothings is not an empty list: read as one, it would empty a group.
             raise invalid_value(f"{attribute.path} has an element without a value.")
         return [_one(item, attribute) for item in there]
@@ -65,4 +65,16 @@ def _object(value: Any, attribute: Attribute) -> dict[str, Any]:
         if sub is None:
             continue
         result[sub.name] = shaped(item, sub)
+    if attribute.find("$ref") is not None and "value" not in result and value:
+        result["value"] = _referred(result.get("$ref"), attribute)
+    if attribute.multi_valued and not result:
+        raise invalid_value(f"{attribute.path} has an element without any part that is known.")
     return result
+
+
+def _referred(address: Any, attribute: Attribute) -> str:
+    """Return the id that a resource's address ends in (RFC 7643 section 2.3.7), such as ``../Users/ID``."""
+    key = address.rstrip("/").rpartition("/")[2] if isinstance(address, str) else ""
+    if not key:
+        raise invalid_value(f"{attribute.path} needs the id of the resource as its value.")
+    return key

@@ -148,6 +148,7 @@ def _text(vendor: str, leaf: Attribute, operator: CompareOperator, value: str) -
         held, value = f"lower({held})", folded(value)
     if value == "":
         return _present(vendor, leaf)
+    values: list[Any]
     if operator in _ORDERS:
         # A value that is not there compares with nothing, a blank one neither.
         sql, values = f"{held} {_ORDERS[operator]} %s AND {held} <> ''", [value]

@@ -99,6 +99,8 @@ def _merged(resource: Mapping[str, Any], before: Json, after: Json) -> Mapping[s
     result = {name: value for name, value in resource.items() if name not in changed}
     for name in changed:
         value = _speaking(after.get(name))
+        if value != before.get(name):
+            value = _united(value)
         if value not in (None, [], {}):
             result[name] = value
     return resource if result == resource else result
@@ -112,3 +114,13 @@ def _speaking(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     return [item for item in value if not (isinstance(item, dict) and item.keys() <= _LABELS)]
+
+
+def _united(value: Any) -> Any:
+    """Make one of values of the same type and value (RFC 7643 section 2.4): what was added later says more of them."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) and "value" in item for item in value):
+        return value
+    found: dict[tuple[Any, str], Json] = {}
+    for item in value:
+        found.setdefault((str(item["value"]), str(item.get("type") or "").casefold()), {}).update(item)
+    return list(found.values())

@@ -37,6 +37,17 @@ def leave_groups(client: Client, user: User) -> None:
     membership.leave(user, groups, client.name, via=client.name)
 
 
+def leave_reports(client: Client, user: User) -> int:
+    """Take a user away as the manager of others, whom a client reads; return how many people that were."""
+    people = list(
+        User.objects.filter(manager=user).order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True)
+    )
+    if people:
+        User.objects.filter(pk__in=people).update(manager=None, updated_at=timezone.now())
+        services.provision_many(people, "manager left", actor=client.name)
+    return len(people)
+
+
 def delete_due() -> int:
     """Delete the users that are still inactive; return how many.
 

@@ -5,6 +5,7 @@ before anything is written: a request that changes nothing writes nothing.
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from provisioning.models import User
 from provisioning.models.people import FoldedField, fold
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
-from scim.errors import conflict, invalid_value, switched_off
+from scim.errors import conflict, invalid_value, printable, switched_off
 from scim.models import Client, UserLink
 from scim.rules import Rules
 from scim.users import leavers, matching
@@ -28,6 +29,7 @@ from scim.users.draft import ACTIVE, MANAGER, USERNAME, Draft
 from scim.users.managers import lasting, resolve
 from scim.visibility import is_staff
 
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")  # .local and other names of an Active Directory are addresses too
 _JSON = {Kind.CUSTOM_PROFILE: "custom_profile", Kind.CUSTOM: "custom_attributes"}
 
 
@@ -147,6 +149,8 @@ def _difference(client: Client, user: User, link: UserLink, draft: Draft, rules:
             columns[name] = value or ""
     columns |= jsons
     change.columns = {name: value for name, value in columns.items() if getattr(user, name) != value}
+    if (email := change.columns.get("email")) and not _ADDRESS.fullmatch(email):
+        raise invalid_value(f"{printable(email, 100)} is no e-mail address.")
     wanted: dict[str, Any] = {"kept": kept}
     if draft.external_id is not None:
         wanted["external_id"] = draft.external_id
@@ -335,6 +339,7 @@ def delete(client: Client, user: User, link: UserLink | None) -> None:
     link = link or UserLink(client=client, user=user)
     link.deleted_at, link.said_active = timezone.now(), False
     leavers.leave_groups(client, user)
+    alone = leavers.leave_reports(client, user)
     if client.delete_deactivated and not client.recycle_days:
         _line(client, user, Operation.DELETE, f"{client} deleted {user}.", {})
         services.delete_users([user.pk], client.name)
@@ -347,4 +352,5 @@ def delete(client: Client, user: User, link: UserLink | None) -> None:
     _save_link(link)
     when = f"{user} leaves the roll on {link.leaves_at:%Y-%m-%d}" if link.leaves_at else f"{user} stays, deactivated"
     changes = {"Active": ("yes", "no")} if was_active else {}
-    _line(client, user, Operation.DELETE, f"{client} deleted {user}: {when}.", changes)
+    words = f" {alone} {'person has' if alone == 1 else 'people have'} no manager now." if alone else ""
+    _line(client, user, Operation.DELETE, f"{client} deleted {user}: {when}.{words}", changes)

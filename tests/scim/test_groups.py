@@ -114,7 +114,10 @@ def test_a_failing_patch_leaves_no_trace(scim: Scim) -> None:
     )
     assert (answer.status, answer.json["scimType"]) == (400, "invalidValue")
     assert scim.get(f"/Groups/{made['id']}").json == made
-    assert Event.objects.count() == 1
+    assert list(Event.objects.order_by("pk").values_list("operation", "result")) == [
+        ("create", "success"),
+        ("update", "failed"),
+    ]
 
 
 @pytest.mark.parametrize(

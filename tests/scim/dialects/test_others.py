@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from provisioning.models import Group, Membership, User
+from reports.models import Event
 from tests.scim.conftest import ENTERPRISE, USER, Scim
 
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -183,3 +184,83 @@ def test_keycloak_clears_what_it_leaves_out(scim: Scim) -> None:
     assert scim.put(f"/Users/{made['id']}", {"schemas": [USER], "userName": "anna"}).status == 200
     stored = User.objects.get()
     assert (stored.title, stored.department, stored.is_active) == ("", "", True)
+
+
+def test_onelogin_puts_under_an_older_urn(scim: Scim) -> None:
+    """OneLogin's legacy template (goauthentik/authentik issue 11249)."""
+    legacy = "urn:scim:schemas:extension:enterprise:2.0"
+    user = scim.add("anna", **{ENTERPRISE: {"department": "Old"}})
+    put = scim.put(
+        f"/Users/{user['id']}",
+        {"schemas": ["urn:scim:schemas:core:2.0", legacy], "userName": "anna", legacy: {"department": "Sales"}},
+    )
+    assert (put.status, put.json[ENTERPRISE]) == (200, {"department": "Sales"})
+    changed = scim.patch(f"/Users/{user['id']}", {"op": "replace", "path": f"{legacy}:department", "value": "HR"})
+    assert changed.json[ENTERPRISE] == {"department": "HR"}
+
+
+@pytest.mark.parametrize("schemas", [7, {"k": 1}, [1], "text", [USER.replace("User", "Group")], ["urn:foo:bar"]])
+def test_a_body_that_says_it_is_something_else(scim: Scim, schemas: Any) -> None:
+    """RFC 7643 section 3; a body without ``schemas`` is taken."""
+    answer = scim.post("/Users", {"schemas": schemas, "userName": "anna"})
+    assert (answer.status, answer.json["scimType"]) == (400, "invalidValue")
+    assert scim.post("/Users", {"userName": "anna"}).status == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"phoneNumbers": {"number": "123"}},
+        {"emails": [None]},
+        {"emails": [{}]},
+        {"roles": [{"nothing": 1}]},
+        {"emails": [{"value": "nonsense here", "type": "work"}]},
+        {ENTERPRISE: {"manager": {"displayName": "Boss"}}},
+    ],
+)
+def test_a_value_that_would_be_dropped_is_refused(scim: Scim, body: dict[str, Any]) -> None:
+    answer = scim.post("/Users", {"schemas": [USER], "userName": "anna", **body})
+    assert (answer.status, answer.json["scimType"]) == (400, "invalidValue"), answer
+    user = scim.add("anna", emails=[{"value": "a@x.example", "type": "work"}])
+    operations = [{"op": "replace", "path": name, "value": value} for name, value in body.items() if ":" not in name]
+    for operation in operations:
+        assert scim.patch(f"/Users/{user['id']}", operation).json["scimType"] == "invalidValue"
+    assert scim.get(f"/Users/{user['id']}").json["emails"][0]["value"] == "a@x.example"
+
+
+def test_a_manager_by_address(scim: Scim) -> None:
+    """RFC 7643 section 4.3 has ``$ref`` beside ``value``."""
+    boss, anna = scim.add("boss"), scim.add("anna")
+    path = f"/Users/{anna['id']}"
+    for address in (f"../Users/{boss['id']}", boss["meta"]["location"]):
+        put = scim.put(path, {"schemas": [USER], "userName": "anna", ENTERPRISE: {"manager": {"$ref": address}}})
+        assert put.json[ENTERPRISE]["manager"]["value"] == boss["id"]
+    gone = scim.patch(path, {"op": "replace", "path": f"{ENTERPRISE}:manager", "value": {"displayName": "Boss"}})
+    assert gone.status == 400
+    assert scim.get(path).json[ENTERPRISE]["manager"]["value"] == boss["id"]
+    assert scim.delete(f"/Users/{boss['id']}").status == 204
+    assert ENTERPRISE not in scim.get(path).json
+    assert "1 person has no manager now" in Event.objects.latest("pk").message
+
+
+def test_an_address_that_is_there_is_not_added_again(scim: Scim) -> None:
+    """RFC 7643 section 2.4, RFC 7644 section 3.5.2.1 (wso2/product-is issue 2978)."""
+    emails = [{"value": "k@work.example", "type": "work"}, {"value": "k@home.example", "type": "home", "primary": True}]
+    user = scim.add("kim", emails=emails)
+    added = {"value": "k@work.example", "type": "work", "primary": True}
+    now = scim.patch(f"/Users/{user['id']}", {"op": "add", "path": "emails", "value": [added]}).json["emails"]
+    assert sorted(each["value"] for each in now) == ["k@home.example", "k@work.example"]
+    assert [each["value"] for each in now if each.get("primary")] == ["k@work.example"]
+
+
+def test_refused_group_requests_stand_in_the_report(scim: Scim) -> None:
+    schemas = ["urn:ietf:params:scim:schemas:core:2.0:Group"]
+    group = scim.post("/Groups", {"schemas": schemas, "displayName": "Team"}).json
+    unknown = {"op": "add", "path": "members", "value": [{"value": "22222222-2222-4222-8222-222222222222"}]}
+    assert scim.patch(f"/Groups/{group['id']}", unknown).status == 400
+    line = Event.objects.latest("pk")
+    assert (line.identifier, line.result, line.operation, line.application) == ("Team", "failed", "update", "Okta")
+    assert "No user or group has the id" in line.message
+    assert scim.post("/Groups", {"schemas": schemas, "displayName": ""}).status == 400
+    line = Event.objects.latest("pk")
+    assert (line.identifier, line.result, line.operation) == ("", "failed", "create")

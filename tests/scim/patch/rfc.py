@@ -51,7 +51,23 @@ def applied(resource: dict[str, Any], operations: list[Asked]) -> dict[str, Any]
                 home.pop(asked.target, None)
             else:
                 home[asked.target] = asked.value
-    return _tidy(state)
+    state = _tidy(state)
+    if state.get("emails") != _tidy(copy.deepcopy(resource)).get("emails"):
+        _unite(state)
+    return state
+
+
+def _unite(state: dict[str, Any]) -> None:
+    """RFC 7643 section 2.4: no two values of the same type and value; the later one says more of it."""
+    emails = state.get("emails") or []
+    if not all("value" in email for email in emails):
+        return
+    found: dict[Any, dict[str, Any]] = {}
+    for email in emails:
+        key = (email["value"], (email.get("type") or "").casefold())
+        found[key] = {**found.get(key, {}), **email}
+    if emails:
+        state["emails"] = list(found.values())
 
 
 def _name(state: dict[str, Any], asked: Asked) -> None:
