@@ -13,7 +13,7 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import NamedTuple
 
-from directories.attributes import Format, Kind, Person, PortalAttribute, Type, Value
+from directories.attributes import Format, Kind, Person, PortalAttribute, Type, Unreadable, Value
 from directories.coercion import BadValue, Coerce, coercer
 from directories.connectors.base import ConnectorError
 from directories.expressions import ROW, USER, Expression, ExpressionError, compile_expression
@@ -110,6 +110,9 @@ class Mapper:
                 value = None if name is None else row[name]
                 if reader.expression is not None:
                     value = reader.expression.evaluate(value, row)
+                elif isinstance(value, Unreadable):
+                    problems.append(f"{name} {value}.")
+                    continue
                 value = reader.coerce(value)
             except (BadValue, ExpressionError) as error:
                 problems.append(_problem(reader.label, error))
@@ -249,7 +252,7 @@ def _plain(value: Value) -> object:
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
     if isinstance(value, dt.date):
         return ("date", value.isoformat())
     return value

@@ -7,10 +7,10 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
+from directories.query_templates.effects import check_effects
 from directories.query_templates.errors import TemplateError
 from directories.query_templates.languages import LANGUAGES
 from directories.query_templates.procedures import as_function, is_call
-from directories.query_templates.reach import check_reach
 from directories.query_templates.scan import Source
 
 READS = frozenset({"import", "check", "import_groups", "import_members"})
@@ -79,7 +79,7 @@ def parse_statement(source: Source, operation: str) -> exp.Expr:
         raise source.error(separator.start, "Only one statement a row; put the next one into its own row.")
     tree = _parse(source)
     _check_kind(source, tree, operation)
-    check_reach(source, tree, operation, reads=operation in READS - ABOUT_EVERYBODY)
+    check_effects(source, tree, operation, reads=operation in READS - ABOUT_EVERYBODY)
     _check_markers(source, tree)
     return tree
 

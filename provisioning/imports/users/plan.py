@@ -143,7 +143,7 @@ def stored(value: Any) -> Any:
         return value if storable(value) else printable(value)
     if isinstance(value, bool | int):
         return value
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal) and value.is_finite():
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)

@@ -39,6 +39,14 @@ def test_endless_dates_are_none_and_dates_beyond_the_calendar_stay_in_their_cell
     assert found == [dt.date(2026, 12, 31), None, None, None, NO_DATE, NO_DATE]
 
 
+def test_dates_are_read_whatever_form_the_database_shows_them_in(pg: SqlSubject) -> None:
+    pg.database.execute("CREATE TABLE T (LOGIN text PRIMARY KEY, D date, S timestamptz)")
+    pg.database.execute("INSERT INTO T VALUES ('ann', '2024-02-29', '2024-02-29 12:00Z')")
+    pg.database.execute(f"ALTER DATABASE {pg.database.settings['database']} SET datestyle = 'German'")
+    found = crawl(pg, "D", "S")["ann"]
+    assert [inbound(Type.DATE, value) for value in found.values()] == [dt.date(2024, 2, 29)] * 2
+
+
 def inbound_or_words(value: Value) -> Value:
     try:
         return inbound(Type.DATE, value)
@@ -57,8 +65,8 @@ def test_a_cell_that_cannot_be_read_is_named_and_only_the_attributes_that_use_it
         return Mapper(rules, catalogue).inbound(row).problems
 
     assert problems() == []
-    assert problems(AttributeRule("ENDS", Kind.CUSTOM_PROFILE, "ends")) == [f"Ends {NO_DATE}."]
-    assert problems(AttributeRule("PHOTO", Kind.CUSTOM, "photo")) == [f"photo {NOT_TEXT}."]
+    assert problems(AttributeRule("ENDS", Kind.CUSTOM_PROFILE, "ends")) == [f"ENDS {NO_DATE}."]
+    assert problems(AttributeRule("PHOTO", Kind.CUSTOM, "photo")) == [f"PHOTO {NOT_TEXT}."]
     expression = AttributeRule("LOGIN", Kind.CUSTOM, "x", "in", "{{ row.ENDS | default('never') }}")
     assert problems(expression) == [f"x: The expression cannot be computed: it reads a value that {NO_DATE}."]
 

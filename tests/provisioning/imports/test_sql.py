@@ -11,7 +11,7 @@ from provisioning import services
 from provisioning.imports import engine
 from provisioning.models import AttributeDefinition, ImportRun, User
 from provisioning.models.imports import RunStatus, Trigger
-from tests.fixtures.directories import AppsDb
+from tests.fixtures.directories import AppsDb, make_appsdb
 from tests.provisioning.imports.conftest import errors, user
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +77,47 @@ def test_bad_rows_of_every_kind_become_errors_and_the_rest_goes_on(appsdb: AppsD
     assert (user("anna").last_name, user("anna").custom_profile) == ("Ärmel", {"level": 7})
     again = run(directory)
     assert (again.errors, again.unchanged, again.created, again.deactivated) == (8, 3, 0, 0)
+
+
+def test_a_cell_is_an_error_of_its_row_only_where_it_is_mapped(pg_appsdb: AppsDb, make_directory: Make) -> None:
+    directory = make_directory(pg_appsdb, import_users=True)
+    AttributeDefinition.objects.create(name="ends", label="Ends", type="date")
+    pg_appsdb.execute("ALTER TABLE USERS ADD ENDS date, ADD PHOTO bytea, ADD SCORE numeric, ADD LIST date[]")
+    for position, name in enumerate(("ENDS", "PHOTO", "SCORE", "LIST")):
+        sql = f"SELECT {name} FROM USERS WHERE USERNAME='##USERNAME##'"
+        QueryTemplate.objects.create(directory=directory, operation=Operation.IMPORT, position=position + 5, sql=sql)
+    ends = ("2026-12-31", "infinity", None, "10000-01-01", "0044-03-15 BC")
+    for number, day in enumerate(ends, start=1):
+        pg_appsdb.add(f"c{number}", "A", "B")
+        values = (day, b"\xff\xfe", "Infinity" if number < 3 else "NaN", ["10000-01-01"], f"c{number}")
+        pg_appsdb.execute(
+            "UPDATE USERS SET ENDS = %s, PHOTO = %s, SCORE = %s, LIST = %s::date[] WHERE USERNAME = %s", *values
+        )
+    assert run(directory).errors == 0  # nothing of it is mapped
+    AttributeMapping.objects.create(
+        directory=directory, directory_attribute="ENDS", kind="custom_profile", portal_attribute="ends"
+    )
+    done = run(directory)
+    words = "ENDS holds a date that is not between the years 1 and 9999."
+    assert errors(done) == {"c4": words, "c5": words}
+    assert [user(f"c{n}").custom_profile.get("ends") for n in range(1, 6)] == ["2026-12-31", None, None, None, None]
+
+
+def test_an_unmapped_binary_column_fails_nobody(request: pytest.FixtureRequest, make_directory: Make) -> None:
+    appsdb = make_appsdb(request.getfixturevalue("mariadb_directory"))
+    directory = make_directory(appsdb, import_users=True)
+    appsdb.add("ann", "Ann", "Lee")
+    appsdb.execute("ALTER TABLE USERS ADD PHOTO blob, ADD TAG varbinary(8)")
+    for position, name in enumerate(("PHOTO", "TAG")):
+        sql = f"SELECT {name} FROM USERS WHERE USERNAME='##USERNAME##'"
+        QueryTemplate.objects.create(directory=directory, operation=Operation.IMPORT, position=position + 5, sql=sql)
+    appsdb.execute("UPDATE USERS SET PHOTO = x'fffe', TAG = x'610062'")
+    done = run(directory)
+    assert (done.created, done.errors) == (1, 0), errors(done)
+    AttributeMapping.objects.create(
+        directory=directory, directory_attribute="TAG", kind="profile", portal_attribute="title"
+    )
+    assert errors(run(directory)) == {"ann": "Title holds a character that cannot be stored."}
 
 
 def test_the_seeds_walk_through(appsdb: AppsDb, make_directory: Make) -> None:

@@ -125,9 +125,12 @@ class PostgreSQL(Dialect):
         )
         connection.deadline = seconds + base.GRACE_SECONDS
         connection.autocommit = True
-        # Not as start-up options: poolers refuse those.
-        limits = f"SET statement_timeout = {seconds * 1000}; SET lock_timeout = {base.LOCK_SECONDS * 1000}"
-        connection.execute(limits.encode())
+        # Not as start-up options: poolers refuse those. Dates come in the one form that is read here.
+        session = (
+            f"SET statement_timeout = {seconds * 1000}; SET lock_timeout = {base.LOCK_SECONDS * 1000}; "
+            "SET datestyle = ISO"
+        )
+        connection.execute(session.encode())
         _register(connection)
         return connection
 

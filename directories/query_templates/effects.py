@@ -6,7 +6,7 @@ from directories.query_templates.errors import TemplateError
 from directories.query_templates.scan import Source
 
 
-def check_reach(source: Source, tree: exp.Expr, operation: str, *, reads: bool) -> None:
+def check_effects(source: Source, tree: exp.Expr, operation: str, *, reads: bool) -> None:
     """Refuse a statement that would reach the rows of other users."""
     if reads and not source.placeholders:
         whom, what = ("group", "##GROUP##") if operation == "import_members" else ("user", "##NAME##")
