@@ -8,7 +8,7 @@ import pytest
 
 from directories.connectors.base import Page
 from directories.connectors.ldap import dn as names
-from directories.connectors.ldap.active_directory import ActiveDirectory
+from directories.connectors.ldap.active_directory import DomainWriter
 from directories.models import Directory
 from provisioning import services
 from provisioning.imports.users import leavers
@@ -214,7 +214,7 @@ def test_an_account_whose_password_never_came_is_finished(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as during:
-        during.setattr(ActiveDirectory, "write_password", dies)
+        during.setattr(DomainWriter, "write_password", dies)
         with pytest.raises(KeyboardInterrupt):
             delivered(directory)
     assert len(ad_directory.dns()) == 1

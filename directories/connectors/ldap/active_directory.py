@@ -17,8 +17,10 @@ from directories.connectors.ldap import values
 from directories.connectors.ldap.connector import Ldap
 from directories.connectors.ldap.errors import REFUSED_PASSWORD, NoBase, refused_password
 from directories.connectors.ldap.form_fields import AD_FIELDS
+from directories.connectors.ldap.reading import Reader
 from directories.connectors.ldap.session import Control, Raw
-from directories.connectors.ldap.settings import ACTIVE_DIRECTORY, NONE, UAC, Preset, filled
+from directories.connectors.ldap.settings import ACTIVE_DIRECTORY, NONE, UAC, LdapSettings, Preset, filled
+from directories.connectors.ldap.writing import Writer
 
 ACCOUNTDISABLE, LOCKOUT, PASSWD_NOTREQD, NORMAL_ACCOUNT = 0x2, 0x10, 0x20, 0x200
 PASSWORD_SET = "pwdLastSet"
@@ -41,29 +43,8 @@ EXPIRED = "The account has expired (accountExpires), so it cannot be used. Give 
 DOMAIN_SCOPE: Control = ("1.2.840.113556.1.4.1339", False, None)
 
 
-class ActiveDirectory(Ldap):
-    """An Active Directory domain (Microsoft's or Samba's)."""
-
-    kind: ClassVar[str] = "active_directory"
-    label: ClassVar[str] = "Active Directory"
-    fields = AD_FIELDS
-    fills_by = ""
-    fills = {"": filled(ACTIVE_DIRECTORY)}
-    controls = (DOMAIN_SCOPE,)
-    counts_changes = True
-    needed = {}
-
-    @classmethod
-    def preset(cls, settings: Mapping[str, Any]) -> Preset:
-        """There is one kind of server."""
-        return ACTIVE_DIRECTORY
-
-    @classmethod
-    def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
-        """Passwords only over an encrypted connection: the server refuses them otherwise."""
-        if capability is Capability.SET_PASSWORD and config.settings.get("encryption") == NONE:
-            return UNENCRYPTED
-        return super().lacking(capability, config)
+class DomainReader(Reader):
+    """Reads the accounts of a domain."""
 
     def state_attributes(self) -> tuple[str, ...]:
         """Flags, the day on which the account expires, whether it is locked when that counts; and both login names."""
@@ -100,12 +81,19 @@ class ActiveDirectory(Ldap):
         wanted = self.identifier_of(entry)
         if self.settings.identifier.lower() != SAM.lower() or names.made_to_fit(wanted) == wanted:
             return found
-        return f"(|{found}({UPN}={escape_filter_chars(self._principal(entry))}))"
+        return f"(|{found}({UPN}={escape_filter_chars(principal(entry, self.settings))}))"
 
-    def _named(self, raw: Raw, entry: Entry) -> bool:
-        if super()._named(raw, entry):
+    def named(self, raw: Raw, entry: Entry) -> bool:
+        """Whether it is the entry's account by either login name."""
+        if super().named(raw, entry):
             return True
-        return raw.text(UPN).casefold() == self._principal(entry).casefold()
+        return raw.text(UPN).casefold() == principal(entry, self.settings).casefold()
+
+
+class DomainWriter(Writer):
+    """Writes the accounts of a domain."""
+
+    needed = {}
 
     def new_attributes(self, entry: Entry) -> dict[str, tuple[str, list[bytes]]]:
         """Add the two login names: the old one made to fit, the new one whole."""
@@ -113,16 +101,13 @@ class ActiveDirectory(Ldap):
         asked = next(iter(found.get(SAM.lower(), (SAM, []))[1]), entry.key.encode()).decode()
         found[SAM.lower()] = (SAM, [self._account_name(asked).encode()])
         if not found.get(UPN.lower(), (UPN, []))[1]:
-            found[UPN.lower()] = (UPN, [self._principal(entry).encode()])
+            found[UPN.lower()] = (UPN, [principal(entry, self.settings).encode()])
         for data in found[UPN.lower()][1][:1]:
             if b"/" in data.rpartition(b"@")[2]:
                 raise ConnectorError(NO_SLASH, code="sign")
         # What the server itself gives an entry without a password; it tells that this one was never finished.
         found[UAC.lower()] = (UAC, [str(NORMAL_ACCOUNT | ACCOUNTDISABLE | PASSWD_NOTREQD).encode()])
         return found
-
-    def _principal(self, entry: Entry) -> str:
-        return entry.key if "@" in entry.key else f"{entry.key}@{self.settings.upn_suffix}"
 
     def _account_name(self, asked: str) -> str:
         """Return the name as it is when it fits; else one that fits and that nobody in the domain has."""
@@ -220,7 +205,7 @@ class ActiveDirectory(Ldap):
         if self.settings.lockout_disables and _locked(raw):
             unlock = {"lockoutTime": [(ldap3.MODIFY_REPLACE, [b"0"])]}  # [MS-ADTS] 3.1.1.3.1.5.2
             self.session.run(lambda connection: connection.modify(raw.dn, unlock))
-        if _expired(raw) and EXPIRES.lower() not in map(str.lower, self.config.attributes):
+        if _expired(raw) and EXPIRES.lower() not in map(str.lower, self.reader.attributes):
             raise ConnectorError(EXPIRED, code="expired")
 
     def _write_flags(self, dn: str, flags: str) -> None:
@@ -231,7 +216,7 @@ class ActiveDirectory(Ldap):
 
     def set_password(self, entry: Entry, password: str) -> None:
         """Set the password; an account that had none is no longer one that may do without."""
-        raw = self._must(entry)
+        raw = self.must(entry)
         self.write_password(raw.dn, password)
         if _unfinished(raw):
             self._write_flags(raw.dn, str(int(raw.text(UAC)) & ~PASSWD_NOTREQD))
@@ -245,6 +230,37 @@ class ActiveDirectory(Ldap):
             lambda connection: connection.modify(dn, {"unicodePwd": [(ldap3.MODIFY_REPLACE, [data])]}),
             fails=refused_password,
         )
+
+
+class ActiveDirectory(Ldap):
+    """An Active Directory domain (Microsoft's or Samba's)."""
+
+    kind: ClassVar[str] = "active_directory"
+    label: ClassVar[str] = "Active Directory"
+    fields = AD_FIELDS
+    fills_by = ""
+    fills = {"": filled(ACTIVE_DIRECTORY)}
+    reader_class = DomainReader
+    writer_class = DomainWriter
+    controls = (DOMAIN_SCOPE,)
+    counts_changes = True
+
+    @classmethod
+    def preset(cls, settings: Mapping[str, Any]) -> Preset:
+        """There is one kind of server."""
+        return ACTIVE_DIRECTORY
+
+    @classmethod
+    def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
+        """Passwords only over an encrypted connection: the server refuses them otherwise."""
+        if capability is Capability.SET_PASSWORD and config.settings.get("encryption") == NONE:
+            return UNENCRYPTED
+        return super().lacking(capability, config)
+
+
+def principal(entry: Entry, settings: LdapSettings) -> str:
+    """Return the user principal name of an account whose mapping gives none."""
+    return entry.key if "@" in entry.key else f"{entry.key}@{settings.upn_suffix}"
 
 
 def _unfinished(raw: Raw) -> bool:

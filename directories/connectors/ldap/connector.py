@@ -4,34 +4,67 @@ An account's lasting remote id is what the server itself gives an entry (entryUU
 so a renamed or moved entry is the same account. Every value that reaches a filter or a DN is escaped on its way.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from threading import Event
+from typing import Any, ClassVar
 
-from directories.attributes import Value
 from directories.connectors.base import (
-    Conflict,
-    ConnectorError,
+    Capability,
+    ConnectionTest,
+    Connector,
+    ConnectorConfig,
     ConnectorField,
+    Cursor,
     Entry,
-    NotFound,
+    GroupEntry,
+    GroupPage,
+    Inspection,
+    MemberPage,
+    Page,
+    RefusedMember,
     RemoteAccount,
+    RemoteGroup,
 )
-from directories.connectors.ldap import dn as names
-from directories.connectors.ldap import values
-from directories.connectors.ldap.errors import NO_MATCHING, refused_change, refused_password
+from directories.connectors.ldap import dn
+from directories.connectors.ldap.changes import Changes
+from directories.connectors.ldap.diagnosis import diagnose
 from directories.connectors.ldap.form_fields import LDAP_FIELDS
-from directories.connectors.ldap.grouping import Grouping
-from directories.connectors.ldap.manager_references import MANAGER, NOT_THERE_YET, not_there_yet
-from directories.connectors.ldap.reading import mapped
-from directories.connectors.ldap.session import Raw
-from directories.connectors.ldap.settings import LOCKED_TIME, NO_STATE, PRESETS, filled
+from directories.connectors.ldap.groups.creation import new_groups
+from directories.connectors.ldap.groups.membership import MemberWriter
+from directories.connectors.ldap.groups.reading import GroupReader
+from directories.connectors.ldap.groups.settings import NAMES, group_settings, preset_of
+from directories.connectors.ldap.groups.writing import GroupWriter
+from directories.connectors.ldap.inspection import Inspector
+from directories.connectors.ldap.listening import listen
+from directories.connectors.ldap.reading import Reader
+from directories.connectors.ldap.session import Control, Session
+from directories.connectors.ldap.settings import NO_STATE, NONE, PRESETS, UNCHECKED, Preset, filled, ldap_settings
+from directories.connectors.ldap.tree import Tree
+from directories.connectors.ldap.writing import Writer
 
-MOST_NUMBERS = 50  # tries to name an entry
+UNPROTECTED = (
+    "The connection is not encrypted: the portal's password and everybody's data cross the network in the clear."
+)
+UNCHECKED_WORDS = (
+    "The server's certificate is not checked: whoever is in between can read and change everything, and learns the "
+    "portal's password. Paste the certificate of its authority, and choose Checked."
+)
+NO_STATE_WORDS = "The directory has no attribute for disabled accounts. Choose one under Connection (Disabling)."
+ONLY_NAMES = (
+    "The directory's groups are only names in an attribute of its users, so the portal cannot write them. "
+    "Choose another Membership under Connection."
+)
+_STATE = frozenset({Capability.DISABLE, Capability.ENABLE})
+_GROUPS = frozenset({Capability.CREATE_GROUP, Capability.UPDATE_GROUP, Capability.DELETE_GROUP, Capability.MEMBERS})
 
 
-class Ldap(Grouping):
-    """An LDAP server. What Active Directory does otherwise is in ``active_directory``."""
+class Ldap(Connector):
+    """An LDAP server: what reads and writes accounts and groups are objects of their own.
+
+    What Active Directory does otherwise is in ``active_directory``.
+    """
 
     kind: ClassVar[str] = "ldap"
     label: ClassVar[str] = "LDAP (OpenLDAP, 389 DS, FreeIPA)"
@@ -39,247 +72,184 @@ class Ldap(Grouping):
     fields: ClassVar[tuple[ConnectorField, ...]] = LDAP_FIELDS
     fills_by = "preset"
     fills = {name: filled(preset) for name, preset in PRESETS.items()}
-    # What inetOrgPerson must have, and the portal attribute that it comes from when it is not mapped.
-    needed: ClassVar[Mapping[str, str]] = {"cn": "display_name", "sn": "last_name"}
+    folded = frozenset({"New accounts", "Leavers", "Groups", "Limits"})
+    key_source = "the unique identifier that is set under Connection"
+    clear_passwords = True
+    nested_groups = True
+    reader_class: ClassVar[type[Reader]] = Reader
+    writer_class: ClassVar[type[Writer]] = Writer
+    controls: ClassVar[tuple[Control, ...]] = ()  # sent with every search
+    counts_changes: ClassVar[bool] = False  # as Active Directory does
+
+    def __init__(self, config: ConnectorConfig) -> None:
+        super().__init__(config)
+        self.settings = ldap_settings(config.settings, self.preset(config.settings))
+        self.session = Session(self.settings, controls=self.controls)
+        self.tree = Tree(self.session)
+        self.reader = self.reader_class(config, self.session, self.tree)
+        self.writer = self.writer_class(self.reader)
+        self.inspector = Inspector(self.reader, str(config.settings.get("group_attribute") or ""))
+
+    @classmethod
+    def preset(cls, settings: Mapping[str, Any]) -> Preset:
+        """Return what stands for blank settings."""
+        return PRESETS.get(str(settings.get("preset") or ""), PRESETS["other"])
+
+    @classmethod
+    def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
+        """Accounts are disabled only where there is an attribute for it, groups written only where they are entries."""
+        if capability in _STATE:
+            chosen = config.settings.get("state_attribute") or cls.preset(config.settings).state_attribute
+            if chosen == NO_STATE:
+                return NO_STATE_WORDS
+        if capability in _GROUPS and config.settings.get("membership") == NAMES:
+            return ONLY_NAMES
+        return super().lacking(capability, config)
+
+    @property
+    def patience(self) -> float:
+        """The limits of connecting and of one answer, in seconds."""
+        return float(self.settings.connect_timeout + self.settings.statement_timeout)
+
+    @classmethod
+    def cautions(cls, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Switching encryption or checks off is loud."""
+        if settings.get("encryption") == NONE:
+            return [UNPROTECTED]
+        return [UNCHECKED_WORDS] if settings.get("check_certificate") == UNCHECKED else []
+
+    def test(self) -> ConnectionTest:
+        """Try the connection part by part."""
+        return diagnose(self.settings, self.controls)
+
+    # --- Accounts ----------------------------------------------------------------------------------------------------
+
+    def find(self, entry: Entry) -> RemoteAccount | None:
+        """Return the account with the entry's lasting id, or, before it has one, with its unique identifier."""
+        return self.reader.find(entry)
+
+    def accounts(self, page_size: int = 1000) -> Iterator[Page]:
+        """Stream the entries that the filter finds, on a connection of their own."""
+        return self.reader.crawl(self.settings.user_filter, page_size)
+
+    def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount]:
+        """Ask the crawl's own question for these ids alone."""
+        return self.reader.look_up(refs)
+
+    def inspect(self, name: str) -> Inspection | None:
+        """Find the entry as an import and a delivery would, or else by any name that people know it by."""
+        return self.inspector.inspect(name)
 
     def create(self, entry: Entry, password: str | None = None) -> RemoteAccount:
         """Add the entry in its container, give it its password, and return it as the server holds it."""
-        wanted = self.new_attributes(entry)
-        waits = self._refer(wanted)
-        container = names.from_template(self.settings.container, entry.person)
-        dn = self._add(wanted, container, made=not mapped(entry, self.settings.rdn_attribute))
-        try:
-            self.finish(dn, password)
-        except ConnectorError:
-            self.tree.delete(dn)  # half an account is none: the next try makes it whole
-            raise
-        return replace(self._now(dn), waits=NOT_THERE_YET if waits else "")
-
-    def _add(self, wanted: dict[str, tuple[str, list[bytes]]], container: str, *, made: bool) -> str:
-        """Add the entry and return its DN. A name that the portal ``made`` gets a number while another entry has it."""
-        rdn = self.settings.rdn_attribute
-        first, *others = wanted[rdn.lower()][1]
-        numbered = made and not self._names_by_identifier
-        for number in range(1, MOST_NUMBERS + 1):
-            name = first.decode() if number == 1 else f"{first.decode()}{number}"
-            wanted[rdn.lower()] = (rdn, [name.encode(), *others])
-            dn = f"{rdn}={names.escape(name)},{container}"
-            try:
-                self.tree.add(
-                    dn, self.settings.object_classes, dict(wanted.values()), create=self.settings.create_containers
-                )
-                return dn
-            except Conflict as error:
-                if self.session.read(dn, ("objectClass",)) is None:
-                    raise  # it is another value that must be unique
-                if not numbered or number == MOST_NUMBERS:
-                    raise self._same_name(dn) from error
-            except ConnectorError as error:
-                raise self.explained(error, wanted) from None
-        raise AssertionError  # the last number returned or raised
-
-    @property
-    def _names_by_identifier(self) -> bool:
-        """Whether an entry is named by its unique identifier."""
-        return self.settings.rdn_attribute.lower() == self.settings.identifier.lower()
-
-    def _same_name(self, dn: str) -> Conflict:
-        """Return that an entry has that name already: which one it is, where it is not the same user name."""
-        attribute = names.rdn(dn)[0]
-        if self._names_by_identifier:
-            return Conflict(f"Another entry of the directory already has the same {attribute}.")
-        return Conflict(
-            f"Another entry here already has the same {attribute}: {dn}. Change the name of one of the two."
-        )
-
-    def explained(self, error: ConnectorError, wanted: Mapping[str, tuple[str, list[bytes]]]) -> ConnectorError:
-        """Return a refusal in better words where it can be found out which of the ``wanted`` values is the matter."""
-        return error
-
-    def _now(self, dn: str) -> RemoteAccount:
-        """Return the account of an entry that was just written, as the server holds it."""
-        raw = self.session.read(dn, self.wanted)
-        if raw is None or not raw.get(self.settings.id_attribute):
-            message = "The account was written, but the portal's login cannot read it. Give it the right to."
-            raise ConnectorError(message, code="no_right")
-        return self.found(raw)
-
-    def new_attributes(self, entry: Entry) -> dict[str, tuple[str, list[bytes]]]:
-        """Return the attributes of a new entry by lower-case name; what its classes need and nobody maps is added."""
-        found: dict[str, tuple[str, list[bytes]]] = {}
-        for name, value in entry.attributes.items():
-            if name.lower() not in values.READ_ONLY:
-                found[name.lower()] = (name, values.encode(name, value))
-        fallback: dict[str, Value] = {
-            name: entry.person.get(source) or entry.key for name, source in self.needed.items()
-        }
-        rdn = self.settings.rdn_attribute
-        fallback |= {self.settings.identifier: entry.key, rdn: entry.key}
-        for name, value in fallback.items():
-            found.setdefault(name.lower(), (name, values.encode(name, value)))
-        if not found.get(rdn.lower(), (rdn, []))[1]:
-            found[rdn.lower()] = (rdn, [entry.key.encode()])
-        return found
-
-    def finish(self, dn: str, password: str | None) -> None:
-        """Make a new entry usable."""
-        if password:
-            self.write_password(dn, password)
+        return self.writer.create(entry, password)
 
     def update(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount:
         """Send what differs; rename the entry when its naming attribute changed, move it when that is wanted."""
-        raw = self._must(entry, found)
-        wanted = {
-            name.lower(): (name, values.encode(name, value)) for name, value in self.wanted_values(entry, raw).items()
-        }
-        asked = dict(wanted)
-        held_part = names.split(raw.dn)[0]
-        own = self._own_part(held_part, wanted)
-        waits = self._refer(wanted, raw)
-        several = {name.lower() for name, value in entry.attributes.items() if isinstance(value, tuple | list)}
-        changes = {}
-        for key, (name, data) in wanted.items():
-            modifications = _modifications(key, raw.get(key), data, whole=key in several)
-            if modifications and key not in values.READ_ONLY:
-                changes[name] = modifications
-        container = self._container(entry, raw)
-        moves = own != held_part or container
-        if waits and not (changes or moves):
-            raise not_there_yet()
-        try:
-            if changes:
-                self._modify(raw, changes)
-            if moves:
-                raw = replace(raw, dn=self._moved_to(raw.dn, own, container))
-        except ConnectorError as error:
-            raise self.explained(error, asked) from None
-        account = self._now(raw.dn) if changes or moves else self.found(raw)
-        return replace(account, waits=NOT_THERE_YET if waits else "")
-
-    def _moved_to(self, dn: str, own: str, container: str) -> str:
-        """Rename or move an entry and return its new DN."""
-        try:
-            return self.tree.move(dn, own, container, self.settings.create_containers)
-        except Conflict as error:
-            raise self._same_name(f"{own},{container or names.parent(dn)}") from error
-
-    def _own_part(self, held: str, wanted: dict[str, tuple[str, list[bytes]]]) -> str:
-        """Take what names the entry out of ``wanted``, and return how it is to be named: as it is when nothing differs.
-
-        A server renames an entry and does not let its naming attributes be written otherwise (RFC 4511, 4.6).
-        """
-        pairs = names.named_by(held)
-        new = [(name, b"".join(wanted.pop(name.lower(), ("", []))[1][:1]).decode() or value) for name, value in pairs]
-        return held if new == pairs else names.part_of(new)
-
-    def _modify(self, raw: Raw, changes: Mapping[str, list[tuple[str, list[bytes]]]]) -> None:
-        """Send modifications; again as a whole when the server cannot tell the values of one of them apart."""
-        try:
-            self.session.run(lambda connection: connection.modify(raw.dn, changes), fails=refused_change)
-        except ConnectorError as error:
-            if error.code != NO_MATCHING:
-                raise
-            whole = {name: values.as_a_whole(raw.get(name), found) for name, found in changes.items()}
-            self.session.run(lambda connection: connection.modify(raw.dn, whole))
-
-    def _refer(self, wanted: dict[str, tuple[str, list[bytes]]], raw: Raw | None = None) -> bool:
-        """Replace the manager's user name by their DN; while they have none, leave them out and return True."""
-        name, data = wanted.get(MANAGER, (MANAGER, []))
-        if not data:
-            return False
-        held = raw.get(name) if raw else ()
-        if held and self.references.name_of(held[0].decode(errors="replace")) == data[0].decode():
-            wanted[MANAGER] = (name, list(held))
-            return False
-        dn = self.references.dn_of(data[0].decode())
-        wanted[MANAGER] = (name, [dn.encode()] if dn else list(held))
-        return not dn
-
-    def wanted_values(self, entry: Entry, raw: Raw) -> Mapping[str, Value]:
-        """Return what the entry is to hold."""
-        return entry.attributes
-
-    def wanted_container(self, entry: Entry, *, leaving: bool = False) -> str:
-        """Return the container that the template gives, when accounts move with it; for leavers, theirs."""
-        if leaving:
-            return names.normal(names.from_template(self.settings.leavers_container, entry.person))
-        if not self.settings.move_entries:
-            return ""
-        return names.normal(names.from_template(self.settings.container, entry.person))
-
-    def container_of(self, account: RemoteAccount) -> str:
-        """Return the DN above the entry's, in the same normal form."""
-        return names.parent(account.place)
-
-    def _container(self, entry: Entry, raw: Raw) -> str:
-        """Return where the entry is to be moved, "" when it stays."""
-        if not self.settings.move_entries or self.enabled(raw) is False:
-            return ""
-        container = names.from_template(self.settings.container, entry.person)
-        return "" if names.same(container, names.parent(raw.dn)) else container
+        return self.writer.update(entry, found)
 
     def disable(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount | None:
         """Mark the account as disabled, and then move it to the leavers when they have a container."""
-        raw = self._must(entry, found)
-        self.write_state(raw, enabled=False)
-        leavers = names.from_template(self.settings.leavers_container, entry.person)
-        if leavers and not names.same(leavers, names.parent(raw.dn)):
-            return self.account(self._moved(raw, leavers))
-        return None
+        return self.writer.disable(entry, found)
 
-    def enable(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount | None:
-        """Bring the account back from the leavers, and then let it be used: what failed in between is tried again."""
-        raw = self._must(entry, found)
-        leavers = names.from_template(self.settings.leavers_container, entry.person)
-        if leavers and names.same(leavers, names.parent(raw.dn)):
-            raw = self._moved(raw, names.from_template(self.settings.container, entry.person))
-        self.write_state(raw, enabled=True)
-        return self._now(raw.dn)
-
-    def _moved(self, raw: Raw, container: str) -> Raw:
-        own = names.split(raw.dn)[0]
-        return replace(raw, dn=self.tree.move(raw.dn, own, container, self.settings.create_containers))
-
-    def write_state(self, raw: Raw, *, enabled: bool) -> None:
-        """Write whether the account may be used, when it says otherwise now."""
-        attribute = self.settings.state_attribute
-        if attribute == NO_STATE:
-            raise ConnectorError("This directory has no attribute for disabled accounts. Choose one.", code="settings")
-        wanted = [] if enabled else [values.LOCKED_FOR_GOOD if attribute == LOCKED_TIME else b"TRUE"]
-        if found := values.differences(raw.get(attribute), wanted, whole=True):
-            self.session.run(lambda connection: connection.modify(raw.dn, {attribute: found}))
+    def enable(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount:
+        """Bring the account back from the leavers, and then let it be used."""
+        return self.writer.enable(entry, found)
 
     def delete(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         """Remove the entry, with what is below it when that is wanted."""
-        raw = self._known(entry, found)
-        if raw is not None:
-            self.tree.delete(raw.dn, below=self.settings.delete_subtree)
+        self.writer.delete(entry, found)
 
     def set_password(self, entry: Entry, password: str) -> None:
         """Set the account's password."""
-        self.write_password(self._must(entry).dn, password)
+        self.writer.set_password(entry, password)
 
-    def write_password(self, dn: str, password: str) -> None:
-        """Set a password by the password modify operation (RFC 3062), so that the server's policy applies."""
-        self.session.run(
-            lambda connection: connection.extend.standard.modify_password(user=dn, new_password=password),
-            fails=refused_password,
-        )
+    def wanted_container(self, entry: Entry, *, leaving: bool = False) -> str:
+        """Return the container that the template gives, when accounts move with it; for leavers, theirs."""
+        return self.writer.wanted_container(entry, leaving=leaving)
 
-    def _known(self, entry: Entry, found: RemoteAccount | None) -> Raw | None:
-        """Return the entry that was just looked at, or look."""
-        return found.raw if found and isinstance(found.raw, Raw) else self._find(entry)
+    def container_of(self, account: RemoteAccount) -> str:
+        """Return the DN above the entry's, in the same normal form."""
+        return dn.parent(account.place)
 
-    def _must(self, entry: Entry, found: RemoteAccount | None = None) -> Raw:
-        raw = self._known(entry, found)
-        if raw is None:
-            raise NotFound("The account is not in the directory.")
-        return raw
+    # --- Changes -----------------------------------------------------------------------------------------------------
 
+    def cursor(self) -> Cursor | None:
+        """Return where the server stands now."""
+        return self.moments.cursor()
 
-def _modifications(
-    key: str, held: Sequence[bytes], wanted: Sequence[bytes], *, whole: bool
-) -> list[tuple[str, list[bytes]]]:
-    if key == values.ALIASES and not whole:
-        return values.aliases(held, wanted)
-    return values.differences(held, wanted, whole=whole)
+    def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
+        """Stream the entries that changed since; before them the ids of those that were deleted or may have left."""
+        since = self.moments.since(cursor)
+        size = max(1, min(page_size, self.settings.page_size))
+        for refs in chain(self.moments.gone(since, size), self.moments.left(since, size)):
+            if refs:
+                yield Page((), gone=refs)
+        yield from self.reader.crawl(f"(&{self.settings.user_filter}{since})", page_size)
+
+    def changed_groups(self, cursor: Cursor, page_size: int = 1000) -> Iterator[GroupPage]:
+        """Stream the groups that changed since."""
+        return self.group_reader.pages(page_size, self.moments.since(cursor))
+
+    def news(self, stop: Event) -> Iterator[bool]:
+        """Listen to the server until ``stop`` is set."""
+        return listen(self.session, self.tree, stop, active_directory=self.counts_changes)
+
+    @cached_property
+    def moments(self) -> Changes:
+        """What tells changes apart by their moment."""
+        return Changes(self.session, self.tree, counted=self.counts_changes)
+
+    # --- Groups ------------------------------------------------------------------------------------------------------
+
+    def groups(self, page_size: int = 1000) -> Iterator[GroupPage]:
+        """Stream the groups that the group filter finds, or that users' attributes name."""
+        return self.group_reader.pages(page_size)
+
+    def members(self, group: RemoteGroup, page_size: int = 1000) -> Iterator[MemberPage]:
+        """Stream a group's direct members, users and groups."""
+        return self.group_reader.members(group, page_size)
+
+    @cached_property
+    def group_reader(self) -> GroupReader:
+        """What reads groups; raise ConnectorError when its settings cannot be used."""
+        preset = preset_of(self.kind, str(self.config.settings.get("preset") or ""))
+        return GroupReader(self.session, group_settings(self.config.settings, preset))
+
+    @cached_property
+    def group_writer(self) -> GroupWriter:
+        """What writes groups; raise ConnectorError when its settings cannot be used."""
+        kind = str(self.config.settings.get("preset") or "") if self.kind == "ldap" else self.kind
+        new = new_groups(self.config.settings, kind)
+        return GroupWriter(self.session, self.tree, self.group_reader, new, self.reader.by_ref)
+
+    def find_group(self, group: GroupEntry) -> RemoteGroup | None:
+        """Return the group with the entry's lasting id or, before it has one, with its name."""
+        raw = self.group_writer.look(group)
+        return self.group_reader.group(raw) if raw else None
+
+    def create_group(self, group: GroupEntry) -> RemoteGroup:
+        """Add the group in the container of new groups."""
+        return self.group_writer.create(group)
+
+    def update_group(self, group: GroupEntry) -> RemoteGroup:
+        """Rename the group, or change its description."""
+        return self.group_writer.update(group)
+
+    def delete_group(self, group: GroupEntry) -> None:
+        """Remove the group's entry."""
+        self.group_writer.delete(group)
+
+    def add_members(self, group: GroupEntry, members: Sequence[Entry]) -> Sequence[RefusedMember]:
+        """Put accounts into the group."""
+        return MemberWriter(self.group_writer, group).add(members)
+
+    def remove_members(self, group: GroupEntry, members: Sequence[Entry]) -> Sequence[RefusedMember]:
+        """Take accounts out of the group."""
+        return MemberWriter(self.group_writer, group).remove(members)
+
+    def close(self) -> None:
+        """Log out."""
+        if "group_reader" in self.__dict__:
+            self.group_reader.close()
+        self.session.close()

@@ -36,7 +36,7 @@ Raw = decoding.Raw
 class Found:
     """The answer to a search; ``cookie`` is not empty while a paged search has more to give.
 
-    ``references`` are the addresses of parts of the tree that are elsewhere (see ``_ldap_referrals``).
+    ``references`` are the addresses of parts of the tree that are elsewhere (see ``referrals``).
     """
 
     entries: list[Raw] = field(default_factory=list)

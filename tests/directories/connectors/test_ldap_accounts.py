@@ -117,7 +117,7 @@ def test_an_account_moves_with_its_container_when_that_is_wanted(subject: LdapSu
 
 
 def place_of(subject: LdapSubject, connector: Any, account: RemoteAccount) -> str:
-    raw = connector.by_ref(account.ref)
+    raw = connector.reader.by_ref(account.ref)
     return names.rdn(names.parent(raw.dn))[1]
 
 
@@ -137,7 +137,7 @@ def test_leavers_have_a_container_of_their_own(subject: LdapSubject) -> None:
 def test_a_disabled_account_cannot_log_in(subject: LdapSubject) -> None:
     with subject.open() as connector:
         ann = connector.create(entry("ann"), "secret-1")
-        dn = connector.by_ref(ann.ref).dn  # type: ignore[union-attr]
+        dn = connector.reader.by_ref(ann.ref).dn  # type: ignore[union-attr]
         assert subject.unit.can_log_in(dn, "secret-1")
         connector.disable(again("ann", ann))
         assert not subject.unit.can_log_in(dn, "secret-1")

@@ -3,7 +3,7 @@
 import pytest
 
 from directories.connectors.base import ConnectorError, Inspection
-from directories.connectors.ldap import shown as _ldap_shown
+from directories.connectors.ldap import inspection
 from directories.connectors.ldap.session import Raw
 from tests.directories.connectors.ldap_subject import LdapSubject
 
@@ -96,7 +96,7 @@ def test_long_and_many_values_are_cut() -> None:
     raw = Raw(
         "cn=x", {"a": [b"y" * 9000], "b": [b"z"] * 250, "c": [b"line\nline"], "d": [b"\x00\x01"]}, ("a", "b", "c", "d")
     )
-    a, b, c, d = _ldap_shown.shown(raw)
+    a, b, c, d = inspection.shown(raw)
     assert len(a.values[0]) < 600
     assert (len(b.values), b.more) == (100, 150)
     assert c.values == ("line\nline",)

@@ -1,6 +1,6 @@
 """Writing the groups of an LDAP directory: entries made, renamed and deleted.
 
-Who is in a group is in ``_ldap_group_members``.
+Who is in a group is in ``membership``.
 """
 
 import random
