@@ -13,8 +13,11 @@ from django.utils import timezone
 from directories.connectors.base import Unavailable
 from directories.models import Directory
 
-FIRST_PAUSE = 5.0  # seconds; doubled with every failure in a row
-LONGEST_PAUSE = 3600.0
+# Seconds between two trials, doubled with every failure in a row. A leaver's account stays open while a directory that
+# is back is not tried, so the longest is short. A login that was refused is tried more rarely: many directories lock a
+# login after a few wrong passwords.
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
+FIRST_LOGIN_PAUSE, LONGEST_LOGIN_PAUSE = 60.0, 600.0
 PROBE = 90.0  # seconds for which one worker has the trial to itself
 
 
@@ -39,7 +42,7 @@ def record_failure(directory_id: int, error: Unavailable, *, probe: bool = False
     if row is None:
         return LONGEST_PAUSE
     now = timezone.now()
-    pause = pause_after(row["failures"], error.retry_after)
+    pause = pause_after(row["failures"], error)
     unchanged = Directory.objects.filter(pk=directory_id, failures=row["failures"])
     if not probe:
         unchanged = unchanged.filter(Q(retry_at=None) | Q(retry_at__lte=now))
@@ -63,10 +66,13 @@ def retry_now(directory_id: int) -> None:
     Directory.objects.filter(pk=directory_id, unreachable_since__isnull=False).update(retry_at=timezone.now())
 
 
-def pause_after(failures: int, retry_after: float | None = None) -> float:
-    """Return the seconds to wait after ``failures`` earlier ones: doubling with jitter, an hour at most.
+def pause_after(failures: int, error: Unavailable) -> float:
+    """Return the seconds to wait after ``failures`` earlier ones, with jitter.
 
     A directory that says when to come back is not asked earlier.
     """
-    pause: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures, 16)) * random.uniform(0.75, 1.0)  # noqa: S311
-    return max(pause, retry_after or 0.0)
+    first, longest = FIRST_PAUSE, LONGEST_PAUSE
+    if error.code == "login":
+        first, longest = FIRST_LOGIN_PAUSE, LONGEST_LOGIN_PAUSE
+    pause: float = min(longest, first * 2.0 ** min(failures, 16)) * random.uniform(0.75, 1.0)  # noqa: S311
+    return max(pause, error.retry_after or 0.0)

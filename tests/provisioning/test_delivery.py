@@ -347,11 +347,16 @@ def test_a_directory_that_is_down_is_asked_once_and_holds_up_no_other(crews: Cre
     assert Account.objects.filter(directory=down, last_result="waiting", leased_until=None).count() == 40
 
 
-def test_the_pauses_of_a_directory_grow_and_honour_what_it_asks_for() -> None:
-    pauses = [health.pause_after(failures) for failures in range(20)]
-    assert pauses[:8] == sorted(pauses[:8])
-    assert max(pauses) <= 3600
-    assert health.pause_after(0, 120) == 120
+@pytest.mark.parametrize(("code", "longest"), [("unreachable", 60), ("login", 600)])
+def test_the_pauses_of_a_directory_grow_and_honour_what_it_asks_for(code: str, longest: int) -> None:
+    """A directory that is back is found within a minute; one that refuses the login is not asked until it locks it."""
+    error = Unavailable("Gone.")
+    error.code = code
+    pauses = [health.pause_after(failures, error) for failures in range(20)]
+    assert pauses[:3] == sorted(pauses[:3])
+    assert longest / 2 < max(pauses) <= longest
+    error.retry_after = 1200
+    assert health.pause_after(0, error) == 1200
 
 
 def test_one_worker_counts_of_many_that_fail_together() -> None:
