@@ -8,7 +8,8 @@ from config.middleware import SCIM
 from scim.oauth import token_endpoint
 from signin.views import ChoosePassword, SignIn, SignOut
 
-handler400 = "scim.views.base.bad_request"
+handler400 = "config.errors.bad_request"
+handler500 = "config.errors.server_error"
 
 urlpatterns = [
     path("healthz", Healthz.as_view(), name="healthz"),

@@ -10,14 +10,18 @@ from rest_framework.views import exception_handler
 TYPE = "application/problem+json"
 
 
+def body(status: int, detail: str, **more: Any) -> dict[str, Any]:
+    """Return what an error says: its status, and in words what is wrong and what to do."""
+    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+
+
 def problem(status: int, detail: str, **more: Any) -> Response:
-    """Return an error: its status, and in words what is wrong and what to do."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
-    return Response(body, status=status, content_type=TYPE)
+    """Return an error as a response."""
+    return Response(body(status, detail, **more), status=status, content_type=TYPE)
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn what REST framework raises into problem details; None leaves an unexpected error to Django."""
+    """Turn what REST framework raises into problem details; None leaves an unexpected error to ``config.errors``."""
     found = exception_handler(error, context)
     if found is None:
         return None

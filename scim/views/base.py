@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
 from django.views import View as DjangoView
-from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from django_scim.exceptions import SCIMException
 from django_scim.views import SCIMView
 
+from config.database import outage
 from provisioning.outbound.accounts.outcome import log_unexpected
 from scim import bodies
 from scim.errors import ScimError
@@ -28,9 +29,9 @@ class _Quiet(DjangoView):
             return super().dispatch(request, *args, **kwargs)
         except SCIMException:
             raise
-        except OperationalError as error:
+        except outage.ERRORS as error:
             log_unexpected(error, f"answering a SCIM {request.method}")
-            raise ScimError(503, "The portal's database is busy. Try again in a minute.") from None
+            raise ScimError(503, outage.WORDS) from None
         except Exception as error:
             log_unexpected(error, f"answering a SCIM {request.method}")
             raise ScimError(500, "Something unexpected went wrong in the portal. Its log has the details.") from None
@@ -41,6 +42,14 @@ class View(SCIMView, _Quiet):  # type: ignore[misc]
 
     max_body = MEGABYTE
     request: HttpRequest
+
+    @method_decorator(csrf_exempt)  # clients bring a token, and no cookie
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Say when to come back where that helps (RFC 9110 section 10.2.3)."""
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        if response.status_code == 503:
+            response["Retry-After"] = str(outage.RETRY_AFTER)
+        return response
 
     @property
     def client(self) -> Client:
@@ -77,13 +86,6 @@ class View(SCIMView, _Quiet):  # type: ignore[misc]
         response.content = b""
         response["Content-Length"] = str(size)
         return response  # type: ignore[no-any-return]
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answer what Django refuses before any view, such as a foreign Host header: to SCIM clients in their own terms."""
-    if not request.path.startswith("/scim/"):
-        return defaults.bad_request(request, exception)
-    return respond(ScimError(400, "The request is not addressed to this portal.").to_dict(), 400)
 
 
 class Nowhere(View):

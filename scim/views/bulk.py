@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django_scim.constants import SCIM_CONTENT_TYPE
 
+from config.database import outage
 from provisioning.outbound.accounts.outcome import log_unexpected
 from scim import bulk
 from scim.errors import ScimError, not_found
@@ -48,6 +49,9 @@ class BulkView(View):
             response = handler(request, **arguments)
         except ScimError:
             raise
+        except outage.ERRORS as error:
+            log_unexpected(error, f"answering a SCIM {operation.method} in a bulk request")
+            raise ScimError(503, outage.WORDS) from None
         except Exception as error:
             log_unexpected(error, f"answering a SCIM {operation.method} in a bulk request")
             raise ScimError(500, "The operation failed. The portal's log says why.") from None
