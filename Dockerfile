@@ -27,4 +27,4 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', timeout=4)"]
-CMD ["gunicorn", "config.wsgi", "--config", "config/gunicorn.py"]
+CMD ["config/bin/program", "web"]

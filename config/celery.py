@@ -6,6 +6,9 @@ import os
 from celery import Celery
 from celery.signals import worker_init, worker_process_init, worker_ready
 
+from config import broker
+
+broker.install()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("rollcall")

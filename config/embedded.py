@@ -1,14 +1,15 @@
 """``make run``: the portal with everything it needs as one foreground program.
 
 It makes the secrets once, brings the data up to date, runs the Procfile (web, worker, beat) and says where to sign in.
-Ctrl-C, SIGTERM and a closed terminal stop all of it.
+A program that ends is started again. Ctrl-C, SIGTERM and a closed terminal stop all of it, and so do a port that is
+taken and a configuration that is broken.
 """
 
 import fcntl
 import json
+import math
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -19,29 +20,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import honcho.manager
 from cryptography.fernet import Fernet
-from honcho.environ import parse_procfile
-from honcho.printer import Message, Printer
 
 from config.env import BASE_DIR
+from config.supervisor import Refused, Supervisor, programs
 
-STOP_SECONDS = 20  # deliveries in flight get this long to end
-READY_SECONDS = 60
+READY_SECONDS = 60  # after which it is said that this takes long
 ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"  # in a container, for a try
-
-
-class Refused(Exception):
-    """The portal cannot start; the message says why and what to do."""
-
-
-class QuietPrinter(Printer):  # type: ignore[misc]
-    """Prints what the portal's processes say, and not that they start and stop."""
-
-    def write(self, message: Message) -> None:
-        """Leave out honcho's own lines."""
-        if message.name != honcho.manager.SYSTEM_PRINTER_NAME:
-            super().write(message)
 
 
 def write_secrets(path: Path) -> bool:
@@ -109,33 +94,38 @@ def welcome(address: str, password: str) -> str:
 
 def announce(address: str, password: str) -> None:
     """Print the welcome as soon as the portal says that all its parts are ready."""
-    until = time.monotonic() + READY_SECONDS
-    while time.monotonic() < until:
+    slow_at = time.monotonic() + READY_SECONDS
+    while True:
         try:
             with urllib.request.urlopen(f"{address}/readyz", timeout=5):  # noqa: S310 (our own address)
                 print(welcome(address, password), flush=True)  # noqa: T201
                 return
         except OSError:
+            if time.monotonic() > slow_at:
+                print(f"The portal is still not ready: {address}/readyz says why.", flush=True)  # noqa: T201
+                slow_at = math.inf
             time.sleep(0.5)
-    print(f"The portal is not ready after {READY_SECONDS} seconds: see {address}/readyz", flush=True)  # noqa: T201
 
 
-def run(address: str, password: str) -> int:
-    """Run the Procfile until a signal or the end of one of its programs, and return the exit code."""
-    honcho.manager.KILL_WAIT = STOP_SECONDS
-    manager = honcho.manager.Manager(QuietPrinter(sys.stdout))
+def may_start_again(name: str, host: str, port: int) -> None:
+    """Raise Refused when one of the portal's programs ended for a reason that a new start does not mend."""
+    if name == "web":
+        check_port(host, port)
+    command = [sys.executable, "manage.py", "check"]
+    if subprocess.run(command, cwd=BASE_DIR, stdout=subprocess.DEVNULL, check=False).returncode:  # noqa: S603
+        raise Refused("The portal's configuration is broken; the lines above say why. Mend it, then start it again.")
+
+
+def run(host: str, port: int, password: str) -> None:
+    """Run the Procfile until a signal; raise Refused when its programs cannot run."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {"LOG_LEVEL": "WARNING", "PYTHONWARNINGS": ROOT_IS_FINE} | os.environ
     environment |= {"PATH": path, "PYTHONUNBUFFERED": "1"}
-    for name, command in parse_procfile((BASE_DIR / "Procfile").read_text()).processes.items():
-        manager.add_process(name, command, env=environment, cwd=str(BASE_DIR))
-    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    threading.Thread(target=announce, args=(address, password), daemon=True).start()
-    manager.loop()
-    asked_to_stop = manager.returncode in {130, 143}
-    if not asked_to_stop:
-        print("One of the portal's programs ended, so the others were stopped; the lines above say why.")  # noqa: T201
-    return 0 if asked_to_stop else manager.returncode or 1
+    supervisor = Supervisor(
+        programs(BASE_DIR / "Procfile"), environment, BASE_DIR, check=lambda name: may_start_again(name, host, port)
+    )
+    threading.Thread(target=announce, args=(f"http://localhost:{port}", password), daemon=True).start()
+    supervisor.run()
 
 
 def main() -> int:
@@ -147,12 +137,13 @@ def main() -> int:
         with only_one(folder):
             check_port(host, port)
             write_secrets(Path(os.environ.get("ROLLCALL_ENV_FILE", BASE_DIR / "var" / "rollcall.env")))
-            return run(f"http://localhost:{port}", prepare())
+            run(host, port, prepare())
     except Refused as refusal:
         print(refusal, file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
-        return 0
+        pass
+    return 0
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def test_nobody_else_on_the_machine_reads_the_data(
     monkeypatch.setenv("ROLLCALL_ENV_FILE", str(folder / "rollcall.env"))
     monkeypatch.setattr(embedded, "check_port", lambda host, port: None)
     monkeypatch.setattr(embedded, "prepare", lambda: (folder / "rollcall.sqlite3").touch() or "")
-    monkeypatch.setattr(embedded, "run", lambda address, password: 0)
+    monkeypatch.setattr(embedded, "run", lambda host, port, password: None)
 
     assert embedded.main() == 0
 

@@ -67,7 +67,7 @@ def add(run: Run, database: Path, username: str) -> None:
 
 
 def test_the_first_five_minutes(tmp_path: Path, runs: list[Run]) -> None:
-    """Import the demo's people, add one, and see the row arrive; a deleted user's row goes."""
+    """Import the demo's people, add one, and see the row arrive, also after a power cut of the worker alone."""
     runs.append(run := Run(tmp_path))
     run.wait_ready()
     database = tmp_path / "var" / "appsdb.sqlite3"
@@ -76,6 +76,11 @@ def test_the_first_five_minutes(tmp_path: Path, runs: list[Run]) -> None:
     assert "200 created" in run.manage("import_directory", "APPSDB")
     add(run, database, "lovelace")
     assert rows(database, "WHERE USERNAME = 'lovelace'") == [("lovelace", "Ada", "Łovelace")]
+
+    worker = next(process for process in run.family() if "worker" in process.cmdline())
+    worker.kill()
+    add(run, database, "hopper")
+    assert "The worker ended. It is started again in 1 s." in run.text()
 
     run.manage(
         "shell", "-v0", "-c", "from provisioning.models import User; User.objects.get(username='weiss').delete()"
