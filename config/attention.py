@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
 from directories.models import Directory
 from provisioning import heartbeat
@@ -75,15 +75,16 @@ def approvals() -> QuerySet[ImportRun]:
     return ImportRun.objects.filter(status=RunStatus.APPROVAL).select_related("directory")
 
 
-def failed_imports(limit: int) -> Sequence[ImportRun]:
-    """Return each directory's newest ended run where that one failed."""
-    newest = (
-        ImportRun.objects.filter(directory=OuterRef("pk"), status__in=[RunStatus.FINISHED, RunStatus.FAILED])
-        .order_by("-created_at")
-        .values("pk")[:1]
-    )
-    runs = Directory.objects.order_by().values_list(Subquery(newest), flat=True)
-    return list(ImportRun.objects.filter(pk__in=runs, status=RunStatus.FAILED).select_related("directory")[:limit])
+def troubled_imports(limit: int) -> Sequence[ImportRun]:
+    """Return each directory's newest ended run where that one failed, and its newest whole one that left errors."""
+    ended = ImportRun.objects.filter(directory=OuterRef("pk"), status__in=[RunStatus.FINISHED, RunStatus.FAILED])
+    ended = ended.order_by("-created_at")
+    directories = Directory.objects.order_by()
+    newest = directories.values_list(Subquery(ended.values("pk")[:1]), flat=True)
+    newest_whole = directories.values_list(Subquery(ended.filter(incremental=False).values("pk")[:1]), flat=True)
+    failed = Q(pk__in=newest, status=RunStatus.FAILED)
+    with_errors = Q(pk__in=newest_whole, status=RunStatus.FINISHED, errors__gt=0)
+    return list(ImportRun.objects.filter(failed | with_errors).select_related("directory")[:limit])
 
 
 def parked_causes(limit: int) -> Sequence[dict[str, Any]]:

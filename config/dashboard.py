@@ -21,6 +21,7 @@ from config.recent import recent
 from directories.models import ProvisioningSettings, Schedule
 from provisioning.models import Account
 from provisioning.models.accounts import LastResult
+from provisioning.models.imports import RunStatus
 from scim import health
 
 SHOWN = 8
@@ -123,10 +124,16 @@ def _imports() -> Iterator[Notice]:
         yield Notice(
             "warning", "pan_tool", f"An import of {run.directory.name} waits for approval", text, url, "Review"
         )
-    for run in attention.failed_imports(SHOWN):
+    for run in attention.troubled_imports(SHOWN):
         url = _url("provisioning_importrun_change", run.pk)
-        title = f"The last import of {run.directory.name} failed"
-        yield Notice("danger", "error", title, run.message, url, "Open import")
+        if run.status == RunStatus.FAILED:
+            title = f"The last import of {run.directory.name} failed"
+            yield Notice("danger", "error", title, run.message, url, "Open import")
+            continue
+        errors = "1 error" if run.errors == 1 else f"{run.errors:,} errors"
+        title = f"The last import of {run.directory.name} ended with {errors}"
+        text = "Those rows were not applied. The list says of each what is wrong and what to do."
+        yield Notice("warning", "error", title, text, f"{url}?action=error#changes", "Show the errors")
 
 
 def _scim() -> Iterator[Notice]:

@@ -31,6 +31,7 @@ class Result(models.TextChoices):
     """How it ended."""
 
     SUCCESS = "success", "Success"
+    PARTLY = "partly", "With errors"
     FAILED = "failed", "Failed"
     WAITING = "waiting", "Waiting"
     SKIPPED = "skipped", "Skipped"

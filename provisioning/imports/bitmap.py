@@ -1,5 +1,8 @@
 """A set of row ids that stays small: an import of any size marks what it saw without holding a Python object each."""
 
+from collections.abc import Iterator
+from itertools import islice
+
 CHUNK_BITS = 65_536
 
 
@@ -20,6 +23,20 @@ class Bitmap:
             return False
         bits[byte] |= mask
         return True
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the numbers in order."""
+        for chunk in sorted(self._chunks):
+            for place, byte in enumerate(self._chunks[chunk]):
+                for bit in range(8) if byte else ():
+                    if byte & 1 << bit:
+                        yield chunk * CHUNK_BITS + place * 8 + bit
+
+    def pages(self, size: int) -> Iterator[list[int]]:
+        """Yield the numbers in lists of at most ``size``."""
+        numbers = iter(self)
+        while page := list(islice(numbers, size)):
+            yield page
 
     def __contains__(self, number: int) -> bool:
         chunk, bit = divmod(number, CHUNK_BITS)

@@ -1,45 +1,34 @@
-"""One import from claim to end: crawl, settle, guard, apply. Whatever a dead worker left, running it again is safe."""
+"""One import from claim to end: crawl, plan, guard, apply. Whatever a dead worker left, running it again is safe."""
 
 import datetime as dt
 import logging
 import traceback
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from config.database import bulk
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import Connector, ConnectorError, CursorLost, Page
 from provisioning.imports import guard, incremental, runs
 from provisioning.imports.groups.apply import GroupApplier
 from provisioning.imports.groups.crawl import plan_groups
 from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
-from provisioning.imports.users import leavers as settle
+from provisioning.imports.users import claims, leavers
 from provisioning.imports.users.apply import Applier
 from provisioning.imports.users.crawl import Crawler, Seen
+from provisioning.imports.users.leavers import Read
 from provisioning.imports.users.managers import link_managers
-from provisioning.imports.users.plan import ERROR, MANAGER, Planned
-from provisioning.models import ImportRun, PlannedChange
-from provisioning.models.imports import Action, RunStatus
+from provisioning.imports.users.plan import MANAGER
+from provisioning.imports.users.store import gain, store
+from provisioning.models import ImportRun
+from provisioning.models.imports import RunStatus
 from reports.models import Result
 
 PAGE = 2000
 INCOMPLETE = "{name} stopped before its last user was read, so nothing was changed. Import again."
 UNEXPECTED = "The import stopped because of a fault in the portal. The log of the worker has the details; import again."
-UNREADABLE = (
-    "The keys of {number:,} rows cannot be read, so it is not known who is missing. Nobody is deactivated until they "
-    "are corrected in the directory."
-)
 log = logging.getLogger(__name__)
-
-
-class Read(NamedTuple):
-    """What a crawl came to: its rows, and the accounts that the directory says were deleted or may have left."""
-
-    rows: int
-    gone: set[int]
 
 
 def execute(run_id: int) -> None:
@@ -94,7 +83,7 @@ def _work(run: ImportRun, lease: Lease) -> None:
         lease.end(RunStatus.FINISHED, message)
         incremental.applied(run)
         if not incremental.is_quiet(run):
-            runs.report(run, Result.SUCCESS, message + ".")
+            runs.report(run, Result.PARTLY if run.errors else Result.SUCCESS, message + ".")
 
 
 def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease) -> list[str]:
@@ -112,80 +101,48 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     except CursorLost:
         log.info("Import run %s reads everything: the directory cannot tell what changed.", run.pk)
         incremental.read_everything(run, lease)
+        since = None
         lease.write(expected=connector.count())
         read = _crawl(run, crawler, connector.accounts(PAGE), lease)
-    for reason, ids in settle.duplicates(run):
-        with lease.page() as gains:
-            rows = PlannedChange.objects.filter(pk__in=ids)
-            changed = rows.update(action=Action.ERROR, message=reason)
-            gains |= {"created": -changed, "errors": changed}
-    objections = _settle(run, connector, crawler, lease, read)
-    since = since if run.incremental else None
-    return objections + plan_groups(run, config, connector, lease, crawler.noted, since=since)
+    gone = leavers.plan_leavers(run, connector, crawler, lease, read)
+    claims.settle(run, crawler, lease)
+    objections = _objections(run, crawler, lease, read=read, gone=gone)
+    objections += plan_groups(run, config, connector, lease, crawler.noted, since=since)
+    if not (objections or run.preview or run.incremental):
+        leavers.forget_deleted(crawler, lease)
+    return objections
 
 
 def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease) -> Read:
     """Plan page by page; return what was read once the last page was."""
-    rows = 0
-    gone: set[int] = set()
+    read = Read()
     for page in pages:
         if page.gone and crawler.config.features.deactivate_missing:
-            gone.update(settle.named(crawler.config, page.gone))
+            read.gone.update(leavers.named(crawler.config, page.gone))
         seen = crawler.page(page) if page.accounts else Seen()
         with lease.page() as gains:
-            _store(run, seen.planned, gains)
-            gains |= {"seen": seen.rows, "unchanged": gains.get("unchanged", 0) + seen.unchanged}
-        rows += seen.rows
+            store(run.pk, seen.planned, gains)
+            gain(gains, "seen", seen.rows)
+            gain(gains, "unchanged", seen.unchanged)
+        read.rows += seen.rows
         if page.last:
-            return Read(rows, gone)
+            return read
     raise Incomplete(INCOMPLETE.format(name=run.directory.name))
 
 
-def _settle(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, read: Read) -> list[str]:
-    """Plan the leavers of a complete crawl, or those who are gone by what changed, and ask the guard."""
+def _objections(run: ImportRun, crawler: Crawler, lease: Lease, *, read: Read, gone: int) -> list[str]:
+    """Ask the guard about the plan of the users."""
     config = crawler.config
     assert config.id is not None
-    known = settle.known_accounts(config.id)
-    features, leavers, seen = config.features, 0, read.rows
-    if run.incremental:
-        seen = max(seen, known)  # that nothing changed is no empty directory
-        if features.deactivate_missing and read.gone:
-            missing = settle.not_seen(read.gone, crawler.accounts, crawler.spared)
-            leavers = _plan_leavers(run, connector, crawler, lease, missing)
-        before = incremental.done_before(run)
-        return _objections(config, crawler, lease, seen=seen, known=known, leavers=leavers, before=before)
-    if seen == 0 and known and not features.deactivate_missing:
-        raise Incomplete(
-            f"{config.name} gave no users, although {known:,} came from it before. Nothing was changed. "
-            "Check its user table, its filter and the rights of its login."
-        )
-    if features.deactivate_missing and crawler.unreadable:
-        with lease.page() as gains:
-            _store(run, [Planned(ERROR, "", message=UNREADABLE.format(number=crawler.unreadable))], gains)
-    elif features.deactivate_missing:
-        missing = settle.missing(config, crawler.accounts, crawler.spared)
-        leavers = _plan_leavers(run, connector, crawler, lease, missing)
-    return _objections(config, crawler, lease, seen=seen, known=known, leavers=leavers)
-
-
-def _objections(
-    config: DirectoryConfig,
-    crawler: Crawler,
-    lease: Lease,
-    *,
-    seen: int,
-    known: int,
-    leavers: int,
-    before: guard.Before = guard.NOTHING_BEFORE,
-) -> list[str]:
+    known = leavers.known_accounts(config.id)
     found = guard.Plan(
-        seen=seen,
+        seen=max(read.rows, known) if run.incremental else read.rows,  # that nothing changed is no empty directory
         known=known,
-        leavers=leavers,
+        leavers=gone,
         blanked=crawler.blanked,
         inactive=crawler.inactive,
         activated=crawler.activated,
-        before=before,
+        before=incremental.done_before(run) if run.incremental else guard.NOTHING_BEFORE,
     )
     lease.write(switched_off=found.switched_off, switched_on=found.activated, blanked=found.blanked)
     features = config.features
@@ -198,52 +155,6 @@ def _objections(
         max_activated_percent=features.max_activated_percent,
     )
     return guard.objections(found, limits, config.name)
-
-
-def _plan_leavers(
-    run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, missing: Iterable[list[int]]
-) -> int:
-    """Plan those who are missing, each looked up by the lasting id first; return how many leave.
-
-    An entry that is moved or renamed while the directory is read may be in none of the pages. Such a one is a row like
-    any other.
-    """
-    leavers = 0
-    for ids in missing:
-        found = connector.look_up(settle.remote_ids(ids))
-        back = crawler.page(Page(found)) if found else Seen()
-        gone = [pk for pk in ids if pk not in crawler.accounts and pk not in crawler.spared]
-        planned = settle.leavers(crawler.config, gone)
-        with lease.page() as gains:
-            _store(run, [*back.planned, *planned], gains)
-            gains |= {"seen": back.rows, "unchanged": gains.get("unchanged", 0) + back.unchanged}
-        leavers += sum(one.action == Action.DEACTIVATE for one in planned)
-    return leavers
-
-
-def _store(run: ImportRun, planned: Sequence[Planned], gains: dict[str, Any]) -> None:
-    rows = [
-        {
-            "run_id": run.pk,
-            "action": one.action,
-            "key": one.key,
-            "match_value": one.match,
-            "remote_id": one.remote_id,
-            "place": one.place,
-            "user_id": one.user_id,
-            "account_id": one.account_id,
-            "before": one.before,
-            "after": one.after,
-            "row": one.row,
-            "message": one.message,
-        }
-        for one in planned
-    ]
-    bulk.insert(PlannedChange, rows)
-    gains["planned"] = gains.get("planned", 0) + len(rows)
-    for one in planned:
-        counter = runs.COUNTED[Action(one.action)]
-        gains[counter] = gains.get(counter, 0) + 1
 
 
 def _cancelled(run: ImportRun, lease: Lease) -> None:

@@ -23,7 +23,7 @@ from reports.models import Direction, Operation, Result
 LEASE = dt.timedelta(minutes=2)
 PATIENCE = dt.timedelta(seconds=30)  # how long a queued run may wait before its message counts as lost
 WORKING = (RunStatus.QUEUED, RunStatus.CRAWLING, RunStatus.APPLYING)
-COUNTERS = ("seen", "unchanged", "planned", "applied", "created", "updated", "deactivated", "errors")
+COUNTERS = ("seen", "unchanged", "planned", "applied", "created", "updated", "deactivated", "left_alone", "errors")
 GROUP_COUNTERS = ("groups_seen", "groups_changed", "memberships_added", "memberships_removed", "unmatched_members")
 
 
@@ -165,6 +165,12 @@ def cancelled_message(run: ImportRun) -> str:
     return "Cancelled before anything was changed."
 
 
+def caused_by(run: ImportRun) -> str:
+    """Return who or what is behind the changes of people: the directory, not whoever happened to start the import."""
+    how = f"import started by {run.actor}" if run.actor else "scheduled import"
+    return f"{run.directory.name} ({'import' if run.trigger == Trigger.LISTENER else how})"
+
+
 def report(run: ImportRun, result: Result, message: str, actor: str | None = None) -> None:
     """Record a line about the run itself in the provisioning report."""
     record(
@@ -184,10 +190,15 @@ def report(run: ImportRun, result: Result, message: str, actor: str | None = Non
 def summary(run: ImportRun) -> str:
     """Return the final message of a run."""
     changed = run.created + run.updated + run.deactivated
+    errors = f"{run.errors:,} {'error' if run.errors == 1 else 'errors'}"
+    alone = f"{run.left_alone:,} left alone, " if run.left_alone else ""
+    if not changed:
+        seen = f"Read {run.seen:,} {'user' if run.seen == 1 else 'users'} from {run.directory.name}"
+        return f"{seen}: {run.unchanged:,} unchanged, {alone}{errors}{groups_summary(run)}"
     return (
         f"Imported {changed:,} {'user' if changed == 1 else 'users'} from {run.directory.name}: "
         f"{run.created:,} created, {run.updated:,} updated, {run.deactivated:,} deactivated, "
-        f"{run.errors:,} {'error' if run.errors == 1 else 'errors'}{groups_summary(run)}"
+        f"{alone}{errors}{groups_summary(run)}"
     )
 
 
@@ -214,9 +225,10 @@ def _unmatched(run: ImportRun) -> str:
 
 def preview_summary(run: ImportRun) -> str:
     """Return what a plan would do."""
+    alone = f", {run.left_alone:,} are left alone" if run.left_alone else ""
     return (
         f"An import from {run.directory.name} would create {run.created:,}, update {run.updated:,} and deactivate "
-        f"{run.deactivated:,} users; {run.unchanged:,} are unchanged and {run.errors:,} have errors"
+        f"{run.deactivated:,} users; {run.unchanged:,} are unchanged{alone} and {run.errors:,} have errors"
         f"{groups_summary(run)}."
     )
 
@@ -226,5 +238,6 @@ COUNTED = {
     Action.UPDATE: "updated",
     Action.DEACTIVATE: "deactivated",
     Action.LINK: "unchanged",
+    Action.LEAVE: "left_alone",
     Action.ERROR: "errors",
 }

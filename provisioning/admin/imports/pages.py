@@ -21,6 +21,7 @@ COUNTS = (
     ("created", Action.CREATE, "Created", "To create"),
     ("updated", Action.UPDATE, "Updated", "To update"),
     ("deactivated", Action.DEACTIVATE, "Deactivated", "To deactivate"),
+    ("left_alone", Action.LEAVE, "Left alone", "Left alone"),
     ("errors", Action.ERROR, "Errors", "Errors"),
 )
 

@@ -17,7 +17,7 @@ from provisioning.imports.groups.drift import DRIFT, mend
 from provisioning.imports.groups.messages import GroupLines
 from provisioning.imports.groups.resolve import Resolver
 from provisioning.imports.groups.writing import GroupWriter
-from provisioning.imports.runs import Lease
+from provisioning.imports.runs import Lease, caused_by
 from provisioning.models import ImportRun, PlannedGroup, PlannedMember
 from provisioning.models.imports import GroupAction
 from reports.journal import record_many
@@ -33,8 +33,9 @@ class GroupApplier:
     def __init__(self, config: DirectoryConfig, run: ImportRun, lease: Lease) -> None:
         assert config.id is not None
         self.run, self.lease = run, lease
+        self.caused_by = caused_by(run)
         self.lines = GroupLines(config.name, run)
-        self.writer = GroupWriter(config.id, config.name, run.actor)
+        self.writer = GroupWriter(config.id, config.name, self.caused_by)
         self.resolver = Resolver(config.id)
         self.tell = True
 
@@ -77,7 +78,7 @@ class GroupApplier:
         """Make, change and remove the groups of one page; those without members to write are done then."""
         done = self.writer.write(groups)
         record_many(self.lines.of_groups(done))
-        mended = sum(mend(one, self.run.actor) for one in groups if one.row.get(DRIFT))
+        mended = sum(mend(one, self.caused_by) for one in groups if one.row.get(DRIFT))
         return mended + _close(
             [one for one in groups if one.action == GroupAction.DELETE or not one.added + one.removed]
         )
@@ -110,7 +111,7 @@ class GroupApplier:
         self, groups: Sequence[PlannedGroup], rows: Sequence[PlannedMember], row: dict[str, object] | None = None
     ) -> int:
         found = self.resolver.resolve(groups, rows)
-        actor, tell = self.run.actor, self.tell
+        actor, tell = self.caused_by, self.tell
         for verb, pairs in (
             ("added to", membership.write_pairs(found.add, "import", actor, tell=tell)),
             ("removed from", membership.erase_pairs(found.remove, "import", actor, tell=tell)),

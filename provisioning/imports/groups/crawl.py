@@ -54,7 +54,9 @@ def plan_groups(
     features = config.features
     if not (features.sync_groups and features.import_groups and Capability.IMPORT_GROUPS in connector.capabilities):
         return []
-    coming = PlannedChange.objects.filter(run=run, account_id=None).exclude(action=Action.ERROR)
+    coming = PlannedChange.objects.filter(
+        run=run, account_id=None, action__in=[Action.CREATE, Action.UPDATE, Action.LINK]
+    )
     crawl = GroupCrawl(run, config, connector, lease, noted)
     crawl.run(None if coming.exists() else since)
     lease.write(unmatched_members=sum(number for _, number in crawl.nobody), unmatched_in=crawl.nobody[:SHOWN])

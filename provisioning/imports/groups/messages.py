@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from provisioning.imports.groups.plan import DESCRIPTION, NAME
+from provisioning.imports.runs import caused_by
 from provisioning.models import Group, ImportRun, PlannedGroup, User
 from provisioning.models.imports import GroupAction
 from reports.journal import Line
@@ -22,7 +23,7 @@ class GroupLines:
     """Words for the groups of one run."""
 
     def __init__(self, directory: str, run: ImportRun) -> None:
-        self.directory, self.run = directory, run
+        self.directory, self.run, self.caused_by = directory, run, caused_by(run)
 
     def of_groups(self, groups: Sequence[PlannedGroup]) -> Iterator[Line]:
         """Yield a line for each group that came, changed, went or could not be used."""
@@ -71,7 +72,7 @@ class GroupLines:
         result = more.pop("result", Result.SUCCESS)
         return Line(
             *(identifier, self.directory, Direction.IN, operation, result, message),
-            actor=self.run.actor,
+            actor=self.caused_by,
             run_id=self.run.pk,
             **more,
         )

@@ -9,10 +9,11 @@ from directories.config import DirectoryConfig
 from directories.encryption import decrypt
 from directories.models import Directory, PushGroups
 from directories.passwords import to_django
-from provisioning.imports.runs import COUNTED, Lease
+from provisioning.imports.runs import COUNTED, Lease, caused_by
 from provisioning.imports.users.messages import Lines
 from provisioning.imports.users.state import ACTIVE
-from provisioning.imports.users.writing import Writer, Written
+from provisioning.imports.users.store import gain
+from provisioning.imports.users.writing import STAFF, Writer, Written
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action
 from provisioning.outbound.accounts import outbox
@@ -31,6 +32,7 @@ class Applier:
         assert config.id is not None
         self.directory_id = config.id
         self.run = run
+        self.caused_by = caused_by(run)
         self.lease = lease
         self.writer = Writer(config.id, run.started_at)
         self.lines = Lines(config.name, run)
@@ -66,10 +68,9 @@ class Applier:
         self.lease.write(applied_up_to=changes[-1].pk)
         for change in changes:
             if reason := written.refused.get(change.pk):
-                gains[COUNTED[Action(change.action)]] = gains.get(COUNTED[Action(change.action)], 0) - 1
-                gains["errors"] = gains.get("errors", 0) + 1
-                change.action, change.message = Action.ERROR, reason
-                PlannedChange.objects.filter(pk=change.pk).update(action=change.action, message=reason)
+                self._not_done(change, Action.ERROR, reason, gains)
+            elif change.pk in written.staff:
+                self._not_done(change, Action.LEAVE, STAFF, gains)
         gains["applied"] = len(changes)
         self._forget_passwords(passwords)
         record_many(self.lines.of(changes, written))
@@ -79,12 +80,18 @@ class Applier:
             # Accounts that came into being, went, or may be used again; attributes say nothing of groups.
             moved = [c.pk for c in changes if c.action == Action.LINK or c.pk in written.linked or ACTIVE in c.after]
             accounts = [account for pk in moved if pk in written.people and (account := written.people[pk][1])]
-            group_outbox.accounts_changed(accounts, "import", self.run.actor)
-            group_outbox.accounts_renamed(written.renamed, self.run.actor)
+            group_outbox.accounts_changed(accounts, "import", self.caused_by)
+            group_outbox.accounts_renamed(written.renamed, self.caused_by)
         if self.flows_on:
             changed = (change.pk for change in changes if change.action != Action.LINK)
             flowing = [written.people[pk][0] for pk in changed if pk in written.people]
-            outbox.enqueue_users(flowing, "import", self.run.actor, exclude=self.directory_id)
+            outbox.enqueue_users(flowing, "import", self.caused_by, exclude=self.directory_id)
+
+    def _not_done(self, change: PlannedChange, action: Action, reason: str, gains: dict[str, Any]) -> None:
+        gain(gains, COUNTED[Action(change.action)], -1)
+        gain(gains, COUNTED[action], 1)
+        change.action, change.message = action, reason
+        PlannedChange.objects.filter(pk=change.pk).update(action=action, message=reason)
 
     def _write(self, changes: Sequence[PlannedChange], passwords: Mapping[int, str]) -> Written:
         """Write the page at once; when the database refuses it, row by row, so that one bad row stops nobody."""
@@ -101,6 +108,7 @@ class Applier:
                     one = Written(refused={change.pk: REFUSED})
                 done.people |= one.people
                 done.refused |= one.refused
+                done.staff |= one.staff
                 done.linked |= one.linked
                 done.renamed |= one.renamed
             return done

@@ -4,7 +4,9 @@ A row that the directory's lasting id leads to an account is that account's user
 match attribute of the directory's settings, compared without case where the roll keeps a folded copy.
 """
 
-from collections.abc import Collection, Iterable
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
@@ -19,6 +21,19 @@ from provisioning.models.people import fold
 from provisioning.profile.person import person_of
 
 FOLDED = {USERNAME: "username_key", "profile.email": "email_key"}
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A person who was deleted in the portal and whom a source still shows, by an account that stayed.
+
+    ``here`` is whether the account is one of this directory. ``values`` are what the person was, by "kind.name".
+    """
+
+    account_id: int
+    here: bool
+    at: dt.datetime | None
+    values: Mapping[str, Any]
 
 
 class Correlator:
@@ -42,11 +57,39 @@ class Correlator:
         }
 
     def accounts_named(self, names: Collection[str]) -> list[int]:
-        """Return the ids of the accounts of the users with these folded names: one query."""
+        """Return the ids of the accounts of the users with these folded names, deleted ones too: one query."""
         if not names:
             return []
-        found = Account.objects.filter(directory_id=self.directory_id, user__username_key__any_of=names)
-        return list(found.values_list("pk", flat=True))
+        here = Account.objects.filter(directory_id=self.directory_id)
+        found = here.filter(user__username_key__any_of=names).values_list("pk", flat=True)
+        deleted = here.filter(user=None, key_folded__any_of=names).values_list("pk", flat=True)
+        return list(found.union(deleted))
+
+    def deleted(self, rows: Iterable[Row]) -> dict[str, Deleted]:
+        """Return who of the rows' people was deleted in the portal, by lasting id and by folded name.
+
+        Somebody whom another source showed stays deleted for all of them. One query, and another where rows have
+        accounts that stayed.
+        """
+        rows = [row for row in rows if storable(row.username + row.remote.ref)]
+        if not rows:
+            return {}
+        gone = Account.objects.filter(user=None).only("directory", "key_folded", "remote_id", "person", "deleted_at")
+        elsewhere = ~Q(seen_digest="") & Q(directory__provisioning__import_users=True)
+        names = {fold(row.username) for row in rows} - {""}
+        found: dict[str, Deleted] = {}
+        for account in gone.filter(Q(directory=self.directory_id) | elsewhere, key_folded__any_of=names):
+            if account.directory_id == self.directory_id or account.key_folded not in found:
+                found[account.key_folded] = self._deleted(account)
+        refs = [row.remote.ref for row in rows if row.account is not None]
+        for account in gone.filter(directory=self.directory_id, remote_id__any_of=refs) if refs else ():
+            found[account.remote_id] = self._deleted(account)
+        return found
+
+    def _deleted(self, account: Account) -> Deleted:
+        kinds = account.person or {}
+        values = {f"{kind}.{name}": value for kind, held in kinds.items() for name, value in held.items()}
+        return Deleted(account.pk, account.directory_id == self.directory_id, account.deleted_at, values)
 
     def match_of(self, values: dict[str, Any]) -> str:
         """Return the row's value of the match attribute in the form in which it is compared, "" for none."""

@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from django.utils import timezone
+
 from directories.config import DirectoryConfig
 from directories.connectors.base import Page, RemoteAccount
 from directories.encryption import encrypt
 from directories.mapping import Mapper
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.users import plan
-from provisioning.imports.users.correlate import Correlator
+from provisioning.imports.users.correlate import Correlator, Deleted
+from provisioning.imports.users.identity import another_person
+from provisioning.imports.users.messages import Labels
 from provisioning.imports.users.plan import KnownAccount, KnownUser, Planned, Row
 from provisioning.imports.users.pushed_digest import Echo
 from provisioning.imports.users.state import rule_digest, state_of
@@ -20,7 +24,17 @@ from provisioning.outbound.digests import seen_digest
 from provisioning.profile.person import catalogue
 
 UNDECODABLE = "\ufffd"  # stands in a ref for bytes that are not text: nobody knows whose row it is
-TWICE = "Two rows of this import belong to {who}. Remove one of them in the directory."
+TAKEN = (
+    "{who} has this {what} in the portal, and another row of {directory} is theirs. Give this person another {what} "
+    "there{or_here}."
+)
+DELETED = (
+    "{who} was deleted here{date}; {directory} still has the row. Remove it there, or add {who} in the portal again."
+)
+STRANGER_HERE = (
+    "{who} was deleted here{date}, and this row looks like another person: {why}. Add the new person in the portal, or "
+    "give them another user name in the directory, and import again."
+)
 
 
 @dataclass(slots=True)
@@ -35,9 +49,11 @@ class Seen:
 class Crawler:
     """Plans the pages of one crawl. It remembers what it saw as bits, so its memory does not grow with the rows.
 
-    ``accounts`` and ``users`` are those that a row belongs to. ``spared`` are accounts that a row which is an error may
-    belong to: whose it is nobody knows, but an error is never an absence, so they are not leavers either. ``noted`` are
-    those of whom the plan says anew where they stand.
+    ``accounts`` are those whose lasting id a row has, ``twice`` those of whom several have it. ``matched`` are users
+    found by the match attribute, ``contested`` those whom several rows match, ``overlapping`` those who have a row by
+    lasting id besides; ``claims`` settles them. ``spared`` are other accounts that a row may belong to, also one that
+    is an error: that is never an absence, so they are not leavers either. ``noted`` are those of whom the plan says
+    anew where they stand.
     """
 
     def __init__(self, config: DirectoryConfig) -> None:
@@ -45,11 +61,15 @@ class Crawler:
         self.config = config
         self.mapper = Mapper(config.rules, catalogue())
         self.state_rule = rule_digest(config.rules)
+        self.labels = Labels()
         self.correlator = Correlator(config.id, config.features.match_attribute)
         self.echo = Echo(self.mapper)
         self.passwords = config.features.import_passwords
         self.accounts = Bitmap()
-        self.users = Bitmap()
+        self.twice = Bitmap()
+        self.matched = Bitmap()
+        self.contested = Bitmap()
+        self.overlapping = Bitmap()
         self.spared = Bitmap()
         self.noted = Bitmap()
         self.blanked = 0
@@ -79,13 +99,16 @@ class Crawler:
     def _look(self, remote: RemoteAccount, account: KnownAccount | None, seen: Seen) -> Row | None:
         """Return the row when it has to be planned; count it, or plan its error, when not."""
         if account is not None and not self.accounts.add(account.id):
-            seen.planned.append(plan.error(remote, TWICE.format(who=remote.key)))
+            self.twice.add(account.id)
+            seen.planned.append(plan.error(remote, plan.SAME_ROW, account))
             return None
+        if account is not None and account.user_id is not None and account.user_id in self.matched:
+            self.overlapping.add(account.user_id)
         if problem := plan.unusable(remote):
             self.unreadable += UNDECODABLE in remote.ref
             return Row(remote, "", account, unusable=problem)
         row_digest = self._digest(remote)
-        if account is not None and account.seen_digest == row_digest:
+        if account is not None and account.user_id is not None and account.seen_digest == row_digest:
             seen.unchanged += 1
             return None
         return Row(remote, row_digest, account)
@@ -111,12 +134,19 @@ class Crawler:
         linked = {row.account.user_id for row in rows if row.account and row.account.user_id}
         by_id = self.correlator.users_by_id(linked)
         by_match, taken = self.correlator.users_by_match(row for row in rows if not row.linked)
-        planned = [self._plan_row(row, by_id, by_match, taken) for row in rows]
+        unknown = [row for row in rows if not row.linked and row.match not in by_match and not row.unusable]
+        deleted = self.correlator.deleted(unknown)
+        planned = [self._plan_row(row, by_id, by_match, taken, deleted) for row in rows]
         self._spare(row for row, one in zip(rows, planned, strict=True) if one.action == plan.ERROR)
         return planned
 
     def _plan_row(
-        self, row: Row, by_id: dict[int, KnownUser], by_match: dict[str, list[KnownUser]], taken: set[str]
+        self,
+        row: Row,
+        by_id: dict[int, KnownUser],
+        by_match: dict[str, list[KnownUser]],
+        taken: set[str],
+        deleted: dict[str, Deleted],
     ) -> Planned:
         if row.account is not None and row.account.user_id:
             user = by_id.get(row.account.user_id)
@@ -128,10 +158,10 @@ class Crawler:
             user = found[0] if found else None
         if row.unusable:
             return plan.error(row.remote, row.unusable, row.account)
-        if user is None and row.account is not None and row.account.state != plan.ABSENT:
-            return plan.error(row.remote, deleted(self.config.name), row.account)
-        if user is not None and not self._first(user, row):
-            return plan.error(row.remote, TWICE.format(who=user.username), row.account)
+        if user is None and (gone := deleted.get(row.remote.ref) or deleted.get(fold(row.username))):
+            return self._deleted(row, gone)
+        if user is not None and not row.linked and (problem := self._claimed(user)):
+            return plan.error(row.remote, problem, row.account)
         planned = plan.plan_row(row, user)
         return self._finish(planned, row, user)
 
@@ -153,12 +183,37 @@ class Crawler:
             return f"The user name {row.username} belongs to someone whose match attribute has another value."
         return ""
 
-    def _first(self, user: KnownUser, row: Row) -> bool:
-        """Mark the user, and the account that they have here; False when an earlier row belongs to them."""
-        first = self.users.add(user.id)
+    def _claimed(self, user: KnownUser) -> str:
+        """Mark a user who was found by the match attribute; return why the row is not theirs, "" when it may be."""
         if user.account is not None:
-            first = self.accounts.add(user.account.id) and first
-        return first
+            self.spared.add(user.account.id)
+            if user.account.id in self.accounts:
+                return self.taken(full_name(user))
+        if not self.matched.add(user.id):
+            self.contested.add(user.id)
+            return plan.SAME_PERSON
+        return ""
+
+    def taken(self, who: str) -> str:
+        """Return why a row that matches somebody is another person's: they have a row of their own."""
+        by_name = self.correlator.by_username
+        what = "user name" if by_name else self.labels[self.config.features.match_attribute].lower()
+        or_here = "" if by_name else ", or change it in the portal"
+        return TAKEN.format(who=who, what=what, directory=self.config.name, or_here=or_here)
+
+    def _deleted(self, row: Row, gone: Deleted) -> Planned:
+        """Return what becomes of the row of somebody who was deleted in the portal: nothing, until a person says so."""
+        if gone.here:
+            self.accounts.add(gone.account_id)
+        if why := another_person(gone.values, row.values):
+            words = STRANGER_HERE.format(who=row.key, date=_date(gone), why=why)
+            return plan.error(row.remote, words, row.account)
+        words = DELETED.format(who=row.key, date=_date(gone), directory=self.config.name)
+        planned = plan.left_alone(row.remote, words, row.account)
+        if not gone.here:  # this directory is to remember it as well
+            planned.remote_id = row.remote.ref
+            planned.row = {"digest": row.digest, "deleted_at": gone.at.isoformat() if gone.at else None}
+        return planned
 
     def _finish(self, planned: Planned, row: Row, user: KnownUser | None) -> Planned:
         """Add what applying needs and pure planning cannot know: the outbound digest, and the encrypted password."""
@@ -180,9 +235,13 @@ class Crawler:
         return {"password": encrypt(row.remote.password)}
 
 
-def deleted(directory: str) -> str:
-    """Return why a row whose user was deleted in the portal is not imported again."""
-    return (
-        f"This user was deleted in the portal, and {directory} still has the account. "
-        "Remove the account there, or add the user again."
-    )
+def full_name(user: KnownUser) -> str:
+    """Return a user as people know them: their name, and the user name behind it."""
+    values = user.values
+    parts = (values.get("profile.first_name"), values.get("profile.last_name"))
+    name = values.get("profile.display_name") or " ".join(str(part) for part in parts if part)
+    return f"{name} ({user.username})" if name and name != user.username else user.username
+
+
+def _date(gone: Deleted) -> str:
+    return f" on {timezone.localtime(gone.at):%Y-%m-%d}" if gone.at else ""

@@ -1,56 +1,82 @@
-"""What can only be planned once the whole directory was read: rows that claim the same new user, and leavers."""
+"""Who is gone from a directory: found only after a crawl that is complete, or by the directory's own word."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from directories.config import DirectoryConfig
+from directories.connectors.base import Connector, Page
 from provisioning.imports.bitmap import Bitmap
+from provisioning.imports.runs import Incomplete, Lease
+from provisioning.imports.users.crawl import Crawler, Seen
 from provisioning.imports.users.plan import ERROR, Planned, storable
-from provisioning.models import Account, ImportRun, PlannedChange
+from provisioning.imports.users.state import ACTIVE
+from provisioning.imports.users.store import gain, store
+from provisioning.models import Account, Change, ImportRun
 from provisioning.models.imports import Action
+from provisioning.outbound.groups import outbox as group_outbox
 
 CHUNK = 1000
 SCAN = 20_000
-CLAIMS = {
-    "key_folded": "Another row of this import has the same user name. Remove one of them in the directory.",
-    "remote_id": "Another row of this import has the same key. Remove one of them in the directory.",
-    "match_value": "Another row of this import matches the same person. Remove one of them in the directory.",
-}
+UNREADABLE = (
+    "The keys of {number:,} rows cannot be read, so it is not known who is missing. Nobody is deactivated until they "
+    "are corrected in the directory."
+)
 
 
-def duplicates(run: ImportRun) -> Iterator[tuple[str, list[int]]]:
-    """Yield planned creations that an earlier row makes already, at most CHUNK ids at a time, with the reason.
+@dataclass(slots=True)
+class Read:
+    """What a crawl came to: its rows, and the accounts that the directory says were deleted or may have left."""
 
-    The database finds them by grouping, so that no list of names is held in memory. The caller makes them errors before
-    it asks for the next ones.
+    rows: int = 0
+    gone: set[int] = field(default_factory=set)
+
+
+def plan_leavers(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, read: Read) -> int:
+    """Plan whoever left, as far as the directory's settings want that; return how many there are.
+
+    Raises Incomplete when a directory gave nobody at all, and nobody is asked about that.
     """
-    creations = PlannedChange.objects.filter(run=run, action=Action.CREATE)
-    for claim, reason in CLAIMS.items():
-        groups = creations.exclude(**{claim: ""}).order_by().values(claim)
-        twice = groups.annotate(first=Min("pk"), rows=Count("pk")).filter(rows__gt=1)
-        while found := list(twice[:CHUNK]):
-            names, firsts = [group[claim] for group in found], [group["first"] for group in found]
-            rest = creations.filter(**{f"{claim}__in": names}).exclude(pk__in=firsts)
-            while ids := list(rest.order_by().values_list("pk", flat=True)[:CHUNK]):
-                yield reason, ids
+    config = crawler.config
+    assert config.id is not None
+    wanted = config.features.deactivate_missing
+    if run.incremental:
+        missing = _not_seen(read.gone, crawler.accounts, crawler.spared)
+        return _plan(run, connector, crawler, lease, missing) if wanted else 0
+    known = known_accounts(config.id)
+    if read.rows == 0 and known and not wanted:
+        raise Incomplete(
+            f"{config.name} gave no users, although {known:,} came from it before. Nothing was changed. "
+            "Check its user table, its filter and the rights of its login."
+        )
+    if not wanted:
+        return 0
+    if crawler.unreadable:
+        with lease.page() as gains:
+            store(run.pk, [Planned(ERROR, "", message=UNREADABLE.format(number=crawler.unreadable))], gains)
+        return 0
+    return _plan(run, connector, crawler, lease, _missing(config, crawler.accounts, crawler.spared))
 
 
-def missing(config: DirectoryConfig, *seen: Bitmap) -> Iterator[list[int]]:
-    """Yield the ids of the accounts that an earlier crawl saw and this complete one did not, CHUNK at a time.
+def _plan(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, missing: Iterable[list[int]]) -> int:
+    """Plan those who are missing, each looked up by the lasting id first; return how many leave.
 
-    ``seen`` are the accounts that are there, in one or more bitmaps. Only ids are read of them.
+    An entry that is moved or renamed while the directory is read may be in none of the pages. Such a one is a row like
+    any other.
     """
-    found: list[int] = []
-    last = 0
-    while ids := list(_seen_before(config, last)[:SCAN]):
-        last = ids[-1]
-        found += [pk for pk in ids if not any(pk in bits for bits in seen)]
-        while len(found) >= CHUNK:
-            yield found[:CHUNK]
-            del found[:CHUNK]
-    if found:
-        yield found
+    leaving = 0
+    for ids in missing:
+        found = connector.look_up(_remote_ids(ids))
+        back = crawler.page(Page(found)) if found else Seen()
+        gone = [pk for pk in ids if pk not in crawler.accounts and pk not in crawler.spared]
+        planned = _deactivations(crawler.config, gone)
+        with lease.page() as gains:
+            store(run.pk, [*back.planned, *planned], gains)
+            gain(gains, "seen", back.rows)
+            gain(gains, "unchanged", back.unchanged)
+        leaving += sum(one.action == Action.DEACTIVATE for one in planned)
+    return leaving
 
 
 def named(config: DirectoryConfig, refs: Sequence[str]) -> list[int]:
@@ -60,54 +86,85 @@ def named(config: DirectoryConfig, refs: Sequence[str]) -> list[int]:
     return list(_from(config.id).filter(remote_id__any_of=known).values_list("pk", flat=True)) if known else []
 
 
-def not_seen(account_ids: Collection[int], *seen: Bitmap) -> Iterator[list[int]]:
+def known_accounts(directory_id: int) -> int:
+    """Return how many people came from the directory before and are active: what the guard's per cent are of."""
+    return _from(directory_id).count()
+
+
+def forget_deleted(crawler: Crawler, lease: Lease) -> None:
+    """After a complete crawl: forget the deletion of people whom the directory does not show any more.
+
+    From then on somebody who comes back there is somebody new. Accounts that delivery still works on stay.
+    """
+    if crawler.unreadable:
+        return
+    waiting = Change.objects.filter(account=OuterRef("pk"))
+    deleted = Account.objects.filter(directory=crawler.config.id, user=None).exclude(Exists(waiting)).order_by("pk")
+    last = 0
+    while ids := list(deleted.filter(pk__gt=last).values_list("pk", flat=True)[:SCAN]):
+        last = ids[-1]
+        for gone in _not_seen(ids, crawler.accounts, crawler.spared):
+            with lease.page():
+                group_outbox.accounts_gone(gone)
+                deleted.filter(pk__in=gone).delete()
+
+
+def _missing(config: DirectoryConfig, *seen: Bitmap) -> Iterator[list[int]]:
+    """Yield the ids of the accounts that an earlier crawl saw and this complete one did not, CHUNK at a time.
+
+    ``seen`` are the accounts that are there, in one or more bitmaps. Only ids are read of them.
+    """
+    assert config.id is not None
+    accounts = _from(config.id).order_by("pk").values_list("pk", flat=True)
+    found: list[int] = []
+    last = 0
+    while ids := list(accounts.filter(pk__gt=last)[:SCAN]):
+        last = ids[-1]
+        found += [pk for pk in ids if not any(pk in bits for bits in seen)]
+        while len(found) >= CHUNK:
+            yield found[:CHUNK]
+            del found[:CHUNK]
+    if found:
+        yield found
+
+
+def _not_seen(account_ids: Collection[int], *seen: Bitmap) -> Iterator[list[int]]:
     """Yield the accounts that are in none of the bitmaps, CHUNK at a time."""
     found = sorted(pk for pk in account_ids if not any(pk in bits for bits in seen))
     for start in range(0, len(found), CHUNK):
         yield found[start : start + CHUNK]
 
 
-def remote_ids(account_ids: Collection[int]) -> list[str]:
-    """Return the lasting ids of accounts: one query."""
+def _remote_ids(account_ids: Collection[int]) -> list[str]:
     return list(Account.objects.filter(pk__in=account_ids).values_list("remote_id", flat=True))
-
-
-def leavers(config: DirectoryConfig, account_ids: Collection[int]) -> list[Planned]:
-    """Return the planned deactivation of each account's user."""
-    accounts = Account.objects.filter(pk__in=account_ids).select_related("user").order_by("pk")
-    return [_deactivation(config, account) for account in accounts if account.user is not None]
-
-
-def known_accounts(directory_id: int) -> int:
-    """Return how many people came from the directory before and are active: what the guard's per cent are of."""
-    return _from(directory_id).count()
 
 
 def _from(directory_id: int) -> QuerySet[Account]:
     return Account.objects.filter(~Q(seen_digest=""), directory_id=directory_id, user__is_active=True)
 
 
-def _seen_before(config: DirectoryConfig, after: int) -> QuerySet[Account, int]:
-    assert config.id is not None
-    return _from(config.id).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
+def _deactivations(config: DirectoryConfig, account_ids: Collection[int]) -> list[Planned]:
+    accounts = Account.objects.filter(pk__in=account_ids).select_related("user").order_by("pk")
+    return [_deactivation(config, account) for account in accounts if account.user is not None]
 
 
 def _deactivation(config: DirectoryConfig, account: Account) -> Planned:
     user = account.user
     assert user is not None
-    if user.is_staff or user.is_superuser:
-        message = (
-            f"{user.username} is missing from {config.name}, but is a member of the portal's staff, "
-            "and an import never changes staff."
-        )
-        return Planned(ERROR, user.username, account.remote_id, user.pk, account.pk, message=message)
-    return Planned(
-        Action.DEACTIVATE,
-        user.username,
-        account.remote_id,
-        user.pk,
-        account.pk,
-        {"profile.active": True},
-        {"profile.active": False},
+    planned = Planned(
+        action=Action.DEACTIVATE,
+        key=user.username,
+        remote_id=account.remote_id,
+        user_id=user.pk,
+        account_id=account.pk,
+        before={ACTIVE: True},
+        after={ACTIVE: False},
         message=f"Missing from {config.name}",
     )
+    if user.is_staff or user.is_superuser:
+        planned.action, planned.before, planned.after = Action.LEAVE, {}, {}
+        planned.message = (
+            f"{user.username} is missing from {config.name}, but may sign in to the portal, and an import never "
+            "changes such people."
+        )
+    return planned

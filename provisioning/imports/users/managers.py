@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from provisioning.imports.runs import Lease
+from provisioning.imports.runs import Lease, caused_by
 from provisioning.imports.users.plan import MANAGER
 from provisioning.imports.users.writing import save_users, user_ids
 from provisioning.models import ImportRun, PlannedChange, User
@@ -43,4 +43,4 @@ def _link(run: ImportRun, wanted: dict[str, str]) -> None:
             user.manager_id = manager
             late.append(user)
     save_users(late, {"manager"})
-    outbox.enqueue_users([user.pk for user in late], "import", run.actor, exclude=run.directory_id)
+    outbox.enqueue_users([user.pk for user in late], "import", caused_by(run), exclude=run.directory_id)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from directories.attributes import Kind
+from provisioning.imports.runs import caused_by
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.writing import Written
 from provisioning.models import ImportRun, PlannedChange
@@ -30,12 +31,14 @@ class Lines:
     def __init__(self, directory: str, run: ImportRun) -> None:
         self.directory = directory
         self.run = run
+        self.caused_by = caused_by(run)
         self.labels = Labels()
 
     def of(self, changes: Sequence[PlannedChange], written: Written) -> Iterator[Line]:
         """Yield the lines of one page. A row that was only noted again is not worth one, unless there is a warning."""
         for change in changes:
-            if change.action == Action.LINK and change.pk not in written.linked and not change.message:
+            noted = change.action == Action.LINK and change.pk not in written.linked
+            if change.action == Action.LEAVE or (noted and not change.message):
                 continue
             operation, message = self._words(change)
             user_id, account_id = written.people.get(change.pk, (change.user_id, change.account_id))
@@ -47,7 +50,7 @@ class Lines:
                 result=Result.FAILED if change.action == Action.ERROR else Result.SUCCESS,
                 message=message,
                 changes=self._changes(change),
-                actor=self.run.actor,
+                actor=self.caused_by,
                 user_id=user_id,
                 account_id=account_id,
                 run_id=self.run.pk,

@@ -19,13 +19,26 @@ from directories.attributes import Kind, Value
 from directories.connectors.base import RemoteAccount
 from directories.mapping import Target
 from provisioning import usernames
+from provisioning.imports.users.identity import another_person
 from provisioning.imports.users.state import ACTIVE, NOTHING, SourceState, asked
 from provisioning.outbound.digests import place_digest
 
 USERNAME, MANAGER = "profile.username", "profile.manager"
-CREATE, UPDATE, LINK, ERROR = "create", "update", "link", "error"
-ABSENT = "absent"
+CREATE, UPDATE, LINK, LEAVE, ERROR = "create", "update", "link", "leave", "error"
+SAME_ROW = (
+    "Other rows of this import have the same key, so none of them is applied. Remove the others in the directory."
+)
+SAME_PERSON = (
+    "Other rows of this import match the same person, so none of them is applied. "
+    "Remove the others in the directory, or make the value unique by which they are matched."
+)
 STAYS_OFF = "Still deactivated: that was decided in the portal, and the directory's own state did not change."
+STAFF = "{who} may sign in to the portal, and an import never changes such people. Manage them in the portal."
+STRANGER = (
+    "{who} has left, and this row looks like another person: {why}. If it is the same person, activate {who} in the "
+    "portal. If not, give the new person another user name in the directory, or delete {who} in the portal, add the "
+    "new person there, and import again."
+)
 MAX_KEY, MAX_REMOTE_ID = 255, 512
 
 
@@ -179,9 +192,18 @@ def printable(text: str) -> str:
 
 def error(remote: RemoteAccount, message: str, account: KnownAccount | None = None) -> Planned:
     """Return the planned error of a row: its key, as far as it can be shown, and the reason."""
+    return _apart(ERROR, remote, message, account)
+
+
+def left_alone(remote: RemoteAccount, message: str, account: KnownAccount | None = None) -> Planned:
+    """Return the row of a person whom the import does not touch, and why; nobody has to correct anything."""
+    return _apart(LEAVE, remote, message, account)
+
+
+def _apart(action: str, remote: RemoteAccount, message: str, account: KnownAccount | None) -> Planned:
     key = printable((remote.key or remote.ref)[:MAX_KEY])
     return Planned(
-        ERROR,
+        action,
         key,
         user_id=account.user_id if account else None,
         account_id=account.id if account else None,
@@ -192,18 +214,15 @@ def error(remote: RemoteAccount, message: str, account: KnownAccount | None = No
 
 def plan_row(row: Row, user: KnownUser | None) -> Planned:
     """Return what the row means for ``user``, None when nobody on the roll has it."""
+    account = row.account or (user.account if user else None)
+    if user is not None and user.staff:
+        return left_alone(row.remote, STAFF.format(who=user.username), account)
     if row.problems:
         return error(row.remote, " ".join(row.problems), row.account)
     if user is None:
         return _create(row)
-    if user.staff:
-        return error(
-            row.remote,
-            f"{user.username} is a member of the portal's staff, and an import never changes staff. Take the row out "
-            "of the import, or manage this person in the portal.",
-            row.account,
-        )
-    account = row.account or user.account
+    if user.values.get(ACTIVE) is False and (why := another_person(user.values, row.values)):
+        return error(row.remote, STRANGER.format(who=user.username, why=why), account)
     after = _wanted(row, user, account)
     before = {name: user.values.get(name) for name in after}
     stays_off = row.state.active and user.values.get(ACTIVE) is False and ACTIVE not in after

@@ -4,6 +4,7 @@ What cannot be written any more, because the roll changed since the plan was mad
 user is never made again, a taken name is not fought over, staff are not touched.
 """
 
+import datetime as dt
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,15 +23,19 @@ from provisioning.models.imports import Action
 from provisioning.models.people import fold
 
 GONE = "The user was deleted since the plan was made."
-STAFF = "The user is now a member of the portal's staff, and an import never changes staff."
+STAFF = "This person may sign in to the portal by now, and an import never changes such people."
 
 
 @dataclass(slots=True)
 class Written:
-    """What became of a page: the user and account of each change that was written, and why the others were not."""
+    """What became of a page: the user and account of each change that was written, and why the others were not.
+
+    ``staff`` are changes of people who may sign in by now.
+    """
 
     people: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
+    staff: set[int] = field(default_factory=set)
     linked: set[int] = field(default_factory=set)
     renamed: set[int] = field(default_factory=set)  # accounts whose entries are elsewhere now
 
@@ -54,6 +59,7 @@ class Writer:
         self._create(actions.get(Action.CREATE, []), passwords, managers, done)
         self._update(actions.get(Action.UPDATE, []) + actions.get(Action.LINK, []), passwords, managers, done)
         self._deactivate(actions.get(Action.DEACTIVATE, []), done)
+        self._remember_deleted(actions.get(Action.LEAVE, []))
         return done
 
     def _managers(self, changes: Iterable[PlannedChange]) -> dict[str, int]:
@@ -110,8 +116,11 @@ class Writer:
         kept, touched = [], set()
         for change in changes:
             user = users.get(change.user_id or 0)
-            if user is None or user.is_staff or user.is_superuser:
-                done.refused[change.pk] = GONE if user is None else STAFF
+            if user is None:
+                done.refused[change.pk] = GONE
+                continue
+            if user.is_staff or user.is_superuser:
+                done.staff.add(change.pk)
                 continue
             kept.append(change)
             fields = set_values(user, change.after, managers)
@@ -132,8 +141,11 @@ class Writer:
         leaving = []
         for change in changes:
             user = users.get(change.user_id or 0)
-            if user is None or user.is_staff or user.is_superuser:
-                done.refused[change.pk] = GONE if user is None else STAFF
+            if user is None:
+                done.refused[change.pk] = GONE
+                continue
+            if user.is_staff or user.is_superuser:
+                done.staff.add(change.pk)
                 continue
             leaving.append(user.pk)
             done.people[change.pk] = (user.pk, change.account_id)
@@ -141,6 +153,22 @@ class Writer:
         Account.objects.filter(directory=self.directory_id, user__in=leaving).update(
             state=AccountState.ABSENT, seen_state=MISSING, seen_digest="", pushed_digest=""
         )
+
+    def _remember_deleted(self, changes: Sequence[PlannedChange]) -> None:
+        """Keep for this directory too that a person was deleted here, as long as it shows them."""
+        deleted = [change for change in changes if change.remote_id]
+        rows = [
+            {
+                "directory_id": self.directory_id,
+                "key": change.key,
+                "remote_id": change.remote_id,
+                "state": AccountState.ACTIVE,
+                "seen_digest": change.row["digest"],
+                "deleted_at": change.row["deleted_at"] and dt.datetime.fromisoformat(change.row["deleted_at"]),
+            }
+            for change in deleted
+        ]
+        bulk.insert(Account, rows, ignore_conflicts=True)
 
     def _accounts(self, changes: Sequence[PlannedChange], users: Sequence[int], done: Written) -> None:
         """Note the rows on the users' accounts, making those that are missing."""

@@ -129,6 +129,7 @@ def _reattach(people: Iterable[Person]) -> None:
         owner = by_key[account.key_folded]
         if (owner, account.directory_id) not in taken:
             taken.add((owner, account.directory_id))
-            account.user_id, account.person, account.deleted_at, account.pushed_digest = owner, None, None, ""
+            account.user_id, account.person, account.deleted_at = owner, None, None
+            account.pushed_digest = account.seen_digest = ""  # both are looked at anew
             back.append(account)
-    Account.objects.bulk_update(back, ["user", "person", "deleted_at", "pushed_digest"])
+    Account.objects.bulk_update(back, ["user", "person", "deleted_at", "pushed_digest", "seen_digest"])

@@ -1,0 +1,123 @@
+"""Rows that claim one person: none of them is applied, whichever came first.
+
+Nobody can tell whose values are right, and the order of the rows changes by itself. A row that has the lasting id of
+the person's account is theirs, though: only the others that claim the person are errors then. All of it is known only
+once everything was read, and is done by sets, so that no list of names is held in memory.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Lower
+
+from provisioning.imports.runs import Lease
+from provisioning.imports.users.crawl import Crawler
+from provisioning.imports.users.identity import EMPLOYEE, MAIL
+from provisioning.imports.users.plan import SAME_PERSON, SAME_ROW, Planned
+from provisioning.imports.users.store import gain, refuse, store
+from provisioning.models import Account, ImportRun, PlannedChange, User
+from provisioning.models.imports import Action
+
+CHUNK = 1000
+NEW = {
+    "key_folded": (
+        "Other rows of this import have the same user name, so none of them is applied. "
+        "Remove the others in the directory."
+    ),
+    "remote_id": SAME_ROW,
+    "match_value": SAME_PERSON,
+}
+
+
+def settle(run: ImportRun, crawler: Crawler, lease: Lease) -> None:
+    """Make errors of the rows of a finished crawl that claim one person."""
+    for ids in crawler.twice.pages(CHUNK):
+        with lease.page() as gains:
+            _same_row(run, ids, gains)
+    for ids in crawler.contested.pages(CHUNK):
+        with lease.page() as gains:
+            refuse(_by_match(run, ids), SAME_PERSON, gains)
+    for ids in crawler.overlapping.pages(CHUNK):
+        with lease.page() as gains:
+            _taken(run, crawler, ids, gains)
+    for reason, ids in _same_new_person(run):
+        with lease.page() as gains:
+            refuse(PlannedChange.objects.filter(pk__in=ids), reason, gains)
+    _perhaps_renamed(run, lease)
+
+
+def _same_row(run: ImportRun, account_ids: Collection[int], gains: dict[str, Any]) -> None:
+    """Refuse all rows with one lasting id; the first may have been as before, so that nothing was planned for it."""
+    planned = PlannedChange.objects.filter(run=run, account_id__in=account_ids).order_by()
+    refuse(planned, SAME_ROW, gains)
+    alone = planned.values("account_id").annotate(rows=Count("pk")).filter(rows=1).values("account_id")
+    unchanged = Account.objects.filter(pk__in=list(alone.values_list("account_id", flat=True)), user__isnull=False)
+    rows = [
+        Planned(Action.ERROR, key, user_id=user_id, account_id=pk, message=SAME_ROW)
+        for pk, key, user_id in unchanged.order_by("pk").values_list("pk", "key", "user_id")
+    ]
+    store(run.pk, rows, gains)
+    gain(gains, "unchanged", -len(rows))
+
+
+def _by_match(run: ImportRun, user_ids: Collection[int]) -> QuerySet[PlannedChange]:
+    """Return what is planned for these users by rows that have not the lasting id of their account."""
+    theirs = Account.objects.filter(pk=OuterRef("account_id"), remote_id=OuterRef("remote_id"))
+    planned = PlannedChange.objects.filter(run=run, user_id__in=user_ids).exclude(action=Action.ERROR)
+    return planned.exclude(Exists(theirs))
+
+
+def _taken(run: ImportRun, crawler: Crawler, user_ids: Collection[int], gains: dict[str, Any]) -> None:
+    """Refuse the rows that match somebody who has a row of their own."""
+    wrong = list(_by_match(run, user_ids).only("user_id"))
+    people = User.objects.in_bulk({change.user_id for change in wrong if change.user_id})
+    for change in wrong:
+        user = people.get(change.user_id or 0)
+        if user is not None:
+            only = PlannedChange.objects.filter(pk=change.pk)
+            refuse(only, crawler.taken(str(user)), gains)
+
+
+def _same_new_person(run: ImportRun) -> Iterator[tuple[str, list[int]]]:
+    """Yield planned creations of one person, at most CHUNK ids at a time, with the reason.
+
+    A row that is an error by itself counts too: it may have been the right one. The caller makes errors of them before
+    it asks for the next ones.
+    """
+    creations = PlannedChange.objects.filter(run=run, action=Action.CREATE)
+    rows = PlannedChange.objects.filter(run=run, action__in=[Action.CREATE, Action.ERROR])
+    for claim, reason in NEW.items():
+        groups = rows.exclude(**{claim: ""}).order_by().values(claim).annotate(rows=Count("pk"))
+        several = groups.annotate(new=Count("pk", filter=Q(action=Action.CREATE))).filter(rows__gt=1, new__gt=0)
+        while names := list(several.values_list(claim, flat=True)[:CHUNK]):
+            rest = creations.filter(**{f"{claim}__in": names})
+            while ids := list(rest.order_by().values_list("pk", flat=True)[:CHUNK]):
+                yield reason, ids
+
+
+def _perhaps_renamed(run: ImportRun, lease: Lease) -> None:
+    """Say so where somebody who leaves in this run has the e-mail address or the employee number of somebody new."""
+    new = PlannedChange.objects.filter(run=run, action=Action.CREATE)
+    new = new.annotate(mail=Lower(KT(f"after__{MAIL}")), number=KT(f"after__{EMPLOYEE}"))
+    leaving = PlannedChange.objects.filter(run=run, action=Action.DEACTIVATE).order_by("pk")
+    last = 0
+    while page := list(leaving.filter(pk__gt=last)[:CHUNK]):
+        last = page[-1].pk
+        gone = {change.user_id: change for change in page}
+        people = User.objects.filter(pk__in=gone)
+        by_mail = {user.email.lower(): user for user in people if user.email}
+        by_number = {user.employee_number: user for user in people if user.employee_number}
+        hints = []
+        for change in new.filter(Q(mail__in=by_mail) | Q(number__in=by_number)):
+            what = "e-mail address" if change.mail in by_mail else "employee number"
+            user = by_mail.get(change.mail) or by_number[change.number]
+            change.message = (
+                f"Perhaps {user} under another name: the {what} is the same, and {user.username} leaves now."
+            )
+            leaver = gone[user.pk]
+            leaver.message = f"{leaver.message}; perhaps renamed to {change.key}, who is new and has the same {what}"
+            hints += [change, leaver]
+        with lease.page():
+            PlannedChange.objects.bulk_update(hints, ["message"], batch_size=CHUNK)
