@@ -8,6 +8,7 @@ from django.db import transaction
 
 from directories.attributes import Kind, PortalAttribute
 from provisioning.models import Account, User
+from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
 from provisioning.outbound.accounts import outbox
 from provisioning.profile.person import catalogue
@@ -32,13 +33,16 @@ def save_user(user: User, actor: str) -> None:
     """Save one user and record who changed what; the signals of ``save`` enqueue what directories need.
 
     Whoever may sign in from now on starts without a password, unless one was set on ``user`` just now: the stored one
-    may be known to whoever imported it.
+    may be known to whoever imported it. Directories get no account of them either, unless they have one already or
+    somebody switched that on just now: ``user.provisioned`` says how it ended.
     """
     known = catalogue()
     with transaction.atomic():
         stored = User.objects.select_related("manager").filter(pk=user.pk).first() if user.pk else None
         before = facts(stored, known) if stored else None
         user.changed_by = actor
+        if may_sign_in(user) and not (stored and may_sign_in(stored)) and not _keeps_accounts(user, stored):
+            user.provisioned = False
         if stored and may_sign_in(user) and not may_sign_in(stored) and user.password == stored.password:
             user.set_unusable_password()
         user.save()
@@ -54,6 +58,13 @@ def rename(user: User, username: str) -> None:
     user.rename(username)
     unmade = Account.objects.filter(user=user, remote_id="")
     unmade.update(key=username, key_folded=fold(username))
+
+
+def _keeps_accounts(user: User, stored: User | None) -> bool:
+    if stored is None:
+        return False
+    there = Account.objects.filter(user=user.pk, state__in=[AccountState.ACTIVE, AccountState.DISABLED])
+    return there.exists() or (user.provisioned and not stored.provisioned)
 
 
 def save_users(

@@ -4,13 +4,14 @@ import datetime as dt
 import logging
 import traceback
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import Connector, ConnectorError, CursorLost, Page
-from provisioning.imports import guard, incremental, runs
+from provisioning.imports import follows, guard, incremental, runs
 from provisioning.imports.groups.apply import GroupApplier
 from provisioning.imports.groups.crawl import plan_groups
 from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
@@ -144,7 +145,13 @@ def _objections(run: ImportRun, crawler: Crawler, lease: Lease, *, read: Read, g
         activated=crawler.activated,
         before=incremental.done_before(run) if run.incremental else guard.NOTHING_BEFORE,
     )
-    lease.write(switched_off=found.switched_off, switched_on=found.activated, blanked=found.blanked)
+    elsewhere = follows.count(run)
+    lease.write(
+        switched_off=found.switched_off,
+        switched_on=found.activated,
+        blanked=found.blanked,
+        follows=[asdict(one) for one in elsewhere],
+    )
     features = config.features
     limits = guard.Limits(
         max_leavers=features.max_leavers,
@@ -154,7 +161,7 @@ def _objections(run: ImportRun, crawler: Crawler, lease: Lease, *, read: Read, g
         max_activated=features.max_activated,
         max_activated_percent=features.max_activated_percent,
     )
-    return guard.objections(found, limits, config.name)
+    return guard.objections(found, limits, config.name) + guard.opening_objections(elsewhere, features.max_opened)
 
 
 def _cancelled(run: ImportRun, lease: Lease) -> None:

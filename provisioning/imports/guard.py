@@ -1,6 +1,9 @@
 """Pure: whether a plan does more than an import may do without being asked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from provisioning.imports.follows import Follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,15 @@ def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
         f"{_people(plan.blanked)} of {plan.known:,} would lose a value because it is empty in {directory}",
     )
     return found
+
+
+def opening_objections(elsewhere: Sequence[Follows], most: int) -> list[str]:
+    """Return a sentence when a plan opens more accounts in other directories than an import may."""
+    opened = sum(one.opened for one in elsewhere)
+    if opened <= most:
+        return []
+    where = ", ".join(f"{one.opened:,} in {one.directory}" for one in elsewhere if one.opened)
+    return [f"{opened:,} accounts would be opened in other directories ({where}); the limit is {most:,}."]
 
 
 def group_objections(

@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from directories.models import Directory
+from provisioning.imports import follows
 from provisioning.models import ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.imports import ENDED, Action, RunStatus, Trigger
 from reports.journal import Line, record
@@ -229,8 +230,13 @@ def preview_summary(run: ImportRun) -> str:
     return (
         f"An import from {run.directory.name} would create {run.created:,}, update {run.updated:,} and deactivate "
         f"{run.deactivated:,} users; {run.unchanged:,} are unchanged{alone} and {run.errors:,} have errors"
-        f"{groups_summary(run)}."
+        f"{groups_summary(run)}.{_elsewhere(run)}"
     )
+
+
+def _elsewhere(run: ImportRun) -> str:
+    parts = [one.words for one in follows.load(run)]
+    return f" And then in other directories: {'; '.join(parts)}." if parts else ""
 
 
 COUNTED = {

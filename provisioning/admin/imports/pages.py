@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
+from provisioning.imports import follows
 from provisioning.imports.groups import listing as groups_listing
 from provisioning.imports.progress import ACTIVE, progress_of
 from provisioning.imports.runs import preview_summary
@@ -114,6 +115,7 @@ def state_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "started_by": started_by(run),
         "counts": counts,
         "changed": changed,
+        "follows": follows.load(run),
         "clean": run.status == RunStatus.FINISHED and not run.errors,
         "may_act": request.user.has_perm("provisioning.add_importrun"),
         "run_url": reverse("admin:provisioning_importrun_change", args=[run.pk]),

@@ -126,6 +126,20 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
         return TemplateResponse(request, "provisioning/user/delete.html", context)
 
 
+def say_provisioned(request: HttpRequest, user: User) -> None:
+    """Say what becomes of the directories' accounts of somebody who may sign in from now on."""
+    if not user.provisioned:
+        words = f"{user} may sign in, so directories get no account for them. Switch that on under Accounts if need be."
+        messages.info(request, words)
+        return
+    there = user.accounts.filter(state__in=[AccountState.ACTIVE, AccountState.DISABLED]).order_by("directory__name")
+    if names := ", ".join(there.values_list("directory__name", flat=True)):
+        words = (
+            f"{user} may sign in, and still has accounts in directories ({names}). Imports do not change them any more."
+        )
+        messages.info(request, words)
+
+
 def say_left_open(request: HttpRequest, left: Iterable[services.LeftOpen]) -> None:
     """Warn of accounts that stay open though their users were deactivated or deleted."""
     for each in left:

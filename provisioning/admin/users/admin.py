@@ -17,7 +17,7 @@ from provisioning import services
 from provisioning.admin import protection
 from provisioning.admin.fields import PREFIX, shown
 from provisioning.admin.users.accounts import AccountsPanel
-from provisioning.admin.users.actions import UserActions, say_left_open
+from provisioning.admin.users.actions import UserActions, say_left_open, say_provisioned
 from provisioning.admin.users.files import UserFiles
 from provisioning.admin.users.form import UserForm, form_for
 from provisioning.admin.users.groups import GroupsPanel
@@ -144,6 +144,8 @@ class UserAdmin(
         if change and "is_active" in form.changed_data and not obj.is_active:
             say_left_open(request, services.left_open([obj.pk]))
         given = {"is_staff", "is_superuser"} & {*form.changed_data}
+        if given and roll.may_sign_in(obj):
+            say_provisioned(request, obj)
         if given and obj.is_staff and obj.is_active and not obj.has_usable_password():
             address = reverse("admin:portal_staff_link", args=[obj.pk])
             words = '{} may sign in now, but has no portal password. <a class="text-link" href="{}">{}</a>.'

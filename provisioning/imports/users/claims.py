@@ -113,9 +113,8 @@ def _perhaps_renamed(run: ImportRun, lease: Lease) -> None:
         for change in new.filter(Q(mail__in=by_mail) | Q(number__in=by_number)):
             what = "e-mail address" if change.mail in by_mail else "employee number"
             user = by_mail.get(change.mail) or by_number[change.number]
-            change.message = (
-                f"Perhaps {user} under another name: the {what} is the same, and {user.username} leaves now."
-            )
+            hint = f"Perhaps {user} under another name: the {what} is the same, and {user.username} leaves now."
+            change.message = f"{hint} {change.message}".rstrip()
             leaver = gone[user.pk]
             leaver.message = f"{leaver.message}; perhaps renamed to {change.key}, who is new and has the same {what}"
             hints += [change, leaver]

@@ -95,7 +95,7 @@ def test_a_superuser_gives_rights_and_it_is_told() -> None:
     assert anna.is_staff
     assert list(anna.groups.all()) == [role]
     told = list(Event.objects.filter(user_id=anna.pk).values_list("changes", flat=True))
-    assert {"May sign in": ["no", "yes"]} in told
+    assert {"May sign in": ["no", "yes"], "Provision to directories": ["yes", "no"]} in told
     assert {"Roles": ["", "IT staff"]} in told
 
 
@@ -192,3 +192,25 @@ def test_actions_cost_no_more_for_many(it_staff, django_assert_max_num_queries) 
         it_staff.post(LIST, data)
     assert not User.objects.filter(username__startswith="user0").exists()
     assert Change.objects.filter(account__user=None, actor="user-IT staff").exists()
+
+
+def test_whoever_may_sign_in_gets_no_account_in_directories_by_accident(client_of) -> None:
+    superuser = client_of()
+    there = roll.directory(create_users=True)
+    made = superuser.post(f"{LIST}add/", roll.form(username="eve", is_staff="on"), follow=True)
+    eve = User.objects.get(username="eve")
+    assert not eve.provisioned
+    assert "eve may sign in, so directories get no account for them" in roll.words(made)
+    assert not Account.objects.filter(user=eve).exists()
+
+    helen, anna = roll.person("helen"), roll.person("anna")
+    Account.objects.filter(user=anna).update(state="active", remote_id="anna")
+    for user, kept in ((helen, False), (anna, True)):  # nobody loses an account that they have
+        response = superuser.post(page(user), roll.form(is_staff="on"), follow=True)
+        user.refresh_from_db()
+        assert user.provisioned is kept
+    assert f"anna may sign in, and still has accounts in directories ({there.name})" in roll.words(response)
+
+    superuser.post(page(eve), roll.form(is_staff="on", provisioned="on"))  # somebody says so
+    eve.refresh_from_db()
+    assert eve.provisioned

@@ -108,7 +108,8 @@ def source(db: None, monkeypatch: pytest.MonkeyPatch) -> Source:
         AttributeMapping.objects.create(
             directory=directory, directory_attribute=theirs, portal_attribute=ours.partition(".")[2]
         )
-    limits = {"max_leavers_percent": 100, "max_blanked_percent": 100, "max_activated_percent": 100}
+    limits = dict.fromkeys(("max_leavers_percent", "max_blanked_percent", "max_activated_percent"), 100)
+    limits["max_opened"] = 100_000
     ProvisioningSettings.objects.create(directory=directory, import_users=True, deactivate_missing=True, **limits)
     made = Source(directory)
     monkeypatch.setattr(engine, "open_connector", lambda config: SourceConnector(made))

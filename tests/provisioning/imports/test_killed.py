@@ -32,7 +32,7 @@ def reached(run: ImportRun, status: RunStatus, **counters: int) -> Callable[[], 
 
 
 def test_killed_while_reading_and_again_while_applying(portal: Portal, pg_appsdb: AppsDb, make_directory: Make) -> None:
-    directory = make_directory(pg_appsdb, import_users=True, deactivate_missing=True)
+    directory = make_directory(pg_appsdb, import_users=True, deactivate_missing=True, max_opened=ROWS)
     other = Directory.objects.create(name="Other", kind="memory", enabled=False)
     ProvisioningSettings.objects.create(directory=other, create_users=True)
     pg_appsdb.add_many(ROWS)

@@ -1,0 +1,67 @@
+"""What comes of a plan in other directories, counted by sets before anything is applied."""
+
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Q
+
+from directories.models import Directory, OnLeave
+from provisioning.imports.users.state import ACTIVE
+from provisioning.models import Account, ImportRun, PlannedChange, User
+from provisioning.models.accounts import AccountState
+from provisioning.models.imports import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """How many accounts one other directory would open, disable and delete."""
+
+    directory: str
+    opened: int = 0
+    disabled: int = 0
+    deleted: int = 0
+
+    @property
+    def words(self) -> str:
+        """What happens there, as a part of a sentence."""
+        parts = [(self.opened, "opened"), (self.disabled, "disabled"), (self.deleted, "deleted")]
+        counts = [f"{number:,} {'account' if number == 1 else 'accounts'} {what}" for number, what in parts if number]
+        return f"{', '.join(counts)} in {self.directory}"
+
+
+def count(run: ImportRun) -> list[Follows]:
+    """Return what a finished plan leads to elsewhere, by directory; those where nothing happens are left out.
+
+    The rule is that of ``outbound.accounts.scope``: whoever is active gets an account in every directory that creates
+    users, and whoever is not any more loses the one that they have, as the directory's settings say. A few queries for
+    each directory, whatever the number of people.
+    """
+    others = Directory.objects.filter(provisioning__isnull=False).exclude(pk=run.directory_id)
+    others = others.filter(Q(provisioning__create_users=True) | Q(provisioning__deactivate_users=True))
+    found = [_in(directory, run) for directory in others.select_related("provisioning").order_by("name")]
+    return [one for one in found if one.opened or one.disabled or one.deleted]
+
+
+def load(run: ImportRun) -> list[Follows]:
+    """Return what a run kept."""
+    return [Follows(**one) for one in run.follows]
+
+
+def _in(directory: Directory, run: ImportRun) -> Follows:
+    settings = directory.provisioning
+    planned = PlannedChange.objects.filter(run=run)
+    turned_off = planned.filter(Q(action=Action.DEACTIVATE) | Q(action=Action.UPDATE, **{f"after__{ACTIVE}": False}))
+    opened = off = 0
+    if settings.create_users:
+        new = planned.filter(action=Action.CREATE)
+        inactive = new.filter(**{f"after__{ACTIVE}": False})
+        changed = planned.filter(action=Action.UPDATE).exclude(user_id__in=turned_off.values("user_id"))
+        activated = changed.filter(**{f"after__{ACTIVE}": True})
+        active = Q(is_active=True) | Q(pk__in=activated.values("user_id"))
+        people = User.objects.filter(active, pk__in=changed.values("user_id"), provisioned=True)
+        there = Account.objects.filter(user=OuterRef("pk"), directory=directory).exclude(state=AccountState.ABSENT)
+        opened = new.count() - inactive.count() + people.exclude(Exists(there)).count()
+    if settings.deactivate_users and settings.on_deactivate != OnLeave.LEAVE:
+        accounts = Account.objects.filter(directory=directory, state=AccountState.ACTIVE)
+        off = accounts.filter(user__in=turned_off.values("user_id")).count()
+    deletes = settings.on_deactivate == OnLeave.DELETE
+    return Follows(directory.name, opened=opened, disabled=0 if deletes else off, deleted=off if deletes else 0)

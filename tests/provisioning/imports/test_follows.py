@@ -1,0 +1,69 @@
+"""What a plan says of the other directories, and when it asks because of them."""
+
+import pytest
+
+from directories.models import Directory, ProvisioningSettings
+from provisioning import services
+from provisioning.imports import engine, follows
+from provisioning.imports.runs import preview_summary
+from provisioning.models import Account, Change, User
+from provisioning.models.imports import RunStatus
+from tests.provisioning.imports.conftest import Source, user
+
+pytestmark = pytest.mark.django_db
+
+
+def target(name: str, **features: object) -> Directory:
+    """Return another directory."""
+    directory = Directory.objects.create(name=name, kind="memory")
+    ProvisioningSettings.objects.create(directory=directory, **features)
+    return directory
+
+
+def test_a_preview_says_what_follows_in_other_directories(source: Source) -> None:
+    source.map(ACTIVE="profile.active")
+    for name in ("gone", "off", "linked"):
+        source.put(name, "F", also={"ACTIVE": "1"})
+    source.run()
+    target("Apps", create_users=True, deactivate_users=True, on_deactivate="disable")
+    crm = target("CRM", deactivate_users=True, on_deactivate="delete")
+    target("Quiet", deactivate_users=True, on_deactivate="leave")
+    target("Idle")
+    for directory in Directory.objects.exclude(pk=source.directory.pk):
+        for name in ("gone", "off"):
+            there = {"state": "active", "key": name, "remote_id": name}
+            Account.objects.create(user=user(name), directory=directory, **there)
+
+    source.remove("gone")
+    source.put("off", "F", also={"ACTIVE": "0"})
+    source.put("linked", "Changed", also={"ACTIVE": "1"})  # gets the account that was missing so far
+    source.put("new", "N", also={"ACTIVE": "1"})
+    source.put("never", "N", also={"ACTIVE": "0"})
+    run = source.run(preview=True)
+    assert [(one.directory, one.opened, one.disabled, one.deleted) for one in follows.load(run)] == [
+        ("Apps", 2, 2, 0),
+        ("CRM", 0, 0, 2),
+    ]
+    words = "And then in other directories: 2 accounts opened, 2 accounts disabled in Apps; 2 accounts deleted in CRM."
+    assert preview_summary(run).endswith(words)
+
+    services.approve_import(run, "boss")
+    engine.execute(run.pk)
+    opened = Account.objects.filter(directory__name="Apps", state="pending", user__is_active=True)
+    assert set(opened.values_list("key", flat=True)) == {"linked", "new"}
+    assert Change.objects.filter(directory=crm).count() == 2
+
+
+def test_many_accounts_that_would_be_opened_elsewhere_wait_for_approval(source: Source) -> None:
+    target("Apps", create_users=True)
+    target("CRM", create_users=True)
+    source.set(max_opened=3)
+    source.put_many(2)
+    run = source.run()
+    assert run.status == RunStatus.APPROVAL
+    words = "4 accounts would be opened in other directories (2 in Apps, 2 in CRM); the limit is 3."
+    assert run.message.startswith(words)
+    assert not User.objects.exists()
+    source.set(max_opened=4)
+    services.cancel_import(run, "boss")
+    assert source.run().status == RunStatus.FINISHED
