@@ -158,7 +158,7 @@ class GroupPage:
 class MemberPage:
     """One page of a group's direct members, users and groups alike: by lasting id (``refs``) or by place.
 
-    ``names`` are user names that are no lasting id as they are written: the portal compares them without case.
+    ``names`` are those of the refs that the directory does not know: the portal compares them with user names too.
     Only a list whose final page says ``last`` was complete.
     """
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.apps import apps as django_apps
 
-from directories.models import Directory, Operation, QueryTemplate
+from directories.models import AttributeMapping, Directory, Operation, QueryTemplate
 from provisioning import services
 from provisioning.groups import nesting
 from provisioning.imports import engine
@@ -230,6 +230,11 @@ def test_members_are_matched_as_the_database_compares_names(
     run = imported(directory)
     assert (run.memberships_added, run.memberships_removed) == (0, 0)
     assert who("Qa") == expected
+    # So does one whose own row is spelled in another way.
+    appsdb.execute("UPDATE USERS SET USERNAME = upper(USERNAME)")
+    run = imported(directory)
+    assert (run.created, run.deactivated, run.memberships_added, run.memberships_removed) == (0, 0, 0, 0)
+    assert who("Qa") == expected
 
 
 def test_char_columns_are_compared_and_noted_without_their_blanks(
@@ -258,3 +263,29 @@ def test_char_columns_are_compared_and_noted_without_their_blanks(
     run = imported(directory)
     assert (run.created, run.deactivated, run.errors, run.groups_changed) == (0, 0, 0, 0)
     assert set(Account.objects.values_list("remote_id", flat=True)) == {"pm.ann", "pm.bob"}
+
+
+def test_one_name_that_is_no_key_hides_no_other(
+    pg_directory: Database, make_directory: Callable[..., Directory]
+) -> None:
+    pg_directory.execute("CREATE TABLE PU (ID integer PRIMARY KEY, LOGIN varchar(20))")
+    pg_directory.execute("CREATE TABLE TEAMS (NAME varchar(10))")
+    pg_directory.execute("CREATE TABLE TEAM_MEMBERS (TEAM varchar(10), WHO varchar(20))")
+    pg_directory.settings |= {"user_table": "PU", "username_column": "ID"}
+    directory = make_directory(pg_directory, **FEATURES, **GENEROUS)
+    save_teams(directory, "WHO")
+    directory.query_templates.filter(operation="import").delete()
+    sql = "SELECT LOGIN FROM PU WHERE ID='##ID##'"
+    QueryTemplate.objects.create(directory=directory, operation=Operation.IMPORT, position=9, sql=sql)
+    AttributeMapping.objects.create(
+        directory=directory, directory_attribute="LOGIN", kind="profile", portal_attribute="username"
+    )
+    pg_directory.execute("INSERT INTO PU VALUES (1, 'ann'), (2, 'bob')")
+    pg_directory.execute("INSERT INTO TEAMS VALUES ('Qc')")
+    pg_directory.execute("INSERT INTO TEAM_MEMBERS VALUES ('Qc', '1'), ('Qc', '2')")
+    imported(directory)
+    assert who("Qc") == {"ann", "bob"}
+    pg_directory.execute("INSERT INTO TEAM_MEMBERS VALUES ('Qc', 'all')")
+    run = imported(directory)
+    assert who("Qc") == {"ann", "bob"}
+    assert run.message.endswith("; 1 member of Qc has no account here")

@@ -18,6 +18,7 @@ class Cause(StrEnum):
     WRONG_TYPE = "wrong_type"
     NO_TABLE = "no_table"
     NO_COLUMN = "no_column"
+    NO_FUNCTION = "no_function"
     NO_RIGHT = "no_right"
     SYNTAX = "syntax"
     READ_ONLY = "read_only"

@@ -30,6 +30,8 @@ _MESSAGES: Mapping[Cause, str] = {
     "Correct the value or its mapping.",
     Cause.NO_TABLE: "A query names {table} that the database does not have. Correct the query template.",
     Cause.NO_COLUMN: "A query names {column} that the table does not have. Correct the query template.",
+    Cause.NO_FUNCTION: "The database knows no function, procedure or operator like this for these values. Check names, "
+    "number and types of the values in the query template.",
     Cause.NO_RIGHT: "The portal's database user may not do this{table_in}. Grant the right to it.",
     Cause.SYNTAX: "The database cannot read a query. Correct the query template.",
     Cause.READ_ONLY: "The database takes no changes: it is read-only. Use the primary server, or wait for it.",

@@ -58,7 +58,8 @@ class GroupReader:
         """Return the keys of the user table, and the names that are another spelling of none of them."""
         keys = self._users.keys_of(names)
         found = {*map(_alike, keys)}
-        return MemberPage(refs=[*keys], names=[name for name in names if _alike(name) not in found])
+        unknown = [name for name in names if _alike(name) not in found]
+        return MemberPage(refs=[*keys, *unknown], names=unknown)
 
     def _group(self, row: Row) -> RemoteGroup:
         name, ref = self._text(row, GROUP_NAME).strip(), self._text(row, ID if self.has_ids else GROUP_NAME)

@@ -55,7 +55,7 @@ class Reader:
             try:
                 found.update(text_of(row[0]) for row in self._session.rows(self._plan.keys.sql(len(chunk)), chunk))
             except ConnectorError as error:
-                if error.code not in {Cause.WRONG_TYPE, Cause.CHARACTER, "nul"}:
+                if error.code not in {Cause.WRONG_TYPE, Cause.NO_FUNCTION, Cause.CHARACTER, "nul"}:
                     raise
         return found
 

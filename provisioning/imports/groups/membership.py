@@ -129,6 +129,7 @@ class MemberPlanner:
                 if pk not in self.noted:
                     rest.places.discard(place)
                     yield user_id, Difference(add=True, account_id=pk)
+        rest.names.intersection_update(map(fold, rest.refs))
         if rest.names:
             named = self._accounts.filter(user__username_key__any_of=set(rest.names))
             for name, pk, user_id in named.values_list("user__username_key", "pk", "user_id"):

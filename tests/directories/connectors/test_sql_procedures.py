@@ -66,6 +66,13 @@ def test_what_a_procedure_refuses_is_told_and_taken_back(calling: SqlSubject) ->
     assert calling.database.rows("SELECT * FROM USERS") == []
 
 
+@pytest.mark.parametrize("sql", ["CALL nowhere('##USERNAME##')", "CALL drop_user('##USERNAME##', 1)"])
+def test_a_procedure_that_is_not_there_is_no_wrong_value(calling: SqlSubject, sql: str) -> None:
+    with calling.open(templates={**TEMPLATES, "delete": [sql]}) as connector, pytest.raises(ConnectorError) as caught:
+        connector.delete(Entry("ann", "ann"))
+    assert caught.value.code == "no_function"
+
+
 @pytest.mark.parametrize("operation", ["create", "update", "delete", "disable", "enable", "set_password", "add_member"])
 def test_sql_server_runs_procedures_with_exec(operation: str) -> None:
     for sql in (

@@ -37,7 +37,7 @@ _SQLSTATE: Mapping[str, Cause] = {
     "23503": Cause.REFERENCE,
     "23514": Cause.CHECK,
     "42804": Cause.WRONG_TYPE,
-    "42883": Cause.WRONG_TYPE,
+    "42883": Cause.NO_FUNCTION,
     "42846": Cause.WRONG_TYPE,
     "42P01": Cause.NO_TABLE,
     "3F000": Cause.NO_TABLE,
