@@ -9,9 +9,10 @@ from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
 from directories.models import Directory
 from provisioning import heartbeat
-from provisioning.models import Account, Change, GroupChange, ImportRun
+from provisioning.models import Account, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
+from provisioning.outbound.kinds import KINDS, Kind
 from scim import health
 
 CAP = 99
@@ -54,7 +55,7 @@ def approval_badge() -> Badge | None:
 
 def parked_badge() -> Badge | None:
     """Changes of users and of groups that a directory refused."""
-    number = sum(capped(model.objects.filter(parked__isnull=False)) for model in (Change, GroupChange))
+    number = sum(capped(_parked(kind)) for kind in KINDS)
     return Badge(capped_text(number), "danger") if number else None
 
 
@@ -87,18 +88,35 @@ def troubled_imports(limit: int) -> Sequence[ImportRun]:
     return list(ImportRun.objects.filter(failed | with_errors).select_related("directory")[:limit])
 
 
-def parked_causes(limit: int) -> Sequence[dict[str, Any]]:
-    """Return directory, cause, number and words of parked changes, the most frequent first.
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why changes of one kind are parked in one directory, and how many are; ``message`` is of one of them."""
 
-    Looks at ``CAUSES_CAP`` changes: who has more of them starts with the most frequent cause anyway.
+    kind: Kind
+    directory_id: int
+    directory: str
+    code: str
+    number: int
+    message: str
+
+
+def parked_causes(limit: int) -> Sequence[Cause]:
+    """Return the causes of parked changes, the most frequent first.
+
+    Looks at ``CAUSES_CAP`` changes of a kind: who has more of them starts with the most frequent cause anyway.
     """
-    some = Change.objects.filter(parked__isnull=False).order_by("-parked").values("pk")[:CAUSES_CAP]
-    return list(
-        Change.objects.filter(pk__in=some)
-        .values("directory_id", "directory__name", "parked_code")
-        .annotate(number=Count("pk"), message=Max("parked_message"))
-        .order_by("-number")[:limit]
-    )
+    columns = ("directory_id", "directory__name", "parked_code")
+    found = []
+    for kind in KINDS:
+        some = _parked(kind).order_by("-parked").values("pk")[:CAUSES_CAP]
+        causes = kind.change._default_manager.filter(pk__in=some).values_list(*columns)
+        counted = causes.annotate(number=Count("pk"), message=Max("parked_message")).order_by("-number")
+        found += [Cause(kind, *row) for row in counted[:limit]]
+    return sorted(found, key=lambda cause: -cause.number)[:limit]
+
+
+def _parked(kind: Kind) -> QuerySet[Any]:
+    return kind.change._default_manager.filter(parked__isnull=False)
 
 
 def left_open(limit: int) -> Sequence[dict[str, Any]]:

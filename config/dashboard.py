@@ -4,7 +4,7 @@ A fixed number of queries, each over an index and cut short, and each only for t
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +22,7 @@ from directories.models import ProvisioningSettings, Schedule
 from provisioning.models import Account
 from provisioning.models.accounts import LastResult
 from provisioning.models.imports import RunStatus
+from provisioning.outbound.kinds import KINDS, Kind
 from scim import health
 
 SHOWN = 8
@@ -65,9 +66,9 @@ def _notices(request: HttpRequest) -> Iterator[Notice]:
         yield from _imports()
     if can("scim.view_client"):
         yield from _scim()
-    if can("provisioning.view_change"):
-        yield from _parked(may_retry=can("provisioning.change_change"))
-    elif can("provisioning.view_account"):
+    watched = [kind for kind in KINDS if can(f"provisioning.view_{kind.change._meta.model_name}")]
+    yield from _parked(watched, may_retry=can("provisioning.change_change"))
+    if can("provisioning.view_account") and not can("provisioning.view_change"):
         yield from _accounts()
 
 
@@ -142,17 +143,19 @@ def _scim() -> Iterator[Notice]:
         yield Notice(trouble.level, "sync_problem", f"{client}: {trouble.label.lower()}", trouble.text, url, "Open")
 
 
-def _parked(*, may_retry: bool) -> Iterator[Notice]:
+def _parked(kinds: Collection[Kind], *, may_retry: bool) -> Iterator[Notice]:
     for cause in attention.parked_causes(SHOWN):
-        number = capped_text(cause["number"], attention.CAUSES_CAP - 1)
-        noun = "change" if cause["number"] == 1 else "changes"
-        query = urlencode({"directory": cause["directory_id"], "parked_code": cause["parked_code"]})
+        if cause.kind not in kinds:
+            continue
+        number = capped_text(cause.number, attention.CAUSES_CAP - 1)
+        noun = cause.kind.noun if cause.number == 1 else cause.kind.plural
+        query = urlencode({"directory": cause.directory_id, "parked_code": cause.code})
         yield Notice(
             "danger",
             "front_hand",
-            f"{number} {noun} refused by {cause['directory__name']}",
-            f"For example: {cause['message']}",
-            f"{_url('provisioning_change_changelist')}?{query}",
+            f"{number} {noun} refused by {cause.directory}",
+            f"For example: {cause.message}",
+            f"{_url(f'provisioning_{cause.kind.change._meta.model_name}_changelist')}?{query}",
             "Look and retry" if may_retry else "Look",
         )
 

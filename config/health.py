@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from config.celery import app
 from directories.models import Directory
 from provisioning import heartbeat
-from provisioning.models import Change
+from provisioning.outbound.kinds import KINDS
 
 KEPT_SECONDS = 2.0
 STALE_SECONDS = 180.0  # three sweeps missed
@@ -87,11 +87,9 @@ def due_changes() -> Part:
     """
     now = timezone.now()
     open_directories = Directory.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), enabled=True)
-    due = Change.objects.filter(
-        parked=None, directory__in=list(open_directories.values_list("pk", flat=True)), account__not_before__lte=now
-    )
-    oldest = due.order_by("created_at").values_list("created_at", flat=True).first()
-    age = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+    ids = list(open_directories.values_list("pk", flat=True))
+    oldest = min(filter(None, (kind.leases.oldest_due(ids) for kind in KINDS)), default=now)
+    age = max(0.0, (now - oldest).total_seconds())
     return {"status": "ok" if age < settings.READY_DUE_SECONDS else "failing", "oldest_seconds": round(age)}
 
 

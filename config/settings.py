@@ -127,7 +127,7 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
 QUEUES: dict[str, list[str]] = {
     "celery": [],  # every other task: deliveries of what was just saved, imports
     "beat": ["provisioning.tasks.sweep", "provisioning.tasks.start_due_imports", "scim.tasks.*"],
-    "backlog": ["provisioning.tasks.drain", "provisioning.tasks.drain_groups"],
+    "backlog": ["provisioning.tasks.drain"],
 }
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
 CELERY_TASK_ROUTES = {task: {"queue": name} for name, tasks in QUEUES.items() for task in tasks}

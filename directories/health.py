@@ -26,6 +26,12 @@ def blocked(directory_id: int) -> bool:
     return Directory.objects.filter(pk=directory_id, retry_at__gt=timezone.now()).exists()
 
 
+def to_try() -> list[int]:
+    """Return the directories in use that could not be reached and that are due for another trial."""
+    down = Directory.objects.filter(enabled=True, unreachable_since__isnull=False, retry_at__lte=timezone.now())
+    return list(down.order_by("pk").values_list("pk", flat=True))
+
+
 def start_probe(directory_id: int) -> bool:
     """Claim the trial of an unreachable directory that is due; False means that another worker has it."""
     now = timezone.now()

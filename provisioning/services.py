@@ -5,9 +5,10 @@ Everything here is set-based: a million ids are pages, not queries.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from directories import config as directory_config
 from directories import health
@@ -18,15 +19,16 @@ from provisioning.identities import groups as roll
 from provisioning.identities import lifecycle
 from provisioning.imports.requests import approve_import, cancel_import, start_import
 from provisioning.imports.runs import ImportRefused
-from provisioning.models import Account, Change, Group, GroupChange, User
+from provisioning.models import Account, Change, Group, User
 from provisioning.models.accounts import AccountState, LastResult
+from provisioning.models.outbox import QueuedChange
 from provisioning.outbound import full_sync
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.plan import Situation, Status, assumed, without_looking
-from provisioning.outbound.accounts.reconcile import Desk, carries_state
+from provisioning.outbound.accounts.reconcile import AccountReconciler, carries_state
 from provisioning.outbound.accounts.remote_ids import Owners
-from provisioning.outbound.dispatch import DRAIN, DRAIN_GROUPS, PUSH, send_on_commit
-from provisioning.outbound.groups import outbox as group_outbox
+from provisioning.outbound.dispatch import DRAIN, PUSH, send_on_commit
+from provisioning.outbound.kinds import KINDS, kind_of
 from provisioning.outbound.passwords import pending
 from provisioning.outbound.passwords import send as passwords
 from provisioning.profile import person
@@ -44,8 +46,6 @@ __all__ = [
     "provision_many",
     "retry",
     "retry_cause",
-    "retry_group_cause",
-    "retry_groups",
     "save_group",
     "set_active",
     "set_password",
@@ -158,43 +158,28 @@ def set_passwords(clear: Mapping[int, str], actor: str) -> list[str]:
     return passwords.send(clear, actor)
 
 
-def retry(change_ids: Iterable[int], actor: str) -> int:
-    """Try the changes again now, and the directories that could not be reached; return how many accounts that were."""
-    changes = Change.objects.filter(pk__in=list(change_ids))
+def retry(changes: QuerySet[Any], actor: str) -> int:
+    """Try changes of one kind again now, and the directories that could not be reached; return how many there were."""
     for directory_id in changes.order_by().values_list("directory_id", flat=True).distinct():
         health.retry_now(directory_id)
-    pending.try_again(changes)
-    return outbox.retry(changes, actor)
+    kind = kind_of(changes.model)
+    if kind.change is Change:
+        pending.try_again(changes)
+    return kind.leases.retry(changes, actor)
 
 
-def retry_cause(directory_id: int, code: str, actor: str) -> int:
-    """Try everything of a directory again that was parked for one cause; return how many accounts that were."""
+def retry_cause(change: type[QueuedChange], directory_id: int, code: str, actor: str) -> int:
+    """Try everything of a directory again that was parked for one cause; return how many changes that were."""
     health.retry_now(directory_id)
-    changes = Change.objects.filter(directory=directory_id, parked__isnull=False, parked_code=code)
-    pending.try_again(changes)
-    return outbox.retry(changes, actor)
-
-
-def retry_groups(change_ids: Iterable[int], actor: str) -> int:
-    """Try changes of groups again now, and the directories that could not be reached; return how many there were."""
-    changes = GroupChange.objects.filter(pk__in=list(change_ids))
-    for directory_id in changes.order_by().values_list("directory_id", flat=True).distinct():
-        health.retry_now(directory_id)
-    return group_outbox.retry(changes, actor)
-
-
-def retry_group_cause(directory_id: int, code: str, actor: str) -> int:
-    """Try everything about groups again that was parked for one cause; return how many changes that were."""
-    health.retry_now(directory_id)
-    parked = GroupChange.objects.filter(directory=directory_id, parked__isnull=False, parked_code=code)
-    return group_outbox.retry(parked, actor)
+    parked = change._default_manager.filter(directory=directory_id, parked__isnull=False, parked_code=code)
+    return retry(parked, actor)
 
 
 def try_directory(directory: Directory) -> None:
     """Ask a directory that could not be reached now, not at its next trial; what waits follows when it answers."""
     health.retry_now(directory.pk)
-    send_on_commit(DRAIN, directory.pk)
-    send_on_commit(DRAIN_GROUPS, directory.pk)
+    for kind in KINDS:
+        send_on_commit(DRAIN, directory.pk, 0.0, kind.name)
 
 
 def preview(user: User, directory: Directory) -> Preview:
@@ -208,8 +193,8 @@ def preview(user: User, directory: Directory) -> Preview:
     config = directory_config.load(directory.pk)
     try:
         with directory_config.open_connector(config) as connector:
-            desk = Desk(config, person.catalogue(), connector, Owners(directory.pk, ()))
-            plan = assumed(desk.situation(account)[0])
+            reconciler = AccountReconciler(config, person.catalogue(), connector, Owners(directory.pk, ()))
+            plan = assumed(reconciler.situation(account)[0])
     except ConnectorError as error:
         return Preview(reason=error.message)
     return Preview(tuple(plan.steps), plan.changes, plan.reason)

@@ -4,51 +4,39 @@ import time
 
 from celery import shared_task
 
+from directories import health
 from provisioning import heartbeat
 from provisioning.imports import engine, requests
-from provisioning.outbound import full_sync
-from provisioning.outbound.accounts import delivery, outbox
-from provisioning.outbound.dispatch import CHUNK, DELIVER, DELIVER_GROUPS, DRAIN, DRAIN_GROUPS, GROUP_CHUNK, PUSH, send
-from provisioning.outbound.groups import delivery as group_delivery
-from provisioning.outbound.groups import outbox as group_outbox
+from provisioning.outbound import batch, full_sync
+from provisioning.outbound.dispatch import DELIVER, DRAIN, PUSH, send
+from provisioning.outbound.kinds import BY_NAME, KINDS
+from provisioning.outbound.leases import DRAINS
 from provisioning.outbound.passwords import send as passwords
 
 PERIOD = 60.0  # seconds between two sweeps
 SOON = 60.0  # a trial of an unreachable directory that is due earlier than this need not wait for the sweep
+LOCKED = 0.5  # seconds after which rows that somebody had locked are tried again; doubled each time
+TRIES = 6  # after so many of those the sweep is soon enough
 
 
 @shared_task
-def deliver(directory_id: int, account_ids: list[int]) -> None:
-    """Bring accounts of one directory in step."""
-    _follow(directory_id, delivery.deliver(directory_id, account_ids))
+def deliver(directory_id: int, ids: list[int], kind: str = KINDS[0].name, tries: int = 0) -> None:
+    """Bring what is named in sync in one directory; ``tries`` is how often somebody had locked it before."""
+    result = batch.deliver(BY_NAME[kind].work, directory_id, ids)
+    _follow(directory_id, kind, result, tries)
 
 
 @shared_task
-def drain(directory_id: int, until: float = 0.0) -> None:
-    """Deliver the oldest due accounts of a directory, and go on until ``until`` (seconds since 1970) or none are left.
+def drain(directory_id: int, until: float = 0.0, kind: str = KINDS[0].name) -> None:
+    """Deliver what is due in a directory, and go on until ``until`` (seconds since 1970) or nothing is left.
 
     Each run is one short batch that queues up again behind newer messages, so a long backlog does not hold up a save.
     """
-    result = delivery.deliver(directory_id, outbox.due(directory_id, 4 * CHUNK), CHUNK)
-    _follow(directory_id, result)
+    leases = BY_NAME[kind].leases
+    result = batch.deliver(BY_NAME[kind].work, directory_id, leases.due(directory_id, 4 * leases.chunk), leases.chunk)
+    _follow(directory_id, kind, result)
     if result.claimed and not result.resumed and result.retry_in is None and time.time() < until:
-        send(DRAIN, directory_id, until)
-
-
-@shared_task
-def deliver_groups(directory_id: int, group_account_ids: list[int]) -> None:
-    """Bring groups of one directory in step."""
-    _follow_groups(directory_id, group_delivery.deliver(directory_id, group_account_ids))
-
-
-@shared_task
-def drain_groups(directory_id: int, until: float = 0.0) -> None:
-    """Deliver due groups of a directory, and go on as ``drain`` does."""
-    due = group_outbox.due(directory_id, 4 * GROUP_CHUNK)
-    result = group_delivery.deliver(directory_id, due, GROUP_CHUNK)
-    _follow_groups(directory_id, result)
-    if result.claimed and not result.resumed and result.retry_in is None and time.time() < until:
-        send(DRAIN_GROUPS, directory_id, until)
+        send(DRAIN, directory_id, until, kind)
 
 
 @shared_task
@@ -56,10 +44,11 @@ def sweep() -> None:
     """Send again whatever is due: a broker may lose every message and nothing is lost."""
     heartbeat.stamp()
     passwords.sweep()
-    for directory_id, workers in outbox.backlog(CHUNK):
-        _drain(directory_id, workers)
-    for directory_id, workers in group_outbox.backlog():
-        _drain_groups(directory_id, workers)
+    for kind in KINDS:
+        for directory_id, workers in kind.leases.backlog():
+            _drain(directory_id, kind.name, workers)
+    for directory_id in health.to_try():
+        _drain(directory_id, KINDS[0].name, 1)
     for directory_id in full_sync.unfinished():
         send(PUSH, directory_id)
 
@@ -83,34 +72,20 @@ def continue_push(directory_id: int) -> None:
         send(PUSH, directory_id)
 
 
-def _follow(directory_id: int, result: delivery.Delivered) -> None:
+def _follow(directory_id: int, kind: str, result: batch.Delivered, tries: int = 0) -> None:
+    """Send again what is left to do now, let everything go that waited for a directory, or try it again soon."""
     if result.again:
-        send(DELIVER, directory_id, result.again)
-    _follow_health(directory_id, result, DRAIN)
-
-
-def _follow_groups(directory_id: int, result: delivery.Delivered) -> None:
-    if result.again:
-        send(DELIVER_GROUPS, directory_id, result.again)
-    _follow_health(directory_id, result, DRAIN_GROUPS)
-
-
-def _follow_health(directory_id: int, result: delivery.Delivered, task: str) -> None:
-    """Let everything go that waited for a directory, or try it again when that is soon."""
+        send(DELIVER, directory_id, result.again, kind)
+    if result.skipped and tries < TRIES:
+        send(DELIVER, directory_id, result.skipped, kind, tries + 1, countdown=LOCKED * 2.0**tries)
     if result.resumed:
-        _drain(directory_id, outbox.DRAINS)
-        _drain_groups(directory_id, outbox.DRAINS)
+        for each in KINDS:
+            _drain(directory_id, each.name, DRAINS)
     if result.retry_in is not None and result.retry_in < SOON:
-        send(task, directory_id, countdown=result.retry_in + 0.1)
+        send(DRAIN, directory_id, 0.0, kind, countdown=result.retry_in + 0.1)
 
 
-def _drain(directory_id: int, workers: int) -> None:
+def _drain(directory_id: int, kind: str, workers: int) -> None:
     until = time.time() + PERIOD
     for _ in range(workers):
-        send(DRAIN, directory_id, until, expires=PERIOD)
-
-
-def _drain_groups(directory_id: int, workers: int) -> None:
-    until = time.time() + PERIOD
-    for _ in range(workers):
-        send(DRAIN_GROUPS, directory_id, until, expires=PERIOD)
+        send(DRAIN, directory_id, until, kind, expires=PERIOD)

@@ -3,10 +3,10 @@
 import uuid
 
 from django.db import models
-from django.utils import timezone
 
 from directories.models import Directory
-from provisioning.models.accounts import Account, AccountState, LastResult
+from provisioning.models.accounts import Account
+from provisioning.models.outbox import Leased, QueuedChange
 from provisioning.models.people import FoldedField, User
 
 
@@ -70,28 +70,11 @@ class Nesting(models.Model):
         return f"{self.child} in {self.parent}"
 
 
-class GroupAccount(models.Model):
-    """One group in one directory, imported from it or pushed to it; it outlives the group, as an account its user.
-
-    ``key`` is the name there and ``remote_id`` the directory's lasting id; ``place`` is ``place_digest`` of where it
-    stands (LDAP: of the DN), by which members are named. ``leased_until``, ``not_before`` and ``attempts`` belong to
-    ``provisioning.outbound.groups.outbox``.
-    """
+class GroupAccount(Leased):
+    """One group in one directory, imported from it or pushed to it; it outlives the group, as an account its user."""
 
     group = models.ForeignKey(Group, models.SET_NULL, null=True, blank=True, related_name="accounts")
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="group_accounts")
-    key = models.CharField(max_length=255)
-    remote_id = models.CharField(max_length=512, blank=True)
-    place = models.CharField(max_length=64, blank=True)
-    state = models.CharField(max_length=8, choices=AccountState.choices, default=AccountState.PENDING)
-    seen_digest = models.CharField(max_length=64, blank=True)
-    pushed_digest = models.CharField(max_length=64, blank=True)
-    last_result = models.CharField(max_length=8, choices=LastResult.choices, blank=True, default=LastResult.NONE)
-    last_message = models.TextField(blank=True)
-    last_synced_at = models.DateTimeField(null=True, blank=True)
-    leased_until = models.DateTimeField(null=True, blank=True)
-    not_before = models.DateTimeField(default=timezone.now)
-    attempts = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -124,22 +107,11 @@ class PushedMember(models.Model):
         return f"{self.account_id} in {self.group_account_id}"
 
 
-class GroupChange(models.Model):
-    """An outbox row: "look at this group again", or, with ``account``, "look at whether this account is in it".
-
-    Only ``provisioning.outbound.groups.outbox`` writes it. As with ``Change``, it carries no payload, and a parked one
-    waits for someone.
-    """
+class GroupChange(QueuedChange):
+    """An outbox row: "bring this group in sync", or, with ``account``, "look at whether this account is in it"."""
 
     group_account = models.ForeignKey(GroupAccount, models.CASCADE, related_name="changes", db_index=False)
     account = models.ForeignKey(Account, models.CASCADE, null=True, blank=True, related_name="group_changes")
-    directory = models.ForeignKey(Directory, models.CASCADE, related_name="+", db_index=False)
-    reason = models.CharField(max_length=64)
-    actor = models.CharField(max_length=255, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    parked = models.DateTimeField(null=True, blank=True)
-    parked_code = models.CharField(max_length=32, blank=True)
-    parked_message = models.TextField(blank=True)
 
     class Meta:
         verbose_name = "group operation"

@@ -14,11 +14,7 @@ from django.db import transaction
 DELIVER = "provisioning.tasks.deliver"
 DRAIN = "provisioning.tasks.drain"
 PUSH = "provisioning.tasks.continue_push"
-DELIVER_GROUPS = "provisioning.tasks.deliver_groups"
-DRAIN_GROUPS = "provisioning.tasks.drain_groups"
 
-CHUNK = 200  # accounts a message
-GROUP_CHUNK = 20  # groups a message: one may have many members
 PAUSE = 20.0  # seconds during which a broker that failed is not asked again, so that saves stay quick
 
 log = logging.getLogger(__name__)
@@ -47,18 +43,6 @@ def send(task: str, *args: object, countdown: float | None = None, expires: floa
 def send_on_commit(task: str, *args: object) -> None:
     """Send a task once the current transaction is committed, or now when there is none."""
     transaction.on_commit(lambda: send(task, *args), robust=True)
-
-
-def deliver_on_commit(directory_id: int, account_ids: Iterable[int]) -> None:
-    """Send the accounts of one directory to the workers, a chunk a message, once the transaction is committed."""
-    for chunk in chunks(sorted(account_ids), CHUNK):
-        send_on_commit(DELIVER, directory_id, chunk)
-
-
-def deliver_groups_on_commit(directory_id: int, group_account_ids: Iterable[int]) -> None:
-    """Send the groups of one directory to the workers, a chunk a message, once the transaction is committed."""
-    for chunk in chunks(sorted(group_account_ids), GROUP_CHUNK):
-        send_on_commit(DELIVER_GROUPS, directory_id, chunk)
 
 
 def chunks(ids: Sequence[int], size: int) -> Iterable[list[int]]:

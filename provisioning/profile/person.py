@@ -5,11 +5,12 @@ person, and the same digest, as the user did. A field left blank is None: a dire
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from directories.attributes import PROFILE_ATTRIBUTES, Kind, Person, PortalAttribute, Type, Value
 from directories.mapping import Catalogue
-from provisioning.models import AttributeDefinition, User
+from provisioning.models import Account, AttributeDefinition, User
 from provisioning.profile.values import formatted
 
 _COMPUTED = frozenset({"manager", "active"})
@@ -63,6 +64,14 @@ def snapshot(person: Person) -> dict[str, Any]:
 def from_snapshot(stored: Mapping[str, Any]) -> Person:
     """Return the person that ``snapshot`` stored."""
     return Person(stored.get("profile", {}), stored.get("custom_profile", {}), stored.get("custom", {}))
+
+
+def person_behind(account: Account) -> Person:
+    """Return the person of an account; a user that was deleted is what the account kept, and not active."""
+    if account.user is not None:
+        return person_of(account.user)
+    kept = from_snapshot(account.person or {"profile": {"username": account.key}})
+    return replace(kept, profile={**kept.profile, "active": False})
 
 
 def _filled(values: Mapping[str, Any]) -> dict[str, Value]:

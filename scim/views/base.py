@@ -11,7 +11,7 @@ from django_scim.exceptions import SCIMException
 from django_scim.views import SCIMView
 
 from config.database import outage
-from provisioning.outbound.accounts.outcome import log_unexpected
+from provisioning.outbound.batch import log_unexpected
 from scim import bodies
 from scim.errors import ScimError
 from scim.models import Client

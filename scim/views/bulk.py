@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django_scim.constants import SCIM_CONTENT_TYPE
 
 from config.database import outage
-from provisioning.outbound.accounts.outcome import log_unexpected
+from provisioning.outbound.batch import log_unexpected
 from scim import bulk
 from scim.errors import ScimError, not_found
 from scim.responses import respond

@@ -136,6 +136,7 @@ def outbound(count: int, threads: int = THREADS) -> dict[str, float]:
     from provisioning.models import Account, Change, User
     from provisioning.outbound import dispatch
     from provisioning.outbound.accounts import delivery
+    from provisioning.outbound.accounts.outbox import CHUNK
 
     forget()
     warm()
@@ -153,7 +154,7 @@ def outbound(count: int, threads: int = THREADS) -> dict[str, float]:
         services.provision_many(users, "bench")
         accounts = list(Account.objects.values_list("directory_id", "pk"))
         begun = time.perf_counter()
-        batches = dispatch.chunks([pk for _, pk in accounts], dispatch.CHUNK)
+        batches = dispatch.chunks([pk for _, pk in accounts], CHUNK)
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(partial(delivery.deliver, accounts[0][0]), batches))
         result[phase] = count / (time.perf_counter() - begun)

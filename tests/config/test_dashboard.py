@@ -8,12 +8,13 @@ from django.contrib.auth.models import Group as Role
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from config import attention
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate, Schedule
 from provisioning import heartbeat
-from provisioning.models import Account, Change, Heartbeat, ImportRun, User
+from provisioning.models import Account, Change, GroupAccount, GroupChange, Heartbeat, ImportRun, User
 from provisioning.models.accounts import LastResult
 from provisioning.models.imports import RunStatus
 from provisioning.roles import HELPDESK, IT_STAFF
@@ -89,6 +90,24 @@ def test_trouble_comes_first_with_the_next_step(it: Client) -> None:
         assert words in html, words
     assert f"/directories/directory/{directory.pk}/change/" in html
     assert html.index("cannot be reached") < html.index("Recent activity")
+    assert "All is well" not in html
+
+
+def test_refused_changes_of_groups_are_trouble_too(it: Client) -> None:
+    directory = Directory.objects.create(name="APPSDB", kind="postgresql")
+    group = GroupAccount.objects.create(directory=directory, key="Developers")
+    GroupChange.objects.create(
+        group_account=group,
+        directory=directory,
+        reason="updated",
+        parked=timezone.now(),
+        parked_code="other_group",
+        parked_message="APPSDB has a group of its own with this name.",
+    )
+    html = start(it)
+    assert "1 group change refused by APPSDB" in html
+    assert "APPSDB has a group of its own with this name." in html
+    assert f"{reverse('admin:provisioning_groupchange_changelist')}?directory={directory.pk}" in html
     assert "All is well" not in html
 
 

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from config.health import readiness
 from directories.models import Directory
 from provisioning import heartbeat
-from provisioning.models import Account, Change, Heartbeat, User
+from provisioning.models import Account, Change, GroupAccount, GroupChange, Heartbeat, User
 from tests.servers import free_port
 
 
@@ -78,6 +78,16 @@ def test_not_ready_while_a_due_change_is_left(waiting_change: Change, client: Cl
     assert response.status_code == 503
     assert response.json()["due_changes"]["status"] == "failing"
     assert 7190 < response.json()["due_changes"]["oldest_seconds"] < 7300
+
+
+def test_not_ready_while_a_due_change_of_a_group_is_left(db: None, client: Client) -> None:
+    """Groups wait no longer than users."""
+    heartbeat.stamp()
+    directory = Directory.objects.create(name="A", kind="sqlite")
+    two_hours_ago = timezone.now() - dt.timedelta(hours=2)
+    group = GroupAccount.objects.create(directory=directory, key="Developers", not_before=two_hours_ago)
+    GroupChange.objects.create(group_account=group, directory=directory, reason="test", created_at=two_hours_ago)
+    assert client.get("/readyz").json()["due_changes"]["status"] == "failing"
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,10 @@ from directories.connectors.base import Capability, Conflict, ConnectorError, Un
 from directories.models import Directory
 from provisioning import services
 from provisioning.models import Account, Change, User
-from provisioning.outbound.accounts import delivery, outbox
-from provisioning.outbound.accounts.delivery import Delivered, deliver
+from provisioning.outbound import batch, leases
+from provisioning.outbound.accounts import outbox
+from provisioning.outbound.accounts.delivery import deliver
+from provisioning.outbound.batch import Delivered
 from reports.models import Event
 from tests.provisioning.crew import Crews, save_crew_directory
 
@@ -37,7 +39,7 @@ def make_users(count: int) -> list[User]:
 
 def run(directory: Directory) -> Delivered:
     """Deliver everything that is due, as a worker would."""
-    return deliver(directory.pk, outbox.due(directory.pk, 10_000))
+    return deliver(directory.pk, outbox.LEASES.due(directory.pk, 10_000))
 
 
 def events(**filters: Any) -> list[tuple[str, str, str]]:
@@ -257,7 +259,7 @@ def test_a_refused_row_parks_with_its_reason_and_a_retry_brings_it_through(crews
     run(directory)
     assert len(events()) == 1  # parked is left alone
     crews["CREW"].fail = lambda call, key: None
-    assert services.retry([change.pk], "helpdesk") == 1
+    assert services.retry(Change.objects.all(), "helpdesk") == 1
     run(directory)
     assert not Change.objects.exists()
     assert Event.objects.latest("pk").actor == "helpdesk"
@@ -275,7 +277,7 @@ def test_everything_of_one_cause_is_retried_together(crews: Crews, django_assert
     run(directory)
     assert Change.objects.filter(parked_code="too_long").count() == 5
     with django_assert_max_num_queries(20):
-        assert services.retry_cause(directory.pk, "too_long", "admin") == 5
+        assert services.retry_cause(Change, directory.pk, "too_long", "admin") == 5
     assert Change.objects.filter(parked=None).count() == 5
     assert Change.objects.filter(parked_code="missing").count() == 45
 
@@ -395,9 +397,9 @@ def test_what_waited_goes_in_order_when_the_directory_is_back(crews: Crews) -> N
 def test_a_directory_that_nothing_waits_for_is_tried_too(crews: Crews) -> None:
     directory = save_crew_directory()
     health.record_failure(directory.pk, Unavailable("Down."))
-    assert outbox.backlog(100) == []
+    assert health.to_try() == []
     Directory.objects.update(retry_at=timezone.now() - dt.timedelta(seconds=1))
-    assert outbox.backlog(100) == [(directory.pk, 1)]
+    assert health.to_try() == [directory.pk]
     crews["CREW"].broken = "Still down."
     assert not run(directory).resumed
     directory.refresh_from_db()
@@ -426,9 +428,9 @@ def test_a_switched_off_directory_collects_changes_that_wait(crews: Crews) -> No
     make_user()
     assert run(directory).claimed == 0
     assert Change.objects.count() == 1
-    assert outbox.backlog(100) == []
+    assert outbox.LEASES.backlog() == []
     Directory.objects.update(enabled=True)
-    assert outbox.backlog(100) == [(directory.pk, 1)]
+    assert outbox.LEASES.backlog() == [(directory.pk, 1)]
     run(directory)
     assert list(crews["CREW"].rows) == ["anna.berg"]
 
@@ -440,8 +442,8 @@ def test_a_hundred_accounts_cost_as_many_queries_as_one_but_for_the_writes(
     crews: Crews, django_assert_max_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = save_crew_directory()
-    monkeypatch.setattr(delivery, "FLUSH_ITEMS", 1000)
-    monkeypatch.setattr(delivery, "FLUSH_SECONDS", 1000.0)
+    monkeypatch.setattr(batch, "FLUSH_ITEMS", 1000)
+    monkeypatch.setattr(batch, "FLUSH_SECONDS", 1000.0)
     make_users(1)
     with django_assert_max_num_queries(24) as one:
         run(directory)
@@ -507,21 +509,21 @@ def test_a_worker_that_lost_its_lease_writes_nothing(crews: Crews) -> None:
 def test_a_dead_workers_accounts_are_taken_over_after_its_lease(crews: Crews) -> None:
     directory = save_crew_directory()
     make_user()
-    held = outbox.claim(outbox.due(directory.pk, 10))
+    held = outbox.LEASES.claim(outbox.LEASES.due(directory.pk, 10))
     assert len(held.changes) == 1
     assert run(directory).claimed == 0
     Account.objects.update(leased_until=timezone.now() - dt.timedelta(seconds=1))
-    assert outbox.backlog(100) == [(directory.pk, 1)]
+    assert outbox.LEASES.backlog() == [(directory.pk, 1)]
     run(directory)
     assert list(crews["CREW"].rows) == ["anna.berg"]
     with transaction.atomic():
-        assert outbox.lock(held, held.changes) == set()
+        assert outbox.LEASES.lock(held, held.changes) == set()
 
 
 def test_the_lease_is_renewed_before_half_of_it_is_left(crews: Crews, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = save_crew_directory()
     make_users(3)
-    monkeypatch.setattr(outbox, "LEASE", 0.2)
+    monkeypatch.setattr(leases, "LEASE", 0.2)
     seen = []
 
     def fail(call: str, key: str) -> None:
@@ -537,8 +539,8 @@ def test_the_lease_is_renewed_before_half_of_it_is_left(crews: Crews, monkeypatc
 
 
 def test_a_lease_outlasts_a_slow_directory() -> None:
-    assert delivery.lease_for(30) == outbox.LEASE
-    assert delivery.lease_for(70) == 140
+    assert batch.lease_for(30) == leases.LEASE
+    assert batch.lease_for(70) == 140
 
 
 def test_push_sends_everyone_in_pages(crews: Crews, monkeypatch: pytest.MonkeyPatch) -> None:

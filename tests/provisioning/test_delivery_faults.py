@@ -19,9 +19,9 @@ from directories.connectors.base import ConnectorError, Unavailable
 from directories.models import Directory
 from provisioning import services, tasks
 from provisioning.models import Account, Change, User
-from provisioning.outbound import dispatch
+from provisioning.outbound import batch, dispatch
 from provisioning.outbound.accounts import delivery, outbox
-from provisioning.outbound.dispatch import CHUNK
+from provisioning.outbound.accounts.outbox import CHUNK
 from reports.models import Event
 from tests import servers
 from tests.fixtures.databases import postgres_database
@@ -69,7 +69,7 @@ def write_every_insert_down(database: AppsDb, pause: float) -> None:
 @pytest.fixture
 def two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small batches, so that the threads of a test meet often."""
-    monkeypatch.setattr(delivery, "FLUSH_ITEMS", 3)
+    monkeypatch.setattr(batch, "FLUSH_ITEMS", 3)
 
 
 def test_a_worker_killed_in_the_middle_of_500_deliveries_loses_nothing_and_repeats_nothing(
@@ -247,9 +247,9 @@ def test_many_workers_and_writers_never_meet_on_one_account(crews: Crews, monkey
     assert sum(inside.values()) > 100
 
     crews["CREW"].fail = lambda call, key: None
-    outbox.retry(Change.objects.all())
-    while outbox.due(directory.pk, 100):
-        delivery.deliver(directory.pk, outbox.due(directory.pk, 100))
+    outbox.LEASES.retry(Change.objects.all())
+    while outbox.LEASES.due(directory.pk, 100):
+        delivery.deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
     assert not Change.objects.exists()
     for user in User.objects.all():
         assert crews["CREW"].rows[user.username]["EMAIL_ADDRESS"] == user.email
@@ -278,5 +278,5 @@ def test_a_save_survives_a_broker_that_is_down(
         User.objects.create(username=f"user{n}")
     assert time.monotonic() - started < 10
     assert Change.objects.filter(directory=directory).count() == 20
-    assert outbox.backlog(100) == [(directory.pk, 1)]
+    assert outbox.LEASES.backlog() == [(directory.pk, 1)]
     assert "The broker took no task" in caplog.text

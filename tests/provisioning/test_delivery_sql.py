@@ -24,7 +24,7 @@ def test_a_create_query_that_writes_one_name_twice_holds_up_nobody_else(
         User.objects.create(username=name, email=email)
 
     for _ in range(2):  # nothing is left to do the second time: no row is written again
-        deliver(directory.pk, outbox.due(directory.pk, 100))
+        deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
 
     rows = sorted(str(name) for (name,) in pg_appsdb.rows("SELECT USERNAME FROM USERS"))
     assert rows == ["info@example.org", "info@example.org", "zoe@example.org"]

@@ -35,7 +35,7 @@ def imported(directory: Directory) -> ImportRun:
 
 
 def delivered(directory: Directory) -> None:
-    delivery.deliver(directory.pk, outbox.due(directory.pk, 1000))
+    delivery.deliver(directory.pk, outbox.LEASES.due(directory.pk, 1000))
 
 
 def one(unit: LdapDirectory, uid: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from provisioning.imports.users.crawl import Crawler
 from provisioning.models import Account, Change, ImportRun, User
 from provisioning.models.imports import RunStatus
 from provisioning.outbound.accounts import delivery, outbox
-from provisioning.outbound.accounts.reconcile import Desk
+from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.digests import place_digest
 from reports.models import Event
 from tests import servers
@@ -122,15 +122,15 @@ def test_a_domain_controller_that_stops(own_samba: Samba, monkeypatch: pytest.Mo
     users = [User.objects.create(username=f"new{number}", last_name="New") for number in range(4)]
     done: list[str] = []
     with monkeypatch.context() as during:
-        real_work = Desk.work
+        real_work = AccountReconciler.reconcile
 
-        def stops_after_two(desk: Desk, account: Account, actor: str) -> Any:
+        def stops_after_two(reconciler: AccountReconciler, account: Account, actor: str) -> Any:
             if len(done) == 2:
                 own_samba.stop()
             done.append(account.key)
-            return real_work(desk, account, actor)
+            return real_work(reconciler, account, actor)
 
-        during.setattr(Desk, "work", stops_after_two)
+        during.setattr(AccountReconciler, "reconcile", stops_after_two)
         delivered(directory)
     states = Account.objects.filter(user__in=users).order_by("pk").values_list("state", "last_result")
     assert list(states) == [("active", "ok")] * 2 + [("pending", "waiting")] * 2
@@ -138,7 +138,7 @@ def test_a_domain_controller_that_stops(own_samba: Samba, monkeypatch: pytest.Mo
     own_samba.start()
     Directory.objects.update(retry_at=directory.created_at)
     Account.objects.update(not_before=directory.created_at)
-    found = delivery.deliver(directory.pk, outbox.due(directory.pk, 100))
+    found = delivery.deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
     delivered(directory)
     assert found.resumed
     assert not Change.objects.exists()

@@ -3,11 +3,13 @@
 It has two lists, of users' accounts and of groups.
 """
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
@@ -17,17 +19,18 @@ from unfold.admin import ModelAdmin
 from directories.models import Directory
 from provisioning import services
 from provisioning.admin.operations import lists
-from provisioning.admin.operations.lists import ChangePage, Changes, Group
+from provisioning.admin.operations.lists import ChangePage, Group
 from provisioning.models import Change, GroupChange
+from provisioning.models.outbox import QueuedChange
+from provisioning.outbound.kinds import KINDS
 
-LISTS: tuple[tuple[str, Changes], ...] = (("Users", Change), ("Groups", GroupChange))
 WAITING = "waiting"  # the list of changes that wait, in the place of a cause's code
 
 
 class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
     """Changes are made by the portal alone; people look at them and let them be tried again."""
 
-    changes: ClassVar[Changes]
+    changes: ClassVar[type[QueuedChange]]
 
     def get_urls(self) -> list[URLPattern]:
         """The list and its buttons; a single change has no page, because the list shows all of it."""
@@ -37,14 +40,6 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
             path("retry/", wrap(require_POST(self.retry_view)), name=f"{name}_retry"),
             path("try/", wrap(require_POST(self.try_view)), name=f"{name}_try"),
         ]
-
-    def retry_cause(self, directory_id: int, code: str, actor: str) -> int:
-        """Try everything that was parked for one cause again."""
-        raise NotImplementedError
-
-    def retry(self, ids: list[int], actor: str) -> int:
-        """Try these changes again."""
-        raise NotImplementedError
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody writes changes by hand."""
@@ -80,9 +75,7 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
             "list_url": _list_url(self.changes),
             "retry_url": _list_url(self.changes) + "retry/",
             "of_groups": self.changes is GroupChange,
-            "lists": []
-            if not self._both(request)
-            else [(label, _list_url(of), of is self.changes) for label, of in LISTS],
+            "lists": self._lists(request),
             **(extra_context or {}),
         }
         return render(request, "provisioning/operations/list.html", context)
@@ -93,10 +86,10 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
         actor = request.user.get_username()
         if request.POST.get("all"):
             directory = get_object_or_404(Directory, pk=_number(request.POST.get("directory")) or 0)
-            number = self.retry_cause(directory.pk, request.POST.get("parked_code", ""), actor)
+            number = services.retry_cause(self.changes, directory.pk, request.POST.get("parked_code", ""), actor)
         else:
             wanted = [request.POST["one"]] if request.POST.get("one") else request.POST.getlist("change")
-            number = self.retry([pk for pk in map(_number, wanted) if pk], actor)
+            number = services.retry(self._chosen(wanted), actor)
         if number:
             messages.success(request, f"{_changes(number)} tried again now. The provisioning report shows how it went.")
         elif request.POST.get("one") or request.POST.get("all") or request.POST.getlist("change"):
@@ -117,10 +110,20 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
         if not self.has_change_permission(request):
             raise PermissionDenied
 
-    def _both(self, request: HttpRequest) -> bool:
-        """Return whether there is a second list to go to: portals without group sync have one."""
-        allowed = request.user.has_perms(("provisioning.view_change", "provisioning.view_groupchange"))
-        return allowed and (self.changes is GroupChange or lists.anything(GroupChange))
+    def _chosen(self, wanted: Iterable[str]) -> QuerySet[Any]:
+        return self.changes._default_manager.filter(pk__in=[pk for pk in map(_number, wanted) if pk])
+
+    def _lists(self, request: HttpRequest) -> list[tuple[str, str, bool]]:
+        """Return label, address and whether it is this one of the lists to choose from: those with anything in them."""
+        shown = [
+            kind
+            for kind in KINDS
+            if request.user.has_perm(f"provisioning.view_{kind.change._meta.model_name}")
+            and (kind is KINDS[0] or kind.change is self.changes or lists.anything(kind.change))
+        ]
+        if len(shown) < 2:
+            return []
+        return [(kind.label, _list_url(kind.change), kind.change is self.changes) for kind in shown]
 
 
 @admin.register(Change)
@@ -129,28 +132,12 @@ class ChangeAdmin(OperationsAdmin):
 
     changes = Change
 
-    def retry_cause(self, directory_id: int, code: str, actor: str) -> int:
-        """Try everything that was parked for one cause again."""
-        return services.retry_cause(directory_id, code, actor)
-
-    def retry(self, ids: list[int], actor: str) -> int:
-        """Try these changes again."""
-        return services.retry(ids, actor)
-
 
 @admin.register(GroupChange)
 class GroupChangeAdmin(OperationsAdmin):
     """The changes of groups."""
 
     changes = GroupChange
-
-    def retry_cause(self, directory_id: int, code: str, actor: str) -> int:
-        """Try everything that was parked for one cause again."""
-        return services.retry_group_cause(directory_id, code, actor)
-
-    def retry(self, ids: list[int], actor: str) -> int:
-        """Try these changes again."""
-        return services.retry_groups(ids, actor)
 
 
 def _chosen(request: HttpRequest, parked: list[Group], waiting: list[Group]) -> Group | None:
@@ -167,11 +154,11 @@ def _url(group: Group) -> str:
     return f"{_list_url(group.of)}?{urlencode(query)}"
 
 
-def _list_url(of: Changes) -> str:
+def _list_url(of: type[QueuedChange]) -> str:
     return reverse(f"admin:provisioning_{of._meta.model_name}_changelist")
 
 
-def _back(request: HttpRequest, of: Changes) -> str:
+def _back(request: HttpRequest, of: type[QueuedChange]) -> str:
     """Return the list as it was; only our own parameters are taken over."""
     kept = {name: request.POST[name] for name in ("directory", "parked_code") if request.POST.get(name)}
     return f"{_list_url(of)}?{urlencode(kept)}".rstrip("?")

@@ -12,13 +12,13 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from directories.models import Directory
-from provisioning.models import Change, GroupChange
+from provisioning.models import Change
+from provisioning.models.outbox import QueuedChange
+from provisioning.outbound.kinds import kind_of
 
 MOST = 10_000
 PAGE = 50
-
-
-Changes = type[Change] | type[GroupChange]
+Changes = type[QueuedChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ChangePage:
     An account comes once, with its oldest change and how many came later: they are tried together.
     """
 
-    changes: list[tuple[Change | GroupChange, int]]
+    changes: list[tuple[Any, int]]
     after: int
 
 
@@ -76,7 +76,7 @@ def waiting(of: Changes, directory_id: int | None) -> Iterator[Group]:
 
 def anything(of: Changes) -> bool:
     """Return whether any such change waits or is parked."""
-    return bool(of.objects.exists())
+    return bool(of._default_manager.exists())
 
 
 def page(group: Group, after: int) -> ChangePage:
@@ -84,10 +84,10 @@ def page(group: Group, after: int) -> ChangePage:
     mine = _waiting(group.of, group.directory.pk) if group.code is None else _parked(group.of, group.directory.pk)
     if group.code is not None:
         mine = mine.filter(parked_code=group.code)
-    return _of_groups(mine, after) if group.of is GroupChange else _of_accounts(mine, after)
+    return _of_parts(mine, after) if kind_of(group.of).leases.about else _of_accounts(mine, after)
 
 
-def _of_groups(mine: QuerySet[Any], after: int) -> ChangePage:
+def _of_parts(mine: QuerySet[Any], after: int) -> ChangePage:
     """Return changes of groups one by one: each may be about another member."""
     rows = list(mine.filter(pk__gt=after).select_related("group_account", "account").order_by("pk")[: PAGE + 1])
     return ChangePage([(change, 0) for change in rows[:PAGE]], rows[PAGE - 1].pk if len(rows) > PAGE else 0)
@@ -104,17 +104,17 @@ def _of_accounts(mine: QuerySet[Any], after: int) -> ChangePage:
 
 
 def _directories(of: Changes, directory_id: int | None, *, parked: bool) -> QuerySet[Directory]:
-    some = of.objects.filter(directory=OuterRef("pk"), parked__isnull=not parked)
+    some = of._default_manager.filter(directory=OuterRef("pk"), parked__isnull=not parked)
     found = Directory.objects.filter(Exists(some)).order_by("name")
     return found.filter(pk=directory_id) if directory_id else found
 
 
 def _parked(of: Changes, directory_id: int) -> QuerySet[Any]:
-    return of.objects.filter(directory=directory_id, parked__isnull=False)
+    return of._default_manager.filter(directory=directory_id, parked__isnull=False)
 
 
 def _waiting(of: Changes, directory_id: int) -> QuerySet[Any]:
-    return of.objects.filter(directory=directory_id, parked=None)
+    return of._default_manager.filter(directory=directory_id, parked=None)
 
 
 def _count(changes: QuerySet[Any]) -> int:

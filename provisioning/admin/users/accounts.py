@@ -140,7 +140,6 @@ def _next(user: User, directory: Directory, account: Account | None) -> str:
 def _sync(user: User, account: str, actor: str) -> None:
     parked = Change.objects.filter(account__user=user, parked__isnull=False)
     if account.isdecimal():
-        ids = list(parked.filter(account=int(account)).values_list("pk", flat=True))
-        services.retry(ids, actor)
+        services.retry(parked.filter(account=int(account)), actor)
     else:
         services.provision(user, "asked for", actor)

@@ -8,7 +8,8 @@ from typing import Any
 from directories.attributes import Kind, PortalAttribute, Value
 from directories.mapping import AttributeRule
 from provisioning.models import Account
-from provisioning.outbound.accounts.plan import Plan, Step
+from provisioning.models.outbox import AccountState
+from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step
 from reports.journal import Line
 from reports.models import Direction, Operation, Result
 
@@ -65,6 +66,15 @@ def done(step: Step, key: str, directory: str, plan: Plan, names: Mapping[str, s
 def left_open(key: str, directory: str, reason: str) -> str:
     """Return the sentence for a leaver's account that nothing closes, and why."""
     return f"{key} has left and still has an account in {directory}. {reason}"
+
+
+def meant(now: Situation) -> Operation:
+    """Return what a failed line calls the work: the step is not known before the directory was asked."""
+    if now.status is Status.WANTED:
+        return Operation.UPDATE if now.state in (AccountState.ACTIVE, AccountState.DISABLED) else Operation.CREATE
+    deleted = now.status is Status.DELETED
+    policy = now.switches.on_delete if deleted else now.switches.on_deactivate
+    return Operation.DELETE if policy == "delete" else Operation.DISABLE
 
 
 def failed(key: str, directory: str, operation: Operation, message: str) -> str:

@@ -1,7 +1,7 @@
 """One account against its directory: look, plan, act.
 
-No transaction is open here and nothing is written to the portal. What comes out is an ``Outcome``: the account's new
-values and the report lines, for ``delivery`` to write.
+No transaction is open here and nothing is written to the portal. What comes out is an ``AccountOutcome``: the account's
+new values and the report lines, for the batch to write.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,21 +24,26 @@ from directories.mapping import AttributeRule, Catalogue, Mapper
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
-from provisioning.outbound.accounts.outbox import Parked
-from provisioning.outbound.accounts.outcome import UNEXPECTED, Outcome, busy, log_unexpected, park
+from provisioning.outbound.accounts.messages import meant
+from provisioning.outbound.accounts.outcome import AccountOutcome, park
 from provisioning.outbound.accounts.plan import Situation, Status, Step, after_looking, without_looking
 from provisioning.outbound.accounts.remote_ids import Owners
-from provisioning.outbound.accounts.results import Done, Settlement, meant
+from provisioning.outbound.accounts.results import Done, Results
 from provisioning.outbound.digests import state_digest
 from provisioning.outbound.groups.leaving import leave_groups
+from provisioning.outbound.leases import Parked
 from provisioning.outbound.passwords.pending import REFUSED, Pending
 from provisioning.outbound.passwords.step import PasswordStep, advice
-from provisioning.profile.person import from_snapshot, person_of, wanted
+from provisioning.profile.person import person_behind, wanted
 from reports.models import Operation
 
 
-class Desk:
-    """What a batch of accounts of one directory shares."""
+class AccountReconciler:
+    """Brings accounts of one directory in sync, one after the other.
+
+    ``asked`` is whether the directory has answered yet, ``operation`` what a failed line calls the work on the account
+    that is looked at.
+    """
 
     def __init__(
         self,
@@ -50,15 +55,16 @@ class Desk:
     ) -> None:
         self.config, self.connector, self.owners = config, connector, owners
         self.passwords = PasswordStep(config, connector, passwords)
-        self.asked = False  # whether the directory has answered yet
+        self.asked = False
+        self.operation = Operation.UPDATE
         self.mapper = Mapper(config.rules, catalogue)
-        self.settlement = Settlement(config, catalogue, self.passwords)
+        self.results = Results(config, catalogue, self.passwords)
         self.capabilities = connector.capabilities
         self.carries_state = carries_state(config.rules)
 
     def situation(self, account: Account) -> tuple[Situation, Person]:
         """Return where the account stands, and its person."""
-        person, status = who(account)
+        person, status = person_behind(account), status_of(account)
         desired = self.mapper.outbound(person)
         container = self._container(Entry(account.key, account.remote_id, desired, person.flat()), status)
         now = Situation(
@@ -87,31 +93,21 @@ class Desk:
         except ConnectorError:
             return ""  # a leaver is disabled first; then the connector says what is wrong with the place
 
-    def work(self, account: Account, actor: str) -> Outcome:
-        """Bring the account in step; raise Unavailable when the whole directory cannot be reached."""
-        operation = Operation.UPDATE
-        try:
-            now, person = self.situation(account)
-            operation = meant(now)
-            finished = self._bring(account, now, person)
-        except Unavailable as error:
-            if error.whole_directory:
-                raise
-            return busy(account, self.config.name, error, actor)
-        except ConnectorError as error:
-            self.asked = True
-            return self._park(account, operation, error, actor)
-        except Exception as error:
-            log_unexpected(error, f"delivering account {account.pk}")
-            return park(account, self.config.name, operation, UNEXPECTED, actor)
-        return self.settlement.settle(account, now, finished, actor)
+    def reconcile(self, account: Account, actor: str) -> AccountOutcome:
+        """Bring the account in sync; raise ConnectorError."""
+        self.operation = Operation.UPDATE
+        now, person = self.situation(account)
+        self.operation = meant(now)
+        return self.results.of(account, now, self._bring(account, now, person), actor)
 
-    def _park(self, account: Account, operation: Operation, error: ConnectorError, actor: str) -> Outcome:
+    def refuse(self, account: Account, error: ConnectorError, actor: str) -> AccountOutcome:
+        """Return the outcome of an account that the directory refused, perhaps because of the password that waits."""
         pending = self.passwords.of(account)
-        outcome = park(account, self.config.name, operation, Parked(error.code, advice(account.key, error)), actor)
-        if pending and outcome.parked and error.code == REFUSED:
+        cause = Parked(error.code, advice(account.key, error))
+        outcome = park(account, self.config.name, self.operation, cause, actor)
+        if pending and error.code == REFUSED:
             outcome.lines = [] if pending.refused else outcome.lines
-            outcome.refused = (pending.version, outcome.parked.message)
+            outcome.refused = (pending.version, cause.message)
         return outcome
 
     def _bring(self, account: Account, now: Situation, person: Person) -> Done:
@@ -206,12 +202,11 @@ class Desk:
         return held
 
 
-def who(account: Account) -> tuple[Person, Status]:
-    """Return the person behind an account and how they stand."""
-    if account.user is not None:
-        return person_of(account.user), Status.WANTED if wanted(account.user) else Status.DEACTIVATED
-    person = from_snapshot(account.person or {"profile": {"username": account.key}})
-    return replace(person, profile={**person.profile, "active": False}), Status.DELETED
+def status_of(account: Account) -> Status:
+    """Return how the user of an account stands."""
+    if account.user is None:
+        return Status.DELETED
+    return Status.WANTED if wanted(account.user) else Status.DEACTIVATED
 
 
 def carries_state(rules: Iterable[AttributeRule]) -> bool:

@@ -1,4 +1,4 @@
-"""What was carried out on one account becomes its ``Outcome``: new values and report lines. Nothing is written here."""
+"""What was carried out on one account becomes its outcome: new values and report lines. Nothing is written here."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,14 +13,14 @@ from directories.mapping import Catalogue
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts import messages
-from provisioning.outbound.accounts.outcome import Outcome, busy
-from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step
+from provisioning.outbound.accounts.outcome import AccountOutcome, wait
+from provisioning.outbound.accounts.plan import Plan, Situation, Step
 from provisioning.outbound.compare import same
 from provisioning.outbound.digests import place_digest
 from provisioning.outbound.passwords.pending import Pending
 from provisioning.outbound.passwords.step import PasswordStep
 from reports.journal import Line
-from reports.models import Operation, Result
+from reports.models import Result
 
 
 class Done(NamedTuple):
@@ -36,8 +36,8 @@ class Done(NamedTuple):
     refusal: ConnectorError | None = None
 
 
-class Settlement:
-    """Settles the accounts of one directory."""
+class Results:
+    """The results of the accounts of one directory."""
 
     def __init__(self, config: DirectoryConfig, catalogue: Catalogue, passwords: PasswordStep) -> None:
         self.name, self.passwords = config.name, passwords
@@ -45,7 +45,7 @@ class Settlement:
         # A Check query may select every column; only what is mapped is kept, never a password.
         self.mapped = {name.casefold() for name in config.connector.attributes}
 
-    def settle(self, account: Account, now: Situation, finished: Done, actor: str) -> Outcome:
+    def of(self, account: Account, now: Situation, finished: Done, actor: str) -> AccountOutcome:
         """Return the outcome of what was carried out, with the account's new values."""
         plan, name = finished.plan, self.name
         lines: list[Line] = []
@@ -59,18 +59,17 @@ class Settlement:
             lines.append(messages.line(account, name, operation, Result.SUCCESS, words, changes=changes, actor=actor))
         if (plan.blocked or plan.left_open) and account.last_message != plan.reason:
             words = messages.left_open(account.key, name, plan.reason) if plan.left_open else plan.reason
-            lines.append(messages.line(account, name, meant(now), Result.SKIPPED, words, actor=actor))
+            lines.append(messages.line(account, name, messages.meant(now), Result.SKIPPED, words, actor=actor))
         if finished.password and not finished.refusal:
             lines.append(self.passwords.succeeded(account, actor))
         before, before_waiting = (account.state, account.place), (account.last_result, account.attempts)
         self._store(account, now, plan, finished.held)
         account.last_message = lines[-1].message if lines and not plan.reason else plan.reason
-        outcome = Outcome(account, lines, moved=before[0] != account.state)
+        outcome = AccountOutcome(account, lines, moved=before[0] != account.state)
         outcome.renamed = bool(before[1] and account.place and before[1] != account.place)
         if waits:
             account.last_result, account.attempts = before_waiting
-            outcome.lines += busy(account, name, Unavailable(waits), actor).lines
-            outcome.waits = True
+            wait(outcome, name, waits, actor).busy = Unavailable(waits)
         if finished.password and finished.refusal:
             self.passwords.refuse(outcome, finished.password, finished.refusal, actor)
         elif finished.password:
@@ -92,15 +91,6 @@ class Settlement:
         unsettled = LastResult.OPEN if plan.left_open else LastResult.NONE
         account.last_result = LastResult.OK if plan.settled else unsettled
         account.last_synced_at = timezone.now()
-
-
-def meant(now: Situation) -> Operation:
-    """Return what a failed line calls the work: the step is not known before the directory was asked."""
-    if now.status is Status.WANTED:
-        return Operation.UPDATE if now.state in (AccountState.ACTIVE, AccountState.DISABLED) else Operation.CREATE
-    deleted = now.status is Status.DELETED
-    policy = now.switches.on_delete if deleted else now.switches.on_deactivate
-    return Operation.DELETE if policy == "delete" else Operation.DISABLE
 
 
 def _so_far(plan: Plan, held: RemoteAccount | None) -> Plan:

@@ -43,6 +43,11 @@ def failed(step: Step, name: str, directory: str, message: str) -> str:
     return f"The group {name} was not {_VERBS[step]} {directory}: {message}"
 
 
+def waiting(name: str, message: str) -> str:
+    """Return the sentence for a group that begins to wait."""
+    return f"The changes of the group {name} wait. {message}"
+
+
 def line(name: str, directory: str, operation: Operation, result: Result, message: str, *, actor: str) -> Line:
     """Return a report line about the group itself."""
     return Line(

@@ -1,42 +1,29 @@
-"""The outbox of groups: the only writer of ``GroupChange``, and of a group account's lease and pauses.
+"""The outbox of groups: the only writer of ``GroupChange``.
 
 It works as the outbox of accounts does. A change with an account says "look at whether this account is in the group";
 one without says "look at the whole group".
 """
 
-import datetime as dt
-import random
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from config.database import bulk
-from directories.models import Directory
 from provisioning.groups.nesting import above
 from provisioning.models import Account, Group, GroupAccount, GroupChange, PushedMember
-from provisioning.models.accounts import AccountState
-from provisioning.outbound import dispatch
-from provisioning.outbound.accounts.outbox import DRAINS, LEASE, PAGE, Parked, pages
+from provisioning.models.outbox import AccountState
+from provisioning.outbound.accounts.outbox import pages
 from provisioning.outbound.groups import deltas, scope
+from provisioning.outbound.leases import Claim, Leases, Parked
 
 WHOLE = 500  # users; when more join or leave at once, the whole group is looked at: that is one change
-
-
-@dataclass(slots=True)
-class GroupClaim:
-    """Group accounts that this worker has to itself until ``until``, and their changes at claim time.
-
-    ``changes`` are pairs of a change's id and its account (None: the whole group), oldest first.
-    """
-
-    until: dt.datetime
-    changes: dict[int, list[tuple[int, int | None]]] = field(default_factory=dict)
-    actors: dict[int, str] = field(default_factory=dict)
-
+CHUNK = 20  # groups a message: one may have many members
+LEASES = Leases(
+    name="groups", chunk=CHUNK, target=GroupAccount, change=GroupChange, link="group_account", about="account"
+)
 
 # --- Adding ----------------------------------------------------------------------------------------------------------
 
@@ -118,7 +105,7 @@ def enqueue_whole(by_directory: Mapping[int, Collection[int]], reason: str, acto
     for directory, ids in by_directory.items():
         common = {"directory_id": directory, "reason": reason[:64], "actor": actor[:255]}
         bulk.insert(GroupChange, [{"group_account_id": pk, **common} for pk in ids])
-        dispatch.deliver_groups_on_commit(directory, ids)
+        LEASES.wake(directory, ids)
 
 
 def enqueue_pairs(pairs: Mapping[int, Collection[tuple[int, int]]], reason: str, actor: str) -> None:
@@ -127,86 +114,24 @@ def enqueue_pairs(pairs: Mapping[int, Collection[tuple[int, int]]], reason: str,
         common = {"directory_id": directory, "reason": reason[:64], "actor": actor[:255]}
         rows = [{"group_account_id": group, "account_id": account, **common} for group, account in found]
         bulk.insert(GroupChange, rows)
-        dispatch.deliver_groups_on_commit(directory, {group for group, _ in found})
+        LEASES.wake(directory, {group for group, _ in found})
 
 
-# --- Claiming --------------------------------------------------------------------------------------------------------
-
-
-def due(directory_id: int, limit: int) -> list[int]:
-    """Return the group accounts of a directory whose changes wait, at most ``limit``."""
-    waiting = Exists(GroupChange.objects.filter(group_account=OuterRef("pk"), parked=None))
-    rows = GroupAccount.objects.filter(_free(), waiting, directory=directory_id, not_before__lte=timezone.now())
-    return list(rows.order_by("not_before", "pk").values_list("pk", flat=True)[:limit])
-
-
-def backlog() -> list[tuple[int, int]]:
-    """Return the directories that can be tried and have due group changes, and how many workers each is worth."""
-    now = timezone.now()
-    reachable = Directory.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), enabled=True).order_by("pk")
-    waiting = reachable.filter(Exists(GroupChange.objects.filter(directory=OuterRef("pk"), parked=None)))
-    found = []
-    for directory, since in waiting.values_list("pk", "unreachable_since"):
-        groups = len(due(directory, dispatch.GROUP_CHUNK * (DRAINS - 1) + 1))
-        if groups:
-            found.append((directory, 1 if since else -(-groups // dispatch.GROUP_CHUNK)))
-    return found
-
-
-def claimable(ids: Collection[int]) -> QuerySet[GroupAccount]:
-    """Return those of the group accounts that are due and free at this moment."""
-    waiting = Exists(GroupChange.objects.filter(group_account=OuterRef("pk"), parked=None))
-    return GroupAccount.objects.filter(_free(), waiting, pk__in=ids, not_before__lte=timezone.now())
-
-
-def claim(ids: Collection[int], limit: int | None = None, seconds: float = LEASE) -> GroupClaim:
-    """Take the group accounts that are due and that nobody else has; see the outbox of accounts."""
-    until = _until(seconds)
-    with transaction.atomic():
-        rows = claimable(ids).order_by("pk").select_for_update(skip_locked=True, no_key=True)
-        locked = list(rows.values_list("pk", flat=True)[:limit])
-        won = claimable(locked).update(leased_until=until) if locked else 0
-    result = GroupClaim(until)
-    if won:
-        mine = GroupChange.objects.filter(group_account__in=locked, group_account__leased_until=until, parked=None)
-        rows_of = mine.order_by("pk").values_list("group_account_id", "pk", "account_id", "actor")
-        for group, change, account, actor in rows_of.iterator(chunk_size=5000):
-            result.changes.setdefault(group, []).append((change, account))
-            result.actors[group] = actor or result.actors.get(group, "")
-    return result
-
-
-def renew(held: GroupClaim, ids: Collection[int], seconds: float = LEASE) -> set[int]:
-    """Give the lease on ``ids`` more time; return those of them that are still ours."""
-    until = _until(seconds)
-    with transaction.atomic():
-        kept = lock(held, ids)
-        GroupAccount.objects.filter(pk__in=kept).update(leased_until=until)
-    held.until = until
-    return kept
-
-
-def lock(held: GroupClaim, ids: Collection[int]) -> set[int]:
-    """Lock the group accounts that are still ours until the transaction ends; only their results may be written."""
-    mine = GroupAccount.objects.filter(pk__in=ids, leased_until=held.until)
-    return set(mine.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-
-
-# --- Ending: in the transaction that called ``lock`` -----------------------------------------------------------------
+# --- Ending: in the transaction that called ``LEASES.lock`` ----------------------------------------------------------
 
 
 def members_seen(
-    held: GroupClaim, account: GroupAccount, member_ids: Collection[int], refused: Mapping[int, Parked]
+    held: Claim, account: GroupAccount, member_ids: Collection[int], refused: Mapping[int, Parked]
 ) -> None:
     """Delete the changes of members that were looked at, and park one for each that the directory refused."""
     seen = set(member_ids)
-    _delete([change for change, member in held.changes[account.pk] if member in seen])
+    LEASES.delete([change.pk for change in held.changes[account.pk] if change.about in seen])
     GroupChange.objects.filter(group_account=account.pk, account__in=seen, parked__isnull=False).delete()
     common = {
         "group_account_id": account.pk,
         "directory_id": account.directory_id,
         "reason": "refused",
-        "actor": held.actors.get(account.pk, ""),
+        "actor": held.actor(account.pk),
         "parked": timezone.now(),
     }
     bulk.insert(
@@ -218,68 +143,11 @@ def members_seen(
     )
 
 
-def finish(held: GroupClaim, pk: int, refused: Collection[int]) -> None:
+def finish(held: Claim, pk: int, refused: Collection[int]) -> None:
     """Delete the claimed changes and what was parked before: the group is in step, but for the ``refused`` members."""
-    claimed = held.changes[pk]
-    _delete([change for change, _ in claimed])
+    claimed = {change.about for change in held.changes[pk]}
+    LEASES.delete(held.ids([pk]))
     parked = GroupChange.objects.filter(group_account=pk, parked__isnull=False)
-    if all(member is not None for _, member in claimed):
-        parked = parked.filter(Q(account=None) | Q(account__in={member for _, member in claimed}))
+    if None not in claimed:
+        parked = parked.filter(Q(account=None) | Q(account__in=claimed))
     parked.exclude(account__in=refused).delete()
-
-
-def park(held: GroupClaim, pk: int, cause: Parked) -> None:
-    """Keep one change for someone to see to: a look at the whole group, which covers all the others."""
-    kept = held.changes[pk][-1][0]
-    _delete([change for change, _ in held.changes[pk] if change != kept])
-    GroupChange.objects.filter(group_account=pk, parked__isnull=False).exclude(pk=kept).delete()
-    GroupChange.objects.filter(pk=kept).update(
-        account=None, parked=timezone.now(), parked_code=cause.code[:32], parked_message=cause.message
-    )
-
-
-def release(held: GroupClaim, ids: Collection[int]) -> None:
-    """Give group accounts back untouched; their changes wait."""
-    GroupAccount.objects.filter(pk__in=ids, leased_until=held.until).update(leased_until=None)
-
-
-def left_over(ids: Collection[int]) -> list[int]:
-    """Return the group accounts that got another change while they were claimed."""
-    return list(claimable(ids).order_by("pk").values_list("pk", flat=True))
-
-
-# --- Retrying --------------------------------------------------------------------------------------------------------
-
-
-def retry(changes: QuerySet[GroupChange], actor: str = "") -> int:
-    """Make the changes due now, parked or paused, a page a transaction; return how many there were."""
-    count, last = 0, 0
-    while True:
-        with transaction.atomic():
-            rows = changes.filter(pk__gt=last).order_by("pk").values_list("pk", "group_account_id", "directory_id")
-            page = list(rows[:PAGE])
-            if not page:
-                return count
-            groups = {group for _, group, _ in page}
-            list(GroupAccount.objects.filter(pk__in=groups).order_by("pk").select_for_update(no_key=True))
-            GroupAccount.objects.filter(pk__in=groups).update(not_before=timezone.now(), attempts=0)
-            GroupChange.objects.filter(pk__in=[pk for pk, _, _ in page]).update(
-                parked=None, parked_code="", parked_message="", reason="retry", actor=actor[:255]
-            )
-            for directory in {directory for _, _, directory in page}:
-                dispatch.deliver_groups_on_commit(directory, {group for _, group, of in page if of == directory})
-        count, last = count + len(page), page[-1][0]
-
-
-def _delete(change_ids: Sequence[int]) -> None:
-    for page in dispatch.chunks(change_ids, PAGE):
-        GroupChange.objects.filter(pk__in=page).delete()
-
-
-def _until(seconds: float) -> dt.datetime:
-    """Return the end of a lease; the fraction is random so that two claims of one instant differ."""
-    return timezone.now() + dt.timedelta(seconds=seconds, microseconds=random.randrange(10_000_000))  # noqa: S311
-
-
-def _free() -> Q:
-    return Q(leased_until=None) | Q(leased_until__lt=timezone.now())

@@ -1,4 +1,9 @@
-"""One group against its directory: look and act. No transaction is open, and nothing is written to the portal."""
+"""One group against its directory: first the group itself, then who leaves it and who comes in.
+
+Members go in and out as differences, a page a call, and each page is recorded before the next one is begun: a worker
+that is killed loses at most that page, and putting it into the group once more does no harm. No transaction is open
+during a call.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,24 +20,26 @@ from directories.connectors.base import (
     GroupEntry,
     NotFound,
     RemoteGroup,
-    Unavailable,
 )
 from directories.models import PushGroups
 from provisioning.models import Account, GroupAccount
-from provisioning.models.accounts import AccountState
-from provisioning.outbound.accounts.outbox import Parked
+from provisioning.models.outbox import AccountState, LastResult
 from provisioning.outbound.accounts.plan import Step
-from provisioning.outbound.accounts.reconcile import who
+from provisioning.outbound.batch import Batch, Outcome
 from provisioning.outbound.digests import place_digest, seen_digest
-from provisioning.outbound.groups import messages, scope
+from provisioning.outbound.dispatch import chunks
+from provisioning.outbound.groups import deltas, messages, record, scope
 from provisioning.outbound.groups.leaving import entry_of
+from provisioning.outbound.leases import Parked
+from provisioning.profile.person import person_behind
 from reports.journal import Line
 from reports.models import Operation, Result
 
 T = TypeVar("T")
+MEMBERS = 1000  # members a call
 
 
-class Standing(StrEnum):
+class GroupStatus(StrEnum):
     """How a group stands to the directory."""
 
     WANTED = "wanted"
@@ -41,145 +48,160 @@ class Standing(StrEnum):
 
 
 @dataclass(slots=True)
-class Settled:
-    """What was done about the group itself; its new values are on the account.
+class GroupOutcome(Outcome):
+    """How one group (``row``) ended. ``refused`` are members that the directory refused; ``gone``: it is not there."""
 
-    ``fresh``: it was made or found just now, so that nobody was put into it yet. ``whole``: everyone in it must be
-    looked at. ``members``: they can be. ``gone``: it is not in the directory.
-    """
-
-    lines: list[Line] = field(default_factory=list)
-    reason: str = ""
-    fresh: bool = False
-    whole: bool = False
-    members: bool = False
+    refused: set[int] = field(default_factory=set)
     gone: bool = False
 
 
-class Refused(Exception):
-    """The group itself could not be brought in step; somebody must see to it."""
+class GroupReconciler:
+    """Brings one group of a batch in sync.
 
-    def __init__(self, step: Step, cause: Parked) -> None:
-        super().__init__(cause.message)
-        self.step, self.cause = step, cause
+    ``asked`` is whether the directory has answered, and ``step`` what a failed line calls the work.
+    """
 
-
-class GroupDesk:
-    """What a batch of groups of one directory shares."""
-
-    def __init__(self, config: DirectoryConfig, connector: Connector) -> None:
-        self.config, self.connector, self.name = config, connector, config.name
+    def __init__(
+        self, config: DirectoryConfig, connector: Connector, batch: Batch, account: GroupAccount, actor: str
+    ) -> None:
+        self.config, self.connector, self.batch = config, connector, batch
+        self.held, self.name = batch.held, config.name
         self.capabilities = connector.capabilities
-        self.asked = False  # whether the directory has answered yet
+        self.account, self.actor = account, actor
+        self.asked = False
+        self.step = Step.UPDATE
+        self.outcome = GroupOutcome(account)
 
-    def standing(self, account: GroupAccount) -> Standing:
+    def reconcile(self) -> GroupOutcome:
+        """Bring the group in sync; raise ConnectorError, or Lost."""
+        try:
+            self._reconcile()
+        except (NotFound, Conflict) as error:
+            # Somebody else was quicker between the look and the act: look once more. A group that is gone is empty.
+            self.account.pushed_digest = ""
+            if isinstance(error, NotFound):
+                self.account.state = AccountState.ABSENT
+            self.outcome.lines.clear()
+            self._reconcile()
+        return self.outcome
+
+    def _reconcile(self) -> None:
+        self.step = Step.UPDATE
+        match self._status():
+            case GroupStatus.OFF:
+                self._in_sync(f"Groups are not sent to {self.name}.")
+            case GroupStatus.LEFT:
+                self._leave()
+            case GroupStatus.WANTED:
+                self._want()
+
+    def _status(self) -> GroupStatus:
         """Return whether the group is to be in the directory."""
         features = self.config.features
         if not features.sync_groups or features.push_groups == PushGroups.NONE:
-            return Standing.OFF
-        if account.group is not None and account.group.owner_id == account.directory_id:
-            return Standing.OFF
-        return Standing.WANTED if scope.belongs(account, features.push_groups) else Standing.LEFT
+            return GroupStatus.OFF
+        if self.account.group is not None and self.account.group.owner_id == self.account.directory_id:
+            return GroupStatus.OFF
+        return GroupStatus.WANTED if scope.belongs(self.account, features.push_groups) else GroupStatus.LEFT
 
-    def settle(self, account: GroupAccount, actor: str) -> Settled:
-        """Bring the group itself in step; raise Refused, or Unavailable."""
-        match self.standing(account):
-            case Standing.OFF:
-                return Settled(reason=f"Groups are not sent to {self.name}.")
-            case Standing.LEFT:
-                return self._leave(account, actor)
-        try:
-            return self._want(account, actor)
-        except (NotFound, Conflict):
-            # Somebody else was quicker between the look and the act: look once more.
-            account.pushed_digest = ""
-            return self._want(account, actor)
+    def _in_sync(self, reason: str = "") -> None:
+        account, refused = self.account, self.outcome.refused
+        account.last_result, account.attempts, account.last_message = LastResult.OK, 0, reason
+        account.last_synced_at = self.held.clock.now()
+        if refused:
+            account.last_result = LastResult.PARKED
+            account.last_message = f"{len(refused)} of its members could not be changed."
 
-    def change(self, account: GroupAccount, members: Sequence[Account], *, add: bool) -> dict[int, Parked]:
-        """Put members into the group or take them out, in one call; return why for each that was refused.
+    # --- The group itself --------------------------------------------------------------------------------------------
 
-        Raise NotFound when the group is gone.
-        """
-        entries = {member.pk: _entry(member) for member in members}
-        by_entry = {id(entry): pk for pk, entry in entries.items()}
-        call = self.connector.add_members if add else self.connector.remove_members
-        refused = call(entry_of(account), list(entries.values()))
-        self.asked = True
-        return {by_entry[id(entry)]: Parked(error.code, error.message) for entry, error in refused}
-
-    def _leave(self, account: GroupAccount, actor: str) -> Settled:
+    def _leave(self) -> None:
+        account = self.account
         if account.state != AccountState.ACTIVE or not account.pushed_digest:
-            return Settled(gone=True)  # it never got there
+            self.outcome.gone = True  # it never got there
+            return
+        self.step = Step.DELETE
         if not self.config.features.delete_groups:
-            return self._stays(account, actor)
+            self._stays()
+            return
         if Capability.DELETE_GROUP not in self.capabilities:
-            raise Refused(Step.DELETE, Parked("capability", f"{self.name} cannot delete groups as it is set up."))
-        self._call(Step.DELETE, lambda: self.connector.delete_group(entry_of(account)))
-        return Settled([self._line(Step.DELETE, account.key, actor)], gone=True)
+            raise self._cannot("delete groups")
+        self._call(lambda: self.connector.delete_group(entry_of(account)))
+        self.outcome.lines.append(self._line(Step.DELETE, account.key))
+        self.outcome.gone = True
 
-    def _stays(self, account: GroupAccount, actor: str) -> Settled:
+    def _stays(self) -> None:
         """Leave the group in the directory, and say so once when nothing else in the portal shows it any more."""
-        result = Settled(reason=f"Deleting groups is switched off for {self.name}: the group stays there.")
-        if account.group is None and account.last_message != result.reason:
+        account = self.account
+        reason = f"Deleting groups is switched off for {self.name}: the group stays there."
+        if account.group is None and account.last_message != reason:
             words = messages.stays(account.key, self.name)
-            result.lines.append(
-                messages.line(account.key, self.name, Operation.DELETE, Result.SKIPPED, words, actor=actor)
-            )
-        return result
+            line = messages.line(account.key, self.name, Operation.DELETE, Result.SKIPPED, words, actor=self.actor)
+            self.outcome.lines.append(line)
+        self._in_sync(reason)
 
-    def _want(self, account: GroupAccount, actor: str) -> Settled:
-        group = account.group
+    def _want(self) -> None:
+        account, group = self.account, self.account.group
         assert group is not None
-        can_fill = Capability.MEMBERS in self.capabilities
-        result = Settled(members=can_fill)
-        if not can_fill:
-            result.reason = f"{self.name} cannot change the members of groups as it is set up."
-        if account.state == AccountState.ACTIVE and account.pushed_digest == _digest(group.name, group.description):
-            return result
-        wanted = GroupEntry(group.name, account.remote_id, group.description)
+        reason, whole = "", account.state != AccountState.ACTIVE
+        if whole or account.pushed_digest != _digest(group.name, group.description):
+            reason, fresh = self._bring_group(GroupEntry(group.name, account.remote_id, group.description))
+            whole = whole or fresh
+        if Capability.MEMBERS in self.capabilities:
+            self.step = Step.UPDATE
+            self._members(whole=whole)
+        elif not reason:
+            reason = f"{self.name} cannot change the members of groups as it is set up."
+        self._in_sync(reason)
+
+    def _bring_group(self, wanted: GroupEntry) -> tuple[str, bool]:
+        """Create, link or update the group; return why not more, and whether nobody was put into it yet."""
+        account, reason = self.account, ""
+        lines: list[Line] = []
+        self.step = Step.CREATE
         found = self._find(wanted)
+        fresh = found is None or found.ref != account.remote_id
         if found is None:
             held = self._create(wanted)
-            result.lines.append(self._line(Step.CREATE, wanted.name, actor))
+            lines.append(self._line(Step.CREATE, wanted.name))
         else:
-            if found.ref != account.remote_id:
-                self._must_be_free(account, found)
-                result.lines.append(self._line(Step.LINK, wanted.name, actor))
-            held = self._update(wanted, found, result, actor)
-        result.fresh = found is None or found.ref != account.remote_id
-        result.whole = result.fresh or account.state != AccountState.ACTIVE
+            if fresh:
+                self._must_be_free(found)
+                lines.append(self._line(Step.LINK, wanted.name))
+            held, reason = self._update(wanted, found, lines)
         account.remote_id, account.place = held.ref, place_digest(held.place)
         account.key, account.state = held.name[:255], AccountState.ACTIVE
         account.pushed_digest = _digest(held.name, held.description)
-        return result
-
-    def _update(self, wanted: GroupEntry, found: RemoteGroup, result: Settled, actor: str) -> RemoteGroup:
-        """Give the group that was found its name and description, as far as the directory can."""
-        if (found.name, found.description) == (wanted.name, wanted.description):
-            return found
-        if Capability.UPDATE_GROUP not in self.capabilities:
-            result.reason = f"{self.name} cannot rename groups as it is set up."
-            return found
-        entry = GroupEntry(wanted.name, found.ref, wanted.description)
-        held = self._call(Step.UPDATE, lambda: self.connector.update_group(entry))
-        result.lines.append(self._line(Step.UPDATE, wanted.name, actor, found.name))
-        return held
+        if lines:
+            record.group(self.held, account, lines, fresh=fresh)
+        return reason, fresh
 
     def _find(self, wanted: GroupEntry) -> RemoteGroup | None:
-        found = self._call(Step.CREATE, lambda: self.connector.find_group(wanted))
+        found = self._call(lambda: self.connector.find_group(wanted))
         if found is None and wanted.ref:
             # Deleted over there and made again, perhaps by us before a crash: it is found by its name.
-            found = self._call(Step.CREATE, lambda: self.connector.find_group(GroupEntry(wanted.name)))
+            found = self._call(lambda: self.connector.find_group(GroupEntry(wanted.name)))
         return found
 
     def _create(self, wanted: GroupEntry) -> RemoteGroup:
         if Capability.CREATE_GROUP not in self.capabilities:
-            raise Refused(Step.CREATE, Parked("capability", f"{self.name} cannot create groups as it is set up."))
-        entry = GroupEntry(wanted.name, "", wanted.description)
-        return self._call(Step.CREATE, lambda: self.connector.create_group(entry))
+            raise self._cannot("create groups")
+        return self._call(lambda: self.connector.create_group(GroupEntry(wanted.name, "", wanted.description)))
 
-    def _must_be_free(self, account: GroupAccount, found: RemoteGroup) -> None:
+    def _update(self, wanted: GroupEntry, found: RemoteGroup, lines: list[Line]) -> tuple[RemoteGroup, str]:
+        """Give the group its name and description; return it as it is now, and why not more."""
+        if (found.name, found.description) == (wanted.name, wanted.description):
+            return found, ""
+        if Capability.UPDATE_GROUP not in self.capabilities:
+            return found, f"{self.name} cannot rename groups as it is set up."
+        self.step = Step.UPDATE
+        entry = GroupEntry(wanted.name, found.ref, wanted.description)
+        held = self._call(lambda: self.connector.update_group(entry))
+        lines.append(self._line(Step.UPDATE, wanted.name, found.name))
+        return held, ""
+
+    def _must_be_free(self, found: RemoteGroup) -> None:
         """Refuse to take over a group that is the directory's own, or another one of the portal."""
+        account = self.account
         others = GroupAccount.objects.filter(directory=account.directory_id, remote_id=found.ref).exclude(pk=account.pk)
         other = others.select_related("group").first()
         if other is None:
@@ -191,28 +213,49 @@ class GroupDesk:
             )
         else:
             words = f"{self.name} keeps the group {other.key} of the portal under this name. Rename one of the two."
-        raise Refused(Step.CREATE, Parked("other_group", words))
+        raise ConnectorError(words, code="other_group")
 
-    def _call(self, step: Step, call: Callable[[], T]) -> T:
-        try:
-            result = call()
-        except Unavailable:
-            raise
-        except ConnectorError as error:
-            self.asked = True
-            if isinstance(error, NotFound | Conflict):
-                raise
-            raise Refused(step, Parked(error.code, error.message)) from None
+    # --- Its members -------------------------------------------------------------------------------------------------
+
+    def _members(self, *, whole: bool) -> None:
+        """Take out who does not belong in the group and put in who does, a page a call."""
+        changed = {change.about for change in self.held.changes[self.account.pk]}
+        among = sorted(pk for pk in changed if pk is not None)
+        for page in [None] if whole or None in changed else chunks(among, MEMBERS):
+            for find, add in ((deltas.to_remove, False), (deltas.to_add, True)):
+                last = 0
+                while ids := find(self.account, last, page, MEMBERS):
+                    last = ids[-1]
+                    self._change(ids, add=add)
+
+    def _change(self, account_ids: Sequence[int], *, add: bool) -> None:
+        """Put members into the group or take them out, in one call, and record it."""
+        self.batch.keep_lease()
+        members = list(Account.objects.filter(pk__in=account_ids).select_related("user__manager").order_by("pk"))
+        entries = {member.pk: _entry(member) for member in members}
+        by_entry = {id(entry): pk for pk, entry in entries.items()}
+        change = self.connector.add_members if add else self.connector.remove_members
+        answer = self._call(lambda: change(entry_of(self.account), list(entries.values())))
+        refused = {by_entry[id(entry)]: Parked(error.code, error.message) for entry, error in answer}
+        self.outcome.refused |= record.members(self.held, self.account, self.name, members, refused, added=add)
+
+    # --- Calls and lines ---------------------------------------------------------------------------------------------
+
+    def _call(self, call: Callable[[], T]) -> T:
+        result = call()
         self.asked = True
         return result
 
-    def _line(self, step: Step, name: str, actor: str, before: str = "") -> Line:
+    def _cannot(self, what: str) -> ConnectorError:
+        return ConnectorError(f"{self.name} cannot {what} as it is set up.", code="capability")
+
+    def _line(self, step: Step, name: str, before: str = "") -> Line:
         words = messages.done(step, name, before, self.name)
-        return messages.line(name, self.name, messages.OPERATIONS[step], Result.SUCCESS, words, actor=actor)
+        return messages.line(name, self.name, messages.OPERATIONS[step], Result.SUCCESS, words, actor=self.actor)
 
 
 def _entry(account: Account) -> Entry:
-    return Entry(account.key, account.remote_id, account.attributes, who(account)[0].flat())
+    return Entry(account.key, account.remote_id, account.attributes, person_behind(account).flat())
 
 
 def _digest(name: str, description: str) -> str:

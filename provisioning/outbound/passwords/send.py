@@ -20,7 +20,7 @@ def sweep() -> None:
     """Forget passwords that were not delivered in time; operations that waited for another one have nothing left."""
     while accounts := pending.expire():
         waiting = Change.objects.filter(account__in=accounts, parked_code=pending.REFUSED)
-        outbox.retry(waiting.filter(parked__isnull=False))
+        outbox.LEASES.retry(waiting.filter(parked__isnull=False))
 
 
 def takers() -> dict[int, str]:

@@ -8,8 +8,8 @@ from directories.passwords import initial_clear, stored_form
 from provisioning.models import Account
 from provisioning.models.accounts import LastResult
 from provisioning.outbound.accounts import messages
-from provisioning.outbound.accounts.outbox import Parked
-from provisioning.outbound.accounts.outcome import Outcome
+from provisioning.outbound.accounts.outcome import AccountOutcome
+from provisioning.outbound.leases import Parked
 from provisioning.outbound.passwords import pending as pending_passwords
 from provisioning.outbound.passwords.pending import Pending
 from reports.journal import Line
@@ -53,9 +53,9 @@ class PasswordStep:
         words = messages.password_set(account.key, self.name)
         return messages.line(account, self.name, Operation.PASSWORD, Result.SUCCESS, words, actor=actor)
 
-    def refuse(self, outcome: Outcome, pending: Pending, error: ConnectorError, actor: str) -> None:
+    def refuse(self, outcome: AccountOutcome, pending: Pending, error: ConnectorError, actor: str) -> None:
         """Park the account with the directory's words; one that was told before gets no second line."""
-        account = outcome.account
+        account = outcome.row
         message = advice(account.key, error)
         outcome.parked = Parked(error.code, message)
         account.last_result, account.last_message = LastResult.PARKED, message

@@ -76,7 +76,7 @@ def test_from_an_empty_form_to_people_both_ways(it_staff: Client, unit: LdapDire
     user.last_name = "Berg"
     user.save()
     User.objects.create(username="bob", first_name="Bob", last_name="Blue")
-    delivery.deliver(directory.pk, outbox.due(directory.pk, 100))
+    delivery.deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
     name = "uid" if unit.kind == "ldap" else "cn"
     for key, last in (("ann", b"Berg"), ("bob", b"Blue")):
         assert unit.entry(f"{name}={key},{unit.base}", "sn")["sn"] in ([last], [last.decode()])  # type: ignore[index]

@@ -10,7 +10,7 @@ from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.models import Group, User
 from provisioning.outbound.accounts import delivery, outbox
-from provisioning.outbound.accounts.delivery import Delivered
+from provisioning.outbound.batch import Delivered
 from provisioning.outbound.groups import delivery as group_delivery
 from provisioning.outbound.groups import outbox as group_outbox
 from reports.models import Event
@@ -51,12 +51,12 @@ def make_group(name: str, directories: Iterable[Directory] = (), **fields: Any) 
 
 def run(directory: Directory) -> Delivered:
     """Deliver every account and then every group that is due, as workers would, until nothing is left."""
-    delivery.deliver(directory.pk, outbox.due(directory.pk, 10_000))
+    delivery.deliver(directory.pk, outbox.LEASES.due(directory.pk, 10_000))
     return run_groups(directory)
 
 
 def run_groups(directory: Directory) -> Delivered:
-    return group_delivery.deliver(directory.pk, group_outbox.due(directory.pk, 10_000))
+    return group_delivery.deliver(directory.pk, group_outbox.LEASES.due(directory.pk, 10_000))
 
 
 def held(directory: Directory) -> dict[str, list[str]]:

@@ -243,7 +243,7 @@ def test_a_member_whom_the_directory_refuses_parks_alone_and_can_be_retried(mem:
     change = GroupChange.objects.get()
     assert (change.account, change.parked_code) == (Account.objects.get(user=anna), "not_found")
     STORES["MEM"]["anna"] = gone
-    services.retry_groups([change.pk], "tester")
+    services.retry(GroupChange.objects.filter(pk=change.pk), "tester")
     run(mem)
     assert held(mem) == {"Developers": ["anna", "ben"]}
     assert not GroupChange.objects.exists()

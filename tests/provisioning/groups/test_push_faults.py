@@ -131,7 +131,7 @@ def test_a_directory_that_is_busy_with_one_group_gets_the_others(
     assert busy.not_before > timezone.now()
     monkeypatch.setattr(Memory, "create_group", real)
     GroupAccount.objects.update(not_before=timezone.now())
-    tasks.drain_groups(mem.pk)
+    tasks.drain(mem.pk, kind="groups")
     assert sorted(held(mem)) == ["Busy", "Free"]
 
 
@@ -163,7 +163,7 @@ def test_an_account_that_is_deleted_during_the_call_does_not_hold_up_its_group(
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
     membership.add(group, [anna.pk, ben.pk], "tester")
-    account_delivery.deliver(mem.pk, outbox.due(mem.pk, 100))
+    account_delivery.deliver(mem.pk, outbox.LEASES.due(mem.pk, 100))
     real = Memory.add_members
 
     def add(self: Memory, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
@@ -186,7 +186,7 @@ def test_two_workers_on_the_same_groups_add_everybody_once(mem: Directory, monke
     groups = [make_group(f"Group {n}") for n in range(4)]
     for group in groups:
         membership.add(group, [user.pk for user in users], "tester")
-    account_delivery.deliver(mem.pk, outbox.due(mem.pk, 100))
+    account_delivery.deliver(mem.pk, outbox.LEASES.due(mem.pk, 100))
     added: list[str] = []
     busy: set[str] = set()
     lock = threading.Lock()
@@ -207,7 +207,7 @@ def test_two_workers_on_the_same_groups_add_everybody_once(mem: Directory, monke
 
     def work() -> None:
         start.wait()
-        while due := group_outbox.due(mem.pk, 10):
+        while due := group_outbox.LEASES.due(mem.pk, 10):
             delivery.deliver(mem.pk, due)
         connection.close()
 

@@ -15,7 +15,7 @@ from provisioning.imports.users.crawl import Crawler
 from provisioning.models import Account, AttributeDefinition, Change, PlannedChange, User
 from provisioning.models.imports import RunStatus
 from provisioning.outbound.accounts.plan import without_looking
-from provisioning.outbound.accounts.reconcile import Desk
+from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.profile.person import catalogue
 from reports.models import Event
@@ -453,9 +453,11 @@ def test_people_flow_on_and_nothing_echoes_back(source: Source) -> None:
     accounts = Account.objects.filter(directory=source.directory)
     assert all(account.pushed_digest for account in accounts)
     loaded = config.load(source.directory.pk)
-    desk = Desk(loaded, catalogue(), connector_class("memory")(ConnectorConfig({})), Owners(source.directory.pk, ()))
+    reconciler = AccountReconciler(
+        loaded, catalogue(), connector_class("memory")(ConnectorConfig({})), Owners(source.directory.pk, ())
+    )
     for account in accounts:
-        plan = without_looking(desk.situation(account)[0])
+        plan = without_looking(reconciler.situation(account)[0])
         assert plan is not None
         assert plan.steps == ()
 

@@ -33,7 +33,7 @@ def directory(name: str = "CREW", **features: Any) -> Directory:
 
 
 def run(target: Directory) -> None:
-    delivery.deliver(target.pk, outbox.due(target.pk, 10_000))
+    delivery.deliver(target.pk, outbox.LEASES.due(target.pk, 10_000))
 
 
 def anna(target: Directory) -> User:
@@ -149,7 +149,7 @@ def test_a_refused_password_parks_in_the_policys_words_and_is_not_offered_again_
     assert Change.objects.get().parked_code == "password_policy"
     assert len(lines(direction="out")) == 1
     crews["CREW"].fail = lambda call, key: None
-    services.retry([Change.objects.get().pk], "helpdesk")
+    services.retry(Change.objects.all(), "helpdesk")
     run(target)
     assert crews["CREW"].passwords["anna"] == CLEAR
     assert not Change.objects.exists()

@@ -68,7 +68,7 @@ def test_the_page_says_where_the_password_goes_and_the_accounts_tell_what_became
     assert "Password refused: Too short." in roll.words(it_staff.get(accounts))
     PendingPassword.objects.update(refused="")
     directory = Account.objects.get(directory__name="Corp AD").directory_id
-    delivery.deliver(directory, outbox.due(directory, 10))
+    delivery.deliver(directory, outbox.LEASES.due(directory, 10))
     assert "Password delivered" in roll.words(it_staff.get(accounts))
 
 

@@ -25,7 +25,7 @@ def unit(request: pytest.FixtureRequest) -> LdapDirectory:
 
 
 def delivered(directory: Directory) -> None:
-    delivery.deliver(directory.pk, outbox.due(directory.pk, 1000))
+    delivery.deliver(directory.pk, outbox.LEASES.due(directory.pk, 1000))
 
 
 def dn(unit: LdapDirectory, uid: str = "anna") -> str:

@@ -1,0 +1,346 @@
+"""One claim of outbound work, from probe to results, written once for every kind.
+
+What is done in a directory happens outside any transaction, and results are recorded every few rows: a worker that is
+killed loses at most those. Their leases run out, the sweep sends them again, and what is done already is found done.
+"""
+
+import logging
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError, transaction
+
+from config.database import bulk
+from directories import config as directory_config
+from directories import health
+from directories.config import DirectoryConfig
+from directories.connectors.base import Connector, ConnectorError, Unavailable
+from directories.models import Directory
+from provisioning.models.outbox import LastResult
+from provisioning.outbound import leases
+from provisioning.outbound.leases import Claim, Leases, Parked
+from reports.journal import Line, record_many
+
+UNEXPECTED = Parked("internal", "Something unexpected went wrong in the portal. Its log has the details.")
+FLUSH_ITEMS = 100
+FLUSH_SECONDS = 1.0
+FIELDS = (
+    "key",
+    "remote_id",
+    "place",
+    "state",
+    "pushed_digest",
+    "last_result",
+    "last_message",
+    "last_synced_at",
+    "not_before",
+    "attempts",
+    "leased_until",
+)
+log = logging.getLogger(__name__)
+
+
+class Lost(Exception):
+    """The lease ran out and another worker has it."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How the work on one row ended: its new values are on the row, and these are its report lines.
+
+    ``parked`` is set when someone must see to it. ``waits``: it is tried again later; ``busy``: because of itself and
+    not of the whole directory, so its own pause grows.
+    """
+
+    row: Any
+    lines: list[Line] = field(default_factory=list)
+    parked: Parked | None = None
+    waits: bool = False
+    busy: Unavailable | None = None
+
+    def wait(self, message: str, line: Line) -> Self:
+        """Let the row be tried again later; it gets the line only when it begins to wait."""
+        if self.row.last_result != LastResult.WAITING:
+            self.lines.append(line)
+        self.row.last_result, self.row.last_message = LastResult.WAITING, message
+        self.waits = True
+        return self
+
+    def park(self, cause: Parked, line: Line) -> Self:
+        """Let the row wait for someone."""
+        self.row.last_result, self.row.last_message, self.row.attempts = LastResult.PARKED, cause.message, 0
+        self.lines.append(line)
+        self.parked = cause
+        return self
+
+
+AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What a delivery leaves to its caller.
+
+    ``again`` got another change meanwhile, and ``skipped`` was locked by somebody for a moment. ``resumed``: the
+    directory could be reached again, so what waited for it can go. ``retry_in``: it could not, and is worth a trial
+    after so many seconds.
+    """
+
+    claimed: int = 0
+    again: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    resumed: bool = False
+    retry_in: float | None = None
+
+
+class Work(ABC, Generic[AnyOutcome]):
+    """One kind of outbound work, for the rows of one directory.
+
+    A kind says how rows are read (``load``), how one of them is brought in sync (``one``) and what is written with its
+    result (``store``). ``asked`` is whether the directory has answered yet. ``held`` is there from ``open`` on.
+    """
+
+    leases: ClassVar[Leases[Any]]
+    fields: ClassVar[tuple[str, ...]] = FIELDS
+    held: Claim
+
+    def __init__(self, directory_id: int, name: str) -> None:
+        self.directory_id, self.name = directory_id, name
+        self.asked = False
+
+    @abstractmethod
+    def load(self, ids: Collection[int]) -> Sequence[Any]:
+        """Return the rows."""
+
+    @abstractmethod
+    def open(self, config: DirectoryConfig, connector: Connector, batch: "Batch") -> None:
+        """Read what all rows of the batch share; raise ConnectorError or ImproperlyConfigured."""
+
+    @abstractmethod
+    def one(self, row: Any, actor: str) -> AnyOutcome:
+        """Bring one row in sync; raise ConnectorError, or Lost."""
+
+    @abstractmethod
+    def wait(self, row: Any, message: str, actor: str) -> AnyOutcome:
+        """Return the outcome of a row that is tried again later."""
+
+    @abstractmethod
+    def park(self, row: Any, cause: Parked, actor: str) -> AnyOutcome:
+        """Return the outcome of a row that someone must see to."""
+
+    def refuse(self, row: Any, error: ConnectorError, actor: str) -> AnyOutcome:
+        """Return the outcome of a row that the directory refused."""
+        return self.park(row, Parked(error.code, error.message), actor)
+
+    @abstractmethod
+    def taken(self, row: Any, actor: str) -> AnyOutcome:
+        """Return the outcome of a row whose remote id is another one's: it is not linked, and parked."""
+
+    def finish(self, held: Claim, outcomes: Sequence[AnyOutcome]) -> None:
+        """End the claimed changes of rows that are in sync now."""
+        self.leases.finish(held, [outcome.row.pk for outcome in outcomes])
+
+    @abstractmethod
+    def store(self, outcomes: Sequence[AnyOutcome]) -> None:
+        """Write what goes with the results, in their transaction."""
+
+
+def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit: int | None = None) -> Delivered:
+    """Bring those of the ids in sync that are due and that no other worker has."""
+    columns = ("name", "unreachable_since", "last_error")
+    directory = Directory.objects.filter(pk=directory_id, enabled=True).only(*columns).first()
+    if directory is None:
+        return Delivered()  # switched off or gone: changes wait
+    work = kind(directory_id, directory.name)
+    probing = directory.unreachable_since is not None
+    if probing and not health.start_probe(directory_id):
+        _wait_for(work, ids, directory.last_error)
+        return Delivered()
+    held = work.leases.claim(ids, 1 if probing else limit)
+    result = Delivered(claimed=len(held.changes), skipped=held.skipped)
+    if held.changes:
+        Batch(work, held, result, probing=probing).run()
+        result.again = work.leases.left_over(held.changes)
+    elif probing:
+        result.resumed = answers(directory_id)
+    return result
+
+
+class Batch:
+    """What one worker has claimed of one directory."""
+
+    def __init__(self, work: Work[Any], held: Claim, result: Delivered, *, probing: bool) -> None:
+        self.work, self.held, self.result, self.probing = work, held, result, probing
+        # In the order in which the changes came, so that what catches up does so as it happened.
+        self.todo = sorted(work.load(list(held.changes)), key=lambda row: held.changes[row.pk][0].pk)
+        self.outcomes: list[Outcome] = []
+        self.flushed = self.renewed = time.monotonic()
+        self.lease = self.granted = leases.LEASE
+
+    def run(self) -> None:
+        """Work through the rows; what is left when the portal itself fails is claimed again after the lease."""
+        directory_id = self.work.directory_id
+        with ExitStack() as stack:
+            try:
+                config = directory_config.load(directory_id)
+                connector = stack.enter_context(directory_config.open_connector(config))
+                self.lease = lease_for(connector.patience)
+                self.work.open(config, connector, self)
+            except Unavailable as error:
+                self._unreachable(error)
+            except ConnectorError as error:
+                self._park_all(Parked(error.code, error.message))
+            except ImproperlyConfigured as error:
+                self._park_all(Parked("secrets", str(error)))
+            except Exception as error:
+                log_unexpected(error, f"opening directory {directory_id}")
+                self._park_all(UNEXPECTED)
+            else:
+                self._work()
+        self._flush()
+
+    def keep_lease(self) -> None:
+        """At least half of the lease must be left before a call; raise Lost when the first row is not ours any more."""
+        if self.granted - (time.monotonic() - self.renewed) >= self.lease / 2:
+            return
+        self._flush()
+        kept = self.work.leases.renew(self.held, [row.pk for row in self.todo], self.lease)
+        self.renewed, self.granted = time.monotonic(), self.lease
+        first, *others = self.todo
+        self.todo = [first, *(row for row in others if row.pk in kept)]
+        if first.pk not in kept:
+            raise Lost
+
+    def _work(self) -> None:
+        while self.todo:
+            row = self.todo[0]
+            try:
+                self.keep_lease()
+                self.outcomes.append(self._one(row))
+            except Lost:
+                pass  # whoever has it now works on it
+            except Unavailable as error:
+                self._unreachable(error)
+                return
+            del self.todo[0]
+            if self.probing and self.work.asked:
+                self._reached()
+            if len(self.outcomes) >= FLUSH_ITEMS or time.monotonic() - self.flushed >= FLUSH_SECONDS:
+                self._flush()
+        if self.probing:
+            health.retry_now(self.work.directory_id)  # nobody had to be asked about, so nothing was tried
+
+    def _one(self, row: Any) -> Outcome:
+        """Return how the work on a row ended; raise Lost, or Unavailable when the whole directory cannot be reached."""
+        work, actor = self.work, self.held.actor(row.pk)
+        outcome: Outcome
+        try:
+            outcome = work.one(row, actor)
+        except Lost:
+            raise
+        except Unavailable as error:
+            if error.whole_directory:
+                raise
+            outcome = work.wait(row, error.message, actor)
+            outcome.busy = error
+        except ConnectorError as error:
+            work.asked = True
+            outcome = work.refuse(row, error, actor)
+        except IntegrityError:
+            outcome = work.taken(row, actor)
+        except Exception as error:
+            log_unexpected(error, f"delivering {work.leases.target.__name__} {row.pk}")
+            outcome = work.park(row, UNEXPECTED, actor)
+        return outcome
+
+    def _reached(self) -> None:
+        self.probing = False
+        self.result.resumed = health.record_success(self.work.directory_id)
+
+    def _unreachable(self, error: Unavailable) -> None:
+        """Let every row that is left wait, without trying the directory again."""
+        self.result.retry_in = health.record_failure(self.work.directory_id, error, probe=self.probing)
+        self.outcomes += [self.work.wait(row, error.message, self.held.actor(row.pk)) for row in self.todo]
+        self.todo = []
+
+    def _park_all(self, cause: Parked) -> None:
+        if self.probing:
+            self._reached()
+        self.outcomes += [self.work.park(row, cause, self.held.actor(row.pk)) for row in self.todo]
+        self.todo = []
+
+    def _flush(self) -> None:
+        """Write the outcomes; singly when the database refuses one, so that no row holds up the others of its batch."""
+        outcomes, self.outcomes, self.flushed = self.outcomes, [], time.monotonic()
+        if not outcomes:
+            return
+        try:
+            self._write(outcomes)
+            return
+        except IntegrityError:
+            log.warning("%s results are recorded one by one: two of them have one remote id.", len(outcomes))
+        for outcome in outcomes:
+            try:
+                self._write([outcome])
+            except IntegrityError:
+                self._write([self.work.taken(outcome.row, self.held.actor(outcome.row.pk))])
+
+    def _write(self, outcomes: Sequence[Outcome]) -> None:
+        """Write the results of rows that are still leased to us, their report lines and the end of their changes."""
+        work, held = self.work, self.held
+        with transaction.atomic():
+            ours = work.leases.lock(held, [outcome.row.pk for outcome in outcomes])
+            kept = [outcome for outcome in outcomes if outcome.row.pk in ours]
+            for outcome in kept:
+                row = outcome.row
+                row.leased_until = None
+                if outcome.busy:
+                    row.not_before = held.clock.after_pause(row.attempts, outcome.busy.retry_after)
+                    row.attempts += 1
+            bulk.update([outcome.row for outcome in kept], work.fields)
+            work.finish(held, [outcome for outcome in kept if not outcome.parked and not outcome.waits])
+            work.leases.park(held, {outcome.row.pk: outcome.parked for outcome in kept if outcome.parked})
+            record_many(line for outcome in kept for line in outcome.lines)
+            work.store(kept)
+
+
+def lease_for(patience: float) -> float:
+    """Return the seconds of a lease. Half of it outlasts a time-out of the directory, which ends the batch."""
+    return max(leases.LEASE, 2.0 * patience)
+
+
+def answers(directory_id: int) -> bool:
+    """Try a directory that nothing waits for any more, so that it is not called unreachable for ever."""
+    try:
+        with directory_config.open_connector(directory_config.load(directory_id)) as connector:
+            failed = next((step.message for step in connector.test().steps if step.ok is False), None)
+        error = Unavailable(failed) if failed is not None else None
+    except ConnectorError as refused:
+        error = Unavailable(refused.message)
+    if error is None:
+        return health.record_success(directory_id)
+    health.record_failure(directory_id, error, probe=True)
+    return False
+
+
+def log_unexpected(error: Exception, doing: str) -> None:
+    """Log an exception by type and place: its text may hold values of a statement."""
+    log.error("%s while %s:\n%s", type(error).__name__, doing, "".join(traceback.format_tb(error.__traceback__)))
+
+
+def _wait_for(work: Work[Any], ids: Collection[int], message: str) -> None:
+    """Mark rows as waiting for a directory that is known to be unreachable, once an outage."""
+    with transaction.atomic():
+        waiting = work.leases.claimable(ids).exclude(last_result=LastResult.WAITING).order_by("pk")
+        rows = list(waiting.select_for_update(skip_locked=True, no_key=True))
+        lines = [line for row in rows for line in work.wait(row, message, "").lines]
+        work.leases.target._default_manager.filter(pk__in=[row.pk for row in rows]).update(
+            last_result=LastResult.WAITING, last_message=message
+        )
+        record_many(lines)

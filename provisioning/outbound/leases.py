@@ -1,0 +1,300 @@
+"""Leases: which worker has what to itself, written once for every kind of outbound work.
+
+A worker claims what is due by a lease, reads the ids of the changes there are at that moment, and when it is done
+deletes exactly those: a change that commits later, even with a lower id, stays and is looked at. Whoever holds no valid
+lease any more writes nothing.
+
+All times are the portal's database's: the clocks of workers differ.
+"""
+
+import datetime as dt
+import random
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from directories.models import Directory
+from provisioning.models.outbox import AnyLeased, QueuedChange
+from provisioning.outbound import dispatch
+
+LEASE = 90.0  # seconds after which another worker takes over what a dead one held
+LONGEST_LEASE = 3 * 3600.0  # one that ends later than this was not written by a sound worker, and is void
+DRAINS = 4  # workers at most on the backlog of one directory
+FIRST_PAUSE = 10.0  # seconds for one account or group that is busy; doubled with every failure in a row
+LONGEST_PAUSE = 3600.0
+DAY = 86_400.0  # a pause is never longer, whatever a directory asks for; one that is was not written by a sound worker
+PAGE = 1000
+LOOKS = 4  # pages of changes at most that ``due`` reads, each eight times as long as the one before
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Why changes wait for someone: a stable name of the cause, and words."""
+
+    code: str
+    message: str
+
+
+class Clock:
+    """The database's time, read once and continued by this process."""
+
+    def __init__(self, now: dt.datetime) -> None:
+        self._read, self._at = now, time.monotonic()
+
+    def now(self) -> dt.datetime:
+        """Return the time."""
+        return self._read + dt.timedelta(seconds=time.monotonic() - self._at)
+
+    def after_pause(self, attempts: int, retry_after: float | None) -> dt.datetime:
+        """Return when something that was busy ``attempts`` times before may be tried again."""
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts, 16)) * random.uniform(0.75, 1.0)  # noqa: S311
+        return self.now() + dt.timedelta(seconds=min(DAY, max(pause, retry_after or 0.0)))
+
+
+class Claimed(NamedTuple):
+    """A change that was there at claim time; ``about`` is the account that it is about, where a group's change is."""
+
+    pk: int
+    about: int | None
+
+
+@dataclass(slots=True)
+class Claim:
+    """What this worker has to itself until ``until``, with its changes at claim time, oldest first.
+
+    ``skipped`` was due too, but somebody had locked its row just then.
+    """
+
+    until: dt.datetime
+    clock: Clock
+    changes: dict[int, list[Claimed]] = field(default_factory=dict)
+    actors: dict[int, str] = field(default_factory=dict)
+    skipped: list[int] = field(default_factory=list)
+
+    def actor(self, pk: int) -> str:
+        """Return who asked last for what is claimed."""
+        return self.actors.get(pk, "")
+
+    def ids(self, pks: Iterable[int]) -> list[int]:
+        """Return the ids of the claimed changes of these."""
+        return [change.pk for pk in pks for change in self.changes[pk]]
+
+
+@dataclass(frozen=True)
+class Leases(Generic[AnyLeased]):
+    """The leases of one kind of work.
+
+    ``name`` is what messages to workers call it, and ``chunk`` how many go into one. ``link`` names the foreign key of
+    ``change`` to ``target``, and ``about`` the column for a part of the target, if a change can be about one.
+    """
+
+    name: str
+    chunk: int
+    target: type[AnyLeased]
+    change: type[QueuedChange]
+    link: str
+    about: str = ""
+
+    # --- What is due -------------------------------------------------------------------------------------------------
+
+    def due(self, directory_id: int, limit: int) -> list[int]:
+        """Return what waits in a directory and is free, oldest change first, at most ``limit``.
+
+        At least one is found if there is any; not all are where thousands of changes are about the same thing.
+        """
+        waiting = self._changes(directory=directory_id, parked=None).filter(_due(f"{self.link}__"))
+        found: dict[int, None] = {}
+        last, size = 0, 2 * limit
+        for _ in range(LOOKS):
+            page = list(waiting.filter(pk__gt=last).order_by("pk").values_list("pk", f"{self.link}_id")[:size])
+            found |= dict.fromkeys(target for _, target in page)
+            if len(found) >= limit or len(page) < size:
+                break
+            last, size = page[-1][0], 8 * size
+        return list(found)[:limit]
+
+    def backlog(self) -> list[tuple[int, int]]:
+        """Return the directories that can be tried and have due changes, and how many workers each is worth."""
+        reachable = Directory.objects.filter(Q(retry_at=None) | Q(retry_at__lte=Now()), enabled=True).order_by("pk")
+        waiting = reachable.filter(Exists(self._changes(directory=OuterRef("pk"), parked=None)))
+        found = []
+        for directory_id, since in waiting.values_list("pk", "unreachable_since"):
+            number = len(self.due(directory_id, self.chunk * (DRAINS - 1) + 1))
+            if number:
+                found.append((directory_id, 1 if since else -(-number // self.chunk)))
+        return found
+
+    def oldest_due(self, directory_ids: Collection[int]) -> dt.datetime | None:
+        """Return since when the oldest change waits that could be delivered to one of the directories now."""
+        waiting = self._changes(parked=None, directory__in=directory_ids).filter(_rested(f"{self.link}__"))
+        found: dt.datetime | None = waiting.order_by("created_at").values_list("created_at", flat=True).first()
+        return found
+
+    def claimable(self, ids: Collection[int]) -> QuerySet[AnyLeased]:
+        """Return those that are due and free at this moment."""
+        waiting = Exists(self._changes(parked=None, **{self.link: OuterRef("pk")}))
+        return self._targets(pk__in=ids).filter(_due(), waiting)
+
+    # --- Holding -----------------------------------------------------------------------------------------------------
+
+    def claim(self, ids: Sequence[int], limit: int | None = None, seconds: float = LEASE) -> Claim:
+        """Take what is due and what nobody else has, at most ``limit``, in the order of ``ids``.
+
+        Rows that another worker is claiming are skipped, never waited for, so overlapping batches cannot deadlock; the
+        UPDATE with ``Exists`` checks lease and changes on the locked rows.
+        """
+        locked: list[int] = []
+        now = dt.datetime.min.replace(tzinfo=dt.UTC)
+        won = 0
+        with transaction.atomic():
+            for page in dispatch.chunks(ids, limit or len(ids) or 1):
+                rows = self.claimable(page).order_by("pk").select_for_update(skip_locked=True, no_key=True)
+                for pk, now in rows.values_list("pk", Now()):  # noqa: B007
+                    locked.append(pk)
+                if limit and len(locked) >= limit:
+                    break
+            locked = locked[:limit]
+            until = _end(now, seconds)
+            if locked:
+                won = self.claimable(locked).update(leased_until=until)
+        result = Claim(until, Clock(now))
+        if won:
+            self._read_changes(result, locked)
+        if len(locked) < len(ids) and (limit is None or len(locked) < limit):
+            result.skipped = list(self.claimable(ids).order_by("pk").values_list("pk", flat=True))
+        return result
+
+    def renew(self, held: Claim, ids: Collection[int], seconds: float = LEASE) -> set[int]:
+        """Give the lease on ``ids`` more time; return those of them that are still ours."""
+        with transaction.atomic():
+            rows = self._ours(held, ids).values_list("pk", Now())
+            kept = dict(rows)
+            until = _end(max(kept.values(), default=held.until), seconds)
+            self._targets(pk__in=kept).update(leased_until=until)
+        held.until = until
+        return set(kept)
+
+    def lock(self, held: Claim, ids: Collection[int]) -> set[int]:
+        """Lock what is still ours until the transaction ends; only its results may be written."""
+        return set(self._ours(held, ids).values_list("pk", flat=True))
+
+    def release(self, held: Claim, ids: Collection[int]) -> None:
+        """Give back untouched; the changes wait."""
+        self._targets(pk__in=ids, leased_until=held.until).update(leased_until=None)
+
+    def left_over(self, ids: Collection[int]) -> list[int]:
+        """Return what got another change while it was claimed: the message about that one found it taken."""
+        return list(self.claimable(ids).order_by("pk").values_list("pk", flat=True))
+
+    # --- Ending: in the transaction that called ``lock``; the caller writes the rows with ``leased_until=None`` ------
+
+    def delete(self, change_ids: Sequence[int]) -> None:
+        """Delete changes, a page a statement."""
+        for page in dispatch.chunks(change_ids, PAGE):
+            self._changes(pk__in=page).delete()
+
+    def finish(self, held: Claim, ids: Collection[int]) -> None:
+        """Delete the claimed changes and whatever was parked before: all of it is in sync now."""
+        self.delete(held.ids(ids))
+        if ids:
+            self._of(ids).filter(parked__isnull=False).delete()
+
+    def park(self, held: Claim, causes: Mapping[int, Parked]) -> None:
+        """Keep one change of each for someone to see to, about the whole of it, and delete the others."""
+        if not causes:
+            return
+        kept = {held.changes[pk][-1].pk: pk for pk in causes}
+        self.delete([change for change in held.ids(causes) if change not in kept])
+        self._of(causes).filter(parked__isnull=False).exclude(pk__in=kept).delete()
+        by_cause: dict[Parked, list[int]] = defaultdict(list)
+        for change, pk in kept.items():
+            by_cause[causes[pk]].append(change)
+        whole = {self.about: None} if self.about else {}
+        for cause, changes in by_cause.items():
+            self._changes(pk__in=changes).update(
+                parked=Now(), parked_code=cause.code[:32], parked_message=cause.message, **whole
+            )
+
+    # --- Retrying ----------------------------------------------------------------------------------------------------
+
+    def retry(self, changes: QuerySet[Any], actor: str = "") -> int:
+        """Make the changes due now, parked or paused, a page a transaction.
+
+        Changes that are about the same thing are tried together; return how many things that were.
+        """
+        columns = ("pk", f"{self.link}_id", "directory_id")
+        number, last = 0, 0
+        while True:
+            with transaction.atomic():
+                page = list(changes.filter(pk__gt=last).order_by("pk").values_list(*columns)[:PAGE])
+                if not page:
+                    return number
+                last = page[-1][0]
+                by_directory: dict[int, set[int]] = defaultdict(set)
+                for _, target, directory_id in page:
+                    by_directory[directory_id].add(target)
+                targets = self._targets(pk__in={target for _, target, _ in page})
+                list(targets.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+                targets.update(not_before=Now(), attempts=0)
+                chosen = self._changes(pk__in=[pk for pk, _, _ in page])
+                again = chosen if self.about else self._of({target for _, target, _ in page})
+                again.update(parked=None, parked_code="", parked_message="", reason="retry", actor=actor[:255])
+                for directory_id, ids in by_directory.items():
+                    self.wake(directory_id, ids)
+            number += len(page) if self.about else len({target for _, target, _ in page})
+
+    # --- Messages ----------------------------------------------------------------------------------------------------
+
+    def wake(self, directory_id: int, ids: Iterable[int]) -> None:
+        """Send what has new changes in a directory to the workers, once the transaction is committed."""
+        for chunk in dispatch.chunks(sorted(ids), self.chunk):
+            dispatch.send_on_commit(dispatch.DELIVER, directory_id, chunk, self.name)
+
+    # --- Queries -----------------------------------------------------------------------------------------------------
+
+    def _targets(self, **conditions: Any) -> QuerySet[AnyLeased]:
+        return self.target._default_manager.filter(**conditions)
+
+    def _changes(self, **conditions: Any) -> QuerySet[Any]:
+        return self.change._default_manager.filter(**conditions)
+
+    def _of(self, ids: Collection[int]) -> QuerySet[Any]:
+        return self._changes(**{f"{self.link}__in": ids})
+
+    def _read_changes(self, held: Claim, ids: Collection[int]) -> None:
+        about = self.about or self.link
+        mine = self._of(ids).filter(**{f"{self.link}__leased_until": held.until}, parked=None).order_by("pk")
+        rows = mine.values_list(f"{self.link}_id", "pk", f"{about}_id", "actor")
+        for target, pk, part, actor in rows.iterator(chunk_size=5000):
+            held.changes.setdefault(target, []).append(Claimed(pk, part if self.about else None))
+            held.actors[target] = actor or held.actors.get(target, "")
+
+    def _ours(self, held: Claim, ids: Collection[int]) -> QuerySet[AnyLeased]:
+        return self._targets(pk__in=ids, leased_until=held.until).order_by("pk").select_for_update(no_key=True)
+
+
+def _due(prefix: str = "") -> Q:
+    """Return the condition that nobody holds it and that its pause is over; times that nobody sound wrote are void."""
+    free = (
+        Q(**{f"{prefix}leased_until": None})
+        | Q(**{f"{prefix}leased_until__lt": Now()})
+        | Q(**{f"{prefix}leased_until__gt": Now() + dt.timedelta(seconds=LONGEST_LEASE)})
+    )
+    return free & _rested(prefix)
+
+
+def _rested(prefix: str = "") -> Q:
+    """Return the condition that the pause is over."""
+    void = Q(**{f"{prefix}not_before__gt": Now() + dt.timedelta(seconds=DAY)})
+    return Q(**{f"{prefix}not_before__lte": Now()}) | void
+
+
+def _end(now: dt.datetime, seconds: float) -> dt.datetime:
+    """Return the end of a lease; the fraction is random so that two claims of one instant differ."""
+    return now + dt.timedelta(seconds=min(seconds, LONGEST_LEASE - 10), microseconds=random.randrange(10_000_000))  # noqa: S311
