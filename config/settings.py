@@ -123,8 +123,10 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
     }
 # A worker reads its queues in turn, so what is sent to a short one does not wait for the end of a long one: what beat
 # asks for, and what the sweep found, are not held up by the messages of a large import. Without --queues a worker reads
-# all of them, so this is the only list of queues there is.
+# all of them, so this is the only list of queues there is. Who loses access does not wait until a worker is free: what
+# is sent to "leavers" has a worker of its own.
 QUEUES: dict[str, list[str]] = {
+    "leavers": [],  # deliveries and drains of leavers, whatever the route of the task
     "celery": [],  # every other task: deliveries of what was just saved, imports
     "beat": ["provisioning.tasks.sweep", "provisioning.tasks.start_due_imports", "scim.tasks.*"],
     "backlog": ["provisioning.tasks.drain"],

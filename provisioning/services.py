@@ -142,7 +142,7 @@ def look_at_left_open(directory: Directory, actor: str) -> None:
     accounts = Account.objects.filter(directory=directory, last_result=LastResult.OPEN).order_by("pk")
     for page in outbox.pages(accounts.values_list("pk", flat=True)):
         with transaction.atomic():
-            outbox.enqueue({directory.pk: page}, "settings changed", actor)
+            outbox.enqueue({directory.pk: page}, "settings changed", actor, leaving=set(page))
 
 
 def set_password(user: User, clear: str, actor: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What workers run. Arguments are ids: what there is to do is read from the database."""
 
 import time
+from collections.abc import Sequence
 
 from celery import shared_task
 
@@ -8,7 +9,7 @@ from directories import health
 from provisioning import heartbeat
 from provisioning.imports import engine, requests
 from provisioning.outbound import batch, full_sync
-from provisioning.outbound.dispatch import DELIVER, DRAIN, PUSH, send
+from provisioning.outbound.dispatch import DELIVER, DRAIN, LEAVERS, PUSH, send
 from provisioning.outbound.kinds import BY_NAME, KINDS
 from provisioning.outbound.leases import DRAINS
 from provisioning.outbound.passwords import send as passwords
@@ -27,16 +28,17 @@ def deliver(directory_id: int, ids: list[int], kind: str = KINDS[0].name, tries:
 
 
 @shared_task
-def drain(directory_id: int, until: float = 0.0, kind: str = KINDS[0].name) -> None:
+def drain(directory_id: int, until: float = 0.0, kind: str = KINDS[0].name, leavers: bool = False) -> None:
     """Deliver what is due in a directory, and go on until ``until`` (seconds since 1970) or nothing is left.
 
     Each run is one short batch that queues up again behind newer messages, so a long backlog does not hold up a save.
     """
     leases = BY_NAME[kind].leases
-    result = batch.deliver(BY_NAME[kind].work, directory_id, leases.due(directory_id, 4 * leases.chunk), leases.chunk)
+    due = leases.due(directory_id, 4 * leases.chunk, leavers=leavers)
+    result = batch.deliver(BY_NAME[kind].work, directory_id, due, leases.chunk)
     _follow(directory_id, kind, result)
     if result.claimed and not result.resumed and result.retry_in is None and time.time() < until:
-        send(DRAIN, directory_id, until, kind)
+        send(DRAIN, directory_id, until, kind, leavers, queue=LEAVERS if leavers else None)
 
 
 @shared_task
@@ -44,6 +46,9 @@ def sweep() -> None:
     """Send again whatever is due: a broker may lose every message and nothing is lost."""
     heartbeat.stamp()
     passwords.sweep()
+    for kind in KINDS:
+        for directory_id in kind.leases.waiting_leavers():
+            _drain_leavers(directory_id, kind.name)
     for kind in KINDS:
         for directory_id, workers in kind.leases.backlog():
             _drain(directory_id, kind.name, workers)
@@ -75,14 +80,30 @@ def continue_push(directory_id: int) -> None:
 def _follow(directory_id: int, kind: str, result: batch.Delivered, tries: int = 0) -> None:
     """Send again what is left to do now, let everything go that waited for a directory, or try it again soon."""
     if result.again:
-        send(DELIVER, directory_id, result.again, kind)
+        _deliver_again(directory_id, kind, result.again)
     if result.skipped and tries < TRIES:
-        send(DELIVER, directory_id, result.skipped, kind, tries + 1, countdown=LOCKED * 2.0**tries)
+        _deliver_again(directory_id, kind, result.skipped, tries + 1, countdown=LOCKED * 2.0**tries)
     if result.resumed:
+        for each in KINDS:
+            _drain_leavers(directory_id, each.name)
         for each in KINDS:
             _drain(directory_id, each.name, DRAINS)
     if result.retry_in is not None and result.retry_in < SOON:
         send(DRAIN, directory_id, 0.0, kind, countdown=result.retry_in + 0.1)
+
+
+def _deliver_again(
+    directory_id: int, kind: str, ids: Sequence[int], tries: int = 0, countdown: float | None = None
+) -> None:
+    leavers = BY_NAME[kind].leases.leavers_among(ids)
+    first, usual = [pk for pk in ids if pk in leavers], [pk for pk in ids if pk not in leavers]
+    for found, queue in ((first, LEAVERS), (usual, None)):
+        if found:
+            send(DELIVER, directory_id, found, kind, tries, countdown=countdown, queue=queue)
+
+
+def _drain_leavers(directory_id: int, kind: str) -> None:
+    send(DRAIN, directory_id, time.time() + PERIOD, kind, True, expires=PERIOD, queue=LEAVERS)
 
 
 def _drain(directory_id: int, kind: str, workers: int) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from django.db import transaction
 
 from provisioning.models import Group
+from provisioning.models.outbox import Lane
 from provisioning.outbound.accounts.outbox import pages
 from provisioning.outbound.groups import outbox
 from reports.journal import Line, record, record_many
@@ -24,7 +25,9 @@ def save(group: Group, actor: str, directories: Collection[int] | None = None, *
     elif before["name"] != group.name:
         words = f"The group {before['name']} was renamed to {group.name}."
         _record(group.name, Operation.UPDATE, words, actor, via)
-    outbox.group_changed([group.pk], "updated" if before else "created", actor)
+    # A directory that the group is no longer chosen for is one that its members lose something in.
+    lane = Lane.LEAVERS if directories is not None and chosen - set(directories) else Lane.USUAL
+    outbox.group_changed([group.pk], "updated" if before else "created", actor, lane=lane)
 
 
 def delete(group_ids: Iterable[int], actor: str, *, via: str = "") -> int:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from provisioning.models import Account, User
-from provisioning.outbound.accounts import outbox, scope
+from provisioning.outbound.accounts import outbox
 from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.outbound.passwords import pending
 from provisioning.profile import person
@@ -48,11 +48,10 @@ def forget(users: Collection[User], actor: str) -> None:
         accounts, update_conflicts=True, unique_fields=["id"], update_fields=["person", "deleted_at"]
     )
     pending.forget(account.pk for account in accounts)
-    outbox.enqueue(by_directory, "deleted", actor)
+    outbox.enqueue(by_directory, "deleted", actor, leaving={account.pk for account in accounts})
     group_outbox.users_leave(by_id, "deleted", actor)
     managed = User.objects.filter(manager__in=by_id).exclude(pk__in=by_id).values_list("pk", flat=True)
-    for page in outbox.pages(managed):
-        outbox.enqueue(scope.accounts_for(page), "manager left", actor)
+    outbox.enqueue_users(managed, "manager left", actor)
 
 
 @transaction.atomic
@@ -65,7 +64,7 @@ def set_active_page(user_ids: Collection[int], active: bool, actor: str) -> int:
     word = "activated" if active else "deactivated"
     operation = Operation.ENABLE if active else Operation.DISABLE
     record_many(_line(user, operation, f"{user} was {word} in the portal.", actor, active) for user in users)
-    outbox.enqueue(scope.accounts_for(ids), word, actor)
+    outbox.enqueue_users(ids, word, actor)
     return len(ids)
 
 

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from provisioning.groups import nesting
 from provisioning.models import Group, Membership, Nesting, User
+from provisioning.models.outbox import Lane
 from provisioning.models.people import fold
 from provisioning.outbound.groups import outbox
 from reports.journal import Line, record, record_many
@@ -89,7 +90,7 @@ def remove_child(parent: Group, child: Group, actor: str, *, via: str = "") -> b
     """Take a group out of another; False when it was not in it."""
     gone, _ = Nesting.objects.filter(parent=parent, child=child).delete()
     if gone:
-        outbox.group_changed(nesting.above([parent.pk]), "group no longer nested", actor)
+        outbox.group_changed(nesting.above([parent.pk]), "group no longer nested", actor, lane=Lane.LEAVERS)
         record(_nesting_line(parent, child, actor, via, "removed from"))
     return bool(gone)
 
@@ -123,7 +124,7 @@ def erase_pairs(pairs: Collection[Pair], reason: str, actor: str, *, tell: bool 
     gone._raw_delete(gone.db)
     erased = [pair for _, pair in found]
     if tell:
-        _tell(erased, reason, actor)
+        _tell(erased, reason, actor, Lane.LEAVERS)
     return erased
 
 
@@ -148,7 +149,9 @@ def free_pairs(pairs: Collection[Pair], actor: str, *, tell: bool = True) -> lis
     Nesting.objects.filter(pk__in=[one.pk for one in found]).delete()
     gone = [(one.parent_id, one.child_id) for one in found]
     if tell and gone:
-        outbox.group_changed(nesting.above({parent for parent, _ in gone}), "group no longer nested", actor)
+        outbox.group_changed(
+            nesting.above({parent for parent, _ in gone}), "group no longer nested", actor, lane=Lane.LEAVERS
+        )
     return gone
 
 
@@ -158,7 +161,7 @@ def _among(pairs: Collection[Pair]) -> "QuerySet[Membership]":
     return Membership.objects.filter(group__in=groups, user__in=users)
 
 
-def _tell(pairs: Iterable[Pair], reason: str, actor: str) -> None:
+def _tell(pairs: Iterable[Pair], reason: str, actor: str, lane: Lane = Lane.USUAL) -> None:
     """Let directories look at the pairs; groups with the same users at once: many groups of one are few queries."""
     by_group: dict[int, list[int]] = {}
     for group, user in pairs:
@@ -167,7 +170,7 @@ def _tell(pairs: Iterable[Pair], reason: str, actor: str) -> None:
     for group, users in by_group.items():
         by_users.setdefault(tuple(users), []).append(group)
     for users_of, groups in by_users.items():
-        outbox.memberships_changed(groups, users_of, reason, actor)
+        outbox.memberships_changed(groups, users_of, reason, actor, lane)
 
 
 def _add_page(group: Group, page: Sequence[int], actor: str, via: str) -> int:

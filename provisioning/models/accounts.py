@@ -3,7 +3,7 @@
 from django.db import models
 
 from directories.models import Directory
-from provisioning.models.outbox import AccountState, LastResult, Leased, QueuedChange
+from provisioning.models.outbox import AccountState, Lane, LastResult, Leased, QueuedChange
 from provisioning.models.people import FoldedField, User
 
 __all__ = ["LEFT_OPEN", "Account", "AccountState", "Change", "LastResult"]
@@ -70,6 +70,11 @@ class Change(QueuedChange):
         indexes = [
             models.Index(fields=["created_at"], name="change_due", condition=models.Q(parked__isnull=True)),
             models.Index(fields=["directory", "id"], name="change_waiting", condition=models.Q(parked__isnull=True)),
+            models.Index(
+                fields=["directory", "id"],
+                name="change_leavers",
+                condition=models.Q(parked__isnull=True, lane=Lane.LEAVERS),
+            ),
             models.Index(
                 fields=["directory", "parked_code", "id"],
                 name="change_by_cause",

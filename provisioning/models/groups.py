@@ -6,7 +6,7 @@ from django.db import models
 
 from directories.models import Directory
 from provisioning.models.accounts import Account
-from provisioning.models.outbox import Leased, QueuedChange
+from provisioning.models.outbox import Lane, Leased, QueuedChange
 from provisioning.models.people import FoldedField, User
 
 
@@ -117,8 +117,14 @@ class GroupChange(QueuedChange):
         verbose_name = "group operation"
         indexes = [
             models.Index(fields=["group_account", "id"], name="group_change_of"),
+            models.Index(fields=["created_at"], name="group_change_due", condition=models.Q(parked__isnull=True)),
             models.Index(
                 fields=["directory", "id"], name="group_change_waiting", condition=models.Q(parked__isnull=True)
+            ),
+            models.Index(
+                fields=["directory", "id"],
+                name="group_change_leavers",
+                condition=models.Q(parked__isnull=True, lane=Lane.LEAVERS),
             ),
             models.Index(
                 fields=["directory", "parked_code", "id"],

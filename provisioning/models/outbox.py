@@ -27,6 +27,13 @@ class LastResult(models.TextChoices):
     OPEN = "open", "Still open"
 
 
+class Lane(models.IntegerChoices):
+    """What goes first: whoever loses access does not wait behind changes of names."""
+
+    LEAVERS = 0, "Leavers"
+    USUAL = 1, "Usual"
+
+
 class Leased(models.Model):
     """Something of the portal in one directory, which one worker at a time brings in sync.
 
@@ -61,10 +68,12 @@ class QueuedChange(models.Model):
 
     Only the outbox of its kind writes it. A parked change waits for someone; ``parked_code`` is the connector's stable
     name of the cause and ``parked_message`` its words. ``directory`` is that of what it is about, kept here so that
-    what waits for one directory is found without reading what waits for another.
+    what waits for one directory is found without reading what waits for another. What is in the lane of leavers goes
+    before everything else.
     """
 
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="+", db_index=False)
+    lane = models.PositiveSmallIntegerField(choices=Lane.choices, default=Lane.USUAL, db_default=Lane.USUAL)
     reason = models.CharField(max_length=64)
     actor = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(default=timezone.now)

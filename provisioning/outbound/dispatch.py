@@ -13,6 +13,7 @@ from django.db import transaction
 
 DELIVER = "provisioning.tasks.deliver"
 DRAIN = "provisioning.tasks.drain"
+LEAVERS = "leavers"  # the queue of those who lose access; a worker of its own serves it
 PUSH = "provisioning.tasks.continue_push"
 
 PAUSE = 20.0  # seconds during which a broker that failed is not asked again, so that saves stay quick
@@ -21,7 +22,13 @@ log = logging.getLogger(__name__)
 _down_until = 0.0
 
 
-def send(task: str, *args: object, countdown: float | None = None, expires: float | None = None) -> bool:
+def send(
+    task: str,
+    *args: object,
+    countdown: float | None = None,
+    expires: float | None = None,
+    queue: str | None = None,
+) -> bool:
     """Send a task; return False, and do not raise, when the broker does not take it."""
     global _down_until  # noqa: PLW0603
     if time.monotonic() < _down_until:
@@ -29,6 +36,8 @@ def send(task: str, *args: object, countdown: float | None = None, expires: floa
     try:
         known = current_app.tasks.get(task)
         options: dict[str, Any] = {"countdown": countdown, "expires": expires, "retry": False}
+        if queue:
+            options["queue"] = queue
         if known is not None:
             known.apply_async(args, **options)
         else:
@@ -40,9 +49,9 @@ def send(task: str, *args: object, countdown: float | None = None, expires: floa
     return True
 
 
-def send_on_commit(task: str, *args: object) -> None:
+def send_on_commit(task: str, *args: object, queue: str | None = None) -> None:
     """Send a task once the current transaction is committed, or now when there is none."""
-    transaction.on_commit(lambda: send(task, *args), robust=True)
+    transaction.on_commit(lambda: send(task, *args, queue=queue), robust=True)
 
 
 def chunks(ids: Sequence[int], size: int) -> Iterable[list[int]]:

@@ -20,7 +20,8 @@ def start(directory_id: int, actor: str) -> bool:
     """Begin again from the first user; return whether users are left for later."""
     with transaction.atomic():
         Directory.objects.filter(pk=directory_id).update(push_cursor=0, push_actor=actor)
-        outbox.enqueue({directory_id: scope.orphans(directory_id)}, "push", actor)
+        orphans = scope.orphans(directory_id)
+        outbox.enqueue({directory_id: orphans}, "push", actor, leaving=set(orphans))
     groups.push_all(directory_id, actor)
     return next_pages(directory_id)
 
@@ -48,7 +49,8 @@ def _next_page(directory_id: int) -> bool:
     cursor, actor = row
     users = list(User.objects.filter(pk__gt=cursor).order_by("pk").values_list("pk", flat=True)[:PAGE])
     if users:
-        outbox.enqueue(scope.accounts_for(users, only=directory_id), "push", actor)
+        found = scope.accounts_for(users, only=directory_id)
+        outbox.enqueue(found.by_directory, "push", actor, leaving=found.leaving)
     last = users[-1] if len(users) == PAGE else None
     Directory.objects.filter(pk=directory_id).update(push_cursor=last)
     return last is not None

@@ -20,7 +20,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from directories.models import Directory
-from provisioning.models.outbox import AnyLeased, QueuedChange
+from provisioning.models.outbox import AnyLeased, Lane, QueuedChange
 from provisioning.outbound import dispatch
 
 LEASE = 90.0  # seconds after which another worker takes over what a dead one held
@@ -28,6 +28,7 @@ LONGEST_LEASE = 3 * 3600.0  # one that ends later than this was not written by a
 DRAINS = 4  # workers at most on the backlog of one directory
 FIRST_PAUSE = 10.0  # seconds for one account or group that is busy; doubled with every failure in a row
 LONGEST_PAUSE = 3600.0
+LEAVERS_PAUSE = 60.0  # leavers are tried again so often at least
 DAY = 86_400.0  # a pause is never longer, whatever a directory asks for; one that is was not written by a sound worker
 PAGE = 1000
 LOOKS = 4  # pages of changes at most that ``due`` reads, each eight times as long as the one before
@@ -51,9 +52,9 @@ class Clock:
         """Return the time."""
         return self._read + dt.timedelta(seconds=time.monotonic() - self._at)
 
-    def after_pause(self, attempts: int, retry_after: float | None) -> dt.datetime:
+    def after_pause(self, attempts: int, retry_after: float | None, longest: float = LONGEST_PAUSE) -> dt.datetime:
         """Return when something that was busy ``attempts`` times before may be tried again."""
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts, 16)) * random.uniform(0.75, 1.0)  # noqa: S311
+        pause = min(longest, FIRST_PAUSE * 2.0 ** min(attempts, 16)) * random.uniform(0.75, 1.0)  # noqa: S311
         return self.now() + dt.timedelta(seconds=min(DAY, max(pause, retry_after or 0.0)))
 
 
@@ -62,6 +63,7 @@ class Claimed(NamedTuple):
 
     pk: int
     about: int | None
+    lane: int
 
 
 @dataclass(slots=True)
@@ -80,6 +82,10 @@ class Claim:
     def actor(self, pk: int) -> str:
         """Return who asked last for what is claimed."""
         return self.actors.get(pk, "")
+
+    def lane(self, pk: int) -> int:
+        """Return the first lane of the claimed changes."""
+        return min(change.lane for change in self.changes[pk])
 
     def ids(self, pks: Iterable[int]) -> list[int]:
         """Return the ids of the claimed changes of these."""
@@ -103,12 +109,20 @@ class Leases(Generic[AnyLeased]):
 
     # --- What is due -------------------------------------------------------------------------------------------------
 
-    def due(self, directory_id: int, limit: int) -> list[int]:
-        """Return what waits in a directory and is free, oldest change first, at most ``limit``.
+    def due(self, directory_id: int, limit: int, *, leavers: bool = False) -> list[int]:
+        """Return what waits in a directory and is free, at most ``limit``: leavers, and then the oldest change first.
 
-        At least one is found if there is any; not all are where thousands of changes are about the same thing.
+        With ``leavers`` only those. At least one is found if there is any; not all are where thousands of changes are
+        about the same thing.
         """
         waiting = self._changes(directory=directory_id, parked=None).filter(_due(f"{self.link}__"))
+        found = self._first(waiting.filter(lane=Lane.LEAVERS), limit)
+        if not leavers and len(found) < limit:
+            found |= self._first(waiting, limit)
+        return list(found)[:limit]
+
+    def _first(self, waiting: QuerySet[Any], limit: int) -> dict[int, None]:
+        """Return what the first changes are about, in their order."""
         found: dict[int, None] = {}
         last, size = 0, 2 * limit
         for _ in range(LOOKS):
@@ -117,18 +131,27 @@ class Leases(Generic[AnyLeased]):
             if len(found) >= limit or len(page) < size:
                 break
             last, size = page[-1][0], 8 * size
-        return list(found)[:limit]
+        return found
 
     def backlog(self) -> list[tuple[int, int]]:
         """Return the directories that can be tried and have due changes, and how many workers each is worth."""
-        reachable = Directory.objects.filter(Q(retry_at=None) | Q(retry_at__lte=Now()), enabled=True).order_by("pk")
-        waiting = reachable.filter(Exists(self._changes(directory=OuterRef("pk"), parked=None)))
         found = []
-        for directory_id, since in waiting.values_list("pk", "unreachable_since"):
+        for directory_id, since in self._waiting_for().values_list("pk", "unreachable_since"):
             number = len(self.due(directory_id, self.chunk * (DRAINS - 1) + 1))
             if number:
                 found.append((directory_id, 1 if since else -(-number // self.chunk)))
         return found
+
+    def waiting_leavers(self) -> list[int]:
+        """Return the directories that can be tried and have due changes of leavers."""
+        waiting = self._waiting_for(lane=Lane.LEAVERS).values_list("pk", flat=True)
+        return [directory_id for directory_id in waiting if self.due(directory_id, 1, leavers=True)]
+
+    def _waiting_for(self, **conditions: Any) -> QuerySet[Directory]:
+        """Return the directories that can be tried and have such changes, due or not."""
+        changes = self._changes(directory=OuterRef("pk"), parked=None, **conditions)
+        reachable = Directory.objects.filter(Q(retry_at=None) | Q(retry_at__lte=Now()), Exists(changes), enabled=True)
+        return reachable.order_by("pk")
 
     def oldest_due(self, directory_ids: Collection[int]) -> dt.datetime | None:
         """Return since when the oldest change waits that could be delivered to one of the directories now."""
@@ -212,13 +235,13 @@ class Leases(Generic[AnyLeased]):
         kept = {held.changes[pk][-1].pk: pk for pk in causes}
         self.delete([change for change in held.ids(causes) if change not in kept])
         self._of(causes).filter(parked__isnull=False).exclude(pk__in=kept).delete()
-        by_cause: dict[Parked, list[int]] = defaultdict(list)
+        by_cause: dict[tuple[Parked, int], list[int]] = defaultdict(list)
         for change, pk in kept.items():
-            by_cause[causes[pk]].append(change)
+            by_cause[causes[pk], held.lane(pk)].append(change)
         whole = {self.about: None} if self.about else {}
-        for cause, changes in by_cause.items():
+        for (cause, lane), changes in by_cause.items():
             self._changes(pk__in=changes).update(
-                parked=Now(), parked_code=cause.code[:32], parked_message=cause.message, **whole
+                parked=Now(), parked_code=cause.code[:32], parked_message=cause.message, lane=lane, **whole
             )
 
     # --- Retrying ----------------------------------------------------------------------------------------------------
@@ -228,7 +251,7 @@ class Leases(Generic[AnyLeased]):
 
         Changes that are about the same thing are tried together; return how many things that were.
         """
-        columns = ("pk", f"{self.link}_id", "directory_id")
+        columns = ("pk", f"{self.link}_id", "directory_id", "lane")
         number, last = 0, 0
         while True:
             with transaction.atomic():
@@ -236,25 +259,37 @@ class Leases(Generic[AnyLeased]):
                 if not page:
                     return number
                 last = page[-1][0]
-                by_directory: dict[int, set[int]] = defaultdict(set)
-                for _, target, directory_id in page:
-                    by_directory[directory_id].add(target)
-                targets = self._targets(pk__in={target for _, target, _ in page})
+                by_directory: dict[tuple[int, Lane], set[int]] = defaultdict(set)
+                for _, target, directory_id, lane in page:
+                    by_directory[directory_id, Lane(lane)].add(target)
+                targets = self._targets(pk__in={target for _, target, *_ in page})
                 list(targets.order_by("pk").select_for_update(no_key=True).values_list("pk"))
                 targets.update(not_before=Now(), attempts=0)
-                chosen = self._changes(pk__in=[pk for pk, _, _ in page])
-                again = chosen if self.about else self._of({target for _, target, _ in page})
+                chosen = self._changes(pk__in=[pk for pk, *_ in page])
+                again = chosen if self.about else self._of({target for _, target, *_ in page})
                 again.update(parked=None, parked_code="", parked_message="", reason="retry", actor=actor[:255])
-                for directory_id, ids in by_directory.items():
-                    self.wake(directory_id, ids)
-            number += len(page) if self.about else len({target for _, target, _ in page})
+                for (directory_id, lane), ids in by_directory.items():
+                    self.wake(directory_id, ids, lane)
+            number += len(page) if self.about else len({target for _, target, *_ in page})
 
     # --- Messages ----------------------------------------------------------------------------------------------------
 
-    def wake(self, directory_id: int, ids: Iterable[int]) -> None:
+    def wake(self, directory_id: int, ids: Iterable[int], lane: int = Lane.USUAL) -> None:
         """Send what has new changes in a directory to the workers, once the transaction is committed."""
+        queue = dispatch.LEAVERS if lane == Lane.LEAVERS else None
         for chunk in dispatch.chunks(sorted(ids), self.chunk):
-            dispatch.send_on_commit(dispatch.DELIVER, directory_id, chunk, self.name)
+            dispatch.send_on_commit(dispatch.DELIVER, directory_id, chunk, self.name, queue=queue)
+
+    def hurry(self, ids: Collection[int]) -> None:
+        """End the pauses of leavers: what kept them waiting was about something else. Needs a transaction."""
+        paused = self._targets(pk__in=ids, not_before__gt=Now()).order_by("pk").select_for_update(no_key=True)
+        if late := list(paused.values_list("pk", flat=True)):
+            self._targets(pk__in=late).update(not_before=Now(), attempts=0)
+
+    def leavers_among(self, ids: Collection[int]) -> set[int]:
+        """Return those that have a change in the lane of leavers, to be made by somebody."""
+        found = self._of(ids).filter(parked=None, lane=Lane.LEAVERS) if ids else self._changes().none()
+        return set(found.values_list(f"{self.link}_id", flat=True))
 
     # --- Queries -----------------------------------------------------------------------------------------------------
 
@@ -270,9 +305,9 @@ class Leases(Generic[AnyLeased]):
     def _read_changes(self, held: Claim, ids: Collection[int]) -> None:
         about = self.about or self.link
         mine = self._of(ids).filter(**{f"{self.link}__leased_until": held.until}, parked=None).order_by("pk")
-        rows = mine.values_list(f"{self.link}_id", "pk", f"{about}_id", "actor")
-        for target, pk, part, actor in rows.iterator(chunk_size=5000):
-            held.changes.setdefault(target, []).append(Claimed(pk, part if self.about else None))
+        rows = mine.values_list(f"{self.link}_id", "pk", f"{about}_id", "lane", "actor")
+        for target, pk, part, lane, actor in rows.iterator(chunk_size=5000):
+            held.changes.setdefault(target, []).append(Claimed(pk, part if self.about else None, lane))
             held.actors[target] = actor or held.actors.get(target, "")
 
     def _ours(self, held: Claim, ids: Collection[int]) -> QuerySet[AnyLeased]:

@@ -24,7 +24,7 @@ OFF = "Deactivating users is switched off for CREW."
 
 
 def run(directory: Directory) -> None:
-    deliver(directory.pk, outbox.due(directory.pk, 10_000))
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 10_000))
 
 
 def leaver(directory: Directory, name: str = "carol") -> User:

@@ -39,7 +39,7 @@ def newest() -> Event:
 
 
 def run(directory: Directory) -> None:
-    deliver(directory.pk, outbox.due(directory.pk, 100))
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
 
 
 # --- A new hire of a leaver's name ----------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ A change is appended in the transaction of whatever it tells of; ``provisioning.
 it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.db import transaction
 
 from config.database import bulk
 from provisioning.models import Account, Change
+from provisioning.models.outbox import Lane
 from provisioning.outbound import dispatch
 from provisioning.outbound.accounts import scope
 from provisioning.outbound.leases import PAGE, Leases
@@ -18,14 +19,24 @@ CHUNK = 200  # accounts a message
 LEASES = Leases(name="accounts", chunk=CHUNK, target=Account, change=Change, link="account")
 
 
-def enqueue(account_ids: Mapping[int, Iterable[int]], reason: str, actor: str = "") -> None:
-    """Append a change for each account (ids by directory) and wake the workers after commit; needs a transaction."""
+def enqueue(
+    account_ids: Mapping[int, Iterable[int]], reason: str, actor: str = "", *, leaving: Collection[int] = ()
+) -> None:
+    """Append a change for each account (ids by directory) and wake the workers after commit; needs a transaction.
+
+    Those of ``leaving`` go before everybody else.
+    """
+    if leaving:
+        LEASES.hurry(leaving)
     for directory_id, ids in account_ids.items():
-        accounts = list(ids)
         common = {"directory_id": directory_id, "reason": reason[:64], "actor": actor[:255]}
-        for page in dispatch.chunks(accounts, PAGE):
-            bulk.insert(Change, [{**common, "account_id": pk} for pk in page])
-        LEASES.wake(directory_id, accounts)
+        accounts = list(ids)
+        leavers = [pk for pk in accounts if pk in leaving]
+        usual = [pk for pk in accounts if pk not in leaving]
+        for lane, found in ((Lane.LEAVERS, leavers), (Lane.USUAL, usual)):
+            for page in dispatch.chunks(found, PAGE):
+                bulk.insert(Change, [{**common, "account_id": pk, "lane": lane} for pk in page])
+            LEASES.wake(directory_id, found, lane)
 
 
 def enqueue_users(
@@ -34,7 +45,8 @@ def enqueue_users(
     """Let every directory of each user look at them again, a page of users a transaction."""
     for page in pages(user_ids):
         with transaction.atomic(savepoint=False):
-            enqueue(scope.accounts_for(page, exclude=exclude, only=only), reason, actor)
+            found = scope.accounts_for(page, exclude=exclude, only=only)
+            enqueue(found.by_directory, reason, actor, leaving=found.leaving)
 
 
 def pages(ids: Iterable[int]) -> Iterable[list[int]]:

@@ -6,6 +6,7 @@ user has an account already, whatever its switches say now.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -14,8 +15,10 @@ from config.database import bulk
 from config.database.prepared import Prepared
 from directories.models import Directory
 from provisioning.models import Account, User
+from provisioning.models.outbox import AccountState
 
-Reference = tuple[int, int | None, int]  # an account, its user and its directory
+Reference = tuple[int, int | None, int, str]  # an account, its user, its directory and its state
+OVER = (AccountState.DISABLED, AccountState.ABSENT)  # states of accounts that give no access any more
 
 
 class Person(NamedTuple):
@@ -27,10 +30,18 @@ class Person(NamedTuple):
     wanted: bool
 
 
+@dataclass(slots=True)
+class InScope:
+    """Accounts by directory; those that are ``leaving`` give access that is to end."""
+
+    by_directory: dict[int, list[int]] = field(default_factory=dict)
+    leaving: set[int] = field(default_factory=set)
+
+
 # What every save of one user asks: who they are, with their accounts and those that ``_reattach`` would give back.
 _ONE = """
     SELECT person.username, person.username_key, person.is_active, person.provisioned,
-        account.id, account.user_id, account.directory_id
+        account.id, account.user_id, account.directory_id, account.state
     FROM provisioning_user person LEFT JOIN provisioning_account account
         ON account.user_id = person.id OR (account.user_id IS NULL AND account.key_folded = person.username_key)
     WHERE person.id = %s ORDER BY account.id
@@ -38,10 +49,8 @@ _ONE = """
 _CREATING = Prepared(lambda: Directory.objects.filter(provisioning__create_users=True).order_by("pk").values_list("pk"))
 
 
-def accounts_for(
-    user_ids: Collection[int], *, exclude: int | None = None, only: int | None = None
-) -> dict[int, list[int]]:
-    """Return the users' account ids by directory, making the accounts that are missing.
+def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only: int | None = None) -> InScope:
+    """Return the users' accounts, making the accounts that are missing.
 
     ``exclude`` leaves one directory out, and ``only`` all the others. The number of queries does not depend on the
     number of users. Call it in a transaction.
@@ -59,10 +68,12 @@ def accounts_for(
         # Another transaction may make the same accounts: ignore those, and read what there is now.
         bulk.insert(Account, missing, ignore_conflicts=True)
         accounts = _existing(user_ids, exclude, only)
-    found: dict[int, list[int]] = defaultdict(list)
-    for account, _, directory in accounts:
-        found[directory].append(account)
-    return dict(found)
+    by_directory: dict[int, list[int]] = defaultdict(list)
+    for account, _, directory, _ in accounts:
+        by_directory[directory].append(account)
+    unwanted = {person.id for person in people if not person.wanted}
+    leaving = {account for account, user, _, state in accounts if user in unwanted and state not in OVER}
+    return InScope(dict(by_directory), leaving)
 
 
 def orphans(directory_id: int) -> list[int]:
@@ -84,8 +95,8 @@ def _one(user_id: int) -> tuple[list[Person], list[Reference]]:
     people = [
         Person(user_id, name, key, bool(active and provisioned)) for name, key, active, provisioned, *_ in rows[:1]
     ]
-    accounts: list[Reference] = [(pk, owner, directory) for *_, pk, owner, directory in rows if pk is not None]
-    if any(owner is None for _, owner, _ in accounts):
+    accounts: list[Reference] = [row[4:] for row in rows if row[4] is not None]
+    if any(owner is None for _, owner, *_ in accounts):
         _reattach(people)
         accounts = _existing([user_id], None, None)
     return people, accounts
@@ -97,14 +108,16 @@ def _directories(exclude: int | None, only: int | None) -> list[int]:
 
 
 def _existing(user_ids: Collection[int], exclude: int | None, only: int | None) -> list[Reference]:
-    rows = Account.objects.filter(user__in=user_ids).order_by("pk").values_list("pk", "user_id", "directory_id")
+    rows = (
+        Account.objects.filter(user__in=user_ids).order_by("pk").values_list("pk", "user_id", "directory_id", "state")
+    )
     return [row for row in rows if row[2] != exclude and only in (None, row[2])]
 
 
 def _missing(
-    people: Iterable[Person], directories: Iterable[int], accounts: Iterable[tuple[int, int | None, int]]
+    people: Iterable[Person], directories: Iterable[int], accounts: Iterable[Reference]
 ) -> list[dict[str, Any]]:
-    there = {(user, directory) for _, user, directory in accounts}
+    there = {(user, directory) for _, user, directory, _ in accounts}
     return [
         {"user_id": person.id, "directory_id": directory, "key": person.username}
         for directory in directories

@@ -21,6 +21,7 @@ class GroupWork(Work[GroupOutcome]):
     """Brings groups of one directory in sync."""
 
     leases = outbox.LEASES
+    one_by_one = True  # the next group may get the name, and so the remote id, of one that was deleted just now
     step = Step.UPDATE  # what a failed line calls the work
 
     def load(self, ids: Collection[int]) -> Sequence[GroupAccount]:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from config.database import bulk
 from provisioning.groups.nesting import above
 from provisioning.models import Account, Group, GroupAccount, GroupChange, PushedMember
-from provisioning.models.outbox import AccountState
+from provisioning.models.outbox import AccountState, Lane
 from provisioning.outbound.accounts.outbox import pages
 from provisioning.outbound.groups import deltas, scope
 from provisioning.outbound.leases import Claim, Leases, Parked
@@ -28,11 +28,13 @@ LEASES = Leases(
 # --- Adding ----------------------------------------------------------------------------------------------------------
 
 
-def group_changed(group_ids: Iterable[int], reason: str, actor: str = "", *, only: int | None = None) -> None:
+def group_changed(
+    group_ids: Iterable[int], reason: str, actor: str = "", *, only: int | None = None, lane: Lane = Lane.USUAL
+) -> None:
     """Let the groups' directories look at them again: a new group, a name, where it goes, everyone in it."""
     for page in pages(group_ids):
         with transaction.atomic(savepoint=False):
-            enqueue_whole(scope.accounts_for(page, only=only).by_directory, reason, actor)
+            enqueue_whole(scope.accounts_for(page, only=only).by_directory, reason, actor, lane)
 
 
 def push_all(directory_id: int, actor: str) -> None:
@@ -45,7 +47,9 @@ def push_all(directory_id: int, actor: str) -> None:
 
 
 @transaction.atomic
-def memberships_changed(group_ids: Collection[int], user_ids: Collection[int], reason: str, actor: str = "") -> None:
+def memberships_changed(
+    group_ids: Collection[int], user_ids: Collection[int], reason: str, actor: str = "", lane: Lane = Lane.USUAL
+) -> None:
     """Let directories look at whether the users are in the groups, and in every group that those are in."""
     found = scope.accounts_for(above(group_ids))
     if not found.by_directory:
@@ -53,13 +57,13 @@ def memberships_changed(group_ids: Collection[int], user_ids: Collection[int], r
     whole = {directory: [pk for pk in ids if pk in found.fresh] for directory, ids in found.by_directory.items()}
     if len(user_ids) > WHOLE:
         whole = found.by_directory
-    enqueue_whole({directory: ids for directory, ids in whole.items() if ids}, reason, actor)
+    enqueue_whole({directory: ids for directory, ids in whole.items() if ids}, reason, actor, lane)
     if len(user_ids) <= WHOLE:
         accounts = Account.objects.filter(user__in=user_ids, directory__in=found.by_directory).order_by("pk")
         pairs: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for account, directory in accounts.values_list("pk", "directory_id"):
             pairs[directory] += [(group, account) for group in found.by_directory[directory]]
-        enqueue_pairs(pairs, reason, actor)
+        enqueue_pairs(pairs, reason, actor, lane)
 
 
 def accounts_changed(account_ids: Iterable[int], reason: str = "account", actor: str = "") -> None:
@@ -85,7 +89,7 @@ def accounts_renamed(account_ids: Iterable[int], actor: str = "") -> None:
 
 def users_leave(user_ids: Collection[int], reason: str, actor: str = "") -> None:
     """Before users are deleted: let directories look at the groups that the portal put their accounts into."""
-    enqueue_pairs(deltas.pushed_groups_of(user_ids), reason, actor)
+    enqueue_pairs(deltas.pushed_groups_of(user_ids), reason, actor, Lane.LEAVERS)
 
 
 def group_deleted(group_ids: Iterable[int], actor: str = "") -> None:
@@ -96,25 +100,33 @@ def group_deleted(group_ids: Iterable[int], actor: str = "") -> None:
             rows = GroupAccount.objects.filter(group__in=page).exclude(group__owner=deltas.OWN).order_by("pk")
             for pk, directory in rows.values_list("pk", "directory_id"):
                 by_directory[directory].append(pk)
-            enqueue_whole(by_directory, "deleted", actor)
-            group_changed(above(page) - set(page), "group deleted", actor)
+            enqueue_whole(by_directory, "deleted", actor, Lane.LEAVERS)
+            group_changed(above(page) - set(page), "group deleted", actor, lane=Lane.LEAVERS)
 
 
-def enqueue_whole(by_directory: Mapping[int, Collection[int]], reason: str, actor: str) -> None:
+def enqueue_whole(
+    by_directory: Mapping[int, Collection[int]], reason: str, actor: str, lane: Lane = Lane.USUAL
+) -> None:
     """Append a change of the whole group for each group account and wake the workers after commit."""
-    for directory, ids in by_directory.items():
-        common = {"directory_id": directory, "reason": reason[:64], "actor": actor[:255]}
-        bulk.insert(GroupChange, [{"group_account_id": pk, **common} for pk in ids])
-        LEASES.wake(directory, ids)
+    _enqueue({directory: [(pk, None) for pk in ids] for directory, ids in by_directory.items()}, reason, actor, lane)
 
 
-def enqueue_pairs(pairs: Mapping[int, Collection[tuple[int, int]]], reason: str, actor: str) -> None:
+def enqueue_pairs(
+    pairs: Mapping[int, Collection[tuple[int, int]]], reason: str, actor: str, lane: Lane = Lane.USUAL
+) -> None:
     """Append a change for each pair of group account and account, by directory; needs a transaction."""
+    _enqueue(pairs, reason, actor, lane)
+
+
+def _enqueue(pairs: Mapping[int, Collection[tuple[int, int | None]]], reason: str, actor: str, lane: Lane) -> None:
     for directory, found in pairs.items():
-        common = {"directory_id": directory, "reason": reason[:64], "actor": actor[:255]}
+        common = {"directory_id": directory, "reason": reason[:64], "actor": actor[:255], "lane": lane}
         rows = [{"group_account_id": group, "account_id": account, **common} for group, account in found]
         bulk.insert(GroupChange, rows)
-        LEASES.wake(directory, {group for group, _ in found})
+        groups = {group for group, _ in found}
+        if lane == Lane.LEAVERS:
+            LEASES.hurry(groups)
+        LEASES.wake(directory, groups, lane)
 
 
 # --- Ending: in the transaction that called ``LEASES.lock`` ----------------------------------------------------------

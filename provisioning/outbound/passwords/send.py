@@ -47,7 +47,7 @@ def send(clear: Mapping[int, str], actor: str) -> list[str]:
     reached: set[int] = set()
     for page in outbox.pages(clear) if names else ():
         with transaction.atomic():
-            accounts = {pk: ids for pk, ids in scope.accounts_for(page).items() if pk in names}
+            accounts = {pk: ids for pk, ids in scope.accounts_for(page).by_directory.items() if pk in names}
             owners = _owners(accounts)
             pending.put({account: clear[user] for account, (user, _) in owners.items()}, actor)
             _record(page, owners, names, actor)

@@ -109,7 +109,7 @@ def test_only_chosen_groups_go_where_groups_are_chosen() -> None:
     services.save_group(group, "tester", [])
     run(directory)
     assert held(directory) == {"Sales": []}
-    assert lines()[-2:] == ["Created the group Sales in CHOSEN.", "Deleted the group Developers from CHOSEN."]
+    assert lines()[-2:] == ["Deleted the group Developers from CHOSEN.", "Created the group Sales in CHOSEN."]
     assert set(GroupAccount.objects.values_list("key", flat=True)) == {"Sales"}
 
 
