@@ -1,7 +1,7 @@
 """Who asks: a client by its token, in one indexed look-up by keyed hash.
 
 A token is taken as a bearer token, as the password of basic authentication (user name: the client's short name), and as
-an OAuth 2 access token. ``AUTH_CHECK_MIDDLEWARE`` of django-scim2 is ``Door``, around every view.
+an OAuth 2 access token. ``ClientAuthentication`` is around every view.
 """
 
 import base64
@@ -10,13 +10,13 @@ import datetime as dt
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.db.models import CharField, DateTimeField, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
-from django_scim.middleware import SCIMAuthCheckMiddleware
 
 from config.database.prepared import Prepared, Slot
 from scim import strangers
@@ -40,8 +40,11 @@ class TooManyTokens(ScimError):
         self.left = left
 
 
-class Door(SCIMAuthCheckMiddleware):  # type: ignore[misc]
-    """Let known clients in, and write down what they asked and got."""
+class ClientAuthentication:
+    """Let known clients in, and write down what they asked and got; django-scim2 puts it around every view."""
+
+    def __init__(self, get_response: Callable[..., HttpResponseBase]) -> None:
+        self.get_response = get_response
 
     def __call__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer 401 to strangers; ``request.scim_client`` is the client in views."""

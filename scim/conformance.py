@@ -1,6 +1,5 @@
 """Does the service keep to the standard? The checks of scim2-tester, run against an application's own service."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,7 +33,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Checked:
     """Every check, and how many ended how."""
 
     checks: Sequence[Check]
@@ -54,16 +53,11 @@ class Outcome:
         """How many were skipped, or deviate from a mere recommendation."""
         return len(self.checks) - self.good - len(self.bad)
 
-    @property
-    def by_status(self) -> Counter[Status]:
-        """How many ended how."""
-        return Counter(check.status for check in self.checks)
 
-
-def run(client: Client, base_url: str, resource_types: list[str] | None = None) -> Outcome:
+def run(client: Client, base_url: str, resource_types: list[str] | None = None) -> Checked:
     """Run every check, or those of some types, as ``client``; what the checks make is taken back at the end."""
     with asked(client, base_url) as service:
-        return Outcome([_check(result) for result in check_server(service, resource_types=resource_types)])
+        return Checked([_check(result) for result in check_server(service, resource_types=resource_types)])
 
 
 def _check(result: CheckResult) -> Check:

@@ -3,27 +3,26 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django_scim.constants import SchemaURI
-from django_scim.exceptions import SCIMException
 from scim2_models import Error
 
+SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 MOST_DETAIL = 1000
 
 
-class ScimError(SCIMException):  # type: ignore[misc]
+class ScimError(Exception):
     """A request cannot be carried out. ``detail`` goes to the client: no secret and no exception text belongs in it.
 
-    django-scim2's views turn it into the response. ``reason`` is what the portal's own report says beside it, such as a
+    ``views.base`` turns it into the response. ``reason`` is what the portal's own report says beside it, such as a
     name that the client may not see.
     """
 
     def __init__(self, status: int, detail: str, scim_type: str = "", reason: str = "") -> None:
-        super().__init__(detail, status=status, scim_type=scim_type)
-        self.reason = reason
+        super().__init__(detail)
+        self.status, self.detail, self.scim_type, self.reason = status, detail, scim_type, reason
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message's body, in which ``status`` is a string."""
-        found = {"schemas": [SchemaURI.ERROR], "status": str(self.status), "detail": printable(self.detail)}
+        found = {"schemas": [SCHEMA], "status": str(self.status), "detail": printable(self.detail)}
         return found | ({"scimType": self.scim_type} if self.scim_type else {})
 
 

@@ -4,13 +4,14 @@ from typing import Any
 
 import orjson
 from django.http import HttpResponse
-from django_scim.constants import SCIM_CONTENT_TYPE
+
+CONTENT_TYPE = "application/scim+json"
 
 
 def respond(body: Any, status: int = 200, *, location: str = "", version: str = "") -> HttpResponse:
     """Return ``body`` as a response, an empty one for None; ``location`` and ``version`` go to the headers too."""
     content = b"" if body is None else orjson.dumps(body)
-    response = HttpResponse(content, content_type=SCIM_CONTENT_TYPE, status=status)
+    response = HttpResponse(content, content_type=CONTENT_TYPE, status=status)
     if body is None:
         del response["Content-Type"]
     if location:

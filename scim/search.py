@@ -16,10 +16,9 @@ import orjson
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django_scim.constants import SCIM_CONTENT_TYPE
 
 from provisioning.models import Group, User
-from scim import groups, totals
+from scim import counts, groups
 from scim.attributes import Schema
 from scim.errors import ScimError, invalid_syntax, switched_off
 from scim.filters import order_by, parse, to_q
@@ -27,7 +26,7 @@ from scim.filters.columns import folded
 from scim.models import Client
 from scim.paging import ListPage, Order, PageRequest, Source, page
 from scim.projection import Projection
-from scim.responses import respond
+from scim.responses import CONTENT_TYPE, respond
 from scim.users import api as users
 from scim.users import queries
 
@@ -68,9 +67,9 @@ def _read_groups(client: Client, rows: Sequence[Group], projection: Projection) 
 
 
 USERS = Kind(
-    User, users.schema, lambda client: users.visible(client).select_related("manager"), totals.users, _read_users
+    User, users.schema, lambda client: users.visible(client).select_related("manager"), counts.users, _read_users
 )
-GROUPS = Kind(Group, groups.schema, groups.visible, totals.groups, _read_groups)
+GROUPS = Kind(Group, groups.schema, groups.visible, counts.groups, _read_groups)
 EVERYTHING = (USERS, GROUPS)
 
 
@@ -173,6 +172,6 @@ def _streamed(found: ListPage, documents: list[Any], streams: list[Iterator[byte
     """Return the page in pieces: groups with very many members are never held as a whole."""
     ready = [orjson.dumps(documents)[1:-1] + b","] if documents else []
     pieces = groups.listing(found.body([]), len(found.rows), chain(ready, *streams))
-    response = StreamingHttpResponse(pieces, content_type=SCIM_CONTENT_TYPE)
+    response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPE)
     response["Cache-Control"] = "no-store"
     return response

@@ -27,6 +27,7 @@ class ClientAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = ("title", "product", "state", "people", "last_request")
     list_display_links = None
     list_before_template = f"{FOLDER}/list_before.html"
+    tells_when_empty = True
     search_fields = ("name",)
     ordering = ("name",)
     actions = None

@@ -39,7 +39,8 @@ def rows(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse
         found = found.filter(status__gte=400)
     elif which == "writes":
         found = found.exclude(method__in=["GET", "HEAD", "OPTIONS"])
-    lines = [_line(logged) for logged in found.order_by("-pk")[:SHOWN]]
+    newest = sorted(found.order_by("-pk")[:SHOWN], key=lambda logged: (logged.at, logged.pk), reverse=True)
+    lines = [_line(logged) for logged in newest]  # several processes write lines a moment later, in any order
     context = {"client": client, "lines": lines, "which": which, "choices": WHICH}
     return render(request, f"{FOLDER}/log.html", context)
 

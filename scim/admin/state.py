@@ -27,7 +27,7 @@ class State:
 
 
 def of(client: Client) -> State:
-    """Return switched off, without a token, failing, or ready."""
+    """Return switched off, without a token, failing, failing now and then, or ready."""
     if not client.enabled:
         return State("Switched off", "default", "All its requests are refused.")
     if trouble := health.token_trouble(client):
@@ -39,6 +39,8 @@ def of(client: Client) -> State:
         return State("Requests fail", "danger", recent.words)
     if not recent.total:
         return State("Waiting", "info", "It has not asked for anything yet.")
+    if recent.failed:
+        return State("Some requests fail", "warning", recent.words)
     return State("Working", "success", recent.words)
 
 

@@ -7,6 +7,7 @@ digit of a number, no escape in a string and no attribute named ``notes`` or ``o
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scim2_models import InvalidFilterException, InvalidPathException
 from scim2_models.path import AttrPath, Comparison, FilterNode, LogicalExpr, Not, Path, ScimFilter, ValuePath
@@ -48,10 +49,12 @@ def parse(text: str) -> FilterNode:
     return node
 
 
+@lru_cache(maxsize=1024)
 def parse_path(text: str) -> PatchPath:
     """Return the parts of a PATCH path; raise ScimError 400 invalidPath.
 
-    ``emails.type eq "work"`` is ``emails[type eq "work"]`` in other words (errata 7122).
+    ``emails.type eq "work"`` is ``emails[type eq "work"]`` in other words (errata 7122). Clients send the same few
+    paths again and again, and each is looked at by several steps: they are kept.
     """
     _check_size(text, "path", "invalidPath")
     try:

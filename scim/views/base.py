@@ -7,7 +7,6 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views import View as DjangoView
 from django.views.decorators.csrf import csrf_exempt
-from django_scim.exceptions import SCIMException
 from django_scim.views import SCIMView
 
 from config.database import outage
@@ -24,21 +23,27 @@ class _Quiet(DjangoView):
     """Stands below django-scim2's dispatch, which would log an exception with its text: that may hold people's data."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Log what is unexpected by type and place; a database that is busy or gone is worth another try."""
+        """Answer errors; log what is unexpected by type and place. A busy or absent database is worth another try."""
         try:
             return super().dispatch(request, *args, **kwargs)
-        except SCIMException:
-            raise
+        except ScimError as error:
+            return refusal(error)
         except outage.ERRORS as error:
             log_unexpected(error, f"answering a SCIM {request.method}")
-            raise ScimError(503, outage.WORDS) from None
+            return refusal(ScimError(503, outage.WORDS))
         except Exception as error:
             log_unexpected(error, f"answering a SCIM {request.method}")
-            raise ScimError(500, "Something unexpected went wrong in the portal. Its log has the details.") from None
+            words = "Something unexpected went wrong in the portal. Its log has the details."
+            return refusal(ScimError(500, words))
+
+
+def refusal(error: ScimError) -> HttpResponse:
+    """Return an error as it is sent."""
+    return respond(error.to_dict(), error.status)
 
 
 class View(SCIMView, _Quiet):  # type: ignore[misc]
-    """A view of django-scim2, whose dispatch asks ``authentication.Door`` and turns errors into responses."""
+    """A view of django-scim2, whose dispatch asks ``authentication.ClientAuthentication``. Nothing else knows of it."""
 
     max_body = MEGABYTE
     request: HttpRequest
@@ -63,8 +68,7 @@ class View(SCIMView, _Quiet):  # type: ignore[misc]
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer 405 with what is allowed."""
-        error = ScimError(405, f"{request.method} is not possible here.")
-        response = respond(error.to_dict(), 405)
+        response = refusal(ScimError(405, f"{request.method} is not possible here."))
         response["Allow"] = ", ".join(self._allowed_methods())
         return response
 

@@ -6,13 +6,12 @@ from urllib.parse import unquote
 import orjson
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
-from django_scim.constants import SCIM_CONTENT_TYPE
 
 from config.database import outage
 from provisioning.outbound.batch import log_unexpected
 from scim import bulk
 from scim.errors import ScimError, not_found
-from scim.responses import respond
+from scim.responses import CONTENT_TYPE, respond
 from scim.views.base import View
 from scim.views.groups import GroupsView, GroupView
 from scim.views.users import UsersView, UserView
@@ -63,7 +62,7 @@ class BulkView(View):
         request.method = operation.method
         request.GET = QueryDict(query)
         request.META = {name: value for name, value in self.request.META.items() if not name.startswith(_OWN)}
-        request.content_type = SCIM_CONTENT_TYPE
+        request.content_type = CONTENT_TYPE
         request.scim_client = self.client  # type: ignore[attr-defined]
         request.scim_done = self.request.scim_done  # type: ignore[attr-defined]
         request._body = b"" if operation.data is None else orjson.dumps(operation.data)

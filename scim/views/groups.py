@@ -3,14 +3,13 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django_scim.constants import SCIM_CONTENT_TYPE
 
 from provisioning.models import Group
 from scim import dialects, groups, search
 from scim.errors import switched_off
 from scim.log import record as live_log
 from scim.projection import Projection
-from scim.responses import respond
+from scim.responses import CONTENT_TYPE, respond
 from scim.views.base import MEGABYTE, View, check_version, unchanged
 
 LARGEST = 8 * MEGABYTE  # a hundred thousand members in one PUT
@@ -33,7 +32,7 @@ class _View(View):
         if found.stream is None:
             return respond((found.documents or [{}])[0], status, location=location, version=version)
         plain = respond({}, status, location=location, version=version)
-        streamed = StreamingHttpResponse(found.stream, status=status, content_type=SCIM_CONTENT_TYPE)
+        streamed = StreamingHttpResponse(found.stream, status=status, content_type=CONTENT_TYPE)
         for name in ("Location", "Content-Location", "ETag", "Cache-Control"):
             if name in plain:
                 streamed[name] = plain[name]

@@ -12,7 +12,7 @@ from django.core.servers import basehttp
 from pytest_django.live_server_helper import LiveServer
 
 from provisioning.models import Group, Membership, User
-from scim import totals
+from scim import counts
 from tests.scim.conftest import USER, make_client
 
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -80,7 +80,7 @@ def test_twenty_creates_of_one_name_make_one_user(remote):
     answers = remote.at_once([("POST", "/Users", {"schemas": [USER], "userName": name}) for name in names])
     assert Counter(status for status, _ in answers) == {201: 1, 409: 19}
     assert {body["scimType"] for status, body in answers if status == 409} == {"uniqueness"}
-    assert User.objects.count() == totals.users(remote.scim.client) == 1
+    assert User.objects.count() == counts.users(remote.scim.client) == 1
 
 
 def test_ten_creates_of_one_group_make_one(remote):
@@ -155,7 +155,7 @@ def test_a_put_with_an_old_version_does_not_undo_additions(remote):
     assert group.memberships.count() == 5
 
 
-def test_totals_are_exact_after_people_come_and_go_at_once(remote):
+def test_counts_are_exact_after_people_come_and_go_at_once(remote):
     everybody = people(20)
     requests = [("DELETE", f"/Users/{user.scim_id}", None) for user in everybody[:10]]
     requests += [("POST", "/Users", {"schemas": [USER], "userName": f"new{n}"}) for n in range(15)]

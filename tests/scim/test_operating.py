@@ -216,3 +216,37 @@ def test_activity_counts_people_and_groups(root: Browser, scim: Scim) -> None:
     html = text(root.get(f"/scim/client/{scim.client.pk}/activity/"))
     assert html.count('text-base">1<') == 4
     assert "/Groups" in html
+
+
+def test_a_few_failures_are_not_called_working(root: Browser, scim: Scim) -> None:
+    scim.get("/Users")
+    scim.get('/Users?filter=shoe%20eq%20"42"')
+    html = text(root.get("/scim/client/"))
+    assert "Some requests fail" in html
+    assert "Working" not in html
+
+
+def test_an_empty_list_says_so_once(root: Browser) -> None:
+    html = text(root.get("/scim/client/"))
+    assert "No SCIM application yet" in html
+    for words in ("No results", "There is nothing here yet"):
+        assert words not in html, words
+    for path in ("/scim/client/?q=nothing", "/provisioning/user/?q=nothing"):
+        assert "No results found" not in text(root.get(path)), path
+    assert "Nothing matches the search" in text(root.get("/provisioning/user/?q=nothing"))
+
+
+def test_the_log_is_in_the_order_of_time(root: Browser, scim: Scim) -> None:
+    """Processes write their lines a moment later, so the ids are in no exact order."""
+    now = timezone.now()
+    for path, seconds in (("/second", 2), ("/third", 3), ("/first", 1)):
+        RequestLog.objects.create(
+            client=scim.client,
+            method="GET",
+            path=path,
+            status=200,
+            milliseconds=1,
+            at=now + dt.timedelta(seconds=seconds),
+        )
+    html = log(root, scim.client)
+    assert html.index("/third") < html.index("/second") < html.index("/first")

@@ -30,6 +30,7 @@ class DirectoryAdmin(ModelAdmin):  # type: ignore[misc]
     list_display_links = None
     list_select_related = ("provisioning",)
     list_before_template = f"{FOLDER}/list_before.html"
+    tells_when_empty = True
     search_fields = ("name", "description")
     ordering = ("name",)
     actions = None

@@ -20,17 +20,17 @@ def users(client: Client) -> int:
         return people.visible(client).order_by().count()
     hidden = User.objects.filter(Q(is_staff=True) | Q(is_superuser=True))
     gone = UserLink.objects.filter(client=client, deleted_at__isnull=False, user__is_staff=False)
-    return _tally("user") - hidden.count() - gone.filter(user__is_superuser=False).count()
+    return _summed("user") - hidden.count() - gone.filter(user__is_superuser=False).count()
 
 
 def groups(client: Client) -> int:
     """Return how many groups the client sees."""
     if client.reach == Reach.OWN or connection.vendor != "postgresql":
         return teams.visible(client).order_by().count()
-    return _tally("group")
+    return _summed("group")
 
 
-def _tally(kind: str) -> int:
+def _summed(kind: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT sum(delta) FROM scim_tally WHERE kind = %s", [kind])
         return int(cursor.fetchone()[0] or 0)
