@@ -306,7 +306,7 @@ def test_what_cannot_work_is_a_warning() -> None:
     assert apply(example(), actor="tests").warnings == []
     text = re.sub(r"      create:\n.*?      update:\n", "      update:\n", example(), flags=re.DOTALL)
     (warning,) = apply(text, actor="tests").warnings
-    assert warning.startswith("APPSDB: Create is on but there is no create query")
+    assert warning.startswith("APPSDB: Create is on but new users cannot be added to the directory. There is no create")
 
 
 def test_a_new_directory_needs_its_connection() -> None:
