@@ -10,7 +10,7 @@ for settings that do not allow it. Nothing else says so.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -189,6 +189,16 @@ class Connector(ABC):
     def creates_with_password(self) -> bool:
         """Whether ``create`` itself gives an account the password that comes with it."""
         return True
+
+    @property
+    def update_names(self) -> Collection[str]:
+        """The names that an update uses, of directory attributes and of the portal's own; empty: what is mapped."""
+        return ()
+
+    @property
+    def keeps_deleted(self) -> bool:
+        """Whether ``delete`` only marks an account, so that it can still be found."""
+        return False
 
     @abstractmethod
     def test(self) -> ConnectionTest:

@@ -22,8 +22,9 @@ class Account(Leased):
     ``key`` is the user name that the account was made for. ``seen_state`` is what the row last imported said of the
     person's state (see the imports' ``state``). ``attributes`` holds the directory attributes last seen or pushed,
     ``person`` the portal attributes of a user that was deleted, and ``deleted_at`` when. ``last_result`` "open": its
-    user has left, the directory is written to, and nothing there closes the account. ``password_set_at`` is when the
-    portal last gave it a password that somebody chose.
+    user has left, the directory is written to, and nothing there closes the account. ``unseen``: the portal made it,
+    and the directory's look-up has not found it since. ``password_set_at`` is when the portal last gave it a password
+    that somebody chose.
     """
 
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="accounts")
@@ -32,6 +33,7 @@ class Account(Leased):
     seen_state = models.CharField(max_length=24, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     person = models.JSONField(null=True, blank=True)
+    unseen = models.BooleanField(default=False)
     deleted_at = models.DateTimeField(null=True, blank=True)
     password_set_at = models.DateTimeField(null=True, blank=True)
 

@@ -30,10 +30,12 @@ def test_a_create_query_that_writes_one_name_twice_holds_up_nobody_else(
     assert rows == ["info@example.org", "info@example.org", "zoe@example.org"]
     found = Account.objects.order_by("key").values_list("key", "remote_id", "state", "last_result", "leased_until")
     assert list(found) == [
-        ("ann", "info@example.org", "active", "ok", None),
+        ("ann", "info@example.org", "active", "parked", None),
         ("bob", "", "pending", "parked", None),
-        ("zoe", "zoe@example.org", "active", "ok", None),
+        ("zoe", "zoe@example.org", "active", "parked", None),
     ]
+    # Nor does the Check query find what was written under another name than the user's own.
+    assert {account.changes.get().parked_code for account in Account.objects.exclude(key="bob")} == {"unseen"}
     parked = Account.objects.get(key="bob").changes.get()
     assert parked.parked_code == "other_account"
     assert "another account" in parked.parked_message

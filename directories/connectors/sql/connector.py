@@ -4,7 +4,7 @@ A SQL account's lasting remote id is the value of its user name column. While an
 the name of that column stand for it; everything else comes from the mapping first and then from the portal.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
@@ -40,6 +40,7 @@ from directories.query_templates import (
     Template,
     TemplateError,
     Values,
+    names_in,
     parse,
     plan_import,
 )
@@ -93,6 +94,16 @@ class SqlConnector(Connector):
         """Whether a create query has ``##PASSWORD##``."""
         names = (name for template in self.templates("create") for name in template.names)
         return PASSWORD in {name.casefold() for name in names}
+
+    @property
+    def update_names(self) -> Collection[str]:
+        """The placeholders of the update queries."""
+        return names_in(self.config.templates.get("update", ()), self.dialect.language)
+
+    @property
+    def keeps_deleted(self) -> bool:
+        """A delete query that is an UPDATE marks the row."""
+        return any(template.kind == "UPDATE" for template in self.templates("delete"))
 
     def test(self) -> ConnectionTest:
         """Try the connection part by part."""

@@ -39,6 +39,8 @@ def labels(rules: Iterable[AttributeRule], catalogue: Mapping[tuple[Kind, str], 
         attribute = catalogue.get((rule.kind, rule.portal_attribute))
         if attribute and not rule.expression:
             found.setdefault(rule.directory_attribute.casefold(), _lower_first(attribute.label))
+    for (_, name), attribute in catalogue.items():  # update queries may name them
+        found.setdefault(name.casefold(), _lower_first(attribute.label))
     return found
 
 
@@ -80,6 +82,22 @@ def meant(now: Situation) -> Operation:
 def failed(key: str, directory: str, operation: Operation, message: str) -> str:
     """Return the sentence for a change that parks: what was meant, why it failed and what to do."""
     return f"{key} was not {_VERBS[operation]} {directory}: {message}"
+
+
+def unseen(key: str, directory: str) -> str:
+    """Return why an account that the directory took cannot be looked after: its look-up does not find it."""
+    return (
+        f"{directory} took the account, and its own look-up does not find it by the name {key}. Let the look-up compare"
+        f" names as {directory} stores them (perhaps lower() on both sides of the Check query). Then press Retry."
+    )
+
+
+def still_there(directory: str) -> str:
+    """Return why a deletion is not believed."""
+    return (
+        f"{directory} still has the account after deleting it. Let the delete query really delete the row, or mark it "
+        "by an UPDATE."
+    )
 
 
 def password_set(key: str, directory: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from directories.attributes import Kind, Person
+from directories.attributes import Kind, Person, Value
 from directories.config import DirectoryConfig
 from directories.connectors.base import (
     Capability,
@@ -21,9 +21,12 @@ from directories.connectors.base import (
     Unavailable,
 )
 from directories.mapping import AttributeRule, Catalogue, Mapper
+from directories.query_templates import Values
+from directories.query_templates import fold as fold_name
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
+from provisioning.outbound.accounts import messages
 from provisioning.outbound.accounts.messages import meant
 from provisioning.outbound.accounts.outcome import AccountOutcome, park
 from provisioning.outbound.accounts.plan import Situation, Status, Step, after_looking, without_looking
@@ -36,6 +39,8 @@ from provisioning.outbound.passwords.pending import REFUSED, Pending
 from provisioning.outbound.passwords.step import PasswordStep, advice
 from provisioning.profile.person import person_behind, wanted
 from reports.models import Operation
+
+NEVER_COMPARED = {fold_name(name) for name in ("username", "password", "active")}  # they have ways of their own
 
 
 class AccountReconciler:
@@ -55,7 +60,7 @@ class AccountReconciler:
     ) -> None:
         self.config, self.connector, self.owners = config, connector, owners
         self.passwords = PasswordStep(config, connector, passwords)
-        self.asked = False
+        self.asked = self.finds = False
         self.operation = Operation.UPDATE
         self.mapper = Mapper(config.rules, catalogue)
         self.results = Results(config, catalogue, self.passwords)
@@ -65,7 +70,7 @@ class AccountReconciler:
     def situation(self, account: Account) -> tuple[Situation, Person]:
         """Return where the account stands, and its person."""
         person, status = person_behind(account), status_of(account)
-        desired = self.mapper.outbound(person)
+        desired = self._desired(person)
         container = self._container(Entry(account.key, account.remote_id, desired, person.flat()), status)
         now = Situation(
             directory=self.config.name,
@@ -84,6 +89,15 @@ class AccountReconciler:
             container_of=self.connector.container_of,
         )
         return now, person
+
+    def _desired(self, person: Person) -> Mapping[str, Value]:
+        """Return what the mapping gives, and what else an update writes of the person: its statements name that."""
+        desired = self.mapper.outbound(person)
+        if not self.connector.update_names:
+            return desired
+        mapped, theirs = {fold_name(name) for name in desired} | NEVER_COMPARED, Values(person.flat())
+        further = {name: theirs[name] for name in self.connector.update_names if name in theirs}
+        return desired | {name: value for name, value in further.items() if fold_name(name) not in mapped}
 
     def _container(self, entry: Entry, status: Status) -> str:
         if status is Status.WANTED:
@@ -142,10 +156,16 @@ class AccountReconciler:
     def _look_and_act(self, account: Account, now: Situation, entry: Entry, pending: Pending | None) -> Done:
         found = self.connector.find(entry)
         self.asked = True
+        if found is not None and not entry.ref:
+            refusal = self._not_theirs(account, found)
+            if refusal and now.status is Status.WANTED:
+                raise refusal
+            found = None if refusal else found
         if found is not None:
-            if not entry.ref:
-                self._must_be_theirs(account, found)
+            account.unseen = False
             entry = replace(entry, ref=found.ref)
+        elif account.unseen:
+            raise ConnectorError(messages.unseen(account.key, self.config.name), code="unseen")
         plan = after_looking(now, found)
         held, given = found, None
         if Step.DELETE in plan.steps:
@@ -161,20 +181,41 @@ class AccountReconciler:
                 self.connector.set_password(entry, self.passwords.first(pending))
                 given = pending
                 held = self._act(step, entry, found, self.connector.find(entry), pending)
+        if Step.DELETE in plan.steps and found is not None:
+            self._must_be_gone(entry)
+        if Step.CREATE in plan.steps:
+            account.unseen = not self._is_found(account, replace(entry, ref=""))
         entry = replace(entry, ref=held.ref) if held else entry
         return self._with_password(Done(plan, found, held, given), entry, pending)
 
-    def _must_be_theirs(self, account: Account, found: RemoteAccount) -> None:
-        """Refuse to take over what is somebody else's; raise ConnectorError."""
+    def _must_be_gone(self, entry: Entry) -> None:
+        """Look whether a deleted account is gone; raise ConnectorError when the directory still has it."""
+        if not self.connector.keeps_deleted and self.connector.find(entry) is not None:
+            raise ConnectorError(messages.still_there(self.config.name), code="still_there")
+
+    def _is_found(self, account: Account, entry: Entry) -> bool:
+        """Return whether a new account is found by its name: asked for the first, and for names likely to be re-spelt.
+
+        A look-up that never finds an account would later call it gone while it is there.
+        """
+        plain = account.key == account.key.casefold() and account.key.isascii()
+        if self.finds and plain:
+            return True
+        self.finds = self.connector.find(entry) is not None
+        return self.finds
+
+    def _not_theirs(self, account: Account, found: RemoteAccount) -> ConnectorError | None:
+        """Return why the account that was found by name is somebody else's, None when it is theirs."""
         name = self.config.name
         if fold(found.key) != fold(account.key):
             words = (
                 f"{name} answered with the account of {found.key}. Make the Check query compare the whole user name."
             )
-            raise ConnectorError(words, code="other_account")
+            return ConnectorError(words, code="other_account")
         if owner := self.owners.other(found.ref, account.pk):
             words = f"The account {found.ref} of {name} belongs to {owner} in the portal. Rename one of the two."
-            raise ConnectorError(words, code="other_account")
+            return ConnectorError(words, code="other_account")
+        return None
 
     def _act(
         self,

@@ -14,13 +14,14 @@ from provisioning.models import Account
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts import messages
 from provisioning.outbound.accounts.outcome import AccountOutcome, wait
-from provisioning.outbound.accounts.plan import Plan, Situation, Step
+from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step
 from provisioning.outbound.compare import same
 from provisioning.outbound.digests import place_digest
+from provisioning.outbound.leases import Parked
 from provisioning.outbound.passwords.pending import Pending
 from provisioning.outbound.passwords.step import PasswordStep
 from reports.journal import Line
-from reports.models import Result
+from reports.models import Operation, Result
 
 
 class Done(NamedTuple):
@@ -43,6 +44,7 @@ class Results:
         self.name, self.passwords = config.name, passwords
         self.labels = messages.labels(config.rules, catalogue)
         # A Check query may select every column; only what is mapped is kept, never a password.
+        self.remembers = config.features.import_users
         self.mapped = {name.casefold() for name in config.connector.attributes}
 
     def of(self, account: Account, now: Situation, finished: Done, actor: str) -> AccountOutcome:
@@ -66,6 +68,11 @@ class Results:
         self._store(account, now, plan, finished.held)
         account.last_message = lines[-1].message if lines and not plan.reason else plan.reason
         outcome = AccountOutcome(account, lines, moved=before[0] != account.state)
+        if account.unseen:
+            account.pushed_digest = ""  # the next try looks again
+            cause = Parked("unseen", messages.unseen(account.key, name))
+            words = f"{account.key}: {cause.message}"
+            outcome.park(cause, messages.line(account, name, Operation.CREATE, Result.FAILED, words, actor=actor))
         outcome.renamed = bool(before[1] and account.place and before[1] != account.place)
         if waits:
             account.last_result, account.attempts = before_waiting
@@ -79,7 +86,9 @@ class Results:
     def _store(self, account: Account, now: Situation, plan: Plan, held: RemoteAccount | None) -> None:
         account.state = plan.state
         if plan.state == AccountState.ABSENT:
-            account.remote_id, account.place, account.attributes, account.pushed_digest = "", "", {}, ""
+            # Who was deleted is known again when the directory still shows the row to an import.
+            account.remote_id = account.remote_id if now.status is Status.DELETED and self.remembers else ""
+            account.place, account.attributes, account.pushed_digest = "", {}, ""
         elif held is not None:
             account.remote_id = held.ref
             account.place = place_digest(held.place) if held.place else account.place

@@ -77,8 +77,9 @@ def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only:
 
 
 def orphans(directory_id: int) -> list[int]:
-    """Return the accounts of one directory whose user is gone from the roll."""
-    return list(Account.objects.filter(directory_id=directory_id, user=None).values_list("pk", flat=True))
+    """Return the accounts of one directory that are there and whose user is gone from the portal."""
+    there = Account.objects.filter(directory_id=directory_id, user=None).exclude(state=AccountState.ABSENT)
+    return list(there.values_list("pk", flat=True))
 
 
 def _people(user_ids: Collection[int]) -> list[Person]:
