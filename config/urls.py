@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from config.health import Healthz, Readyz
 from config.middleware import SCIM
@@ -21,5 +22,7 @@ urlpatterns = [
     path("login/", SignIn.as_view(), name="account_login"),
     path("logout/", SignOut.as_view(), name="account_logout"),
     path("welcome/<uidb64>/<token>/", ChoosePassword.as_view(), name="choose_password"),
+    # Where Django's admin usually is, and where people look for it.
+    path("admin/", RedirectView.as_view(pattern_name="admin:index", query_string=True)),
     path("", admin.site.urls),
 ]

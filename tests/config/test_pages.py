@@ -23,6 +23,12 @@ def test_no_such_page(staff: Client) -> None:
     assert 'href="/"' in response.content.decode()
 
 
+@pytest.mark.parametrize("asked", ["/admin/", "/admin/?next=%2Fuser%2F&a=1"])
+def test_the_usual_address_of_an_admin_leads_to_the_start_page(client: Client, asked: str) -> None:
+    response = client.get(asked)
+    assert (response.status_code, response["Location"]) == (302, asked.replace("/admin/", "/"))
+
+
 def test_not_for_this_role(staff: Client) -> None:
     response = staff.get("/reports/event/")
     assert response.status_code == 403
