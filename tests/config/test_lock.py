@@ -1,5 +1,6 @@
 """The lock files: they install on any later day, hold everything that is needed, and are told to nobody's index."""
 
+import ast
 import functools
 import hashlib
 import os
@@ -23,6 +24,8 @@ from tests.plugin import CI
 
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 PYTHONS = ["3.11.2", "3.12.0", "3.13.5"]  # the first is Debian 12's, the last Debian 13's
+
+OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 
 
 def environment(python: str = "") -> Environment:
@@ -89,6 +92,27 @@ def test_a_lock_file_holds_everything_that_its_packages_need(lock: str, python: 
 def test_the_lock_file_of_developers_has_the_versions_of_the_portal() -> None:
     """What is tested is what is installed."""
     assert pins("requirements.lock").items() <= pins("requirements-dev.lock").items()
+
+
+def imported(folders: set[str]) -> set[NormalizedName]:
+    """Return the packages of others that the modules in some of our folders import."""
+    names = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module)
+    others = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - OURS
+    packages = metadata.packages_distributions()
+    return {canonicalize_name(packages.get(name, [name])[0]) for name in others}
+
+
+@pytest.mark.parametrize(("lock", "folders"), [(LOCKS[0], OURS - {"tests"}), (LOCKS[1], {"tests"})])
+def test_pyproject_asks_for_everything_that_is_imported(lock: str, folders: set[str]) -> None:
+    """What only another package brings may go with that one's next release."""
+    asked = {canonicalize_name(requirement.name) for requirement in declared(lock)}
+    assert imported(folders) - asked == set()
 
 
 @pytest.mark.parametrize("lock", LOCKS)
