@@ -5,6 +5,7 @@ A program that ends is started again. Ctrl-C, SIGTERM and a closed terminal stop
 taken and a configuration that is broken.
 """
 
+import errno
 import fcntl
 import json
 import math
@@ -47,16 +48,31 @@ def write_secrets(path: Path) -> bool:
     return True
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise Refused when the port cannot be listened on."""
+def listen_error(host: str, port: int) -> int:
+    """Return the number of the error that listening on the port ends with now, 0 for none."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
-        except OSError:
-            raise Refused(
-                f"Port {port} is taken by another program. Choose another one, for example: make run PORT={port + 1}"
-            ) from None
+        except OSError as error:
+            return error.errno or errno.EADDRNOTAVAIL
+    return 0
+
+
+def check_port(host: str, text: str) -> int:
+    """Return the port that ``text`` names; raise Refused when it is none or the portal cannot listen on it."""
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise Refused(f"PORT is no port number: {text}. Choose one, for example: make run PORT=9000")
+    port = int(text)
+    match listen_error(host, port):
+        case 0:
+            return port
+        case errno.EADDRINUSE | errno.EACCES as error:
+            reason = "is taken by another program" if error == errno.EADDRINUSE else "is for root only"
+            free = next(other for other in range(9000, 65536) if not listen_error(host, other))
+            raise Refused(f"Port {port} {reason}. Choose another one, for example: make run PORT={free}")
+        case _:
+            raise Refused(f"HOST is no address of this machine: {host}. Leave it out, or set it to 127.0.0.1.")
 
 
 @contextmanager
@@ -131,11 +147,10 @@ def run(host: str, port: int, password: str) -> None:
 def main() -> int:
     """Start the embedded portal."""
     os.umask(0o077)  # its files hold people, sessions and stored credentials: nobody else on this machine reads them
-    host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000"))
     folder = Path(os.environ.get("ROLLCALL_VAR_DIR", BASE_DIR / "var"))
     try:
         with only_one(folder):
-            check_port(host, port)
+            port = check_port(os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000"))
             write_secrets(Path(os.environ.get("ROLLCALL_ENV_FILE", BASE_DIR / "var" / "rollcall.env")))
             run(host, port, prepare())
     except Refused as refusal:

@@ -1,6 +1,7 @@
 """The start of the portal with missing or weak secrets, and the files of ``make run``."""
 
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from config.embedded import Refused, check_port, only_one, welcome, write_secrets
+from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,14 +68,45 @@ def test_secrets_are_made_once_and_only_for_their_owner(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_taken_port_is_a_sentence() -> None:
-    """It says which port, and how to take another."""
+def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
+    """It says which port, and how to take another, before anything is started or written."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(Refused, match=f"Port {port} is taken .* make run PORT={port + 1}"):
-            check_port("127.0.0.1", port)
+        done = subprocess.run(
+            [sys.executable, "-m", "config.embedded"],
+            cwd=ROOT,
+            env=os.environ | {"PORT": str(port), "ROLLCALL_VAR_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    words = rf"Port {port} is taken by another program\. Choose another one, for example: make run PORT=9\d\d\d\n"
+    assert re.fullmatch(words, done.stderr)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "words"),
+    [
+        ("127.0.0.1", "eighty", "PORT is no port number: eighty"),
+        ("127.0.0.1", "70000", "PORT is no port number: 70000"),
+        ("192.0.2.1", "8000", "HOST is no address of this machine: 192.0.2.1"),
+        ("no.such.host.invalid", "8000", "HOST is no address of this machine: no.such.host.invalid"),
+    ],
+)
+def test_what_cannot_be_listened_on_is_a_sentence(host: str, port: str, words: str) -> None:
+    """It names the setting."""
+    with pytest.raises(Refused, match=words):
+        check_port(host, port)
+
+
+def test_a_free_port_is_taken() -> None:
+    """As the number that it is."""
+    port = free_port()
+    assert check_port("127.0.0.1", str(port)) == port
 
 
 def test_one_portal_a_data_folder(tmp_path: Path) -> None:
