@@ -128,7 +128,7 @@ def free_address() -> str:
 class Samba(Program):
     """Samba's Active Directory domain controller of ``DOMAIN``, with LDAP and LDAPS alone."""
 
-    name, package, binary = "samba", "samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind", "samba"
+    name, package, binary = "samba", "samba-ad-dc samba-ad-provision python3-markdown", "samba"
     user = f"Administrator@{DOMAIN}"
 
     def __init__(self, folder: Path, port: int = 0, password: str = "") -> None:
