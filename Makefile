@@ -1,6 +1,9 @@
 # Rollcall's commands. `make` alone lists them.
 
 VENV := .venv
+ifeq ($(MAKECMDGOALS),test-fast) # with another Python, in a virtual environment of its own
+VENV := .venv$(addprefix -,$(notdir $(PYTHON)))
+endif
 BIN := $(VENV)/bin
 PORT ?= 8000
 N ?= 10000
@@ -8,12 +11,12 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench lock clean reset
+.PHONY: help run test test-fast lowest lint format bench lock clean reset
 
 help: ## Show this list
 	@echo "Usage: make COMMAND [VARIABLE=value]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "The portal: 'make run', then open the address that it prints. Ctrl-C stops it; its data stays in var/."
 
@@ -22,7 +25,14 @@ run: $(VENV)/.run ## Start the portal with its demo (PORT=8000); everything it n
 
 test: $(VENV)/.dev ## Run the tests on real servers (TESTS=path, JOBS=2); missing servers come from Debian's packages
 	@config/bin/servers
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=30 $(TESTS)
+
+test-fast: $(VENV)/.dev ## Run the tests that need no server but PostgreSQL (PYTHON=python3.12, TESTS=path, JOBS=2)
+	@config/bin/servers postgresql
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --fast $(TESTS)
+
+lowest: ## Run the fast tests on the lowest releases that pyproject.toml allows (JOBS=2)
+	@config/bin/lowest $(JOBS)
 
 lint: $(VENV)/.dev ## Check style, types, import directions, settings and migrations
 	@config/bin/lint
@@ -35,11 +45,11 @@ bench: $(VENV)/.dev ## Measure imports, deliveries and SCIM on PostgreSQL (N=100
 	@$(BIN)/python -m tests.bench $(N)
 	@$(BIN)/python -m tests.bench.scim 1000 100000 $(N)
 
-lock: $(VENV)/.run ## Resolve pyproject.toml into the two lock files (UPGRADE=1: to the newest releases)
+lock: $(VENV)/.run ## Resolve pyproject.toml into the lock files (UPGRADE=1: to the newest releases)
 	@config/bin/lock $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove the virtual environment, collected static files and caches; the data in var/ stays
-	rm -rf $(VENV) staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 reset: ## Remove the demo's data and secrets too (var/); the next run begins anew

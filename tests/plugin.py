@@ -21,6 +21,13 @@ CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 FIRST_PROCESS = "PYTEST_XDIST_WORKER" not in os.environ
 REMOVED = ["REDIS_URL", "CELERY_BROKER_URL", "DEBUG", "ALLOWED_HOSTS", "TIME_ZONE", "SECURE_SSL_REDIRECT"]
 
+# Fixtures that start programs other than the portal's PostgreSQL, and those that tests name as a parameter.
+NOT_FAST = {
+    *("mariadb", "mariadb_directory", "mariadb_sql", "redis_server", "own_postgres"),
+    *("openldap", "ldap_directory", "ldap", "own_openldap", "samba", "ad_directory", "ad", "own_samba"),
+    *("browser", "portal", "runs"),
+}
+
 
 def _run_environment() -> None:
     """Set what all processes of the run share."""
@@ -67,6 +74,29 @@ if FIRST_PROCESS:
     _run_environment()
     keeper = _start_keeper()
 _process_environment()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--fast``."""
+    parser.addoption("--fast", action="store_true", help="only the tests that need no server but PostgreSQL")
+
+
+def is_fast(item: pytest.Item) -> bool:
+    """Whether a test needs no server but PostgreSQL: told by the fixtures that it asks for.
+
+    A fixture that asks for another one by ``getfixturevalue`` takes its name from a parameter.
+    """
+    asked = set(getattr(item, "fixturenames", ()))
+    if "request" in asked and (call := getattr(item, "callspec", None)):
+        asked |= {name for value in call.params.values() for name in (str(value), f"{value}_directory")}
+    return not asked & NOT_FAST
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not fast, when ``--fast`` asks for it."""
+    if config.option.fast:
+        config.hook.pytest_deselected(items=[item for item in items if not is_fast(item)])
+        items[:] = [item for item in items if is_fast(item)]
 
 
 def pytest_configure() -> None:

@@ -12,6 +12,7 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+import django
 import pytest
 from packaging.markers import Environment, default_environment
 from packaging.requirements import Requirement
@@ -23,6 +24,7 @@ from tests.fixtures.waiting import ROOT
 from tests.plugin import CI
 
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
+LOWEST = "requirements-lowest.lock"
 PYTHONS = ["3.11.2", "3.12.0", "3.13.5"]  # the first is Debian 12's, the last Debian 13's
 
 OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
@@ -82,6 +84,11 @@ def missing(lock: str, python: str) -> set[str]:
     return unmet
 
 
+# What packages need is read from those that are installed, which are others when `make lowest` runs.
+of_the_lock = pytest.mark.skipif(f"django=={django.__version__} " not in (ROOT / LOCKS[1]).read_text(), reason="lowest")
+
+
+@of_the_lock
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_file_holds_everything_that_its_packages_need(lock: str, python: str) -> None:
@@ -115,7 +122,15 @@ def test_pyproject_asks_for_everything_that_is_imported(lock: str, folders: set[
     assert imported(folders) - asked == set()
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_file_of_lowest_releases_is_of_pyproject() -> None:
+    """It has the release that each requirement begins with; one that other packages do not allow is no true floor."""
+    pinned = pins(LOWEST)
+    for requirement in declared(LOCKS[1]):
+        floor = next(Version(each.version) for each in requirement.specifier if each.operator in {">=", "=="})
+        assert pinned[canonicalize_name(requirement.name)].release[:2] == (*floor.release, 0)[:2], requirement
+
+
+@pytest.mark.parametrize("lock", [*LOCKS, LOWEST])
 def test_a_lock_file_names_no_index(lock: str) -> None:
     """Where packages come from is the machine's own business."""
     assert not re.search(r"://|index-url|find-links", (ROOT / lock).read_text())
@@ -163,6 +178,7 @@ def pip_of(version: str) -> str:
     return str(folder)
 
 
+@of_the_lock
 @pytest.mark.parametrize("pip", ["23.0.1", "25.1.1"])
 def test_the_lock_file_installs_when_newer_releases_are_out(pip: str, tmp_path: Path) -> None:
     """The command of ``make run`` with the pip of Debian 12 and of Debian 13, against an index that has moved on."""

@@ -6,6 +6,8 @@ pytest.register_assert_rewrite("tests.directories.connectors.contract", "tests.d
 
 from tests.directories.connectors.ldap_subject import LdapSubject  # noqa: E402 - after the rewrite is registered
 from tests.directories.connectors.sql_subject import SqlSubject  # noqa: E402 - after the rewrite is registered
+from tests.fixtures.databases import Database  # noqa: E402
+from tests.fixtures.ldap import LdapDirectory  # noqa: E402
 
 
 @pytest.fixture(params=["pg", "mariadb", "sqlite"])
@@ -15,30 +17,30 @@ def sql(request: pytest.FixtureRequest) -> SqlSubject:
 
 
 @pytest.fixture
-def pg(request: pytest.FixtureRequest) -> SqlSubject:
+def pg(pg_directory: Database) -> SqlSubject:
     """A SQL directory on PostgreSQL."""
-    return SqlSubject(request.getfixturevalue("pg_directory"))
+    return SqlSubject(pg_directory)
 
 
 @pytest.fixture
-def mariadb_sql(request: pytest.FixtureRequest) -> SqlSubject:
+def mariadb_sql(mariadb_directory: Database) -> SqlSubject:
     """A SQL directory on MariaDB."""
-    return SqlSubject(request.getfixturevalue("mariadb_directory"))
+    return SqlSubject(mariadb_directory)
 
 
 @pytest.fixture
-def sqlite_sql(request: pytest.FixtureRequest) -> SqlSubject:
+def sqlite_sql(sqlite_directory: Database) -> SqlSubject:
     """A SQL directory in a SQLite file."""
-    return SqlSubject(request.getfixturevalue("sqlite_directory"))
+    return SqlSubject(sqlite_directory)
 
 
 @pytest.fixture
-def ldap(request: pytest.FixtureRequest) -> LdapSubject:
+def ldap(ldap_directory: LdapDirectory) -> LdapSubject:
     """A directory on OpenLDAP."""
-    return LdapSubject(request.getfixturevalue("ldap_directory"))
+    return LdapSubject(ldap_directory)
 
 
 @pytest.fixture
-def ad(request: pytest.FixtureRequest) -> LdapSubject:
+def ad(ad_directory: LdapDirectory) -> LdapSubject:
     """A directory on Samba's domain controller."""
-    return LdapSubject(request.getfixturevalue("ad_directory"))
+    return LdapSubject(ad_directory)
