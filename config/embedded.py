@@ -59,14 +59,18 @@ def listen_error(host: str, port: int) -> int:
     return 0
 
 
-def check_port(host: str, text: str) -> int:
-    """Return the port that ``text`` names; raise Refused when it is none or the portal cannot listen on it."""
+def port_number(text: str) -> int:
+    """Return the port that ``text`` names; raise Refused when it is none."""
     if not (text.isdecimal() and 0 < int(text) < 65536):
         raise Refused(f"PORT is no port number: {text}. Choose one, for example: make run PORT=9000")
-    port = int(text)
+    return int(text)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise Refused when the portal cannot listen on the port."""
     match listen_error(host, port):
         case 0:
-            return port
+            return
         case errno.EADDRINUSE | errno.EACCES as error:
             reason = "is taken by another program" if error == errno.EADDRINUSE else "is for root only"
             free = next(other for other in range(9000, 65536) if not listen_error(host, other))
@@ -150,7 +154,8 @@ def main() -> int:
     folder = Path(os.environ.get("ROLLCALL_VAR_DIR", BASE_DIR / "var"))
     try:
         with only_one(folder):
-            port = check_port(os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000"))
+            host, port = os.environ.get("HOST", "127.0.0.1"), port_number(os.environ.get("PORT", "8000"))
+            check_port(host, port)
             write_secrets(Path(os.environ.get("ROLLCALL_ENV_FILE", BASE_DIR / "var" / "rollcall.env")))
             run(host, port, prepare())
     except Refused as refusal:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from config.embedded import Refused, check_port, only_one, welcome, write_secrets
+from config.embedded import Refused, check_port, only_one, port_number, welcome, write_secrets
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,13 +100,12 @@ def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
 def test_what_cannot_be_listened_on_is_a_sentence(host: str, port: str, words: str) -> None:
     """It names the setting."""
     with pytest.raises(Refused, match=words):
-        check_port(host, port)
+        check_port(host, port_number(port))
 
 
 def test_a_free_port_is_taken() -> None:
-    """As the number that it is."""
-    port = free_port()
-    assert check_port("127.0.0.1", str(port)) == port
+    """Nothing is said of it."""
+    check_port("127.0.0.1", port_number(str(free_port())))
 
 
 def test_one_portal_a_data_folder(tmp_path: Path) -> None:
