@@ -31,7 +31,7 @@ SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
-# Whose word about the client's address counts: see ``signin.addresses``.
+# Whose word about the client's address counts: see ``config.signin.addresses``.
 TRUSTED_PROXIES = int(env.str("TRUSTED_PROXIES", default="") or BEHIND_PROXY)
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=8 * 3600)
 
@@ -53,7 +53,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "reports",
-    "signin",
+    "config.signin",
     "directories",
     "provisioning",
     "scim",
@@ -150,7 +150,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "provisioning.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "scim-leavers": {"task": "scim.tasks.delete_leavers", "schedule": 3600.0, "options": {"expires": 3600}},
     "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
-    "sign-in-tries": {"task": "signin.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "sign-in-tries": {"task": "config.signin.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "start-due-imports": {"task": "provisioning.tasks.start_due_imports", "schedule": 60.0, "options": {"expires": 60}},
 }
 # /readyz fails when a change that could be delivered waits longer than this.
@@ -177,18 +177,20 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-AUTHENTICATION_BACKENDS = ["signin.backend.StaffBackend"]
+AUTHENTICATION_BACKENDS = ["config.signin.backend.StaffBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
 PASSWORD_RESET_TIMEOUT = 24 * 3600  # of the one-time links with which staff choose their password
-ACCOUNT_ADAPTER = "signin.adapter.Adapter"
-ACCOUNT_FORMS = {"login": "signin.forms.SignInForm"}
+ACCOUNT_ADAPTER = "config.signin.adapter.Adapter"
+ACCOUNT_FORMS = {"login": "config.signin.forms.SignInForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_USER_MODEL_EMAIL_FIELD = None  # e-mail addresses are the directories': allauth writes them in small letters
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True  # until SESSION_COOKIE_AGE, as Django does it
-ACCOUNT_RATE_LIMITS = False  # ``signin.limits`` are the portal's: over all processes, and they say when to try again
+ACCOUNT_RATE_LIMITS = (
+    False  # ``config.signin.limits`` are the portal's: over all processes, and they say when to try again
+)
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

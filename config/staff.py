@@ -21,6 +21,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
 from config.models import Role, Staff
+from config.signin import links
 from provisioning.admin import protection
 from provisioning.admin.users import search
 from provisioning.identities import users
@@ -30,7 +31,6 @@ from provisioning.roles import ABOUT
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 from reports.paging import CappedPaginator
-from signin import links
 
 SUPERUSER = "superuser"
 STATES = {"Active": "success", "No password yet": "warning", "Inactive": "danger", "May not sign in": "danger"}

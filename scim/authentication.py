@@ -19,12 +19,12 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from config.database.prepared import Prepared, Slot
+from config.signin.limits import in_words
 from scim import strangers
 from scim.errors import ScimError
 from scim.log import record as live_log
 from scim.models import Client, Token, TokenKind
 from scim.responses import respond
-from signin.limits import in_words
 
 PREFIX = "rollcall_"  # lets people and secret scanners tell whose token it is
 _BASE = re.compile(r".*?/scim/(?:[a-z0-9-]+/)?v2(?=/|$)")

@@ -9,11 +9,11 @@ import time
 
 from django.http import HttpRequest
 
+from config.signin import counting, limits, told
+from config.signin.addresses import client_address, network_of
+from config.signin.counting import TooMany
+from config.signin.told import Wrong
 from scim.models import Client
-from signin import counting, limits, told
-from signin.addresses import client_address, network_of
-from signin.counting import TooMany
-from signin.told import Wrong
 
 MOST_PLACES = 1000
 _paused: dict[str, float] = {}  # what this process knows already, so that a flood costs the database nothing

@@ -12,12 +12,12 @@ from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
 from rest_framework.views import APIView
 
+from config.signin import counting
+from config.signin.addresses import client_address
+from config.signin.backend import TooManySignIns
+from config.signin.counting import TooMany
+from config.signin.limits import Rule
 from provisioning.api.problems import handle
-from signin import counting
-from signin.addresses import client_address
-from signin.backend import TooManySignIns
-from signin.counting import TooMany
-from signin.limits import Rule
 
 
 class _Shared(SimpleRateThrottle):

@@ -15,10 +15,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
+from config.signin.addresses import client_address
 from scim.errors import printable
 from scim.log import writer
 from scim.models import Client, RequestLog
-from signin.addresses import client_address
 
 MOST_BODY = 4000  # characters of a body that are kept
 MASK = "********"

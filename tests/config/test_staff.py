@@ -9,10 +9,10 @@ from django.contrib.auth.models import Group as Role
 from django.test import Client
 from django.utils import timezone
 
+from config.signin.links import tokens
 from provisioning.models import Change, User
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF
 from reports.models import Event
-from signin.links import tokens
 from tests.provisioning.admin import roll
 
 pytestmark = pytest.mark.django_db

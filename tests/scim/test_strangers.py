@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
+from config.signin import limits
+from config.signin.limits import Rule
 from reports.models import Event
 from scim import strangers
-from signin import limits
-from signin.limits import Rule
 from tests.scim.conftest import Scim
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 
 class Tries(models.Model):
-    """What is known of the tries that one rule of ``signin.limits`` is about.
+    """What is known of the tries that one rule of ``config.signin.limits`` is about.
 
     ``key`` is a hash of whom they are about. ``until`` is when the last pause ends or ended, ``pauses`` how many there
     were. ``right_at`` is when one succeeded; ``event_id`` the report's line about the wrong ones of this window.

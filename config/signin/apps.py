@@ -6,4 +6,5 @@ from django.apps import AppConfig
 class SigninConfig(AppConfig):
     """See the package's docstring."""
 
-    name = "signin"
+    name = "config.signin"
+    label = "signin"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from signin import limits
-from signin.limits import Rule
+from config.signin import limits
+from config.signin.limits import Rule
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)

@@ -7,12 +7,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
+from config.signin import counting, limits, told
+from config.signin.addresses import client_address, network_of
+from config.signin.counting import Counted, TooMany
+from config.signin.limits import Rule
+from config.signin.told import Wrong
 from reports.journal import fold
-from signin import counting, limits, told
-from signin.addresses import client_address, network_of
-from signin.counting import Counted, TooMany
-from signin.limits import Rule
-from signin.told import Wrong
 
 
 class TooManySignIns(TooMany):

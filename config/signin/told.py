@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
+from config.signin import counting, limits
+from config.signin.addresses import client_address
+from config.signin.limits import Rule
+from config.signin.models import Tries
 from reports import journal
 from reports.journal import Line
 from reports.models import Direction, Operation, Result
-from signin import counting, limits
-from signin.addresses import client_address
-from signin.limits import Rule
-from signin.models import Tries
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from signin.addresses import client_address, network_of
+from config.signin.addresses import client_address, network_of
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from signin import counting
+from config.signin import counting
 
 
 @shared_task

@@ -9,9 +9,9 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from signin import told
-from signin.addresses import client_address
-from signin.backend import TooManySignIns
+from config.signin import told
+from config.signin.addresses import client_address
+from config.signin.backend import TooManySignIns
 
 WRONG = "User name and password do not fit together, or this account may not sign in here. Capitals matter."
 

@@ -8,9 +8,9 @@ from django.contrib.auth.views import PasswordResetConfirmView
 from django.http import HttpResponse
 from django.urls import reverse_lazy
 
-from signin import told
-from signin.forms import ChoosePasswordForm
-from signin.links import tokens
+from config.signin import told
+from config.signin.forms import ChoosePasswordForm
+from config.signin.links import tokens
 
 
 class SignIn(LoginView):  # type: ignore[misc]

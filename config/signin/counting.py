@@ -12,9 +12,9 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from signin import limits
-from signin.limits import Rule
-from signin.models import Tries
+from config.signin import limits
+from config.signin.limits import Rule
+from config.signin.models import Tries
 
 KNOWN = dt.timedelta(days=90)
 """So long an address is a usual one of an account after a sign-in from it."""

@@ -12,7 +12,7 @@ from django.utils.http import urlsafe_base64_encode
 class _Tokens(PasswordResetTokenGenerator):
     """Tokens that end with the next password or sign-in, or after ``PASSWORD_RESET_TIMEOUT``."""
 
-    key_salt = "signin.links"
+    key_salt = "config.signin.links"
 
 
 tokens = _Tokens()

@@ -16,13 +16,13 @@ from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from config.signin import counting, told
+from config.signin.adapter import WRONG
+from config.signin.limits import Rule
+from config.signin.models import Tries
 from provisioning.models import User
 from reports.models import Event, Operation, Result
-from signin import counting, told
-from signin.adapter import WRONG
-from signin.limits import Rule
-from signin.models import Tries
-from tests.signin.conftest import ELSEWHERE, HERE, PASSWORD, sign_in, words, wrong
+from tests.config.signin.conftest import ELSEWHERE, HERE, PASSWORD, sign_in, words, wrong
 
 pytestmark = pytest.mark.django_db
 TOO_MANY = "Too many wrong sign-ins. Try again in 5 minutes."
