@@ -58,11 +58,20 @@ class Demo:
 
 def load_demo() -> Demo:
     """Make whatever of the demo is missing: the database, the administrator, the directory."""
-    database = Path(settings.VAR_DIR) / "appsdb.sqlite3"
+    database = _database()
     if not database.exists():
         _write_database(database)
     with transaction.atomic():
         return Demo(_directory(database), database, _administrator())
+
+
+def is_demo(directory: Directory) -> bool:
+    """Whether it is the demo's directory, under whatever name."""
+    return directory.kind == "sqlite" and directory.settings.get("database") == str(_database())
+
+
+def _database() -> Path:
+    return Path(settings.VAR_DIR) / "appsdb.sqlite3"
 
 
 def _write_database(path: Path) -> None:

@@ -54,5 +54,7 @@ class Walk:
     def write(self, operation: str, sql: str) -> None:
         """Add a statement to an operation."""
         panel = self.operation(operation)
+        if panel.get_attribute("open") is None:
+            panel.locator("summary").click()
         self.button("Add statement", panel)
         panel.locator("textarea").last.fill(sql)

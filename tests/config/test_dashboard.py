@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group as Role
@@ -10,10 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from config import attention
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate, Schedule
 from provisioning import heartbeat
+from provisioning.demo import load_demo
 from provisioning.models import Account, Change, GroupAccount, GroupChange, Heartbeat, ImportRun, User
 from provisioning.models.accounts import LastResult
 from provisioning.models.imports import RunStatus
@@ -136,15 +139,33 @@ def test_an_empty_portal_leads_through_the_first_steps(it: Client) -> None:
 
     assert done() == [False] * 6
     directory = Directory.objects.create(name="APPSDB", kind="postgresql")
-    assert done() == [True, *[False] * 5]
-    QueryTemplate.objects.create(directory=directory, operation="check", sql="SELECT 1")
+    assert done() == [True, True, *[False] * 4]
+    for operation in ("check", "create"):
+        QueryTemplate.objects.create(directory=directory, operation=operation, sql="SELECT 1")
     AttributeMapping.objects.create(directory=directory, directory_attribute="EMAIL", portal_attribute="email")
-    ProvisioningSettings.objects.create(directory=directory, create_users=True)
+    ProvisioningSettings.objects.create(directory=directory, create_users=True, import_users=True)
+    assert done() == [True, True, False, True, True, False], "the query that reads users is needed now"
+    QueryTemplate.objects.create(directory=directory, operation="import", sql="SELECT 1")
     assert done() == [*[True] * 5, False]
     ImportRun.objects.create(directory=directory, status=RunStatus.FINISHED, preview=True)
     assert done() == [*[True] * 5, False]
     ImportRun.objects.create(directory=directory, status=RunStatus.FINISHED)
     assert done() == []
+
+
+def test_the_demo_does_not_end_the_first_steps_of_ones_own(it: Client, settings: Settings, tmp_path: Path) -> None:
+    settings.VAR_DIR = tmp_path
+    demo = load_demo().directory
+    assert "1. Add a directory: APPSDB" in start(it)
+    ImportRun.objects.create(directory=demo, status=RunStatus.FINISHED)
+    assert [step.done for step in it.get("/").context["steps"]] == [False] * 6
+    own = Directory.objects.create(name="HR", kind="active_directory")
+    html = start(it)
+    assert "Add a directory: HR" in html
+    assert "Query templates" not in html, "a kind without statements has no such step"
+    ProvisioningSettings.objects.create(directory=own, create_users=True)
+    AttributeMapping.objects.create(directory=own, directory_attribute="mail", portal_attribute="email")
+    assert it.get("/").context["steps"] == [], "what is not imported from needs no import"
 
 
 def test_helpdesk_sees_what_keeps_users_from_working_and_no_details(client: Client) -> None:

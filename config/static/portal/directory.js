@@ -42,7 +42,9 @@ function directoryPage(firstErrorTab, hasErrors) {
       list.append(operation.querySelector(".rcd-new-statement").content.cloneNode(true));
       const area = list.lastElementChild.querySelector("textarea");
       area.value = sql;
+      operation.open = true;
       this.changed = true;
+      this.count();
       if (!sql) area.focus();
     },
 
@@ -77,6 +79,26 @@ function directoryPage(firstErrorTab, hasErrors) {
     removeStatement(element) {
       element.closest(".rcd-statement").remove();
       this.changed = true;
+      this.count();
+    },
+
+    /* A tick for each operation that has a statement, and how many of the needed ones have. */
+    count() {
+      const written = (area) => area.value.trim() !== "";
+      for (const operation of document.querySelectorAll(".rcd-operation")) {
+        const areas = [...operation.querySelectorAll(".rcd-statements textarea")];
+        operation.classList.toggle("rcd-written", areas.some(written));
+      }
+      for (const number of document.querySelectorAll(".rcd-written-count")) {
+        number.textContent = number.closest(".rcd-section").querySelectorAll(".rcd-needed.rcd-written").length;
+      }
+    },
+
+    tryStatement(element) {
+      const box = document.getElementById("try-box");
+      box.querySelector("[name=try_operation]").value = this.operation(element).dataset.operation;
+      box.scrollIntoView({ block: "center" });
+      box.querySelector("[name=try_user]").focus({ preventScroll: true });
     },
 
     /* What stands for blank boxes follows the kind of server. */

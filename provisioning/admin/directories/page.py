@@ -17,7 +17,7 @@ from directories.forms.draft import Draft
 from directories.models import Directory
 from directories.readiness import moment
 from provisioning import directory_settings
-from provisioning.admin.directories import actions
+from provisioning.admin.directories import actions, operations, progress
 from provisioning.admin.directories import state as directories_state
 from provisioning.profile.person import catalogue
 
@@ -114,6 +114,7 @@ def _page(
         "has_errors": request.method == "POST" and not stale,
         "state": None if adding else directories_state.state_of(directory),
         "may_change": may_change,
+        "steps": [] if adding or not may_change else progress.steps_of(directory),
         "offer": request.GET.get("offer", "") if request.method == "GET" else "",
     }
     return render(request, f"{FOLDER}/page.html", context)
@@ -126,6 +127,7 @@ def parts_context(draft: Draft, columns: list[str]) -> dict[str, Any]:
         "directory": draft.directory,
         "columns": columns,
         "examples": example_statements(draft, columns) if draft.templated else {},
+        "sections": operations.sections(draft) if draft.templated else [],
         "zone": timezone.get_current_timezone_name(),
         "next_import": _next_import(draft),
     }

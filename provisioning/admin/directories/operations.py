@@ -1,0 +1,91 @@
+"""A directory's operations as its page groups them: first what is switched on needs, then the rest, then groups."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from directories.forms.draft import Draft
+from directories.forms.templates import OPTIONAL, Block
+from directories.models import OnLeave, Operation, PushGroups
+
+# What each feature runs; where a leaver's account is deleted or disabled is a choice of its own.
+RUNS = {
+    "import_users": (Operation.IMPORT,),
+    "create_users": (Operation.CHECK, Operation.CREATE),
+    "update_users": (Operation.UPDATE,),
+    "set_passwords": (Operation.SET_PASSWORD,),
+}
+LEAVING = {"deactivate_users": "on_deactivate", "delete_users": "on_delete"}
+LEAVERS: Mapping[str, Operation] = {OnLeave.DISABLE: Operation.DISABLE, OnLeave.DELETE: Operation.DELETE}
+PUSHED = (Operation.CREATE_GROUP, Operation.UPDATE_GROUP, Operation.ADD_MEMBER, Operation.REMOVE_MEMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One operation; ``needed`` by what is switched on."""
+
+    block: Block
+    needed: bool
+
+    @property
+    def written(self) -> bool:
+        """Whether it has a statement."""
+        return bool(self.block.statements)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Operations under one heading; a folded one opens when it is pressed."""
+
+    title: str
+    operations: list[Shown]
+    about_groups: bool = False
+    folded: bool = False
+
+    @property
+    def needed(self) -> int:
+        """How many operations what is switched on needs."""
+        return sum(shown.needed for shown in self.operations)
+
+    @property
+    def written(self) -> int:
+        """How many of those have a statement."""
+        return sum(shown.needed and shown.written for shown in self.operations)
+
+
+def sections(draft: Draft) -> list[Section]:
+    """Return every operation once, under the headings that have any."""
+    features = draft.features
+    switched_on = set(runs(lambda name: features[name].value()))
+    needed = switched_on or set(Operation) - OPTIONAL
+    shown = [Shown(block, block.operation in needed) for block in draft.templates.blocks]
+    people = [one for one in shown if not one.block.about_groups]
+    groups = [one for one in shown if one.block.about_groups]
+    first = [one for one in people if one.needed]
+    rest = [one for one in people if not one.needed]
+    folded = not features["sync_groups"].value() and not any(one.written for one in groups)
+    title = "What is switched on needs" if switched_on else "Most directories need"
+    found = [
+        Section(title, first),
+        Section("Only when you want more", rest),
+        Section("Groups", groups, about_groups=True, folded=folded),
+    ]
+    return [section for section in found if section.operations]
+
+
+def runs(value: Callable[[str], Any]) -> Iterator[Operation]:
+    """Return the operations that the features run; ``value`` gives a provisioning setting by its name."""
+    for feature, operations in RUNS.items():
+        if value(feature):
+            yield from operations
+    for feature, choice in LEAVING.items():
+        chosen = value(choice)
+        if value(feature) and chosen in LEAVERS:
+            yield LEAVERS[chosen]
+    if value("sync_groups"):
+        if value("import_groups"):
+            yield from (Operation.IMPORT_GROUPS, Operation.IMPORT_MEMBERS)
+        if value("push_groups") != PushGroups.NONE:
+            yield from PUSHED
+        if value("delete_groups"):
+            yield Operation.DELETE_GROUP
