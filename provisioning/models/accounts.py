@@ -10,9 +10,8 @@ __all__ = ["LEFT_OPEN", "Account", "AccountState", "Change", "LastResult"]
 
 
 # Accounts of people who left that can still be used; their users are inactive, or gone from the portal.
-LEFT_OPEN = models.Q(last_result=LastResult.OPEN) | (
-    models.Q(last_result=LastResult.PARKED, state=AccountState.ACTIVE)
-    & (models.Q(user=None) | models.Q(user__is_active=False))
+LEFT_OPEN = models.Q(last_result__in=[LastResult.OPEN, LastResult.PARKED], state=AccountState.ACTIVE) & (
+    models.Q(user=None) | models.Q(user__is_active=False)
 )
 
 

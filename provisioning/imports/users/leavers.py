@@ -163,6 +163,7 @@ def _deactivation(config: DirectoryConfig, account: Account) -> Planned:
     )
     if user.is_staff or user.is_superuser:
         planned.action, planned.before, planned.after = Action.LEAVE, {}, {}
+        planned.remote_id = ""  # no row of the directory, so nothing to remember of one
         planned.message = (
             f"{user.username} is missing from {config.name}, but may sign in to the portal, and an import never "
             "changes such people."

@@ -243,7 +243,8 @@ class Writer:
         account.pushed_digest = change.row.get("pushed", "")
         account.attributes = change.row["attributes"]
         account.last_synced_at = self.now
-        if account.last_result == LastResult.NONE:
+        closed = account.last_result == LastResult.OPEN and account.state != AccountState.ACTIVE
+        if account.last_result == LastResult.NONE or closed:
             account.last_result, account.last_message = LastResult.OK, "Imported."
         return renamed
 

@@ -25,6 +25,9 @@ TAKEN = Parked(
 )
 
 
+CONNECTORS_OWN = ("on", "off", "absent")  # what the connector itself said; a mapped state has the digest of its rule
+
+
 class AccountWork(Work[AccountOutcome]):
     """Brings accounts of one directory in sync."""
 
@@ -69,7 +72,7 @@ class AccountWork(Work[AccountOutcome]):
     def taken(self, row: Account, actor: str) -> AccountOutcome:
         """Return the outcome of an account whose remote id is another one's."""
         row.remote_id, row.attributes, row.pushed_digest = "", {}, ""
-        row.state = AccountState.PENDING
+        row.state, row.unseen = AccountState.PENDING, False
         return park(row, self.name, Operation.CREATE, TAKEN, actor)
 
     def store(self, outcomes: Sequence[AccountOutcome]) -> None:
@@ -81,7 +84,7 @@ class AccountWork(Work[AccountOutcome]):
         come = [each.row.pk for each in outcomes if each.moved and each.row.state == AccountState.ACTIVE]
         group_outbox.accounts_changed(come)
         if come:  # the next import finds them active because the portal made them so, which is no news of the source
-            Account.objects.filter(pk__in=come).exclude(seen_state="").update(seen_state="")
+            Account.objects.filter(pk__in=come, seen_state__in=CONNECTORS_OWN).update(seen_state="")
         group_outbox.accounts_gone(gone)
         # A user made anew meanwhile has taken the account over: the filter is on what the row says now.
         left = Account.objects.filter(pk__in=gone, user=None)

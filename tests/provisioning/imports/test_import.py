@@ -305,7 +305,7 @@ def test_staff_who_are_missing_stay(source: Source) -> None:
     User.objects.filter(username="user0").update(is_staff=True)
     source.remove("user0")
     run = source.run()
-    assert (run.deactivated, run.left_alone, run.errors) == (0, 1, 0)
+    assert (run.status, run.deactivated, run.left_alone, run.errors) == (RunStatus.FINISHED, 0, 1, 0)
     assert user("user0").is_active
 
 

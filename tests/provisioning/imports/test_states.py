@@ -8,7 +8,8 @@ from provisioning import services
 from provisioning.imports import engine
 from provisioning.models import Account, User
 from provisioning.models.imports import RunStatus
-from provisioning.outbound.accounts.delivery import deliver
+from provisioning.outbound.accounts.delivery import AccountWork, deliver
+from provisioning.outbound.accounts.outcome import AccountOutcome
 from reports.models import Event
 from tests.provisioning.imports.conftest import Source, planned, user
 
@@ -144,3 +145,14 @@ def test_what_the_portal_enabled_there_is_no_news(source: Source) -> None:
     put_state(source, "account", "anna", True)
     source.run()
     assert not user("anna").is_active
+
+
+def test_what_was_activated_by_hand_is_not_undone_by_the_row_that_the_portal_enabled(source: Source) -> None:
+    """The portal enables the account, and the row's mapped state says no as before: no news of the source."""
+    directory = source.directory
+    user = User.objects.create(username="anna", is_active=True)
+    account = Account.objects.create(user=user, directory=directory, key="anna", state="active", seen_state="off 1a2b")
+    work = AccountWork(directory.pk, directory.name)
+    work.store([AccountOutcome(account, moved=True)])
+    account.refresh_from_db()
+    assert account.seen_state == "off 1a2b"
