@@ -113,6 +113,8 @@ def _claim(client: Client, found: matching.Found, draft: Draft, rules: Rules) ->
         draft.values[ACTIVE] = True
     change = _difference(client, user, link, draft, rules)
     if not client.update_users:
+        if "username" in change.columns and draft.user_name != user.username:
+            change.link_columns["user_name"] = draft.user_name
         change.columns = {name: value for name, value in change.columns.items() if name == "is_active"}
         change.password = ""
     if not client.deactivate_users and not returns:
@@ -225,6 +227,7 @@ def _permitted(client: Client, change: Change) -> None:
     if not client.update_users and (change.link_columns or change.password or change.columns.keys() - state.keys()):
         change.columns = {name: value for name, value in change.columns.items() if name in state}
         change.link_columns, change.password = {}, ""
+        change.leaver = None  # who keeps the name that nobody takes
         off = off or "Updating users"
     if off and not change:
         raise switched_off(off)

@@ -146,3 +146,24 @@ def test_switches(new_client: Any) -> None:
     assert scim.get(path).status == 403
     assert scim.get("/Users").status == 403
     assert User.objects.count() == 1
+
+
+def test_without_updates_a_leaver_keeps_the_name_that_nobody_takes(new_client: Any) -> None:
+    scim = new_client()
+    old, bert = scim.add("anna", externalId="1"), scim.add("bert", externalId="2")
+    assert scim.delete(f"/Users/{old['id']}").status == 204
+    type(scim.client).objects.update(update_users=False)
+    off = scim.put(f"/Users/{bert['id']}", body("anna", externalId="2", active=False))
+    assert (off.status, off.json["userName"], off.json["active"]) == (200, "bert", False)
+    assert set(User.objects.values_list("username", flat=True)) == {"anna", "bert"}
+
+
+def test_without_updates_a_claimed_user_is_called_as_the_client_says(new_client: Any) -> None:
+    scim = new_client(match="external_id")
+    anna = scim.add("anna", externalId="1")
+    assert scim.delete(f"/Users/{anna['id']}").status == 204
+    type(scim.client).objects.update(update_users=False)
+    back = scim.post("/Users", body("anna.berg", externalId="1"))
+    assert (back.status, back.json["id"], back.json["userName"]) == (201, anna["id"], "anna.berg")
+    assert User.objects.get().username == "anna"
+    assert scim.get('/Users?filter=userName eq "anna.berg"').json["totalResults"] == 1
