@@ -14,6 +14,7 @@ from scim.errors import ScimError
 from scim.responses import respond
 
 UNEXPECTED = "Something unexpected went wrong in the portal. Its log has the details."
+NOT_HERE = "The request is not addressed to this portal."
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,9 @@ log = logging.getLogger(__name__)
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer what Django refuses before any view, such as a foreign Host header."""
     if request.path.startswith("/scim/"):
-        return respond(ScimError(400, "The request is not addressed to this portal.").to_dict(), 400)
+        return respond(ScimError(400, NOT_HERE).to_dict(), 400)
+    if request.path.startswith("/api/"):
+        return JsonResponse(problems.body(400, NOT_HERE), status=400, content_type=problems.TYPE)
     return defaults.bad_request(request, exception)
 
 

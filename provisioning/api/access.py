@@ -13,7 +13,7 @@ from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
 from rest_framework.views import APIView
 
 from config.signin import counting
-from config.signin.addresses import client_address
+from config.signin.addresses import client_address, network_of
 from config.signin.backend import TooManySignIns
 from config.signin.counting import TooMany
 from config.signin.limits import Rule
@@ -21,13 +21,13 @@ from provisioning.api.problems import handle
 
 
 class _Shared(SimpleRateThrottle):
-    """Counts over all processes, and by the client's own address."""
+    """Counts over all processes, and by the network that the client's own address is of."""
 
     left = 0.0
 
     def get_ident(self, request: Request) -> str:
-        """Return the client's address."""
-        return client_address(request)
+        """Return the client's network."""
+        return network_of(client_address(request))
 
     def allow_request(self, request: Request, view: Any) -> bool:
         """Count the request."""

@@ -209,3 +209,15 @@ def test_the_api_counts_requests_even_of_strangers(
     codes = [ask(stranger, Authorization=basic(staff, f"guess{n}")).status_code for n in range(3)]
     assert codes == [401, 401, 429]
     assert int(ask(it_staff)["Retry-After"]) > 0
+
+
+def test_the_api_counts_the_addresses_of_one_network_together(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PerAddress, "rate", "2/min", raising=False)
+    codes = [ask(Client(REMOTE_ADDR=f"2001:db8::{n}")).status_code for n in range(1, 4)]
+    assert codes == [401, 401, 429]
+
+
+def test_the_api_answers_a_foreign_host_with_problem_details(db: None) -> None:
+    response = ask(Client(), Host="evil.example")
+    assert (response.status_code, response["Content-Type"]) == (400, "application/problem+json")
+    assert response.json()["detail"] == "The request is not addressed to this portal."
