@@ -128,7 +128,12 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
 QUEUES: dict[str, list[str]] = {
     "leavers": [],  # deliveries and drains of leavers, whatever the route of the task
     "celery": [],  # every other task: deliveries of what was just saved, imports
-    "beat": ["provisioning.tasks.sweep", "provisioning.tasks.start_due_imports", "scim.tasks.*"],
+    "beat": [
+        "provisioning.tasks.sweep",
+        "provisioning.tasks.start_due_imports",
+        "scim.tasks.*",
+        "config.signin.tasks.*",
+    ],
     "backlog": ["provisioning.tasks.drain"],
 }
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]

@@ -224,7 +224,7 @@ def test_signing_in_and_out_is_told(admin: User, client: Client) -> None:
 def test_wrong_ones_are_one_line_that_counts_and_one_of_the_pause(
     admin: User, caplog: pytest.LogCaptureFixture, later: Callable[..., None]
 ) -> None:
-    with caplog.at_level(logging.WARNING, "signin"):
+    with caplog.at_level(logging.WARNING, "config.signin"):
         wrong("admin", 5)
         sign_in("admin")
     expected = [
