@@ -1,4 +1,4 @@
-# One image for web, worker and beat; compose.yaml shows the three commands.
+# One image for every program of the Procfile; compose.yaml shows their commands.
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1

@@ -1,6 +1,6 @@
 """``make run``: the portal with everything it needs as one foreground program.
 
-It makes the secrets once, brings the data up to date, runs the Procfile (web, worker, beat) and says where to sign in.
+It makes the secrets once, brings the data up to date, runs the programs of the Procfile and says where to sign in.
 A program that ends is started again. Ctrl-C, SIGTERM and a closed terminal stop all of it, and so do a port that is
 taken and a configuration that is broken.
 """
