@@ -58,7 +58,8 @@ class GroupOutcome(Outcome):
 class GroupReconciler:
     """Brings one group of a batch in sync.
 
-    ``asked`` is whether the directory has answered, and ``step`` what a failed line calls the work.
+    ``asked`` is whether the directory has answered, and ``step`` what a failed line calls the work. ``again``: the
+    directory contradicted what the portal believes, so the group is looked at even if it seems to be in step.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class GroupReconciler:
         self.held, self.name = batch.held, config.name
         self.capabilities = connector.capabilities
         self.account, self.actor = account, actor
-        self.asked = False
+        self.asked = self.again = False
         self.step = Step.UPDATE
         self.outcome = GroupOutcome(account)
 
@@ -78,7 +79,8 @@ class GroupReconciler:
             self._reconcile()
         except (NotFound, Conflict) as error:
             # Somebody else was quicker between the look and the act: look once more. A group that is gone is empty.
-            self.account.pushed_digest = ""
+            # After a conflict the digest stays: it says that the group is there, for when it is to be deleted.
+            self.again = True
             if isinstance(error, NotFound):
                 self.account.state = AccountState.ABSENT
             self.outcome.lines.clear()
@@ -143,7 +145,7 @@ class GroupReconciler:
         account, group = self.account, self.account.group
         assert group is not None
         reason, whole = "", account.state != AccountState.ACTIVE
-        if whole or account.pushed_digest != _digest(group.name, group.description):
+        if whole or self.again or account.pushed_digest != _digest(group.name, group.description):
             reason, fresh = self._bring_group(GroupEntry(group.name, account.remote_id, group.description))
             whole = whole or fresh
         if Capability.MEMBERS in self.capabilities:

@@ -13,6 +13,8 @@ from django.db.models import F, QuerySet
 from directories.models import Directory, PushGroups
 from provisioning.models import Group, GroupAccount
 
+OUTDATED = "outdated"  # a digest that no state of a group has: it was pushed, and is looked at anew
+
 
 @dataclass(slots=True)
 class InScope:
@@ -101,5 +103,5 @@ def _reattach(belongs: Collection[tuple[int, int]], names: dict[int, str]) -> No
     for account in list(lost.order_by("pk").select_for_update(no_key=True)) if wanted else ():
         group = wanted.pop((account.directory_id, account.key), None)
         if group and not GroupAccount.objects.filter(group=group, directory=account.directory_id).exists():
-            account.group_id, account.pushed_digest = group, ""
+            account.group_id, account.pushed_digest = group, OUTDATED
             account.save(update_fields=["group", "pushed_digest"])

@@ -141,6 +141,31 @@ def test_a_group_that_is_made_again_is_the_same_one(mem: Directory) -> None:
     assert GroupAccount.objects.count() == 1
 
 
+def test_a_group_whose_new_name_is_taken_is_still_deleted_with_its_members(mem: Directory) -> None:
+    anna, *_ = make_users("anna")
+    group = make_group("Developers")
+    membership.add(group, [anna.pk], "tester")
+    run(mem)
+    GROUPS["MEM"]["7"] = StoredGroup("Engineers")
+    group.name = "Engineers"
+    services.save_group(group, "tester")
+    run(mem)
+    assert GroupAccount.objects.get().last_result == "parked"
+    services.delete_groups([group.pk], "tester")
+    run(mem)
+    assert held(mem) == {"Engineers": []}
+    assert lines()[-1] == "Deleted the group Developers from MEM."
+
+
+def test_a_group_that_is_made_again_and_deleted_at_once_leaves_the_directory(mem: Directory) -> None:
+    group = make_group("Developers")
+    run(mem)
+    services.delete_groups([group.pk], "tester")
+    services.delete_groups([make_group("Developers").pk], "tester")
+    run(mem)
+    assert held(mem) == {}
+
+
 def test_a_group_that_is_there_already_is_linked(mem: Directory) -> None:
     GROUPS["MEM"]["7"] = StoredGroup("Developers", "", {"guest": None})
     anna, *_ = make_users("anna")
