@@ -232,7 +232,7 @@ class Leases(Generic[AnyLeased]):
         """Keep one change of each for someone to see to, about the whole of it, and delete the others."""
         if not causes:
             return
-        kept = {held.changes[pk][-1].pk: pk for pk in causes}
+        kept = {change: pk for pk, change in self._last_changes(held, causes).items()}
         self.delete([change for change in held.ids(causes) if change not in kept])
         self._of(causes).filter(parked__isnull=False).exclude(pk__in=kept).delete()
         by_cause: dict[tuple[Parked, int], list[int]] = defaultdict(list)
@@ -243,6 +243,18 @@ class Leases(Generic[AnyLeased]):
             self._changes(pk__in=changes).update(
                 parked=Now(), parked_code=cause.code[:32], parked_message=cause.message, lane=lane, **whole
             )
+
+    def _last_changes(self, held: Claim, ids: Collection[int]) -> dict[int, int]:
+        """Return the last claimed change of each that is still there, or a new one: its parts may be done already."""
+        columns = (f"{self.link}_id", "pk")
+        found: dict[int, int] = {}
+        for page in dispatch.chunks(sorted(held.ids(ids)), PAGE):
+            found |= dict(self._changes(pk__in=page).order_by("pk").values_list(*columns))
+        without = self._targets(pk__in=set(ids) - set(found)).order_by("pk").values_list("pk", "directory_id")
+        for pk, directory_id in without if len(found) < len(ids) else ():
+            values = {columns[0]: pk, "directory_id": directory_id, "reason": "refused", "actor": held.actor(pk)}
+            found[pk] = self.change._default_manager.create(**values).pk
+        return found
 
     # --- Retrying ----------------------------------------------------------------------------------------------------
 

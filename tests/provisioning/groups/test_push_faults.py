@@ -19,7 +19,7 @@ from provisioning.identities import membership
 from provisioning.models import Account, GroupAccount, GroupChange, PushedMember
 from provisioning.outbound.accounts import delivery as account_delivery
 from provisioning.outbound.accounts import outbox
-from provisioning.outbound.groups import delivery, record
+from provisioning.outbound.groups import delivery, reconcile, record
 from provisioning.outbound.groups import outbox as group_outbox
 from tests.directory_servers import OpenLDAP, bound
 from tests.fixtures.ldap import openldap_unit, save_ldap_directory
@@ -153,6 +153,26 @@ def test_what_changes_during_a_delivery_is_looked_at_afterwards(
     assert result.again == [GroupAccount.objects.get().pk]
     run_groups(mem)
     assert held(mem) == {"Developers": ["anna", "ben"]}
+
+
+def test_what_fails_after_the_last_change_was_done_is_parked(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna, ben = make_users("anna", "ben")
+    group = make_group("Developers")
+    run(mem)
+    membership.add(group, [ben.pk], "tester")
+    membership.add(group, [anna.pk], "tester")
+    real = Memory.add_members
+
+    def add(self: Memory, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
+        if entries[0].key == "ben":
+            raise ConnectorError("No.")
+        return real(self, to, entries)
+
+    monkeypatch.setattr(Memory, "add_members", add)
+    monkeypatch.setattr(reconcile, "MEMBERS", 1)
+    run(mem)
+    assert held(mem) == {"Developers": ["anna"]}
+    assert GroupChange.objects.get().parked_message == "No."
 
 
 @pytest.mark.django_db(transaction=True)
