@@ -31,7 +31,6 @@ UNEXPECTED = Parked("internal", "Something unexpected went wrong in the portal. 
 FLUSH_ITEMS = 100
 FLUSH_SECONDS = 1.0
 FIELDS = (
-    "key",
     "remote_id",
     "place",
     "state",
@@ -309,12 +308,13 @@ class Batch:
         with transaction.atomic():
             ours = work.leases.lock(held, [outcome.row.pk for outcome in outcomes])
             kept = [outcome for outcome in outcomes if outcome.row.pk in ours]
+            # Also those who became leavers during the call.
+            leavers = work.leases.leavers_among([outcome.row.pk for outcome in kept if outcome.busy])
             for outcome in kept:
                 row = outcome.row
                 row.leased_until = None
                 if outcome.busy:
-                    leaves = held.lane(row.pk) == Lane.LEAVERS
-                    longest = leases.LEAVERS_PAUSE if leaves else leases.LONGEST_PAUSE
+                    longest = leases.LEAVERS_PAUSE if row.pk in leavers else leases.LONGEST_PAUSE
                     row.not_before = held.clock.after_pause(row.attempts, outcome.busy.retry_after, longest)
                     row.attempts += 1
             bulk.update([outcome.row for outcome in kept], work.fields)

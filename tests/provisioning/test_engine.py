@@ -13,7 +13,8 @@ from django.utils import timezone
 from config.database import rows
 from directories import config as directory_config
 from directories import health
-from directories.connectors.base import Unavailable
+from directories.connectors.base import Entry, RemoteAccount, Unavailable
+from directories.connectors.memory import Memory
 from directories.models import Directory
 from provisioning import services, tasks
 from provisioning.models import Account, Group, GroupAccount, User
@@ -23,6 +24,7 @@ from provisioning.outbound.accounts import outbox
 from provisioning.outbound.batch import Delivered
 from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.outbound.kinds import BY_NAME, Kind
+from provisioning.outbound.leases import Parked
 from reports.models import Event
 from tests.provisioning.groups.push import mem
 
@@ -148,6 +150,36 @@ def test_what_another_worker_holds_is_not_left_over(bench: Bench) -> None:
     assert bench.kind.leases.left_over([pk]) == []
     bench.kind.leases.target._default_manager.update(leased_until=None)
     assert bench.kind.leases.left_over([pk]) == [pk]
+
+
+def test_a_rename_during_the_call_stays(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_user("anna")
+    real = Memory.create
+
+    def create(self: Memory, entry: Entry, password: str | None = None) -> RemoteAccount:
+        Account.objects.update(key="anna.berg")
+        return real(self, entry, password)
+
+    monkeypatch.setattr(Memory, "create", create)
+    Bench(BY_NAME["accounts"], mem, make_user).run()
+    account = Account.objects.get()
+    assert (account.key, account.state) == ("anna.berg", "active")
+
+
+@pytest.mark.parametrize("gone", ["last", "all"])
+def test_parking_keeps_a_change_though_some_are_done_already(bench: Bench, gone: str) -> None:
+    bench.make("anna")
+    row, kind = bench.row("anna"), bench.kind
+    kind.change._default_manager.create(directory=bench.directory, reason="test", **{f"{kind.leases.link}_id": row.pk})
+    held = kind.leases.claim([row.pk])
+    first, last = held.ids([row.pk])
+    bench.changes().filter(pk__in=[last] if gone == "last" else held.ids([row.pk])).delete()
+    with transaction.atomic():
+        kind.leases.lock(held, [row.pk])
+        kind.leases.park(held, {row.pk: Parked("refused", "No.")})
+    change = bench.changes().get()
+    assert (change.parked_message, change.directory, change.lane) == ("No.", bench.directory, held.lane(row.pk))
+    assert gone == "all" or change.pk == first
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Whoever loses access goes before everything else, for accounts and for groups."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from directories.connectors.base import ConnectorError, Unavailable
+from directories.connectors.base import ConnectorError, Entry, GroupEntry, RefusedMember, Unavailable
+from directories.connectors.memory import Memory
 from directories.models import Directory
 from provisioning import services, tasks
 from provisioning.identities import membership
@@ -20,11 +21,12 @@ from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from provisioning.outbound.dispatch import LEAVERS
 from provisioning.outbound.groups import outbox as group_outbox
+from provisioning.outbound.leases import Leases
 from tests.fixtures.directories import AppsDb
 from tests.fixtures.portal import Portal
 from tests.fixtures.waiting import wait_until
 from tests.provisioning.crew import Crews, save_crew_directory
-from tests.provisioning.groups.push import held, lines, make_group, make_users, mem, run
+from tests.provisioning.groups.push import held, lines, make_group, make_users, mem, run, save_memory_directory
 from tests.provisioning.test_delivery_faults import OUT, write_every_insert_down
 
 __all__ = ["mem"]
@@ -152,6 +154,50 @@ def test_a_leavers_pause_ends_and_the_next_one_is_short(crews: Crews) -> None:
     deliver(directory.pk, outbox.LEASES.due(directory.pk, 10))
     pause = Account.objects.get().not_before - timezone.now()
     assert dt.timedelta(seconds=30) < pause < dt.timedelta(seconds=61)
+
+
+def test_who_becomes_a_leaver_during_a_call_that_ends_busy_waits_a_short_time(crews: Crews) -> None:
+    directory = save_crew_directory()
+    user = User.objects.create(username="anna")
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 10))
+    Account.objects.update(attempts=9)
+    user.first_name = "New"
+    user.save()
+
+    def fail(call: str, key: str) -> None:
+        services.set_active([user.pk], False, "admin")
+        raise Unavailable("The row is locked.", whole_directory=False)
+
+    crews["CREW"].fail = fail
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 10))
+    pause = Account.objects.get().not_before - timezone.now()
+    assert dt.timedelta(seconds=30) < pause < dt.timedelta(seconds=61)
+
+
+def test_a_leaver_whom_the_directory_does_not_let_go_stays_one(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna, *_ = make_users("anna")
+    group = make_group("Developers")
+    membership.add(group, [anna.pk], "tester")
+    run(mem)
+
+    def refuse(self: Memory, group: GroupEntry, members: Sequence[Entry]) -> Sequence[RefusedMember]:
+        return [RefusedMember(member, ConnectorError("No.")) for member in members]
+
+    monkeypatch.setattr(Memory, "remove_members", refuse)
+    membership.remove(group, [anna.pk], "tester")
+    run(mem)
+    change = GroupChange.objects.get()
+    assert (change.parked_message, change.lane) == ("No.", Lane.LEAVERS)
+
+
+def test_the_pauses_of_leavers_end_at_once_in_all_directories(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_memory_directory("OTHER")
+    group = make_group("Developers")
+    ended: list[set[int]] = []
+    monkeypatch.setattr(Leases, "hurry", lambda leases, ids: ended.append(set(ids)))
+    services.delete_groups([group.pk], "tester")
+    assert ended[0] == set(GroupAccount.objects.values_list("pk", flat=True))
+    assert len(ended[0]) == 2
 
 
 def test_a_parked_leaver_stays_one(crews: Crews, sent: list[Message]) -> None:

@@ -9,7 +9,7 @@ from provisioning.models.outbox import AccountState
 from provisioning.outbound import batch as engine
 from provisioning.outbound.accounts.plan import Step
 from provisioning.outbound.batch import Batch, Delivered, Work
-from provisioning.outbound.groups import messages, outbox
+from provisioning.outbound.groups import messages, outbox, record
 from provisioning.outbound.groups.reconcile import GroupOutcome, GroupReconciler
 from provisioning.outbound.leases import Claim, Parked
 from reports.models import Operation, Result
@@ -21,6 +21,7 @@ class GroupWork(Work[GroupOutcome]):
     """Brings groups of one directory in sync."""
 
     leases = outbox.LEASES
+    fields = record.FIELDS
     one_by_one = True  # the next group may get the name, and so the remote id, of one that was deleted just now
     step = Step.UPDATE  # what a failed line calls the work
 

@@ -119,14 +119,13 @@ def enqueue_pairs(
 
 
 def _enqueue(pairs: Mapping[int, Collection[tuple[int, int | None]]], reason: str, actor: str, lane: Lane) -> None:
+    if lane == Lane.LEAVERS:
+        LEASES.hurry({group for found in pairs.values() for group, _ in found})  # at once: locks are taken in order
     for directory, found in pairs.items():
         common = {"directory_id": directory, "reason": reason[:64], "actor": actor[:255], "lane": lane}
         rows = [{"group_account_id": group, "account_id": account, **common} for group, account in found]
         bulk.insert(GroupChange, rows)
-        groups = {group for group, _ in found}
-        if lane == Lane.LEAVERS:
-            LEASES.hurry(groups)
-        LEASES.wake(directory, groups, lane)
+        LEASES.wake(directory, {group for group, _ in found}, lane)
 
 
 # --- Ending: in the transaction that called ``LEASES.lock`` ----------------------------------------------------------
@@ -144,6 +143,7 @@ def members_seen(
         "directory_id": account.directory_id,
         "reason": "refused",
         "actor": held.actor(account.pk),
+        "lane": held.lane(account.pk),
         "parked": timezone.now(),
     }
     bulk.insert(

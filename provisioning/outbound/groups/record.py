@@ -7,11 +7,14 @@ from django.db import transaction
 
 from config.database import rows
 from provisioning.models import Account, GroupAccount, PushedMember
-from provisioning.outbound.batch import FIELDS, Lost
+from provisioning.outbound import batch
+from provisioning.outbound.batch import Lost
 from provisioning.outbound.groups import messages, outbox
 from provisioning.outbound.leases import Claim, Parked
 from reports import journal
 from reports.journal import Line
+
+FIELDS = (*batch.FIELDS, "key")  # a group has the name that the directory gave it
 
 
 def group(held: Claim, account: GroupAccount, lines: Sequence[Line], *, fresh: bool) -> None:
