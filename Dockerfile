@@ -26,5 +26,5 @@ USER rollcall
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as u; h = os.environ['HOST']; h = '127.0.0.1' if h in ('0.0.0.0', '::', '[::]') else h; u.build_opener(u.ProxyHandler({})).open(u.Request(f\"http://{h}:{os.environ['PORT']}/healthz\", headers={'Host': 'localhost'}), timeout=4)"]
 CMD ["config/bin/program", "web"]

@@ -112,12 +112,20 @@ def welcome(address: str, password: str) -> str:
     return f"\n  Rollcall is ready: {address}\n\n  User name: admin\n{login}\n\n  Ctrl-C stops it; the data stays.\n"
 
 
+def own_address(host: str, port: int) -> str:
+    """Return where this machine itself reaches the portal."""
+    return f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::') else host}:{port}"  # noqa: S104
+
+
 def announce(address: str, password: str) -> None:
     """Print the welcome as soon as the portal says that all its parts are ready."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy of the machine is for other hosts
+    # Other names than the loopback ones are refused unless ALLOWED_HOSTS has them.
+    asked = urllib.request.Request(f"{address}/readyz", headers={"Host": "localhost"})  # noqa: S310 (our own address)
     slow_at = time.monotonic() + READY_SECONDS
     while True:
         try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=5):  # noqa: S310 (our own address)
+            with opener.open(asked, timeout=5):
                 print(welcome(address, password), flush=True)  # noqa: T201
                 return
         except OSError:
@@ -144,7 +152,7 @@ def run(host: str, port: int, password: str) -> None:
     supervisor = Supervisor(
         programs(BASE_DIR / "Procfile"), environment, BASE_DIR, check=lambda name: may_start_again(name, host, port)
     )
-    threading.Thread(target=announce, args=(f"http://localhost:{port}", password), daemon=True).start()
+    threading.Thread(target=announce, args=(own_address(host, port), password), daemon=True).start()
     supervisor.run()
 
 

@@ -31,3 +31,15 @@ def test_nobody_else_on_the_machine_reads_the_data(
 
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
     assert modes == {"var": 0o700, "run.lock": 0o600, "rollcall.env": 0o600, "rollcall.sqlite3": 0o600}
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://localhost:8000"),
+        ("0.0.0.0", "http://localhost:8000"),
+        ("192.0.2.7", "http://192.0.2.7:8000"),
+    ],
+)
+def test_the_portal_is_asked_where_it_listens(host: str, address: str) -> None:
+    assert embedded.own_address(host, 8000) == address
