@@ -19,6 +19,8 @@ class TooManySignIns(TooMany):
     """Too many wrong ones were tried; a right one is refused as well, so that nobody learns which it was."""
 
     def __str__(self) -> str:
+        if self.left == limits.MOMENT:
+            return "Too many sign-ins at the same moment. Try again in a few seconds."
         return f"Too many wrong sign-ins. {super().__str__()}"
 
 
@@ -54,16 +56,16 @@ class _Attempt:
         self.pair = counting.key("account and address", folded, place)
         self.of_address = counting.key("address", place)
         self.of_account = counting.key("account", folded)
-        self.counted = self._count()
-
-    def _count(self) -> Counted:
-        rules: Mapping[str, Rule] = {
+        self.rules: Mapping[str, Rule] = {
             self.pair: limits.PAIR,
             self.of_address: limits.ADDRESS,
             self.of_account: limits.ACCOUNT,
         }
+        self.counted = self._count()
+
+    def _count(self) -> Counted:
         try:
-            return counting.count(rules, usual=(self.pair, self.of_account))
+            return counting.count(self.rules, usual=(self.pair, self.of_account), decided=False)
         except TooMany as error:
             told.refused(self._tried())
             raise TooManySignIns(error.left) from None
@@ -72,6 +74,7 @@ class _Attempt:
         counting.was_right(self.counted, self.pair)
 
     def was_wrong(self) -> None:
+        pauses = counting.was_wrong(self.counted, self.rules)
         tried = self._tried()
         told.wrong(tried, self.counted.rows[self.pair])
         whose = tried.what.partition(" from ")[0]
@@ -80,7 +83,7 @@ class _Attempt:
             (self.of_address, f"sign-in from {self.address}"),
             (self.of_account, f"{whose} from a new address"),
         ):
-            if pause := self.counted.pauses.get(key):
+            if pause := pauses.get(key):
                 told.paused(Wrong(about, tried.identifier, tried.user_id), pause)
 
     def _tried(self) -> Wrong:

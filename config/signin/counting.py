@@ -32,15 +32,10 @@ class TooMany(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One try that was counted: what is known of each key, and for how long it allows no further one."""
+    """One try that was counted: what is known of each key, and for how long nobody tries again because of it."""
 
     rows: Mapping[str, Tries]
-    pauses: Mapping[str, dt.timedelta]
-
-    @property
-    def pause(self) -> dt.timedelta:
-        """For how long nobody tries again."""
-        return max(self.pauses.values())
+    pause: dt.timedelta
 
 
 def key(kind: str, *about: str) -> str:
@@ -49,8 +44,10 @@ def key(kind: str, *about: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def count(rules: Mapping[str, Rule], *, usual: tuple[str, str] | None = None) -> Counted:
+def count(rules: Mapping[str, Rule], *, usual: tuple[str, str] | None = None, decided: bool = True) -> Counted:
     """Count one try for each key; raise TooMany, counting nothing, when one of them allows none now.
+
+    ``decided``: it counts for good. Else ``was_right`` or ``was_wrong`` says so, and the last one's pause waits for it.
 
     ``usual`` is a pair of keys: where the first one's tries were right lately, the second one is left out. So nobody
     can lock people out of their accounts at the place where they usually sign in.
@@ -60,11 +57,26 @@ def count(rules: Mapping[str, Rule], *, usual: tuple[str, str] | None = None) ->
         rows = _locked(rules, now)
         if usual and (right := rows[usual[0]].right_at) and now - right < KNOWN:
             del rows[usual[1]]
-        if left := max(limits.wait(row, now) for row in rows.values()):
+        if left := max(limits.refusal(row, rules[name], now) for name, row in rows.items()):
             raise TooMany(left)
-        pauses = {name: _add(row, rules[name], now) for name, row in rows.items()}
+        for name, row in rows.items():
+            _add(row, rules[name], now)
+        pauses = [limits.stop(row, rules[name], now) for name, row in rows.items()] if decided else []
         Tries.objects.bulk_update(rows.values(), _FIELDS)
-    return Counted(rows, pauses)
+    return Counted(rows, max(pauses, default=dt.timedelta()))
+
+
+def was_wrong(counted: Counted, rules: Mapping[str, Rule]) -> dict[str, dt.timedelta]:
+    """Begin the pauses of the keys of which this was the last try that is allowed; return how long they are."""
+    last = [name for name, row in counted.rows.items() if row.number >= rules[name].most]
+    if not last:
+        return {}
+    now = timezone.now()
+    with transaction.atomic():
+        rows = _locked(last, now)
+        pauses = {name: limits.stop(row, rules[name], now) for name, row in rows.items()}
+        Tries.objects.bulk_update(rows.values(), _FIELDS)
+    return pauses
 
 
 def was_right(counted: Counted, place: str) -> None:
@@ -97,9 +109,8 @@ def _locked(keys: Iterable[str], now: dt.datetime) -> dict[str, Tries]:
     return found
 
 
-def _add(row: Tries, rule: Rule, now: dt.datetime) -> dt.timedelta:
+def _add(row: Tries, rule: Rule, now: dt.datetime) -> None:
     since = row.since
-    pause = limits.add(row, rule, now)
+    limits.add(row, rule, now)
     if row.since != since:
         row.event_id = None
-    return pause

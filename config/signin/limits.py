@@ -1,7 +1,7 @@
 """How often something may be tried: plain rules and plain counting, without a database.
 
 A try is counted before its outcome is known, so that a hundred tries at the same moment are not a hundred free ones;
-one that turns out right is given back.
+one that turns out right is given back, and the pause begins when the last one is known to be wrong.
 """
 
 import datetime as dt
@@ -38,6 +38,9 @@ ADDRESS = Rule(most=20, window=_minutes(15), pause=_minutes(5), longest=_minutes
 ACCOUNT = Rule(most=50, window=_minutes(60), pause=_minutes(15))
 """Sign-ins to one account, whatever the address: only many addresses together reach it."""
 
+MOMENT = dt.timedelta(seconds=2)
+"""The wait while as many tries as are allowed are still being looked at."""
+
 TOKENS = Rule(most=60, window=_minutes(5))
 """Tokens that open nothing, from one address."""
 
@@ -52,19 +55,33 @@ class Count(Protocol):
 
 
 def wait(count: Count, now: dt.datetime) -> dt.timedelta:
-    """Return for how long no try is allowed."""
+    """Return how much is left of the pause."""
     return max(count.until - now, dt.timedelta()) if count.until else dt.timedelta()
 
 
-def add(count: Count, rule: Rule, now: dt.datetime) -> dt.timedelta:
-    """Count a try that is allowed; return for how long none is allowed after it, which is zero but for the last one."""
+def refusal(count: Count, rule: Rule, now: dt.datetime) -> dt.timedelta:
+    """Return for how long no try is allowed."""
+    undecided = count.number >= rule.most and not _over(count, rule, now)
+    return wait(count, now) or (MOMENT if undecided else dt.timedelta())
+
+
+def _over(count: Count, rule: Rule, now: dt.datetime) -> bool:
     paused = count.until is not None and count.until > count.since
-    if paused or now - count.since >= rule.window:
+    return paused or now - count.since >= rule.window
+
+
+def add(count: Count, rule: Rule, now: dt.datetime) -> None:
+    """Count a try that is allowed."""
+    if _over(count, rule, now):
         if count.until and now - count.until >= FORGOTTEN:
             count.pauses = 0
         count.since, count.number = now, 0
     count.number += 1
-    if count.number < rule.most:
+
+
+def stop(count: Count, rule: Rule, now: dt.datetime) -> dt.timedelta:
+    """Begin the pause after the last try that is allowed; return how long it is, zero where none begins."""
+    if count.number < rule.most or _over(count, rule, now):
         return dt.timedelta()
     count.until = now + pause(rule, count.pauses) if rule.pause else count.since + rule.window
     count.pauses += 1

@@ -22,16 +22,22 @@ class Counting:
     pauses: int = 0
 
 
+def add(count: Counting, rule: Rule, now: dt.datetime) -> dt.timedelta:
+    """Count a try that is wrong; return the pause after it."""
+    limits.add(count, rule, now)
+    return limits.stop(count, rule, now)
+
+
 def fill(count: Counting, now: dt.datetime, rule: Rule = RULE) -> dt.timedelta:
     """Try until none is allowed; return the pause."""
-    while not (pause := limits.add(count, rule, now)):
+    while not (pause := add(count, rule, now)):
         pass
     return pause
 
 
 def test_the_last_try_of_a_window_begins_the_pause() -> None:
     count = Counting()
-    assert [limits.add(count, RULE, NOW) for _ in range(3)] == [NONE, NONE, 5 * MINUTE]
+    assert [add(count, RULE, NOW) for _ in range(3)] == [NONE, NONE, 5 * MINUTE]
     assert limits.wait(count, NOW + MINUTE) == 4 * MINUTE
     assert limits.wait(count, NOW + 5 * MINUTE) == NONE
 
@@ -49,14 +55,14 @@ def test_pauses_grow_up_to_the_longest_and_are_forgotten_after_a_quiet_day() -> 
 def test_few_tries_in_each_window_are_never_too_many() -> None:
     count = Counting()
     for number in range(20):
-        assert limits.add(count, RULE, NOW + number * 5 * MINUTE) == NONE
+        assert add(count, RULE, NOW + number * 5 * MINUTE) == NONE
 
 
 def test_a_rule_without_a_pause_waits_for_the_end_of_the_window() -> None:
     rule, count = Rule(most=2, window=MINUTE), Counting()
-    assert limits.add(count, rule, NOW) == NONE
-    assert limits.add(count, rule, NOW + MINUTE / 2) == MINUTE / 2
-    assert limits.add(count, rule, NOW + MINUTE) == NONE
+    assert add(count, rule, NOW) == NONE
+    assert add(count, rule, NOW + MINUTE / 2) == MINUTE / 2
+    assert add(count, rule, NOW + MINUTE) == NONE
 
 
 def test_a_right_try_gives_back_what_it_took() -> None:
@@ -64,7 +70,7 @@ def test_a_right_try_gives_back_what_it_took() -> None:
     fill(count, NOW)
     limits.give_back(count, NOW)
     assert (count.number, count.until, count.pauses) == (2, None, 0)
-    limits.add(count, RULE, NOW)
+    add(count, RULE, NOW)
     limits.give_back(count, NOW + 6 * MINUTE)
     assert count.pauses == 1, "a pause that is over stays one"
 

@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from config.signin import counting, told
+from config.signin import backend, counting, told
 from config.signin.adapter import WRONG
 from config.signin.limits import Rule
 from config.signin.models import Tries
@@ -186,6 +186,15 @@ def test_tries_at_the_same_moment_are_all_counted(admin: User) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(one, range(40))) == 5
     assert words(sign_in("admin")) == [TOO_MANY]
+
+
+def test_right_ones_at_the_same_moment_begin_no_pause(admin: User) -> None:
+    """Five are being looked at: another one is asked to wait for a moment, and then it is let in."""
+    attempts = [backend._Attempt("admin", HERE) for _ in range(5)]
+    assert words(sign_in("admin")) == ["Too many sign-ins at the same moment. Try again in a few seconds."]
+    for attempt in attempts:
+        attempt.was_right()
+    assert sign_in("admin").status_code == 302
 
 
 def test_known_and_unknown_names_cost_the_same(admin: User, django_assert_num_queries: Any) -> None:
