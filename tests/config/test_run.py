@@ -77,7 +77,11 @@ def test_the_first_five_minutes(tmp_path: Path, runs: list[Run]) -> None:
     add(run, database, "lovelace")
     assert rows(database, "WHERE USERNAME = 'lovelace'") == [("lovelace", "Ada", "Łovelace")]
 
-    worker = next(process for process in run.family() if "worker" in process.cmdline())
+    worker = next(
+        process
+        for process in run.family()
+        if "worker" in process.cmdline() and "--queues=leavers" not in process.cmdline()
+    )
     worker.kill()
     add(run, database, "hopper")
     assert "The worker ended. It is started again in 1 s." in run.text()
