@@ -67,7 +67,7 @@ def load_demo() -> Demo:
 
 def is_demo(directory: Directory) -> bool:
     """Whether it is the demo's directory, under whatever name."""
-    return directory.kind == "sqlite" and directory.settings.get("database") == str(_database())
+    return bool(directory.settings.get("database") == str(_database()))
 
 
 def _database() -> Path:
