@@ -95,12 +95,12 @@ class SqlConnector(Connector):
         names = (name for template in self.templates("create") for name in template.names)
         return PASSWORD in {name.casefold() for name in names}
 
-    @property
+    @cached_property
     def update_names(self) -> Collection[str]:
         """The placeholders of the update queries."""
         return names_in(self.config.templates.get("update", ()), self.dialect.language)
 
-    @property
+    @cached_property
     def keeps_deleted(self) -> bool:
         """A delete query that is an UPDATE marks the row."""
         return any(template.kind == "UPDATE" for template in self.templates("delete"))
