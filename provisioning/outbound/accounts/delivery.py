@@ -34,7 +34,6 @@ class AccountWork(Work[AccountOutcome]):
     leases = outbox.LEASES
     fields = (*engine.FIELDS, "attributes", "password_set_at", "unseen")
     reconciler: AccountReconciler | None = None
-    remembers = False
 
     def load(self, ids: Collection[int]) -> Sequence[Account]:
         """Return the accounts with their users."""
@@ -42,7 +41,6 @@ class AccountWork(Work[AccountOutcome]):
 
     def open(self, config: DirectoryConfig, connector: Connector, batch: Batch) -> None:
         """Read what the accounts share: who owns which remote id, and the passwords that wait for them."""
-        self.remembers = config.features.import_users
         owners = Owners(self.directory_id, [account.key for account in batch.todo if not account.remote_id])
         passwords = pending.read(batch.held.changes)
         self.reconciler = AccountReconciler(config, person.catalogue(), connector, owners, passwords)
@@ -89,7 +87,8 @@ class AccountWork(Work[AccountOutcome]):
         # A user made anew meanwhile has taken the account over: the filter is on what the row says now.
         left = Account.objects.filter(pk__in=gone, user=None)
         # A source may show the row of somebody who was deleted here: their account stays as the memory of it.
-        (left.filter(deleted_at=None) if self.remembers else left).delete()
+        remembers = self.reconciler is not None and self.reconciler.results.remembers
+        (left.filter(deleted_at=None) if remembers else left).delete()
 
 
 def deliver(directory_id: int, account_ids: Sequence[int], limit: int | None = None) -> Delivered:
