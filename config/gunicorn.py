@@ -1,6 +1,7 @@
 """gunicorn's settings: threads for pages that wait, a handful of processes, everything else from the environment."""
 
 import gc
+import logging
 import os
 from pathlib import Path
 
@@ -21,6 +22,13 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 def post_worker_init(worker: object) -> None:
-    """Keep the garbage collector off what is loaded for good: it took a twelfth of a SCIM request's time."""
+    """Keep one-time links out of gunicorn's logs, and the garbage collector off what is loaded for good.
+
+    That took a twelfth of a SCIM request's time.
+    """
+    from config.signin.masked import WithoutLinks  # the portal can be imported only now
+
+    for name in ("gunicorn.access", "gunicorn.error"):
+        logging.getLogger(name).addFilter(WithoutLinks())
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
