@@ -202,9 +202,9 @@ class ProvisioningSettings(models.Model):
     max_leavers_percent = models.PositiveSmallIntegerField(default=10, validators=PERCENT)
     max_blanked = models.PositiveIntegerField(default=100)
     max_blanked_percent = models.PositiveSmallIntegerField(default=10, validators=PERCENT)
-    max_activated = models.PositiveIntegerField(default=50)
-    max_activated_percent = models.PositiveSmallIntegerField(default=10, validators=PERCENT)
-    max_opened = models.PositiveIntegerField(default=500)
+    max_activated = models.PositiveIntegerField(default=50, db_default=50)
+    max_activated_percent = models.PositiveSmallIntegerField(default=10, db_default=10, validators=PERCENT)
+    max_opened = models.PositiveIntegerField(default=500, db_default=500)
 
     class Meta:
         verbose_name = verbose_name_plural = "provisioning settings"

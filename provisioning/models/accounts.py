@@ -29,10 +29,10 @@ class Account(Leased):
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="accounts")
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="accounts")
     key_folded = FoldedField(source="key")
-    seen_state = models.CharField(max_length=24, blank=True)
+    seen_state = models.CharField(max_length=24, blank=True, default="", db_default="")
     attributes = models.JSONField(default=dict, blank=True)
     person = models.JSONField(null=True, blank=True)
-    unseen = models.BooleanField(default=False)
+    unseen = models.BooleanField(default=False, db_default=False)
     deleted_at = models.DateTimeField(null=True, blank=True)
     password_set_at = models.DateTimeField(null=True, blank=True)
 

@@ -6,6 +6,8 @@ from django.utils import timezone
 from directories.models import Directory
 from provisioning.models.people import FoldedField
 
+NOTHING = models.Value([], models.JSONField())
+
 
 class RunStatus(models.TextChoices):
     """Where a run stands."""
@@ -65,19 +67,19 @@ class ImportRun(models.Model):
     updated = models.PositiveIntegerField(default=0)
     deactivated = models.PositiveIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)
-    left_alone = models.PositiveIntegerField(default=0)
-    switched_on = models.PositiveIntegerField(default=0)
+    left_alone = models.PositiveIntegerField(default=0, db_default=0)
+    switched_on = models.PositiveIntegerField(default=0, db_default=0)
     switched_off = models.PositiveIntegerField(default=0)
     blanked = models.PositiveIntegerField(default=0)
-    follows = models.JSONField(default=list, blank=True)
+    follows = models.JSONField(default=list, blank=True, db_default=NOTHING)
     approved = models.BooleanField(default=False)
     applied_up_to = models.BigIntegerField(default=0)
     groups_seen = models.PositiveIntegerField(default=0)
     groups_changed = models.PositiveIntegerField(default=0)
     memberships_added = models.PositiveIntegerField(default=0)
     memberships_removed = models.PositiveIntegerField(default=0)
-    unmatched_members = models.PositiveIntegerField(default=0)
-    unmatched_in = models.JSONField(default=list, blank=True)
+    unmatched_members = models.PositiveIntegerField(default=0, db_default=0)
+    unmatched_in = models.JSONField(default=list, blank=True, db_default=NOTHING)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     apply_started_at = models.DateTimeField(null=True, blank=True)
