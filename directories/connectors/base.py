@@ -123,6 +123,9 @@ class Connector(ABC):
     templated: ClassVar[bool] = False  # whether the admin writes its statements, as query templates
     attributes_word: ClassVar[str] = "attributes"  # what people call the attributes of its accounts
     key_source: ClassVar[str] = ""  # where the user name of an account comes from, for people; "" needs no words
+    # What to change when ``find`` misses or mistakes an account that is there, and when it finds one after ``delete``.
+    look_up_hint: ClassVar[str] = "Let its look-up compare the whole user name as the directory stores it."
+    delete_hint: ClassVar[str] = "Let its deletion really remove the account."
     gives_passwords: ClassVar[bool] = False  # whether ``accounts`` can give passwords or their hashes
     clear_passwords: ClassVar[bool] = False  # whether the directory itself hashes the passwords that it is given
     nested_groups: ClassVar[bool] = False  # whether a group may be a member of another

@@ -9,7 +9,8 @@ import ldap3
 from tests.directory_servers import SUFFIX, OpenLDAP, bound
 from tests.servers import Server
 
-PEOPLE, OUT = f"ou=people,{SUFFIX}", f"ou=out,{SUFFIX}"
+PEOPLE = f"ou=people,{SUFFIX}"
+OUT = f"ou=out,{PEOPLE}"
 MAPPING = {"givenName": "first_name", "sn": "last_name", "mail": "email", "departmentNumber": "department"}
 # What the product asks for: its own id, name and state, and what is mapped.
 ATTRIBUTES = ["entryUUID", "uid", "pwdAccountLockedTime", *MAPPING]

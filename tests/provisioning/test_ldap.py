@@ -238,6 +238,20 @@ def test_a_change_of_the_container_alone_moves_the_account(unit: LdapDirectory) 
     assert not Change.objects.exists()
 
 
+def test_an_account_outside_the_base_is_parked_in_words_of_ldap(unit: LdapDirectory) -> None:
+    """New accounts go beside the base, where no later search would find them."""
+    directory = save_ldap_directory(unit, **EVERYTHING)
+    unit.ou("inside")
+    directory.settings |= {"base_dn": f"ou=inside,{unit.base}", "container": unit.base}
+    directory.save()
+    User.objects.create(username="ann", last_name="Lee")
+    delivered(directory)
+    change = Change.objects.get()
+    assert change.parked_code == "unseen"
+    assert "below the base DN and pass the filter for users" in change.parked_message
+    assert "query" not in change.parked_message
+
+
 def test_a_directory_that_cannot_disable_says_what_is_missing(ldap_directory: LdapDirectory) -> None:
     directory = save_ldap_directory(ldap_directory, **EVERYTHING)
     directory.settings |= {"preset": "other"}

@@ -61,6 +61,10 @@ class SqlConnector(Connector):
     templated = True
     attributes_word = "columns"
     key_source = "the user name column"
+    look_up_hint = (
+        "Let the Check query compare the whole user name as the table stores it (perhaps lower() on both sides)."
+    )
+    delete_hint = "Let the delete query really delete the row, or mark it by an UPDATE."
     gives_passwords = True
 
     dialect: ClassVar[Dialect]

@@ -84,20 +84,22 @@ def failed(key: str, directory: str, operation: Operation, message: str) -> str:
     return f"{key} was not {_VERBS[operation]} {directory}: {message}"
 
 
-def unseen(key: str, directory: str) -> str:
+def unseen(key: str, directory: str, hint: str) -> str:
     """Return why an account that the directory took cannot be looked after: its look-up does not find it."""
     return (
-        f"{directory} took the account, and its own look-up does not find it by the name {key}. Let the look-up compare"
-        f" names as {directory} stores them (perhaps lower() on both sides of the Check query). Then press Retry."
+        f"{directory} took the account, and its own look-up does not find it by the name {key}. {hint} "
+        "Then press Retry."
     )
 
 
-def still_there(directory: str) -> str:
+def another(key: str, directory: str, hint: str) -> str:
+    """Return why an account that a look-up gave is not taken: it has the name ``key``, which was not asked for."""
+    return f"{directory} answered with the account of {key}. {hint}"
+
+
+def still_there(directory: str, hint: str) -> str:
     """Return why a deletion is not believed."""
-    return (
-        f"{directory} still has the account after deleting it. Let the delete query really delete the row, or mark it "
-        "by an UPDATE."
-    )
+    return f"{directory} still has the account after deleting it. {hint}"
 
 
 def password_set(key: str, directory: str) -> str:

@@ -63,7 +63,7 @@ class AccountReconciler:
         self.asked = self.finds = False
         self.operation = Operation.UPDATE
         self.mapper = Mapper(config.rules, catalogue)
-        self.results = Results(config, catalogue, self.passwords)
+        self.results = Results(config, catalogue, self.passwords, self.connector.look_up_hint)
         self.capabilities = connector.capabilities
         self.carries_state = carries_state(config.rules)
 
@@ -165,7 +165,8 @@ class AccountReconciler:
             account.unseen = False
             entry = replace(entry, ref=found.ref)
         elif account.unseen:
-            raise ConnectorError(messages.unseen(account.key, self.config.name), code="unseen")
+            hint = self.connector.look_up_hint
+            raise ConnectorError(messages.unseen(account.key, self.config.name, hint), code="unseen")
         plan = after_looking(now, found)
         held, given = found, None
         if Step.DELETE in plan.steps:
@@ -191,7 +192,8 @@ class AccountReconciler:
     def _must_be_gone(self, entry: Entry) -> None:
         """Look whether a deleted account is gone; raise ConnectorError when the directory still has it."""
         if not self.connector.keeps_deleted and self.connector.find(entry) is not None:
-            raise ConnectorError(messages.still_there(self.config.name), code="still_there")
+            hint = self.connector.delete_hint
+            raise ConnectorError(messages.still_there(self.config.name, hint), code="still_there")
 
     def _is_found(self, account: Account, entry: Entry) -> bool:
         """Return whether a new account is found by its name: asked for the first, and for names likely to be re-spelt.
@@ -208,9 +210,7 @@ class AccountReconciler:
         """Return why the account that was found by name is somebody else's, None when it is theirs."""
         name = self.config.name
         if fold(found.key) != fold(account.key):
-            words = (
-                f"{name} answered with the account of {found.key}. Make the Check query compare the whole user name."
-            )
+            words = messages.another(found.key, name, self.connector.look_up_hint)
             return ConnectorError(words, code="other_account")
         if owner := self.owners.other(found.ref, account.pk):
             words = f"The account {found.ref} of {name} belongs to {owner} in the portal. Rename one of the two."

@@ -40,9 +40,12 @@ class Done(NamedTuple):
 class Results:
     """The results of the accounts of one directory."""
 
-    def __init__(self, config: DirectoryConfig, catalogue: Catalogue, passwords: PasswordStep) -> None:
+    def __init__(
+        self, config: DirectoryConfig, catalogue: Catalogue, passwords: PasswordStep, look_up_hint: str
+    ) -> None:
         self.name, self.passwords = config.name, passwords
         self.labels = messages.labels(config.rules, catalogue)
+        self.look_up_hint = look_up_hint
         # A Check query may select every column; only what is mapped is kept, never a password.
         self.remembers = config.features.import_users
         self.mapped = {name.casefold() for name in config.connector.attributes}
@@ -70,7 +73,7 @@ class Results:
         outcome = AccountOutcome(account, lines, moved=before[0] != account.state)
         if account.unseen:
             account.pushed_digest = ""  # the next try looks again
-            cause = Parked("unseen", messages.unseen(account.key, name))
+            cause = Parked("unseen", messages.unseen(account.key, name, self.look_up_hint))
             words = f"{account.key}: {cause.message}"
             outcome.park(cause, messages.line(account, name, Operation.CREATE, Result.FAILED, words, actor=actor))
         outcome.renamed = bool(before[1] and account.place and before[1] != account.place)
