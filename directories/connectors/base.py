@@ -16,7 +16,7 @@ from threading import Event
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from directories.connectors.errors import Conflict, ConnectorError, CursorLost, NotFound, Unavailable
+from directories.connectors.errors import AGAIN, Conflict, ConnectorError, CursorLost, NotFound, Unavailable
 from directories.connectors.types import (
     Capability,
     ConnectionStep,
@@ -38,6 +38,7 @@ from directories.connectors.types import (
 )
 
 __all__ = [
+    "AGAIN",
     "Capability",
     "Conflict",
     "ConnectionStep",

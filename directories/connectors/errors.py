@@ -1,5 +1,7 @@
 """How a connector says that something could not be done. Part of the protocol: import it from ``base``."""
 
+AGAIN = "The portal tries again by itself."  # what messages of ``Unavailable`` may end with
+
 
 class ConnectorError(Exception):
     """Someone must mend data or settings; the same call would fail again.

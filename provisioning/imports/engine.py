@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from directories.config import DirectoryConfig, load, open_connector
-from directories.connectors.base import Connector, ConnectorError, CursorLost, Page
+from directories.connectors.base import AGAIN, Connector, ConnectorError, CursorLost, Page, Unavailable
 from provisioning.imports import follows, guard, incremental, runs
 from provisioning.imports.groups.apply import GroupApplier
 from provisioning.imports.groups.crawl import plan_groups
@@ -23,7 +23,7 @@ from provisioning.imports.users.managers import link_managers
 from provisioning.imports.users.plan import MANAGER
 from provisioning.imports.users.store import gain, store
 from provisioning.models import ImportRun
-from provisioning.models.imports import RunStatus
+from provisioning.models.imports import RunStatus, Trigger
 from reports.models import Result
 
 PAGE = 2000
@@ -42,11 +42,14 @@ def execute(run_id: int) -> None:
         return
     run = ImportRun.objects.select_related("directory").get(pk=run_id)
     try:
-        _work(run, lease)
+        with lease.kept():
+            _work(run, lease)
     except LeaseLost:
         log.warning("Import run %s was taken over by another worker.", run_id)
     except Cancelled:
         _cancelled(run, lease)
+    except Unavailable as error:
+        _fail_for_now(run, lease, error)
     except (ConnectorError, Incomplete) as error:
         _fail(run, lease, str(error))
     except (OperationalError, InterfaceError):
@@ -62,8 +65,8 @@ def _work(run: ImportRun, lease: Lease) -> None:
     config = load(run.directory_id)
     if run.status != RunStatus.APPLYING:
         with open_connector(config) as connector:
-            # The source may take as long as its own time-out for one page; a slow page is not a dead worker.
-            lease.lasts = max(runs.LEASE, dt.timedelta(seconds=connector.patience) + runs.LEASE / 2)
+            # The source may take as long as its own time-out for one page; a slow page is no worker that hangs.
+            lease.silence = max(runs.SILENCE, dt.timedelta(seconds=connector.patience) + runs.SILENCE / 2)
             objections = _plan(run, config, connector, lease)
         if run.preview:
             lease.end(RunStatus.PLANNED, " ".join(objections))
@@ -173,10 +176,28 @@ def _fail(run: ImportRun, lease: Lease, message: str) -> None:
     _end(run, lease, RunStatus.FAILED, Result.FAILED, message)
 
 
-def _end(run: ImportRun, lease: Lease, status: RunStatus, result: Result, message: str) -> None:
+def _fail_for_now(run: ImportRun, lease: Lease, error: Unavailable) -> None:
+    """End a run whose directory could not be reached; the portal tries it again, unless somebody waits for its end."""
+    now, at = timezone.now(), None
+    if not run.preview and run.trigger != Trigger.COMMAND:
+        at = runs.retry_moment(now, run.tries, error.retry_after)
+    further = f"The portal tries again at {timezone.localtime(at):%H:%M}." if at else "Import again later."
+    message = f"{error.message.replace(AGAIN, '').rstrip()} {further}"
+    _end(run, lease, RunStatus.FAILED, Result.FAILED, message, retry_at=at)
+
+
+def _end(
+    run: ImportRun,
+    lease: Lease,
+    status: RunStatus,
+    result: Result,
+    message: str,
+    *,
+    retry_at: dt.datetime | None = None,
+) -> None:
     """End a run before its time; nothing of its plan is applied any more."""
     try:
-        lease.end(status, message)
+        lease.end(status, message, retry_at=retry_at)
     except LeaseLost:
         log.warning("Import run %s was taken over by another worker.", run.pk)
         return

@@ -2,9 +2,10 @@
 
 import datetime as dt
 import logging
+from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings, Schedule
@@ -29,14 +30,17 @@ def start_import(
     actor: str,
     trigger: Trigger = Trigger.MANUAL,
     incremental: bool = False,
+    tries: int = 0,
 ) -> ImportRun:
     """Queue an import or a preview and wake a worker; raise ImportRefused with words when it cannot be.
 
-    ``incremental`` reads only what changed since the last run, if the directory can tell.
+    ``incremental`` reads only what changed since the last run, if the directory can tell. ``tries`` is how often it was
+    tried before, in vain.
     A run of the command line is worked on by the command itself, so nobody is woken for it.
     """
     with transaction.atomic():
-        run = runs.create(directory, preview=preview, actor=actor, trigger=trigger, incremental=incremental)
+        how: dict[str, Any] = {"trigger": trigger, "incremental": incremental, "tries": tries}
+        run = runs.create(directory, preview=preview, actor=actor, **how)
         if trigger != Trigger.COMMAND:
             dispatch.send_on_commit(RUN, run.pk)
     return run
@@ -88,9 +92,9 @@ def _no_longer(run: ImportRun) -> ImportRefused:
 
 
 def start_due_imports() -> None:
-    """Start every scheduled import that is due, and wake a worker for runs that nobody works on.
+    """Start every import that is due, by the schedule or again, and wake a worker for runs that nobody works on.
 
-    Called each minute; two callers at once do no harm, and a broker that lost a message delays a run by a minute.
+    Called every few seconds; two callers at once do no harm, and a message that the broker lost delays a run a little.
     """
     now = timezone.now()
     for settings in _scheduled().filter(next_import_at__lte=now).select_related("directory"):
@@ -99,6 +103,8 @@ def start_due_imports() -> None:
         ProvisioningSettings.objects.filter(pk=settings.pk, next_import_at=None).update(next_import_at=_next(settings))
     for settings in incremental.due(now):
         _start(settings, incremental=True)
+    for run in _to_try_again(now):
+        _try_again(run)
     alone = Q(leased_until__lt=now) | Q(leased_until=None, created_at__lt=now - runs.PATIENCE)
     for run_id in ImportRun.objects.filter(alone, status__in=runs.WORKING).values_list("pk", flat=True):
         dispatch.send(RUN, run_id)
@@ -107,6 +113,25 @@ def start_due_imports() -> None:
 def _scheduled() -> QuerySet[ProvisioningSettings]:
     on = ProvisioningSettings.objects.filter(import_users=True, directory__enabled=True)
     return on.exclude(schedule=Schedule.OFF)
+
+
+def _to_try_again(now: dt.datetime) -> QuerySet[ImportRun]:
+    """Return the failed runs whose pause is over, where no newer import took their place."""
+    newest = ImportRun.objects.filter(directory=OuterRef("directory"), preview=False).order_by("-created_at", "-pk")
+    failed = ImportRun.objects.filter(retry_at__lte=now, status=RunStatus.FAILED, pk=Subquery(newest.values("pk")[:1]))
+    on = failed.filter(directory__enabled=True, directory__provisioning__import_users=True)
+    return on.select_related("directory__provisioning")
+
+
+def _try_again(run: ImportRun) -> None:
+    """Claim the moment, and queue another run in the same transaction."""
+    how: dict[str, Any] = {"trigger": Trigger(run.trigger), "incremental": run.incremental, "tries": run.tries + 1}
+    try:
+        with transaction.atomic():
+            if ImportRun.objects.filter(pk=run.pk, retry_at=run.retry_at).update(retry_at=None):
+                start_import(run.directory, preview=False, actor=run.actor, **how)
+    except ImportRefused as refused:
+        log.info("The import of directory %s was not tried again yet: %s", run.directory_id, refused.message)
 
 
 def _start_scheduled(settings: ProvisioningSettings) -> None:

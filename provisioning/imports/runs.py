@@ -1,16 +1,20 @@
 """The life of an import run: its lease, its progress and its end.
 
 A run is claimed by one compare-and-swap UPDATE, and every later write is fenced by the lease that the claim gave: a
-worker that was taken for dead and wakes up finds its lease gone, and its page is rolled back.
+worker that was taken for dead and wakes up finds its lease gone, and its page is rolled back. While a worker waits for
+its directory a thread renews the lease, so that a lease may be short and a dead worker is soon noticed.
 """
 
 import datetime as dt
+import logging
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -21,11 +25,19 @@ from provisioning.models.imports import ENDED, Action, RunStatus, Trigger
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 
-LEASE = dt.timedelta(minutes=2)
+LEASE = dt.timedelta(seconds=30)
+RENEW = 8.0  # seconds between two renewals by the thread
+SILENCE = dt.timedelta(minutes=2)  # a worker that writes nothing for longer hangs, unless its directory may be as slow
 PATIENCE = dt.timedelta(seconds=30)  # how long a queued run may wait before its message counts as lost
+FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(minutes=1), dt.timedelta(minutes=30)  # before a failed import is tried again
+MOST_WAITED = 86_400.0  # seconds, whatever a directory asks for
+MOST_TRIES = 50  # a day; the schedule may have begun anew long before
 WORKING = (RunStatus.QUEUED, RunStatus.CRAWLING, RunStatus.APPLYING)
 COUNTERS = ("seen", "unchanged", "planned", "applied", "created", "updated", "deactivated", "left_alone", "errors")
 GROUP_COUNTERS = ("groups_seen", "groups_changed", "memberships_added", "memberships_removed", "unmatched_members")
+
+
+log = logging.getLogger(__name__)
 
 
 class ImportRefused(Exception):
@@ -50,19 +62,61 @@ class Cancelled(Exception):
 
 @dataclass(slots=True)
 class Lease:
-    """A claimed run: ``until`` is both the end of the lease and the token that proves it."""
+    """A claimed run: ``until`` is both the end of the lease and the token that proves it.
+
+    ``wrote`` is when the worker itself last wrote (``time.monotonic``), and ``silence`` how long it may write nothing.
+    """
 
     run_id: int
     until: dt.datetime
-    lasts: dt.timedelta = LEASE
+    silence: dt.timedelta = SILENCE
+    wrote: float = field(default_factory=time.monotonic)
+    _writing: "threading.RLock" = field(default_factory=threading.RLock)  # held while ``until`` changes
 
     def write(self, **values: Any) -> None:
         """Write to the run and renew the lease, in the caller's transaction; raise LeaseLost when it is gone."""
-        renewed = max(timezone.now() + self.lasts, self.until + dt.timedelta(microseconds=1))
+        with self._writing:
+            if not self._renewed(**values):
+                raise LeaseLost
+            self.wrote = time.monotonic()
+
+    def renew(self) -> None:
+        """Renew the lease for a worker that waits, unless it waits too long or is writing just now."""
+        if time.monotonic() - self.wrote >= self.silence.total_seconds() or not self._writing.acquire(blocking=False):
+            return
+        try:
+            self._renewed()
+        finally:
+            self._writing.release()
+
+    def _renewed(self, **values: Any) -> bool:
+        renewed = max(timezone.now() + LEASE, self.until + dt.timedelta(microseconds=1))
         held = ImportRun.objects.filter(pk=self.run_id, leased_until=self.until)
         if not held.update(leased_until=renewed, **values):
-            raise LeaseLost
+            return False
         self.until = renewed
+        return True
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renew the lease now and then, in a thread, while the block runs."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._keep, args=(ended,), name=f"lease-{self.run_id}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _keep(self, ended: threading.Event) -> None:
+        while not ended.wait(RENEW):
+            try:
+                self.renew()
+            except DatabaseError as error:
+                log.warning("%s while the lease of import run %s was renewed.", type(error).__name__, self.run_id)
+            finally:
+                connection.close()
 
     @contextmanager
     def page(self) -> Iterator[dict[str, Any]]:
@@ -72,33 +126,47 @@ class Lease:
         """
         if ImportRun.objects.filter(pk=self.run_id, cancel_requested=True).exists():
             raise Cancelled
-        before = self.until
-        try:
-            with transaction.atomic():
-                gains: dict[str, Any] = {}
-                yield gains
-                self.write(**{name: F(name) + gain for name, gain in gains.items() if gain})
-        except BaseException:
-            self.until = before
-            raise
+        with self._writing:
+            before = self.until
+            try:
+                with transaction.atomic():
+                    gains: dict[str, Any] = {}
+                    yield gains
+                    self.write(**{name: F(name) + gain for name, gain in gains.items() if gain})
+            except BaseException:
+                self.until = before
+                raise
 
     def end(self, status: RunStatus, message: str, **values: Any) -> None:
         """Let go of the run in its final or waiting state."""
         now = timezone.now()
         if status in ENDED or status == RunStatus.PLANNED:
             values["finished_at"] = now
-        held = ImportRun.objects.filter(pk=self.run_id, leased_until=self.until)
-        if not held.update(leased_until=None, status=status, message=message, cancel_requested=False, **values):
+        with self._writing:
+            held = ImportRun.objects.filter(pk=self.run_id, leased_until=self.until)
+            ended = held.update(leased_until=None, status=status, message=message, cancel_requested=False, **values)
+        if not ended:
             raise LeaseLost
 
 
-def claim(run_id: int, lasts: dt.timedelta = LEASE) -> Lease | None:
+def claim(run_id: int) -> Lease | None:
     """Take a run that is waiting for a worker or whose worker is dead; None when there is nothing to take."""
     now = timezone.now()
     free = Q(leased_until=None) | Q(leased_until__lt=now)
-    lease = Lease(run_id, now + lasts, lasts)
+    lease = Lease(run_id, now + LEASE)
     won = ImportRun.objects.filter(free, pk=run_id, status__in=WORKING).update(leased_until=lease.until)
     return lease if won else None
+
+
+def retry_moment(now: dt.datetime, tries: int, retry_after: float | None) -> dt.datetime | None:
+    """Return when an import that failed is tried again, after ``tries`` before it; None once that was often enough.
+
+    ``retry_after`` is what the directory itself asks for, in seconds.
+    """
+    if tries >= MOST_TRIES:
+        return None
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * int(2 ** min(tries, 16)))
+    return now + max(pause, dt.timedelta(seconds=min(retry_after or 0.0, MOST_WAITED)))
 
 
 def must_be_on(directory: Directory) -> None:
@@ -113,14 +181,19 @@ def must_be_on(directory: Directory) -> None:
 
 
 def create(
-    directory: Directory, *, preview: bool, actor: str, trigger: Trigger, incremental: bool = False
+    directory: Directory, *, preview: bool, actor: str, trigger: Trigger, incremental: bool = False, tries: int = 0
 ) -> ImportRun:
     """Queue a run; raise ImportRefused when the directory already has one, or is not to be imported."""
     must_be_on(directory)
     try:
         with transaction.atomic():
             return ImportRun.objects.create(
-                directory=directory, preview=preview, actor=actor, trigger=trigger, incremental=incremental
+                directory=directory,
+                preview=preview,
+                actor=actor,
+                trigger=trigger,
+                incremental=incremental,
+                tries=tries,
             )
     except IntegrityError:
         raise ImportRefused(_already(directory)) from None

@@ -46,6 +46,7 @@ class ImportRun(models.Model):
     ``groups_*`` and ``memberships_*`` count what happened to groups; ``unmatched_members`` are names in groups that no
     account here has, ``unmatched_in`` the first of those groups with the number of each.
     ``leased_until`` is the run's lease: a worker keeps it alive while it works, and a dead run is taken over after it.
+    ``retry_at`` is when a run that failed is followed by another one, ``tries`` how many like it failed before.
     """
 
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="import_runs")
@@ -80,6 +81,8 @@ class ImportRun(models.Model):
     memberships_removed = models.PositiveIntegerField(default=0)
     unmatched_members = models.PositiveIntegerField(default=0, db_default=0)
     unmatched_in = models.JSONField(default=list, blank=True, db_default=NOTHING)
+    tries = models.PositiveIntegerField(default=0, db_default=0)
+    retry_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     apply_started_at = models.DateTimeField(null=True, blank=True)
@@ -95,7 +98,10 @@ class ImportRun(models.Model):
                 name="import_one_run_a_directory",
             ),
         ]
-        indexes = [models.Index(fields=["directory", "-created_at"], name="run_newest")]
+        indexes = [
+            models.Index(fields=["directory", "-created_at"], name="run_newest"),
+            models.Index(fields=["retry_at"], name="run_to_try_again", condition=models.Q(retry_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{'Preview' if self.preview else 'Import'} of {self.directory} ({self.get_status_display()})"

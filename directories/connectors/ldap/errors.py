@@ -11,7 +11,7 @@ from typing import Any
 
 from ldap3.core import exceptions as ldap
 
-from directories.connectors.base import Conflict, ConnectorError, NotFound, Unavailable
+from directories.connectors.base import AGAIN, Conflict, ConnectorError, NotFound, Unavailable
 
 LDAP_ERRORS = (ldap.LDAPException, OSError)
 # What servers say of the cookie of a paged search that they forgot: OpenLDAP, others, Active Directory.
@@ -29,7 +29,7 @@ STILL_PRIMARY = (
 )
 _CHECK = "on the directory's page"
 _WAITING: Mapping[int, tuple[str, str]] = {
-    3: ("timeout", "The directory needed longer than it allows itself. The portal tries again by itself."),
+    3: ("timeout", f"The directory needed longer than it allows itself. {AGAIN}"),
     8: ("tls", f"The server takes logins only over an encrypted connection. Choose LDAPS or StartTLS {_CHECK}."),
     11: (
         "limit",
@@ -37,8 +37,8 @@ _WAITING: Mapping[int, tuple[str, str]] = {
     ),
     13: ("tls", f"The server takes this only over an encrypted connection. Choose LDAPS or StartTLS {_CHECK}."),
     49: ("login", f"The directory refused the login. Check login and password {_CHECK}."),
-    51: ("busy", "The directory is busy. The portal tries again by itself."),
-    52: ("unavailable", "The directory is shutting down or not ready. The portal tries again by itself."),
+    51: ("busy", f"The directory is busy. {AGAIN}"),
+    52: ("unavailable", f"The directory is shutting down or not ready. {AGAIN}"),
 }
 _MESSAGES: Mapping[int, tuple[str, str]] = {
     4: (
@@ -174,9 +174,9 @@ def broken(error: Exception) -> ConnectorError:
             "unreachable", "The directory server cannot be reached. Check address, port and whether it runs."
         )
     if isinstance(error, ldap.LDAPResponseTimeoutError | TimeoutError) or "timed out" in str(error):
-        return unavailable("timeout", "The directory took too long to answer. The portal tries again by itself.")
+        return unavailable("timeout", f"The directory took too long to answer. {AGAIN}")
     if isinstance(error, ldap.LDAPCommunicationError | OSError):
-        return unavailable("connection", "The connection to the directory was lost. The portal tries again by itself.")
+        return unavailable("connection", f"The connection to the directory was lost. {AGAIN}")
     return ConnectorError("The directory answered in a way that is not understood.", code="protocol")
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from directories.attributes import Value
-from directories.connectors.base import Conflict, ConnectorError, Unavailable
+from directories.connectors.base import AGAIN, Conflict, ConnectorError, Unavailable
 from directories.connectors.sql.dialects.base import Dialect, Misfit
 from directories.connectors.sql.error_codes import Cause
 from directories.query_templates import PASSWORD, fold
@@ -39,10 +39,10 @@ _MESSAGES: Mapping[Cause, str] = {
     Cause.RAISED: "The database refused the statement. Try the query on the directory's page to see which one.",
 }
 _WAITING: Mapping[Cause, tuple[str, bool]] = {
-    Cause.LOCK: ("Another program holds a lock on the row. The portal tries again by itself.", False),
-    Cause.TIMEOUT: ("The database took too long to answer. The portal tries again by itself.", True),
-    Cause.CONNECTION: ("The connection to the database was lost. The portal tries again by itself.", True),
-    Cause.BUSY: ("The database has no room now (connections, memory or disk). The portal tries again by itself.", True),
+    Cause.LOCK: (f"Another program holds a lock on the row. {AGAIN}", False),
+    Cause.TIMEOUT: (f"The database took too long to answer. {AGAIN}", True),
+    Cause.CONNECTION: (f"The connection to the database was lost. {AGAIN}", True),
+    Cause.BUSY: (f"The database has no room now (connections, memory or disk). {AGAIN}", True),
     Cause.LOGIN: ("The database refused the login. Check user and password on the directory's page.", True),
     Cause.NO_DATABASE: ("The database of that name does not exist. Check it on the directory's page.", True),
     Cause.NO_FILE: (
