@@ -1,7 +1,7 @@
 """What of Django's middleware is for pages only."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
