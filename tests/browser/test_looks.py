@@ -1,8 +1,9 @@
-"""Every page on a narrow screen, in dark and in light: nothing sticks out, nothing fails."""
+"""Every page, wide and narrow, dark and light: nothing sticks out, nothing fails, and axe finds nothing serious."""
 
 from collections.abc import Callable
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page
@@ -22,7 +23,7 @@ from provisioning.models import (
 )
 from scim import clients
 from scim.models import RequestLog
-from tests.browser.conftest import NARROW, settled, sticking_out
+from tests.browser.conftest import NARROW, WIDE, settled, sticking_out
 from tests.fixtures.databases import Database
 from tests.fixtures.directories import make_appsdb, save_directory
 
@@ -48,6 +49,8 @@ PAGES = (
 )
 TABS = ("connection", "templates", "mapping", "features", "health")
 SCIM_TABS = ("connection", "mapping", "features", "log", "activity")
+COLOURS = ["color-contrast", "link-in-text-block"]  # what differs between the themes
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk"
 
 
@@ -99,20 +102,37 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     ]
 
 
-def test_every_page_fits_a_narrow_screen(
+def test_every_page_is_for_everybody(
     page: Page, sign_in: Callable[[Page, User], None], addresses: list[str], problems: list[str]
 ) -> None:
-    """Both themes; the fixture ``problems`` fails the test on any script error, console error or failed request."""
-    sign_in(page, User.objects.create_superuser("root"))
-    page.set_viewport_size(NARROW)
-    wide: dict[str, list[str]] = {}
-    for address in addresses:
+    """The fixture ``problems`` fails the test on any script error, console error or failed request."""
+    faults: dict[str, str] = {}  # each with the first page that has it
+    for address in ("/login/", *addresses):
         page.goto("about:blank")
         page.goto(address)
         settled(page)
         for dark in (True, False):
             page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", dark)
-            if found := sticking_out(page):
-                wide[address] = found[-3:]
+            page.set_viewport_size(NARROW)
+            found = [f"sticks out: {element}" for element in sticking_out(page)[-3:]]
+            if not dark:
+                page.set_viewport_size(WIDE)
+            found += axe_faults(page, only_colours=dark)
+            for fault in found:
+                faults.setdefault(fault, f"{address} {'dark' if dark else 'light'}")
+        if address == "/login/":
+            sign_in(page, User.objects.create_superuser("root"))
     page.goto("about:blank")
-    assert wide == {}
+    assert not faults, "\n".join(f"{where}: {fault}" for fault, where in faults.items())
+
+
+def axe_faults(page: Page, *, only_colours: bool) -> list[str]:
+    """Return what axe finds that is serious or critical: the rule, the element and what is wrong with it."""
+    chosen = {"type": "rule", "values": COLOURS} if only_colours else {"type": "tag", "values": STANDARDS}
+    found = Axe().run(page, options={"resultTypes": ["violations"], "runOnly": chosen}).response["violations"]
+    return [
+        f"{fault['id']}: {node['html'][:200]} {node['any'][0]['message'] if node['any'] else ''}"
+        for fault in found
+        if fault["impact"] in {"serious", "critical"}
+        for node in fault["nodes"]
+    ]

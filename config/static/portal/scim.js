@@ -1,24 +1,8 @@
-/* The page of a SCIM application: tabs and mapping rows. What a row looks like comes from the server. */
+/* The page of a SCIM application: mapping rows. What a row looks like comes from the server. */
 
 function scimPage(firstErrorTab, hasErrors) {
-  return {
-    tab: "connection",
-    changed: hasErrors,
-    saving: false,
-
-    init() {
-      const wanted = location.hash.slice(1);
-      this.tab = firstErrorTab || (document.getElementById(`tab-${wanted}`) ? wanted : "connection");
-      document.getElementById(`tab-${this.tab}`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
-      window.addEventListener("beforeunload", (event) => {
-        if (this.changed && !this.saving) event.preventDefault();
-      });
-    },
-
-    show(tab) {
-      this.tab = tab;
-      document.getElementById(`tab-${tab}`).scrollIntoView({ block: "nearest", inline: "nearest" });
-      history.replaceState(null, "", `${location.pathname}${location.search}#${tab}`);
+  return tabbedForm(firstErrorTab, hasErrors, {
+    shown(tab) {
       document.dispatchEvent(new Event(`shown-${tab}`));
     },
 
@@ -38,5 +22,5 @@ function scimPage(firstErrorTab, hasErrors) {
       this.changed = true;
       list.dispatchEvent(new Event("change", { bubbles: true }));
     },
-  };
+  });
 }

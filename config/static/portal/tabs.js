@@ -14,3 +14,34 @@ document.addEventListener("alpine:initialized", () => {
   if (!document.querySelector("form nav a [data-testid='error-count']")) open();
   window.addEventListener("hashchange", open);
 });
+
+/* A page that is one form on several tabs, such as a directory's: the tab is part of its address, and leaving it with
+   unsaved changes asks first. ``more`` is what else the page has; its ``opened`` and ``shown(tab)`` are called then. */
+function tabbedForm(firstErrorTab, hasErrors, more) {
+  const link = (tab) => document.getElementById(`tab-${tab}`);
+  const reveal = (tab) => link(tab)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  return {
+    tab: "connection",
+    changed: hasErrors,
+    saving: false,
+
+    init() {
+      const wanted = location.hash.slice(1);
+      this.tab = firstErrorTab || (link(wanted) ? wanted : "connection");
+      reveal(this.tab);
+      window.addEventListener("beforeunload", (event) => {
+        if (this.changed && !this.saving) event.preventDefault();
+      });
+      this.opened?.();
+    },
+
+    show(tab) {
+      this.tab = tab;
+      reveal(tab);
+      history.replaceState(null, "", `${location.pathname}${location.search}#${tab}`);
+      this.shown?.(tab);
+    },
+
+    ...more,
+  };
+}
