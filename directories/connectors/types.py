@@ -48,6 +48,7 @@ class ConnectorField:
     """One setting of a connector. A SECRET is encrypted at rest and masked everywhere.
 
     ``harmless``: changing it does not change who is given the secrets, so that they need not be typed again.
+    ``suggested``: a connection test may find out what it can be, so a test does not ask for it.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ConnectorField:
     minimum: int | None = None
     maximum: int | None = None
     harmless: bool = False
+    suggested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,17 +205,26 @@ class ConnectionStep:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionTest:
-    """What a connection test found: its steps in order, the server's version, latency in milliseconds, columns."""
+    """What a connection test found: its steps in order, the server's version, latency in milliseconds, columns.
+
+    ``suggestions``: by the name of a setting that does not work, the values that would.
+    """
 
     steps: Sequence[ConnectionStep]
     version: str = ""
     latency_ms: float | None = None
     attributes: Sequence[str] = ()
+    suggestions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
         """Whether every step succeeded."""
         return all(step.ok for step in self.steps)
+
+    @property
+    def dangerous(self) -> bool:
+        """Whether every step succeeded and one of them calls for caution."""
+        return self.ok and any(step.caution for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,13 @@ class ConnectionForm(forms.Form):
         for name, words in self.connector.fills.get(str(self[by].value() or "") if by else "", {}).items():
             self.fields[name].widget.attrs["placeholder"] = words
 
+    def ask_less(self) -> None:
+        """Take a blank box where a connection test may find out what belongs into it."""
+        for declared in self.connector.fields:
+            if declared.suggested:
+                self.fields[declared.name].required = False
+        self.full_clean()
+
     @property
     def fills(self) -> Mapping[str, Mapping[str, str]]:
         """What stands for blank boxes, by the value of the field that decides."""

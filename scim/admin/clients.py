@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
+from provisioning.admin.states import counted
 from scim import clients
 from scim.admin import conformance, log, page, state, tokens
 from scim.models import Client, RequestLog
@@ -58,12 +59,12 @@ class ClientAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="State")
     def state(self, client: Client) -> str:
         """Whether it can sign in, and whether its requests succeed."""
-        return render_to_string("admin/scim/client/state.html", {"state": state.of(client)})
+        return render_to_string("portal/state.html", {"state": state.of(client)})
 
     @admin.display(description="People")
     def people(self, client: Client) -> str:
         """How many people it knows."""
-        return state.counted(client.user_links.filter(deleted_at__isnull=True))
+        return counted(client.user_links.filter(deleted_at__isnull=True))
 
     @admin.display(description="Last request")
     def last_request(self, client: Client) -> str:

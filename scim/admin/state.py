@@ -1,29 +1,16 @@
 """What the pages say about how a SCIM application does: signed in or not, its requests, its people."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from reports.models import Event, Result
+from provisioning.admin.states import State, counted, newest_results
 from scim import health
 from scim.models import Client, GroupLink, UserLink
 from scim.rules import user_rules
 
 FOLDER = "admin/scim/client"
-MOST = 10_000  # rows that are counted for a page; beyond it says "more than"
-NEWEST = 10
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How an application does, in a few words, a colour of unfold's labels, and the longer story."""
-
-    label: str
-    colour: str
-    detail: str = ""
 
 
 def of(client: Client) -> State:
@@ -54,7 +41,7 @@ def activity(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResp
         "state": of(client),
         "numbers": numbers(client),
         "last": client.requests.order_by("-pk").first(),
-        "events": _events(client) if sees_report else None,
+        "events": newest_results(client.name) if sees_report else None,
     }
     return render(request, f"{FOLDER}/activity.html", context)
 
@@ -81,15 +68,3 @@ def consequences(client: Client) -> list[str]:
         "The attribute mapping, the features and the live log.",
         f"What the application called the {people} people that it knows. Added again, it recognises them by its rule.",
     ]
-
-
-def counted(rows: QuerySet[Any]) -> str:
-    """Count at most ``MOST`` rows."""
-    found = rows.order_by()[: MOST + 1].count()
-    return f"more than {MOST:,}" if found > MOST else f"{found:,}"
-
-
-def _events(client: Client) -> list[tuple[Event, str]]:
-    colours = {Result.SUCCESS: "success", Result.FAILED: "danger", Result.WAITING: "warning"}
-    newest = Event.objects.filter(application=client.name)[:NEWEST]
-    return [(event, colours.get(Result(event.result), "default")) for event in newest]

@@ -1,30 +1,29 @@
-/* The directory page: tabs, lists of statements, mapping rows. What a row looks like comes from the server. */
+/* The directory page: lists of statements, mapping rows. What a row looks like comes from the server. */
 
 function directoryPage(firstErrorTab, hasErrors) {
   const fresh = ["templates", "mapping", "features"];
-  return {
-    tab: "connection",
-    changed: hasErrors,
-    saving: false,
-
-    init() {
-      const wanted = location.hash.slice(1);
-      const known = document.getElementById(`tab-${wanted}`);
-      this.tab = firstErrorTab || (known ? wanted : "connection");
-      document.getElementById(`tab-${this.tab}`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
-      window.addEventListener("beforeunload", (event) => {
-        if (this.changed && !this.saving) event.preventDefault();
-      });
+  return tabbedForm(firstErrorTab, hasErrors, {
+    opened() {
       if (new URLSearchParams(location.search).has("test")) {
         this.$nextTick(() => document.getElementById("test-button")?.click());
       }
     },
 
+    /* What a test found is brought into sight, and read out. */
+    tested(result) {
+      result.scrollIntoView({ block: "start" });
+      result.focus({ preventScroll: true });
+    },
+
+    /* A value that the test found out goes into its box, and the test goes on with it. */
+    take(id, value) {
+      document.getElementById(id).value = value;
+      this.changed = true;
+      document.getElementById("test-button").click();
+    },
+
     /* The choices of a tab follow what was changed on the others, so it is drawn again when something was. */
-    show(tab) {
-      this.tab = tab;
-      document.getElementById(`tab-${tab}`).scrollIntoView({ block: "nearest", inline: "nearest" });
-      history.replaceState(null, "", `${location.pathname}${location.search}#${tab}`);
+    shown(tab) {
       const panel = document.getElementById(`panel-${tab}`);
       const form = document.getElementById("directory_form");
       if (panel && this.changed && fresh.includes(tab) && !form.querySelector("fieldset").disabled) {
@@ -123,5 +122,5 @@ function directoryPage(firstErrorTab, hasErrors) {
       this.changed = true;
       document.getElementById("panel-mapping").dispatchEvent(new Event("change"));
     },
-  };
+  });
 }

@@ -40,17 +40,20 @@ from directories.connectors.ldap.inspection import Inspector
 from directories.connectors.ldap.listening import listen
 from directories.connectors.ldap.reading import Reader
 from directories.connectors.ldap.session import Control, Session
-from directories.connectors.ldap.settings import NO_STATE, NONE, PRESETS, UNCHECKED, Preset, filled, ldap_settings
+from directories.connectors.ldap.settings import (
+    NO_STATE,
+    NONE,
+    PRESETS,
+    UNCHECKED,
+    UNCHECKED_WORDS,
+    UNPROTECTED,
+    Preset,
+    filled,
+    ldap_settings,
+)
 from directories.connectors.ldap.tree import Tree
 from directories.connectors.ldap.writing import Writer
 
-UNPROTECTED = (
-    "The connection is not encrypted: the portal's password and everybody's data cross the network in the clear."
-)
-UNCHECKED_WORDS = (
-    "The server's certificate is not checked: whoever is in between can read and change everything, and learns the "
-    "portal's password. Paste the certificate of its authority, and choose Checked."
-)
 NO_STATE_WORDS = "The directory has no attribute for disabled accounts. Choose one under Connection (Disabling)."
 ONLY_NAMES = (
     "The directory's groups are only names in an attribute of its users, so the portal cannot write them. "

@@ -12,13 +12,24 @@ from directories.connectors.ldap import dn
 from directories.connectors.ldap.errors import NoBase
 from directories.connectors.ldap.referrals import demand_all
 from directories.connectors.ldap.session import Control, Raw, Session, log_in, opened
-from directories.connectors.ldap.settings import LDAPS, NO_STATE, NONE, STARTTLS, UAC, Address, LdapSettings
+from directories.connectors.ldap.settings import (
+    LDAPS,
+    NO_STATE,
+    NONE,
+    STARTTLS,
+    UAC,
+    UNCHECKED_WORDS,
+    UNPROTECTED,
+    Address,
+    LdapSettings,
+)
 
 NAME, PORT, TLS, LOGIN, BASE, FILTER, READ, WRITE = (
     *("Name", "Port", "TLS", "Login", "Base DN", "User filter", "Right to read", "Right to write"),
 )
 STEPS = (NAME, PORT, TLS, LOGIN, BASE, FILTER, READ, WRITE)
 _SAMPLES = 3
+_BASES = 3
 # Offered for mapping even while no entry has them.
 COMMON = (
     *("cn", "sn", "givenName", "displayName", "mail", "telephoneNumber", "mobile", "title", "departmentNumber"),
@@ -123,21 +134,24 @@ class _Diagnosis:
 
     def _tls_words(self) -> str:
         if self.settings.encryption == NONE:
-            return "OFF: passwords and users' data cross the network in the clear."
-        kind = {LDAPS: "LDAPS", STARTTLS: "StartTLS"}[self.settings.encryption]
+            return UNPROTECTED
         if not self.settings.checked:
-            return f"{kind}, but the certificate is NOT CHECKED: anybody in between can read and change everything."
+            return UNCHECKED_WORDS
+        kind = {LDAPS: "LDAPS", STARTTLS: "StartTLS"}[self.settings.encryption]
         return f"{kind}; the server's certificate and name are right."
 
     def _logged_in(self, session: Session) -> ConnectionTest:
         version, latency = self._server(session)
         self.test = replace(self.test, version=version, latency_ms=latency)
         try:
+            if not self.settings.base_dn:
+                raise ConnectorError("Say where the users are: take a base DN that the server has, or type one.")
             base = session.read(self.settings.base_dn, ("*", "allowedChildClassesEffective"))
-            if base is None or not self.settings.base_dn:
+            if base is None:
                 raise NoBase()
         except ConnectorError as error:
-            return self._failed(BASE, self._with_bases(session, error))
+            self.test = replace(self.test, suggestions={"base_dn": self._bases(session)})
+            return self._failed(BASE, error)
         self.steps.append(ConnectionStep(BASE, True, f"{base.dn} is there."))
         try:
             entries, more = self._first_page(session)
@@ -151,12 +165,11 @@ class _Diagnosis:
         self.steps.append(self._may_write(session))
         return replace(self.test, attributes=self._attributes(entries))
 
-    def _with_bases(self, session: Session, error: ConnectorError) -> ConnectorError:
-        """Add what the server would have to offer instead."""
+    def _bases(self, session: Session) -> list[str]:
+        """Return what the server says that it has: of Active Directory only the domain, where users are."""
         root = session.read("", ("defaultNamingContext", "namingContexts"))
         bases = (root.get("defaultNamingContext") or root.get("namingContexts")) if root else ()
-        offered = " or ".join(base.decode(errors="replace") for base in bases[:3])
-        return ConnectorError(f"{error.message} This server has {offered}.", code=error.code) if offered else error
+        return [base.decode(errors="replace") for base in bases[:_BASES]]
 
     def _server(self, session: Session) -> tuple[str, float]:
         """Return what the server calls itself, and the shortest of a few round trips in milliseconds."""

@@ -71,7 +71,11 @@ def _users(preset: Preset | None) -> tuple[ConnectorField, ...]:
     blank = "Left blank: {}." if preset else "Left blank: as this kind of server has it."
     identifier = blank.format(preset.identifier if preset else "")
     return (
-        _safe("base_dn", "Base DN", TEXT, "Users", f"Where the users are, for example {base}", required=True),
+        _safe(
+            *("base_dn", "Base DN", TEXT, "Users", f"Where the users are, for example {base}"),
+            required=True,
+            suggested=True,
+        ),
         _safe("user_filter", "User filter", TEXT, "Users", blank.format(preset.user_filter if preset else "")),
         _safe("scope", "Scope", CHOICE, "Users", default=SUBTREE, choices=SCOPES),
         _safe(

@@ -16,6 +16,13 @@ MOST_PAGE = 1000  # Active Directory's own limit (MaxPageSize)
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 60
 _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*(;[A-Za-z0-9-]+)*")
 _ADDRESS = re.compile(r"(?:(?P<scheme>ldaps?)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/]+)(?::(?P<port>\d{1,5}))?/?", re.I)
+UNPROTECTED = (
+    "The connection is not encrypted: the portal's password and everybody's data cross the network in the clear."
+)
+UNCHECKED_WORDS = (
+    "The server's certificate is not checked: whoever is in between can read and change everything, and learns the "
+    "portal's password. Paste the certificate of its authority, and choose Checked."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,9 +98,10 @@ def _accepted(settings: SqlSettings) -> list[ConnectionStep]:
         "require": "On; the server's certificate is not checked.",
         "verify-full": "On; the server's certificate and name are right.",
     }
-    tls = [ConnectionStep(reachability.TLS, True, words[settings.tls_mode])] if settings.dialect.sets_tls else []
+    mode = settings.tls_mode
+    tls = [ConnectionStep(reachability.TLS, True, words[mode], caution=mode == "disable")]
     return [
-        *tls,
+        *(tls if settings.dialect.sets_tls else []),
         ConnectionStep(LOGIN, True, f"Logged in as {settings.user}."),
         ConnectionStep(DATABASE, True, f"The database {settings.database} is open."),
     ]

@@ -72,7 +72,7 @@ class DirectoryAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="State")
     def state(self, directory: Directory) -> str:
         """Whether it can be reached."""
-        return render_to_string(f"{FOLDER}/state.html", {"state": directories_state.state_of(directory)})
+        return render_to_string("portal/state.html", {"state": directories_state.state_of(directory)})
 
     @admin.display(description="Switched on")
     def features(self, directory: Directory) -> str:

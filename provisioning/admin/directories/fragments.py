@@ -41,11 +41,15 @@ def test(model_admin: Any, request: HttpRequest) -> HttpResponse:
     draft = drafted(model_admin, request)
     if isinstance(draft, HttpResponse):
         return draft
+    draft.connection.ask_less()
     context: dict[str, Any] = {"draft": draft, "connection": draft.connection}
     config = draft.config()
     if config is not None:
         context["test"] = found = _tested(draft, config.connector)
         context["columns"] = found.attributes if found.ok else ()
+        context["suggestions"] = [
+            (draft.connection[name], values) for name, values in found.suggestions.items() if values
+        ]
     return render(request, f"{FOLDER}/test.html", context)
 
 

@@ -1,32 +1,19 @@
 """What the pages say about a directory's state: reachable or not, what is on, what happened last."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
 from directories.readiness import FEATURES, moment
+from provisioning.admin.states import State, counted, newest_results
 from provisioning.imports import listener
 from provisioning.models import Account, Change, ImportRun
 from provisioning.models.accounts import LEFT_OPEN, AccountState
-from reports.models import Event, Result
 
 FOLDER = "admin/directories/directory"
-MOST = 10_000  # rows that are counted for a page; beyond it says "more than"
-NEWEST = 10
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How a directory is, in one or two words, a colour of unfold's labels, and the longer story."""
-
-    label: str
-    colour: str
-    detail: str = ""
 
 
 def state_of(directory: Directory) -> State:
@@ -76,11 +63,11 @@ def health(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespon
         "next_import": next_import(directory),
         "following": _following(directory),
         "accounts": _accounts(directory),
-        "left_open": _capped(Account.objects.filter(LEFT_OPEN, directory=directory)),
-        "waiting": _capped(Change.objects.filter(directory=directory, parked__isnull=True)),
-        "parked": _capped(Change.objects.filter(directory=directory, parked__isnull=False)),
+        "left_open": counted(Account.objects.filter(LEFT_OPEN, directory=directory)),
+        "waiting": counted(Change.objects.filter(directory=directory, parked__isnull=True)),
+        "parked": counted(Change.objects.filter(directory=directory, parked__isnull=False)),
         "last_run": ImportRun.objects.filter(directory=directory).first() if sees["imports"] else None,
-        "events": _events(directory) if sees["report"] else [],
+        "events": newest_results(directory.name) if sees["report"] else [],
     }
     return render(request, f"{FOLDER}/health.html", context)
 
@@ -94,12 +81,6 @@ def _following(directory: Directory) -> tuple[State, str] | None:
     return State("Following changes" if going else "Not following changes", "success" if going else "warning"), words
 
 
-def _events(directory: Directory) -> list[tuple[Event, str]]:
-    colours = {Result.SUCCESS: "success", Result.FAILED: "danger", Result.WAITING: "warning"}
-    newest = Event.objects.filter(application=directory.name)[:NEWEST]
-    return [(event, colours.get(Result(event.result), "default")) for event in newest]
-
-
 _SEES = {
     "report": "reports.view_event",
     "operations": "provisioning.view_change",
@@ -109,8 +90,8 @@ _SEES = {
 
 def consequences(directory: Directory) -> list[str]:
     """Return what deleting the directory takes away and what it leaves, a sentence each."""
-    accounts = _capped(Account.objects.filter(directory=directory))
-    changes = _capped(Change.objects.filter(directory=directory))
+    accounts = counted(Account.objects.filter(directory=directory))
+    changes = counted(Change.objects.filter(directory=directory))
     groups = directory.groups.count()
     sentences = [
         "The connection with its stored credentials, the query templates, the attribute mapping and the schedule.",
@@ -126,10 +107,4 @@ def consequences(directory: Directory) -> list[str]:
 def _accounts(directory: Directory) -> list[tuple[str, str]]:
     """Return how many accounts are in each state, counting no more than a bounded number."""
     of_directory = Account.objects.filter(directory=directory)
-    return [(AccountState(state).label, _capped(of_directory.filter(state=state))) for state in AccountState.values]
-
-
-def _capped(rows: QuerySet[Any]) -> str:
-    """Count at most ``MOST`` rows: a directory may hold millions."""
-    found = rows.order_by().values("pk")[: MOST + 1].aggregate(n=Count("pk"))["n"]
-    return f"more than {MOST:,}" if found > MOST else f"{found:,}"
+    return [(AccountState(state).label, counted(of_directory.filter(state=state))) for state in AccountState.values]

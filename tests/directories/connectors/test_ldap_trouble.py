@@ -71,7 +71,7 @@ def test_a_certificate_that_is_not_trusted(ldap: LdapSubject, tmp_path: Path, en
     with ldap.open(**{**wrong, "check_certificate": "no"}) as connector:
         found = connector.test()
         assert found.ok
-        assert "NOT CHECKED" in next(step.message for step in found.steps if step.name == "TLS")
+        assert "certificate is not checked" in next(step.message for step in found.steps if step.name == "TLS")
 
 
 def test_a_certificate_for_another_name(ldap: LdapSubject) -> None:
@@ -89,7 +89,7 @@ def test_a_certificate_for_another_name(ldap: LdapSubject) -> None:
         ({"host": "127.0.0.1:1"}, "Port", "127.0.0.1 port 1"),
         ({"password": "wrong"}, "Login", "refused the login"),
         ({"user": f"cn=nobody,{SUFFIX}"}, "Login", "refused the login"),
-        ({"base_dn": f"ou=nowhere,{SUFFIX}"}, "Base DN", f"This server has {SUFFIX}"),
+        ({"base_dn": f"ou=nowhere,{SUFFIX}"}, "Base DN", "Check the base DN"),
         ({"base_dn": "not a dn"}, "Base DN", "DN"),
         ({"user_filter": "(objectClass=inetOrgPerson"}, "User filter", "filter"),
         ({"id_attribute": "nsUniqueId"}, "Right to read", "nsUniqueId"),
@@ -103,6 +103,14 @@ def test_the_connection_test_tells_the_parts_apart(
     name, words = tried(ldap, **settings)
     assert name == step
     assert word in words
+
+
+@pytest.mark.parametrize("base_dn", ["", f"ou=nowhere,{SUFFIX}"])
+def test_the_connection_test_offers_the_base(ldap: LdapSubject, base_dn: str) -> None:
+    with ldap.open(base_dn=base_dn) as connector:
+        found = connector.test()
+    assert failure(found)[0] == "Base DN"
+    assert found.suggestions == {"base_dn": [SUFFIX]}
 
 
 def test_tls_is_expected_where_there_is_none(ldap: LdapSubject) -> None:

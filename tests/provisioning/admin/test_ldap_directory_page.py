@@ -130,7 +130,7 @@ def test_switching_a_check_off_is_loud(
     tested = fragment(it_staff, "test", values | changed | typed)
     assert "The connection works." in tested
     assert words in tested
-    assert "works, but is dangerous" in tested
+    assert "Works, but is not safe" in tested
     it_staff.post(page, values | changed | typed)
     assert words in text(it_staff.get(page))
 
