@@ -322,6 +322,7 @@ class Batch:
             work.leases.park(held, {outcome.row.pk: outcome.parked for outcome in kept if outcome.parked})
             record_many(line for outcome in kept for line in outcome.lines)
             work.store(kept)
+        work.leases.hurry_leavers({outcome.row.pk for outcome in kept if outcome.busy} - leavers)
 
 
 def lease_for(patience: float) -> float:

@@ -293,7 +293,21 @@ class Leases(Generic[AnyLeased]):
             dispatch.send_on_commit(dispatch.DELIVER, directory_id, chunk, self.name, queue=queue)
 
     def hurry(self, ids: Collection[int]) -> None:
-        """End the pauses of leavers: what kept them waiting was about something else. Needs a transaction."""
+        """End the pauses of leavers: what kept them waiting was about something else. Needs a transaction.
+
+        It is done again after the commit, and a worker looks for leavers again after it has written a pause
+        (``hurry_leavers``): whichever of the two commits last sees what the other one wrote.
+        """
+        self._end_pauses(ids)
+        transaction.on_commit(lambda: self._end_pauses(ids), robust=True)
+
+    def hurry_leavers(self, ids: Collection[int]) -> None:
+        """End the pauses of those that are leavers by now."""
+        if leavers := self.leavers_among(ids):
+            self._end_pauses(leavers)
+
+    @transaction.atomic(savepoint=False)
+    def _end_pauses(self, ids: Collection[int]) -> None:
         paused = self._targets(pk__in=ids, not_before__gt=Now()).order_by("pk").select_for_update(no_key=True)
         if late := list(paused.values_list("pk", flat=True)):
             self._targets(pk__in=late).update(not_before=Now(), attempts=0)

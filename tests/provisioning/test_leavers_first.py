@@ -1,11 +1,12 @@
 """Whoever loses access goes before everything else, for accounts and for groups."""
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -172,6 +173,52 @@ def test_who_becomes_a_leaver_during_a_call_that_ends_busy_waits_a_short_time(cr
     deliver(directory.pk, outbox.LEASES.due(directory.pk, 10))
     pause = Account.objects.get().not_before - timezone.now()
     assert dt.timedelta(seconds=30) < pause < dt.timedelta(seconds=61)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("leaver_commits", ["before the pause", "after the pause"])
+def test_who_becomes_a_leaver_while_a_pause_is_written_waits_a_short_time(
+    crews: Crews, monkeypatch: pytest.MonkeyPatch, leaver_commits: str
+) -> None:
+    """Neither the worker nor the leaver's transaction sees what the other writes at that moment."""
+    directory = save_crew_directory()
+    user = User.objects.create(username="anna")
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 10))
+    Account.objects.update(attempts=9)
+    user.first_name = "New"
+    user.save()
+    asked, written, done = threading.Event(), threading.Event(), threading.Event()
+
+    def leave() -> None:
+        try:
+            with transaction.atomic():
+                services.set_active([user.pk], False, "admin")
+                asked.set()
+                assert leaver_commits == "before the pause" or written.wait(20)
+        finally:
+            done.set()
+            connection.close()
+
+    leaver = threading.Thread(target=leave)
+    record = batch.record_many
+
+    def slow_record(lines: Any) -> None:
+        leaver.start()
+        assert asked.wait(20)
+        assert leaver_commits == "after the pause" or done.wait(20)
+        record(lines)
+
+    def fail(call: str, key: str) -> None:
+        raise Unavailable("The row is locked.", whole_directory=False)
+
+    monkeypatch.setattr(batch, "record_many", slow_record)
+    crews["CREW"].fail = fail
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 10))
+    written.set()
+    leaver.join()
+    account = Account.objects.get()
+    assert outbox.LEASES.leavers_among([account.pk])
+    assert account.not_before - timezone.now() < dt.timedelta(seconds=61)
 
 
 def test_a_leaver_whom_the_directory_does_not_let_go_stays_one(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
