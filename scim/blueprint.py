@@ -1,14 +1,14 @@
 """SCIM applications in blueprints: settings, features, mapping, and tokens by reference, as directories have theirs."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from rest_framework import serializers
+from pydantic import AfterValidator, Field, SecretStr, create_model
 
 from directories.attributes import Kind
 from directories.mapping import AttributeRule, Catalogue, problems_of
 from directories.models import Direction
-from provisioning.blueprints.references import Placeholders, Secret
-from provisioning.blueprints.schema import SecretField, Strict
+from provisioning.blueprints.references import Placeholders
+from provisioning.blueprints.schema import LEFT_OUT, Expression, Name, Reference, Strict, Text
 from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import State
 from provisioning.blueprints.writing import Refused, Written
@@ -27,39 +27,38 @@ MAPPINGS = {"mapping": Resource.USER, "group_mapping": Resource.GROUP}
 WORDS = ("provider", "reach", "match", "recycle_days")
 
 
+def _scim_path(path: str) -> str:
+    if parse(path) is None:
+        raise ValueError("This is not the path of a SCIM attribute.")
+    return path
+
+
 class MappingSchema(Strict):
     """One row of the attribute mapping, of users or of groups."""
 
-    scim_path = serializers.CharField(max_length=255)
-    portal_attribute = serializers.CharField(max_length=128)
-    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind], default=Kind.PROFILE.value)
-    direction = serializers.ChoiceField(choices=Direction.values, default=Direction.BOTH.value)
-    expression = serializers.CharField(max_length=2000, allow_blank=True, default="")
-    required = serializers.BooleanField(default=False)  # type: ignore[assignment]  # a field of that name
-
-    def validate_scim_path(self, path: str) -> str:
-        """Refuse a path that no mapping can use."""
-        if parse(path) is None:
-            raise serializers.ValidationError("This is not the path of a SCIM attribute.")
-        return path
+    scim_path: Annotated[Name, AfterValidator(_scim_path)]
+    portal_attribute: Annotated[Text, Field(max_length=128)]
+    kind: Kind = Kind.PROFILE
+    direction: Direction = Direction.BOTH
+    expression: Expression = ""
+    required: bool = False
 
 
-class ClientSchema(Strict):
-    """A SCIM application. What is left out stays as it is; a mapping that is written is complete."""
-
+class _Client(Strict):
     what = "setting"
-    name = serializers.CharField(max_length=100)
-    provider = serializers.ChoiceField(choices=Provider.values, required=False)
-    reach = serializers.ChoiceField(choices=Reach.values, required=False)
-    match = serializers.ChoiceField(choices=Match.values, required=False)
-    recycle_days = serializers.IntegerField(min_value=0, max_value=3650, required=False)
-    tokens = serializers.DictField(child=SecretField(trim_whitespace=False), required=False)
-    mapping = MappingSchema(many=True, required=False)
-    group_mapping = MappingSchema(many=True, required=False)
+    name: Annotated[Text, Field(max_length=100)]
+    provider: Provider = LEFT_OUT
+    reach: Reach = LEFT_OUT
+    match: Match = LEFT_OUT
+    recycle_days: Annotated[int, Field(ge=0, le=3650)] = LEFT_OUT
+    tokens: dict[str, Reference] = LEFT_OUT
+    mapping: list[MappingSchema] = LEFT_OUT
+    group_mapping: list[MappingSchema] = LEFT_OUT
 
-    def get_fields(self) -> dict[str, Any]:
-        """Offer the switches as well."""
-        return super().get_fields() | {name: serializers.BooleanField(required=False) for name in SWITCHES}
+
+# An application. What is left out stays as it is; a mapping that is written is complete.
+_SWITCHES: dict[str, Any] = dict.fromkeys(SWITCHES, (bool, LEFT_OUT))
+ClientSchema = create_model("ClientSchema", __base__=_Client, **_SWITCHES)
 
 
 def describe(client: Client) -> State:
@@ -69,7 +68,7 @@ def describe(client: Client) -> State:
     return {
         "name": client.name,
         **{name: getattr(client, name) for name in (*WORDS, *SWITCHES)},
-        "tokens": {token.label or f"Token {token.pk}": Secret(str(token.secret)) for token in kept},
+        "tokens": {token.label or f"Token {token.pk}": SecretStr(str(token.secret)) for token in kept},
         **{name: [_row(row) for row in rows if row.resource == resource] for name, resource in MAPPINGS.items()},
     }
 
@@ -135,7 +134,7 @@ def _check(after: State) -> None:
     if ALWAYS not in [(row["kind"], row["portal_attribute"]) for row in inward]:
         raise Refused("A row must bring the user name into the portal.", "mapping")
     for label, secret in after["tokens"].items():
-        if len(secret.value) < SHORTEST or len(label) > 100:
+        if len(secret.get_secret_value()) < SHORTEST or len(label) > 100:
             raise Refused(f"A token has at least {SHORTEST} characters, and its name at most 100.", "tokens", label)
     _check_rows("mapping", after["mapping"], catalogue())
     _check_rows("group_mapping", after["group_mapping"], group_rules.CATALOGUE)
@@ -170,11 +169,11 @@ def _write(client: Client, before: State | None, after: State, actor: str) -> No
         if held.get(label) == secret:
             continue
         if (
-            taken := client.tokens.model.objects.filter(digest__in=digests(secret.value))
+            taken := client.tokens.model.objects.filter(digest__in=digests(secret.get_secret_value()))
             .select_related("client")
             .first()
         ):
             raise Refused(f"This token is one of {taken.client} already, or was revoked.", "tokens", label)
         for token in client.tokens.filter(label=label, revoked_at__isnull=True):
             tokens.revoke(token, actor)
-        tokens.keep(client, secret.value, actor, label)
+        tokens.keep(client, secret.get_secret_value(), actor, label)

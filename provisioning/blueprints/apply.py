@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from pydantic import SecretStr, ValidationError
 
 from provisioning.blueprints import checks, sections, writing
-from provisioning.blueprints.document import BlueprintError, Document, Path, Problem
-from provisioning.blueprints.references import Secret
-from provisioning.blueprints.schema import with_sections
+from provisioning.blueprints.document import BlueprintError, Document, Problem
+from provisioning.blueprints.schema import checked, with_sections
 from provisioning.blueprints.state import State
 
 
@@ -52,30 +52,18 @@ def apply(text: str, *, actor: str, check: bool = False) -> Applied:
 
 
 def _checked(document: Document) -> dict[str, Any]:
-    extra = sections.registered()
-    schema = with_sections({section.name: section.schema for section in extra})(data=document.data)
     if document.data is None:
         raise BlueprintError([Problem(1, "", "The blueprint is empty.")])
-    if not schema.is_valid():
-        raise BlueprintError(document.problem(path, message) for path, message in _flat(schema.errors, ()))
-    data: dict[str, Any] = schema.validated_data
-    names = ["attributes", "groups", "directories", *(section.name for section in extra)]
-    problems = [document.problem(path, message) for path, message in checks.within(data, names)]
+    extra = sections.registered()
+    schema = with_sections({section.name: section.schema for section in extra})
+    try:
+        data = checked(schema, document.data)
+    except ValidationError as error:
+        raise BlueprintError(document.problem(each["loc"], each["msg"]) for each in error.errors()) from None
+    problems = [document.problem(path, message) for path, message in checks.within(data)]
     if problems:
         raise BlueprintError(problems)
     return data
-
-
-def _flat(errors: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    """Give each message of a serializer's nested errors with its path."""
-    if isinstance(errors, dict):
-        for key, inner in errors.items():
-            yield from _flat(inner, path if key == "non_field_errors" else (*path, key))
-    elif isinstance(errors, list):
-        for index, inner in enumerate(errors):
-            yield from _flat(inner, path if isinstance(inner, str) else (*path, index))
-    else:
-        yield path, str(errors)
 
 
 def _apply(document: Document, data: dict[str, Any], actor: str) -> Applied:
@@ -122,7 +110,7 @@ def _differences(item: str, path: tuple[str, ...], before: Any, after: Any) -> I
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Secret):
+    if isinstance(value, SecretStr):
         return "(secret)"
     if isinstance(value, list):
         return f"{len(value)} in the list"

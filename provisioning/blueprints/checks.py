@@ -1,7 +1,7 @@
 """What a schema cannot say: whether the parts of a blueprint fit each other and the portal."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from django.utils import timezone
@@ -21,14 +21,15 @@ from provisioning.models.people import fold
 from provisioning.profile.person import catalogue
 
 
-def within(data: dict[str, Any], sections: Iterable[str]) -> Iterator[tuple[Path, str]]:
+def within(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     """Give what contradicts itself within the document: a name twice, two default directories."""
-    for section in sections:
+    sections = {name: items for name, items in data.items() if name != "version"}
+    for section, items in sections.items():
         seen: dict[str, int] = {}
-        for index, item in enumerate(data[section]):
+        for index, item in enumerate(items):
             first = seen.setdefault(fold(item["name"]), index)
             if first != index:
-                yield (section, index, "name"), f"{item['name']!r} stands here twice."
+                yield (section, index, "name"), f"{item['name']!r} stands here twice. Remove one."
     defaults = [index for index, item in enumerate(data["directories"]) if item.get("default")]
     for index in defaults[1:]:
         yield ("directories", index, "default"), "Another directory is the default already; there is one."

@@ -1,15 +1,22 @@
 """YAML with line numbers: a document as plain data, and where each part of it stands.
 
-Values are read as YAML 1.2 reads them: 02:30 is a text and not the number 150, "no" is not false. What is written is
-quoted wherever an older reader would see something else.
+Values are read as YAML 1.2 reads them: 02:30 is a text and not the number 150, "no" is not false, 007 stays as it is.
+What is written is quoted wherever an older reader would see something else.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError, MaxDepthExceededError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.representer import SafeRepresenter
+from ruamel.yaml.resolver import VersionedResolver
 
 Path = tuple[str | int, ...]
 MAX_CHARACTERS = 5_000_000
@@ -19,7 +26,11 @@ CUT = (
     "and the text on the next line."
 )
 _COMMENT = re.compile(r"[ \t]+#")
-_LINE_ENDS = re.compile("[\r\x85\u2028\u2029\ufeff]")
+_ESCAPED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # no block can hold these
+_TEXT = "tag:yaml.org,2002:str"
+_CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,140 +58,124 @@ class Document:
     """A blueprint as plain data (``data``), and the lines that its parts stand on."""
 
     def __init__(self, text: str) -> None:
-        self._nodes: dict[Path, yaml.Node] = {}
-        self._keys: dict[Path, int] = {}
+        self._text = text
+        self._places: dict[Path, tuple[int, Node]] = {}
         self._problems: list[Problem] = []
-        self._lines = [*text.split("\n"), ""]
-        self.data: Any = self._read(text)
+        root = _compose(text)
+        self.data: Any = None if root is None else self._plain(root, (), 1)
+        if self._problems:
+            raise BlueprintError(self._problems)
 
     def problem(self, path: Path, message: str, inner_line: int = 1) -> Problem:
         """Return the problem at ``path``, or at what is nearest to it; ``inner_line`` counts within a block of text."""
-        known = next(path[:end] for end in range(len(path), -1, -1) if path[:end] in self._nodes or end == 0)
-        if known == path and self._cut(path):
-            message += CUT
-        return Problem(self._line(known, inner_line if known == path else 1), _written(path), message)
+        known = next(path[:end] for end in range(len(path), -1, -1) if path[:end] in self._places or end == 0)
+        line, node = self._places.get(known, (1, None))
+        if known == path and isinstance(node, ScalarNode):
+            if node.style == "|":
+                line = _line(node) + inner_line
+            elif node.style is None and _COMMENT.match(self._text, node.end_mark.index):
+                message += CUT
+        return Problem(line, _written(path), message)
 
-    def _cut(self, path: Path) -> bool:
-        """Whether a text without quotes ended at what YAML takes for a comment."""
-        node = self._nodes.get(path)
-        if not isinstance(node, yaml.ScalarNode) or node.style is not None:
-            return False
-        return bool(_COMMENT.match(self._lines[node.end_mark.line][node.end_mark.column :]))
-
-    def _line(self, path: Path, inner_line: int) -> int:
-        node = self._nodes.get(path)
-        if node is None:
-            return 1
-        if isinstance(node, yaml.ScalarNode) and node.style == "|":
-            return int(node.start_mark.line) + 1 + inner_line
-        return self._keys.get(path, int(node.start_mark.line) + 1)
-
-    def _read(self, text: str) -> Any:
-        if len(text) > MAX_CHARACTERS:
-            raise BlueprintError([Problem(1, "", f"The blueprint is longer than {MAX_CHARACTERS} characters.")])
-        try:
-            _refuse_aliases(text)
-            root = yaml.compose(text, Loader=_Loader)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line = mark.line + 1 if mark else 1
-            raise BlueprintError([Problem(line, "", f"This is not YAML: {error.problem or error.context}.")]) from None
-        except yaml.YAMLError:
-            raise BlueprintError([Problem(1, "", "This is not YAML: a character is not allowed.")]) from None
-        except RecursionError:
-            raise BlueprintError([Problem(1, "", "The blueprint is nested too deeply.")]) from None
-        data = None if root is None else self._plain(root, ())
-        if self._problems:
-            raise BlueprintError(self._problems)
-        return data
-
-    def _plain(self, node: yaml.Node, path: Path) -> Any:
-        self._nodes[path] = node
-        if len(path) > MAX_DEPTH:
-            raise BlueprintError([self.problem(path, "The blueprint is nested too deeply.")])
-        if isinstance(node, yaml.MappingNode):
+    def _plain(self, node: Node, path: Path, line: int) -> Any:
+        self._places[path] = line, node
+        if isinstance(node, MappingNode):
             return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self._plain(item, (*path, index)) for index, item in enumerate(node.value)]
-        return _scalar(node)
+        if isinstance(node, SequenceNode):
+            return [self._plain(item, (*path, index), _line(item)) for index, item in enumerate(node.value)]
+        return _scalar(str(node.tag), str(node.value))
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in node.value:
-            line = int(key.start_mark.line) + 1
-            if not isinstance(key, yaml.ScalarNode):
-                self._problems.append(Problem(line, _written(path), "A key must be a word."))
-                continue
             inner = (*path, str(key.value))
-            if key.value in found:
-                self._problems.append(Problem(line, _written(inner), "This key stands here twice."))
-                continue
-            self._keys[inner] = line
-            found[key.value] = self._plain(value, inner)
+            if not isinstance(key, ScalarNode):
+                self._problems.append(Problem(_line(key), _written(path), "A key must be a word."))
+            elif key.value in found:
+                self._problems.append(Problem(_line(key), _written(inner), "This key stands here twice. Remove one."))
+            else:
+                found[key.value] = self._plain(value, inner, _line(key))
         return found
 
 
 def dump(data: Mapping[str, Any]) -> str:
     """Return the data as YAML, in the order given; a text of several lines becomes a block."""
-    return yaml.dump(
-        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=1_000_000
-    )
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 1_000_000
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = StringIO()
+    yaml.dump(data, stream)
+    return stream.getvalue()
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader with the scalars of YAML 1.2's core schema."""
+class _Representer(SafeRepresenter):
+    """Writes a text of several lines as a block, and quotes what a reader of YAML 1.1 would take for something else."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}
-
-
-_RESOLVERS = (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(?:0|[1-9][0-9]{0,17})", "-+0123456789"),
-    ("float", r"[-+]?[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?", "-+0123456789"),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-)
-for _name, _pattern, _first in _RESOLVERS:
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), list(_first))
+    def represent_str(self, data: Any) -> ScalarNode:
+        style = None
+        if _ESCAPED.search(data):
+            style = '"'
+        elif "\n" in data:
+            style = "|"
+        elif str(_YAML_1_1.resolve(ScalarNode, data, (True, False))) != _TEXT:
+            style = "'"
+        return self.represent_scalar(_TEXT, data, style=style)
 
 
-class _Dumper(yaml.SafeDumper):
-    """SafeDumper that indents lists and writes several lines as a block."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
+_Representer.add_representer(str, _Representer.represent_str)
+_YAML_1_1 = VersionedResolver(version=(1, 1))
 
 
-def _represent(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    # PyYAML writes NEL and the like as they are, and reads them as line ends.
-    style = '"' if _LINE_ENDS.search(value) else "|" if "\n" in value else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+class _Composer(Composer):
+    """Refuses aliases, of which a few lines could grow without bound."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.parser.check_event(AliasEvent):
+            mark = self.parser.peek_event().start_mark
+            raise ComposerError(problem="Aliases (*name) are not supported: write the value itself", problem_mark=mark)
+        return super().compose_node(parent, index)
 
 
-_Dumper.add_representer(str, _represent)
+def _compose(text: str) -> Node | None:
+    """Return the tree of the text; raises BlueprintError where it cannot be read."""
+    if len(text) > MAX_CHARACTERS:
+        raise BlueprintError([Problem(1, "", f"The blueprint is longer than {MAX_CHARACTERS} characters.")])
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _Composer
+    yaml.max_depth = MAX_DEPTH
+    line, problem = 1, "a character is not allowed"
+    try:
+        root: Node | None = yaml.compose(text)
+    except YAMLError as error:
+        if isinstance(error, MarkedYAMLError):
+            mark = error.problem_mark or error.context_mark
+            line, problem = mark.line + 1 if mark else 1, str(error.problem or error.context)
+        if isinstance(error, MaxDepthExceededError):
+            problem = "it is nested too deeply"
+        raise BlueprintError([Problem(line, "", f"This is not YAML that a blueprint can have: {problem}.")]) from None
+    return root
 
 
-def _scalar(node: yaml.Node) -> Any:
-    text = str(node.value)
-    match node.tag.rpartition(":")[2]:
-        case "null":
-            return None
-        case "bool":
-            return text.lower() == "true"
-        case "int":
-            return int(text)
-        case "float":
-            return float(text)
+def _scalar(tag: str, text: str) -> Any:
+    """Return the value of a scalar: what is quoted or tagged as a text is one."""
+    if tag == _TEXT:
+        return text
+    if text.lower() in _CONSTANTS:
+        return _CONSTANTS[text.lower()]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
     return text
-
-
-def _refuse_aliases(text: str) -> None:
-    """An alias of an alias grows without bound, and nobody needs one here."""
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            raise BlueprintError([Problem(line, "", "Aliases (*name) are not supported.")])
 
 
 def _written(path: Path) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
+
+
+def _line(node: Node) -> int:
+    return int(node.start_mark.line) + 1

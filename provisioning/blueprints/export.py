@@ -1,12 +1,13 @@
 """What the portal has, as a blueprint."""
 
 from django.db.models import Prefetch
+from pydantic import SecretStr
 
 from directories.attributes import Kind, Type
 from directories.models import AttributeMapping, Direction, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.blueprints import sections, state
 from provisioning.blueprints.document import dump
-from provisioning.blueprints.references import Placeholders, Secret
+from provisioning.blueprints.references import Placeholders
 from provisioning.blueprints.schema import VERSION
 from provisioning.blueprints.state import State
 from provisioning.models import AttributeDefinition, Group
@@ -62,7 +63,7 @@ def _described(directory: Directory) -> State:
 def _directory(described: State, placeholders: Placeholders) -> State:
     name = described["name"]
     provisioning = {key: value for key, value in described["provisioning"].items() if value is not None}
-    if isinstance(provisioning.get(state.FIXED_PASSWORD), Secret):
+    if isinstance(provisioning.get(state.FIXED_PASSWORD), SecretStr):
         provisioning[state.FIXED_PASSWORD] = placeholders.reference(name, "initial password")
     return described | {
         "secrets": {key: placeholders.reference(name, key) for key in described["secrets"]},

@@ -2,8 +2,9 @@
 
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from directories.filters import slug
 
@@ -12,27 +13,17 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 HOW = "Write where it is found, env:NAME or file:/path, and never the secret itself."
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A secret in clear that nothing prints."""
-
-    value: str = field(repr=False)
-
-    def __str__(self) -> str:
-        return "(secret)"
-
-
 class ReferenceProblem(ValueError):
     """A reference leads nowhere; the message is for the admin and never holds what was found."""
 
 
-def resolve(text: str) -> Secret:
+def resolve(text: str) -> SecretStr:
     """Return the secret that ``env:NAME`` or ``file:/path`` refers to."""
     scheme, _, rest = text.strip().partition(":")
     if scheme == "env":
-        return Secret(_from_environment(rest))
+        return SecretStr(_from_environment(rest))
     if scheme == "file":
-        return Secret(_from_file(rest))
+        return SecretStr(_from_file(rest))
     raise ReferenceProblem(f"This is a secret. {HOW}")
 
 

@@ -1,13 +1,18 @@
 """What may stand in a blueprint.
 
-A key that is not known is refused, with the nearest one that is. The checked data has the words and the completeness of
-``state``: within a section that is written, what is left out has its default.
+A key that is not known is refused, with the nearest one that is. The checked data (``checked``) has the words and the
+completeness of ``state``: within a section that is written, what is left out has its default.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from rest_framework import serializers
+import pydantic
+from django.core.exceptions import ValidationError as ColumnError
+from django.db import models
+from pydantic import AfterValidator, Field, PlainValidator, SecretStr, ValidationError, create_model
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from directories.attributes import Kind, Type
 from directories.connectors import registry
@@ -15,246 +20,287 @@ from directories.connectors.base import ConnectorField, FieldType
 from directories.models import WEEKDAYS, Direction, Operation, ProvisioningSettings, Schedule
 from directories.query_templates import nearest
 from provisioning.blueprints import state
-from provisioning.blueprints.references import ReferenceProblem, resolve
+from provisioning.blueprints.references import HOW, resolve
+from provisioning.blueprints.state import State
 from provisioning.models import AttributeDefinition
 
 VERSION = 1
-_DAYS = [name.lower() for name in WEEKDAYS]
+LEFT_OUT: Any = None  # the default of a key that says nothing when it is left out; written, it cannot be null
+_MESSAGES = {
+    "bool": "Write true or false.",
+    "dict": "Write keys with their values here.",
+    "int": "Write a whole number.",
+    "list": "Write a list here.",
+    "missing": "This is required.",
+    "model": "Write keys with their values here.",
+    "string_too_short": "This cannot be blank.",
+    "string_type": "Write a text here.",
+}
+
+Text = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
+Name = Annotated[Text, Field(max_length=255)]
+Expression = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, max_length=2000)]
 
 
-class Strict(serializers.Serializer[Any]):
-    """A serializer that refuses keys it does not know."""
+class Strict(pydantic.BaseModel):
+    """A mapping that refuses keys it does not know; ``what`` is the word for one of them."""
 
-    what = "key"
+    model_config = pydantic.ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    what: ClassVar[str] = "key"
+    misplaced: ClassVar[Mapping[str, str]] = {}  # keys that belong somewhere else, and what to do
 
-    def to_internal_value(self, data: Any) -> Any:
-        """Check the keys along with the values, so that all problems are shown at once."""
-        unknown = {}
-        if isinstance(data, Mapping):
-            unknown = {name: [self._unknown(str(name))] for name in data if name not in self.fields}
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Give the keys whose values do not fit each other, each with what to do."""
+        yield from ()
+
+    @pydantic.model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, data: Any, validate: Callable[[Any], Self]) -> Self:
+        """Say of everything that is wrong what to do."""
+        problems: list[tuple[tuple[int | str, ...], str]]
         try:
-            found = super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            detail = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
-            raise serializers.ValidationError({**detail, **unknown}) from None
-        if unknown:
-            raise serializers.ValidationError(unknown)
-        return found
+            checked = validate(data)
+            problems = [((key,), message) for key, message in checked.contradictions()]
+            if not problems:
+                return checked
+        except ValidationError as error:
+            problems = [(each["loc"], cls._message(each["type"], each["loc"], each["msg"])) for each in error.errors()]
+        details = [
+            InitErrorDetails(type=PydanticCustomError("explained", message), loc=path, input=None)
+            for path, message in problems
+        ]
+        raise ValidationError.from_exception_data(cls.__name__, details)
 
-    def _unknown(self, name: str) -> str:
-        known = sorted(self.fields)
+    @classmethod
+    def _message(cls, kind: str, path: tuple[int | str, ...], message: str) -> str:
+        if kind == "extra_forbidden":
+            return cls.misplaced.get(str(path[-1])) or cls._unknown(str(path[-1]))
+        ours = _MESSAGES.get(kind) or _MESSAGES.get(kind.partition("_")[0])
+        message = ours or message.removeprefix("Value error, ").replace("Input should", "This should")
+        return message if message.endswith((".", "?")) else f"{message}."
+
+    @classmethod
+    def _unknown(cls, name: str) -> str:
+        known = sorted(field.alias or name for name, field in cls.model_fields.items())
         near = nearest(name, known)
         hint = f"Did you mean {near!r}?" if near else f"There is: {', '.join(known)}."
-        return f"There is no {self.what} {name!r} here. {hint}"
+        return f"There is no {cls.what} {name!r} here. {hint}"
 
 
-class SecretField(serializers.CharField):
-    """A reference to a secret; the checked value is the secret."""
+def checked(schema: type[Strict], data: Any) -> State:
+    """Return the checked data, without what was left out; raises ValidationError, whose messages say what to do."""
+    return schema.model_validate(data).model_dump(by_alias=True, exclude_none=True)
 
-    def to_internal_value(self, data: Any) -> Any:
-        """Follow the reference."""
+
+def _written(schema: type[Strict], data: Any) -> State:
+    """Return the checked data of a section in which null is a value, without what was left out."""
+    return schema.model_validate(data).model_dump(by_alias=True, exclude_unset=True)
+
+
+def _referred(value: Any) -> SecretStr:
+    if not isinstance(value, str):
+        raise ValueError(f"This is a secret. {HOW}")
+    return resolve(value)
+
+
+Reference = Annotated[SecretStr, PlainValidator(_referred)]  # the checked value is the secret itself
+
+
+def _rules(model: type[models.Model], name: str) -> AfterValidator:
+    """Return the check of a value by the rules of a column: what is allowed, how long or large, which characters."""
+    column: Any = model._meta.get_field(name)
+
+    def check(value: Any) -> Any:
         try:
-            return resolve(str(super().to_internal_value(data)))
-        except ReferenceProblem as problem:
-            raise serializers.ValidationError(str(problem)) from None
+            return column.clean(value, None)
+        except ColumnError as error:
+            choices = ", ".join(str(choice) for choice, _ in column.flatchoices)
+            raise ValueError(f"Write one of: {choices}." if choices else " ".join(error.messages)) from None
 
-
-class Statement(serializers.CharField):
-    """One SQL statement, with Unix line ends as the page stores it."""
-
-    def to_internal_value(self, data: Any) -> str:
-        """Refuse a number or a list, which would be turned into text."""
-        if not isinstance(data, str):
-            raise serializers.ValidationError("Write an SQL statement.")
-        return state.statement(str(super().to_internal_value(data)))
+    return AfterValidator(check)
 
 
 class AttributeSchema(Strict):
     """A custom profile attribute."""
 
-    name = serializers.CharField(
-        max_length=64, validators=AttributeDefinition._meta.get_field("name").validators[:1], required=True
-    )
-    label = serializers.CharField(max_length=100)  # type: ignore[assignment]  # a field of that name, as DRF allows
-    type = serializers.ChoiceField(choices=[kind.value for kind in Type], default=Type.TEXT.value)
-    choices = serializers.ListField(child=serializers.CharField(max_length=255, trim_whitespace=False), default=list)
-    required = serializers.BooleanField(default=False)  # type: ignore[assignment]
-    position = serializers.IntegerField(min_value=0, max_value=32_767, default=0)
+    name: Annotated[Text, _rules(AttributeDefinition, "name")]
+    label: Annotated[Text, _rules(AttributeDefinition, "label")]
+    type: Type = Type.TEXT
+    choices: list[Annotated[str, Field(min_length=1, max_length=255)]] = []
+    required: bool = False
+    position: Annotated[int, _rules(AttributeDefinition, "position")] = 0
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def contradictions(self) -> Iterator[tuple[str, str]]:
         """Choices belong to the type choice, and to it alone."""
-        if (attrs["type"] == Type.CHOICE) != bool(attrs["choices"]):
-            raise serializers.ValidationError(
-                {"choices": "An attribute of type choice has choices, and no other does."}
-            )
-        if len({choice.casefold() for choice in attrs["choices"]}) < len(attrs["choices"]):
-            raise serializers.ValidationError({"choices": "A choice stands here twice."})
-        return attrs
+        if (self.type == Type.CHOICE) != bool(self.choices):
+            yield "choices", "An attribute of type choice has choices, and no other does."
+        if len({choice.casefold() for choice in self.choices}) < len(self.choices):
+            yield "choices", "A choice stands here twice. Remove one."
 
 
 class GroupSchema(Strict):
     """A group of the portal, and the directories that it is chosen for."""
 
-    name = serializers.CharField(max_length=255)
-    description = serializers.CharField(allow_blank=True, default="", trim_whitespace=False)
-    directories = serializers.ListField(child=serializers.CharField(max_length=255), required=False)
+    name: Name
+    description: str = ""
+    directories: list[Name] = LEFT_OUT
 
 
 class MappingSchema(Strict):
     """One row of the attribute mapping."""
 
-    directory_attribute = serializers.CharField(max_length=128)
-    portal_attribute = serializers.CharField(max_length=128)
-    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind], default=Kind.PROFILE.value)
-    direction = serializers.ChoiceField(choices=Direction.values, default=Direction.BOTH.value)
-    expression = serializers.CharField(max_length=2000, allow_blank=True, default="")
+    directory_attribute: Annotated[Text, Field(max_length=128)]
+    portal_attribute: Annotated[Text, Field(max_length=128)]
+    kind: Kind = Kind.PROFILE
+    direction: Direction = Direction.BOTH
+    expression: Expression = ""
 
 
-class TemplatesSchema(Strict):
-    """The statements by operation."""
+def _statement(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("Write an SQL statement.")
+    return state.statement(value)
 
+
+class _Templates(Strict):
     what = "operation"
 
-    def get_fields(self) -> dict[str, Any]:
-        """Offer every operation."""
-        return {
-            operation.value: serializers.ListField(child=Statement(), required=False, max_length=200)
-            for operation in Operation
-        }
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """An operation without statements is one that is not there; the order is that of the operations."""
-        return {operation.value: attrs[operation.value] for operation in Operation if attrs.get(operation.value)}
+_Statements = Annotated[list[Annotated[str, PlainValidator(_statement)]], Field(max_length=200)]
+_OPERATIONS: dict[str, Any] = {operation.value: (_Statements, LEFT_OUT) for operation in Operation}
+TemplatesSchema = create_model("TemplatesSchema", __base__=_Templates, **_OPERATIONS)
 
 
-class ProvisioningSchema(Strict, serializers.ModelSerializer[ProvisioningSettings]):
-    """The provisioning settings."""
+def _time(value: Any) -> str:
+    for written in ("%H:%M", "%H:%M:%S"):
+        try:
+            return str(state.time_text(dt.datetime.strptime(str(value), written).time()))
+        except ValueError:
+            continue
+    raise ValueError('Write a time of day, for example "02:30".')
 
+
+class _Provisioning(Strict):
     what = "setting"
-    fixed_password = SecretField(allow_null=True, required=False, trim_whitespace=False)
-    schedule_time = serializers.TimeField(allow_null=True, required=False, input_formats=["%H:%M", "%H:%M:%S"])
-    schedule_weekday = serializers.ChoiceField(choices=_DAYS, allow_null=True, required=False)
+    fixed_password: Reference | None = None
+    schedule_time: Annotated[str, PlainValidator(_time)] | None = None
+    schedule_weekday: Literal[tuple(name.lower() for name in WEEKDAYS)] | None = None  # type: ignore[valid-type]
 
-    class Meta:
-        model = ProvisioningSettings
-        exclude = ("id", "directory")
-
-    def get_fields(self) -> dict[str, Any]:
-        """Offer what an admin sets."""
-        return {name: field for name, field in super().get_fields().items() if name in state.PROVISIONING_FIELDS}
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Fill in the defaults; refuse a schedule without its time or day and a fixed password that is not there."""
-        found: dict[str, Any] = {**state.of_provisioning(ProvisioningSettings()), **attrs}
-        if "schedule_time" in attrs:
-            found["schedule_time"] = state.time_text(attrs["schedule_time"])
-        missing = {}
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """A schedule has its time and day, and a fixed password is there."""
+        found = {**state.of_provisioning(ProvisioningSettings()), **self.model_dump(exclude_unset=True)}
         if found["schedule"] in (Schedule.DAILY, Schedule.WEEKLY) and found["schedule_time"] is None:
-            missing["schedule_time"] = 'Say at what time, for example "02:30".'
+            yield "schedule_time", 'Say at what time, for example "02:30".'
         if found["schedule"] == Schedule.WEEKLY and found["schedule_weekday"] is None:
-            missing["schedule_weekday"] = "Say on which day, for example monday."
+            yield "schedule_weekday", "Say on which day, for example monday."
         if found["create_users"] and found["initial_password"] == "fixed" and not found["fixed_password"]:
-            missing["fixed_password"] = "Say where the password that new accounts get is found, or choose random."
-        if missing:
-            raise serializers.ValidationError(missing)
-        return found
+            yield "fixed_password", "Say where the password that new accounts get is found, or choose random."
+
+
+def _column(name: str) -> tuple[Any, Any]:
+    """Return the type of a provisioning setting that is a column of its own, and that it may be left out."""
+    column: Any = ProvisioningSettings._meta.get_field(name)
+    kind: Any = str
+    if isinstance(column, models.BooleanField):
+        kind = bool
+    elif isinstance(column, models.IntegerField):
+        kind = int
+    return Annotated[kind | None if column.null else kind, _rules(ProvisioningSettings, name)], LEFT_OUT
+
+
+_COLUMNS: dict[str, Any] = {
+    name: _column(name) for name in state.PROVISIONING_FIELDS if name not in _Provisioning.model_fields
+}
+ProvisioningSchema = create_model("ProvisioningSchema", __base__=_Provisioning, **_COLUMNS)
 
 
 class DirectorySchema(Strict):
     """A directory. A section that is left out stays as it is; one that is written is complete."""
 
-    name = serializers.CharField(max_length=100)
-    kind = serializers.CharField()
-    description = serializers.CharField(allow_blank=True, required=False, trim_whitespace=False)
-    enabled = serializers.BooleanField(required=False)
-    default = serializers.BooleanField(required=False)
-    settings = serializers.DictField(required=False)
-    secrets = serializers.DictField(required=False)
-    templates = TemplatesSchema(required=False)
-    mapping = MappingSchema(many=True, required=False)
-    provisioning = ProvisioningSchema(required=False)
+    name: Annotated[Text, Field(max_length=100)]
+    kind: Text
+    description: str = LEFT_OUT
+    enabled: bool = LEFT_OUT
+    default: bool = LEFT_OUT
+    settings: dict[str, Any] = LEFT_OUT
+    secrets: dict[str, Any] = LEFT_OUT
+    templates: dict[str, Any] = LEFT_OUT
+    mapping: list[MappingSchema] = LEFT_OUT
+    provisioning: dict[str, Any] = LEFT_OUT
 
-    def validate_kind(self, kind: str) -> str:
-        """Refuse a kind that no connector speaks to."""
+    @pydantic.field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
         if kind not in registry():
-            raise serializers.ValidationError(f"There is no kind {kind!r}. There is: {', '.join(sorted(registry()))}.")
+            raise ValueError(f"There is no kind {kind!r}. There is: {', '.join(sorted(registry()))}.")
         return kind
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Check settings and secrets by what the connector declares."""
-        errors = {}
-        for section, secret in (("settings", False), ("secrets", True)):
-            if section not in attrs:
-                continue
-            schema = connection_schema(attrs["kind"], secret=secret)(data=attrs[section])
-            if schema.is_valid():
-                attrs[section] = schema.validated_data
-            else:
-                errors[section] = schema.errors
-        if errors:
-            raise serializers.ValidationError(errors)
-        if "settings" in attrs:
-            attrs["settings"] = state.settings_of(attrs["kind"], attrs["settings"])
-        return attrs
+    @pydantic.field_validator("settings", "secrets")
+    @classmethod
+    def _declared(cls, data: State, info: pydantic.ValidationInfo) -> State:
+        """Check settings and secrets by what the connector declares; where the kind is wrong, there is no saying."""
+        if "kind" not in info.data:
+            return data
+        kind = info.data["kind"]
+        if info.field_name == "secrets":
+            return _written(connection_schema(kind, secret=True), data)
+        return state.settings_of(kind, _written(connection_schema(kind, secret=False), data))
+
+    @pydantic.field_validator("templates")
+    @classmethod
+    def _not_empty(cls, data: State) -> State:
+        """An operation without statements is one that is not there."""
+        return {name: statements for name, statements in _written(TemplatesSchema, data).items() if statements}
+
+    @pydantic.field_validator("provisioning")
+    @classmethod
+    def _complete(cls, data: State) -> State:
+        return {**state.of_provisioning(ProvisioningSettings()), **_written(ProvisioningSchema, data)}
 
 
 class BlueprintSchema(Strict):
     """The whole document."""
 
-    version = serializers.ChoiceField(choices=[VERSION])
-    attributes = AttributeSchema(many=True, default=list)
-    groups = GroupSchema(many=True, default=list)
-    directories = DirectorySchema(many=True, default=list)
+    version: Literal[1]
+    attributes: list[AttributeSchema] = []
+    groups: list[GroupSchema] = []
+    directories: list[DirectorySchema] = []
 
 
 def with_sections(sections: Mapping[str, type[Strict]]) -> type[BlueprintSchema]:
     """Return the document's schema with more sections, which hold lists."""
-    return type(
-        "Blueprint", (BlueprintSchema,), {name: part(many=True, default=list) for name, part in sections.items()}
-    )
-
-
-class _Connection(Strict):
-    def to_internal_value(self, data: Any) -> Any:
-        """Keep what was given: a null is a blank in place of the default."""
-        found = super().to_internal_value(data)
-        return {name: value for name, value in found.items() if name in data}
-
-
-class _Settings(_Connection):
-    what = "setting"
-    secrets: frozenset[str] = frozenset()
-
-    def _unknown(self, name: str) -> str:
-        if name in self.secrets:
-            return "This is a secret: write it under secrets, as env:NAME or file:/path."
-        return super()._unknown(name)
-
-
-class _Secrets(_Connection):
-    what = "secret"
+    lists: dict[str, Any] = {name: (list[part], []) for name, part in sections.items()}  # type: ignore[valid-type]
+    return create_model("Blueprint", __base__=BlueprintSchema, **lists)
 
 
 def connection_schema(kind: str, *, secret: bool) -> type[Strict]:
-    """Return the serializer of the settings, or of the secrets, that the connector of ``kind`` declares."""
-    fields = {field.name: _field(field) for field in state.declared(kind, secret=secret)}
-    if secret:
-        return type("Declared", (_Secrets,), fields)
-    secrets = frozenset(field.name for field in state.declared(kind, secret=True))
-    return type("Declared", (_Settings,), {**fields, "secrets": secrets})
+    """Return the schema of the settings, or of the secrets, that the connector of ``kind`` declares."""
+    # A connector names its fields as it likes, say "copy": here they have names that hide nothing of the model.
+    fields: dict[str, Any] = {
+        f"declared_{field.name}": _declared_field(field) for field in state.declared(kind, secret=secret)
+    }
+    schema = create_model("Connection", __base__=Strict, **fields)
+    schema.what = "secret" if secret else "setting"
+    if not secret:
+        message = "This is a secret: write it under secrets, as env:NAME or file:/path."
+        schema.misplaced = {field.name: message for field in state.declared(kind, secret=True)}
+    return schema
 
 
-def _field(declared: ConnectorField) -> Any:
+def _declared_field(declared: ConnectorField) -> tuple[Any, Any]:
+    """Return the type and default of a declared field; null is a blank in place of the field's default."""
     required = declared.required and declared.default in (None, "")
-    common: dict[str, Any] = {"required": required, "allow_null": not required}
+    kind: Any = Annotated[str, Field(min_length=1 if required else 0)]
     match declared.type:
         case FieldType.SECRET:
-            return SecretField(required=declared.required, trim_whitespace=False)
-        case FieldType.INTEGER:
-            limits: dict[str, Any] = {"min_value": declared.minimum, "max_value": declared.maximum}
-            return serializers.IntegerField(**common, **limits)
+            kind = Reference
         case FieldType.BOOLEAN:
-            return serializers.BooleanField(required=False)
+            kind = bool
+        case FieldType.INTEGER:
+            kind = Annotated[int, Field(ge=declared.minimum, le=declared.maximum)]
         case FieldType.CHOICE:
-            return serializers.ChoiceField(**common, choices=declared.choices, allow_blank=not required)
-    return serializers.CharField(**common, allow_blank=not required, trim_whitespace=False)
+            choices = [value for value, _ in declared.choices]
+            kind = Literal[tuple(choices if required else ["", *choices])]
+    if not required and declared.type not in (FieldType.SECRET, FieldType.BOOLEAN):
+        kind = kind | None
+    return kind, Field(... if required else LEFT_OUT, alias=declared.name)

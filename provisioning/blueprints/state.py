@@ -1,15 +1,16 @@
 """What the portal has, in the words of a blueprint: the same plain data that a checked document gives.
 
-Secrets are ``Secret`` objects here, so that they can be compared and are never printed.
+Secrets are ``SecretStr`` objects here, so that they can be compared and are never printed.
 """
 
 import datetime as dt
 from typing import Any
 
+from pydantic import SecretStr
+
 from directories.connectors import connector_class
 from directories.connectors.base import ConnectorField, FieldType
 from directories.models import WEEKDAYS, AttributeMapping, Directory, Operation, ProvisioningSettings, QueryTemplate
-from provisioning.blueprints.references import Secret
 from provisioning.models import AttributeDefinition, Group
 
 State = dict[str, Any]
@@ -59,7 +60,7 @@ def of_directory(
         "default": directory.is_default,
         "settings": settings_of(directory.kind, directory.settings),
         "secrets": {
-            field.name: Secret(str(directory.secrets[field.name]))
+            field.name: SecretStr(str(directory.secrets[field.name]))
             for field in declared(directory.kind, secret=True)
             if (directory.secrets or {}).get(field.name)
         },
@@ -104,7 +105,7 @@ def of_provisioning(settings: ProvisioningSettings) -> State:
     return found | {
         "schedule_time": time_text(settings.schedule_time),
         "schedule_weekday": None if weekday is None else WEEKDAYS[weekday].lower(),
-        FIXED_PASSWORD: Secret(settings.fixed_password) if settings.fixed_password else None,
+        FIXED_PASSWORD: SecretStr(settings.fixed_password) if settings.fixed_password else None,
     }
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import SecretStr
+
 from directories.attributes import PROFILE_ATTRIBUTES, Type
 from directories.health import retry_now
 from directories.models import (
@@ -15,7 +17,6 @@ from directories.models import (
 from provisioning import directory_settings
 from provisioning.blueprints import state
 from provisioning.blueprints.document import Path
-from provisioning.blueprints.references import Secret
 from provisioning.blueprints.state import State
 from provisioning.identities import groups as roll
 from provisioning.models import AttributeDefinition, Group
@@ -178,7 +179,7 @@ def _write_provisioning(directory: Directory, wanted: State) -> None:
 
 
 def _clear(value: Any) -> Any:
-    return value.value if isinstance(value, Secret) else value
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _record(directory: Directory, before: State | None, changed: list[str], actor: str) -> None:

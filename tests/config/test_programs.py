@@ -4,8 +4,8 @@ import fnmatch
 import re
 import subprocess
 
-import yaml
 from django.conf import settings
+from ruamel.yaml import YAML
 
 from config.celery import app
 from config.supervisor import programs
@@ -32,7 +32,7 @@ def test_every_queue_has_a_worker() -> None:
 
 
 def test_containers_run_the_procfile() -> None:
-    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    services = YAML(typ="safe").load((ROOT / "compose.yaml").read_text())["services"]
     ours = {
         name: service for name, service in services.items() if service.get("image") == "rollcall" and name != "migrate"
     }

@@ -226,7 +226,12 @@ def test_the_default_moves() -> None:
             "  - name: engineering",
             "line {line}: groups[1].name: 'engin",
         ),
-        ("    label: Badge number\n", "", "line 4: attributes[0].label: "),
+        ("    label: Badge number\n", "", "line 4: attributes[0].label: This is required."),
+        ("label: Badge number", "label: ' '", "line {line}: attributes[0].label: This cannot be blank."),
+        ("label: Badge number", "label:", "line {line}: attributes[0].label: Write a text here."),
+        ("on_deactivate: leave", "on_deactivate: stay", "Write one of: disable, delete, leave."),
+        ("on_deactivate: leave", "max_leavers: -1", "line {line}: directories[0].provisioning.max_leavers: "),
+        ('schedule_time: "02:30"', "schedule_time: 230", 'Write a time of day, for example "02:30".'),
     ],
 )
 def test_problems_have_a_line_and_a_path_and_nothing_is_changed(old: str, new: str, expected: str) -> None:

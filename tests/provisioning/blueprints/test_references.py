@@ -9,9 +9,9 @@ from provisioning.blueprints.references import Placeholders, ReferenceProblem, r
 
 def test_a_variable_and_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_SECRET", " päss ")
-    assert resolve("env:A_SECRET").value == " päss "
+    assert resolve("env:A_SECRET").get_secret_value() == " päss "
     (tmp_path / "secret").write_text("päss\n")
-    assert resolve(f"file:{tmp_path}/secret").value == "päss"
+    assert resolve(f"file:{tmp_path}/secret").get_secret_value() == "päss"
     assert "päss" not in repr(resolve("env:A_SECRET")) + str(resolve("env:A_SECRET"))
 
 
