@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
-from operator import itemgetter
 from typing import NamedTuple
 
 from directories.attributes import Format, Kind, Person, PortalAttribute, Type, Unreadable, Value
@@ -23,7 +22,6 @@ Target = tuple[Kind, str]
 Catalogue = Mapping[Target, PortalAttribute]
 IN, OUT, BOTH = "in", "out", "both"
 _LAYOUTS = 64
-_FIRST = itemgetter(0)
 
 
 class MappingError(ConnectorError):
@@ -229,20 +227,29 @@ def digest(values: Mapping[str, Value] | Mapping[Target, Value], key: bytes) -> 
     None and "" are the same, and so are numbers that are equal: a driver's choice of type is not a change. Keyed, so
     that nobody who reads the database can try values against it.
     """
-    parts = [(_label(name), value if type(value) is str and value else _plain(value)) for name, value in values.items()]
-    parts.sort(key=_FIRST)
-    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), key=_short(key), digest_size=16).hexdigest()
+    order, text = _layout(tuple(values))
+    plain = [value if type(value) is str and value else _plain(value) for value in values.values()]
+    state = _keyed(key).copy()
+    state.update((text % tuple([plain[at] for at in order])).encode("utf-8", "surrogatepass"))
+    return state.hexdigest()
 
 
 @lru_cache(maxsize=4096)
-def _label(name: str | Target) -> str:
-    return f"={name}" if isinstance(name, str) else f"{name[0].value}={name[1]}"
+def _layout(names: tuple[str | Target, ...]) -> tuple[tuple[int, ...], str]:
+    """Return the order in which values of these names are read, and the text that is made of them with ``%``.
+
+    The text is that of a sorted list of pairs; rows of one crawl look alike, so it is laid out once for them all.
+    """
+    labels = [f"={name}" if isinstance(name, str) else f"{name[0].value}={name[1]}" for name in names]
+    order = sorted(range(len(labels)), key=labels.__getitem__)
+    pairs = ", ".join(f"({labels[at]!r}, ".replace("%", "%%") + "%r)" for at in order)
+    return tuple(order), f"[{pairs}]"
 
 
 @lru_cache(maxsize=16)
-def _short(key: bytes) -> bytes:
-    """Fit the key into blake2b's 64 bytes."""
-    return blake2b(key).digest()
+def _keyed(key: bytes) -> "blake2b":
+    """Return a digest that has taken in the key, fitted into blake2b's 64 bytes."""
+    return blake2b(key=blake2b(key).digest(), digest_size=16)
 
 
 def _plain(value: Value) -> object:

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 
 MAX_LENGTH = 150
 _SHAPE = re.compile(r"\S+( \S+)*")
+_USUAL = re.compile(r"[!-~]+")  # ASCII that shows, without spaces
 _HIDDEN = {"Cc", "Cf", "Cs"}
 # Letters and marks that Unicode does not count as format characters, but that show nothing either: fillers, the
 # blank Braille pattern, joiners and variation selectors.
@@ -24,6 +25,8 @@ def problem(username: str) -> str:
 
 def misleading(username: str) -> str:
     """Return what in the name does not show, "" when all of it does: two different names must not look the same."""
+    if _USUAL.fullmatch(username):
+        return ""
     for character in username:
         if unicodedata.category(character) in _HIDDEN or _BLANK.match(character):
             return f"The user name holds an invisible character (U+{ord(character):04X}). Write the name without it."

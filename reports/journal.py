@@ -56,6 +56,8 @@ def reword(event_id: int, message: str) -> bool:
 
 def fold(identifier: str) -> str:
     """Return the form in which identifiers are searched: NFKC, case folded, no outer space, as far as it is kept."""
+    if identifier.isascii():
+        return identifier.strip().lower()[:255]
     return unicodedata.normalize("NFKC", identifier).strip().casefold()[:255]
 
 

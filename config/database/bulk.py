@@ -7,14 +7,18 @@ import writes four rows a person (see ``docs/benchmarks.md``). This is the one p
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from django.db import connection, models
 from django.utils import timezone
 
 Values = Mapping[str, Any]
+Column: TypeAlias = "Sequence[Any] | repeat[Any]"  # the value of each row, or the one that all have
 FEW = 50
+NULL = "\\N"
+_ESCAPED = "\\\t\n\r"
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def insert(model: type[models.Model], rows: Sequence[Values], *, ignore_conflicts: bool = False) -> None:
@@ -37,7 +41,7 @@ def insert_returning(model: type[models.Model], rows: Sequence[Values]) -> list[
     if not _with_copy(rows):
         return [made.pk for made in _create(model, rows)]
     ids = _new_ids(model, len(rows))
-    _copy(model, [{**row, "id": number} for number, row in zip(ids, rows, strict=True)])
+    _copy(model, rows, ids)
     return ids
 
 
@@ -94,20 +98,43 @@ def _plain(model: type[models.Model], rows: Sequence[Values], *, ignore_conflict
         cursor.execute(f"INSERT INTO {target} VALUES {places}{end}", values)  # noqa: S608
 
 
-def _copy(model: type[models.Model], rows: Sequence[Values]) -> None:
-    target, columns = _columns(model, rows)
+def _copy(model: type[models.Model], rows: Sequence[Values], ids: Sequence[int] | None = None) -> None:
+    target, columns = _columns(model, rows, ids)
+    lines = map("\t".join, zip(*(_texts(column, len(rows)) for column in columns), strict=True))
+    data = "\n".join([*lines, ""]).encode()
     with connection.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
-        for values in zip(*columns, strict=True):
-            copy.write_row(values)
+        copy.write(data)
 
 
-def _columns(model: type[models.Model], rows: Sequence[Values]) -> tuple[str, list[Iterable[Any]]]:
+def _columns(
+    model: type[models.Model], rows: Sequence[Values], ids: Sequence[int] | None = None
+) -> tuple[str, list[Column]]:
     """Return the table with the names of its columns, and the values of each."""
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key or "id" in rows[0]]
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     given = set[str]().union(*rows)
+    columns = [_column(field, rows, field.attname in given) for field in fields]
+    if ids is not None:
+        fields, columns = [model._meta.pk, *fields], [ids, *columns]
     names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     table = connection.ops.quote_name(model._meta.db_table)
-    return f"{table} ({names})", [_column(field, rows, field.attname in given) for field in fields]
+    return f"{table} ({names})", columns
+
+
+def _texts(column: Column, number: int) -> Iterable[str]:
+    """Return a column as the text format of COPY writes it: backslashes before what ends a value or a row."""
+    if isinstance(column, repeat):
+        return repeat(_text(next(column)), number)
+    try:
+        joined = "".join(column)
+    except TypeError:  # not of texts alone
+        return list(map(_text, column))
+    if any(character in joined for character in _ESCAPED):
+        return [text.translate(_ESCAPES) for text in column]
+    return column
+
+
+def _text(value: Any) -> str:
+    return NULL if value is None else str(value).translate(_ESCAPES)
 
 
 def _new_ids(model: type[models.Model], number: int) -> list[int]:
@@ -129,22 +156,22 @@ def _encode(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
 
 
-def _column(field: "models.Field[Any, Any]", rows: Sequence[Values], given: bool) -> Iterable[Any]:
-    """Return the field's value of every row, as COPY writes it; ``given`` is whether any row has one."""
+def _column(field: "models.Field[Any, Any]", rows: Sequence[Values], given: bool) -> Column:
+    """Return the field's value of every row, as SQL takes it; ``given`` is whether any row has one."""
     name = field.attname
     derive: Callable[[Values], Any] | None = getattr(field, "derive", None)
     if derive is not None:
-        return map(derive, rows)
+        return list(map(derive, rows))
     default = field.get_default
     if isinstance(field, models.JSONField):
         empty = _encode(default()) if field.has_default() else None
         if not given:
             return repeat(empty, len(rows))
-        return (empty if (value := row.get(name)) is None else _encode(value) for row in rows)
+        return [empty if (value := row.get(name)) is None else _encode(value) for row in rows]
     if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False) or field.default is timezone.now:
         now = timezone.now()
-        return (row.get(name) or now for row in rows) if given else repeat(now, len(rows))
+        return [row.get(name) or now for row in rows] if given else repeat(now, len(rows))
     if callable(field.default):
-        return (row[name] if name in row else default() for row in rows)
+        return [row[name] if name in row else default() for row in rows]
     constant = default()
-    return (row.get(name, constant) for row in rows) if given else repeat(constant, len(rows))
+    return [row.get(name, constant) for row in rows] if given else repeat(constant, len(rows))

@@ -1,9 +1,9 @@
-"""``field__any_of=[...]``: like ``in``, as one array parameter where the database has them.
+"""``field__any_of=[...]``: like ``in``, as one array on PostgreSQL.
 
 With a page of values, preparing and splitting a placeholder for each costs more than the query itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db.models import CharField
@@ -19,7 +19,31 @@ class AnyOf(In):  # type: ignore[type-arg]
     def __init__(self, lhs: Any, rhs: Iterable[str]) -> None:
         super().__init__(lhs, list(rhs))
 
+    def get_prep_lookup(self) -> list[str]:
+        """Return the texts as they are: preparing each costs more than comparing it."""
+        texts: list[str] = self.rhs
+        return texts
+
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
-        """Compare with one array."""
+        """Compare with one array.
+
+        Of an array of more than 100 texts PostgreSQL does not see that none is blank. It is told so, or it would pass
+        over an index that leaves blank ones out, and read a whole directory for every page.
+        """
         sql, parameters = self.process_lhs(compiler, connection)
-        return f"{sql} = ANY(%s)", [*parameters, self.rhs]
+        found = f"{sql} = ANY(%s::text[])"
+        parameters = [*parameters, array(self.rhs)]
+        if "" in self.rhs:
+            return found, parameters
+        blank, more = self.process_lhs(compiler, connection)
+        return f"(NOT ({blank} = '') AND {found})", [*more, *parameters]
+
+
+def array(texts: Collection[str]) -> str:
+    """Return the texts as PostgreSQL writes an array; psycopg takes ten times as long."""
+    if not texts:
+        return "{}"
+    together = "".join(texts)
+    if '"' in together or "\\" in together:
+        texts = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
+    return '{"' + '","'.join(texts) + '"}'

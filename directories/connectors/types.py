@@ -79,9 +79,9 @@ class Entry:
     person: Mapping[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RemoteAccount:
-    """One account as the directory holds it.
+    """One account as the directory holds it. Nobody changes one; to freeze it would cost as much as to read it.
 
     ``enabled`` is None when the directory does not say. ``place`` is where the entry stands now, by which the members
     of groups may name it (LDAP: its DN in one normal form), "" where accounts have no place of their own. ``problem``

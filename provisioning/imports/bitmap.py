@@ -14,7 +14,7 @@ class Bitmap:
 
     def add(self, number: int) -> bool:
         """Add ``number``; return False when it was in the set already."""
-        chunk, bit = divmod(number, CHUNK_BITS)
+        chunk, bit = number // CHUNK_BITS, number % CHUNK_BITS
         bits = self._chunks.get(chunk)
         if bits is None:
             bits = self._chunks[chunk] = bytearray(CHUNK_BITS // 8)
@@ -39,6 +39,8 @@ class Bitmap:
             yield page
 
     def __contains__(self, number: int) -> bool:
+        if not self._chunks:
+            return False
         chunk, bit = divmod(number, CHUNK_BITS)
         bits = self._chunks.get(chunk)
         return bits is not None and bool(bits[bit >> 3] & 1 << (bit & 7))

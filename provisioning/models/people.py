@@ -19,6 +19,8 @@ from provisioning import usernames
 
 def fold(value: str) -> str:
     """Return the form in which names are compared: NFKC, case folded, no outer space."""
+    if value.isascii():
+        return value.strip().lower()
     return unicodedata.normalize("NFKC", value).strip().casefold()
 
 

@@ -20,6 +20,11 @@ from directories.attributes import Format, Kind, PortalAttribute, Type
 TRUE = frozenset({"true", "yes", "y", "1", "on", "active"})
 FALSE = frozenset({"false", "no", "n", "0", "off", "inactive"})
 _LOCALE = re.compile(r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|\d{3}))?", re.IGNORECASE)
+# Addresses of the usual form, each of which Django accepts: its own check takes ten times as long.
+USUAL_EMAIL = re.compile(
+    r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.IGNORECASE | re.ASCII
+)
+_MAX_EMAIL = 254
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -58,6 +63,8 @@ def _printable(text: str) -> str:
 
 def email(text: str) -> str:
     """Return the address; raise ValueError when it is none."""
+    if len(text) <= _MAX_EMAIL and USUAL_EMAIL.fullmatch(text):
+        return text
     try:
         validate_email(text)
     except ValidationError:

@@ -1,13 +1,21 @@
 """A user name shows everything that it holds, wherever it enters."""
 
+import unicodedata
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.core.validators import validate_email
 from django.test import Client
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from provisioning import usernames
 from provisioning.models import User
+from provisioning.models.people import fold
+from provisioning.profile import values
+from reports import journal
 from tests.provisioning.admin import roll
 from tests.provisioning.admin.test_user_files import preview, problems
 from tests.provisioning.imports.conftest import Source, errors, source
@@ -33,6 +41,17 @@ def test_spaces_are_single_and_inside(name: str) -> None:
 def test_honest_names_pass(name: str) -> None:
     assert usernames.problem(name) == ""
     User(username=name, password="x").clean_fields()
+
+
+@given(st.from_regex(values.USUAL_EMAIL, fullmatch=True))
+def test_usual_addresses_are_those_that_django_accepts(address: str) -> None:
+    assume(len(address) <= 254)
+    validate_email(address)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_plain_names_are_folded_as_all_names_are(name: str) -> None:
+    assert fold(name) == journal.fold(name) == unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 @pytest.mark.django_db

@@ -60,11 +60,11 @@ class Reader:
         return found
 
     def _attributes(self, row: Row) -> dict[str, Value]:
-        return {name: plain(value) for name, value in zip(self._plan.names, row[self._first :], strict=True)}
+        return dict(zip(self._plan.names, map(plain, row[self._first :]), strict=True))
 
     def _account(self, row: Row, attributes: dict[str, Value]) -> RemoteAccount:
         ref, name = text_of(row[0]), name_of(row[0])
-        if isinstance(plain(row[0]), Unreadable):
+        if type(row[0]) is not str and isinstance(plain(row[0]), Unreadable):
             return RemoteAccount(ref, name, problem=f"The user name {NOT_TEXT}.")
         if not name:
             return RemoteAccount("", "", problem=NO_NAME)

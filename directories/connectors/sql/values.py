@@ -55,6 +55,8 @@ def text_of(value: Any) -> str:
 
 def name_of(value: Any) -> str:
     """Return the user name that a key gives: trimmed, and a whole number without its decimals (2001, not 2001.00)."""
+    if type(value) is str:
+        return value.strip()
     if isinstance(value, Decimal | float) and math.isfinite(value) and value == int(value):
         return str(int(value))
     return text_of(value).strip()

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from directories.attributes import Value
 from directories.config import DirectoryConfig
 from directories.connectors.base import Page, RemoteAccount
 from directories.encryption import encrypt
@@ -80,7 +81,10 @@ class Crawler:
     def page(self, page: Page) -> Seen:
         """Plan one page: one query when nothing changed, up to four more for rows that are new or differ."""
         seen = Seen(rows=len(page.accounts))
-        known = self.correlator.accounts([remote.ref for remote in page.accounts if plan.storable(remote.ref)])
+        refs = [remote.ref for remote in page.accounts]
+        if not plan.storable("".join(refs)):
+            refs = [ref for ref in refs if plan.storable(ref)]
+        known = self.correlator.accounts(refs)
         changed = []
         for remote in page.accounts:
             row = self._look(remote, known.get(remote.ref), seen)
@@ -102,21 +106,26 @@ class Crawler:
             self.twice.add(account.id)
             seen.planned.append(plan.error(remote, plan.SAME_ROW, account))
             return None
-        if account is not None and account.user_id is not None and account.user_id in self.matched:
-            self.overlapping.add(account.user_id)
+        row_digest = "" if remote.problem else self._digest(remote)
+        if account is not None and account.user_id is not None:
+            if account.user_id in self.matched:
+                self.overlapping.add(account.user_id)
+            if row_digest and row_digest == account.seen_digest:
+                seen.unchanged += 1
+                return None
         if problem := plan.unusable(remote):
             self.unreadable += UNDECODABLE in remote.ref
             return Row(remote, "", account, unusable=problem)
-        row_digest = self._digest(remote)
-        if account is not None and account.user_id is not None and account.seen_digest == row_digest:
-            seen.unchanged += 1
-            return None
         return Row(remote, row_digest, account)
 
     def _digest(self, remote: RemoteAccount) -> str:
         """Return the digest of the row under this mapping, then that of its password when passwords are imported."""
-        values = dict(remote.attributes)
-        values["\0key"], values["\0enabled"], values["\0mapping"] = remote.key, remote.enabled, self.mapper.version
+        values: dict[str, Value] = {
+            **remote.attributes,
+            "\0key": remote.key,
+            "\0enabled": remote.enabled,
+            "\0mapping": self.mapper.version,
+        }
         if remote.place:  # groups name their members by it, so an entry that only moved is noted again
             values["\0place"] = remote.place
         row_digest = seen_digest(values)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from directories.attributes import Kind, Value
 from directories.connectors.base import RemoteAccount
@@ -42,8 +42,7 @@ STRANGER = (
 MAX_KEY, MAX_REMOTE_ID = 255, 512
 
 
-@dataclass(frozen=True, slots=True)
-class KnownAccount:
+class KnownAccount(NamedTuple):
     """What the portal noted of the account that has the row's remote id."""
 
     id: int

@@ -1,0 +1,78 @@
+"""Many rows written at once hold what was put on them, by whichever statement, and many texts are found by an index."""
+
+import uuid
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from config.database import bulk
+from directories.models import Directory
+from provisioning.models import Account, User
+from reports.models import Event
+from tests.reports.conftest import Write, write
+
+__all__ = ["write"]
+
+pytestmark = pytest.mark.django_db
+NAMES = ("message", "changes", "user_id", "at", "identifier")
+
+
+@pytest.mark.parametrize("few", [bulk.FEW, 10_000], ids=["unnest", "upsert"])
+def test_rows_hold_what_was_put_on_them(write: Write, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(bulk, "FEW", few)
+    write(60)
+    rows = list(Event.objects.order_by("pk"))
+    untouched = rows.pop()
+    for number, row in enumerate(rows):
+        row.message = f'Zoë\'s "{number}" \\ {{NULL}}, ä\n'
+        row.changes = {"e-mail": [None, f"{number}@example.org"], "naïve, {x}": ["'", '"']}
+        row.user_id = number if number % 2 else None
+        row.at = timezone.now()
+        row.identifier = "" if number % 3 else "NULL"
+    bulk.update(rows, NAMES)
+    stored = {event.pk: event for event in Event.objects.all()}
+    for row in rows:
+        assert [getattr(stored[row.pk], name) for name in NAMES] == [getattr(row, name) for name in NAMES]
+    assert stored[untouched.pk].message == untouched.message
+
+
+AWKWARD = ["", "plain", "\\N", "a\tb", "a\nb\r", "back\\slash", "Zoë 🙂", '{"x": "\\u0041"}', "\x01\x7f", "',%s"]
+
+
+@pytest.mark.parametrize("number", [3, 200], ids=["insert", "copy"])
+def test_new_rows_hold_what_was_given(number: int) -> None:
+    rows = [
+        {
+            "username": f"user{n}",
+            "display_name": AWKWARD[n % len(AWKWARD)],
+            "custom_attributes": {"x": AWKWARD[n % len(AWKWARD)], "n": 2**70, "none": None},
+            "is_active": n % 2 == 0,
+            **({"scim_id": uuid.UUID(int=n), "department": f"D{n}"} if n % 3 else {}),
+        }
+        for n in range(number)
+    ]
+    ids = bulk.insert_returning(User, rows)
+    people = User.objects.in_bulk(ids)
+    for pk, row in zip(ids, rows, strict=True):
+        assert {name: getattr(people[pk], name) for name in row} == row
+        assert people[pk].username_key == row["username"]
+        assert (people[pk].manager_id, people[pk].custom_profile) == (None, {})
+    assert len({person.scim_id for person in people.values()}) == number
+    assert all(person.created_at for person in people.values())
+
+
+@pytest.mark.parametrize("texts", [[], [""], AWKWARD, ["a", 'q"uote', '","'], [*AWKWARD, '","']])
+def test_any_of_finds_these_texts_and_no_other(texts: list[str]) -> None:
+    bulk.insert(User, [{"username": f"u{n}", "title": text} for n, text in enumerate([*AWKWARD, '","', "other"])])
+    found = User.objects.filter(title__any_of=texts).values_list("title", flat=True)
+    assert set(found) == set(texts) & {*AWKWARD, '","'}
+
+
+def test_any_number_of_lasting_ids_is_found_by_their_index() -> None:
+    directory = Directory.objects.create(name="HR", kind="memory")
+    wanted = Account.objects.filter(directory=directory, remote_id__any_of=[f"r{n}" for n in range(2000)])
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+    assert "account_remote_id_once" in wanted.explain()
