@@ -209,20 +209,6 @@ def test_deleting_what_is_absent_succeeds(crews: Crews) -> None:
     assert events()[-1] == ("delete", "success", "Deleted anna.berg from CREW: the account was gone already.")
 
 
-def test_a_user_made_again_before_the_delete_keeps_the_account(crews: Crews) -> None:
-    directory = save_crew_directory()
-    make_user().delete()
-    run(directory)
-    first = make_user()
-    run(directory)
-    first.delete()
-    second = make_user("Anna.Berg", first_name="Änna")
-    assert Account.objects.get().user == second
-    run(directory)
-    assert crews["CREW"].done() == [("create", "anna.berg"), ("update", "anna.berg")]
-    assert Account.objects.get().person is None
-
-
 def test_bulk_deletion_tells_every_directory_and_the_people_who_lose_their_manager(
     crews: Crews, django_assert_max_num_queries: Any
 ) -> None:

@@ -1,6 +1,6 @@
 """Reading a directory: pages become planned changes; a row that is as it was before costs one look at a digest."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -15,7 +15,7 @@ from directories.mapping import Mapper
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.users import plan
 from provisioning.imports.users.correlate import Correlator, Deleted
-from provisioning.imports.users.identity import another_person
+from provisioning.imports.users.identity import EMPLOYEE, another_person
 from provisioning.imports.users.messages import Labels
 from provisioning.imports.users.plan import KnownAccount, KnownUser, Planned, Row
 from provisioning.imports.users.pushed_digest import Echo
@@ -31,6 +31,14 @@ TAKEN = (
 )
 DELETED = (
     "{who} was deleted here{date}; {directory} still has the row. Remove it there, or add {who} in the portal again."
+)
+NAMESAKE = (
+    "{who} was deleted here{date} and added again, and this row is still the deleted person's: it has {why}. Remove "
+    "it in the directory, or give one of the two another user name."
+)
+OLD_ACCOUNT = (
+    "{who} was deleted here{date} and added again, and this is the account of before. Delete or rename it in "
+    "{directory}. If it is the same person, give them the employee number that they had."
 )
 STRANGER_HERE = (
     "{who} was deleted here{date}, and this row looks like another person: {why}. Add the new person in the portal, or "
@@ -66,6 +74,8 @@ class Crawler:
         self.correlator = Correlator(config.id, config.features.match_attribute)
         self.echo = Echo(self.mapper)
         self.passwords = config.features.import_passwords
+        on = config.features
+        self.writes = on.create_users or on.update_users or on.deactivate_users or on.delete_users
         self.accounts = Bitmap()
         self.twice = Bitmap()
         self.matched = Bitmap()
@@ -143,7 +153,9 @@ class Crawler:
         linked = {row.account.user_id for row in rows if row.account and row.account.user_id}
         by_id = self.correlator.users_by_id(linked)
         by_match, taken = self.correlator.users_by_match(row for row in rows if not row.linked)
-        unknown = [row for row in rows if not row.linked and row.match not in by_match and not row.unusable]
+        unknown = [
+            row for row in rows if not row.linked and (row.account or row.match not in by_match) and not row.unusable
+        ]
         deleted = self.correlator.deleted(unknown)
         planned = [self._plan_row(row, by_id, by_match, taken, deleted) for row in rows]
         self._spare(row for row, one in zip(rows, planned, strict=True) if one.action == plan.ERROR)
@@ -169,6 +181,8 @@ class Crawler:
             return plan.error(row.remote, row.unusable, row.account)
         if user is None and (gone := deleted.get(row.remote.ref) or deleted.get(fold(row.username))):
             return self._deleted(row, gone)
+        if user is not None and not row.linked and (problem := self._not_again(row, user, deleted)):
+            return plan.error(row.remote, problem, row.account)
         if user is not None and not row.linked and (problem := self._claimed(user)):
             return plan.error(row.remote, problem, row.account)
         planned = plan.plan_row(row, user)
@@ -201,6 +215,18 @@ class Crawler:
         if not self.matched.add(user.id):
             self.contested.add(user.id)
             return plan.SAME_PERSON
+        return ""
+
+    def _not_again(self, row: Row, user: KnownUser, deleted: Mapping[str, Deleted]) -> str:
+        """Return why the account of somebody who was deleted is not that of a user who was added since, "" if it is."""
+        gone = deleted.get(row.remote.ref) if row.account is not None else None
+        if gone is None:
+            return ""
+        if why := another_person(gone.values, user.values):
+            return NAMESAKE.format(who=user.username, date=_date(gone), why=why)
+        number = gone.values.get(EMPLOYEE)
+        if (self.writes and not (number and number == user.values.get(EMPLOYEE))) or user.account is not None:
+            return OLD_ACCOUNT.format(who=user.username, date=_date(gone), directory=self.config.name)
         return ""
 
     def taken(self, who: str) -> str:

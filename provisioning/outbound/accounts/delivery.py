@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
+from django.db import transaction
+
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, ConnectorError
 from provisioning.models import Account
-from provisioning.models.outbox import AccountState
+from provisioning.models.outbox import AccountState, LastResult
 from provisioning.outbound import batch as engine
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.outcome import AccountOutcome, park, wait
@@ -49,9 +51,12 @@ class AccountWork(Work[AccountOutcome]):
         """Bring one account in sync."""
         assert self.reconciler is not None
         try:
-            return self.reconciler.reconcile(row, actor)
+            outcome = self.reconciler.reconcile(row, actor)
         finally:
             self.asked |= self.reconciler.asked
+        if self.reconciler.replaced is not None:
+            _forget(self.reconciler.replaced)
+        return outcome
 
     def wait(self, row: Account, message: str, actor: str) -> AccountOutcome:
         """Return the outcome of an account that is tried again later."""
@@ -84,11 +89,29 @@ class AccountWork(Work[AccountOutcome]):
         if come:  # the next import finds them active because the portal made them so, which is no news of the source
             Account.objects.filter(pk__in=come, seen_state__in=CONNECTORS_OWN).update(seen_state="")
         group_outbox.accounts_gone(gone)
+        if names := {each.row.key_folded for each in outcomes if each.row.pk in gone and each.row.user_id is None}:
+            self._wake_namesakes(names)
         # A user made anew meanwhile has taken the account over: the filter is on what the row says now.
         left = Account.objects.filter(pk__in=gone, user=None)
         # A source may show the row of somebody who was deleted here: their account stays as the memory of it.
         remembers = self.reconciler is not None and self.reconciler.results.remembers
         (left.filter(deleted_at=None) if remembers else left).delete()
+
+    def _wake_namesakes(self, keys: Collection[str]) -> None:
+        """Let those be made at once who waited for the accounts of deleted users to go."""
+        waiting = Account.objects.filter(
+            directory=self.directory_id, key_folded__in=keys, user__isnull=False, last_result=LastResult.WAITING
+        )
+        if ids := list(waiting.values_list("pk", flat=True)):
+            self.leases.hurry(ids)
+            self.leases.wake(self.directory_id, ids)
+
+
+@transaction.atomic
+def _forget(account_id: int) -> None:
+    """Forget the account of a user who was deleted: it was not there, and another one is now."""
+    group_outbox.accounts_gone([account_id])
+    Account.objects.filter(pk=account_id, user=None).delete()
 
 
 def deliver(directory_id: int, account_ids: Sequence[int], limit: int | None = None) -> Delivered:

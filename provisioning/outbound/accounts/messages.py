@@ -84,6 +84,19 @@ def failed(key: str, directory: str, operation: Operation, message: str) -> str:
     return f"{key} was not {_VERBS[operation]} {directory}: {message}"
 
 
+def namesake_first(key: str, directory: str) -> str:
+    """Return why an account is not made yet."""
+    return f"The account {key} in {directory} of somebody who was deleted from the portal goes first."
+
+
+def deleted_namesake(ref: str, directory: str) -> str:
+    """Return why an account is not made: the directory keeps that of somebody else of that name."""
+    return (
+        f"{directory} still has the account {ref} of somebody who was deleted from the portal. Delete or rename it "
+        "there, and then retry. If it is the same person, give them the employee number that they had."
+    )
+
+
 def unseen(key: str, directory: str, hint: str) -> str:
     """Return why an account that the directory took cannot be looked after: its look-up does not find it."""
     return (

@@ -47,7 +47,7 @@ class AccountReconciler:
     """Brings accounts of one directory in sync, one after the other.
 
     ``asked`` is whether the directory has answered yet, ``operation`` what a failed line calls the work on the account
-    that is looked at.
+    that is looked at, and ``replaced`` the account of a deleted user in whose place it was made.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class AccountReconciler:
         self.config, self.connector, self.owners = config, connector, owners
         self.passwords = PasswordStep(config, connector, passwords)
         self.asked = self.finds = False
+        self.replaced: int | None = None
         self.operation = Operation.UPDATE
         self.mapper = Mapper(config.rules, catalogue)
         self.results = Results(config, catalogue, self.passwords, self.connector.look_up_hint)
@@ -109,7 +110,7 @@ class AccountReconciler:
 
     def reconcile(self, account: Account, actor: str) -> AccountOutcome:
         """Bring the account in sync; raise ConnectorError."""
-        self.operation = Operation.UPDATE
+        self.operation, self.replaced = Operation.UPDATE, None
         now, person = self.situation(account)
         self.operation = meant(now)
         return self.results.of(account, now, self._bring(account, now, person), actor)
@@ -154,6 +155,8 @@ class AccountReconciler:
         return done._replace(password=pending)
 
     def _look_and_act(self, account: Account, now: Situation, entry: Entry, pending: Pending | None) -> Done:
+        if not entry.ref and now.status is Status.WANTED and self.owners.leaving(account.key):
+            raise Unavailable(messages.namesake_first(account.key, self.config.name), whole_directory=False)
         found = self.connector.find(entry)
         self.asked = True
         if found is not None and not entry.ref:
@@ -185,6 +188,7 @@ class AccountReconciler:
         if Step.DELETE in plan.steps and found is not None:
             self._must_be_gone(entry)
         if Step.CREATE in plan.steps:
+            self.replaced = self.owners.before(held.ref, account.pk) if held else None
             account.unseen = not self._is_found(account, replace(entry, ref=""))
         entry = replace(entry, ref=held.ref) if held else entry
         return self._with_password(Done(plan, found, held, given), entry, pending)
@@ -213,7 +217,9 @@ class AccountReconciler:
             words = messages.another(found.key, name, self.connector.look_up_hint)
             return ConnectorError(words, code="other_account")
         if owner := self.owners.other(found.ref, account.pk):
-            words = f"The account {found.ref} of {name} belongs to {owner} in the portal. Rename one of the two."
+            words = f"The account {found.ref} of {name} belongs to {owner.name} in the portal. Rename one of the two."
+            if owner.deleted:
+                words = messages.deleted_namesake(found.ref, name)
             return ConnectorError(words, code="other_account")
         return None
 

@@ -1,8 +1,21 @@
 """Whose account in a directory it is: one remote id belongs to one account of the portal."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from typing import NamedTuple
 
-from provisioning.models import Account
+from django.db.models import Exists, OuterRef, Value
+
+from provisioning.models import Account, Change
+from provisioning.models.accounts import AccountState
+from provisioning.models.people import fold
+
+
+class Owner(NamedTuple):
+    """An account that has a remote id; ``deleted``: its user was deleted from the portal."""
+
+    account_id: int
+    name: str
+    deleted: bool
 
 
 class Owners:
@@ -11,21 +24,42 @@ class Owners:
     A directory's remote id mostly is the user name, so those of the batch are read in one query, and others singly.
     """
 
-    def __init__(self, directory_id: int, keys: Iterable[str]) -> None:
+    def __init__(self, directory_id: int, keys: Collection[str]) -> None:
         self.directory_id = directory_id
-        self._read: dict[str, tuple[int, str] | None] = dict.fromkeys(keys)
+        self._read: dict[str, Owner | None] = dict.fromkeys(keys)
+        self._leaving: set[str] = set()
         if self._read:
-            self._fetch(*self._read)
+            self._fetch(*self._read, leaving=True)
 
-    def other(self, remote_id: str, account_id: int) -> str | None:
-        """Return whose other account has the remote id, by user name; None when it is free."""
+    def other(self, remote_id: str, account_id: int) -> Owner | None:
+        """Return whose other account has the remote id; None when it is free."""
         if remote_id not in self._read:
             self._read[remote_id] = None
             self._fetch(remote_id)
         owner = self._read[remote_id]
-        return owner[1] if owner and owner[0] != account_id else None
+        return owner if owner and owner.account_id != account_id else None
 
-    def _fetch(self, *remote_ids: str) -> None:
-        rows = Account.objects.filter(directory=self.directory_id, remote_id__in=remote_ids)
-        found = rows.values_list("remote_id", "pk", "key", "user__username")
-        self._read.update({remote_id: (pk, username or key) for remote_id, pk, key, username in found})
+    def leaving(self, key: str) -> bool:
+        """Return whether the account of somebody of that name, who was deleted, is still to be looked at."""
+        return fold(key) in self._leaving
+
+    def before(self, remote_id: str, account_id: int) -> int | None:
+        """Return the account of somebody who was deleted that had the remote id of an account made just now."""
+        owner = self._read.get(remote_id)
+        return owner.account_id if owner and owner.deleted and owner.account_id != account_id else None
+
+    def _fetch(self, *remote_ids: str, leaving: bool = False) -> None:
+        """Read who has the remote ids, and in the same query whose accounts of those names are to be looked at."""
+        columns = ("remote_id", "pk", "key", "user__username", "leaves")
+        here = Account.objects.filter(directory=self.directory_id)
+        rows = here.filter(remote_id__in=remote_ids).annotate(leaves=Value(0)).values_list(*columns)
+        if leaving:
+            waiting = Exists(Change.objects.filter(account=OuterRef("pk"), parked=None))
+            deleted = here.filter(waiting, user=None, key_folded__in=[fold(key) for key in remote_ids])
+            there = deleted.exclude(state=AccountState.ABSENT).annotate(leaves=Value(1))
+            rows = rows.union(there.values_list(*columns), all=True)
+        for ref, pk, key, username, leaves in rows:
+            if leaves:
+                self._leaving.add(fold(key))
+            else:
+                self._read[ref] = Owner(pk, username or key, deleted=username is None)

@@ -128,15 +128,25 @@ def _missing(
 
 
 def _reattach(people: Iterable[Person]) -> None:
-    """Give back the accounts of users that were deleted and made again before the directory heard of it.
+    """Give back the accounts of users that were deleted and made again: who has the same employee number is the same.
 
-    A user that has an account of its own in the directory keeps that one.
+    The name proves nothing: whoever else has it gets an account of their own, once the old one is gone. A user for whom
+    the directory has made another account keeps that one.
     """
     by_key = {person.username_key: person.id for person in people}
-    lost = Account.objects.filter(user=None, key_folded__in=by_key)
+    lost = Account.objects.filter(user=None, key_folded__in=by_key, person__isnull=False)
     if not lost.exists():
         return
-    found = list(lost.order_by("pk").select_for_update(no_key=True))
+    users = User.objects.filter(pk__in=by_key.values()).exclude(employee_number="")
+    numbers = dict(users.values_list("pk", "employee_number"))
+    locked = lost.order_by("pk").select_for_update(no_key=True) if numbers else ()
+    found = [account for account in locked if _employee_number(account) == numbers.get(by_key[account.key_folded])]
+    if not found:
+        return
+    pairs = {(by_key[account.key_folded], account.directory_id) for account in found}
+    theirs = Account.objects.filter(user__in={user for user, _ in pairs}, remote_id="", leased_until=None)
+    unmade = [pk for pk, user, directory in theirs.values_list("pk", "user", "directory") if (user, directory) in pairs]
+    Account.objects.filter(pk__in=unmade).delete()
     taken = set(Account.objects.filter(user__in=by_key.values()).values_list("user_id", "directory_id"))
     back = []
     for account in found:
@@ -147,3 +157,8 @@ def _reattach(people: Iterable[Person]) -> None:
             account.pushed_digest = account.seen_digest = ""  # both are looked at anew
             back.append(account)
     Account.objects.bulk_update(back, ["user", "person", "deleted_at", "pushed_digest", "seen_digest"])
+
+
+def _employee_number(account: Account) -> str:
+    """Return the employee number of a user who was deleted, " " for none: nobody has that."""
+    return (account.person or {}).get("profile", {}).get("employee_number") or " "
