@@ -18,10 +18,12 @@ pytestmark = pytest.mark.django_db
 NAMES = ("message", "changes", "user_id", "at", "identifier")
 
 
-@pytest.mark.parametrize("few", [bulk.FEW, 10_000], ids=["unnest", "upsert"])
-def test_rows_hold_what_was_put_on_them(write: Write, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+@pytest.mark.parametrize(
+    ("few", "number"), [(bulk.FEW, 60), (10_000, 60), (10_000, 2)], ids=["unnest", "upsert", "one row"]
+)
+def test_rows_hold_what_was_put_on_them(write: Write, monkeypatch: pytest.MonkeyPatch, few: int, number: int) -> None:
     monkeypatch.setattr(bulk, "FEW", few)
-    write(60)
+    write(number)
     rows = list(Event.objects.order_by("pk"))
     untouched = rows.pop()
     for number, row in enumerate(rows):
@@ -40,7 +42,7 @@ def test_rows_hold_what_was_put_on_them(write: Write, monkeypatch: pytest.Monkey
 AWKWARD = ["", "plain", "\\N", "a\tb", "a\nb\r", "back\\slash", "Zoë 🙂", '{"x": "\\u0041"}', "\x01\x7f", "',%s"]
 
 
-@pytest.mark.parametrize("number", [3, 200], ids=["insert", "copy"])
+@pytest.mark.parametrize("number", [1, 3, 200], ids=["one", "insert", "copy"])
 def test_new_rows_hold_what_was_given(number: int) -> None:
     rows = [
         {

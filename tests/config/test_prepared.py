@@ -9,7 +9,7 @@ from django.db.models import BigIntegerField
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 from django.test.utils import CaptureQueriesContext
 
-from config.database.prepared import Prepared, Slot
+from config.database.prepared import Prepared, Slot, cursor
 from provisioning.models import User
 
 
@@ -36,3 +36,20 @@ def test_a_prepared_query_gives_what_the_query_does() -> None:
     assert values[0] == values[1]
     assert found.manager.username == "boss"
     assert len(captured) == 0
+
+
+@pytest.mark.django_db
+def test_the_server_keeps_the_plan_and_knows_what_never_changes() -> None:
+    """What never changes stands in the statement, or a plan for any parameter would use no partial index."""
+    if connection.vendor != "postgresql":
+        pytest.skip("PostgreSQL only")
+    anna = User.objects.create_user("anna", first_name="100% %s")
+    query = Prepared(
+        lambda: User.objects.filter(pk=Slot("pk", BigIntegerField()), first_name="100% %s").values_list("username")
+    )
+    assert list(query.rows(pk=anna.pk)) == list(query.rows(pk=anna.pk)) == [("anna",)]
+    assert list(query.rows(pk=0)) == []
+    with cursor() as opened:
+        opened.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s", ["%100\\% \\%s%"])
+        (statement,) = (row[0] for row in opened.fetchall())
+    assert statement.count("$") == 1

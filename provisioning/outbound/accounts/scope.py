@@ -9,9 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from django.db import connection
-
-from config.database import bulk
+from config.database import bulk, prepared
 from config.database.prepared import Prepared
 from directories.models import Directory
 from provisioning.models import Account, User
@@ -56,9 +54,9 @@ def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only:
     number of users. Call it in a transaction.
     """
     directories = _directories(exclude, only)
-    if len(user_ids) == 1:
-        people, accounts = _one(next(iter(user_ids)))
-        accounts = [row for row in accounts if row[2] != exclude and only in (None, row[2])]
+    alone = len(user_ids) == 1
+    if alone:
+        people, accounts = _one(next(iter(user_ids)), exclude, only)
     else:
         people = _people(user_ids)
         _reattach(people)
@@ -67,7 +65,7 @@ def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only:
     if missing:
         # Another transaction may make the same accounts: ignore those, and read what there is now.
         bulk.insert(Account, missing, ignore_conflicts=True)
-        accounts = _existing(user_ids, exclude, only)
+        accounts = _one(people[0].id, exclude, only)[1] if alone else _existing(user_ids, exclude, only)
     by_directory: dict[int, list[int]] = defaultdict(list)
     for account, _, directory, _ in accounts:
         by_directory[directory].append(account)
@@ -88,9 +86,9 @@ def _people(user_ids: Collection[int]) -> list[Person]:
     return [Person(pk, name, key, active and provisioned) for pk, name, key, active, provisioned in values]
 
 
-def _one(user_id: int) -> tuple[list[Person], list[Reference]]:
+def _one(user_id: int, exclude: int | None, only: int | None) -> tuple[list[Person], list[Reference]]:
     """Do ``_people``, ``_reattach`` and ``_existing`` for one user, in one query where nothing was lost."""
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_ONE, [user_id])
         rows = cursor.fetchall()
     people = [
@@ -99,8 +97,8 @@ def _one(user_id: int) -> tuple[list[Person], list[Reference]]:
     accounts: list[Reference] = [row[4:] for row in rows if row[4] is not None]
     if any(owner is None for _, owner, *_ in accounts):
         _reattach(people)
-        accounts = _existing([user_id], None, None)
-    return people, accounts
+        return people, _existing([user_id], exclude, only)
+    return people, [row for row in accounts if row[2] != exclude and only in (None, row[2])]
 
 
 def _directories(exclude: int | None, only: int | None) -> list[int]:
