@@ -28,6 +28,8 @@ class ScimError(Exception):
 
 def printable(text: str, most: int = MOST_DETAIL) -> str:
     """Return the text without what cannot be encoded or shown: it may quote what a client sent."""
+    if len(text) <= most and text.isprintable():
+        return text
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:most])
     return shown if len(text) <= most else f"{shown}…"
 

@@ -29,7 +29,7 @@ CATALOGUE: Catalogue = {
 _CALLED = Rule(Path(DISPLAY, "", DISPLAY, None, ""), Kind.PROFILE, "name", required=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GroupRules(Rules):
     """The mapping of groups of one client. Equal mappings are one object."""
 

@@ -64,9 +64,9 @@ class Rule:
     required: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rules:
-    """The mapping of users of one client. Equal mappings are one object (see ``_rules``)."""
+    """The mapping of users of one client. Equal mappings are one object (see ``_rules``), so identity is enough."""
 
     rows: tuple[Rule, ...]
     definitions: tuple[PortalAttribute, ...]
@@ -103,6 +103,13 @@ class Rules:
         """The attributes, folded, that say whether somebody is active."""
         rows = (row for row in self.writable if (row.kind, row.portal_attribute) == (Kind.PROFILE, "active"))
         return frozenset(row.path.attribute.casefold() for row in rows)
+
+    @cached_property
+    def plain_state(self) -> bool:
+        """Whether ``active`` is the user's own state, and nothing else follows from it."""
+        rows = [row for row in self.writable if row.path.attribute.casefold() == "active"]
+        own = [(row.path.text, row.kind, row.portal_attribute) for row in rows] == [("active", Kind.PROFILE, "active")]
+        return own and not any(row.expression for row in self.writable)
 
     @cached_property
     def firsts(self) -> frozenset[str]:

@@ -46,9 +46,9 @@ def _read(given: Mapping[str, Any], urn: str, schema: Schema, result: dict[str, 
             elif item not in (None, "", []):
                 raise invalid_value(f"{inner} must be an object of attributes.")
             continue
-        operation = paths.readable({"path": paths.under(urn, key)}, schema, strict=False)
-        attribute = paths.attribute(operation, schema)
-        if attribute is None or paths.selects(operation) or paths.parent(operation, schema) is not None:
+        found = paths.known(paths.under(urn, key), schema)
+        attribute = found.attribute if found else None
+        if found is None or attribute is None or found.path.value_filter is not None or found.parent is not None:
             continue
         if attribute.mutability == "readOnly":
             continue  # ignored whatever it holds (RFC 7644 section 3.3)

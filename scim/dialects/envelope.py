@@ -7,37 +7,40 @@ The names of attributes, and so of a message's parts, have no case (RFC 7643 sec
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from scim.errors import ScimError, invalid_syntax, invalid_value
+from scim.patch.operation import ABSENT
 
 _VERBS = ("add", "remove", "replace")
 
 
-def operations(body: Any) -> list[dict[str, Any]]:
-    """Return the operations with their verbs and keys in lower case, and a path only where there is one."""
+class Asked(NamedTuple):
+    """One operation as it was sent: the verb in lower case, the path "" where there is none."""
+
+    verb: str
+    path: str
+    value: Any
+
+
+def operations(body: Any) -> list[Asked]:
+    """Return the operations of a request's body; raise ScimError 400."""
     found = _folded(body).get("operations") if isinstance(body, Mapping) else None
     if not isinstance(found, list) or not found:
         raise invalid_syntax("A PATCH request needs Operations, a list of one or more.")
     return [_operation(item) for item in found]
 
 
-def _operation(item: Any) -> dict[str, Any]:
+def _operation(item: Any) -> Asked:
     if not isinstance(item, Mapping):
         raise invalid_syntax("An operation must be an object with op, path and value.")
     given = _folded(item)
-    verb = given.get("op")
+    verb, path = given.get("op"), given.get("path")
     if not isinstance(verb, str) or verb.lower() not in _VERBS:
         raise invalid_value("An operation's op must be add, remove or replace.")
-    result = {"op": verb.lower()}
-    path = given.get("path")
     if path is not None and not isinstance(path, str):
         raise ScimError(400, "An operation's path must be text.", "invalidPath")
-    if path and path.strip():
-        result["path"] = path.strip()
-    if "value" in given:
-        result["value"] = given["value"]
-    return result
+    return Asked(verb.lower(), (path or "").strip(), given.get("value", ABSENT))
 
 
 def _folded(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,17 +10,15 @@
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
-from scim2_models.path import AttrPath, Comparison, FilterNode, LogicalExpr, Not, ValuePath
+from scim2_models.path import Comparison, FilterNode, LogicalExpr, Not
 
 from scim.attributes import Attribute, Schema
 from scim.errors import ScimError
 from scim.filters import PatchPath, parse_path
 from scim.schemas import ENTERPRISE
 
-Operation = dict[str, Any]
 _OLDER = {
     f"urn:scim:schemas:extension:enterprise:{version}{end}": ENTERPRISE.casefold()
     for version in ("1.0", "1.1", "2.0")
@@ -46,44 +44,35 @@ def under(urn: str, name: str) -> str:
     return f"{urn}:{name}" if urn and not name.lower().startswith("urn:") else name
 
 
-def readable(operation: Operation, schema: Schema, *, strict: bool = True) -> Operation:
-    """Return the operation with its path in the RFC's form; a path that cannot be read stays unless ``strict``."""
-    text = _colons(operation["path"], schema)
-    try:
-        path = parse_path(text)
-    except ScimError:
-        if strict:
-            raise
-        return operation
-    path = _qualified(path, schema)
-    if path.value_filter is not None:
-        found = schema.find(str(path.attribute))
-        if found is not None:
-            path = dataclasses.replace(path, value_filter=_truths(path.value_filter, found))
-    return {**operation, "path": _text(path)}
+class Target(NamedTuple):
+    """Where a path leads: an attribute, a sub-attribute where it names one, None when it is not known.
+
+    ``parent`` is the attribute that the sub-attribute is part of.
+    """
+
+    path: PatchPath
+    attribute: Attribute | None
+    parent: Attribute | None
 
 
-def attribute(operation: Mapping[str, Any], schema: Schema) -> Attribute | None:
-    """Return what the operation's path leads to, a sub-attribute where it names one; None when it is not known."""
+def resolve(text: str, schema: Schema) -> Target:
+    """Return where a path leads, with the path in the RFC's form; raise ScimError 400 for one that cannot be read."""
+    path = _qualified(parse_path(_colons(text, schema)), schema)
+    whole = schema.find(str(dataclasses.replace(path.attribute, sub_attr=None)))
+    if path.value_filter is not None and whole is not None:
+        path = dataclasses.replace(path, value_filter=_truths(path.value_filter, whole))
+    part = path.sub or path.attribute.sub_attr
+    if not part:
+        return Target(path, whole, None)
+    return Target(path, schema.find(f"{dataclasses.replace(path.attribute, sub_attr=None)}.{part}"), whole)
+
+
+def known(text: str, schema: Schema) -> Target | None:
+    """Return where a path leads, None for one that cannot be read."""
     try:
-        path = parse_path(operation["path"])
+        return resolve(text, schema)
     except ScimError:
         return None
-    name = str(path.attribute)
-    return schema.find(f"{name}.{path.sub}" if path.sub else name)
-
-
-def parent(operation: Mapping[str, Any], schema: Schema) -> Attribute | None:
-    """Return the attribute that the path's sub-attribute is part of, None when the path names none."""
-    path = parse_path(operation["path"])
-    if not (path.sub or path.attribute.sub_attr):
-        return None
-    return schema.find(str(dataclasses.replace(path.attribute, sub_attr=None)))
-
-
-def selects(operation: Mapping[str, Any]) -> bool:
-    """Return whether the path picks values of a multi-valued attribute, so that an operation's value is one of them."""
-    return parse_path(operation["path"]).value_filter is not None
 
 
 def _colons(text: str, schema: Schema) -> str:
@@ -116,10 +105,3 @@ def _truths(node: FilterNode, attribute: Attribute) -> FilterNode:
         if sub is not None and sub.type == "boolean":
             return dataclasses.replace(node, value=_TRUTH.get(node.value.lower(), node.value))
     return node
-
-
-def _text(path: PatchPath) -> str:
-    if path.value_filter is None:
-        return str(path.attribute)
-    plain: AttrPath = dataclasses.replace(path.attribute, sub_attr=None)
-    return str(ValuePath(plain, path.value_filter, path.sub))

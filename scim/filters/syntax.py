@@ -6,7 +6,7 @@ digit of a number, no escape in a string and no attribute named ``notes`` or ``o
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from scim2_models import InvalidFilterException, InvalidPathException
@@ -35,6 +35,13 @@ class PatchPath:
     value_filter: FilterNode | None = None
     sub: str | None = None
 
+    def __str__(self) -> str:
+        """Return the path as the RFC writes it."""
+        if self.value_filter is None:
+            return str(self.attribute)
+        plain: AttrPath = replace(self.attribute, sub_attr=None)
+        return str(ValuePath(plain, self.value_filter, self.sub))
+
 
 def parse(text: str) -> FilterNode:
     """Return the tree of a filter; raise ScimError 400 invalidFilter."""
@@ -54,7 +61,7 @@ def parse_path(text: str) -> PatchPath:
     """Return the parts of a PATCH path; raise ScimError 400 invalidPath.
 
     ``emails.type eq "work"`` is ``emails[type eq "work"]`` in other words (errata 7122). Clients send the same few
-    paths again and again, and each is looked at by several steps: they are kept.
+    paths again and again: they are kept.
     """
     _check_size(text, "path", "invalidPath")
     try:

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from provisioning.models import Group
-from reports.models import Operation
+from reports.models import Operation as Doing
 from scim import attributes
 from scim.attributes import Schema
 from scim.errors import not_found
@@ -15,6 +15,7 @@ from scim.groups import writing
 from scim.groups.reading import listing, read, version
 from scim.groups.rights import visible
 from scim.models import Client
+from scim.patch.operation import Operation
 from scim.refusals import reported
 
 __all__ = ["create", "delete", "find", "listing", "patch", "read", "replace", "schema", "version", "visible"]
@@ -37,24 +38,24 @@ def find(client: Client, scim_id: str) -> Group:
 
 def create(client: Client, document: Mapping[str, Any]) -> Group:
     """Make a group of the client's, with its members; all or nothing."""
-    with reported(client, Operation.CREATE, document.get("displayName") or ""), transaction.atomic():
+    with reported(client, Doing.CREATE, document.get("displayName") or ""), transaction.atomic():
         return writing.create(client, document)
 
 
 def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Check) -> tuple[Group, bool]:
     """Make the group what the document says; return it and whether anything changed."""
     key = _uuid(scim_id)
-    with reported(client, Operation.UPDATE) as about, transaction.atomic():
+    with reported(client, Doing.UPDATE) as about, transaction.atomic():
         group = writing.locked(client, key)
         about.name = group.name
         check(group)
         return group, writing.replace(client, group, document)
 
 
-def patch(client: Client, scim_id: str, operations: Sequence[Mapping[str, Any]], check: Check) -> tuple[Group, bool]:
-    """Do the operations of ``scim.dialects``; return the group and whether anything changed."""
+def patch(client: Client, scim_id: str, operations: Sequence[Operation], check: Check) -> tuple[Group, bool]:
+    """Do the operations; return the group and whether anything changed."""
     key = _uuid(scim_id)
-    with reported(client, Operation.UPDATE) as about, transaction.atomic():
+    with reported(client, Doing.UPDATE) as about, transaction.atomic():
         group = writing.locked(client, key)
         about.name = group.name
         check(group)
@@ -64,7 +65,7 @@ def patch(client: Client, scim_id: str, operations: Sequence[Mapping[str, Any]],
 def delete(client: Client, scim_id: str, check: Check) -> None:
     """Delete the group; the people in it stay."""
     key = _uuid(scim_id)
-    with reported(client, Operation.DELETE) as about, transaction.atomic():
+    with reported(client, Doing.DELETE) as about, transaction.atomic():
         group = writing.locked(client, key)
         about.name = group.name
         check(group)

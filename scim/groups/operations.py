@@ -3,50 +3,48 @@
 ``members[value eq "ID"]`` is read from the filter alone. Any other filter is asked of the members as they stand.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalExpr, LogicalOperator
 
 from scim.errors import ScimError, invalid_value
-from scim.filters import PatchPath, parse_path
+from scim.filters import PatchPath
 from scim.groups.membership import Delta
-from scim.schemas import GROUP
+from scim.patch.operation import ABSENT, Operation
 
 Select = Callable[[FilterNode], Iterable[str]]
 
 
-def concerns(operation: Mapping[str, Any]) -> bool:
+def concerns(operation: Operation) -> bool:
     """Return whether the operation is about members."""
-    attribute = parse_path(operation["path"]).attribute
-    return attribute.attr.casefold() == "members" and (attribute.uri or GROUP).casefold() == GROUP.casefold()
+    return operation.name == "members"
 
 
-def collect(operation: Mapping[str, Any], delta: Delta, select: Select) -> None:
+def collect(operation: Operation, delta: Delta, select: Select) -> None:
     """Add what the operation asks for to the difference; ``select`` finds members by a filter."""
-    path = parse_path(operation["path"])
-    verb, value = operation["op"], operation.get("value")
+    path, value = operation.path, operation.value
     if path.sub or path.attribute.sub_attr:
         _refuse_part(path, select)
-    elif verb == "remove":
-        _remove(path, value, delta, select)
+    elif operation.verb == "remove":
+        _remove(operation, delta, select)
     elif path.value_filter is not None:
         # RFC 7643 section 4.2: the parts of a member are immutable, so that a member is never made another.
         _refuse_part(path, select)
-    elif verb == "add":
+    elif operation.verb == "add":
         delta.add(value or [])
     else:
         delta.replace(value or [])
 
 
-def _remove(path: PatchPath, value: Any, delta: Delta, select: Select) -> None:
-    if path.value_filter is not None:
-        named = _named(path.value_filter)
-        delta.remove({"value": key} for key in (named if named is not None else list(select(path.value_filter))))
-    elif value is None:
+def _remove(operation: Operation, delta: Delta, select: Select) -> None:
+    chosen = operation.path.value_filter
+    if chosen is not None:
+        named = _named(chosen)
+        delta.remove({"value": key} for key in (named if named is not None else list(select(chosen))))
+    elif operation.value is ABSENT:
         delta.clear()
     else:
-        delta.remove(value)
+        delta.remove(operation.value)
 
 
 def _refuse_part(path: PatchPath, select: Select) -> None:

@@ -26,6 +26,7 @@ from scim.groups.membership import Delta
 from scim.models import Client, GroupLink
 from scim.patch import patched
 from scim.patch.faults import as_scim_errors
+from scim.patch.operation import Operation
 
 LONGEST = 255
 
@@ -80,8 +81,8 @@ def replace(client: Client, group: Group, document: Mapping[str, Any]) -> bool:
     return _write(client, group, wanted, link, rules)
 
 
-def patch(client: Client, group: Group, asked: Sequence[Mapping[str, Any]]) -> bool:
-    """Do the operations of ``scim.dialects``, all or none; return whether they changed anything."""
+def patch(client: Client, group: Group, asked: Sequence[Operation]) -> bool:
+    """Do the operations, all or none; return whether they changed anything."""
     delta, rest = Delta(), []
     for operation in asked:
         if operations.concerns(operation):

@@ -14,8 +14,8 @@ from scim2_models import Context, PatchOp, Resource, ScimPolicy
 
 from scim.errors import ScimError
 from scim.patch.faults import as_scim_errors
+from scim.patch.operation import Operation
 
-Operation = Mapping[str, Any]
 Json = dict[str, Any]
 
 MAX_OPERATIONS = 1000
@@ -34,8 +34,8 @@ def patched(
 ) -> Mapping[str, Any]:
     """Return the resource after all operations, or ``resource`` itself when they come to nothing.
 
-    ``operations`` are those of ``scim.dialects``, ``model`` one of ``scim.schemas``. Raise ScimError when one operation
-    cannot be done, so that none is.
+    ``model`` is one of ``scim.schemas``; what differs in the result has been checked against it. Raise ScimError when
+    one operation cannot be done, so that none is.
     """
     if len(operations) > MAX_OPERATIONS:
         raise ScimError(
@@ -43,38 +43,27 @@ def patched(
         )
     if len(operations) * _elements(resource, operations) > MAX_EFFORT:
         raise ScimError(413, "The request changes long lists in too many operations. Send fewer at a time.", "tooMany")
-    if _switches(resource, operations):
-        wanted = operations[0]["value"]
-        return resource if resource["active"] == wanted else {**resource, "active": wanted}
+    if not operations:
+        return resource
     with as_scim_errors():
         with _STRICT:
-            before = model.model_validate(dict(resource))
-        after = before.model_copy(deep=True)
+            found = model.model_validate(dict(resource))
+        before = _dump(found)
         for operation in operations:
-            _apply(model, after, operation)
-        return _merged(resource, _dump(before), _dump(after))
+            _apply(model, found, operation)
+        return _merged(resource, before, _dump(found))
 
 
 def _elements(resource: Mapping[str, Any], operations: Sequence[Operation]) -> int:
     """Return how many elements the lists of the resource may come to have."""
-    values = [*resource.values(), *(operation.get("value") for operation in operations if operation["op"] != "remove")]
+    values = [*resource.values(), *(operation.value for operation in operations if operation.verb != "remove")]
     return sum(len(value) for value in values if isinstance(value, list))
 
 
-def _switches(resource: Mapping[str, Any], operations: Sequence[Operation]) -> bool:
-    """Return whether all that is asked for is to switch somebody on or off: what is asked most needs no model."""
-    return (
-        len(operations) == 1
-        and operations[0] == {"op": "replace", "path": "active", "value": operations[0].get("value")}
-        and isinstance(operations[0]["value"], bool)
-        and isinstance(resource.get("active"), bool)
-    )
-
-
 def _apply(model: type[Resource[Any]], resource: Resource[Any], operation: Operation) -> None:
-    policy = _CREATING if operation.get("op") == "add" else _STRICT
+    policy = _CREATING if operation.verb == "add" else _STRICT
     patch = _message(model).model_validate(
-        {"Operations": [dict(operation)]}, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=policy
+        {"Operations": [operation.message()]}, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=policy
     )
     patch.patch(resource, scim_policy=policy)
 

@@ -1,30 +1,35 @@
 """Users over SCIM: whom a client sees, what it reads of them and how it changes them, all or nothing."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace as replace_fields
 from typing import Any
 
 from django.db import transaction
 
 from provisioning.models import User
 from reports.journal import record
-from reports.models import Operation, Result
+from reports.models import Operation as Doing
+from reports.models import Result
 from scim import attributes, schemas
 from scim.attributes import Schema
 from scim.errors import ScimError, not_found
 from scim.filters import parse_path
 from scim.models import Client, Reach, UserLink
 from scim.patch import patched
+from scim.patch.operation import Operation
 from scim.projection import Projection
 from scim.refusals import line, reported
-from scim.rules import user_rules
+from scim.rules import Rules, user_rules
 from scim.users import queries, rendering, writing
-from scim.users.draft import ACTIVE, draft
+from scim.users.draft import ACTIVE, Draft, checked_draft, draft
 from scim.visibility import visible
 
 __all__ = ["create", "delete", "find", "patch", "read", "read_page", "replace", "schema", "version", "visible"]
 
 Check = Callable[[User], None]  # raises ScimError when the user is not at the version that the client means
+
+_ACTIVE = parse_path("active")
 
 version = rendering.version
 
@@ -43,8 +48,12 @@ def find(client: Client, scim_id: str) -> User:
 
 
 def read(client: Client, user: User, projection: Projection, page: rendering.Page | None = None) -> dict[str, Any]:
-    """Return one user as they are sent; ``page`` is what belongs to them, where that has been read."""
-    return rendering.resources([user], page, projection)[0] if page else read_page(client, [user], projection)[0]
+    """Return one user as they are sent; ``page`` is what belongs to them, as far as that has been read."""
+    if page is None:
+        return read_page(client, [user], projection)[0]
+    if page.groups is None:
+        page = replace_fields(page, groups=queries.groups(client, [user.pk]) if projection.shows("groups") else {})
+    return rendering.resources([user], page, projection)[0]
 
 
 def read_page(client: Client, users: Iterable[User], projection: Projection) -> list[dict[str, Any]]:
@@ -61,67 +70,87 @@ def create(client: Client, document: Mapping[str, Any]) -> tuple[User, rendering
     Return what belongs to them too, where that need not be read: a user who is new is in no group.
     """
     rules = user_rules(client)
-    with reported(client, Operation.CREATE, document.get("userName")), transaction.atomic():
+    with reported(client, Doing.CREATE, document.get("userName")), transaction.atomic():
         user, link = writing.create(client, draft(document, rules), rules)
     return user, rendering.Page(client, rules, {user.pk: link}, {}) if link else None
 
 
-def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Check) -> tuple[User, bool]:
-    """Make the user what the document says; return them and whether anything changed.
+def replace(
+    client: Client, scim_id: str, document: Mapping[str, Any], check: Check
+) -> tuple[User, bool, rendering.Page]:
+    """Make the user what the document says; return them, whether anything changed, and what belongs to them.
 
     What the document leaves out is cleared (RFC 7644 section 3.5.1), but for whether the user is active, the externalId
     and the password.
     """
     rules = user_rules(client)
-    with reported(client, Operation.UPDATE) as about, transaction.atomic():
+    with reported(client, Doing.UPDATE) as about, transaction.atomic():
         user, links = _locked(client, scim_id)
         about.name, about.user_id = user.username, user.pk
         check(user)
-        return user, writing.update(client, user, draft(document, rules), rules, links)
+        changed = writing.update(client, user, draft(document, rules), rules, links)
+    return user, changed, rendering.Page(client, rules, links)
 
 
 def patch(
-    client: Client, scim_id: str, operations: Sequence[Mapping[str, Any]], check: Check
+    client: Client, scim_id: str, operations: Sequence[Operation], check: Check
 ) -> tuple[User, bool, rendering.Page]:
-    """Do the operations of ``scim.dialects``; return the user, whether anything changed, and what belongs to them."""
+    """Do the operations; return the user, whether anything changed, and what belongs to them."""
     rules = user_rules(client)
-    with reported(client, Operation.UPDATE) as about, transaction.atomic():
+    with reported(client, Doing.UPDATE) as about, transaction.atomic():
         user, links = _locked(client, scim_id)
         about.name, about.user_id = user.username, user.pk
         check(user)
-        page = rendering.Page(client, rules, links, queries.groups(client, [user.pk]))
-        before = rendering.resource(user, page)
-        after = patched(before, operations, schemas.user_model(rules.definitions))
-        about_state = any(_about(operation, rules.state_attributes) for operation in operations)
-        if after is before and not about_state:
+        page = rendering.Page(client, rules, links)
+        wanted = _switched(user, links, operations, rules) or _patched(user, page, operations)
+        if wanted is None:
             return user, False, page
-        if "active" in before and "active" not in after:  # RFC 7644 section 3.5.2.2
-            raise ScimError(400, "active cannot be removed. Set it to true or false.", "mutability")
-        wanted = draft(after, rules)
-        if not about_state:
-            wanted.values.pop(ACTIVE, None)  # the state stands in the document, but the client says nothing of it
-        if wanted.external_id is None:
-            wanted.external_id = ""
-        changed = writing.update(client, user, wanted, rules, page.links)
+        changed = writing.update(client, user, wanted, rules, links)
         if wanted.active and not user.is_active and client.deactivate_users:
             words = f"{client} says as before that {user} is active. They were deactivated elsewhere and stay so."
-            record(line(client, user.username, Operation.ENABLE, Result.SKIPPED, words, user_id=user.pk))
-        return user, changed, page
+            record(line(client, user.username, Doing.ENABLE, Result.SKIPPED, words, user_id=user.pk))
+    return user, changed, page
+
+
+def _switched(user: User, links: Mapping[int, UserLink], operations: Sequence[Operation], rules: Rules) -> Draft | None:
+    """Return what is wanted when all that is asked is to switch somebody on or off; None when it is anything else.
+
+    That is asked most, and needs no document of the whole user.
+    """
+    first = operations[0] if len(operations) == 1 else None
+    if first is None or first.verb != "replace" or first.path != _ACTIVE or not rules.plain_state:
+        return None
+    if not isinstance(first.value, bool):
+        return None
+    link = links.get(user.pk)
+    known_as = (link and link.user_name) or user.username
+    return Draft(user_name=known_as, values={ACTIVE: first.value}, kept=link.kept if link else {})
+
+
+def _patched(user: User, page: rendering.Page, operations: Sequence[Operation]) -> Draft | None:
+    """Return what the operations make of the user; None when they come to nothing and do not speak of the state."""
+    before = rendering.resource(user, page)
+    after = patched(before, operations, schemas.user_model(page.rules.definitions))
+    about_state = any(operation.name in page.rules.state_attributes for operation in operations)
+    if after is before and not about_state:
+        return None
+    if "active" in before and "active" not in after:  # RFC 7644 section 3.5.2.2
+        raise ScimError(400, "active cannot be removed. Set it to true or false.", "mutability")
+    wanted = checked_draft(after, page.rules)
+    if not about_state:
+        wanted.values.pop(ACTIVE, None)  # the state stands in the document, but the client says nothing of it
+    if wanted.external_id is None:
+        wanted.external_id = ""
+    return wanted
 
 
 def delete(client: Client, scim_id: str, check: Check) -> None:
     """Take the user away from the client."""
-    with reported(client, Operation.DELETE) as about, transaction.atomic():
+    with reported(client, Doing.DELETE) as about, transaction.atomic():
         user, links = _locked(client, scim_id)
         about.name, about.user_id = user.username, user.pk
         check(user)
         writing.delete(client, user, links.get(user.pk))
-
-
-def _about(operation: Mapping[str, Any], attributes: Collection[str]) -> bool:
-    """Return whether the operation is about one of the attributes, whose names are folded."""
-    name = str(parse_path(operation["path"]).attribute).casefold()
-    return name.removeprefix(f"{schemas.USER.casefold()}:") in attributes
 
 
 def _locked(client: Client, scim_id: str) -> tuple[User, dict[int, UserLink]]:

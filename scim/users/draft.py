@@ -47,7 +47,12 @@ class Draft:
 
 def draft(document: Mapping[str, Any], rules: Rules) -> Draft:
     """Read a document in the schemas' own spelling (``scim.dialects``); raise ScimError 400."""
-    checked = _checked(document, rules)
+    return checked_draft(_checked(document, rules), rules)
+
+
+def checked_draft(document: Mapping[str, Any], rules: Rules) -> Draft:
+    """Read a document that scim2-models has checked, as that of a PATCH has been; raise ScimError 400."""
+    checked = {name: value for name, value in document.items() if name not in _READ_ONLY}
     external_id = checked.pop("externalId", None)
     password = checked.pop("password", None) or ""
     user_name = str(checked.get("userName") or "").strip()
@@ -81,7 +86,6 @@ def _checked(document: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
         dumped: dict[str, Any] = found.model_dump(scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST)
     except ValidationError as error:
         raise of_model(error.errors()[0]) from None
-    dumped.pop("schemas", None)
     return dumped
 
 
@@ -89,11 +93,11 @@ def _manager(document: dict[str, Any]) -> dict[str, Any] | None:
     """Take the manager's address out of the document, which the server makes, and return the manager as sent."""
     extension = document.get(schemas.ENTERPRISE)
     manager = extension.get("manager") if isinstance(extension, dict) else None
-    if not isinstance(manager, dict):
+    if extension is None or not isinstance(manager, dict):
         return None
-    sent = dict(manager)
-    manager.pop("$ref", None)
-    return sent
+    bare = {name: value for name, value in manager.items() if name != "$ref"}
+    document[schemas.ENTERPRISE] = {**extension, "manager": bare}
+    return manager
 
 
 def _values(row: Mapping[str, Any], rules: Rules) -> dict[Target, Value]:

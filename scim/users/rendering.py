@@ -19,12 +19,12 @@ from scim.visibility import is_staff
 
 @dataclass(frozen=True)
 class Page:
-    """What a page of users needs besides themselves."""
+    """What a page of users needs besides themselves. ``groups`` is None as long as nobody has read them."""
 
     client: Client
     rules: Rules
     links: dict[int, UserLink]
-    groups: Mapping[int, list[tuple[Any, str]]]
+    groups: Mapping[int, list[tuple[Any, str]]] | None = None
 
 
 def page_of(client: Client, rules: Rules, users: Collection[User], *, groups: bool) -> Page:
@@ -44,7 +44,7 @@ def resource(user: User, page: Page) -> dict[str, Any]:
         head["externalId"] = link.external_id
     base = page.client.base_url
     _complete_manager(document, user, base)
-    if groups := page.groups.get(user.pk):
+    if groups := (page.groups or {}).get(user.pk):
         document["groups"] = [
             {"value": str(pk), "$ref": f"{base}/Groups/{pk}", "display": name, "type": "direct"} for pk, name in groups
         ]

@@ -67,9 +67,9 @@ class UserView(_View):
         """Replace a user."""
         projection = self.projection()
         document = dialects.resource(self.document(), projection.schema)
-        user, changed = users.replace(self.client, uuid, document, self.check)
+        user, changed, page = users.replace(self.client, uuid, document, self.check)
         self.note(user, changed)
-        return self.answered(user, projection)
+        return self.answered(user, projection, page=page)
 
     def patch(self, request: HttpRequest, uuid: str, **kwargs: Any) -> HttpResponse:
         """Change a user; the answer is the user, which Okta reads and Entra takes as well as 204."""
