@@ -151,8 +151,7 @@ def _difference(client: Client, user: User, link: UserLink, draft: Draft, rules:
             columns[name] = value or ""
     columns |= jsons
     change.columns = {name: value for name, value in columns.items() if getattr(user, name) != value}
-    if (email := change.columns.get("email")) and not _ADDRESS.fullmatch(email):
-        raise invalid_value(f"{printable(email, 100)} is no e-mail address.")
+    _check_addresses([change.columns.get("email"), *_addresses(kept).difference(_addresses(link.kept))])
     wanted: dict[str, Any] = {"kept": kept}
     if draft.external_id is not None:
         wanted["external_id"] = draft.external_id
@@ -161,6 +160,17 @@ def _difference(client: Client, user: User, link: UserLink, draft: Draft, rules:
     if draft.password and not (user.pk and check_password(draft.password, user.password)):
         change.password = draft.password
     return change
+
+
+def _addresses(kept: Mapping[str, Any]) -> set[str]:
+    """Return the e-mail addresses that no row of the mapping names."""
+    return {str(each["value"]) for each in kept.get("emails", ()) if each.get("value")}
+
+
+def _check_addresses(addresses: Iterable[str | None]) -> None:
+    for address in addresses:
+        if address and not _ADDRESS.fullmatch(address):
+            raise invalid_value(f"{printable(address, 100)} is no e-mail address.")
 
 
 def _alias(change: Change, draft: Draft) -> str:

@@ -8,7 +8,7 @@ from directories.attributes import Kind, PortalAttribute, Type
 from provisioning.models import AttributeDefinition, User
 from scim import mapping
 from scim.admin import state
-from scim.models import ClientMapping, Resource
+from scim.models import ClientMapping, Resource, UserLink
 from scim.rules import Rule, Rules, parse
 from tests.scim.conftest import ENTERPRISE, USER, Scim
 
@@ -163,3 +163,19 @@ def test_an_only_mobile_is_no_work_telephone(scim: Scim) -> None:
     user = User.objects.get(username="mia")
     assert (user.phone, user.mobile) == ("", "+49 170 1")
     assert answer.json["phoneNumbers"] == [mobile]
+
+
+def test_an_address_that_no_row_names_must_be_one_too(scim: Scim) -> None:
+    """The home address is only kept; one that was kept before stays out of the way of what else is changed."""
+    wrong = {"value": "nonsense here", "type": "home"}
+    refused = scim.post("/Users", {"schemas": [USER], "userName": "tom", "emails": [wrong]})
+    assert (refused.status, refused.json["scimType"]) == (400, "invalidValue")
+    assert "nonsense here is no e-mail address" in refused.json["detail"]
+    user = scim.add("tom", emails=[{"value": "tom@x.example", "type": "work"}, {"value": "t@home", "type": "home"}])
+    for body in ([wrong], "nonsense here"):
+        answer = scim.patch(f"/Users/{user['id']}", {"op": "add", "path": "emails", "value": body})
+        assert answer.status == 400, answer
+    link = UserLink.objects.get(user__username="tom")
+    link.kept["emails"].append(wrong)
+    link.save()
+    assert scim.patch(f"/Users/{user['id']}", {"op": "replace", "path": "title", "value": "Boss"}).status == 200
