@@ -14,6 +14,7 @@ from django.contrib.auth.hashers import check_password
 from django.db import IntegrityError
 from django.utils import timezone
 
+from config.database import bulk
 from directories.attributes import Kind, Value
 from provisioning import services, usernames
 from provisioning.identities import users as roll
@@ -78,12 +79,12 @@ def create(client: Client, draft: Draft, rules: Rules) -> tuple[User, UserLink |
     except IntegrityError:  # the whole request is undone, so it needs no savepoint here
         raise conflict("A user of this userName exists already.") from None
     link.user = user
+    if not user.is_active:
+        leavers.follow(client, link, user)
     _save_link(link)
     _report(client, user, {}, rules, said=(Operation.CREATE, words % user))
     if change.password:
         services.set_password(user, change.password, client.name)
-    if not user.is_active:
-        leavers.follow(client, link, user)
     return user, link
 
 
@@ -307,8 +308,13 @@ def _rename(user: User, username: str, link: UserLink) -> None:
 
 
 def _save_link(link: UserLink) -> None:
+    """Write what the client knows of a user; nobody asks a new link for its id."""
+    names = [each.attname for each in UserLink._meta.concrete_fields if not each.primary_key]
     try:
-        link.save()
+        if link.pk is None:
+            bulk.insert(UserLink, [{name: getattr(link, name) for name in names}])
+        else:
+            bulk.update([link], names)
     except IntegrityError:
         raise conflict("A user of this userName exists already.") from None
 
