@@ -1,4 +1,11 @@
-"""Settings, URLs and the Celery application of the portal."""
+"""Settings, URLs and the Celery application of the portal.
+
+SCIM's resource models are imported before anything else, though others use them: pydantic reads the docstring of each
+attribute from its source (``use_attribute_docstrings``), and looks for that source in all loaded modules, once for
+every frame of the stack. Deep in the admin's own imports this took as long as the rest of a process's start.
+"""
+
+import scim2_tester  # noqa: F401 # with scim2_models and scim2_client
 
 from config.celery import app as celery_app
 
