@@ -10,6 +10,9 @@ N ?= 10000
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 TESTS ?=
 
+# Python keeps what it compiles, also where the machine says otherwise: half of the start of the tests is compiling them.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast lowest lint format bench lock clean reset
 
