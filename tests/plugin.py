@@ -6,6 +6,7 @@ session starts and a keeper that stops it; xdist's workers inherit the addresses
 """
 
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -21,11 +22,12 @@ CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 FIRST_PROCESS = "PYTEST_XDIST_WORKER" not in os.environ
 REMOVED = ["REDIS_URL", "CELERY_BROKER_URL", "DEBUG", "ALLOWED_HOSTS", "TIME_ZONE", "SECURE_SSL_REDIRECT"]
 
-# Fixtures that start programs other than the portal's PostgreSQL, and those that tests name as a parameter.
+# Fixtures that start programs other than the portal's PostgreSQL, or a web server, and what parameters call them.
 NOT_FAST = {
-    *("mariadb", "mariadb_directory", "mariadb_sql", "redis_server", "own_postgres"),
-    *("openldap", "ldap_directory", "ldap", "own_openldap", "samba", "ad_directory", "ad", "own_samba"),
-    *("browser", "portal", "runs"),
+    *("mariadb", "mariadb_directory", "mariadb_sql", "redis_server", "own_redis", "own_postgres"),
+    *("openldap", "ldap_directory", "ldap", "own_openldap"),
+    *("samba", "ad_directory", "ad", "own_samba", "active_directory"),
+    *("browser", "portal", "runs", "live_server"),
 }
 
 
@@ -78,18 +80,18 @@ _process_environment()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--fast``."""
-    parser.addoption("--fast", action="store_true", help="only the tests that need no server but PostgreSQL")
+    parser.addoption("--fast", action="store_true", help="only the quick tests that need no server but PostgreSQL")
 
 
 def is_fast(item: pytest.Item) -> bool:
-    """Whether a test needs no server but PostgreSQL: told by the fixtures that it asks for.
+    """Whether a test is quick and needs no server but PostgreSQL: told by its marker and the fixtures that it asks for.
 
     A fixture that asks for another one by ``getfixturevalue`` takes its name from a parameter.
     """
     asked = set(getattr(item, "fixturenames", ()))
     if "request" in asked and (call := getattr(item, "callspec", None)):
-        asked |= {name for value in call.params.values() for name in (str(value), f"{value}_directory")}
-    return not asked & NOT_FAST
+        asked |= {word for value in call.params.values() for word in re.findall(r"\w+", str(value))}
+    return not asked & NOT_FAST and not item.get_closest_marker("heavy")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -97,6 +99,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.option.fast:
         config.hook.pytest_deselected(items=[item for item in items if not is_fast(item)])
         items[:] = [item for item in items if is_fast(item)]
+        sys.addaudithook(_refuse_programs)
+
+
+def _refuse_programs(event: str, arguments: tuple[object, ...]) -> None:
+    """Fail a fast test that starts a program; its fixtures are outside of tests, and may."""
+    if event == "subprocess.Popen" and os.environ.get("PYTEST_CURRENT_TEST", "").endswith("(call)"):
+        raise RuntimeError(f"A fast test starts {arguments[0]}: mark it heavy.")
 
 
 def pytest_configure() -> None:
