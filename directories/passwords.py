@@ -2,8 +2,8 @@
 
 import base64
 import binascii
-import random
 import re
+import secrets
 import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +18,6 @@ from directories.hashers import BCRYPT_BYTES, MAX_SCRYPT_BYTES
 RANDOM_LENGTH = 20
 # No letters that look alike, and only signs that need no quoting anywhere.
 _CLASSES = ("abcdefghijkmnopqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "-_.+=#")
-_RANDOM = random.SystemRandom()
 # OWASP's minimum (Password Storage Cheat Sheet): one is made for every created account.
 BCRYPT_ROUNDS = 10
 _ARGON2 = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -87,7 +86,11 @@ def random_password(length: int = RANDOM_LENGTH) -> str:
     """Return a random password with a letter of each case, a digit and a sign: about 120 bits at 20 characters."""
     everything = "".join(_CLASSES)
     while True:
-        password = "".join(_RANDOM.choices(everything, k=length))
+        number = secrets.randbelow(len(everything) ** length)  # all letters by one call of the system
+        password = ""
+        for _ in range(length):
+            number, place = divmod(number, len(everything))
+            password += everything[place]
         # A sign in front is taken for an option or a formula by shells and spreadsheets.
         if password[0] in string.ascii_letters and not any(set(password).isdisjoint(each) for each in _CLASSES):
             return password

@@ -6,7 +6,8 @@ With a page of values, preparing and splitting a placeholder for each costs more
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from django.db.models import CharField
+from django.core.exceptions import EmptyResultSet
+from django.db.models import BigAutoField, CharField
 from django.db.models.lookups import In
 
 
@@ -37,6 +38,23 @@ class AnyOf(In):  # type: ignore[type-arg]
             return found, parameters
         blank, more = self.process_lhs(compiler, connection)
         return f"(NOT ({blank} = '') AND {found})", [*more, *parameters]
+
+
+@BigAutoField.register_lookup
+class AnyId(In):  # type: ignore[type-arg]
+    """``pk__any_id=[...]``: the same for ids; those of a foreign key are asked for as ``key__pk__any_id``."""
+
+    lookup_name = "any_id"
+
+    def __init__(self, lhs: Any, rhs: Iterable[int]) -> None:
+        super().__init__(lhs, list(rhs))
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        """Compare with one array."""
+        if not self.rhs:
+            raise EmptyResultSet
+        sql, parameters = self.process_lhs(compiler, connection)
+        return f"{sql} = ANY(%s::bigint[])", [*parameters, "{" + ",".join(map(str, self.rhs)) + "}"]
 
 
 def array(texts: Collection[str]) -> str:

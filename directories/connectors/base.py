@@ -35,6 +35,7 @@ from directories.connectors.types import (
     RemoteAccount,
     RemoteGroup,
     ShownAttribute,
+    Write,
 )
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "RemoteGroup",
     "ShownAttribute",
     "Unavailable",
+    "Write",
 ]
 
 
@@ -211,6 +213,29 @@ class Connector(ABC):
     @abstractmethod
     def find(self, entry: Entry) -> RemoteAccount | None:
         """Return the account that ``entry`` names, or None when the directory has none."""
+
+    # --- Many accounts at once: a connector overrides what saves its directory round trips ---------------------------
+
+    at_once: ClassVar[int] = 1  # how many accounts are worth asking ``find_many`` for, and giving to ``write_many``
+
+    def find_many(self, entries: Sequence[Entry]) -> Mapping[int, RemoteAccount | None]:
+        """Return what ``find`` would give, by position, for those of the entries that it takes few questions to say.
+
+        The others are looked up singly. Raise Unavailable.
+        """
+        return {}
+
+    def writes_together(self, capability: Capability) -> bool:
+        """Return whether ``write_many`` takes accounts to create, or to update."""
+        return False
+
+    def write_many(self, writes: Sequence[Write]) -> Sequence[RemoteAccount | ConnectorError]:
+        """Create and update accounts in this order, and return what ``create`` and ``update`` would have, or raised.
+
+        Each is done or refused by itself, and one that gets Unavailable may be looked up and tried singly. All of them
+        together take no longer than one call may.
+        """
+        raise NotImplementedError
 
     # --- Accounts: a connector overrides what its directory can do ------------------------------------------------
 

@@ -101,6 +101,14 @@ class RemoteAccount:
     raw: object = field(default=None, repr=False, compare=False)
 
 
+class Write(NamedTuple):
+    """An account to be created with a password, or updated."""
+
+    capability: Capability
+    entry: Entry
+    password: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ShownAttribute:
     """One attribute of an entry as people read it; ``more`` values are left out."""

@@ -5,7 +5,7 @@ from directories.query_templates.groups import GROUPED
 from directories.query_templates.groups import columns as group_columns
 from directories.query_templates.groups import values as group_values
 from directories.query_templates.identifiers import column_name, sql_of, table_name
-from directories.query_templates.importing import ImportPlan, PageQuery, plan_import, slow_reason
+from directories.query_templates.importing import ImportPlan, PageQuery, plan_import, plan_presence, slow_reason
 from directories.query_templates.languages import LANGUAGES, Language
 from directories.query_templates.names import Values, fold, nearest
 from directories.query_templates.splice import Slot
@@ -41,6 +41,7 @@ __all__ = [
     "nearest",
     "parse",
     "plan_import",
+    "plan_presence",
     "slow_reason",
     "sql_of",
     "table_name",

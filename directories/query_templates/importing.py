@@ -7,6 +7,7 @@ user, and ``slow_reason`` says so when it is saved.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -42,12 +43,13 @@ class PageQuery:
 class ImportPlan:
     """The statements of an import. ``stream`` gives the key, then the password if asked for, then ``names``.
 
-    ``one`` is the stream's query for a single user; ``keys`` gives which of many keys there are. ``pages`` run once a
-    page, ``each`` once a user.
+    ``one`` is the stream's query for a single user and ``many`` that for a list of keys; ``keys`` gives which of many
+    keys there are. ``pages`` run once a page, ``each`` once a user.
     """
 
     stream: str
     one: str
+    many: PageQuery
     keys: PageQuery
     count: str
     names: tuple[str, ...]
@@ -97,6 +99,7 @@ def plan_import(
     return ImportPlan(
         stream=stream,
         one=one,
+        many=PageQuery(f"{stream} WHERE {quoted} IN (", ")", dialect, (), ()),
         keys=keys,
         count=f"SELECT COUNT(*) FROM {source}",  # noqa: S608 - a quoted name
         names=tuple(columns),
@@ -104,6 +107,19 @@ def plan_import(
         pages=_page_queries(sets, dialect),
         each=tuple(each),
     )
+
+
+@lru_cache(maxsize=256)
+def plan_presence(sql: str, dialect: str, user_table: str, key_column: str) -> PageQuery | None:
+    """Return a check query rewritten to give those of many keys that it finds an account for.
+
+    None when it compares something else than the key, or is no plain SELECT. No row for any of the keys means that the
+    query itself would find none of them; a row may be that of a key which the database takes for equal.
+    """
+    template = parse(sql, dialect, "check")
+    users = _UserTable(dialect, table_name(user_table, dialect), column_name(key_column, dialect))
+    rewritten = _for_page(template, users)
+    return _page_queries([(rewritten, template)], dialect)[0] if isinstance(rewritten, exp.Select) else None
 
 
 def slow_reason(sql: str, dialect: str, user_table: str, key_column: str) -> str | None:

@@ -29,27 +29,36 @@ class Values(Mapping[str, Value]):
     """
 
     def __init__(self, *sources: Mapping[str, Value]) -> None:
-        self._exact: dict[str, Value] = {}
-        self._folded: dict[str, Value] = {}
-        for source in sources:
-            for name, value in source.items():
-                self._exact.setdefault(name.casefold(), value)
-                self._folded.setdefault(fold(name), value)
+        self._sources = sources
+        self._spellings = [_spellings(tuple(source)) for source in sources]
 
     def over(self, first: Mapping[str, Value]) -> "Values":
         """Return these values with others that win over them."""
-        found = Values(first)
-        for mine, others in ((found._exact, self._exact), (found._folded, self._folded)):
-            for name, value in others.items():
-                mine.setdefault(name, value)
-        return found
+        return Values(first, *self._sources)
 
     def __getitem__(self, name: str) -> Value:
-        exact = name.casefold()
-        return self._exact[exact] if exact in self._exact else self._folded[fold(name)]
+        for form, wanted in enumerate((name.casefold(), fold(name))):
+            for source, spellings in zip(self._sources, self._spellings, strict=True):
+                if wanted in spellings[form]:
+                    return source[spellings[form][wanted]]
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._exact)
+        return iter({name: None for exact, _ in self._spellings for name in exact})
 
     def __len__(self) -> int:
-        return len(self._exact)
+        return sum(1 for _ in self)
+
+
+@lru_cache(maxsize=1024)
+def _spellings(names: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the names as they are spelt, by their form without case and by their folded form; the first wins.
+
+    Cached: sources with the same names come by the thousand, one for each account.
+    """
+    exact: dict[str, str] = {}
+    folded: dict[str, str] = {}
+    for name in names:
+        exact.setdefault(name.casefold(), name)
+        folded.setdefault(fold(name), name)
+    return exact, folded

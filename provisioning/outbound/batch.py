@@ -9,7 +9,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -121,6 +121,13 @@ class Work(ABC, Generic[AnyOutcome]):
     def open(self, config: DirectoryConfig, connector: Connector, batch: "Batch") -> None:
         """Read what all rows of the batch share; raise ConnectorError or ImproperlyConfigured."""
 
+    def begin(self, rows: Sequence[Any]) -> set[int]:
+        """Do at once what can be done at once for the first of the rows; return those for which something was done.
+
+        ``one`` then says how each ended. Raise ConnectorError.
+        """
+        return set()
+
     @abstractmethod
     def one(self, row: Any, actor: str) -> AnyOutcome:
         """Bring one row in sync; raise ConnectorError, or Lost."""
@@ -182,6 +189,7 @@ class Batch:
         self.outcomes: list[Outcome] = []
         self.flushed = self.renewed = time.monotonic()
         self.lease = self.granted = leases.LEASE
+        self.begun: set[int] = set()
 
     def run(self) -> None:
         """Work through the rows; what is left when the portal itself fails is claimed again after the lease."""
@@ -222,10 +230,12 @@ class Batch:
             row = self.todo[0]
             try:
                 self.keep_lease()
+                self._begin(row)
                 self.outcomes.append(self._one(row))
             except Lost:
                 pass  # whoever has it now works on it
             except Unavailable as error:
+                self._end_begun()
                 self._unreachable(error)
                 return
             del self.todo[0]
@@ -239,9 +249,31 @@ class Batch:
         if self.probing:
             health.retry_now(self.work.directory_id)  # nobody had to be asked about, so nothing was tried
 
+    def _begin(self, row: Any) -> None:
+        """Begin rows together, from this one on; what goes wrong with that, each of them will say itself."""
+        if row.pk in self.begun:
+            return
+        try:
+            self.begun = self.work.begin(self.todo)
+        except Unavailable:
+            raise
+        except ConnectorError:
+            self.begun = set()
+        except Exception as error:
+            log_unexpected(error, f"working on directory {self.work.directory_id}")
+            self.begun = set()
+
+    def _end_begun(self) -> None:
+        """Note how rows ended that were begun together with one that cannot be done now."""
+        for row in [row for row in self.todo[1:] if row.pk in self.begun]:
+            with suppress(Unavailable):
+                self.outcomes.append(self._one(row))
+                self.todo.remove(row)
+
     def _make_way(self) -> None:
         """Give back whoever became a leaver while waiting in this batch: the workers for leavers are quicker."""
-        usual = [row.pk for row in self.todo if self.held.lane(row.pk) != Lane.LEAVERS]
+        waiting = [row.pk for row in self.todo if row.pk not in self.begun]
+        usual = [pk for pk in waiting if self.held.lane(pk) != Lane.LEAVERS]
         if leavers := self.work.leases.leavers_among(usual):
             self.todo = [row for row in self.todo if row.pk not in leavers]
             self.work.leases.release(self.held, leavers)

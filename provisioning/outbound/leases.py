@@ -164,7 +164,7 @@ class Leases(Generic[AnyLeased]):
     def claimable(self, ids: Collection[int]) -> QuerySet[AnyLeased]:
         """Return those that are due and free at this moment."""
         waiting = Exists(self._changes(parked=None, **{self.link: OuterRef("pk")}))
-        return self._targets(pk__in=ids).filter(_due(), waiting)
+        return self._targets(pk__any_id=ids).filter(_due(), waiting)
 
     # --- Holding -----------------------------------------------------------------------------------------------------
 
@@ -201,7 +201,7 @@ class Leases(Generic[AnyLeased]):
             rows = self._ours(held, ids).values_list("pk", Now())
             kept = dict(rows)
             until = _end(max(kept.values(), default=held.until), seconds)
-            self._targets(pk__in=kept).update(leased_until=until)
+            self._targets(pk__any_id=kept).update(leased_until=until)
         held.until = until
         return set(kept)
 
@@ -211,7 +211,7 @@ class Leases(Generic[AnyLeased]):
 
     def release(self, held: Claim, ids: Collection[int]) -> None:
         """Give back untouched; the changes wait."""
-        self._targets(pk__in=ids, leased_until=held.until).update(leased_until=None)
+        self._targets(pk__any_id=ids, leased_until=held.until).update(leased_until=None)
 
     def left_over(self, ids: Collection[int]) -> list[int]:
         """Return what got another change while it was claimed: the message about that one found it taken."""
@@ -222,7 +222,7 @@ class Leases(Generic[AnyLeased]):
     def delete(self, change_ids: Sequence[int]) -> None:
         """Delete changes, a page a statement."""
         for page in dispatch.chunks(change_ids, PAGE):
-            self._changes(pk__in=page).delete()
+            self._changes(pk__any_id=page).delete()
 
     def finish(self, held: Claim, ids: Collection[int]) -> None:
         """Delete the claimed changes and whatever was parked before: all of it is in sync now."""
@@ -236,13 +236,13 @@ class Leases(Generic[AnyLeased]):
             return
         kept = {change: pk for pk, change in self._last_changes(held, causes).items()}
         self.delete([change for change in held.ids(causes) if change not in kept])
-        self._of(causes).filter(parked__isnull=False).exclude(pk__in=kept).delete()
+        self._of(causes).filter(parked__isnull=False).exclude(pk__any_id=kept).delete()
         by_cause: dict[tuple[Parked, int], list[int]] = defaultdict(list)
         for change, pk in kept.items():
             by_cause[causes[pk], held.lane(pk)].append(change)
         whole = {self.about: None} if self.about else {}
         for (cause, lane), changes in by_cause.items():
-            self._changes(pk__in=changes).update(
+            self._changes(pk__any_id=changes).update(
                 parked=Now(), parked_code=cause.code[:32], parked_message=cause.message, lane=lane, **whole
             )
 
@@ -251,8 +251,8 @@ class Leases(Generic[AnyLeased]):
         columns = (f"{self.link}_id", "pk")
         found: dict[int, int] = {}
         for page in dispatch.chunks(sorted(held.ids(ids)), PAGE):
-            found |= dict(self._changes(pk__in=page).order_by("pk").values_list(*columns))
-        without = self._targets(pk__in=set(ids) - set(found)).order_by("pk").values_list("pk", "directory_id")
+            found |= dict(self._changes(pk__any_id=page).order_by("pk").values_list(*columns))
+        without = self._targets(pk__any_id=set(ids) - set(found)).order_by("pk").values_list("pk", "directory_id")
         for pk, directory_id in without if len(found) < len(ids) else ():
             values = {columns[0]: pk, "directory_id": directory_id, "reason": "refused", "actor": held.actor(pk)}
             found[pk] = self.change._default_manager.create(**values).pk
@@ -276,10 +276,10 @@ class Leases(Generic[AnyLeased]):
                 by_directory: dict[tuple[int, Lane], set[int]] = defaultdict(set)
                 for _, target, directory_id, lane in page:
                     by_directory[directory_id, Lane(lane)].add(target)
-                targets = self._targets(pk__in={target for _, target, *_ in page})
+                targets = self._targets(pk__any_id={target for _, target, *_ in page})
                 list(targets.order_by("pk").select_for_update(no_key=True).values_list("pk"))
                 targets.update(not_before=Now(), attempts=0)
-                chosen = self._changes(pk__in=[pk for pk, *_ in page])
+                chosen = self._changes(pk__any_id=[pk for pk, *_ in page])
                 again = chosen if self.about else self._of({target for _, target, *_ in page})
                 again.update(parked=None, parked_code="", parked_message="", reason="retry", actor=actor[:255])
                 for (directory_id, lane), ids in by_directory.items():
@@ -312,9 +312,9 @@ class Leases(Generic[AnyLeased]):
         if len(ids) == 1 and not self._paused.rows(pk=next(iter(ids))):
             return
         with transaction.atomic(savepoint=False):
-            paused = self._targets(pk__in=ids, not_before__gt=Now()).order_by("pk").select_for_update(no_key=True)
+            paused = self._targets(pk__any_id=ids, not_before__gt=Now()).order_by("pk").select_for_update(no_key=True)
             if late := list(paused.values_list("pk", flat=True)):
-                self._targets(pk__in=late).update(not_before=Now(), attempts=0)
+                self._targets(pk__any_id=late).update(not_before=Now(), attempts=0)
 
     @cached_property
     def _paused(self) -> Prepared[AnyLeased]:
@@ -336,7 +336,7 @@ class Leases(Generic[AnyLeased]):
         return self.change._default_manager.filter(**conditions)
 
     def _of(self, ids: Collection[int]) -> QuerySet[Any]:
-        return self._changes(**{f"{self.link}__in": ids})
+        return self._changes(**{f"{self.link}__pk__any_id": ids})
 
     def _read_changes(self, held: Claim, ids: Collection[int]) -> None:
         about = self.about or self.link
@@ -347,7 +347,7 @@ class Leases(Generic[AnyLeased]):
             held.actors[target] = actor or held.actors.get(target, "")
 
     def _ours(self, held: Claim, ids: Collection[int]) -> QuerySet[AnyLeased]:
-        return self._targets(pk__in=ids, leased_until=held.until).order_by("pk").select_for_update(no_key=True)
+        return self._targets(pk__any_id=ids, leased_until=held.until).order_by("pk").select_for_update(no_key=True)
 
 
 def _due(prefix: str = "") -> Q:

@@ -4,6 +4,7 @@ A SQL account's lasting remote id is the value of its user name column. While an
 the name of that column stand for it; everything else comes from the mapping first and then from the portal.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -25,6 +26,8 @@ from directories.connectors.base import (
     RefusedMember,
     RemoteAccount,
     RemoteGroup,
+    Unavailable,
+    Write,
 )
 from directories.connectors.sql.diagnosis import diagnose
 from directories.connectors.sql.dialects.base import Dialect
@@ -36,13 +39,16 @@ from directories.connectors.sql.session import Session
 from directories.connectors.sql.settings import sql_settings, user_table
 from directories.query_templates import (
     PASSWORD,
+    Bound,
     ImportPlan,
+    PageQuery,
     Template,
     TemplateError,
     Values,
     names_in,
     parse,
     plan_import,
+    plan_presence,
 )
 
 # Capabilities that need other queries than the one of their name.
@@ -51,6 +57,7 @@ QUERIES: Mapping[Capability, Sequence[str]] = {
     Capability.MEMBERS: ("add_member", "remove_member"),
 }
 NO_USER_TABLE = "The user table or the user name column is not named. Name both under Connection."
+NO_ROW = "The account is not in the directory: the query found no row for it."
 NO_PASSWORD_COLUMN = "The password column is not named. Name it under Connection."
 
 
@@ -66,6 +73,7 @@ class SqlConnector(Connector):
     )
     delete_hint = "Let the delete query really delete the row, or mark it by an UPDATE."
     gives_passwords = True
+    at_once = 50
 
     dialect: ClassVar[Dialect]
 
@@ -133,22 +141,77 @@ class SqlConnector(Connector):
                 return self._found(entry, names, rows)
         return None
 
+    def find_many(self, entries: Sequence[Entry]) -> Mapping[int, RemoteAccount | None]:
+        """Read those that have an id in one question; of the others, ask whether there is any of them at all."""
+        if not self.users.table:
+            return {}
+        linked = {number: entry.ref for number, entry in enumerate(entries) if entry.ref}
+        others = {number: entry for number, entry in enumerate(entries) if not entry.ref}
+        try:
+            found: dict[int, RemoteAccount | None] = {}
+            read = self._read_many(list(linked.values())) if linked else {}
+            found.update({number: read[ref] for number, ref in linked.items() if ref in read})
+            if others and self._are_absent(list(others.values())):
+                found.update(dict.fromkeys(others))
+        except Unavailable:
+            raise
+        except ConnectorError:
+            return {}  # each gets an answer of its own
+        return found
+
+    def writes_together(self, capability: Capability) -> bool:
+        """One INSERT or UPDATE of its own can be sent before the one before it is answered."""
+        return self.dialect.pipelines and capability in self._alone
+
+    def write_many(self, writes: Sequence[Write]) -> Sequence[RemoteAccount | ConnectorError]:
+        """Run the create or update query for each."""
+        done: dict[int, RemoteAccount | ConnectorError] = {}
+        statements: dict[int, Bound] = {}
+        for number, write in enumerate(writes):
+            try:
+                bound = self._alone[write.capability].bind(self.values(write.entry, write.password))
+                statements[number] = replace(bound, parameters=self.session.adapted(bound.parameters, bound.names))
+            except ConnectorError as error:
+                done[number] = error
+        answers = self.session.run_all(list(statements.values()))
+        for number, answer in zip(statements, answers, strict=True):
+            write = writes[number]
+            if isinstance(answer, ConnectorError):
+                done[number] = answer
+            elif write.capability is Capability.CREATE:
+                values = self.values(write.entry, write.password)
+                done[number] = self._created(write.entry, self._written_key([self._alone[Capability.CREATE]], values))
+            elif answer:
+                done[number] = self._updated(write.entry)
+            else:
+                done[number] = NotFound(NO_ROW)
+        return [done[number] for number in range(len(writes))]
+
+    @cached_property
+    def _alone(self) -> Mapping[Capability, Template]:
+        """The create and the update query, each if it is the only one, says how many rows it found and whose it is."""
+        found: dict[Capability, Template] = {}
+        for capability, kind in ((Capability.CREATE, "INSERT"), (Capability.UPDATE, "UPDATE")):
+            lines = self.config.templates.get(capability.value, ())
+            template = self.templates(capability.value)[0] if len(lines) == 1 else None
+            if template is not None and template.kind == kind:
+                found[capability] = template
+        column = bare_name(self.users.username).casefold()
+        if Capability.CREATE in found and inserted_name(found[Capability.CREATE], column) is None:
+            del found[Capability.CREATE]
+        return found
+
     def create(self, entry: Entry, password: str | None = None) -> RemoteAccount:
         """Run the create queries; the account's id is what they wrote into the user name column."""
         templates = self.templates("create")
         values = self.values(entry, password)
         self._write(templates, values)
-        ref = self._written_key(templates, values)
-        if ref is None:
-            found = self.find(entry)
-            ref = found.ref if found else entry.key
-        return RemoteAccount(ref, ref.strip(), dict(entry.attributes))
+        return self._created(entry, self._written_key(templates, values))
 
     def update(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount:
         """Run the update queries."""
         self._change("update", entry)
-        ref = entry.ref or entry.key
-        return RemoteAccount(ref, ref.strip(), dict(entry.attributes))
+        return self._updated(entry)
 
     def disable(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         """Run the disable queries."""
@@ -280,7 +343,17 @@ class SqlConnector(Connector):
         updated = [affected(self.session, template, values) for template in templates]
         updates = [rows for template, rows in zip(templates, updated, strict=True) if template.kind == "UPDATE"]
         if must_exist and updates and not any(updates):
-            raise NotFound("The account is not in the directory: the query found no row for it.")
+            raise NotFound(NO_ROW)
+
+    def _created(self, entry: Entry, ref: str | None) -> RemoteAccount:
+        if ref is None:
+            found = self.find(entry)
+            ref = found.ref if found else entry.key
+        return RemoteAccount(ref, ref.strip(), dict(entry.attributes))
+
+    def _updated(self, entry: Entry) -> RemoteAccount:
+        ref = entry.ref or entry.key
+        return RemoteAccount(ref, ref.strip(), dict(entry.attributes))
 
     def _found(self, entry: Entry, names: Sequence[str], rows: Sequence[Sequence[Value]]) -> RemoteAccount:
         column = bare_name(self.users.username).casefold()
@@ -306,6 +379,33 @@ class SqlConnector(Connector):
             return None
         rows = self.session.rows(self.plan.one, [ref])
         return Reader(self.session, self.plan).accounts(rows[:1])[0] if rows else None
+
+    def _read_many(self, refs: Sequence[str]) -> Mapping[str, RemoteAccount]:
+        """Return accounts as an import would read them, by the ids that the database writes exactly so."""
+        rows = self.session.rows(self.plan.many.sql(len(refs)), refs)
+        return {account.ref: account for account in reversed(Reader(self.session, self.plan).accounts(rows))}
+
+    def _are_absent(self, entries: Sequence[Entry]) -> bool:
+        """Return whether the check queries would find none of the accounts; False when only each for itself can say.
+
+        What a database takes for one name is its own affair (case, accents, punctuation). So nothing is said where it
+        finds anything, or where two of the names could be one to it: the first would be there before the second.
+        """
+        queries: list[tuple[str, PageQuery]] = [("USERNAME", self.plan.keys)]
+        if self.config.templates.get("check"):
+            language, users = self.dialect.language, self.users
+            queries = []
+            for template in self.templates("check"):
+                query = plan_presence(template.text, language, users.table, users.username)
+                if query is None:
+                    return False
+                queries.append((template.names[0], query))
+        for placeholder, query in queries:
+            names = [str(self.values(entry).get(placeholder)) for entry in entries]
+            letters = {re.sub("[^a-z0-9]", "", name.casefold()) for name in names if name.isascii()}
+            if len(letters) < len(names) or self.session.rows(query.sql(len(names)), names):
+                return False
+        return True
 
     def _written_key(self, templates: Sequence[Template], values: Values) -> str | None:
         """Return what an INSERT put into the user name column when that was one plain value, else None."""

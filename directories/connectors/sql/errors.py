@@ -85,7 +85,7 @@ class Parameters:
         return words
 
 
-def translate(error: Exception, dialect: Dialect, parameters: Parameters) -> ConnectorError:
+def translate(error: BaseException, dialect: Dialect, parameters: Parameters) -> ConnectorError:
     """Return what ``error`` means."""
     if isinstance(error, PoolTimeout):
         return _unavailable(Cause.BUSY)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, CursorResult, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from directories.attributes import Value
-from directories.connectors.base import Unavailable
+from directories.connectors.base import ConnectorError, Unavailable
 from directories.connectors.sql.errors import Parameters, translate
 from directories.connectors.sql.pool import engine_for
 from directories.connectors.sql.settings import SqlSettings
@@ -46,9 +46,30 @@ class Session:
         """Run one statement; ``names`` are the parameters' names, for messages. Raise ConnectorError."""
         values = self.adapted(parameters, names)
         with self.translated(Parameters(parameters, names)):
-            if self._connection is None:
-                self._connection = self.engine.connect()
-            return self._connection.exec_driver_sql(sql, values)
+            return self._connected().exec_driver_sql(sql, values)
+
+    def run_all(self, statements: Sequence[Bound]) -> list[int | ConnectorError]:
+        """Run statements with adapted values, each as a transaction of its own, as ``Dialect.run_all`` does.
+
+        Return how many rows each found, or why it was not done.
+        """
+        sent = [(bound.sql, bound.parameters) for bound in statements]
+        with self.translated():
+            driver: Any = self._connected().connection.driver_connection
+            answers = self.dialect.run_all(self.settings, driver, sent)
+            if driver.closed:
+                self.discard()
+        return [
+            answer
+            if isinstance(answer, int)
+            else translate(answer, self.dialect, Parameters(bound.parameters, bound.names))
+            for bound, answer in zip(statements, answers, strict=True)
+        ]
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self.engine.connect()
+        return self._connection
 
     def run(self, bound: Bound) -> CursorResult[Any]:
         """Run a template's statement."""

@@ -39,13 +39,21 @@ class AccountWork(Work[AccountOutcome]):
 
     def load(self, ids: Collection[int]) -> Sequence[Account]:
         """Return the accounts with their users."""
-        return list(Account.objects.filter(pk__in=ids).select_related("user__manager"))
+        return list(Account.objects.filter(pk__any_id=ids).select_related("user__manager"))
 
     def open(self, config: DirectoryConfig, connector: Connector, batch: Batch) -> None:
         """Read what the accounts share: who owns which remote id, and the passwords that wait for them."""
         owners = Owners(self.directory_id, [account.key for account in batch.todo if not account.remote_id])
         passwords = pending.read(batch.held.changes)
         self.reconciler = AccountReconciler(config, person.catalogue(), connector, owners, passwords)
+
+    def begin(self, rows: Sequence[Account]) -> set[int]:
+        """Write the first accounts together, where the directory can."""
+        assert self.reconciler is not None
+        try:
+            return self.reconciler.begin(rows)
+        finally:
+            self.asked |= self.reconciler.asked
 
     def one(self, row: Account, actor: str) -> AccountOutcome:
         """Bring one account in sync."""

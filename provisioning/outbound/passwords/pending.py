@@ -53,7 +53,7 @@ def put(clear: Mapping[int, str], actor: str) -> None:
 
 def read(account_ids: Collection[int]) -> dict[int, Pending]:
     """Return the passwords that wait for these accounts; raise ImproperlyConfigured when no key opens one."""
-    rows = PendingPassword.objects.filter(account__in=account_ids, expires_at__gt=timezone.now())
+    rows = PendingPassword.objects.filter(account__pk__any_id=account_ids, expires_at__gt=timezone.now())
     values = rows.values_list("account_id", "version", "secret", "refused")
     return {account: Pending(version, clear, refused) for account, version, clear, refused in values}
 

@@ -48,6 +48,7 @@ class Dialect:
     begin: ClassVar[str | None] = None  # how a transaction begins on a connection that commits by itself
     autocommits: ClassVar[bool] = True  # whether a single statement is its own transaction
     procedures_commit: ClassVar[bool] = True  # whether a procedure may commit what was done before it
+    pipelines: ClassVar[bool] = False  # whether ``run_all`` can be used
     ping: ClassVar[str] = "SELECT 1"
     version_query: ClassVar[str] = ""
     usual_database: ClassVar[str] = ""  # one that every server has
@@ -99,6 +100,16 @@ class Dialect:
 
     def prepare_stream(self, connection: Connection) -> None:
         """Let a streamed query live as long as its reader needs, however slowly it takes the pages."""
+
+    def run_all(
+        self, settings: "SqlSettings", connection: Any, statements: Sequence[tuple[str, Sequence[Value]]]
+    ) -> list[int | BaseException]:
+        """Run statements with their values on a connection of the driver, each as a transaction of its own.
+
+        All are sent before the first is answered. Return how many rows each found, or the driver's error. Together they
+        may take as long as one; what does not end in its share of that was not done.
+        """
+        raise NotImplementedError
 
     def keeps_no_transaction(
         self, rows: Callable[[str, Sequence[Value]], Sequence[Any]], schema: str, table: str

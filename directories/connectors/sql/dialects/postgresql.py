@@ -5,11 +5,17 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.abc import Buffer, PQGen
+from psycopg.errors import error_from_result
+from psycopg.generators import fetch_many, pipeline_communicate
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 from psycopg.types import datetime as dates
 from psycopg.types.string import TextLoader
 from sqlalchemy import Connection
@@ -25,6 +31,7 @@ from directories.connectors.sql.values import text_or_bytes
 if TYPE_CHECKING:
     from directories.connectors.sql.settings import SqlSettings
 
+_Statement = tuple[bytes, Sequence[bytes | None]]
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # https://www.postgresql.org/docs/current/protocol-message-formats.html
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _SQLSTATE: Mapping[str, Cause] = {
@@ -90,6 +97,7 @@ class PostgreSQL(Dialect):
     port = 5432
     sets_tls = True
     begin = "BEGIN"
+    pipelines = True
     procedures_commit = False  # it refuses COMMIT inside a transaction
     version_query = "SHOW server_version"
     usual_database = "postgres"
@@ -169,6 +177,27 @@ class PostgreSQL(Dialect):
         connection.exec_driver_sql("BEGIN READ ONLY")
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
 
+    def run_all(
+        self, settings: "SqlSettings", connection: Any, statements: Sequence[tuple[str, Sequence[Value]]]
+    ) -> list[int | BaseException]:
+        """Run them in libpq's pipeline mode: a sync after each ends its transaction, and confines its error to it."""
+        usual = _limits(settings.statement_timeout * 1000, base.LOCK_SECONDS * 1000)
+        share = max(1, settings.statement_timeout * 1000 // max(1, len(statements)))
+        found: dict[int, int | BaseException] = {}
+        sent: dict[int, _Statement] = {}
+        for number, (sql, values) in enumerate(statements):
+            try:
+                sent[number] = _encoded(sql, values)
+            except UnicodeEncodeError as error:
+                found[number] = error
+        limits = _limits(share, min(share, base.LOCK_SECONDS * 1000))
+        pipeline: _Connection = connection
+        for number, result in zip(sent, pipeline.answers([limits, *sent.values(), usual])[1:], strict=False):
+            refused = result.status == ExecStatus.FATAL_ERROR
+            found[number] = error_from_result(result) if refused else result.command_tuples or 0
+        lost = psycopg.OperationalError("the connection is lost")
+        return [found.get(number, lost) for number in range(len(statements))]
+
     def cause(self, error: BaseException) -> Cause:
         """Return what the SQLSTATE means."""
         state = str(getattr(error, "sqlstate", None) or "")
@@ -211,6 +240,31 @@ class PostgreSQL(Dialect):
         return str(diagnosis.message_primary or "")
 
 
+class _Marks:
+    """Writes the next ``%s`` as ``$1``, ``$2`` and so on, and ``%%`` as ``%``."""
+
+    number = 0
+
+    def __call__(self, mark: re.Match[str]) -> str:
+        if mark[0] == "%%":
+            return "%"
+        self.number += 1
+        return f"${self.number}"
+
+
+def _encoded(sql: str, values: Sequence[Value]) -> _Statement:
+    """Return a statement and its adapted values as libpq takes them; raise UnicodeEncodeError."""
+    return re.sub(r"%[s%]", _Marks(), sql).encode(), [
+        None if value is None else str(value).encode() for value in values
+    ]
+
+
+def _limits(statement: int, lock: int) -> _Statement:
+    """Return the statement that sets the session's time-outs, in milliseconds."""
+    setting = "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)"
+    return _encoded(setting, (str(statement), str(lock)))
+
+
 def _quoted(error: BaseException) -> list[str]:
     """Return what stands in quotes in an error's words, in whatever language the server speaks."""
     text = str(getattr(getattr(error, "diag", None), "message_primary", "") or "")
@@ -229,6 +283,30 @@ class _Connection(psycopg.Connection[Any]):
     """A connection that gives up on a server that has stopped answering; a statement time-out needs a live server."""
 
     deadline: float | None = None
+
+    def answers(self, statements: "Sequence[_Statement]") -> list[PGresult]:
+        """Send all statements with their values, a sync after each; return the answers that came before an end.
+
+        https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
+        """
+        found: list[PGresult] = []
+        commands: deque[Callable[[], None]] = deque()
+        for sql, values in statements:
+            commands += (partial(self.pgconn.send_query_params, sql, values), self.pgconn.pipeline_sync)
+
+        def exchange() -> PQGen[None]:
+            answers = yield from pipeline_communicate(self.pgconn, commands)
+            found.extend(results[0] for results in answers)
+            while len(found) < 2 * len(statements):
+                found.extend((yield from fetch_many(self.pgconn)))
+
+        self.pgconn.enter_pipeline_mode()
+        try:
+            self.wait(exchange())
+            self.pgconn.exit_pipeline_mode()
+        except psycopg.Error:
+            self.pgconn.finish()
+        return [result for result in found if result.status != ExecStatus.PIPELINE_SYNC]
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for the server, at most ``deadline`` seconds."""

@@ -1,0 +1,143 @@
+"""Deliveries of many accounts at once: quicker, and for each account the same as by itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from directories.connectors.sql.session import Session
+from directories.models import Directory
+from provisioning import services
+from provisioning.models import Account, Change, User
+from provisioning.outbound.accounts import outbox
+from provisioning.outbound.accounts.delivery import deliver
+from reports.models import Event
+from tests.fixtures.directories import AppsDb
+
+pytestmark = pytest.mark.django_db
+
+OUT = {"create_users": True, "update_users": True, "deactivate_users": True, "delete_users": True}
+
+
+def add_users(count: int) -> list[User]:
+    users = User.objects.bulk_create([User(username=f"user{n}", first_name=f"First{n}") for n in range(count)])
+    services.provision_many([user.pk for user in users], "test")
+    return users
+
+
+def deliver_all(directory: Directory) -> None:
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 500))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is sent to directories, a run of statements as one."""
+    sent: list[str] = []
+    execute, run_all = Session.execute, Session.run_all
+
+    def remember(self: Session, sql: str, *args: Any, **options: Any) -> Any:
+        sent.append(sql)
+        return execute(self, sql, *args, **options)
+
+    def remember_run(self: Session, statements: Any) -> Any:
+        sent.append(f"{len(statements)} x {statements[0].sql}")
+        return run_all(self, statements)
+
+    monkeypatch.setattr(Session, "execute", remember)
+    monkeypatch.setattr(Session, "run_all", remember_run)
+    return sent
+
+
+def test_neither_the_directory_nor_the_portal_is_asked_once_an_account(
+    pg_appsdb: AppsDb, make_directory: Callable[..., Directory], asked: list[str]
+) -> None:
+    directory = make_directory(pg_appsdb, **OUT, password_storage="plain")
+    sizes: dict[int, tuple[int, int, int]] = {}
+    for count in (20, 60):
+        User.objects.all().delete()
+        deliver_all(directory)
+        add_users(count)
+        asked.clear()
+        deliver_all(directory)
+        creates = len(asked)
+        User.objects.update(last_name="New")
+        services.provision_many(User.objects.values_list("pk", flat=True), "test")
+        asked.clear()
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            deliver_all(directory)
+        sizes[count] = creates, len(asked), len(queries)
+        assert pg_appsdb.people() == {f"user{n}": (f"First{n}", "New", None) for n in range(count)}
+        assert not Change.objects.exists()
+    for small, large in zip(sizes[20], sizes[60], strict=True):
+        assert large <= small + 4, sizes  # a run more, not forty accounts more
+
+
+def test_a_refusal_within_a_run_is_the_accounts_own(
+    pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb, **OUT, password_storage="plain")
+    add_users(8)
+    deliver_all(directory)
+    pg_appsdb.execute("DELETE FROM USERS WHERE USERNAME = 'user2'")
+    pg_appsdb.execute("ALTER TABLE USERS ADD CHECK (LASTNAME <> 'Refused')")
+    User.objects.update(last_name="New")
+    User.objects.filter(username="user4").update(last_name="Refused")
+    User.objects.filter(username="user5").update(last_name="Nul \x01")
+    services.provision_many(User.objects.values_list("pk", flat=True), "test")
+    Event.objects.all().delete()
+    deliver_all(directory)
+    assert {name: row[1] for name, row in pg_appsdb.people().items()} == {
+        **{f"user{n}": "New" for n in range(8)},
+        "user4": None,
+        "user5": "Nul \x01",
+    }
+    lines = list(Event.objects.order_by("pk").values_list("identifier", "operation", "result"))
+    assert lines == [
+        ("user0", "update", "success"),
+        ("user1", "update", "success"),
+        ("user2", "create", "success"),  # it was gone over there
+        ("user3", "update", "success"),
+        ("user4", "update", "failed"),
+        ("user5", "update", "success"),
+        ("user6", "update", "success"),
+        ("user7", "update", "success"),
+    ]
+    assert list(Account.objects.exclude(last_result="ok").values_list("key", "last_result")) == [("user4", "parked")]
+
+
+def test_who_leaves_or_is_there_already_is_dealt_with_in_turn(
+    pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
+) -> None:
+    directory = make_directory(pg_appsdb, **OUT, on_deactivate="delete", password_storage="plain")
+    add_users(4)
+    deliver_all(directory)
+    pg_appsdb.add("there", "Old")
+    User.objects.bulk_create([User(username=name) for name in ("new1", "there", "new2")])
+    User.objects.filter(username="user1").update(is_active=False)
+    User.objects.filter(username__in=["user0", "user3"]).update(last_name="New")
+    services.provision_many(User.objects.values_list("pk", flat=True), "test")
+    Event.objects.all().delete()
+    deliver_all(directory)
+    assert pg_appsdb.people() == {
+        "user0": ("First0", "New", None),
+        "user2": ("First2", None, None),
+        "user3": ("First3", "New", None),
+        "there": (None, None, None),
+        "new1": (None, None, None),
+        "new2": (None, None, None),
+    }
+    lines = list(Event.objects.order_by("pk").values_list("identifier", "operation"))
+    assert lines[0] == ("user1", "delete")
+    assert set(lines[1:]) == {
+        ("user0", "update"),
+        ("user3", "update"),
+        ("new1", "create"),
+        ("there", "link"),
+        ("there", "update"),
+        ("new2", "create"),
+    }
+    assert not Change.objects.exists()
