@@ -170,6 +170,7 @@ def test_the_table_knows_every_address_and_no_other() -> None:
     assert set(labels.split("|")) == APP_LISTS.keys()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("letter", EVERYONE)
 def test_each_role_opens_what_it_may_and_sees_no_secret(world: World, letter: str, method: str) -> None:

@@ -45,6 +45,7 @@ def write(folder: Path, writer: int) -> None:
                 queue.put([writer, number])
 
 
+@pytest.mark.heavy
 def test_a_reader_gets_every_message_of_many_writers_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     writers = [context.Process(target=write, args=(tmp_path, writer)) for writer in range(WRITERS)]

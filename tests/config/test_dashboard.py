@@ -133,6 +133,7 @@ def test_a_silent_worker_is_trouble(it: Client) -> None:
     assert "No worker has started yet." in start(it)
 
 
+@pytest.mark.heavy
 def test_an_empty_portal_leads_through_the_first_steps(it: Client) -> None:
     def done() -> list[bool]:
         return [step.done for step in it.get("/").context["steps"]]
@@ -153,6 +154,7 @@ def test_an_empty_portal_leads_through_the_first_steps(it: Client) -> None:
     assert done() == []
 
 
+@pytest.mark.heavy
 def test_the_demo_does_not_end_the_first_steps_of_ones_own(it: Client, settings: Settings, tmp_path: Path) -> None:
     settings.VAR_DIR = tmp_path
     demo = load_demo().directory
@@ -189,6 +191,7 @@ def test_staff_without_a_role_are_told_whom_to_ask(client: Client) -> None:
     assert "Your account has no role yet." in start(client)
 
 
+@pytest.mark.heavy
 def test_the_start_page_costs_the_same_with_any_amount_of_trouble(it: Client) -> None:
     trouble(0)
     it.get("/")

@@ -29,11 +29,13 @@ def start(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.heavy
 def test_good_secrets_start() -> None:
     """The environment of the tests is a good one."""
     assert start().returncode == 0
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -56,6 +58,7 @@ def test_a_missing_or_weak_secret_stops_the_start(name: str, value: str) -> None
     assert len(value) < 6 or value not in done.stderr
 
 
+@pytest.mark.heavy
 def test_secrets_are_made_once_and_only_for_their_owner(tmp_path: Path) -> None:
     """The second run keeps them; they are strong enough to start with."""
     path = tmp_path / "var" / "rollcall.env"
@@ -68,6 +71,7 @@ def test_secrets_are_made_once_and_only_for_their_owner(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.heavy
 def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
     """It says which port, and how to take another, before anything is started or written."""
     with socket.socket() as taken:
@@ -88,6 +92,7 @@ def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("host", "port", "words"),
     [

@@ -115,6 +115,7 @@ def imported(folders: set[str]) -> set[NormalizedName]:
     return {canonicalize_name(packages.get(name, [name])[0]) for name in others}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("lock", "folders"), [(LOCKS[0], OURS - {"tests"}), (LOCKS[1], {"tests"})])
 def test_pyproject_asks_for_everything_that_is_imported(lock: str, folders: set[str]) -> None:
     """What only another package brings may go with that one's next release."""
@@ -178,6 +179,7 @@ def pip_of(version: str) -> str:
     return str(folder)
 
 
+@pytest.mark.heavy
 @of_the_lock
 @pytest.mark.parametrize("pip", ["23.0.1", "25.1.1"])
 def test_the_lock_file_installs_when_newer_releases_are_out(pip: str, tmp_path: Path) -> None:

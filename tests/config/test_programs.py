@@ -4,6 +4,7 @@ import fnmatch
 import re
 import subprocess
 
+import pytest
 from django.conf import settings
 from ruamel.yaml import YAML
 
@@ -56,6 +57,7 @@ def test_systemd_never_gives_up() -> None:
     assert {"Restart=always", "StartLimitIntervalSec=0", "RestartMaxDelaySec=60"} <= set(lines)
 
 
+@pytest.mark.heavy
 def test_a_program_that_there_is_not() -> None:
     done = subprocess.run([ROOT / "config" / "bin" / "program", "cook"], check=False, capture_output=True, text=True)
     assert done.returncode == 2

@@ -14,6 +14,8 @@ import pytest
 from tests import servers
 from tests.fixtures.waiting import ROOT, wait_until
 
+pytestmark = pytest.mark.heavy
+
 RUN = """
 import os, sys
 from pathlib import Path

@@ -214,6 +214,7 @@ values = st.one_of(
 )
 
 
+@pytest.mark.heavy
 @given(text=st.text(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_a_value_is_never_executed(text: str) -> None:
@@ -224,6 +225,7 @@ def test_a_value_is_never_executed(text: str) -> None:
     assert compile_expression("{{ user.x }}", USER).evaluate(None, {"x": hostile}) == hostile
 
 
+@pytest.mark.heavy
 @given(
     value=values,
     name=st.sampled_from(sorted(FILTERS)),
@@ -238,6 +240,7 @@ def test_every_filter_gives_a_plain_value_or_words(value: Value, name: str, argu
     assert result is None or type(result) in {str, int, float, bool, dt.date, dt.datetime}
 
 
+@pytest.mark.heavy
 @given(source=st.text(alphabet="{}%|.()[]'\"_ ~+-*/,:=<>1valuerowcsfin\n", max_size=60))
 @settings(max_examples=500, deadline=None)
 def test_any_source_compiles_or_is_refused_in_words(source: str) -> None:

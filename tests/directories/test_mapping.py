@@ -238,6 +238,7 @@ scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.dates
 rows = st.dictionaries(st.text(max_size=5), scalars, max_size=4)
 
 
+@pytest.mark.heavy
 @given(one=rows, two=rows)
 def test_different_values_have_different_digests(one: dict[str, Any], two: dict[str, Any]) -> None:
     def plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from directories.connectors.sql.dialects import DIALECTS
 from directories.query_templates import LANGUAGES
 
@@ -34,6 +36,7 @@ def switches(tree: ast.AST) -> Iterator[int]:
                 yield node.lineno if isinstance(node, ast.expr) else 0
 
 
+@pytest.mark.heavy
 def test_nobody_else_asks_which_database_it_is() -> None:
     found = []
     for package in PACKAGES:

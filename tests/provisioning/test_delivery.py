@@ -209,6 +209,7 @@ def test_deleting_what_is_absent_succeeds(crews: Crews) -> None:
     assert events()[-1] == ("delete", "success", "Deleted anna.berg from CREW: the account was gone already.")
 
 
+@pytest.mark.heavy
 def test_bulk_deletion_tells_every_directory_and_the_people_who_lose_their_manager(
     crews: Crews, django_assert_max_num_queries: Any
 ) -> None:
@@ -316,6 +317,7 @@ def test_a_busy_account_waits_alone_with_growing_pauses(crews: Crews) -> None:
     assert not health.blocked(directory.pk)
 
 
+@pytest.mark.heavy
 def test_a_directory_that_is_down_is_asked_once_and_holds_up_no_other(crews: Crews) -> None:
     down, other = save_crew_directory("DOWN"), save_crew_directory("OTHER")
     crews["DOWN"].fail = always(Unavailable("DOWN does not answer."))
@@ -443,6 +445,7 @@ def test_a_hundred_accounts_cost_as_many_queries_as_one_but_for_the_writes(
     assert len(statements(hundred)) == len(statements(one))
 
 
+@pytest.mark.heavy
 def test_enqueuing_a_thousand_users_costs_as_many_queries_as_one(django_assert_max_num_queries: Any) -> None:
     save_crew_directory()
     users = User.objects.bulk_create([User(username=f"user{n}") for n in range(1000)])

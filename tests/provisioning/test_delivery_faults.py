@@ -30,6 +30,8 @@ from tests.fixtures.portal import Portal
 from tests.fixtures.waiting import wait_until
 from tests.provisioning.crew import Crews, save_crew_directory
 
+pytestmark = pytest.mark.heavy
+
 MakeDirectory = Callable[..., Directory]
 OUT = {
     "create_users": True,

@@ -163,6 +163,7 @@ def test_names_in_an_attribute_become_groups(ldap_directory: LdapDirectory) -> N
     assert (who("sales"), who("Research")) == ({"bob"}, {"ann"})
 
 
+@pytest.mark.heavy
 def test_groups_of_a_database(appsdb: AppsDb, make_directory: Callable[..., Directory]) -> None:
     directory = make_directory(appsdb, **FEATURES, **GENEROUS)
     appsdb.execute("CREATE TABLE TEAMS (NAME VARCHAR(255), NOTE VARCHAR(255))")
@@ -205,6 +206,7 @@ MEMBERS = {
 MATCHED = {"mariadb": {"gm.ann", "gm.bob", "gm.cy", "gm.dée"}}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", MEMBERS)
 def test_members_are_matched_as_the_database_compares_names(
     request: pytest.FixtureRequest, kind: str, make_directory: Callable[..., Directory]

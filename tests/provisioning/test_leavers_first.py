@@ -63,6 +63,7 @@ def add_many(number: int) -> list[User]:
 # --- Accounts --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_leavers_pass_five_thousand_changes_of_names(crews: Crews, sent: list[Message]) -> None:
     directory = save_crew_directory()
     users = add_many(5000)
@@ -298,6 +299,7 @@ def test_a_batch_gives_back_whoever_leaves_while_waiting_in_it(
 # --- Groups ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_lost_memberships_pass_thousands_of_joins(mem: Directory, sent: list[Message]) -> None:
     anna, ben = make_users("anna", "ben")
     groups = [make_group(name) for name in ("Alpha", "Beta", "Gamma")]

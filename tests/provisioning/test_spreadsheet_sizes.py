@@ -50,6 +50,7 @@ HOSTILE: list[tuple[str, Callable[[], bytes], str]] = [
 ]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("make", "words"), [case[1:] for case in HOSTILE], ids=[case[0] for case in HOSTILE])
 def test_a_workbook_that_unpacks_to_much_is_refused_before_it_is_unpacked(
     make: Callable[[], bytes], words: str

@@ -54,6 +54,7 @@ def test_plain_names_are_folded_as_all_names_are(name: str) -> None:
     assert fold(name) == journal.fold(name) == unicodedata.normalize("NFKC", name).strip().casefold()
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_the_user_page_the_file_and_the_command(hidden: str) -> None:

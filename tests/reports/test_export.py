@@ -63,6 +63,7 @@ def test_batches_neither_repeat_nor_lose_lines_of_one_instant(write: Write) -> N
     assert ids == sorted(Event.objects.values_list("pk", flat=True), reverse=True)
 
 
+@pytest.mark.heavy
 def test_memory_stays_flat(write: Write) -> None:
     def peak(count: int) -> int:
         Event.objects.all().delete()

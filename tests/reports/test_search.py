@@ -54,6 +54,7 @@ def plain(criteria: Criteria) -> list[int]:
     return [event.pk for event in sorted(found, key=lambda event: (event.at, event.pk), reverse=True)]
 
 
+@pytest.mark.heavy
 def test_each_combination_finds_what_a_plain_condition_finds(mixture: dt.datetime) -> None:
     starts = [None, mixture - dt.timedelta(hours=1)]
     everything = product(
@@ -65,6 +66,7 @@ def test_each_combination_finds_what_a_plain_condition_finds(mixture: dt.datetim
         assert found == plain(criteria)[:10], criteria
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "criteria",
     [Criteria(), Criteria("anna"), Criteria(application="APPSDB"), Criteria(result="failed"), Criteria(user_id=3)],
@@ -153,6 +155,7 @@ def test_a_search_by_kind_walks_indexes_only(mixture: dt.datetime) -> None:
     assert "event_newest" in search.lines(Criteria(), 10).explain()
 
 
+@pytest.mark.heavy
 def test_a_search_that_takes_too_long_says_so(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write()
 

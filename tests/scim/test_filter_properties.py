@@ -19,6 +19,8 @@ from scim.models import UserLink
 from scim.projection import Projection
 from scim.users import api as users
 
+pytestmark = pytest.mark.heavy
+
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 CUSTOM = "urn:ietf:params:scim:schemas:extension:rollcall:2.0:User"
 WORDS = [

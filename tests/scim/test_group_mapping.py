@@ -35,6 +35,7 @@ def found(scim: Scim, asked: str) -> list[str]:
     return [resource["displayName"] for resource in answer.json["Resources"]]
 
 
+@pytest.mark.heavy
 def test_a_description_comes_is_read_back_found_and_cleared(scim: Scim) -> None:
     words = {CUSTOM_GROUP: {"description": "Who sells"}}
     made = make(scim, **words)

@@ -226,6 +226,7 @@ def test_members_are_left_out_where_the_client_asks(scim: Scim) -> None:
     assert scim.put(f"/Groups/{made['id']}?excludedAttributes=members", made).json == without
 
 
+@pytest.mark.heavy
 def test_many_members_are_streamed_and_the_same(scim: Scim) -> None:
     users = people(2500)
     made = make_group(scim, "Everyone", members=named(*users))
@@ -246,6 +247,7 @@ def test_many_members_are_streamed_and_the_same(scim: Scim) -> None:
     assert Membership.objects.filter(group__scim_id=made["id"]).count() == 10
 
 
+@pytest.mark.heavy
 def test_one_member_more_costs_the_same_however_many_there_are(scim: Scim, django_assert_max_num_queries: Any) -> None:
     users = people(3000)
     made = make_group(scim, "Everyone", members=named(*users[:2990]))
@@ -260,6 +262,7 @@ def test_one_member_more_costs_the_same_however_many_there_are(scim: Scim, djang
     assert Membership.objects.filter(group__scim_id=made["id"]).count() == 2990
 
 
+@pytest.mark.heavy
 def test_a_page_of_groups_costs_a_page(scim: Scim, django_assert_max_num_queries: Any) -> None:
     users = people(3)
     for number in range(40):
@@ -268,6 +271,7 @@ def test_a_page_of_groups_costs_a_page(scim: Scim, django_assert_max_num_queries
         assert len(scim.get("/Groups").json["Resources"]) == 40
 
 
+@pytest.mark.heavy
 def test_groups_of_a_directory_are_left_to_it(scim: Scim) -> None:
     (anna,) = people(1)
     owner = Directory.objects.create(name="Corp AD", kind="memory")
@@ -290,6 +294,7 @@ def test_groups_of_a_directory_are_left_to_it(scim: Scim) -> None:
     assert scim.get(path).json["externalId"] == "e-1"
 
 
+@pytest.mark.heavy
 def test_a_client_of_its_own_groups_sees_no_others(new_client: Callable[..., Scim]) -> None:
     okta, entra = new_client("Okta"), new_client("Entra", reach=Reach.OWN)
     theirs = make_group(okta, "Developers")
@@ -304,6 +309,7 @@ def test_a_client_of_its_own_groups_sees_no_others(new_client: Callable[..., Sci
     assert nested.status == 400
 
 
+@pytest.mark.heavy
 def test_an_external_id_is_the_clients_own(new_client: Callable[..., Scim]) -> None:
     okta, entra = new_client("Okta"), new_client("Entra")
     made = make_group(okta, externalId="okta-1")
@@ -328,6 +334,7 @@ def test_people_whom_the_client_does_not_see_stay_in_the_group(scim: Scim) -> No
     assert scim.patch(path, {"op": "add", "path": "members", "value": named(boss)}).status == 400
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("switch", "allowed"), [("sync_groups", "members"), ("sync_members", "displayName")])
 def test_what_is_switched_off_is_refused(new_client: Callable[..., Scim], switch: str, allowed: str) -> None:
     scim = new_client("Okta")
@@ -348,6 +355,7 @@ def test_what_is_switched_off_is_refused(new_client: Callable[..., Scim], switch
         assert scim.delete(f"/Groups/{made['id']}").status == 403
 
 
+@pytest.mark.heavy
 def test_a_version_guards_a_change(scim: Scim) -> None:
     made = make_group(scim)
     path, version = f"/Groups/{made['id']}", made["meta"]["version"]
@@ -376,6 +384,7 @@ def test_methods_that_do_not_belong_are_refused(scim: Scim) -> None:
     assert Group.objects.count() == 1
 
 
+@pytest.mark.heavy
 def test_directories_hear_of_groups_and_members(scim: Scim) -> None:
     directory = Directory.objects.create(name="Apps", kind="memory")
     ProvisioningSettings.objects.create(directory=directory, sync_groups=True, push_groups="all")

@@ -69,6 +69,7 @@ def sane(answer: Answer) -> None:
         assert answer.json["detail"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_types_in_every_attribute(scim: Scim, name: str) -> None:
     anna = scim.add("anna", displayName="Anna")
@@ -131,6 +132,7 @@ def test_bodies_that_cannot_be(scim: Scim, body: bytes) -> None:
     assert not UserLink.objects.exists()
 
 
+@pytest.mark.heavy
 def test_large_bodies(scim: Scim) -> None:
     body = json.dumps({"schemas": [USER], "userName": "anna", "x": "y" * 5 * 1024 * 1024}).encode()
     assert scim("POST", "/Users", body).status == 413
@@ -185,6 +187,7 @@ def test_addresses_that_cannot_be(scim: Scim, path: str) -> None:
     assert User.objects.get().is_active
 
 
+@pytest.mark.heavy
 def test_header_tricks(scim: Scim) -> None:
     anna = scim.add("anna")
     for header in ("If_Match", "If_None_Match"):

@@ -75,6 +75,7 @@ def test_a_body_that_is_none(scim: Scim, victim: dict[str, str], name: str) -> N
         refused(scim(method, path, BODIES[name]), 400)
 
 
+@pytest.mark.heavy
 def test_a_body_that_is_too_large(scim: Scim, victim: dict[str, str]) -> None:
     body = b'{"userName": "x", "title": "' + b"x" * (5 * 1024 * 1024) + b'"}'
     for method, path in everywhere(victim):
@@ -116,6 +117,7 @@ def test_a_filter_that_cannot_be_answered(scim: Scim, victim: dict[str, str], na
         assert answer.json["scimType"] in ("invalidFilter", "invalidValue")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("text", ["%", "_", "v%", "_ictim", "\\", "'", '\\"', "*", ".*", "\u0000", "\u202e", "ﬁ", "ß"])
 def test_a_character_means_itself(scim: Scim, victim: dict[str, str], text: str) -> None:
     for operator in ("eq", "sw", "co", "ew"):
@@ -235,6 +237,7 @@ def test_an_extension_that_is_no_object(scim: Scim, victim: dict[str, str]) -> N
         refused(scim.patch(f"/Users/{victim['user']}", {"op": "add", "path": ENTERPRISE, "value": value}), 400)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["displayName", "externalId", "members", "members.value", "id", "schemas", "meta"])
 def test_wrong_types_in_a_group(scim: Scim, victim: dict[str, str], name: str) -> None:
     head, _, sub = name.partition(".")

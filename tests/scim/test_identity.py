@@ -163,6 +163,7 @@ def test_a_rename_frees_the_name(scim: Scim) -> None:
     assert (found(scim, "ann.meier"), found(scim, "ann.schulz")) == ([other["id"]], [ann["id"]])
 
 
+@pytest.mark.heavy
 def test_two_swap_names_over_a_temporary_one(scim: Scim) -> None:
     ann, bob = scim.add("ann"), scim.add("bob")
     assert rename(scim, ann, "BOB").status == 409
@@ -172,6 +173,7 @@ def test_two_swap_names_over_a_temporary_one(scim: Scim) -> None:
     assert (found(scim, "ann"), found(scim, "bob"), found(scim, "tmp")) == ([bob["id"]], [ann["id"]], [])
 
 
+@pytest.mark.heavy
 def test_the_tombstone_of_a_soft_deletion_frees_the_name(scim: Scim) -> None:
     """Entra: the object id before the name and inactive, then a new hire, then the hard deletion."""
     kim = scim.add("kim@corp", externalId="kim")
@@ -201,6 +203,7 @@ def test_the_tombstone_of_somebody_it_did_not_bring(scim: Scim) -> None:
     assert "title" not in new
 
 
+@pytest.mark.heavy
 def test_a_name_is_one_persons_for_every_application(scim: Scim, new_client: Any) -> None:
     """Entra brought Ann, Okta calls her otherwise: neither gets a second person, or two of one name."""
     entra = new_client("Entra")
@@ -231,6 +234,7 @@ def test_others_call_a_renamed_user_as_before(scim: Scim, new_client: Any) -> No
     assert found(entra, "ann.schulz") == [ann["id"]]
 
 
+@pytest.mark.heavy
 def test_a_rename_in_directories(scim: Scim, crews: Crews) -> None:
     """What is there is found by its lasting id; what is to be made is made under the new name."""
     there, coming = save_crew_directory("THERE"), save_crew_directory("COMING")

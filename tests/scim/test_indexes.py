@@ -108,6 +108,7 @@ def test_filters_on_users_find_their_one(crowd):
     assert found_by(crowd, "Users", f'meta.lastModified gt "{since()}"')[1:] == (4, [])
 
 
+@pytest.mark.heavy
 def test_filters_on_groups(crowd):
     user, child = User.objects.get(username="Person77"), Group.objects.get(name="Group77")
     for text in (
@@ -123,6 +124,7 @@ def test_filters_on_groups(crowd):
     assert found_by(crowd, "Groups", f'meta.lastModified gt "{since()}"')[1:] == (4, [])
 
 
+@pytest.mark.heavy
 def test_pages(crowd):
     for path, total in {
         "/Users?count=100": COUNT,

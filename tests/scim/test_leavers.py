@@ -24,6 +24,7 @@ def later(days: int) -> None:
         link.save()
 
 
+@pytest.mark.heavy
 def test_deleted_is_gone_for_the_client_and_disabled(scim: Scim, new_client: Any) -> None:
     anna = scim.add("anna", externalId="1")
     path = f"/Users/{anna['id']}"
@@ -128,6 +129,7 @@ def test_one_who_comes_back_at_the_last_moment_stays(new_client: Any, monkeypatc
     assert Event.objects.filter(message__contains="leaves the roll:").count() == 1
 
 
+@pytest.mark.heavy
 def test_a_member_of_many_groups_leaves_in_as_few_queries_as_one_of_few(scim: Scim) -> None:
     save_crew_directory(sync_groups=True, push_groups="all")
 

@@ -108,6 +108,7 @@ def test_one_way_in_gives_back_what_was_sent_and_one_way_out_is_not_written(scim
     assert (seen["nickName"], seen["preferredLanguage"]) == ("An", "ACME")
 
 
+@pytest.mark.heavy
 def test_all_three_kinds(scim: Scim) -> None:
     AttributeDefinition.objects.create(name="badge", label="Badge", type="choice", choices=["Red", "Blue"])
     row(scim, "nickName", "badge", kind=Kind.CUSTOM_PROFILE)

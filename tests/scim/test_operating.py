@@ -62,6 +62,7 @@ def test_the_log_shows_the_newest_requests(root: Browser, scim: Scim) -> None:
     assert "s3cret" not in detail
 
 
+@pytest.mark.heavy
 def test_the_log_costs_the_same_for_any_number(root: Browser, scim: Scim, django_assert_max_num_queries: Any) -> None:
     for number in range(60):
         scim.get(f'/Users?filter=userName%20eq%20"a{number}"')
@@ -76,6 +77,7 @@ def test_another_application_s_requests_are_not_found(root: Browser, scim: Scim,
     assert root.get(f"/scim/client/{other.client.pk}/log/{newest(scim).pk}/").status_code == 404
 
 
+@pytest.mark.heavy
 def test_a_dry_run_shows_what_would_be_done_and_does_nothing(
     root: Browser, scim: Scim, sqlite_directory: Database
 ) -> None:
@@ -138,6 +140,7 @@ def test_a_stranger_s_request_is_logged_but_not_replayed(root: Browser, scim: Sc
     assert "without a valid token" in replay(root, logged)
 
 
+@pytest.mark.heavy
 def test_the_conformance_check_leaves_nothing_behind(root: Browser, scim: Scim) -> None:
     scim.add("anna")
     AttributeDefinition.objects.create(name="badge", label="Badge", type="text")
@@ -150,6 +153,7 @@ def test_the_conformance_check_leaves_nothing_behind(root: Browser, scim: Scim) 
     assert html.count("rcs-check") > 50
 
 
+@pytest.mark.heavy
 def test_the_conformance_check_sees_a_service_that_is_wrong(scim: Scim) -> None:
     Client.objects.update(sync_groups=False)
     scim.client.refresh_from_db()

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.django_db
 NAMES = ("anna", "ANNA", "berta", "b.alias", "carla", "c.alias", "nobody", "boss", "ｃarla")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("reach", Reach)
 def test_a_look_up_by_name_is_the_filter(scim: Scim, reach: Reach) -> None:
     """The alias of one user counts and hides the own name; staff and the deleted are not found."""

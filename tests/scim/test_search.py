@@ -164,6 +164,7 @@ def test_conditional_requests(crowd, kind):
     assert crowd.get(path).status == 404
 
 
+@pytest.mark.heavy
 def test_values_that_no_row_maps_are_found(scim, new_client):
     """An empty list would make clients create people twice."""
     tom = {

@@ -55,6 +55,7 @@ def save(browser: Browser, client: Client, **changes: Any) -> Any:
     return browser.post(page_of(client), {**values, **changes})
 
 
+@pytest.mark.heavy
 def test_a_name_is_all_it_takes(it_staff: Browser) -> None:
     response = it_staff.post("/scim/client/add/", {"name": "Okta Production", "provider": ""}, follow=True)
     html = text(response)
@@ -99,6 +100,7 @@ def test_product_and_address_come_from_the_name(it_staff: Browser, name: str, pr
     assert Client.objects.values("slug").distinct().count() == Client.objects.count()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("product", Provider.values)
 def test_every_product_has_its_steps(it_staff: Browser, product: str) -> None:
     client = make_client("Idp", provider=product).client
@@ -174,6 +176,7 @@ def test_a_token_belongs_to_its_application(it_staff: Browser) -> None:
     assert it_staff.post(f"/scim/client/{two.client.pk}/token/{token.pk}/show/").status_code == 404
 
 
+@pytest.mark.heavy
 def test_saving_changes_what_differs_and_says_so(it_staff: Browser) -> None:
     scim = make_client()
     response = save(it_staff, scim.client, delete_deactivated="on", recycle_days="7", match="email", tab="features")
@@ -193,6 +196,7 @@ def test_switches_that_are_off_are_kept_off(it_staff: Browser) -> None:
     assert (scim.client.create_users, scim.client.sync_groups, scim.client.update_users) == (False, False, True)
 
 
+@pytest.mark.heavy
 def test_two_people_do_not_overwrite_each_other(it_staff: Browser) -> None:
     scim = make_client()
     values = form_values(it_staff.get(page_of(scim.client)), "scim_form")
@@ -203,6 +207,7 @@ def test_two_people_do_not_overwrite_each_other(it_staff: Browser) -> None:
     assert scim.client.recycle_days == 5
 
 
+@pytest.mark.heavy
 def test_one_way_to_sign_in_stays(it_staff: Browser) -> None:
     scim = make_client()
     values = form_values(it_staff.get(page_of(scim.client)), "scim_form")
@@ -214,6 +219,7 @@ def rows_of(browser: Browser, client: Client) -> dict[str, list[str]]:
     return form_values(browser.get(page_of(client)), "scim_form")
 
 
+@pytest.mark.heavy
 def test_a_mapped_custom_attribute_arrives(it_staff: Browser) -> None:
     AttributeDefinition.objects.create(name="badge", label="Badge")
     scim = make_client()
@@ -235,6 +241,7 @@ def test_a_mapped_custom_attribute_arrives(it_staff: Browser) -> None:
     assert scim.post("/Users", {"userName": "ben"}).status == 400, "it is required"
 
 
+@pytest.mark.heavy
 def test_enterprise_paths_are_short_on_the_page_only(it_staff: Browser) -> None:
     scim = make_client()
     assert "enterprise:department" in rows_of(it_staff, scim.client)["mapping_attribute"]
@@ -243,6 +250,7 @@ def test_enterprise_paths_are_short_on_the_page_only(it_staff: Browser) -> None:
     assert scim.client.mappings.filter(scim_path=urn).exists()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
@@ -265,6 +273,7 @@ def test_live_errors_and_saved_ones_are_the_same(it_staff: Browser, field: str, 
     assert words in html
 
 
+@pytest.mark.heavy
 def test_the_user_name_must_be_mapped(it_staff: Browser) -> None:
     scim = make_client()
     values = rows_of(it_staff, scim.client)
@@ -285,6 +294,7 @@ def test_a_switched_off_application_is_refused(it_staff: Browser) -> None:
     assert [event.message.rsplit(" ", 1)[1] for event in lines] == ["off.", "on."]
 
 
+@pytest.mark.heavy
 def test_a_deleted_application_leaves_its_people(it_staff: Browser) -> None:
     scim = make_client()
     scim.add("anna")
@@ -295,6 +305,7 @@ def test_a_deleted_application_leaves_its_people(it_staff: Browser) -> None:
     assert scim.get("/Users").status == 401
 
 
+@pytest.mark.heavy
 def test_groups_are_mapped_on_the_page(it_staff: Browser) -> None:
     scim = make_client()
     path = "urn:example:group:1.0:purpose"
@@ -315,6 +326,7 @@ def test_groups_are_mapped_on_the_page(it_staff: Browser) -> None:
     assert list(rows) == [("displayName", "both", "", True)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [

@@ -81,6 +81,7 @@ def test_discovery_lists_are_whole_lists(scim: Scim, path: str) -> None:
     assert found["startIndex"] == 1
 
 
+@pytest.mark.heavy
 def test_last_modified_moves_with_every_change_and_only_then(scim: Scim, anna: Any) -> None:
     group = scim.post("/Groups", {"displayName": "Staff"}).json
     add = {"op": "add", "path": "members", "value": [{"value": anna["id"]}]}

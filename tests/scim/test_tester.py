@@ -13,7 +13,7 @@ from scim2_tester import Status, check_server
 from provisioning.models import AttributeDefinition
 from tests.scim.conftest import Scim, make_client
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.heavy]
 
 
 @pytest.fixture

@@ -198,6 +198,7 @@ def test_an_unknown_manager_is_kept_as_sent(scim: Scim) -> None:
     assert User.objects.get().manager is None
 
 
+@pytest.mark.heavy
 def test_custom_profile_attributes_are_an_extension(scim: Scim) -> None:
     AttributeDefinition.objects.create(name="badge_number", label="Badge number", type="number")
     AttributeDefinition.objects.create(name="hired", label="Hired", type="date")
@@ -295,6 +296,7 @@ def test_changes_go_out_to_directories_and_what_is_none_does_not(scim: Scim) -> 
     assert Change.objects.count() == 2
 
 
+@pytest.mark.heavy
 def test_a_page_costs_the_same_queries_for_any_number(scim: Scim) -> None:
     boss = scim.add("boss")
 

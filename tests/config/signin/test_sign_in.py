@@ -114,6 +114,7 @@ def test_after_five_wrong_ones_a_right_one_is_refused_too(admin: User, later: Ca
     assert sign_in("admin").status_code == 302
 
 
+@pytest.mark.heavy
 def test_the_pause_grows(admin: User, later: Callable[..., None]) -> None:
     wrong("admin", 5)
     later(minutes=5)
@@ -121,6 +122,7 @@ def test_the_pause_grows(admin: User, later: Callable[..., None]) -> None:
     assert words(sign_in("admin")) == ["Too many wrong sign-ins. Try again in 10 minutes."]
 
 
+@pytest.mark.heavy
 def test_a_right_one_forgets_the_wrong_ones(admin: User) -> None:
     for _ in range(3):
         wrong("admin", 4)
@@ -132,6 +134,7 @@ def test_whoever_does_not_exist_is_refused_alike(admin: User) -> None:
     assert words(sign_in("nobody", "wrong")) == [TOO_MANY]
 
 
+@pytest.mark.heavy
 def test_one_address_tries_many_accounts(admin: User) -> None:
     for number in range(20):
         wrong(f"user{number}")
@@ -139,6 +142,7 @@ def test_one_address_tries_many_accounts(admin: User) -> None:
     assert sign_in("admin", address=ELSEWHERE).status_code == 302
 
 
+@pytest.mark.heavy
 def test_a_right_one_of_ones_own_buys_no_more_wrong_ones(admin: User) -> None:
     User.objects.create_user("mallory", PASSWORD, is_staff=True)
     for number in range(20):
@@ -148,6 +152,7 @@ def test_a_right_one_of_ones_own_buys_no_more_wrong_ones(admin: User) -> None:
     assert words(sign_in("mallory")) == [TOO_MANY]
 
 
+@pytest.mark.heavy
 def test_nobody_is_locked_out_from_elsewhere(admin: User, later: Callable[..., None]) -> None:
     """One other address never reaches the account's own limit; many do, but not where its owner usually signs in."""
     assert sign_in("admin").status_code == 302
@@ -162,6 +167,7 @@ def test_nobody_is_locked_out_from_elsewhere(admin: User, later: Callable[..., N
     assert sign_in("admin", address="192.0.2.200").status_code == 302
 
 
+@pytest.mark.heavy
 def test_a_made_up_address_is_no_way_round(admin: User, settings: Any) -> None:
     for number in range(5):
         sign_in("admin", "wrong", **{"X-Forwarded-For": f"10.9.8.{number}"})
@@ -173,6 +179,7 @@ def test_a_made_up_address_is_no_way_round(admin: User, settings: Any) -> None:
     assert sign_in("admin", **{"X-Forwarded-For": "192.0.2.1"}).status_code == 302
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 def test_tries_at_the_same_moment_are_all_counted(admin: User) -> None:
     """Before the password is looked at: of forty at once, in threads as in processes, five are."""
@@ -262,6 +269,7 @@ def test_what_is_typed_into_the_wrong_box_is_told_nowhere(admin: User, caplog: p
     assert "another-secret-1" not in told_words
 
 
+@pytest.mark.heavy
 def test_nobody_fills_the_report(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(told, "LINES", Rule(most=6, window=dt.timedelta(hours=1)))
     for number in range(30):
@@ -293,6 +301,7 @@ def test_two_pages_of_allauth_and_no_other(client: Client) -> None:
     assert addresses(get_resolver().url_patterns) == expected
 
 
+@pytest.mark.heavy
 def test_what_allauth_would_have_besides_is_not_there(admin: User) -> None:
     patterns = import_module("allauth.urls").urlpatterns
     for route, name in addresses(patterns):

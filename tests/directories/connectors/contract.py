@@ -206,6 +206,7 @@ class ConnectorContract:
         assert found is not None
         assert (found.ref, dict(found.attributes)) == (account.ref, dict(account.attributes))
 
+    @pytest.mark.heavy
     def test_a_crawl_may_be_left_early(self, subject: Subject) -> None:
         with subject.open() as connector:
             for number in range(20):

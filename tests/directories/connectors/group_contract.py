@@ -115,6 +115,7 @@ class GroupContract:
             made(connector)
         assert inside(subject, "Developers") == set()
 
+    @pytest.mark.heavy
     def test_members_by_the_hundred(self, subject: Subject) -> None:
         names = [f"user{number:03}" for number in range(230)]
         with subject.open() as connector:

@@ -91,6 +91,7 @@ def test_a_wrong_port(server_sql: SqlSubject) -> None:
     )
 
 
+@pytest.mark.heavy
 def test_a_port_that_is_no_database(pg: SqlSubject) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         found = tried(pg, port=listener.getsockname()[1], connect_timeout=2)

@@ -32,6 +32,7 @@ names = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True)
 entries = st.dictionaries(names, st.lists(st.binary(max_size=400), max_size=5), max_size=8)
 
 
+@pytest.mark.heavy
 @given(st.text(st.characters(codec="utf-8"), max_size=300), entries)
 def test_the_same_as_ldap3(dn: str, attributes: dict[str, list[bytes]]) -> None:
     data = message(dn, attributes)

@@ -56,6 +56,7 @@ def test_four_attribute_queries_over_the_user_table_are_one_statement(sql: SqlSu
     assert accounts[0].attributes.keys() == {"FIRSTNAME", "LASTNAME", "ACTIVE", "MAIL"}
 
 
+@pytest.mark.heavy
 def test_four_queries_over_other_tables_are_at_most_four_statements_a_page(sql: SqlSubject) -> None:
     fill(sql, 10_000)
     templates = {
@@ -87,6 +88,7 @@ def test_a_query_that_cannot_be_a_set_runs_for_each_user(sql: SqlSubject) -> Non
     assert accounts == {"user0": {"NAME": "D0"}, "user1": {"NAME": None}, "user2": {"NAME": "D2"}}
 
 
+@pytest.mark.heavy
 def test_memory_does_not_grow_with_the_number_of_accounts(sql: SqlSubject) -> None:
     fill(sql, 20_000)
     with sql.open() as connector:

@@ -129,6 +129,7 @@ def test_what_a_trigger_says_is_bounded_and_on_one_line(sql: SqlSubject) -> None
     assert len(message) <= 320
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["pg", "mariadb_sql"])
 def test_values_and_passwords_that_a_trigger_repeats_are_masked(request: pytest.FixtureRequest, kind: str) -> None:
     sql: SqlSubject = request.getfixturevalue(kind)

@@ -145,6 +145,7 @@ def test_types_of_sqlite_are_those_of_the_cells(sqlite_sql: SqlSubject) -> None:
     assert found == [Unreadable(NOT_TEXT), Unreadable(NOT_TEXT), "ab", 1.0, float("inf"), None, "10000-01-01"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["pg", "mariadb_sql"])
 def test_a_whole_number_is_a_user_name_without_decimals(request: pytest.FixtureRequest, kind: str) -> None:
     sql: SqlSubject = request.getfixturevalue(kind)

@@ -227,6 +227,7 @@ def test_values_and_literals_arrive_as_they_are(sql: SqlSubject, value: str, bef
     ]
 
 
+@pytest.mark.heavy
 def test_a_row_that_someone_else_holds_is_tried_again_later(pg: SqlSubject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("directories.connectors.sql.dialects.base.LOCK_SECONDS", 1)
     with pg.open(pool_size=3) as connector:
@@ -240,6 +241,7 @@ def test_a_row_that_someone_else_holds_is_tried_again_later(pg: SqlSubject, monk
         assert connector.update(person(ref="ann")).ref == "ann"
 
 
+@pytest.mark.heavy
 def test_a_statement_that_takes_too_long_is_stopped(pg: SqlSubject) -> None:
     slow = f"SELECT USERNAME, pg_sleep(30) FROM USERS {WHERE}"
     with pg.open(templates={"check": [slow]}, statement_timeout=1) as connector:
@@ -249,6 +251,7 @@ def test_a_statement_that_takes_too_long_is_stopped(pg: SqlSubject) -> None:
     assert caught.value.code == "timeout"
 
 
+@pytest.mark.heavy
 def test_a_slow_sqlite_statement_is_stopped(sqlite_sql: SqlSubject) -> None:
     slow = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "

@@ -181,6 +181,7 @@ def refused(client: Client, directory: Directory) -> None:
     assert list(Directory.objects.values()) == before
 
 
+@pytest.mark.heavy
 def test_secrets_are_in_no_page_or_fragment(it_staff: Client, directory: Directory) -> None:
     values = form_values(it_staff.get(url("change", directory.pk)))
     secrets = (str(directory.secrets["password"]), "k33p")

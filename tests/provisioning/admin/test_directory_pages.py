@@ -181,6 +181,7 @@ def test_a_change_is_recorded_by_names_only(
         assert "EMAIL##" not in words
 
 
+@pytest.mark.heavy
 def test_errors_name_the_line_and_stay_on_the_page(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -274,6 +275,7 @@ def test_saving_warns_of_what_cannot_work(
     assert any("new users cannot be added to the directory. There is no create query." in note for note in found)
 
 
+@pytest.mark.heavy
 def test_a_switch_that_cannot_work_is_locked_with_its_reason(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -286,6 +288,7 @@ def test_a_switch_that_cannot_work_is_locked_with_its_reason(
     assert "disabled" in html.split('name="create_users"')[1].split(">")[0]
 
 
+@pytest.mark.heavy
 def test_a_slow_import_query_is_named_when_saved(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -298,6 +301,7 @@ def test_a_slow_import_query_is_named_when_saved(
     assert any("which is slow" in note for note in found)
 
 
+@pytest.mark.heavy
 def test_somebody_elses_save_is_not_overwritten(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -355,6 +359,7 @@ def test_the_list_shows_state_features_and_default(
         assert words in html
 
 
+@pytest.mark.heavy
 def test_every_kind_can_be_added_and_opened(it_staff: Client) -> None:
     for kind, connector in registry().items():
         values = form_values(it_staff.get(f"{ADD}?kind={kind}")) | {"name": [f"A {connector.label}"]}

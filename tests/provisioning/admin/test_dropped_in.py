@@ -80,6 +80,7 @@ def words(html: str) -> str:
     return unescape(" ".join([re.sub(r"<[^>]+>", " ", inner), *shown]))
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db
 def test_its_pages_and_an_import_and_a_delivery(it_staff: Client, tmp_path: Path) -> None:
     path = tmp_path / "people.csv"

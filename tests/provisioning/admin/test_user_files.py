@@ -151,6 +151,7 @@ def test_too_many_lines(it_staff, monkeypatch) -> None:
     assert "more than 2 users" in roll.words(preview(it_staff, "username\na\nb\nc\n"))
 
 
+@pytest.mark.heavy
 def test_staff_accounts_are_protected(it_staff) -> None:
     roll.staff("", "boss")
     assert problems(preview(it_staff, "username,email\nBOSS,evil@example.com\n"))[2]["username"]
@@ -167,6 +168,7 @@ def test_confirmation_checks_again(it_staff) -> None:
     assert User.objects.get(username="anna").email == ""
 
 
+@pytest.mark.heavy
 def test_an_upload_is_used_once_and_leads_nowhere_else(it_staff, tmp_path) -> None:
     previewed = preview(it_staff, "username\nanna\n")
     confirm(it_staff, previewed)
@@ -184,6 +186,7 @@ def test_an_upload_is_used_once_and_leads_nowhere_else(it_staff, tmp_path) -> No
         UploadStorage(name="../../etc/passwd").read()
 
 
+@pytest.mark.heavy
 def test_excel_in(it_staff) -> None:
     roll.definition("hired", "date")
     import datetime as dt
@@ -203,6 +206,7 @@ def test_csv_as_spreadsheets_write_it(text: str, encoding: str) -> None:
     assert list(dataset) == [("anna", "Ä@example.com")]
 
 
+@pytest.mark.heavy
 def test_an_import_costs_pages_not_lines(it_staff, django_assert_max_num_queries) -> None:
     roll.directory(create_users=True)
     User.objects.bulk_create(User(username=f"old{number}") for number in range(300))

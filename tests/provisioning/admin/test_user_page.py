@@ -44,6 +44,7 @@ def test_a_name_is_taken_whatever_its_case(it_staff) -> None:
     assert errors(it_staff.post(ADD, roll.form(username="Anna.Berg")))["username"] == ["Anna.Berg is taken already."]
 
 
+@pytest.mark.heavy
 def test_the_user_name_is_shown_and_not_changed(it_staff) -> None:
     user = roll.person("anna")
     page = roll.words(it_staff.get(change(user)))
@@ -97,6 +98,7 @@ def test_refused_values(it_staff, field: str, value: str, words: str) -> None:
     assert words in said[field][0]
 
 
+@pytest.mark.heavy
 def test_what_a_directory_brought_in_stops_nobody(it_staff) -> None:
     user = roll.person("anna", locale="german", custom_profile={"size": "XXL"})
     roll.definition("size", "choice", choices=["S"])
@@ -163,6 +165,7 @@ def test_free_attributes_are_added_changed_and_removed(it_staff) -> None:
     assert user.custom_attributes["keep"] == 5
 
 
+@pytest.mark.heavy
 def test_free_attributes_cannot_break_out_of_the_page(it_staff) -> None:
     user = roll.person("anna", custom_attributes={"</script><b>": "<img src=x onerror=alert(1)>"})
     page = roll.words(it_staff.get(change(user)))

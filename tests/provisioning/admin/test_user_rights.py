@@ -36,6 +36,7 @@ def test_it_staff_cannot_give_rights(it_staff) -> None:
         assert not user.groups.exists()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("what", ["superuser", "colleague", "myself"])
 def test_it_staff_cannot_touch_staff(what: str) -> None:
     me = roll.staff(IT_STAFF)
@@ -164,6 +165,7 @@ def test_helpdesk_can_do_nothing(action: str) -> None:
     assert client.post(f"{LIST}process_import/", {}).status_code == 403
 
 
+@pytest.mark.heavy
 def test_deleting_says_what_happens_where(it_staff) -> None:
     users = [roll.person(f"user{number:02}") for number in range(25)]
     leaves = roll.directory("Leaves", on_delete="leave")
@@ -194,6 +196,7 @@ def test_actions_cost_no_more_for_many(it_staff, django_assert_max_num_queries) 
     assert Change.objects.filter(account__user=None, actor="user-IT staff").exists()
 
 
+@pytest.mark.heavy
 def test_whoever_may_sign_in_gets_no_account_in_directories_by_accident(client_of) -> None:
     superuser = client_of()
     there = roll.directory(create_users=True)

@@ -49,6 +49,7 @@ def test_search_finds_how_things_begin(people, query: str, expected: list[str]) 
     assert found(f"q={query}") == expected
 
 
+@pytest.mark.heavy
 def test_filters(people) -> None:
     appsdb, other = roll.directory(), roll.directory("Other")
     anna, ben = people["anna"], people["ben"]
@@ -71,6 +72,7 @@ def test_filters(people) -> None:
     assert found("group=nonsense&directory=x&active=7") == ["Anna.Berg", "ben", "cara", "root"]
 
 
+@pytest.mark.heavy
 def test_each_custom_profile_attribute_is_a_filter(people) -> None:
     roll.definition("badge")
     roll.definition("level", "number")
@@ -93,6 +95,7 @@ def test_departments_are_listed_once_and_without_the_blank(people) -> None:
     assert departments() == ["Café", "Sales"]
 
 
+@pytest.mark.heavy
 def test_the_list_costs_the_same_for_one_and_for_fifty(django_assert_max_num_queries) -> None:
     client, appsdb = roll.root(), roll.directory()
 
@@ -122,6 +125,7 @@ def test_every_query_of_the_list_is_narrow(people) -> None:
     assert not any("custom_profile" in sql or '"password"' in sql for sql in listing)
 
 
+@pytest.mark.heavy
 def test_sorting_always_ends_in_something_unique(people) -> None:
     for column in (1, 2, 3):
         client = roll.signed_in(User.objects.get(username="root"))

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from provisioning.models import Account, Group, Membership, User
 from tests.provisioning.admin import roll
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 USERS = 30_000
 
 MAKE = """

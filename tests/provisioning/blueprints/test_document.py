@@ -41,6 +41,7 @@ def test_a_text_that_was_cut_at_a_comment_says_how_to_write_it(text: str, cut: b
     assert message == ("Wrong." + CUT if cut else "Wrong.")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
@@ -73,6 +74,7 @@ scalars = st.one_of(
 plain = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
 
 
+@pytest.mark.heavy
 @given(value=plain)
 def test_what_is_written_is_read_back(value: object) -> None:
     assert Document(dump({"value": value})).data == {"value": value}

@@ -81,6 +81,7 @@ def test_whom_others_put_in_stays_and_writes_nothing(pushed: Directory) -> None:
     assert set(Membership.objects.values_list("user__username", flat=True)) == {"anna", "ben"}
 
 
+@pytest.mark.heavy
 def test_an_unchanged_group_writes_nothing_and_costs_few_queries(pushed: Directory) -> None:
     with CaptureQueriesContext(connection) as few:
         imported(pushed)
@@ -126,6 +127,7 @@ def test_who_left_the_group_since_the_preview_is_not_put_back(pushed: Directory)
     assert noted() == {"ben"}
 
 
+@pytest.mark.heavy
 def test_groups_that_are_not_pushed_now_are_not_read(pushed: Directory) -> None:
     ProvisioningSettings.objects.update(push_groups="chosen")
     del stored(pushed, "Developers").members["anna"]

@@ -73,6 +73,7 @@ def test_children_come_and_go_once() -> None:
     assert Event.objects.filter(identifier="Two").count() == 2
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [2500])
 def test_many_members_are_pages_of_statements(number: int, django_assert_max_num_queries: object) -> None:
     made = Group.objects.create(name="Many")

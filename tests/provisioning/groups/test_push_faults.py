@@ -200,6 +200,7 @@ def test_an_account_that_is_deleted_during_the_call_does_not_hold_up_its_group(
     assert not GroupChange.objects.exists()
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_on_the_same_groups_add_everybody_once(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     users = make_users(*(f"user{n}" for n in range(20)))

@@ -92,6 +92,7 @@ def test_an_unchanged_group_writes_nothing(groups: GroupSource) -> None:
     assert Event.objects.count() == events + 1  # the run's own line
 
 
+@pytest.mark.heavy
 def test_one_new_member_is_one_operation(groups: GroupSource) -> None:
     for number in range(20):
         groups.person(f"user{number}")
@@ -336,6 +337,7 @@ def test_switched_off_groups_stay_as_they_are(groups: GroupSource, switch: str) 
     assert who("dev") == {"ann"}
 
 
+@pytest.mark.heavy
 def test_a_crash_while_members_are_written_is_resumed(groups: GroupSource, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "MEMBERS", 4)
     for number in range(10):
@@ -366,6 +368,7 @@ def test_a_crash_while_members_are_written_is_resumed(groups: GroupSource, monke
     assert not PlannedGroup.objects.filter(run=run, applied_at=None).exists()
 
 
+@pytest.mark.heavy
 def test_small_pages_come_to_the_same(groups: GroupSource, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every buffer overflows and every page ends in the middle of something."""
     for module, name, size in (
@@ -401,6 +404,7 @@ def test_groups_without_nesting_are_read_once(groups: GroupSource) -> None:
     assert planned(finished(groups)) == {}
 
 
+@pytest.mark.heavy
 def test_other_directories_hear_of_what_changed(groups: GroupSource) -> None:
     other = Directory.objects.create(name="Other", kind="memory", enabled=False)
     ProvisioningSettings.objects.create(directory=other, sync_groups=True, push_groups="all")
@@ -430,6 +434,7 @@ def test_a_user_deleted_between_plan_and_approval_is_left_out(groups: GroupSourc
     assert who("dev") == {"bob"}
 
 
+@pytest.mark.heavy
 def test_big_groups_cost_pages_not_rows(groups: GroupSource) -> None:
     number = 2500
     groups.people.put_many(number)

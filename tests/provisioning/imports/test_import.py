@@ -112,6 +112,7 @@ def test_existing_users_are_linked_and_not_duplicated(source: Source) -> None:
     assert User.objects.count() == 1
 
 
+@pytest.mark.heavy
 def test_leavers_are_deactivated_and_come_back(source: Source) -> None:
     source.put_many(3)
     source.run()
@@ -131,6 +132,7 @@ def test_leavers_are_deactivated_and_come_back(source: Source) -> None:
     assert Event.objects.filter(operation="enable").exists()
 
 
+@pytest.mark.heavy
 def test_a_leaver_whose_account_lost_its_remote_id_comes_back_too(source: Source) -> None:
     source.put_many(2)
     source.run()
@@ -143,6 +145,7 @@ def test_a_leaver_whose_account_lost_its_remote_id_comes_back_too(source: Source
     assert Account.objects.get(user__username="user1").remote_id == "user1"
 
 
+@pytest.mark.heavy
 def test_only_people_who_came_from_the_directory_leave(source: Source) -> None:
     User.objects.create_user("portal")
     pushed = User.objects.create_user("pushed")
@@ -158,6 +161,7 @@ def test_only_people_who_came_from_the_directory_leave(source: Source) -> None:
     assert user("pushed").is_active
 
 
+@pytest.mark.heavy
 def test_a_bad_row_is_not_an_absence(source: Source) -> None:
     source.put_many(3)
     source.run()
@@ -168,6 +172,7 @@ def test_a_bad_row_is_not_an_absence(source: Source) -> None:
     assert (run.errors, run.deactivated) == (2, 0)
 
 
+@pytest.mark.heavy
 def test_rows_that_cannot_be_told_apart_stop_leavers(source: Source) -> None:
     source.put_many(3)
     source.run()
@@ -275,6 +280,7 @@ def test_an_empty_directory_is_never_believed(source: Source) -> None:
     assert User.objects.filter(is_active=True).count() == 3
 
 
+@pytest.mark.heavy
 def test_staff_are_never_touched(source: Source) -> None:
     for name in ("boss", "later", "gone"):
         User.objects.create_user(name, None, first_name="Old", is_staff=name == "boss")
@@ -334,6 +340,7 @@ def test_a_page_that_the_database_refuses_is_written_row_by_row(source: Source) 
     assert "could not be written" in errors(run)["user1"]
 
 
+@pytest.mark.heavy
 def test_match_by_email(source: Source) -> None:
     source.set(match_attribute="profile.email")
     there = User.objects.create_user("a.smith", None, email="Anna@Example.org")
@@ -388,6 +395,7 @@ def test_custom_attributes(source: Source) -> None:
     assert user("anna").custom_profile == {"level": 7}
 
 
+@pytest.mark.heavy
 def test_managers_may_come_later_in_the_directory(source: Source) -> None:
     source.map(BOSS="profile.manager")
     source.put("anna", also={"BOSS": "Zoe"})

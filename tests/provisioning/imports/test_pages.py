@@ -38,6 +38,7 @@ def client_with(*permissions: str) -> Client:
 BOTH = ("provisioning.add_importrun", "provisioning.view_importrun")
 
 
+@pytest.mark.heavy
 def test_preview_look_through_and_apply(source: Source) -> None:
     client = client_with(*BOTH)
     source.put_many(PAGE + 10)

@@ -250,6 +250,7 @@ def queries_of(source: Source) -> int:
     return len(captured)
 
 
+@pytest.mark.heavy
 def test_the_number_of_queries_depends_on_pages_not_on_rows(source: Source) -> None:
     Directory.objects.create(name="Other", kind="memory")
     ProvisioningSettings.objects.create(directory=Directory.objects.get(name="Other"), create_users=True)
@@ -272,6 +273,7 @@ def test_the_number_of_queries_depends_on_pages_not_on_rows(source: Source) -> N
     assert few["unchanged"] <= 55
 
 
+@pytest.mark.heavy
 def test_an_unchanged_page_takes_one_look_at_the_accounts(source: Source) -> None:
     source.put_many(300)
     source.run()

@@ -80,6 +80,7 @@ def test_bad_rows_of_every_kind_become_errors_and_the_rest_goes_on(appsdb: AppsD
     assert (again.errors, again.unchanged, again.created, again.deactivated) == (9, 2, 0, 0)
 
 
+@pytest.mark.heavy
 def test_a_cell_is_an_error_of_its_row_only_where_it_is_mapped(pg_appsdb: AppsDb, make_directory: Make) -> None:
     directory = make_directory(pg_appsdb, import_users=True)
     AttributeDefinition.objects.create(name="ends", label="Ends", type="date")
@@ -104,6 +105,7 @@ def test_a_cell_is_an_error_of_its_row_only_where_it_is_mapped(pg_appsdb: AppsDb
     assert [user(f"c{n}").custom_profile.get("ends") for n in range(1, 6)] == ["2026-12-31", None, None, None, None]
 
 
+@pytest.mark.heavy
 def test_an_unmapped_binary_column_fails_nobody(request: pytest.FixtureRequest, make_directory: Make) -> None:
     appsdb = make_appsdb(request.getfixturevalue("mariadb_directory"))
     directory = make_directory(appsdb, import_users=True)
@@ -121,6 +123,7 @@ def test_an_unmapped_binary_column_fails_nobody(request: pytest.FixtureRequest, 
     assert errors(run(directory)) == {"ann": "Title holds a character that cannot be stored."}
 
 
+@pytest.mark.heavy
 def test_the_seeds_walk_through(appsdb: AppsDb, make_directory: Make) -> None:
     directory = make_directory(appsdb, import_users=True, deactivate_missing=True)
     appsdb.add_many(30)

@@ -39,6 +39,7 @@ def stated(request: pytest.FixtureRequest, source: Source) -> tuple[Source, str]
     return source, request.param
 
 
+@pytest.mark.heavy
 def test_only_the_sources_own_state_switches_somebody_on(stated: tuple[Source, str]) -> None:
     source, how = stated
     for name in ("anna", "bob"):
@@ -66,6 +67,7 @@ def test_only_the_sources_own_state_switches_somebody_on(stated: tuple[Source, s
     assert run.switched_on == 1
 
 
+@pytest.mark.heavy
 def test_a_state_that_is_read_otherwise_switches_nobody_on(source: Source) -> None:
     source.put("anna", also={"ENABLED": "0"}, enabled=False)
     source.run()
@@ -96,6 +98,7 @@ def test_a_first_import_switches_nobody_on(stated: tuple[Source, str]) -> None:
     assert not user("bob").is_active
 
 
+@pytest.mark.heavy
 def test_what_somebody_activated_stays_so_until_the_source_changes(stated: tuple[Source, str]) -> None:
     source, how = stated
     put_state(source, how, "anna", False)

@@ -225,6 +225,7 @@ def test_after_a_day_it_is_forgotten_and_the_report_says_so(crews: Crews) -> Non
     assert not Change.objects.exists()  # nothing is left to do
 
 
+@pytest.mark.heavy
 def test_many_users_take_few_queries(crews: Crews, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
     target = directory()
     users = User.objects.bulk_create([User(username=f"user{n}") for n in range(300)])

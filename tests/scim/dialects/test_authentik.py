@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from provisioning.models import Group, Membership
 from tests.scim.conftest import USER, Scim
 
@@ -23,6 +25,7 @@ def test_it_believes_the_service_provider_config(scim: Scim) -> None:
     assert config["bulk"]["maxOperations"] >= 1
 
 
+@pytest.mark.heavy
 def test_a_group_is_replaced_with_a_null_path_and_no_schemas(scim: Scim) -> None:
     """``_update_patch_general``: one replace, ``path=None``, the whole group with ``id`` as value."""
     made = group(scim)
@@ -33,6 +36,7 @@ def test_a_group_is_replaced_with_a_null_path_and_no_schemas(scim: Scim) -> None
     assert Group.objects.get().name == "Admins"
 
 
+@pytest.mark.heavy
 def test_members_are_compared_added_and_removed_one_an_operation(scim: Scim) -> None:
     """``patch_compare_users``: adds nobody when the group that it reads has no ``members`` at all, so an empty group
     has an empty list; removes with the member as ``value``."""

@@ -91,6 +91,7 @@ def test_a_user_is_soft_deleted_and_then_deleted(scim: Scim) -> None:
     assert scim.get(f'/Users?filter=userName eq "{user["userName"]}"').json["totalResults"] == 0
 
 
+@pytest.mark.heavy
 def test_single_values_are_added_and_replaced_without_the_flag(scim: Scim) -> None:
     """KNOWN ISSUES, "Requests to add a single-value string attribute" and "to replace multiple attributes"."""
     user = create(scim)
@@ -273,6 +274,7 @@ def test_a_group_is_renamed_with_204(scim: Scim) -> None:
     assert Group.objects.get().name == name
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("mode", ["older", "newer"])
 def test_members_come_and_only_the_one_who_is_named_goes(scim: Scim, mode: str) -> None:
     """DEVELOP, "Update Group [Add Members]" and "[Remove Members]"; KNOWN ISSUES, "to remove a group member"."""

@@ -119,6 +119,7 @@ def test_a_user_is_deactivated_by_patch_and_by_put(scim: Scim) -> None:
     assert scim.get(f"/Users/{made['id']}").status == 200
 
 
+@pytest.mark.heavy
 def test_pages_are_stable_and_whole(scim: Scim) -> None:
     """REFERENCE, "Retrieve Users": the same ordering whatever startIndex and count."""
     for number in range(7):
@@ -131,6 +132,7 @@ def test_pages_are_stable_and_whole(scim: Scim) -> None:
     assert len(set(whole)) == 7
 
 
+@pytest.mark.heavy
 def test_a_rename_repeats_the_id(scim: Scim) -> None:
     """REFERENCE, "Update a specific Group name": also sent with every change of members."""
     made = group(scim)

@@ -74,6 +74,7 @@ def comparable(resource: Any) -> Any:
     return found
 
 
+@pytest.mark.heavy
 @settings(max_examples=150, deadline=None)
 @given(resources, operations)
 def test_the_engine_does_what_the_rfc_says(resource: dict[str, Any], asked: list[Asked]) -> None:
@@ -87,6 +88,7 @@ def test_the_engine_does_what_the_rfc_says(resource: dict[str, Any], asked: list
     assert resource == untouched  # pure, also when it fails half way
 
 
+@pytest.mark.heavy
 @settings(max_examples=100, deadline=None)
 @given(resources, operations)
 def test_doing_it_again_changes_nothing_more(resource: dict[str, Any], asked: list[Asked]) -> None:
@@ -123,6 +125,7 @@ paths = (
 )
 
 
+@pytest.mark.heavy
 @settings(max_examples=200, deadline=None)
 @given(resources, verbs | st.text(max_size=8), st.none() | paths, junk)
 def test_no_operation_ends_in_anything_but_an_answer(
