@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 import config.staff  # noqa: F401 - registers its page
 from config.models import Role
+from provisioning.admin.gone import GoneIsNotFound
 from provisioning.roles import ABOUT, ROLES, codenames
 
 admin.site.unregister([Group, EmailAddress])
@@ -23,9 +24,9 @@ admin.site.empty_value_display = "–"  # as the portal's own pages show it
 
 VERBS = {"view": "See", "add": "Add", "change": "Change", "delete": "Delete"}
 WORDS = {
-    "change_change": "Retry operations and push users to directories",
+    "change_change": "Try refused changes again and push users to directories",
     "add_importrun": "Import users, preview, approve and cancel",
-    "view_change": "See operations: what waits and what was refused",
+    "view_change": "See what failed and what waits",
     "view_event": "See the provisioning report",
     "show_token": "Show tokens of SCIM applications again",
     "view_requestlog": "See the live log of SCIM applications",
@@ -52,7 +53,7 @@ class RightsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 @admin.register(Role)
-class RoleAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+class RoleAdmin(GoneIsNotFound, GroupAdmin, ModelAdmin):  # type: ignore[misc]
     """A role is a name and its rights; who holds it is chosen on the user's page."""
 
     list_display = ["name", "about"]

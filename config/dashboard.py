@@ -164,7 +164,8 @@ def _accounts() -> Iterator[Notice]:
     """Say the same to those who look after users and not after directories."""
     if number := attention.capped(Account.objects.filter(last_result=LastResult.PARKED)):
         title = "1 account needs attention" if number == 1 else f"{capped_text(number)} accounts need attention"
-        text = "A directory refused their last change. Each user's page says why; IT staff can try again."
+        refused = "A directory refused its last change." if number == 1 else "Directories refused their last change."
+        text = f"{refused} IT must act; there is nothing for the caller to do."
         url = f"{_url('provisioning_user_changelist')}?account=attention"
         yield Notice("danger", "front_hand", title, text, url, "Show users")
 

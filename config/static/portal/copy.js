@@ -17,11 +17,12 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const words = button.querySelector("[data-words]");
+  button.dataset.before ??= words.textContent;
   try {
     await copyText(document.getElementById(button.dataset.copy).textContent.trim());
     words.textContent = "Copied";
   } catch {
     words.textContent = "Select it and copy by hand";
   }
-  setTimeout(() => { words.textContent = "Copy"; }, 2500);
+  setTimeout(() => { words.textContent = button.dataset.before; }, 2500);
 });

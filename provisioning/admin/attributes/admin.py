@@ -12,12 +12,13 @@ from unfold.decorators import display
 from directories.attributes import Kind
 from directories.models import AttributeMapping
 from provisioning.admin.attributes.form import AttributeDefinitionForm
+from provisioning.admin.gone import GoneIsNotFound
 from provisioning.models import AttributeDefinition
 from provisioning.profile.custom_attributes import count_holders, forget
 
 
 @admin.register(AttributeDefinition)
-class AttributeDefinitionAdmin(ModelAdmin):  # type: ignore[misc]
+class AttributeDefinitionAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
     """The definitions, in the order of the user page."""
 
     form = AttributeDefinitionForm

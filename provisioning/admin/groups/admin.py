@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from directories.models import Directory, PushGroups
 from provisioning import services
+from provisioning.admin.gone import GoneIsNotFound
 from provisioning.admin.groups.members import Members, people
 from provisioning.admin.groups.panel import GroupPanel
 from provisioning.identities import membership
@@ -102,7 +103,7 @@ class GroupForm(forms.ModelForm[Group]):
 
 
 @admin.register(Group)
-class GroupAdmin(GroupPanel, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(GoneIsNotFound, GroupPanel, ModelAdmin):  # type: ignore[misc]
     """Groups of people; those that a directory or an application keeps are shown and not edited."""
 
     form = GroupForm

@@ -1,9 +1,10 @@
 """The accounts of one user in every directory, on the user page: how they stand, what comes next, and the buttons."""
 
+import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -17,7 +18,7 @@ from directories.readiness import listed
 from provisioning import services
 from provisioning.admin.users.password import may_set
 from provisioning.models import Account, Change, PendingPassword, User
-from provisioning.models.accounts import LEFT_OPEN, AccountState, LastResult
+from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts.plan import Step
 
 NEXT = {
@@ -35,7 +36,8 @@ STATE_COLOURS = {AccountState.ACTIVE: "success", AccountState.DISABLED: "danger"
 class Row:
     """One directory; ``account`` is None where the user has none.
 
-    ``still_open``: the user is inactive and the account can be used.
+    ``still_open``: the user is inactive and the account can be used. ``refused_since`` is when the directory refused a
+    change, None when nothing waits for a person.
     """
 
     directory: Directory
@@ -45,10 +47,21 @@ class Row:
     waiting: bool
     password: PendingPassword | None
     still_open: bool = False
+    refused_since: dt.datetime | None = None
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether the directory's settings say that the account stays as it is."""
+        return self.account is not None and self.account.last_result == LastResult.OK
 
 
 class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Adds the panel and its address to the user page."""
+    """Adds the panel and its address to the user page; it also fills the notices at the head of the page."""
+
+    change_form_outer_before_template = "provisioning/user/notices.html"
+
+    class Media:
+        js = ("portal/copy.js",)
 
     @admin.display(description="Accounts")
     def accounts_panel(self, user: User) -> SafeString:
@@ -62,18 +75,6 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         """Add the panel's address."""
         view = self.admin_site.admin_view(self.accounts_view)
         return [path("<path:object_id>/accounts/", view, name="provisioning_user_accounts"), *super().get_urls()]
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Say first where somebody who left can still sign in."""
-        if request.method == "GET" and request.user.has_perm("provisioning.view_user"):
-            names = Account.objects.filter(LEFT_OPEN, user=int(object_id) if object_id.isdecimal() else 0)
-            places = list(names.order_by("directory__name").values_list("directory__name", flat=True))
-            if places:
-                words = "This person has left and still has an account in {}. Accounts below says why."
-                messages.error(request, words.format(listed(places)))
-        return super().change_view(request, object_id, form_url, extra_context)
 
     def accounts_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the accounts; a POST syncs the user, or tries a parked account again."""
@@ -90,15 +91,25 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
                 raise PermissionDenied
             _sync(user, request.POST.get("account", ""), request.user.get_username())
         rows = rows_of(user)
-        context = {"rows": rows, "user": user, "may_sync": may_sync, "poll": any(row.waiting for row in rows)}
-        context["may_set_password"] = may_set(request, user)
+        context = {
+            "rows": rows,
+            "user": user,
+            "still_open": _named(row for row in rows if row.still_open and not (row.waiting or row.left_alone)),
+            "refusals": [row for row in rows if row.refused_since],
+            "may_sync": may_sync,
+            "may_set_password": may_set(request, user),
+            "poll": any(row.waiting for row in rows),
+            "page": request.build_absolute_uri(reverse("admin:provisioning_user_change", args=[user.pk])),
+        }
         return TemplateResponse(request, "provisioning/user/accounts.html", context)
 
 
 def rows_of(user: User) -> list[Row]:
     """Return one row a directory: those where the user has an account first."""
     # What waits is read first: what ends meanwhile is then shown as waiting once more, and never as it was before.
-    queued = set(Change.objects.filter(account__user=user, parked=None).values_list("account_id", flat=True))
+    changes = list(Change.objects.filter(account__user=user).order_by("-pk").values_list("account_id", "parked"))
+    queued = {account for account, parked in changes if parked is None}
+    refused = {account: parked for account, parked in changes if parked}
     accounts = {account.directory_id: account for account in Account.objects.filter(user=user)}
     pending = {one.account_id: one for one in PendingPassword.objects.filter(account__user=user).defer("secret")}
     found = []
@@ -117,15 +128,21 @@ def rows_of(user: User) -> list[Row]:
                 waiting=waiting,
                 password=password,
                 still_open=open_,
+                refused_since=refused.get(account.pk) if account else None,
             )
         )
     return sorted(found, key=lambda row: row.account is None)
 
 
+def _named(rows: Iterable[Row]) -> str:
+    names = [row.directory.name for row in rows]
+    return listed(names) if names else ""
+
+
 def _next(user: User, directory: Directory, account: Account | None) -> str:
     """Return what the portal would do now, in words."""
     if account and account.last_result == LastResult.PARKED:
-        return "Nothing before somebody presses Retry."
+        return "Nothing, until somebody presses Retry."
     plan = services.preview(user, directory)
     if not plan.steps:
         return plan.reason

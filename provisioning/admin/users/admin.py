@@ -163,13 +163,13 @@ class UserAdmin(
     @admin.display(description="Portal password")
     def has_password(self, user: User) -> str:
         """Say whether the user could sign in."""
-        return "Set" if user.has_usable_password() else "None"
+        return "There is one" if user.has_usable_password() else "None yet"
 
     @admin.display(description="Portal password")
     def portal_password(self, user: User) -> SafeString:
         """The same with the pages that only superusers can open."""
-        words = '{} · <a class="text-link" href="../password/">Set it</a>'
+        words = '{} · <a class="text-link" href="../password/">Set a new one</a>'
         if user.is_staff and user.is_active:
             address = reverse("admin:portal_staff_link", args=[user.pk])
-            words += f' · <a class="text-link" href="{address}">Let them choose it</a>'
+            words += f' · <a class="text-link" href="{address}">Make a link with which they choose one</a>'
         return format_html(words, self.has_password(user))

@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from provisioning.admin.gone import GoneIsNotFound
 from provisioning.admin.users import filters, search
 from provisioning.models import Account, AttributeDefinition, User
 from provisioning.models.accounts import AccountState, LastResult
@@ -22,7 +23,7 @@ BLANK = format_html('<span class="rc-blank">{}</span>', "–")  # left out where
 COLOURS = {"Active": "success", "Inactive": "danger"}
 
 
-class UserList(admin.ModelAdmin):  # type: ignore[type-arg]
+class UserList(GoneIsNotFound):
     """The list half of the users' admin."""
 
     paginator = CappedPaginator
@@ -55,6 +56,9 @@ class UserList(admin.ModelAdmin):  # type: ignore[type-arg]
         accounts = Account.objects.select_related("directory").only(
             "user_id", "state", "last_result", "directory__name"
         )
+        if filters.AccountFilter.parameter_name in request.GET:  # whoever asked for accounts goes on to them
+            page = changelist.url_for_result
+            changelist.url_for_result = lambda user: f"{page(user)}#accounts"
         shown = changelist.result_list
         if isinstance(shown, QuerySet):
             changelist.result_list = shown.only(*LISTED).prefetch_related(
@@ -131,7 +135,7 @@ def _account_words(account: Account, user: User) -> str | SafeString:
     if account.state == AccountState.ACTIVE and not user.is_active:
         return format_html('<strong class="rc-wrong">{}: still open</strong>', account.directory.name)
     if account.last_result == LastResult.PARKED:
-        return f"{account.directory.name}: needs attention"
+        return format_html('<strong class="rc-wrong">{}: needs attention</strong>', account.directory.name)
     return (
         account.directory.name
         if account.state == AccountState.ACTIVE

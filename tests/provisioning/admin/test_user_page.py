@@ -1,3 +1,4 @@
+import datetime as dt
 import re
 
 import pytest
@@ -192,6 +193,33 @@ def test_the_accounts_of_a_user(it_staff) -> None:
     assert f"user_id={user.pk}" in page
 
 
+def test_the_helpdesk_knows_what_to_tell_the_caller_and_it(client_of) -> None:
+    user, appsdb = roll.person("anna"), roll.directory("APPSDB", create_users=True)
+    refused = {"last_result": LastResult.PARKED, "last_message": "The portal may not write. Grant the right."}
+    account = Account.objects.create(user=user, directory=appsdb, key="anna", **refused)
+    since = dt.datetime(2026, 3, 4, 5, 8, tzinfo=dt.UTC)
+    Change.objects.create(account=account, directory=appsdb, reason="user saved", parked=since, parked_code="right")
+    helpdesk = client_of("Helpdesk")
+    page = roll.words(helpdesk.get(f"/provisioning/user/{user.pk}/accounts/"))
+    assert "APPSDB refused a change of this person." in page
+    assert "IT must act; there is nothing for the caller to do." in page
+    assert "IT must act, since 2026-03-04 05:08." in page
+    assert "Nothing, until IT has acted." in page
+    ticket = page.partition("What IT needs to know")[2].partition("Copy for a ticket")[0]
+    for words in ("User: anna", "Directory: APPSDB", "Refused since: 2026-03-04 05:08", refused["last_message"]):
+        assert words in ticket
+    assert f"/provisioning/user/{user.pk}/change/#accounts" in ticket
+    listed = helpdesk.get("/provisioning/user/?account=attention").content.decode()
+    assert f'href="/provisioning/user/{user.pk}/change/?_changelist_filters=account%3Dattention#accounts"' in listed
+
+
+@pytest.mark.parametrize("kind", ["provisioning/user", "provisioning/group", "provisioning/attributedefinition"])
+def test_what_is_gone_is_not_found(it_staff, kind: str) -> None:
+    answer = it_staff.get(f"/{kind}/99999/change/")
+    assert answer.status_code == 404
+    assert "has been deleted since" in roll.words(answer)
+
+
 def test_sync_and_retry(it_staff, client_of) -> None:
     user, appsdb = roll.person("anna"), roll.directory("APPSDB", create_users=True)
     Change.objects.all().delete()
@@ -216,5 +244,5 @@ def test_the_user_page_costs_a_fixed_number_of_queries(it_staff, django_assert_m
     for number in range(30):
         roll.person(f"other{number}", manager=user)
     it_staff.get(change(user))
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(14):
         it_staff.get(change(user))
