@@ -77,6 +77,7 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             "older_url": _query(request, after=str(found.older)) if found.older else "",
             "export_url": f"{reverse('admin:reports_event_export')}{_query(request)}",
             "time_zone": timezone.get_current_timezone_name(),
+            "narrowed": any(form[name].errors or form[name].value() for name in form.fields if name != "identifier"),
             "more_open": any(form[name].errors or form[name].value() for name in ("start", "end")),
             **(extra_context or {}),
         }

@@ -10,7 +10,8 @@ from reports.models import Direction, Event, Operation, Result
 from reports.presentation import difference
 from reports.search import Criteria, stream
 
-COLUMNS = ["Time", "End user", "Application", "Direction", "Operation", "Result", "Message", "Differences", "Caused by"]
+COLUMNS = ["End user", "Application", "Direction", "Operation", "Result", "Message", "Differences", "Caused by"]
+TIME = "%Y-%m-%d %H:%M:%S"  # spreadsheets know it for a time; the heading says in which zone
 DIRECTIONS, OPERATIONS, RESULTS = dict(Direction.choices), dict(Operation.choices), dict(Result.choices)
 
 
@@ -30,7 +31,8 @@ def harmless(value: str) -> str:
 def csv_lines(criteria: Criteria) -> Iterator[str]:
     """Yield the file: a byte order mark, by which Excel knows UTF-8, the heading, then a text for each batch."""
     writer = csv.writer(_Echo())
-    yield "\ufeff" + _written(writer, COLUMNS)
+    zone = timezone.get_current_timezone_name()
+    yield "\ufeff" + _written(writer, [f"Time ({zone})", *COLUMNS])
     for events in stream(criteria):
         yield "".join(_written(writer, [harmless(cell) for cell in _cells(event)]) for event in events)
 
@@ -43,7 +45,7 @@ def _written(writer: Any, cells: list[str]) -> str:
 def _cells(event: Event) -> list[str]:
     changes = "; ".join(f"{name}: {before} → {after}" for name, before, after in difference(event.changes))
     return [
-        timezone.localtime(event.at).isoformat(sep=" ", timespec="seconds"),
+        timezone.localtime(event.at).strftime(TIME),
         event.identifier,
         event.application,
         DIRECTIONS.get(event.direction, event.direction),

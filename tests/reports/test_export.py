@@ -28,10 +28,14 @@ def table(client: Client, **parameters: str) -> list[dict[str, str]]:
 
 
 def test_the_file_holds_all_lines_of_the_search(reader: Client, write: Write) -> None:
-    write(70, application="HR", identifier="zoë", result=Result.FAILED, changes={"email": (None, "z@example.org")})
+    at = dt.datetime(2026, 3, 4, 5, 8, 9, tzinfo=dt.UTC)
+    write(
+        70, at=at, application="HR", identifier="zoë", result=Result.FAILED, changes={"email": (None, "z@example.org")}
+    )
     write(5, application="APPSDB")
     rows = table(reader, application="HR")
     assert len(rows) == 70
+    assert rows[0]["Time (UTC)"] == "2026-03-04 05:08:09"
     assert rows[0]["End user"] == "zoë"
     assert rows[0]["Result"] == "Failed"
     assert rows[0]["Differences"] == "email: (empty) → z@example.org"
