@@ -62,15 +62,14 @@ LABELS = {
     "listen": "Follow changes as they happen",
     **group_features.LABELS,
 }
-GUARDS = (
-    "max_leavers",
-    "max_leavers_percent",
-    "max_blanked",
-    "max_blanked_percent",
-    "max_activated",
-    "max_activated_percent",
-    "max_opened",
-)
+LIMITS = {  # the number of a limit, and the share that goes with it
+    "max_leavers": "max_leavers_percent",
+    "max_blanked": "max_blanked_percent",
+    "max_activated": "max_activated_percent",
+    "max_opened": "",
+    "max_lost_members": "max_lost_members_percent",
+}
+GUARDS = [name for pair in LIMITS.items() for name in pair if name]
 LEAVERS = (
     "Say what happens to the accounts of people who leave: switch this on and choose below. To leave them as they are "
     "is a choice too."
@@ -113,11 +112,11 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             "schedule_weekday": "On",
             "incremental_minutes": "Read changes in between, every … minutes",
             "max_leavers": "Users that one import may deactivate",
-            "max_leavers_percent": "… or per cent of the directory's users",
+            "max_leavers_percent": "Share of the directory's users that one import may deactivate, in per cent",
             "max_blanked": "Values that one import may blank",
-            "max_blanked_percent": "… or per cent of the directory's users",
+            "max_blanked_percent": "Share of the directory's users of whom one import may blank values, in per cent",
             "max_activated": "Users that one import may activate again",
-            "max_activated_percent": "… or per cent of the directory's users",
+            "max_activated_percent": "Share of the directory's users that one import may activate again, in per cent",
             "max_opened": "Accounts that one import may open in other directories",
         }
         help_texts = {
@@ -137,7 +136,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
                 UnfoldAdminSelectWidget(),
             ),
             **dict.fromkeys(
-                (*GUARDS, "max_lost_members", "max_lost_members_percent"),
+                GUARDS,
                 UnfoldAdminIntegerFieldWidget(),
             ),
             "incremental_minutes": UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),
@@ -237,6 +236,11 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
     def following(self) -> Switch:
         """The switch for changes as they happen."""
         return self._switch("listen")
+
+    @property
+    def limits(self) -> list[tuple[forms.BoundField, forms.BoundField | None]]:
+        """Each limit as a number, and as a share where it has one."""
+        return [(self[number], self[share] if share else None) for number, share in LIMITS.items()]
 
     @property
     def incremental(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 SWITCHES = ("sync_groups", "import_groups", "delete_groups")
-FIELDS = (*SWITCHES, "push_groups", "max_lost_members", "max_lost_members_percent")
+FIELDS = (*SWITCHES, "push_groups")
 LABELS: Mapping[str, str] = {
     "sync_groups": "Enable group sync",
     "import_groups": "Import groups",
@@ -12,7 +12,7 @@ LABELS: Mapping[str, str] = {
 OTHER_LABELS: Mapping[str, str] = {
     "push_groups": "Groups that the directory gets",
     "max_lost_members": "Memberships that one import may take away",
-    "max_lost_members_percent": "… or per cent of the directory's memberships",
+    "max_lost_members_percent": "Share of the directory's memberships that one import may take away, in per cent",
 }
 EXPLANATIONS: Mapping[str, str] = {
     "sync_groups": "Keep groups and who is in them in step: whenever a user is added or changed, the groups follow.",
