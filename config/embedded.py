@@ -141,7 +141,7 @@ def may_start_again(name: str, host: str, port: int) -> None:
         check_port(host, port)
     command = [sys.executable, "manage.py", "check"]
     if subprocess.run(command, cwd=BASE_DIR, stdout=subprocess.DEVNULL, check=False).returncode:  # noqa: S603
-        raise Refused("The portal's configuration is broken; the lines above say why. Mend it, then start it again.")
+        raise Refused("The portal's configuration is broken; the lines above say why. Correct it, then start it again.")
 
 
 def run(host: str, port: int, password: str) -> None:

@@ -84,7 +84,7 @@ class Mapper:
     def __init__(self, rules: Iterable[AttributeRule], catalogue: Catalogue) -> None:
         used = [rule for rule in rules if rule.portal_attribute]
         if problems := problems_of(used, catalogue):
-            raise MappingError(f"Mend the attribute mapping: {problems[0]}")
+            raise MappingError(f"Correct the attribute mapping: {problems[0]}")
         self._readers = tuple(_reader(rule, catalogue) for rule in used if rule.direction != OUT)
         spelt: dict[str, str] = {}
         self._writers = tuple(

@@ -79,18 +79,20 @@ def assess(situation: Situation, now: dt.datetime) -> Readiness:
     """Return what is active and what cannot work; ``now`` is in the portal's time zone."""
     warnings = [*_outbound(situation), *_leaving(situation), *_inbound(situation), *_passwords(situation)]
     warnings += _groups(situation)
-    return Readiness(_active(situation, now), warnings)
+    words = in_words(situation.features, situation.next_import_at, now, enabled=situation.enabled)
+    return Readiness(words, warnings)
 
 
-def _active(situation: Situation, now: dt.datetime) -> str:
-    on = [word for name, word in FEATURES if getattr(situation.features, name)]
+def in_words(features: Features, next_import_at: dt.datetime | None, now: dt.datetime, *, enabled: bool) -> str:
+    """Return what of a directory is on, in one sentence; ``now`` is in the portal's time zone."""
+    on = [word for name, word in FEATURES if getattr(features, name)]
     if not on:
         return "Nothing is switched on yet: choose what should flow under Features & schedule."
     sentence = f"{listed(on).capitalize()} {'is' if len(on) == 1 else 'are'} on"
-    if not situation.enabled:
+    if not enabled:
         return f"{sentence}, but the directory is switched off: nothing moves until you enable it."
-    if situation.features.import_users and situation.next_import_at:
-        return f"{sentence}; next import {moment(situation.next_import_at, now)}."
+    if features.import_users and next_import_at:
+        return f"{sentence}; next import {moment(next_import_at, now)}."
     return f"{sentence}."
 
 

@@ -67,7 +67,7 @@ class Change(QueuedChange):
     account = models.ForeignKey(Account, models.CASCADE, related_name="changes")
 
     class Meta:
-        verbose_name_plural = "operations"
+        verbose_name_plural = "failed and waiting"
         indexes = [
             models.Index(fields=["created_at"], name="change_due", condition=models.Q(parked__isnull=True)),
             models.Index(fields=["directory", "id"], name="change_waiting", condition=models.Q(parked__isnull=True)),

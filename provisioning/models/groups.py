@@ -115,6 +115,7 @@ class GroupChange(QueuedChange):
 
     class Meta:
         verbose_name = "group operation"
+        verbose_name_plural = "failed and waiting"
         indexes = [
             models.Index(fields=["group_account", "id"], name="group_change_of"),
             models.Index(fields=["created_at"], name="group_change_due", condition=models.Q(parked__isnull=True)),

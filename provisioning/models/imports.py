@@ -90,6 +90,7 @@ class ImportRun(models.Model):
 
     class Meta:
         verbose_name = "import"
+        verbose_name_plural = "import history"
         ordering = ["-created_at", "-pk"]
         constraints = [
             models.UniqueConstraint(

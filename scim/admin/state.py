@@ -20,7 +20,7 @@ def of(client: Client) -> State:
     if trouble := health.token_trouble(client):
         return State(trouble.label, trouble.level, trouble.text)
     if problems := user_rules(client).problems:
-        return State("Mapping to mend", "warning", f"{problems[0]} Until then the row is passed over.")
+        return State("Mapping to correct", "warning", f"{problems[0]} Until then the row is passed over.")
     recent = health.recent(client)
     if recent.bad:
         return State("Requests fail", "danger", recent.words)
@@ -38,7 +38,6 @@ def activity(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResp
     sees_report = request.user.has_perm("reports.view_event")
     context = {
         "client": client,
-        "state": of(client),
         "numbers": numbers(client),
         "last": client.requests.order_by("-pk").first(),
         "events": newest_results(client.name) if sees_report else None,

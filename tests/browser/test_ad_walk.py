@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.test_seed_walk import walk
 from tests.browser.walk import Walk
-from tests.directory_servers import DOMAIN
+from tests.directory_servers import DOMAIN, SAMBA_SUFFIX
 from tests.fixtures.ldap import LdapDirectory
 from tests.fixtures.waiting import wait_until
 
@@ -48,7 +48,7 @@ def add_the_directory(walk: Walk, domain: LdapDirectory) -> None:
     page.get_by_role("link", name="Active Directory").click()
     walk.look("ad-empty")
     walk.fill(name="Corp AD", connection__host=settings["host"], connection__user=settings["user"])
-    walk.fill(connection__password="not the password", connection__base_dn=settings["base_dn"])
+    walk.fill(connection__password="not the password")
     walk.button("Test connection")
     walk.says("not signed by an authority that is trusted")
     walk.fill(connection__ca=settings["ca"])
@@ -57,6 +57,12 @@ def add_the_directory(walk: Walk, domain: LdapDirectory) -> None:
     walk.look("ad-wrong-password")
     page.locator("summary", has_text="Groups").click()
     walk.fill(connection__password=settings["password"], connection__group_attribute="memberOf")
+    walk.button("Test connection")
+    walk.says("Say where the users are")
+    walk.button(f"Use {SAMBA_SUFFIX}")
+    expect(page.locator("#id_connection-base_dn")).to_have_value(SAMBA_SUFFIX)
+    walk.says("The connection works.")
+    walk.fill(connection__base_dn=settings["base_dn"])
     walk.button("Test connection")
     walk.says("The connection works.")
     walk.says("The filter finds 2 users.")

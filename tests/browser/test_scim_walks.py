@@ -51,7 +51,7 @@ def walk(portal: Portal, open_page: Callable[..., Page], it_person: User, appsdb
     page.goto("/")
     page.get_by_label("User name").fill(it_person.username)
     page.get_by_label("Password").fill(PASSWORD)
-    walk.button("Log in")
+    walk.button("Sign in")
     expect(page.locator("#nav-sidebar")).to_be_visible()
     return walk
 

@@ -59,7 +59,7 @@ def walk(portal: Portal, open_page: Callable[..., Page], it_person: User, look: 
     look(page, "login")
     page.get_by_label("User name").fill(it_person.username)
     page.get_by_label("Password").fill(PASSWORD)
-    walk.button("Log in")
+    walk.button("Sign in")
     walk.says("First steps")
     look(page, "start")
     return walk

@@ -154,7 +154,7 @@ def test_a_row_that_cannot_be_used_is_passed_over_and_said(scim: Scim, row: dict
     assert (anna["title"], anna["displayName"]) == ("CEO", "Anna")
     assert User.objects.get().title == ""
     found = state.of(scim.client)
-    assert (found.label, "title" in found.detail) == ("Mapping to mend", True)
+    assert (found.label, "title" in found.detail) == ("Mapping to correct", True)
 
 
 def test_an_only_mobile_is_no_work_telephone(scim: Scim) -> None:

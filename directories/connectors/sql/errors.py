@@ -22,7 +22,7 @@ _MESSAGES: Mapping[Cause, str] = {
     Cause.TOO_LONG: "A value is longer than {column} allows. Shorten it in the portal, or make the column longer.",
     Cause.NOT_NULL: "{Column} must not be empty. Fill it in the portal, or give the column a default.",
     Cause.REFERENCE: "Another table does not fit: the row that this one refers to is missing, or other rows still "
-    "refer to this one. Mend that in the database, or add a statement for the other table.",
+    "refer to this one. Correct that in the database, or add a statement for the other table.",
     Cause.CHECK: "A rule of the table{constraint} refuses a value. Correct it in the portal.",
     Cause.CHARACTER: "The database{encoding} cannot store a character of {what}{character}. Change the value in the "
     "portal, or let the database use UTF-8.",

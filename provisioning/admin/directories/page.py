@@ -19,6 +19,7 @@ from directories.readiness import moment
 from provisioning import directory_settings
 from provisioning.admin.directories import actions, operations, progress
 from provisioning.admin.directories import state as directories_state
+from provisioning.models import User
 from provisioning.profile.person import catalogue
 
 FOLDER = "admin/directories/directory"
@@ -112,10 +113,11 @@ def _page(
         "tabs": _tabs(draft, errors),
         "first_error_tab": next((tab for tab, count in errors.items() if count), ""),
         "has_errors": request.method == "POST" and not stale,
-        "state": None if adding else directories_state.state_of(directory),
+        "state": None if adding else directories_state.line_of(directory),
         "may_change": may_change,
         "steps": [] if adding or not may_change else progress.steps_of(directory),
         "offer": request.GET.get("offer", "") if request.method == "GET" else "",
+        "somebody": not adding and User.objects.filter(provisioned=True).exists(),
     }
     return render(request, f"{FOLDER}/page.html", context)
 

@@ -1,5 +1,6 @@
 """What the pages say about a directory's state: reachable or not, what is on, what happened last."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -7,7 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
-from directories.readiness import FEATURES, moment
+from directories.readiness import FEATURES, in_words, moment
 from provisioning.admin.states import State, counted, newest_results
 from provisioning.imports import listener
 from provisioning.models import Account, Change, ImportRun
@@ -24,6 +25,16 @@ def state_of(directory: Directory) -> State:
         since = moment(directory.unreachable_since, timezone.localtime())
         return State(f"Unreachable since {since}", "danger", _unreachable(directory))
     return State("Reachable", "success")
+
+
+def line_of(directory: Directory) -> State:
+    """Return the same for the head of the page; of one that can be reached, what is on."""
+    state = state_of(directory)
+    if state.detail:
+        return state
+    settings = settings_of(directory)
+    words = in_words(settings, settings.next_import_at, timezone.localtime(), enabled=directory.enabled)
+    return replace(state, detail=words)
 
 
 def _unreachable(directory: Directory) -> str:
@@ -58,7 +69,6 @@ def health(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespon
     sees = {name: request.user.has_perm(permission) for name, permission in _SEES.items()}
     context = {
         "directory": directory,
-        "state": state_of(directory),
         "sees": sees,
         "next_import": next_import(directory),
         "following": _following(directory),
@@ -104,7 +114,7 @@ def consequences(directory: Directory) -> list[str]:
     return sentences
 
 
-def _accounts(directory: Directory) -> list[tuple[str, str]]:
+def _accounts(directory: Directory) -> list[tuple[AccountState, str]]:
     """Return how many accounts are in each state, counting no more than a bounded number."""
     of_directory = Account.objects.filter(directory=directory)
-    return [(AccountState(state).label, counted(of_directory.filter(state=state))) for state in AccountState.values]
+    return [(state, counted(of_directory.filter(state=state))) for state in AccountState]

@@ -24,7 +24,7 @@ FOLDER = "admin/directories/directory"
 VIEW_USERS = "provisioning.view_user"
 MOST_PEOPLE = 8
 PERSON_BOXES = ("try_user", "sample_user")
-NO_CONNECTION = "Mend what is marked under Connection first."
+NO_CONNECTION = "Correct what is marked under Connection first."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The pages "Import users" and "Imports": start a run, watch it, look through its plan, approve or cancel it."""
+"""The pages "Import users" and "Import history": start a run, watch it, look through its plan, approve or cancel it."""
 
 from typing import Any
 

@@ -127,7 +127,7 @@ def _filters(run: ImportRun, chosen: str, search: str) -> list[tuple[str, str, b
     """Return address, label and whether it is chosen; numbers only once they stand still."""
     ahead = run.status in ACTIVE or run.status in WAITING
     changed = run.created + run.updated + run.deactivated
-    labels = [("", "Everything", None), (CHANGES, "All changes", changed)]
+    labels = [("", "All rows", None), (CHANGES, "Changes", changed)]
     labels += [(action.value, planned if ahead else done, getattr(run, name)) for name, action, done, planned in COUNTS]
     labels.append((Action.LINK.value, "Linked only", None))
     still = run.status not in ACTIVE

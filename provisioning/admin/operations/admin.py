@@ -1,4 +1,4 @@
-"""The page "Operations": what waits, what needs someone, why, and the buttons to try it again.
+"""The page "Failed and waiting": what waits, what needs someone, why, and the buttons to try it again.
 
 It has two lists, of users' accounts and of groups.
 """

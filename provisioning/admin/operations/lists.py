@@ -1,4 +1,4 @@
-"""What the page "Operations" lists: causes and waiting changes by directory, and the changes of one of those groups.
+"""What the page "Failed and waiting" lists: causes and waiting changes by directory, and one group of the changes.
 
 Groups are found by skipping from one to the next in an index and counting stops at ``MOST``, so the page costs the same
 with ten changes and with a million.

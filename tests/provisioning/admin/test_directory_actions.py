@@ -130,8 +130,8 @@ def test_a_directory_is_not_deleted_under_a_running_import(it_staff: Client, dir
 def test_health_tells_the_state_and_the_last_results(it_staff: Client, directory: Directory) -> None:
     Directory.objects.update(unreachable_since=timezone.now(), last_error="The server is down.")
     it_staff.post(url("make_default", directory.pk))
+    assert "The server is down." in text(it_staff.get(url("change", directory.pk)))
     html = text(it_staff.get(url("health", directory.pk)))
-    assert "The server is down." in html
     assert "made APPSDB the default directory" in html
     assert "application=APPSDB" in html
 

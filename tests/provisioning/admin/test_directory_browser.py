@@ -39,7 +39,11 @@ def test_the_walk_through_from_a_pasted_url_to_a_saved_schedule(admin_page: Page
     page.locator("#id_connection-username_column").fill("USERNAME")
     page.locator("#id_connection-password_column").fill("PASSWORD")
     page.get_by_role("button", name="Test connection").click()
-    expect(page.get_by_text("The connection works.")).to_be_visible()
+    expect(page.get_by_text("The connection works. One step is not safe")).to_be_in_viewport()
+    expect(page.locator("#test-result")).to_be_focused()
+    expect(page.locator(".rcd-steps li", has_text="TLS").get_by_role("img")).to_have_accessible_name(
+        "Works, but is not safe"
+    )
     page.get_by_role("button", name="Save").click()
 
     # Part B: the queries, from the columns that the test found
@@ -57,6 +61,8 @@ def test_the_walk_through_from_a_pasted_url_to_a_saved_schedule(admin_page: Page
     expect(page.get_by_text("3 suggested")).to_be_visible()
     page.get_by_role("button", name="Show sample").click()
     expect(page.locator("#sample-result")).to_contain_text("Ó Briain")
+    expect(page.get_by_role("button", name="Push all users now")).to_have_count(0)  # there is nobody to push
+    User.objects.create(username="zoe")
     page.get_by_role("tab", name="Features & schedule").click()
     for label in ("Import users", "Create users", "Deactivate users"):
         page.get_by_label(label, exact=True).check()

@@ -1,4 +1,4 @@
-"""The page "Operations" for groups: what waits, what was refused and why, and trying it again."""
+"""The page "Failed and waiting" for groups: what waits, what was refused and why, and trying it again."""
 
 import pytest
 from django.contrib.auth.models import Permission

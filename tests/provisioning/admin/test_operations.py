@@ -1,4 +1,4 @@
-"""The page "Operations": what waits, what failed and why, and trying it again."""
+"""The page "Failed and waiting": what waits, what failed and why, and trying it again."""
 
 import datetime as dt
 from typing import Any
