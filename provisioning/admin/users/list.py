@@ -52,7 +52,7 @@ class UserList(GoneIsNotFound):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Read only what the list shows, and the accounts of the page in one query."""
-        changelist = super().get_changelist_instance(request)
+        changelist: Any = super().get_changelist_instance(request)
         accounts = Account.objects.select_related("directory").only(
             "user_id", "state", "last_result", "directory__name"
         )
