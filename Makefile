@@ -30,9 +30,9 @@ test: $(VENV)/.dev ## Run the tests on real servers (TESTS=path, JOBS=2); missin
 	@config/bin/servers
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=30 $(TESTS)
 
-test-fast: $(VENV)/.dev ## Run the tests that need no server but PostgreSQL (PYTHON=python3.12, TESTS=path, JOBS=2)
+test-fast: $(VENV)/.dev ## Run the quick tests, on PostgreSQL alone (PYTHON=python3.12, TESTS=path, JOBS=2)
 	@config/bin/servers postgresql
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --fast $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --fast --durations=10 $(TESTS)
 
 lowest: ## Run the fast tests on the lowest releases that pyproject.toml allows (JOBS=2)
 	@config/bin/lowest $(JOBS)
