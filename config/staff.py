@@ -22,9 +22,9 @@ from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminRadioSelectWi
 
 from config.models import Role, Staff
 from config.signin import links
+from provisioning import services
 from provisioning.admin import protection
 from provisioning.admin.users import search
-from provisioning.identities import users
 from provisioning.models import User
 from provisioning.models.people import fold
 from provisioning.roles import ABOUT
@@ -77,9 +77,9 @@ class NewStaffForm(forms.ModelForm[User]):
         user.is_staff, user.provisioned = True, False
         user.is_superuser = self.cleaned_data["role"] == SUPERUSER
         user.set_unusable_password()
-        users.save_user(user, actor)
+        services.save_user(user, actor)
         if not user.is_superuser:
-            users.set_roles(user, Role.objects.filter(pk=self.cleaned_data["role"]), actor)
+            services.set_roles(user, Role.objects.filter(pk=self.cleaned_data["role"]), actor)
         return user
 
 

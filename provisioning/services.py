@@ -1,9 +1,11 @@
-"""The public door of provisioning: what admin pages, commands and other apps may ask for.
+"""The public door of provisioning: what admin pages, SCIM, the API and commands may ask for.
 
-Everything here is set-based: a million ids are pages, not queries.
+Users, groups and memberships are written through it alone, which import-linter holds (pyproject.toml). Everything here
+is set-based: a million ids are pages, not queries.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,42 +17,76 @@ from directories import health
 from directories.attributes import Value
 from directories.connectors.base import ConnectorError
 from directories.models import Directory
-from provisioning.identities import groups as roll
 from provisioning.identities import lifecycle
+from provisioning.identities.groups import delete as delete_groups
+from provisioning.identities.groups import save as save_group
+from provisioning.identities.membership import add as add_members
+from provisioning.identities.membership import add_child as nest_group
+from provisioning.identities.membership import leave as leave_groups
+from provisioning.identities.membership import remove as remove_members
+from provisioning.identities.membership import remove_child as unnest_group
+from provisioning.identities.users import (
+    remove_manager,
+    save_user,
+    save_users,
+    set_portal_password,
+    set_roles,
+    write_user,
+)
+from provisioning.identities.users import rename as rename_user
 from provisioning.imports.requests import approve_import, cancel_import, start_import
 from provisioning.imports.runs import ImportRefused
-from provisioning.models import Account, Change, Group, User
+from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.outbox import QueuedChange
 from provisioning.outbound import full_sync
 from provisioning.outbound.accounts import outbox
-from provisioning.outbound.accounts.plan import Situation, Status, assumed, without_looking
-from provisioning.outbound.accounts.reconcile import AccountReconciler, carries_state
+from provisioning.outbound.accounts.plan import Status, Step, assumed, without_looking
+from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.dispatch import DRAIN, PUSH, send_on_commit
 from provisioning.outbound.kinds import KINDS, kind_of
 from provisioning.outbound.passwords import pending
-from provisioning.outbound.passwords import send as passwords
+from provisioning.outbound.passwords.send import send as set_passwords
+from provisioning.outbound.passwords.send import takers as password_takers
 from provisioning.profile import person
 
 __all__ = [
     "ImportRefused",
+    "LeftOpen",
     "Preview",
+    "Step",
+    "add_members",
     "approve_import",
     "cancel_import",
     "delete_groups",
     "delete_users",
+    "leave_groups",
+    "left_open",
+    "look_at_left_open",
+    "nest_group",
+    "password_takers",
     "preview",
     "provision",
     "provision_directory",
     "provision_many",
+    "remove_manager",
+    "remove_members",
+    "rename_user",
     "retry",
     "retry_cause",
     "save_group",
+    "save_user",
+    "save_users",
     "set_active",
     "set_password",
     "set_passwords",
+    "set_portal_password",
+    "set_roles",
     "start_import",
+    "try_directory",
+    "unnest_group",
+    "write_user",
 ]
 
 
@@ -95,16 +131,6 @@ def delete_users(user_ids: Iterable[int], actor: str) -> int:
     return sum(lifecycle.delete_page(page, actor) for page in outbox.pages(user_ids))
 
 
-def save_group(group: Group, actor: str, directories: Collection[int] | None = None, *, via: str = "") -> None:
-    """Save a group, and with ``directories`` (ids) where it is pushed to; ``via`` is the application that asks."""
-    roll.save(group, actor, directories, via=via)
-
-
-def delete_groups(group_ids: Iterable[int], actor: str, *, via: str = "") -> int:
-    """Delete groups from the roll and let their directories know; return how many there were."""
-    return roll.delete(group_ids, actor, via=via)
-
-
 def set_active(user_ids: Iterable[int], active: bool, actor: str) -> int:
     """Activate or deactivate users and let their directories know; return how many changed."""
     return sum(lifecycle.set_active_page(page, active, actor) for page in outbox.pages(user_ids))
@@ -115,24 +141,15 @@ def left_open(user_ids: Collection[int], *, deleted: bool = False) -> Iterator[L
 
     Only the portal's own knowledge is asked; the number of queries depends on the directories, not on the users.
     """
+    status = Status.DELETED if deleted else Status.DEACTIVATED
     accounts = Account.objects.filter(user__in=user_ids, state=AccountState.ACTIVE).order_by()
     counts = dict(accounts.values_list("directory").annotate(Count("pk")))
     for directory in Directory.objects.filter(pk__in=counts).order_by("name"):
-        config = directory_config.load(directory.pk)
         try:
-            with directory_config.open_connector(config) as connector:
-                now = Situation(
-                    directory=directory.name,
-                    status=Status.DELETED if deleted else Status.DEACTIVATED,
-                    state=AccountState.ACTIVE,
-                    switches=config.features,
-                    capabilities=connector.capabilities,
-                    carries_state=carries_state(config.rules),
-                    lacking=connector.lacks,
-                )
+            with _reconciler(directory) as reconciler:
+                plan = without_looking(reconciler.situation_of_any(status, AccountState.ACTIVE))
         except ConnectorError:
             continue  # the directory's own page says what is wrong with it
-        plan = without_looking(now)
         if plan is not None and plan.left_open:
             yield LeftOpen(directory.name, counts[directory.pk], plan.reason)
 
@@ -150,12 +167,7 @@ def set_password(user: User, clear: str, actor: str) -> list[str]:
 
     The portal's own password is another one: it stays as it is.
     """
-    return passwords.send({user.pk: clear}, actor)
-
-
-def set_passwords(clear: Mapping[int, str], actor: str) -> list[str]:
-    """Do the same for many users, by id, in a number of queries that does not depend on theirs."""
-    return passwords.send(clear, actor)
+    return set_passwords({user.pk: clear}, actor)
 
 
 def retry(changes: QuerySet[Any], actor: str) -> int:
@@ -190,11 +202,17 @@ def preview(user: User, directory: Directory) -> Preview:
             return Preview(reason=f"{directory} does not get users that are inactive or not provisioned.")
         account = Account(directory=directory, key=user.username)
     account.user = user
-    config = directory_config.load(directory.pk)
     try:
-        with directory_config.open_connector(config) as connector:
-            reconciler = AccountReconciler(config, person.catalogue(), connector, Owners(directory.pk, ()))
+        with _reconciler(directory) as reconciler:
             plan = assumed(reconciler.situation(account)[0])
     except ConnectorError as error:
         return Preview(reason=error.message)
     return Preview(tuple(plan.steps), plan.changes, plan.reason)
+
+
+@contextmanager
+def _reconciler(directory: Directory) -> Iterator[AccountReconciler]:
+    """Give what plans the accounts of a directory, which is not asked anything; raises ConnectorError."""
+    config = directory_config.load(directory.pk)
+    with directory_config.open_connector(config) as connector:
+        yield AccountReconciler(config, person.catalogue(), connector, Owners(directory.pk, ()))

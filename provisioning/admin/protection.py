@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
-from provisioning.identities.users import may_sign_in
 from provisioning.models import User
 
 Actor = User | AnonymousUser
@@ -21,7 +20,7 @@ def is_superuser(actor: Actor) -> bool:
 
 def may_change(actor: Actor, user: User) -> bool:
     """Return whether ``actor`` may change or delete ``user``, permissions apart; staff only by superusers."""
-    return is_superuser(actor) or not may_sign_in(user)
+    return is_superuser(actor) or not user.may_sign_in
 
 
 def changeable(actor: Actor, users: QuerySet[User], *, leave_out_self: bool = False) -> QuerySet[User]:

@@ -14,7 +14,6 @@ from rest_framework.response import Response
 from provisioning import services
 from provisioning.api.access import Endpoint
 from provisioning.api.problems import problem
-from provisioning.identities.users import may_sign_in
 from provisioning.models import User
 from provisioning.models.people import fold
 
@@ -40,7 +39,7 @@ class SetPassword(Endpoint):
         user = User.objects.filter(username_key=fold(username)).first()
         if user is None:
             raise NotFound("There is no such user.")
-        if may_sign_in(user) and not request.user.is_superuser:
+        if user.may_sign_in and not request.user.is_superuser:
             raise PermissionDenied(STAFF)
         body = PasswordSerializer(data=request.data)
         body.is_valid(raise_exception=True)

@@ -14,11 +14,10 @@ from directories.models import (
     ProvisioningSettings,
     QueryTemplate,
 )
-from provisioning import directory_settings
+from provisioning import directory_settings, services
 from provisioning.blueprints import state
 from provisioning.blueprints.document import Path
 from provisioning.blueprints.state import State
-from provisioning.identities import groups as roll
 from provisioning.models import AttributeDefinition, Group
 from provisioning.models.people import fold
 from provisioning.profile.custom_attributes import count_holders, count_outside
@@ -86,7 +85,7 @@ def write_group(wanted: State, actor: str) -> Written:
         if not group.is_ours:
             raise Refused("This group comes from a directory or an application and is changed there.", "name")
         group.name, group.description = after["name"], after["description"]
-        roll.save(group, actor, chosen if "directories" in wanted else None)
+        services.save_group(group, actor, chosen if "directories" in wanted else None)
     return Written("group", before, after)
 
 

@@ -5,9 +5,7 @@ the groups are pushed to. What an import writes goes through ``write`` and ``era
 of its own.
 """
 
-import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -15,7 +13,6 @@ from django.db.models import QuerySet
 from provisioning.groups import nesting
 from provisioning.models import Group, Membership, Nesting, User
 from provisioning.models.outbox import Lane
-from provisioning.models.people import fold
 from provisioning.outbound.groups import outbox
 from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
@@ -23,30 +20,6 @@ from reports.models import Direction, Operation, Result
 Pair = tuple[int, int]  # the id of a group, and of a user
 
 BATCH = 1000
-MOST_NAMES = 10_000
-
-
-@dataclass
-class Found:
-    """What a pasted text says: the users' ids, and the names that nobody on the roll has."""
-
-    ids: list[int] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-
-
-def find(text: str) -> Found:
-    """Read user names or e-mail addresses, one a line or separated by commas or semicolons."""
-    names = {fold(name): name.strip() for name in re.split(r"[\n,;\t]+", text) if name.strip()}
-    wanted, found = list(names), Found()
-    for start in range(0, len(wanted), BATCH):
-        page = wanted[start : start + BATCH]
-        by_name = dict(User.objects.filter(username_key__in=page).order_by().values_list("username_key", "pk"))
-        rest = [name for name in page if name not in by_name]
-        mails = User.objects.filter(email_key__in=rest).order_by().values_list("email_key", "pk") if rest else []
-        by_mail = _unique(mails)
-        found.ids += [*by_name.values(), *by_mail.values()]
-        found.unknown += [names[name] for name in rest if name not in by_mail]
-    return found
 
 
 @transaction.atomic
@@ -93,12 +66,6 @@ def remove_child(parent: Group, child: Group, actor: str, *, via: str = "") -> b
         outbox.group_changed(nesting.above([parent.pk]), "group no longer nested", actor, lane=Lane.LEAVERS)
         record(_nesting_line(parent, child, actor, via, "removed from"))
     return bool(gone)
-
-
-def direct_page(group: Group, after: int, limit: int) -> list[Membership]:
-    """Return the direct members after a user's id, in the order of those ids, with their users."""
-    rows = Membership.objects.filter(group=group, user_id__gt=after).order_by("user_id")
-    return list(rows.select_related("user")[:limit])
 
 
 def write_pairs(pairs: Collection[Pair], reason: str, actor: str, *, tell: bool = True) -> list[Pair]:
@@ -215,11 +182,3 @@ def _line(identifier: str, message: str, actor: str, via: str, user_id: int | No
         actor=actor,
         user_id=user_id,
     )
-
-
-def _unique(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Return the pairs whose first is there once: an address that two people share names neither."""
-    seen: dict[str, list[int]] = {}
-    for key, pk in pairs:
-        seen.setdefault(key, []).append(pk)
-    return {key: found[0] for key, found in seen.items() if len(found) == 1}

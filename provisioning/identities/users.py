@@ -5,28 +5,19 @@ from typing import Any
 
 from django.contrib.auth.models import Group as Role
 from django.db import transaction
+from django.utils import timezone
 
-from directories.attributes import Kind, PortalAttribute
+from directories.mapping import Catalogue
 from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState
-from provisioning.models.people import fold
+from provisioning.models.people import FoldedField, fold
 from provisioning.outbound.accounts import outbox
+from provisioning.profile.facts import ACTIVE, NEW, Facts, differences, facts
 from provisioning.profile.person import catalogue
 from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
 
 BATCH = 1000
-_SWITCHES = {
-    "is_active": "Active",
-    "provisioned": "Provision to directories",
-    "is_staff": "May sign in",
-    "is_superuser": "Superuser",
-}
-
-NEW = {"Active": "yes", "Provision to directories": "yes", "May sign in": "no", "Superuser": "no"}
-
-Catalogue = Mapping[tuple[Kind, str], PortalAttribute]
-Facts = dict[str, Any]
 
 
 def save_user(user: User, actor: str) -> None:
@@ -41,9 +32,9 @@ def save_user(user: User, actor: str) -> None:
         stored = User.objects.select_related("manager").filter(pk=user.pk).first() if user.pk else None
         before = facts(stored, known) if stored else None
         user.changed_by = actor
-        if may_sign_in(user) and not (stored and may_sign_in(stored)) and not _keeps_accounts(user, stored):
+        if user.may_sign_in and not (stored and stored.may_sign_in) and not _keeps_accounts(user, stored):
             user.provisioned = False
-        if stored and may_sign_in(user) and not may_sign_in(stored) and user.password == stored.password:
+        if stored and user.may_sign_in and not stored.may_sign_in and user.password == stored.password:
             user.set_unusable_password()
         user.save()
         record(*_lines([(user, before)], known, actor))
@@ -58,6 +49,27 @@ def rename(user: User, username: str) -> None:
     user.rename(username)
     unmade = Account.objects.filter(user=user, remote_id="")
     unmade.update(key=username, key_folded=fold(username))
+
+
+def write_user(user: User, actor: str, columns: Iterable[str] | None = None) -> None:
+    """Save one user whole, or only some columns and those that follow from them; the caller records what changed."""
+    user.changed_by = actor
+    if columns is None:
+        user.save()
+        return
+    changed = {*columns}
+    folded = [each.name for each in User._meta.fields if isinstance(each, FoldedField) and each.source in changed]
+    user.save(update_fields=[*changed, *folded, "updated_at"])
+
+
+def remove_manager(manager: User, actor: str) -> int:
+    """Take a user away as the manager of others, and let their directories know; return how many people that were."""
+    reports = User.objects.filter(manager=manager).order_by("pk").select_for_update(no_key=True)
+    ids = list(reports.values_list("pk", flat=True))
+    if ids:
+        User.objects.filter(pk__in=ids).update(manager=None, updated_at=timezone.now())
+        outbox.enqueue_users(ids, "manager left", actor)
+    return len(ids)
 
 
 def _keeps_accounts(user: User, stored: User | None) -> bool:
@@ -102,11 +114,6 @@ def save_users(
     outbox.enqueue_users([user.pk for user, _ in updated], "updated", actor)
 
 
-def may_sign_in(user: User) -> bool:
-    """Return whether a password would let the user into the portal."""
-    return user.is_staff or user.is_superuser
-
-
 def set_roles(user: User, roles: Iterable[Role], actor: str) -> None:
     """Give the user exactly these roles of the portal and record a difference."""
     with transaction.atomic():
@@ -126,27 +133,6 @@ def set_portal_password(user: User, clear: str, actor: str) -> None:
         record(_line(user, Operation.PASSWORD, f"The portal password of {user} was changed.", {}, actor))
 
 
-def facts(user: User, known: Catalogue) -> Facts:
-    """Return the user's values by the label that people know them by; blanks are left out."""
-    found: Facts = {}
-    for (kind, name), attribute in known.items():
-        if kind == Kind.CUSTOM_PROFILE:
-            found[attribute.label] = user.custom_profile.get(name)
-        elif name == "manager":
-            found[attribute.label] = user.manager.username if user.manager_id and user.manager else None
-        elif name != "active":
-            found[attribute.label] = getattr(user, name)
-    found |= {label: getattr(user, name) for name, label in _SWITCHES.items()}
-    found |= {f"{name} (custom)": value for name, value in user.custom_attributes.items()}
-    return {label: _shown(value) for label, value in found.items() if value not in (None, "")}
-
-
-def differences(before: Facts, after: Facts) -> dict[str, tuple[Any, Any]]:
-    """Return what differs, by label."""
-    labels = dict.fromkeys([*before, *after])
-    return {label: (before.get(label), after.get(label)) for label in labels if before.get(label) != after.get(label)}
-
-
 def _lines(users: Iterable[tuple[User, Facts | None]], known: Catalogue, actor: str) -> Iterator[Line]:
     for user, before in users:
         changes = differences(NEW if before is None else before, facts(user, known))
@@ -157,9 +143,8 @@ def _lines(users: Iterable[tuple[User, Facts | None]], known: Catalogue, actor: 
 
 
 def _what(changes: Mapping[str, tuple[Any, Any]]) -> str:
-    active = _SWITCHES["is_active"]
-    if set(changes) == {active}:
-        return f"{'activated' if changes[active][1] == 'yes' else 'deactivated'} in the portal"
+    if set(changes) == {ACTIVE}:
+        return f"{'activated' if changes[ACTIVE][1] == 'yes' else 'deactivated'} in the portal"
     return f"changed in the portal: {', '.join(changes)}"
 
 
@@ -175,7 +160,3 @@ def _line(user: User, operation: Operation, message: str, changes: Mapping[str, 
         actor=actor,
         user_id=user.pk,
     )
-
-
-def _shown(value: Any) -> Any:
-    return ("yes" if value else "no") if isinstance(value, bool) else value

@@ -171,6 +171,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Whether the user name differs from the stored one."""
         return self._stored_username is not None and self._stored_username != self.username
 
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether a password would let the user into the portal."""
+        return self.is_staff or self.is_superuser
+
     def rename(self, username: str) -> None:
         """Give the user another name, which the next ``save`` writes; see ``identities.users.rename``."""
         self.username = self._stored_username = username

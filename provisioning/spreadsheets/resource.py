@@ -1,7 +1,7 @@
 """Reading a users file: every line checked first, the differences shown, and then all of it applied or none.
 
 The user name says who a line is about. Whatever the number of lines, the users are read in a query a thousand, and
-written by ``provisioning.identities.users``, the door that the user page uses too.
+written by ``provisioning.services``, the door that the user page uses too.
 """
 
 from collections.abc import Iterable
@@ -14,9 +14,9 @@ from import_export.results import Error, Result, RowResult
 
 from directories.attributes import Kind, PortalAttribute
 from provisioning import services
-from provisioning.identities import users as roll
 from provisioning.models import User
 from provisioning.models.people import fold
+from provisioning.profile.facts import NEW, Facts, differences, facts
 from provisioning.profile.person import catalogue
 from provisioning.profile.values import parse
 from provisioning.spreadsheets import columns
@@ -64,7 +64,7 @@ class UserResource(ModelResource):  # type: ignore[misc]
         self.columns = columns.columns()
         self.fields = {name: self.DEFAULT_RESOURCE_FIELD(attribute=name, column_name=name) for name in self.columns}
         self.people: dict[str, User] = {}
-        self.before: dict[str, roll.Facts] = {}
+        self.before: dict[str, Facts] = {}
         self.lines: dict[str, int] = {}
         self.managers: dict[str, str] = {}  # who gets a manager that this very file creates
         self.changed: set[str] = set()
@@ -114,7 +114,7 @@ class UserResource(ModelResource):  # type: ignore[misc]
 
     def after_init_instance(self, instance: User, new: bool, row: Any, **kwargs: Any) -> None:
         """Remember what the user was."""
-        self.before[fold(instance.username)] = roll.NEW if new else roll.facts(instance, self.known)
+        self.before[fold(instance.username)] = NEW if new else facts(instance, self.known)
 
     def import_instance(self, instance: User, row: dict[str, Any], **kwargs: Any) -> None:
         """Put the cells into the user; collect every problem of the line."""
@@ -163,10 +163,10 @@ class UserResource(ModelResource):  # type: ignore[misc]
 
     def _changes(self, user: User) -> dict[str, tuple[Any, Any]]:
         key = fold(user.username)
-        after = roll.facts(user, self.known)
+        after = facts(user, self.known)
         if key in self.managers:
             after[self.columns["manager"].label] = self.managers[key]
-        return roll.differences(self.before[key], after) | self.passwords.change(key)
+        return differences(self.before[key], after) | self.passwords.change(key)
 
     def skip_row(
         self, instance: User, original: Any, row: Any, import_validation_errors: dict[str, Any] | None = None
@@ -208,7 +208,7 @@ class UserResource(ModelResource):  # type: ignore[misc]
             return
         fresh = {fold(user.username): user for user in self.create_instances}
         managed = {fold(user.username): user for user in [*self.create_instances, *self.update_instances]}
-        roll.save_users(
+        services.save_users(
             self.create_instances,
             [(user, self.before[fold(user.username)]) for user in self.update_instances],
             self._model_fields(),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioning.identities import membership
+from provisioning import services
 from provisioning.imports.bitmap import Bitmap
 from provisioning.models import Group, Membership, Nesting
 from scim.errors import invalid_value
@@ -74,13 +74,14 @@ def write(client: Client, group: Group, delta: Delta) -> int:
     wanted = _find(client, delta.added, strict=True)
     gone = _missing(client, group, wanted) if delta.everybody else _find(client, delta.removed, strict=False)
     actor = via = client.name
-    count = membership.remove(group, gone.users, actor, via=via) + membership.add(group, wanted.users, actor, via=via)
+    count = services.remove_members(group, gone.users, actor, via=via)
+    count += services.add_members(group, wanted.users, actor, via=via)
     for child in Group.objects.filter(pk__in=gone.groups).order_by("pk"):
-        count += membership.remove_child(group, child, actor, via=via)
+        count += services.unnest_group(group, child, actor, via=via)
     if group.pk in wanted.groups:
         raise invalid_value("A group cannot be a member of itself.")
     for child in Group.objects.filter(pk__in=wanted.groups).exclude(nested_in__parent=group).order_by("pk"):
-        count += membership.add_child(group, child, actor, via=via)
+        count += services.nest_group(group, child, actor, via=via)
     return count
 
 

@@ -7,7 +7,6 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from provisioning import services
-from provisioning.identities import membership
 from provisioning.models import Group, User
 from reports.journal import Line, record_many
 from reports.models import Direction, Operation, Result
@@ -34,18 +33,7 @@ def follow(client: Client, link: UserLink, user: User) -> None:
 def leave_groups(client: Client, user: User) -> None:
     """Take a user out of the client's groups: no group may name somebody whom the client cannot see any more."""
     groups = Group.objects.filter(memberships__user=user, scim_links__client=client).order_by("pk")
-    membership.leave(user, groups, client.name, via=client.name)
-
-
-def leave_reports(client: Client, user: User) -> int:
-    """Take a user away as the manager of others, whom a client reads; return how many people that were."""
-    people = list(
-        User.objects.filter(manager=user).order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True)
-    )
-    if people:
-        User.objects.filter(pk__in=people).update(manager=None, updated_at=timezone.now())
-        services.provision_many(people, "manager left", actor=client.name)
-    return len(people)
+    services.leave_groups(user, groups, client.name, via=client.name)
 
 
 def delete_due() -> int:

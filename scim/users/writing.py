@@ -17,9 +17,9 @@ from django.utils import timezone
 from config.database import bulk
 from directories.attributes import Kind, Value
 from provisioning import services, usernames
-from provisioning.identities import users as roll
 from provisioning.models import User
-from provisioning.models.people import FoldedField, fold
+from provisioning.models.people import fold
+from provisioning.profile.facts import NEW, differences, facts
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 from scim.errors import conflict, invalid_value, printable, switched_off
@@ -68,16 +68,12 @@ def create(client: Client, draft: Draft, rules: Rules) -> tuple[User, UserLink |
         former = _give_up_name(client, found.user, draft)
         words += f" It is a new person: {former} had the user name before, and no externalId says that both are one."
     user = User(username=draft.username)
-    user.changed_by = client.name
     user.set_unusable_password()
     link = UserLink(client=client, owned=True)
     change = _difference(client, user, link, draft, rules)
     change.columns["is_active"] = link.said_active = draft.active is not False
     _set(change)
-    try:
-        user.save()
-    except IntegrityError:  # the whole request is undone, so it needs no savepoint here
-        raise conflict("A user of this userName exists already.") from None
+    _save_user(client, user)
     link.user = user
     if not user.is_active:
         leavers.follow(client, link, user)
@@ -201,9 +197,8 @@ def _give_up_name(client: Client, leaver: User, draft: Draft) -> str:
     UserLink.objects.filter(user=leaver, user_name_key=fold(draft.user_name)).update(user_name="", user_name_key="")
     if fold(leaver.username) == fold(draft.username):
         before, after = leaver.username, _former(leaver.username)
-        roll.rename(leaver, after)
-        leaver.changed_by = client.name
-        leaver.save(update_fields=_written(["username"]))
+        services.rename_user(leaver, after)
+        services.write_user(leaver, client.name, ["username"])
         words = f"{who} left before, so the user name {before} is free for a new person. The record is called {after}."
         _line(client, leaver, Operation.UPDATE, words, {"User name": (before, after)})
     return who
@@ -247,18 +242,17 @@ def _permitted(client: Client, change: Change) -> None:
 def _write(client: Client, change: Change, draft: Draft, rules: Rules) -> bool:
     """Write the user, the link and the line of the report; return whether anything differs that the client reads."""
     user, link = change.user, change.link
-    before = roll.facts(user, rules.catalogue) if change else {}
+    before = facts(user, rules.catalogue) if change else {}
     was_active = user.is_active
     news = change.said_active is not None and link.said_active is not change.said_active
     link.said_active = change.said_active if news else link.said_active
     if change.leaver is not None:
         _give_up_name(client, change.leaver, draft)
     _set(change)
-    user.changed_by = client.name
     if change.password:
-        _save_user(user)
+        _save_user(client, user)
     elif change.columns:
-        _save_user(user, _written(change.columns))
+        _save_user(client, user, change.columns)
     elif change:
         user.updated_at = timezone.now()
         User.objects.filter(pk=user.pk).update(updated_at=user.updated_at)
@@ -274,18 +268,11 @@ def _write(client: Client, change: Change, draft: Draft, rules: Rules) -> bool:
     return bool(change)
 
 
-def _save_user(user: User, fields: list[str] | None = None) -> None:
+def _save_user(client: Client, user: User, columns: Iterable[str] | None = None) -> None:
     try:
-        user.save(update_fields=fields)
-    except IntegrityError:
+        services.write_user(user, client.name, columns)
+    except IntegrityError:  # the whole request is undone, so it needs no savepoint here
         raise conflict("A user of this userName exists already.") from None
-
-
-def _written(names: Iterable[str]) -> list[str]:
-    """Return the columns to write: those that differ, and what follows from them."""
-    changed = {*names}
-    folded = [each.name for each in User._meta.fields if isinstance(each, FoldedField) and each.source in changed]
-    return [*changed, *folded, "updated_at"]
 
 
 def _set(change: Change) -> None:
@@ -304,7 +291,7 @@ def _rename(user: User, username: str, link: UserLink) -> None:
     """Rename a user in the portal. Other applications that called them by that name still do, until they rename too."""
     others = UserLink.objects.filter(user=user, deleted_at=None, user_name_key="").exclude(pk=link.pk)
     others.update(user_name=user.username, user_name_key=fold(user.username))
-    roll.rename(user, username)
+    services.rename_user(user, username)
 
 
 def _save_link(link: UserLink) -> None:
@@ -330,7 +317,7 @@ def _report(
     client: Client, user: User, before: Mapping[str, Any], rules: Rules, *, said: tuple[Operation, str]
 ) -> None:
     """Record what differs in the portal; what only the client keeps is no news to anybody."""
-    changes = roll.differences(dict(before) or roll.NEW, roll.facts(user, rules.catalogue))
+    changes = differences(dict(before) or NEW, facts(user, rules.catalogue))
     if changes or not before:
         _line(client, user, *said, changes)
 
@@ -358,15 +345,14 @@ def delete(client: Client, user: User, link: UserLink | None) -> None:
     link = link or UserLink(client=client, user=user)
     link.deleted_at, link.said_active = timezone.now(), False
     leavers.leave_groups(client, user)
-    alone = leavers.leave_reports(client, user)
+    alone = services.remove_manager(user, client.name)
     if client.delete_deactivated and not client.recycle_days:
         _line(client, user, Operation.DELETE, f"{client} deleted {user}.", {})
         services.delete_users([user.pk], client.name)
         return
     was_active, user.is_active = user.is_active, False
     if was_active:
-        user.changed_by = client.name
-        user.save()
+        services.write_user(user, client.name)
     leavers.follow(client, link, user)
     _save_link(link)
     when = f"{user} leaves the roll on {link.leaves_at:%Y-%m-%d}" if link.leaves_at else f"{user} stays, deactivated"

@@ -20,7 +20,7 @@ from provisioning import services
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.admin.groups.members import Members, people
 from provisioning.admin.groups.panel import GroupPanel
-from provisioning.identities import membership
+from provisioning.groups.pasted_names import MOST_NAMES, PastedNames, find_pasted
 from provisioning.models import Group, Membership, Nesting, User
 from provisioning.models.people import fold
 from reports.paging import CappedPaginator
@@ -83,12 +83,12 @@ class GroupForm(forms.ModelForm[Group]):
             raise ValidationError(f"There is a group {taken.name} already.")
         return name
 
-    def clean_add_people(self) -> membership.Found:
+    def clean_add_people(self) -> PastedNames:
         """Look everybody up; a name that nobody has is an error, so that no one is left out unseen."""
         text: str = self.cleaned_data["add_people"]
-        if len(text) > 300 * membership.MOST_NAMES:
+        if len(text) > 300 * MOST_NAMES:
             raise ValidationError("These are too many names at once.")
-        found = membership.find(text)
+        found = find_pasted(text)
         if found.unknown:
             names = ", ".join(found.unknown[:20]) + (" …" if len(found.unknown) > 20 else "")
             raise ValidationError(f"Nobody on the roll is called: {names}. Take them out or correct them.")
@@ -171,12 +171,12 @@ class GroupAdmin(GoneIsNotFound, GroupPanel, ModelAdmin):  # type: ignore[misc]
         pasted = given.get("add_people")
         wanted = chosen | set(pasted.ids if pasted else ())
         if wanted:
-            count = membership.add(obj, wanted, actor)
+            count = services.add_members(obj, wanted, actor)
             already = len(wanted) - count
             rest = f", {already:,} {'was a member' if already == 1 else 'were members'} already" if already else ""
             messages.info(request, f"{people(count)} added to {obj.name}{rest}.")
         for group in given.get("add_groups", ()):
-            if membership.add_child(obj, group, actor):
+            if services.nest_group(obj, group, actor):
                 messages.info(request, f"The group {group.name} was added to {obj.name}.")
 
     def _directories(self, obj: Group, given: dict[str, Any]) -> list[int] | None:

@@ -9,7 +9,7 @@ from unfold.admin import ModelAdmin
 from unfold.datasets import BaseDataset
 from unfold.decorators import display
 
-from provisioning.identities import membership as members
+from provisioning import services
 from provisioning.models import Group, Membership
 from provisioning.models.people import fold
 from reports.paging import CappedPaginator
@@ -56,7 +56,7 @@ class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
         """Take the selected people out."""
         group = Group.objects.get(pk=self.extra_context["object"])
         ids = list(queryset.order_by().values_list("user_id", flat=True))
-        count = members.remove(group, ids, request.user.get_username())
+        count = services.remove_members(group, ids, request.user.get_username())
         messages.success(request, f"{people(count)} removed from {group.name}.")
 
     @admin.display(description="Name")

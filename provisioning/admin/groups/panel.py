@@ -12,8 +12,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from provisioning import services
 from provisioning.groups.effective_members import members_page
-from provisioning.identities import membership
 from provisioning.models import Group, GroupAccount, GroupChange
 from provisioning.models.accounts import AccountState
 
@@ -67,7 +67,7 @@ class GroupPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         given = request.POST.get("child", "")
         child = Group.objects.filter(pk=int(given)).first() if given.isdecimal() and len(given) < 19 else None
         if child is not None:
-            membership.remove_child(group, child, request.user.get_username())
+            services.unnest_group(group, child, request.user.get_username())
 
 
 def _context(request: HttpRequest, group: Group, may_change: bool) -> dict[str, Any]:

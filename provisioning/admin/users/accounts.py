@@ -19,7 +19,7 @@ from provisioning import services
 from provisioning.admin.users.password import may_set
 from provisioning.models import Account, Change, PendingPassword, User
 from provisioning.models.accounts import AccountState, LastResult
-from provisioning.outbound.accounts.plan import Step
+from provisioning.services import Step
 
 NEXT = {
     Step.LINK: "linked with the account that is there",

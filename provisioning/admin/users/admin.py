@@ -23,7 +23,6 @@ from provisioning.admin.users.form import UserForm, form_for
 from provisioning.admin.users.groups import GroupsPanel
 from provisioning.admin.users.list import UserList, definitions
 from provisioning.admin.users.password import UserPassword
-from provisioning.identities import users as roll
 from provisioning.models import User
 
 Fieldsets = list[tuple[str, Any]]
@@ -138,13 +137,13 @@ class UserAdmin(
         """Save through the roll, so that the report knows who did it; a new user has no portal password."""
         if not change:
             obj.set_unusable_password()
-        roll.save_user(obj, request.user.get_username())
+        services.save_user(obj, request.user.get_username())
         if getattr(form, "followed", False):
             messages.info(request, f"The display name followed: {obj.display_name}.")
         if change and "is_active" in form.changed_data and not obj.is_active:
             say_left_open(request, services.left_open([obj.pk]))
         given = {"is_staff", "is_superuser"} & {*form.changed_data}
-        if given and roll.may_sign_in(obj):
+        if given and obj.may_sign_in:
             say_provisioned(request, obj)
         if given and obj.is_staff and obj.is_active and not obj.has_usable_password():
             address = reverse("admin:portal_staff_link", args=[obj.pk])
@@ -154,7 +153,7 @@ class UserAdmin(
     def save_related(self, request: HttpRequest, form: ModelForm[User], formsets: Any, change: bool) -> None:
         """Save the roles, which only a superuser's form has."""
         if "groups" in form.cleaned_data and protection.is_superuser(request.user):
-            roll.set_roles(form.instance, form.cleaned_data["groups"], request.user.get_username())
+            services.set_roles(form.instance, form.cleaned_data["groups"], request.user.get_username())
 
     def response_add(self, request: HttpRequest, obj: User, post_url_continue: str | None = None) -> HttpResponse:
         """Go where the pressed button says; Django's own user page goes on to its second form, which is not needed."""

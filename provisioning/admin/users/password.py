@@ -20,10 +20,9 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
+from provisioning import services
 from provisioning.admin import protection
-from provisioning.identities import users as roll
 from provisioning.models import User
-from provisioning.outbound.passwords import send as passwords
 
 PERMISSION = "provisioning.set_password_user"
 LONGEST = 256
@@ -91,7 +90,7 @@ class UserPassword(admin.ModelAdmin):  # type: ignore[type-arg]
         if not may_set(request, user):
             raise PermissionDenied
         superuser = protection.is_superuser(request.user)
-        names = list(passwords.takers().values()) if request.user.has_perm(PERMISSION) else []
+        names = list(services.password_takers().values()) if request.user.has_perm(PERMISSION) else []
         data = request.POST if request.method == "POST" else None
         form = PasswordForm(user, names, portal=superuser, data=data)
         if request.method == "POST" and form.is_valid():
@@ -110,11 +109,11 @@ class UserPassword(admin.ModelAdmin):  # type: ignore[type-arg]
     def _set(self, request: HttpRequest, user: User, chosen: dict[str, Any]) -> None:
         actor, clear = request.user.get_username(), chosen["password1"]
         if chosen.get("portal"):
-            roll.set_portal_password(user, clear, actor)
+            services.set_portal_password(user, clear, actor)
             update_session_auth_hash(request, user)  # whoever sets their own stays signed in
             messages.success(request, f"The portal password of {user} was set.")
         if chosen.get("directories"):
-            if reached := passwords.send({user.pk: clear}, actor):
+            if reached := services.set_password(user, clear, actor):
                 words = f"The password of {user} is on its way to {', '.join(reached)}: see Accounts below."
                 messages.success(request, words)
             else:

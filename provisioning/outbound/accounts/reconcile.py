@@ -102,23 +102,29 @@ class AccountReconciler:
         desired = self._desired(person)
         entry = Entry(account.key, account.remote_id, desired, person.flat())
         container = self._container(entry, status)
-        now = Situation(
-            directory=self.config.name,
-            status=status,
-            state=account.state,
-            switches=self.config.features,
-            capabilities=self.capabilities,
+        now = replace(
+            self.situation_of_any(status, account.state),
             desired=desired,
             known=account.attributes,
             digest=state_digest(desired, status is Status.WANTED, container),
             pushed_digest=account.pushed_digest,
-            carries_state=self.carries_state,
             container=container,
             placeless=state_digest(desired, status is Status.WANTED) if container else "",
+        )
+        return now, entry
+
+    def situation_of_any(self, status: Status, state: str) -> Situation:
+        """Return what is the same for every account of this status and state."""
+        return Situation(
+            directory=self.config.name,
+            status=status,
+            state=state,
+            switches=self.config.features,
+            capabilities=self.capabilities,
+            carries_state=self.carries_state,
             lacking=self.connector.lacks,
             container_of=self.connector.container_of,
         )
-        return now, entry
 
     def _desired(self, person: Person) -> Mapping[str, Value]:
         """Return what the mapping gives, and what else an update writes of the person: its statements name that."""
