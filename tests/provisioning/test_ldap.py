@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from directories.connectors.ldap import dn as names
+from directories.connectors.ldap import names
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.imports import engine

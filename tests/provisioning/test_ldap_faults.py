@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from directories.connectors.base import Page
-from directories.connectors.ldap import dn as names
+from directories.connectors.ldap import names
 from directories.connectors.ldap.active_directory import DomainWriter
 from directories.models import Directory
 from provisioning import services

@@ -12,8 +12,7 @@ from ldap3.utils.conv import escape_filter_chars
 
 from directories.attributes import Value
 from directories.connectors.base import Capability, Conflict, ConnectorConfig, ConnectorError, Entry
-from directories.connectors.ldap import dn as names
-from directories.connectors.ldap import values
+from directories.connectors.ldap import names, values
 from directories.connectors.ldap.connector import Ldap
 from directories.connectors.ldap.errors import REFUSED_PASSWORD, NoBase, refused_password
 from directories.connectors.ldap.form_fields import AD_FIELDS

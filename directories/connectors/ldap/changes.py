@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 import ldap3
 
 from directories.connectors.base import ConnectorError, Cursor, CursorLost, Unavailable
-from directories.connectors.ldap import dn as names
-from directories.connectors.ldap import values
+from directories.connectors.ldap import names, values
 from directories.connectors.ldap.session import Control, Raw, Session
 from directories.connectors.ldap.settings import LEVEL
 from directories.connectors.ldap.tree import Tree

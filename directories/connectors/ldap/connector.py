@@ -27,7 +27,7 @@ from directories.connectors.base import (
     RemoteAccount,
     RemoteGroup,
 )
-from directories.connectors.ldap import dn
+from directories.connectors.ldap import names
 from directories.connectors.ldap.changes import Changes
 from directories.connectors.ldap.diagnosis import diagnose
 from directories.connectors.ldap.form_fields import LDAP_FIELDS
@@ -174,7 +174,7 @@ class Ldap(Connector):
 
     def container_of(self, account: RemoteAccount) -> str:
         """Return the DN above the entry's, in the same normal form."""
-        return dn.parent(account.place)
+        return names.parent(account.place)
 
     # --- Changes -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from directories.connectors.allowed import check_host
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
-from directories.connectors.ldap import dn
+from directories.connectors.ldap import names
 from directories.connectors.ldap.errors import NoBase
 from directories.connectors.ldap.referrals import demand_all
 from directories.connectors.ldap.session import Control, Raw, Session, log_in, opened
@@ -209,7 +209,7 @@ class _Diagnosis:
 
     def _may_write(self, session: Session) -> ConnectionStep:
         """Active Directory tells what may be added below an entry; other servers tell when it is tried."""
-        container = dn.from_template(self.settings.container, {})
+        container = names.from_template(self.settings.container, {})
         if self.settings.state_attribute != UAC:
             return ConnectionStep(WRITE, True, "Not tried: this server tells only when something is written.")
         try:

@@ -10,7 +10,7 @@ import ldap3
 from ldap3.utils.conv import escape_filter_chars
 
 from directories.connectors.base import ConnectorError, Inspection, ShownAttribute
-from directories.connectors.ldap import dn, values
+from directories.connectors.ldap import names, values
 from directories.connectors.ldap.reading import Reader
 from directories.connectors.ldap.session import Found, Raw
 from directories.connectors.ldap.settings import SUBTREE
@@ -83,8 +83,8 @@ class Inspector:
         if len(entries) != 1:
             return []
         settings, raw = self.reader.settings, entries[0]
-        within = dn.below(raw.dn, settings.base_dn)
-        if settings.scope != SUBTREE and not dn.same(dn.parent(raw.dn), settings.base_dn):
+        within = names.below(raw.dn, settings.base_dn)
+        if settings.scope != SUBTREE and not names.same(names.parent(raw.dn), settings.base_dn):
             return ["It is not directly below the base DN, so an import leaves it out (Scope, under Connection)."]
         if not within or not self.reader.look_up([self.reader.account(raw).ref]):
             return ["The user filter does not find it, so an import leaves it out (User filter, under Connection)."]
@@ -161,5 +161,5 @@ def groups_of(raw: Raw, attribute: str) -> list[str]:
     found = []
     for value in raw.get(attribute)[:MOST_VALUES]:
         text = value.decode(errors="replace")
-        found.append(dn.rdn(text)[1] if "=" in text else text)
+        found.append(names.rdn(text)[1] if "=" in text else text)
     return found

@@ -9,7 +9,7 @@ from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from directories.attributes import Value
 from directories.connectors.base import ConnectorConfig, ConnectorError, Entry, Page, RemoteAccount
-from directories.connectors.ldap import dn, values
+from directories.connectors.ldap import names, values
 from directories.connectors.ldap.manager_references import MANAGER, References
 from directories.connectors.ldap.referrals import demand_absent, demand_all
 from directories.connectors.ldap.session import Raw, Session
@@ -107,7 +107,7 @@ class Reader:
         """Return what an entry says of its account; one that cannot be used carries its problem."""
         ref = str(values.decode(self.settings.id_attribute, raw.get(self.settings.id_attribute)[:1]) or "")
         key = raw.text(self.settings.identifier).strip()
-        place = dn.normal(raw.dn)
+        place = names.normal(raw.dn)
         attributes: dict[str, Value] = {}
         for name in self.attributes:
             try:

@@ -7,7 +7,7 @@ while an entry that was found is found whatever else is elsewhere.
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
 
-from directories.connectors.ldap import dn
+from directories.connectors.ldap import names
 from directories.connectors.ldap.errors import REFERRAL, refused
 
 # Active Directory refers every search from the root of a domain to its own partitions, which hold no people:
@@ -28,7 +28,7 @@ def demand_all(references: Sequence[str]) -> None:
 
 def demand_absent(references: Sequence[str], base: str) -> None:
     """Raise ConnectorError when what was not found may be in a part of ``base`` that is elsewhere."""
-    demand_all([url for url in references if not _dn(url) or dn.below(_dn(url), base)])
+    demand_all([url for url in references if not _dn(url) or names.below(_dn(url), base)])
 
 
 def _dn(url: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from directories.connectors.base import ConnectorError
-from directories.connectors.ldap import dn as names
+from directories.connectors.ldap import names
 
 LDAPS, STARTTLS, NONE = "ldaps", "starttls", "none"
 CHECKED, UNCHECKED = "yes", "no"

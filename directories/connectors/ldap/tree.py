@@ -7,7 +7,7 @@ from typing import Any
 import ldap3
 
 from directories.connectors.base import Conflict, ConnectorError, NotFound
-from directories.connectors.ldap import dn as names
+from directories.connectors.ldap import names
 from directories.connectors.ldap.errors import NoBase
 from directories.connectors.ldap.session import Session
 

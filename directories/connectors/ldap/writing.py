@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from directories.attributes import Value
 from directories.connectors.base import Conflict, ConnectorError, Entry, NotFound, RemoteAccount
-from directories.connectors.ldap import dn as names
-from directories.connectors.ldap import values
+from directories.connectors.ldap import names, values
 from directories.connectors.ldap.errors import NO_MATCHING, refused_change, refused_password
 from directories.connectors.ldap.manager_references import MANAGER, NOT_THERE_YET, not_there_yet
 from directories.connectors.ldap.reading import Reader, mapped

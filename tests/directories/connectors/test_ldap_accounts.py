@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from directories.connectors.base import ConnectorError, Entry, RemoteAccount, Unavailable
-from directories.connectors.ldap import dn as names
+from directories.connectors.ldap import names
 from tests.directories.connectors.contract import crawl
 from tests.directories.connectors.ldap_subject import LdapSubject
 

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from directories.connectors.base import ConnectorError, Entry
-from directories.connectors.ldap import dn as names
-from directories.connectors.ldap import values
+from directories.connectors.ldap import names, values
 from tests.directories.connectors.ldap_subject import LdapSubject
 
 

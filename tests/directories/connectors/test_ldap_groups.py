@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from directories.connectors.base import ConnectorError, Entry, GroupEntry, NotFound, RemoteGroup
-from directories.connectors.ldap import dn as names
+from directories.connectors.ldap import names
 from directories.connectors.ldap.connector import Ldap
 from directories.connectors.ldap.groups.reading import DOMAIN_USERS, GroupReader
 from tests.directories.connectors.ldap_subject import LdapSubject

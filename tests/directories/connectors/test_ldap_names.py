@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from directories.connectors.base import ConnectorError
-from directories.connectors.ldap import dn as names
+from directories.connectors.ldap import names
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 

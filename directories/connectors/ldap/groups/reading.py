@@ -14,8 +14,7 @@ import ldap3
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from directories.connectors.base import GroupPage, MemberPage, NotFound, RemoteGroup
-from directories.connectors.ldap import dn as names
-from directories.connectors.ldap import values
+from directories.connectors.ldap import names, values
 from directories.connectors.ldap.errors import NoBase
 from directories.connectors.ldap.groups.settings import NAMES, OF_USER, GroupSettings
 from directories.connectors.ldap.referrals import demand_all

@@ -12,7 +12,7 @@ import ldap3
 from ldap3.utils.conv import escape_filter_chars
 
 from directories.connectors.base import ConnectorError, GroupEntry, NotFound, RemoteGroup
-from directories.connectors.ldap import dn as names
+from directories.connectors.ldap import names
 from directories.connectors.ldap.groups.creation import AD_CLASS, DEMANDING, POSIX, NewGroups, member_attribute
 from directories.connectors.ldap.groups.reading import DESCRIPTION, GroupReader
 from directories.connectors.ldap.session import Raw, Session
