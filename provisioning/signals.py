@@ -25,5 +25,5 @@ def user_saved(
 @receiver(pre_delete, sender=User)
 def user_leaves(instance: User, **_: Any) -> None:
     """Keep what the user's accounts need, before the user is gone."""
-    if not lifecycle.told():
+    if not lifecycle.already_enqueued():
         lifecycle.forget([instance], getattr(instance, "changed_by", ""))

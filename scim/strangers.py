@@ -1,4 +1,4 @@
-"""Tokens that open nothing: counted over all processes, told in the report, and asked to come back later.
+"""Tokens that open nothing: counted over all processes, reported, and asked to come back later.
 
 A right token opens the door whatever was counted: tokens are too long to be guessed, and an application with an old
 one must not shut out another one behind the same address.
@@ -9,10 +9,10 @@ import time
 
 from django.http import HttpRequest
 
-from config.signin import counting, limits, told
+from config.signin import counting, events, limits
 from config.signin.addresses import client_address, network_of
 from config.signin.counting import TooMany
-from config.signin.told import Wrong
+from config.signin.events import FailedTry
 from scim.models import Client
 
 MOST_PLACES = 1000
@@ -33,10 +33,10 @@ def count(request: HttpRequest, slug: str = "") -> dt.timedelta:
         _remember(place, error.left)
         return error.left
     name = Client.objects.filter(slug=slug).values_list("name", flat=True).first() if slug else None
-    tried = Wrong(f"token of a SCIM application from {address}", application=name or "")
-    told.wrong(tried, counted.rows[key])
+    tried = FailedTry(f"token of a SCIM application from {address}", application=name or "")
+    events.failed(tried, counted.rows[key])
     if counted.pause:
-        told.paused(tried, counted.pause)
+        events.paused(tried, counted.pause)
         _remember(place, counted.pause)
     return dt.timedelta()
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from config.signin import told
+from config.signin import events
 from config.signin.addresses import client_address
 from config.signin.backend import TooManySignIns
 
@@ -43,13 +43,13 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         return found
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
-        """Tell of it; every way to sign in ends here."""
-        told.came(request, user)
+        """Record it; every way to sign in ends here."""
+        events.signed_in(request, user)
         response: HttpResponse = super().post_login(request, user, **kwargs)
         return response
 
     def logout(self, request: HttpRequest) -> None:
-        """Tell of it."""
+        """Record it."""
         if isinstance(request.user, AbstractBaseUser):
-            told.went(request, request.user)
+            events.signed_out(request, request.user)
         super().logout(request)

@@ -7,11 +7,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
-from config.signin import counting, limits, told
+from config.signin import counting, events, limits
 from config.signin.addresses import client_address, network_of
 from config.signin.counting import Counted, TooMany
+from config.signin.events import FailedTry
 from config.signin.limits import Rule
-from config.signin.told import Wrong
 from reports.journal import fold
 
 
@@ -67,7 +67,7 @@ class _Attempt:
         try:
             return counting.count(self.rules, usual=(self.pair, self.of_account), decided=False)
         except TooMany as error:
-            told.refused(self._tried())
+            events.refused(self._tried())
             raise TooManySignIns(error.left) from None
 
     def was_right(self) -> None:
@@ -76,7 +76,7 @@ class _Attempt:
     def was_wrong(self) -> None:
         pauses = counting.was_wrong(self.counted, self.rules)
         tried = self._tried()
-        told.wrong(tried, self.counted.rows[self.pair])
+        events.failed(tried, self.counted.rows[self.pair])
         whose = tried.what.partition(" from ")[0]
         for key, about in (
             (self.pair, tried.what),
@@ -84,14 +84,14 @@ class _Attempt:
             (self.of_account, f"{whose} from a new address"),
         ):
             if pause := pauses.get(key):
-                told.paused(Wrong(about, tried.identifier, tried.user_id), pause)
+                events.paused(FailedTry(about, tried.identifier, tried.user_id), pause)
 
-    def _tried(self) -> Wrong:
+    def _tried(self) -> FailedTry:
         """Return the try in words; looked up for all names alike, so that the time tells nothing either."""
         model = get_user_model()
         try:
             user = model._default_manager.get_by_natural_key(self.name)
         except model.DoesNotExist:
-            return Wrong(f"sign-in with a user name that nobody has from {self.address}")
+            return FailedTry(f"sign-in with a user name that nobody has from {self.address}")
         name = user.get_username()
-        return Wrong(f"sign-in as {name} from {self.address}", name, user.pk)
+        return FailedTry(f"sign-in as {name} from {self.address}", name, user.pk)

@@ -8,7 +8,7 @@ from django.contrib.auth.views import PasswordResetConfirmView
 from django.http import HttpResponse
 from django.urls import reverse_lazy
 
-from config.signin import told
+from config.signin import events
 from config.signin.forms import ChoosePasswordForm
 from config.signin.links import tokens
 
@@ -45,7 +45,7 @@ class ChoosePassword(PasswordResetConfirmView):
     def form_valid(self, form: Any) -> HttpResponse:
         """Set the password and lead to the sign-in."""
         response = super().form_valid(form)
-        told.chose(self.request, self.user)
+        events.password_chosen(self.request, self.user)
         messages.success(self.request, "Your password is set. Sign in with it now.")
         return response
 

@@ -15,12 +15,12 @@ from provisioning.profile import person
 from reports.journal import Line, record_many
 from reports.models import Direction, Operation, Result
 
-_told: ContextVar[bool] = ContextVar("told", default=False)
+_enqueued: ContextVar[bool] = ContextVar("enqueued", default=False)
 
 
-def told() -> bool:
-    """Return whether the deletion under way has told the directories already, so that its signals need not."""
-    return _told.get()
+def already_enqueued() -> bool:
+    """Return whether the deletion under way has enqueued the accounts already, so that its signals need not."""
+    return _enqueued.get()
 
 
 @transaction.atomic
@@ -84,8 +84,8 @@ def _line(user: User, operation: Operation, message: str, actor: str, active: bo
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    token = _told.set(True)
+    token = _enqueued.set(True)
     try:
         yield
     finally:
-        _told.reset(token)
+        _enqueued.reset(token)

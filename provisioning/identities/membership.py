@@ -68,21 +68,21 @@ def remove_child(parent: Group, child: Group, actor: str, *, via: str = "") -> b
     return bool(gone)
 
 
-def write_pairs(pairs: Collection[Pair], reason: str, actor: str, *, tell: bool = True) -> list[Pair]:
+def write_pairs(pairs: Collection[Pair], reason: str, actor: str, *, notify: bool = True) -> list[Pair]:
     """Make users members of many groups at once, and return those pairs that were not there before.
 
-    The caller holds a transaction and records what it did; without ``tell`` no directory hears of it.
+    The caller holds a transaction and records what it did; without ``notify`` no directory hears of it.
     """
     there = set(_among(pairs).values_list("group_id", "user_id"))
     fresh = [pair for pair in sorted(set(pairs)) if pair not in there]
     rows = [Membership(group_id=group, user_id=user) for group, user in fresh]
     Membership.objects.bulk_create(rows, ignore_conflicts=True, batch_size=BATCH)
-    if tell:
-        _tell(fresh, reason, actor)
+    if notify:
+        _notify(fresh, reason, actor)
     return fresh
 
 
-def erase_pairs(pairs: Collection[Pair], reason: str, actor: str, *, tell: bool = True) -> list[Pair]:
+def erase_pairs(pairs: Collection[Pair], reason: str, actor: str, *, notify: bool = True) -> list[Pair]:
     """Take users out of many groups at once, as ``write_pairs`` puts them in; return the pairs that were there."""
     wanted = set(pairs)
     rows = _among(pairs).order_by("pk").select_for_update().values_list("pk", "group_id", "user_id")
@@ -90,12 +90,12 @@ def erase_pairs(pairs: Collection[Pair], reason: str, actor: str, *, tell: bool 
     gone = Membership.objects.filter(pk__in=[pk for pk, _ in found])
     gone._raw_delete(gone.db)
     erased = [pair for _, pair in found]
-    if tell:
-        _tell(erased, reason, actor, Lane.LEAVERS)
+    if notify:
+        _notify(erased, reason, actor, Lane.LEAVERS)
     return erased
 
 
-def nest_pairs(pairs: Collection[Pair], actor: str, *, tell: bool = True) -> list[Pair]:
+def nest_pairs(pairs: Collection[Pair], actor: str, *, notify: bool = True) -> list[Pair]:
     """Put groups into others (the outer group first), and return those pairs that were not there before."""
     parents, children = {parent for parent, _ in pairs}, {child for _, child in pairs}
     rows = Nesting.objects.filter(parent__in=parents, child__in=children).values_list("parent_id", "child_id")
@@ -103,19 +103,19 @@ def nest_pairs(pairs: Collection[Pair], actor: str, *, tell: bool = True) -> lis
     fresh = [pair for pair in sorted(set(pairs)) if pair not in there]
     made = [Nesting(parent_id=parent, child_id=child) for parent, child in fresh]
     Nesting.objects.bulk_create(made, ignore_conflicts=True, batch_size=BATCH)
-    if tell and fresh:
+    if notify and fresh:
         outbox.group_changed(nesting.above({parent for parent, _ in fresh}), "group nested", actor)
     return fresh
 
 
-def free_pairs(pairs: Collection[Pair], actor: str, *, tell: bool = True) -> list[Pair]:
+def free_pairs(pairs: Collection[Pair], actor: str, *, notify: bool = True) -> list[Pair]:
     """Take groups out of others, as ``nest_pairs`` puts them in; return the pairs that were there."""
     wanted = set(pairs)
     rows = Nesting.objects.filter(parent__in={parent for parent, _ in pairs}, child__in={child for _, child in pairs})
     found = [one for one in rows if (one.parent_id, one.child_id) in wanted] if pairs else []
     Nesting.objects.filter(pk__in=[one.pk for one in found]).delete()
     gone = [(one.parent_id, one.child_id) for one in found]
-    if tell and gone:
+    if notify and gone:
         outbox.group_changed(
             nesting.above({parent for parent, _ in gone}), "group no longer nested", actor, lane=Lane.LEAVERS
         )
@@ -128,7 +128,7 @@ def _among(pairs: Collection[Pair]) -> "QuerySet[Membership]":
     return Membership.objects.filter(group__in=groups, user__in=users)
 
 
-def _tell(pairs: Iterable[Pair], reason: str, actor: str, lane: Lane = Lane.USUAL) -> None:
+def _notify(pairs: Iterable[Pair], reason: str, actor: str, lane: Lane = Lane.USUAL) -> None:
     """Let directories look at the pairs; groups with the same users at once: many groups of one are few queries."""
     by_group: dict[int, list[int]] = {}
     for group, user in pairs:

@@ -37,7 +37,7 @@ class GroupApplier:
         self.lines = GroupLines(config.name, run)
         self.writer = GroupWriter(config.id, config.name, self.caused_by)
         self.resolver = Resolver(config.id)
-        self.tell = True
+        self.notify = True
 
     def run_all(self) -> None:
         """Apply everything that is not applied yet."""
@@ -45,7 +45,7 @@ class GroupApplier:
             return
         pushed = ProvisioningSettings.objects.filter(sync_groups=True).exclude(push_groups=PushGroups.NONE)
         # Perhaps only to this very directory: a group of the portal's may hold one of the directory's own.
-        self.tell = self.writer.tell = pushed.exists()
+        self.notify = self.writer.notify = pushed.exists()
         for groups in self._pages():
             self._page(lambda groups=groups: self._groups(groups))  # type: ignore[misc]
         for pack in self._packs():
@@ -111,14 +111,14 @@ class GroupApplier:
         self, groups: Sequence[PlannedGroup], rows: Sequence[PlannedMember], row: dict[str, object] | None = None
     ) -> int:
         found = self.resolver.resolve(groups, rows)
-        actor, tell = self.caused_by, self.tell
+        actor, notify = self.caused_by, self.notify
         for verb, pairs in (
-            ("added to", membership.write_pairs(found.add, "import", actor, tell=tell)),
-            ("removed from", membership.erase_pairs(found.remove, "import", actor, tell=tell)),
+            ("added to", membership.write_pairs(found.add, "import", actor, notify=notify)),
+            ("removed from", membership.erase_pairs(found.remove, "import", actor, notify=notify)),
         ):
             record_many(self.lines.of_members(pairs, verb))
-        record_many(self.lines.of_children(membership.nest_pairs(found.nest, actor, tell=tell), "added to"))
-        record_many(self.lines.of_children(membership.free_pairs(found.free, actor, tell=tell), "removed from"))
+        record_many(self.lines.of_children(membership.nest_pairs(found.nest, actor, notify=notify), "added to"))
+        record_many(self.lines.of_children(membership.free_pairs(found.free, actor, notify=notify), "removed from"))
         if row is not None:
             PlannedGroup.objects.filter(pk=groups[0].pk).update(row=row)
         return len(rows)

@@ -19,11 +19,11 @@ THERE = "The portal has this group of the directory by now. Import again."
 
 
 class GroupWriter:
-    """Writes the groups of one directory. ``tell`` is whether directories hear of them that groups are pushed to."""
+    """Writes the groups of one directory. ``notify`` is whether directories hear of them that groups are pushed to."""
 
     def __init__(self, directory_id: int, directory: str, actor: str) -> None:
         self.directory_id, self.directory, self.actor = directory_id, directory, actor
-        self.tell = True
+        self.notify = True
 
     def write(self, groups: Sequence[PlannedGroup]) -> list[PlannedGroup]:
         """Write a page and return what was done just now: what an earlier try did already is not done again."""
@@ -53,7 +53,7 @@ class GroupWriter:
         for one, pk in zip(new, bulk.insert_returning(GroupAccount, rows), strict=True):
             one.group_account_id = pk
         bulk.update(groups, ["action", "message", "name", "after", "group_account_id"])
-        if self.tell:
+        if self.notify:
             outbox.group_changed(ids, "import", self.actor)
         return list(groups)
 
@@ -106,7 +106,7 @@ class GroupWriter:
                 done.append(one)
         bulk.update(accounts, ["key", "place", "seen_digest", "last_synced_at"])
         bulk.update(changed, ["name", "name_key", "description", "updated_at"])
-        if self.tell and changed:
+        if self.notify and changed:
             outbox.group_changed([group.pk for group in changed], "import", self.actor)
         return done
 
@@ -127,7 +127,7 @@ class GroupWriter:
         accounts = GroupAccount.objects.filter(pk__in=by_account, group__owner=self.directory_id)
         pairs = list(accounts.values_list("pk", "group_id"))
         ids = [group_id for _, group_id in pairs]
-        if self.tell:
+        if self.notify:
             outbox.group_deleted([group_id or 0 for group_id in ids], self.actor)
         rows = Membership.objects.filter(group__in=ids)
         rows._raw_delete(rows.db)

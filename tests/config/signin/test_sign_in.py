@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from config.signin import backend, counting, told
+from config.signin import backend, counting, events
 from config.signin.adapter import WRONG
 from config.signin.limits import Rule
 from config.signin.models import Tries
@@ -271,11 +271,11 @@ def test_what_is_typed_into_the_wrong_box_is_told_nowhere(admin: User, caplog: p
 
 @pytest.mark.heavy
 def test_nobody_fills_the_report(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(told, "LINES", Rule(most=6, window=dt.timedelta(hours=1)))
+    monkeypatch.setattr(events, "LINES", Rule(most=6, window=dt.timedelta(hours=1)))
     for number in range(30):
         wrong(f"user{number}", address=f"192.0.2.{number}")
     assert len(lines()) == 6
-    assert lines()[-1] == told.ENOUGH
+    assert lines()[-1] == events.ENOUGH
     assert sign_in("admin").status_code == 302
     assert lines()[-1] == f"admin signed in from {HERE}."
 

@@ -1,4 +1,4 @@
-"""What the web log and the provisioning report tell of sign-ins: who, from where, how it ended; never a password.
+"""What the web log and the provisioning report say of sign-ins: who, from where, how it ended; never a password.
 
 Somebody who tries thousands of passwords must not fill the report. The wrong ones of one account and address are one
 line a window, which counts them, and of such lines the report takes so many an hour; the web log has every one.
@@ -28,8 +28,8 @@ ENOUGH = "There are more wrong sign-ins than the report keeps. The log of the we
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
-    """What went wrong: ``what`` in words ("sign-in as anna from 10.0.0.5"), and whom and what the line is about."""
+class FailedTry:
+    """One failed try: ``what`` in words ("sign-in as anna from 10.0.0.5"), and whom and what the line is about."""
 
     what: str
     identifier: str = ""
@@ -37,8 +37,8 @@ class Wrong:
     application: str = ""
 
 
-def wrong(tried: Wrong, row: Tries) -> None:
-    """Tell of a try that was wrong; ``row`` counts those that belong into one line."""
+def failed(tried: FailedTry, row: Tries) -> None:
+    """Record a try that was wrong; ``row`` counts those that belong into one line."""
     log.warning("Wrong %s", tried.what)
     words = f"Wrong {tried.what}." if row.number == 1 else f"{row.number} times: wrong {tried.what}."
     if row.event_id and journal.reword(row.event_id, words):
@@ -48,35 +48,35 @@ def wrong(tried: Wrong, row: Tries) -> None:
         Tries.objects.filter(pk=row.pk).update(event_id=event_id)
 
 
-def paused(tried: Wrong, pause: dt.timedelta) -> None:
-    """Tell that no further try is allowed for a while."""
+def paused(tried: FailedTry, pause: dt.timedelta) -> None:
+    """Record that no further try is allowed for a while."""
     words = f"Too many: no {tried.what} for {limits.in_words(pause)}."
     log.warning("%s", words)
     if _room():
         journal.record(_line(tried, words))
 
 
-def refused(tried: Wrong) -> None:
-    """Tell the log, and only the log, of a try during a pause."""
+def refused(tried: FailedTry) -> None:
+    """Write a try to the log, and only the log, during a pause."""
     log.warning("Refused: %s", tried.what)
 
 
-def came(request: HttpRequest, user: AbstractBaseUser) -> None:
-    """Tell that somebody signed in."""
-    _told(request, user, Operation.SIGN_IN, "signed in")
+def signed_in(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Record that somebody signed in."""
+    _record(request, user, Operation.SIGN_IN, "signed in")
 
 
-def went(request: HttpRequest, user: AbstractBaseUser) -> None:
-    """Tell that somebody signed out."""
-    _told(request, user, Operation.SIGN_OUT, "signed out")
+def signed_out(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Record that somebody signed out."""
+    _record(request, user, Operation.SIGN_OUT, "signed out")
 
 
-def chose(request: HttpRequest, user: AbstractBaseUser) -> None:
-    """Tell that somebody chose their password by a one-time link."""
-    _told(request, user, Operation.PASSWORD, "chose a portal password by a one-time link")
+def password_chosen(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Record that somebody chose their password by a one-time link."""
+    _record(request, user, Operation.PASSWORD, "chose a portal password by a one-time link")
 
 
-def _told(request: HttpRequest, user: AbstractBaseUser, operation: Operation, verb: str) -> None:
+def _record(request: HttpRequest, user: AbstractBaseUser, operation: Operation, verb: str) -> None:
     name = user.get_username()
     words = f"{name} {verb} from {client_address(request) or 'an unknown address'}."
     log.info("%s", words)
@@ -84,7 +84,7 @@ def _told(request: HttpRequest, user: AbstractBaseUser, operation: Operation, ve
     journal.record(line)
 
 
-def _line(tried: Wrong, words: str) -> Line:
+def _line(tried: FailedTry, words: str) -> Line:
     return Line(
         identifier=tried.identifier,
         application=tried.application,
@@ -103,6 +103,6 @@ def _room() -> bool:
     except counting.TooMany:
         return False
     if counted.pause:
-        journal.record(_line(Wrong(""), ENOUGH))
+        journal.record(_line(FailedTry(""), ENOUGH))
         return False
     return True
