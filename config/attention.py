@@ -12,7 +12,7 @@ from provisioning import heartbeat
 from provisioning.models import Account, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
-from provisioning.outbound.kinds import KINDS, Kind
+from provisioning.outbound.kinds import KINDS, WorkKind
 from scim import health
 
 CAP = 99
@@ -92,7 +92,7 @@ def troubled_imports(limit: int) -> Sequence[ImportRun]:
 class Cause:
     """Why changes of one kind are parked in one directory, and how many are; ``message`` is of one of them."""
 
-    kind: Kind
+    kind: WorkKind
     directory_id: int
     directory: str
     code: str
@@ -115,7 +115,7 @@ def parked_causes(limit: int) -> Sequence[Cause]:
     return sorted(found, key=lambda cause: -cause.number)[:limit]
 
 
-def _parked(kind: Kind) -> QuerySet[Any]:
+def _parked(kind: WorkKind) -> QuerySet[Any]:
     return kind.change._default_manager.filter(parked__isnull=False)
 
 

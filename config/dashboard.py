@@ -22,7 +22,7 @@ from directories.models import ProvisioningSettings, Schedule
 from provisioning.models import Account
 from provisioning.models.accounts import LastResult
 from provisioning.models.imports import RunStatus
-from provisioning.outbound.kinds import KINDS, Kind
+from provisioning.outbound.kinds import KINDS, WorkKind
 from scim import health
 
 SHOWN = 8
@@ -143,7 +143,7 @@ def _scim() -> Iterator[Notice]:
         yield Notice(trouble.level, "sync_problem", f"{client}: {trouble.label.lower()}", trouble.text, url, "Open")
 
 
-def _parked(kinds: Collection[Kind], *, may_retry: bool) -> Iterator[Notice]:
+def _parked(kinds: Collection[WorkKind], *, may_retry: bool) -> Iterator[Notice]:
     for cause in attention.parked_causes(SHOWN):
         if cause.kind not in kinds:
             continue

@@ -24,7 +24,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from config.env import BASE_DIR
-from config.supervisor import Refused, Supervisor, programs
+from config.supervisor import CannotRun, Supervisor, programs
 
 READY_SECONDS = 60  # after which it is said that this takes long
 ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"  # in a container, for a try
@@ -60,34 +60,34 @@ def listen_error(host: str, port: int) -> int:
 
 
 def port_number(text: str) -> int:
-    """Return the port that ``text`` names; raise Refused when it is none."""
+    """Return the port that ``text`` names; raise CannotRun when it is none."""
     if not (text.isdecimal() and 0 < int(text) < 65536):
-        raise Refused(f"PORT is no port number: {text}. Choose one, for example: make run PORT=9000")
+        raise CannotRun(f"PORT is no port number: {text}. Choose one, for example: make run PORT=9000")
     return int(text)
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise Refused when the portal cannot listen on the port."""
+    """Raise CannotRun when the portal cannot listen on the port."""
     match listen_error(host, port):
         case 0:
             return
         case errno.EADDRINUSE | errno.EACCES as error:
             reason = "is taken by another program" if error == errno.EADDRINUSE else "is for root only"
             free = next(other for other in range(9000, 65536) if not listen_error(host, other))
-            raise Refused(f"Port {port} {reason}. Choose another one, for example: make run PORT={free}")
+            raise CannotRun(f"Port {port} {reason}. Choose another one, for example: make run PORT={free}")
         case _:
-            raise Refused(f"HOST is no address of this machine: {host}. Leave it out, or set it to 127.0.0.1.")
+            raise CannotRun(f"HOST is no address of this machine: {host}. Leave it out, or set it to 127.0.0.1.")
 
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold the data folder; raise Refused when another ``make run`` holds it."""
+    """Hold the data folder; raise CannotRun when another ``make run`` holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Refused("This portal runs already (in another terminal?). Stop it there first.") from None
+            raise CannotRun("This portal runs already (in another terminal?). Stop it there first.") from None
         yield
 
 
@@ -97,7 +97,7 @@ def prepare() -> str:
         [sys.executable, "manage.py", "prepare"], cwd=BASE_DIR, stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode:
-        raise Refused("The portal's data could not be brought up to date; the lines above say why.")
+        raise CannotRun("The portal's data could not be brought up to date; the lines above say why.")
     password: str = json.loads(done.stdout)["password"]
     return password
 
@@ -136,16 +136,16 @@ def announce(address: str, password: str) -> None:
 
 
 def may_start_again(name: str, host: str, port: int) -> None:
-    """Raise Refused when one of the portal's programs ended for a reason that a new start does not mend."""
+    """Raise CannotRun when one of the portal's programs ended for a reason that a new start does not mend."""
     if name == "web":
         check_port(host, port)
     command = [sys.executable, "manage.py", "check"]
     if subprocess.run(command, cwd=BASE_DIR, stdout=subprocess.DEVNULL, check=False).returncode:  # noqa: S603
-        raise Refused("The portal's configuration is broken; the lines above say why. Correct it, then start it again.")
+        raise CannotRun("The portal's configuration is broken; the lines above say why. Correct it and start again.")
 
 
 def run(host: str, port: int, password: str) -> None:
-    """Run the Procfile until a signal; raise Refused when its programs cannot run."""
+    """Run the Procfile until a signal; raise CannotRun when its programs cannot run."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {"LOG_LEVEL": "WARNING", "PYTHONWARNINGS": ROOT_IS_FINE} | os.environ
     environment |= {"PATH": path, "PYTHONUNBUFFERED": "1"}
@@ -166,7 +166,7 @@ def main() -> int:
             check_port(host, port)
             write_secrets(Path(os.environ.get("ROLLCALL_ENV_FILE", BASE_DIR / "var" / "rollcall.env")))
             run(host, port, prepare())
-    except Refused as refusal:
+    except CannotRun as refusal:
         print(refusal, file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:

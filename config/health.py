@@ -101,7 +101,7 @@ CHECKS: dict[str, Callable[[], Part]] = {
 }
 
 
-class Readiness:
+class ReadyView:
     """Looks at every part, at most once in ``KEPT_SECONDS`` however many ask."""
 
     def __init__(self) -> None:
@@ -126,4 +126,4 @@ class Readiness:
             return {"status": "failing"}
 
 
-readiness = Readiness()
+readiness = ReadyView()

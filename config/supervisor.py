@@ -20,7 +20,7 @@ COLOURS = itertools.cycle(["36", "33", "32", "35", "34"])
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Refused(Exception):
+class CannotRun(Exception):
     """The portal cannot run; the message says why and what to do."""
 
 
@@ -53,7 +53,7 @@ class Program(threading.Thread):
             pause = min(2 * pause, LONGEST_PAUSE)
             try:
                 self.supervisor.check(self.name)
-            except Refused as refusal:
+            except CannotRun as refusal:
                 self.supervisor.refuse(str(refusal))
                 return
 
@@ -95,7 +95,7 @@ class Program(threading.Thread):
 
 
 class Supervisor:
-    """The programs of a Procfile. ``check`` raises Refused when a program (its name) must not be started again."""
+    """The programs of a Procfile. ``check`` raises CannotRun when a program (its name) must not be started again."""
 
     def __init__(
         self, commands: Mapping[str, str], environment: Mapping[str, str], folder: Path, check: Callable[[str], None]
@@ -109,7 +109,7 @@ class Supervisor:
         self.programs = [Program(name, command, self) for name, command in commands.items()]
 
     def run(self) -> None:
-        """Run until SIGINT, SIGTERM or SIGHUP; raise Refused when the programs cannot run."""
+        """Run until SIGINT, SIGTERM or SIGHUP; raise CannotRun when the programs cannot run."""
         for number in SIGNALS:
             signal.signal(number, self._ask_to_stop)
         for program in self.programs:
@@ -118,7 +118,7 @@ class Supervisor:
             time.sleep(LOOK_SECONDS)
         self._stop()
         if self.refusal:
-            raise Refused(self.refusal)
+            raise CannotRun(self.refusal)
 
     def refuse(self, words: str) -> None:
         """Stop all programs, because of something that a new start does not mend."""

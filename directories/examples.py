@@ -42,7 +42,7 @@ STATE_COLUMNS = frozenset({"ACTIVE", "IS_ACTIVE", "ENABLED", "IS_ENABLED"})
 
 
 @dataclass(frozen=True, slots=True)
-class UserTable:
+class ExampleTable:
     """The table that the examples are about; ``columns`` are the others than user name and password.
 
     ``exact`` columns were read from the database, so that one with capital letters needs quotes in PostgreSQL.
@@ -65,7 +65,7 @@ class UserTable:
         return language.quoted(name)
 
 
-def statements(about: UserTable) -> dict[Operation, list[str]]:
+def statements(about: ExampleTable) -> dict[Operation, list[str]]:
     """Return the example statements of each operation."""
     plain = all(map(PLAIN_NAME.match, about.table.split(".")))
     table = about.table if plain else about.quoted(about.table)

@@ -52,7 +52,7 @@ class _Features(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class InitialPassword:
+class NewPassword:
     """A created account's password: what its owner types, and what the directory stores."""
 
     clear: str = field(repr=False)
@@ -65,10 +65,10 @@ def initial_clear(features: _Features) -> str:
     return fixed or random_password()
 
 
-def initial_password(features: _Features) -> InitialPassword:
+def initial_password(features: _Features) -> NewPassword:
     """Return the password of an account that is to be created, with the form in which the directory stores it."""
     clear = initial_clear(features)
-    return InitialPassword(clear, stored_form(clear, features.password_storage))
+    return NewPassword(clear, stored_form(clear, features.password_storage))
 
 
 def stored_form(clear: str, storage: str) -> str:

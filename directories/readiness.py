@@ -37,7 +37,7 @@ class Features(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class DirectorySetup:
     """A directory as it would be saved.
 
     ``lacking`` says what is missing for the capabilities that the directory does not have, in its connector's words.
@@ -75,7 +75,7 @@ FEATURES = (
 )
 
 
-def assess(situation: Situation, now: dt.datetime) -> Readiness:
+def assess(situation: DirectorySetup, now: dt.datetime) -> Readiness:
     """Return what is active and what cannot work; ``now`` is in the portal's time zone."""
     warnings = [*_outbound(situation), *_leaving(situation), *_inbound(situation), *_passwords(situation)]
     warnings += _groups(situation)
@@ -105,7 +105,7 @@ def moment(at: dt.datetime, now: dt.datetime) -> str:
     return f"{day} at {local:%H:%M}"
 
 
-def _outbound(situation: Situation) -> list[str]:
+def _outbound(situation: DirectorySetup) -> list[str]:
     features, lacking = situation.features, situation.lacking
     found = []
     if features.create_users and Capability.CREATE in lacking:
@@ -120,7 +120,7 @@ def _outbound(situation: Situation) -> list[str]:
     return found + _unmapped(situation)
 
 
-def _unmapped(situation: Situation) -> list[str]:
+def _unmapped(situation: DirectorySetup) -> list[str]:
     """Name what outbound statements use that has no value to give."""
     known = {fold(rule.directory_attribute) for rule in situation.rules if rule.direction != Direction.IN}
     known |= {fold(name) for name in situation.portal_names}
@@ -136,7 +136,7 @@ def _unmapped(situation: Situation) -> list[str]:
     return found
 
 
-def _leaving(situation: Situation) -> list[str]:
+def _leaving(situation: DirectorySetup) -> list[str]:
     features, lacking = situation.features, situation.lacking
     needs = {OnLeave.DISABLE: Capability.DISABLE, OnLeave.DELETE: Capability.DELETE}
     found = []
@@ -157,7 +157,7 @@ def _leaving(situation: Situation) -> list[str]:
     return found
 
 
-def _inbound(situation: Situation) -> list[str]:
+def _inbound(situation: DirectorySetup) -> list[str]:
     features = situation.features
     if not features.import_users:
         found = []
@@ -184,7 +184,7 @@ def _inbound(situation: Situation) -> list[str]:
     return found + _matching(situation, inward)
 
 
-def _matching(situation: Situation, inward: Sequence[AttributeRule]) -> list[str]:
+def _matching(situation: DirectorySetup, inward: Sequence[AttributeRule]) -> list[str]:
     kind, _, name = situation.features.match_attribute.partition(".")
     if (kind, name) == (Kind.PROFILE, "username") or any((r.kind, r.portal_attribute) == (kind, name) for r in inward):
         return []
@@ -194,7 +194,7 @@ def _matching(situation: Situation, inward: Sequence[AttributeRule]) -> list[str
     ]
 
 
-def _passwords(situation: Situation) -> list[str]:
+def _passwords(situation: DirectorySetup) -> list[str]:
     features = situation.features
     found = []
     if features.import_passwords and Capability.IMPORT_PASSWORDS in situation.lacking:
@@ -204,7 +204,7 @@ def _passwords(situation: Situation) -> list[str]:
     return found
 
 
-def _groups(situation: Situation) -> list[str]:
+def _groups(situation: DirectorySetup) -> list[str]:
     """Name what group sync is set to do and cannot. Whether a group is chosen for the directory is not known here."""
     features, lacking = situation.features, situation.lacking
     if not features.sync_groups:

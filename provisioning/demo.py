@@ -15,7 +15,7 @@ from django.db import transaction
 
 from directories.attributes import Kind
 from directories.connectors.sql import language_of
-from directories.examples import UserTable, statements
+from directories.examples import ExampleTable, statements
 from directories.models import (
     AttributeMapping,
     Directory,
@@ -113,7 +113,7 @@ def _directory(database: Path) -> Directory:
             "password_column": "PASSWORD",
         },
     )
-    examples = statements(UserTable(language_of("sqlite")))
+    examples = statements(ExampleTable(language_of("sqlite")))
     QueryTemplate.objects.bulk_create(
         QueryTemplate(directory=directory, operation=operation, position=position, sql=sql)
         for operation in OPERATIONS

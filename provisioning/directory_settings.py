@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from directories.forms.draft import Draft, Saved
+from directories.forms.draft import DirectoryDraft, Saved
 from directories.forms.situation import situation_of
 from directories.health import retry_now
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
@@ -38,7 +38,7 @@ class RemovalRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SavedSettings:
     """What a save did: the names of what changed, what is active now, and what is worth offering."""
 
     saved: Saved
@@ -57,7 +57,7 @@ class Outcome:
 
 
 @transaction.atomic
-def save(draft: Draft, actor: str) -> Outcome:
+def save(draft: DirectoryDraft, actor: str) -> SavedSettings:
     """Save a valid draft, plan its next import and record the change."""
     created = draft.directory.pk is None
     saved = draft.save()
@@ -78,7 +78,7 @@ def save(draft: Draft, actor: str) -> Outcome:
     readiness = assess(situation_of(draft, at), timezone.localtime())
     warnings = [*readiness.warnings, *draft.templates.warnings]
     pushes = draft.features.instance.update_users
-    return Outcome(saved, readiness.active, warnings, pushes)
+    return SavedSettings(saved, readiness.active, warnings, pushes)
 
 
 def plan_next_import(directory: Directory) -> dt.datetime | None:

@@ -18,7 +18,7 @@ from django.db.models import CharField, DateTimeField, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from config.database.prepared import Prepared, Slot
+from config.database.prepared import Parameter, Prepared
 from config.signin.limits import in_words
 from scim import strangers
 from scim.errors import ScimError
@@ -111,9 +111,9 @@ def _find(secret: str) -> Token | None:
 
 
 def _alive() -> "QuerySet[Token]":
-    alive = Q(expires_at=None) | Q(expires_at__gt=Slot("now", DateTimeField()))
+    alive = Q(expires_at=None) | Q(expires_at__gt=Parameter("now", DateTimeField()))
     found = Token.objects.select_related("client").defer("secret").order_by()
-    return found.filter(alive, digest=Slot("digest", CharField()), revoked_at=None, client__enabled=True)
+    return found.filter(alive, digest=Parameter("digest", CharField()), revoked_at=None, client__enabled=True)
 
 
 _ALIVE = Prepared(_alive)

@@ -11,7 +11,7 @@ from provisioning.blueprints.references import Placeholders
 from provisioning.blueprints.schema import LEFT_OUT, Expression, Name, Reference, Strict, Text
 from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import State
-from provisioning.blueprints.writing import Refused, Written
+from provisioning.blueprints.writing import PartRefused, WrittenPart
 from provisioning.profile.person import catalogue
 from scim import clients, group_rules, mapping, tokens
 from scim.authentication import digests
@@ -73,7 +73,7 @@ def describe(client: Client) -> State:
     }
 
 
-def write(wanted: State, actor: str) -> Written:
+def write(wanted: State, actor: str) -> WrittenPart:
     """Create or change an application; tokens that the blueprint does not name stay valid."""
     client = Client.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
     before = describe(client) if client else None
@@ -86,7 +86,7 @@ def write(wanted: State, actor: str) -> Written:
         _write(client, before, after, actor)
         what = f"added {client}" if before is None else f"changed {client}: {', '.join(changed)}"
         tokens.record(client, f"{actor} {what} by a blueprint.", actor)
-    return Written("SCIM application", before, after)
+    return WrittenPart("SCIM application", before, after)
 
 
 def export(placeholders: Placeholders) -> list[State]:
@@ -129,18 +129,18 @@ def _short(row: State) -> State:
 
 def _check(after: State) -> None:
     if not any(after[way] for way in ("allow_bearer", "allow_basic", "allow_oauth")):
-        raise Refused("Leave one way to sign in on, or switch the application off.", "allow_bearer")
+        raise PartRefused("Leave one way to sign in on, or switch the application off.", "allow_bearer")
     inward = [row for row in after["mapping"] if row["direction"] != Direction.OUT]
     if ALWAYS not in [(row["kind"], row["portal_attribute"]) for row in inward]:
-        raise Refused("A row must bring the user name into the portal.", "mapping")
+        raise PartRefused("A row must bring the user name into the portal.", "mapping")
     for label, secret in after["tokens"].items():
         if len(secret.get_secret_value()) < SHORTEST or len(label) > 100:
-            raise Refused(f"A token has at least {SHORTEST} characters, and its name at most 100.", "tokens", label)
+            raise PartRefused(f"A token has at least {SHORTEST} characters, and its name at most 100.", "tokens", label)
     _check_rows("mapping", after["mapping"], catalogue())
     _check_rows("group_mapping", after["group_mapping"], group_rules.CATALOGUE)
     for index, row in enumerate(after["group_mapping"]):
         if problem := group_rules.problem(row["scim_path"], row["portal_attribute"], row["direction"]):
-            raise Refused(problem, "group_mapping", index)
+            raise PartRefused(problem, "group_mapping", index)
 
 
 def _check_rows(where: str, rows: list[State], known: Catalogue) -> None:
@@ -148,7 +148,7 @@ def _check_rows(where: str, rows: list[State], known: Catalogue) -> None:
         parts = {name: value for name, value in row.items() if name not in ("scim_path", "required", "kind")}
         rule = AttributeRule(row["scim_path"], kind=Kind(row["kind"]), **parts)
         for problem in problems_of([rule], known):
-            raise Refused(problem, where, index)
+            raise PartRefused(problem, where, index)
 
 
 def _write(client: Client, before: State | None, after: State, actor: str) -> None:
@@ -173,7 +173,7 @@ def _write(client: Client, before: State | None, after: State, actor: str) -> No
             .select_related("client")
             .first()
         ):
-            raise Refused(f"This token is one of {taken.client} already, or was revoked.", "tokens", label)
+            raise PartRefused(f"This token is one of {taken.client} already, or was revoked.", "tokens", label)
         for token in client.tokens.filter(label=label, revoked_at__isnull=True):
             tokens.revoke(token, actor)
         tokens.keep(client, secret.get_secret_value(), actor, label)

@@ -1,8 +1,8 @@
 """Queries that are compiled once: for what a service asks with every request, Django's compiler costs more than SQL.
 
-A ``Prepared`` is made of an ordinary queryset in which ``Slot`` stands for each value that is not known yet. The first
-call compiles it; every call binds values and reads rows, as models with what ``select_related`` brings. PostgreSQL
-plans it once for a connection, too: planning took five times as long as the query itself.
+A ``Prepared`` is made of an ordinary queryset in which ``Parameter`` stands for each value that is not known yet. The
+first call compiles it; every call binds values and reads rows, as models with what ``select_related`` brings.
+PostgreSQL plans it once for a connection, too: planning took five times as long as the query itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ def cursor() -> CursorWrapper:
     return cast(CursorWrapper, own._prepare_cursor(_Preparing(own.connection)))
 
 
-class Slot(Value):
+class Parameter(Value):
     """A value of a prepared query, named as the call names it."""
 
     def __init__(self, name: str, field: "Field[Any, Any]") -> None:
@@ -76,7 +76,7 @@ class _Compiled:
             self.related = get_related_populators(info, compiler.select, connection.alias)
 
     def rows(self, values: dict[str, Any]) -> Sequence[Row]:
-        params = [part.bound(values) if isinstance(part, Slot) else part for part in self.params]
+        params = [part.bound(values) if isinstance(part, Parameter) else part for part in self.params]
         with cursor() as opened:
             opened.execute(self.sql, params)
             found: Sequence[Row] = opened.fetchall()
@@ -99,8 +99,8 @@ def _with_constants(sql: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
     """Write what never changes into the SQL: a plan for any parameter would use no partial index."""
     connection.ensure_connection()
     writer = psycopg.ClientCursor(connection.connection)
-    words = ("%s" if isinstance(part, Slot) else writer.mogrify("%s", [part]).replace("%", "%%") for part in params)
-    return sql.replace("%%", "%%%%") % tuple(words), [part for part in params if isinstance(part, Slot)]
+    words = ("%s" if isinstance(part, Parameter) else writer.mogrify("%s", [part]).replace("%", "%%") for part in params)
+    return sql.replace("%%", "%%%%") % tuple(words), [part for part in params if isinstance(part, Parameter)]
 
 
 class Prepared(Generic[M]):

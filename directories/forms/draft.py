@@ -35,7 +35,7 @@ class Saved:
     groups_switched_on: bool = False
 
 
-class Draft:
+class DirectoryDraft:
     """The forms of one directory. ``columns`` are further attributes to offer for mapping.
 
     A page that shows only the connection (adding a directory) does not send ``PARTS_MARK``; the rest then stays as it

@@ -3,21 +3,21 @@
 import datetime as dt
 
 from directories import query_templates
-from directories.forms.draft import Draft
+from directories.forms.draft import DirectoryDraft
 from directories.forms.templates import parsed
 from directories.mapping import AttributeRule
 from directories.models import Operation
-from directories.readiness import Situation
+from directories.readiness import DirectorySetup
 
 OUTBOUND = (Operation.CREATE, Operation.UPDATE)
 
 
-def situation_of(draft: Draft, next_import_at: dt.datetime | None) -> Situation:
+def situation_of(draft: DirectoryDraft, next_import_at: dt.datetime | None) -> DirectorySetup:
     """Return the draft as ``readiness.assess`` looks at it."""
     statements = draft.templates.statements
     config = draft.config()
     rules: tuple[AttributeRule, ...] = config.rules if config else ()
-    return Situation(
+    return DirectorySetup(
         enabled=draft.directory.enabled,
         features=draft.features.unsaved(),
         lacking=draft.lacking,
@@ -30,7 +30,7 @@ def situation_of(draft: Draft, next_import_at: dt.datetime | None) -> Situation:
     )
 
 
-def _writes(draft: Draft) -> dict[str, list[str]]:
+def _writes(draft: DirectoryDraft) -> dict[str, list[str]]:
     if not draft.templated:
         return {}
     statements = draft.templates.statements
@@ -41,6 +41,6 @@ def _writes(draft: Draft) -> dict[str, list[str]]:
     return found
 
 
-def _portal_names(draft: Draft) -> set[str]:
+def _portal_names(draft: DirectoryDraft) -> set[str]:
     """Return the names that a placeholder may have without a mapping."""
     return {attribute.name for attribute in draft.catalogue.values()} | {query_templates.PASSWORD}

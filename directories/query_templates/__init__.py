@@ -8,7 +8,7 @@ from directories.query_templates.identifiers import column_name, sql_of, table_n
 from directories.query_templates.importing import ImportPlan, PageQuery, plan_import, plan_presence, slow_reason
 from directories.query_templates.languages import LANGUAGES, Language
 from directories.query_templates.names import Values, fold, nearest
-from directories.query_templates.splice import Slot
+from directories.query_templates.splice import BoundParameter
 from directories.query_templates.template import (
     PASSWORD,
     Bound,
@@ -24,10 +24,10 @@ __all__ = [
     "LANGUAGES",
     "PASSWORD",
     "Bound",
+    "BoundParameter",
     "ImportPlan",
     "Language",
     "PageQuery",
-    "Slot",
     "Template",
     "TemplateError",
     "Values",

@@ -3,10 +3,10 @@
 from sqlglot import exp
 
 from directories.query_templates.errors import TemplateError
-from directories.query_templates.scan import Source
+from directories.query_templates.scan import SourceText
 
 
-def check_effects(source: Source, tree: exp.Expr, operation: str, *, reads: bool) -> None:
+def check_effects(source: SourceText, tree: exp.Expr, operation: str, *, reads: bool) -> None:
     """Refuse a statement that would reach the rows of other users."""
     if reads and not source.placeholders:
         whom, what = ("group", "##GROUP##") if operation == "import_members" else ("user", "##NAME##")
@@ -22,7 +22,7 @@ def check_effects(source: Source, tree: exp.Expr, operation: str, *, reads: bool
         _check_where(source, where, verb, total=total)
 
 
-def _check_where(source: Source, where: exp.Expr, verb: str, *, total: bool) -> None:
+def _check_where(source: SourceText, where: exp.Expr, verb: str, *, total: bool) -> None:
     if not total and not _holds_placeholder(source, where):
         message = f"The WHERE of this {verb} names no ##NAME##: it would reach the same rows for every user."
         raise _error(source, "WHERE", message)
@@ -36,7 +36,7 @@ def _check_where(source: Source, where: exp.Expr, verb: str, *, total: bool) -> 
         raise _error(source, "OR", message)
 
 
-def _bound(source: Source, condition: exp.Expr, negated: bool = False) -> bool:
+def _bound(source: SourceText, condition: exp.Expr, negated: bool = False) -> bool:
     """Return whether every row that the condition lets through depends on a placeholder.
 
     One side of AND is enough; OR needs all of them, and NOT turns the two round.
@@ -55,7 +55,7 @@ def _bound(source: Source, condition: exp.Expr, negated: bool = False) -> bool:
     return isinstance(condition, exp.NEQ | exp.NullSafeNEQ) == negated and _comparison_bound(source, condition)
 
 
-def _comparison_bound(source: Source, condition: exp.Expr) -> bool:
+def _comparison_bound(source: SourceText, condition: exp.Expr) -> bool:
     """Return whether one comparison sets a column against a placeholder, also in the conditions inside it."""
     if not _holds_placeholder(source, condition) or not _names_column(source, condition):
         return False
@@ -67,22 +67,22 @@ def _comparison_bound(source: Source, condition: exp.Expr) -> bool:
     return all(_bound(source, one) for one in inner)
 
 
-def _plain(source: Source, node: exp.Expr) -> str:
+def _plain(source: SourceText, node: exp.Expr) -> str:
     """Return the text of a side, in which two placeholders of one name are the same, quoted or bare."""
     return source.unmask(node.unnest().sql(dialect=source.dialect)).replace("'", "").casefold()
 
 
-def _holds_placeholder(source: Source, tree: exp.Expr) -> bool:
+def _holds_placeholder(source: SourceText, tree: exp.Expr) -> bool:
     words = [placeholder.sentinel for placeholder in source.placeholders]
     return any(word in node.name for node in tree.find_all(exp.Column, exp.Literal, exp.National) for word in words)
 
 
-def _names_column(source: Source, tree: exp.Expr) -> bool:
+def _names_column(source: SourceText, tree: exp.Expr) -> bool:
     words = {placeholder.sentinel for placeholder in source.placeholders}
     return any(column.name not in words for column in tree.find_all(exp.Column))
 
 
-def _error(source: Source, word: str, message: str) -> TemplateError:
+def _error(source: SourceText, word: str, message: str) -> TemplateError:
     """Return the error at the first ``word`` of the statement, or at its WHERE."""
     at = {token.text.upper(): token.start for token in reversed(source.tokens)}
     return source.error(at.get(word, at.get("WHERE", 0)), message)

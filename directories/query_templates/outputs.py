@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from directories.query_templates.errors import TemplateError
-from directories.query_templates.scan import Source
+from directories.query_templates.scan import SourceText
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Output:
     position: int
 
 
-def labels_of(source: Source, tree: exp.Expr) -> dict[str, str]:
+def labels_of(source: SourceText, tree: exp.Expr) -> dict[str, str]:
     """Return the labels of an import query by the sentinel that stands for them."""
     names = {item.sentinel: item.name for item in source.placeholders}
     columns = tree.expressions if isinstance(tree, exp.Select) else []
@@ -32,7 +32,7 @@ def labels_of(source: Source, tree: exp.Expr) -> dict[str, str]:
     }
 
 
-def outputs_of(source: Source, tree: exp.Expr, labels: Mapping[str, str]) -> tuple[Output, ...]:
+def outputs_of(source: SourceText, tree: exp.Expr, labels: Mapping[str, str]) -> tuple[Output, ...]:
     """Return the attributes that an import query gives; raise TemplateError for a column without a name."""
     found: list[Output] = []
     label = ""

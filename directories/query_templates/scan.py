@@ -66,7 +66,7 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceText:
     """A template read into tokens: the admin's text, the same text with sentinels, tokens, placeholders and holes.
 
     ``procedure`` is the word with which a procedure is run; it is blank in ``masked`` and no token.
@@ -91,7 +91,7 @@ class Source:
         return error_at(self.text, offset, message)
 
 
-def scan(text: str, dialect: str) -> Source:
+def scan(text: str, dialect: str) -> SourceText:
     """Read ``text`` into tokens and holes; raise TemplateError where a placeholder stands where no value can."""
     if len(text) > MAX_LENGTH:
         raise TemplateError(f"The statement is longer than {MAX_LENGTH:,} characters.")
@@ -104,7 +104,9 @@ def scan(text: str, dialect: str) -> Source:
     procedure, source = without_word("".join(masked), dialect)
     tokens = _tokens(text, source, dialect)
     _refuse_strays(text, source, dialect, tokens)
-    return Source(text, source, dialect, procedure, tokens, placeholders, _holes(text, dialect, placeholders, tokens))
+    return SourceText(
+        text, source, dialect, procedure, tokens, placeholders, _holes(text, dialect, placeholders, tokens)
+    )
 
 
 def _placeholders(text: str) -> tuple[Placeholder, ...]:

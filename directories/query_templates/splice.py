@@ -8,7 +8,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from directories.attributes import Value
 from directories.query_templates.languages import LANGUAGES
-from directories.query_templates.scan import Hole, Source
+from directories.query_templates.scan import Hole, SourceText
 
 _LIKE = {TokenType.LIKE, TokenType.ILIKE}
 # PostgreSQL cannot tell the type of a bare parameter given to these; everywhere else it takes the column's type.
@@ -17,7 +17,7 @@ _ANY_TYPE_NAMES = {"format", "json_build_object", "jsonb_build_object", "json_bu
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class BoundParameter:
     """One bound parameter. In a LIKE pattern, the wildcards of the value are escaped: it matches only itself."""
 
     name: str
@@ -34,14 +34,14 @@ class Slot:
 class Splice:
     """Puts the parameter marks of a dialect in place of the holes and keeps everything else of the admin's text."""
 
-    def __init__(self, source: Source, tree: exp.Expr, labels: Mapping[str, str]) -> None:
+    def __init__(self, source: SourceText, tree: exp.Expr, labels: Mapping[str, str]) -> None:
         self._source = source
         self._language = LANGUAGES[source.dialect]
         self._labels = labels
-        self._slots: list[Slot] = []
+        self._slots: list[BoundParameter] = []
         self._untyped = _untyped(source, tree) if not self._language.infers_types else frozenset[str]()
 
-    def render(self) -> tuple[str, tuple[Slot, ...]]:
+    def render(self) -> tuple[str, tuple[BoundParameter, ...]]:
         """Return the text for the driver and the slots of its parameters in order."""
         pieces: list[str] = []
         offset = 0
@@ -54,7 +54,7 @@ class Splice:
         return "".join(pieces), tuple(self._slots)
 
     def _mark(self, name: str, like: str, *, typed: bool = False) -> str:
-        self._slots.append(Slot(name, like))
+        self._slots.append(BoundParameter(name, like))
         mark = self._language.parameter(len(self._slots))
         return f"CAST({mark} AS {self._language.typed_text})" if typed else mark
 
@@ -100,7 +100,7 @@ class Splice:
             yield self._source.text[offset:end], ""
 
 
-def _untyped(source: Source, tree: exp.Expr) -> frozenset[str]:
+def _untyped(source: SourceText, tree: exp.Expr) -> frozenset[str]:
     """Return the sentinels whose type PostgreSQL could not infer."""
     words = {item.sentinel for item in source.placeholders}
     found = set()

@@ -11,7 +11,7 @@ from directories.query_templates.effects import check_effects
 from directories.query_templates.errors import TemplateError
 from directories.query_templates.languages import LANGUAGES
 from directories.query_templates.procedures import as_function, is_call
-from directories.query_templates.scan import Source
+from directories.query_templates.scan import SourceText
 
 READS = frozenset({"import", "check", "import_groups", "import_members"})
 ABOUT_EVERYBODY = frozenset({"import_groups"})  # reads without naming anybody
@@ -64,7 +64,7 @@ _FORBIDDEN = (
 _FIRST = {TokenType.SELECT, TokenType.WITH, TokenType.INSERT, TokenType.UPDATE, TokenType.DELETE, TokenType.L_PAREN}
 
 
-def parse_statement(source: Source, operation: str) -> exp.Expr:
+def parse_statement(source: SourceText, operation: str) -> exp.Expr:
     """Parse the one statement of ``source`` and check its kind; raise TemplateError."""
     if operation not in ALLOWED:
         raise ValueError(f"unknown operation {operation!r}")
@@ -84,7 +84,7 @@ def parse_statement(source: Source, operation: str) -> exp.Expr:
     return tree
 
 
-def _parse(source: Source) -> exp.Expr:
+def _parse(source: SourceText) -> exp.Expr:
     tokens = [*source.tokens]
     if source.procedure:
         tokens = as_function(tokens, bracketed=source.procedure == "CALL")
@@ -102,7 +102,7 @@ def _parse(source: Source) -> exp.Expr:
     return trees[0]
 
 
-def _unreadable(source: Source, error: ParseError) -> TemplateError:
+def _unreadable(source: SourceText, error: ParseError) -> TemplateError:
     found = error.errors[0] if error.errors else {}
     word = str(found.get("highlight") or "")
     line, column = int(found.get("line") or 1), int(found.get("col") or 1)
@@ -112,7 +112,7 @@ def _unreadable(source: Source, error: ParseError) -> TemplateError:
     )
 
 
-def kind_of(source: Source, tree: exp.Expr) -> str:
+def kind_of(source: SourceText, tree: exp.Expr) -> str:
     """Return SELECT, function, procedure, INSERT, copy, UPDATE, DELETE or "" for a statement of another kind."""
     if source.procedure:
         return PROCEDURE if is_call(tree) else ""
@@ -127,7 +127,7 @@ def kind_of(source: Source, tree: exp.Expr) -> str:
     return _DELETE if isinstance(tree, exp.Delete) else ""
 
 
-def _check_kind(source: Source, tree: exp.Expr, operation: str) -> None:
+def _check_kind(source: SourceText, tree: exp.Expr, operation: str) -> None:
     start = source.tokens[0].start
     kind = kind_of(source, tree)
     if source.procedure and not (kind and operation not in READS):
@@ -141,7 +141,7 @@ def _check_kind(source: Source, tree: exp.Expr, operation: str) -> None:
         raise source.error(start, "Statements that change tables or rights are not allowed here.")
 
 
-def _check_markers(source: Source, tree: exp.Expr) -> None:
+def _check_markers(source: SourceText, tree: exp.Expr) -> None:
     """Refuse the driver's own parameter marks: a value comes only from a ``##NAME##``."""
     variables = LANGUAGES[source.dialect].variables
     kinds = (exp.Placeholder,) if variables else (exp.Placeholder, exp.Parameter)
@@ -152,7 +152,7 @@ def _check_markers(source: Source, tree: exp.Expr) -> None:
         raise source.error(offset, "A value is written as ##NAME##, not as ?, :name or $1.")
 
 
-def misplaced(source: Source, tree: exp.Expr) -> Iterator[TemplateError]:
+def misplaced(source: SourceText, tree: exp.Expr) -> Iterator[TemplateError]:
     """Yield an error for each placeholder that stands where the tree holds a name, not a value."""
     values: set[str] = set()
     for node in tree.find_all(exp.Literal, exp.National):

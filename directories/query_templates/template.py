@@ -17,8 +17,8 @@ from directories.query_templates import groups
 from directories.query_templates.errors import TemplateError
 from directories.query_templates.names import Values, fold, nearest
 from directories.query_templates.outputs import Output, labels_of, outputs_of
-from directories.query_templates.scan import Hole, Source, scan
-from directories.query_templates.splice import Slot, Splice
+from directories.query_templates.scan import Hole, SourceText, scan
+from directories.query_templates.splice import BoundParameter, Splice
 from directories.query_templates.statements import (
     LABELLED,
     READS,
@@ -49,12 +49,12 @@ class Template:
     sentinels of ``source`` stand.
     """
 
-    source: Source
+    source: SourceText
     operation: str
     kind: str
     tree: exp.Expr
     sql: str
-    slots: tuple[Slot, ...]
+    slots: tuple[BoundParameter, ...]
     labels: Mapping[str, str]
     outputs: tuple[Output, ...]
 
@@ -145,7 +145,7 @@ def import_attributes(statements: Iterable[str], dialect: str) -> list[str]:
     return [*names.values()]
 
 
-def _check_hole(source: Source, hole: Hole, operation: str) -> None:
+def _check_hole(source: SourceText, hole: Hole, operation: str) -> None:
     for item in hole.placeholders:
         if item.name.casefold() == PASSWORD and operation not in WITH_PASSWORD:
             message = "##PASSWORD## exists only in create and set password queries."

@@ -69,7 +69,7 @@ def _checked(document: Document) -> dict[str, Any]:
 def _apply(document: Document, data: dict[str, Any], actor: str) -> Applied:
     problems: list[Problem] = []
     found = Applied()
-    steps: Iterable[tuple[str, Callable[[State, str], writing.Written]]] = (
+    steps: Iterable[tuple[str, Callable[[State, str], writing.WrittenPart]]] = (
         ("attributes", writing.write_attribute),
         ("directories", writing.write_directory),
         ("groups", writing.write_group),  # which name directories
@@ -80,7 +80,7 @@ def _apply(document: Document, data: dict[str, Any], actor: str) -> Applied:
         for index, wanted in enumerate(data[section]):
             try:
                 written = write(wanted, actor)
-            except writing.Refused as refused:
+            except writing.PartRefused as refused:
                 problems.append(document.problem((section, index, *refused.path), refused.message))
                 continue
             found.differences += differences(f"{written.label} {wanted['name']}", written.before, written.after)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from directories import query_templates
 from directories.attributes import Kind
 from directories.connectors.sql import language_of
-from directories.forms.draft import Draft
+from directories.forms.draft import DirectoryDraft
 from directories.forms.features import MATCHED
 from directories.forms.situation import situation_of
 from directories.mapping import AttributeRule, Catalogue, problems_of
@@ -50,7 +50,7 @@ def directory(stored: Directory, described: State) -> Iterator[tuple[Path, str, 
 
 def warnings(stored: Directory) -> list[str]:
     """Return what a stored directory is set to do and cannot."""
-    situation = situation_of(Draft(stored, catalogue()), None)
+    situation = situation_of(DirectoryDraft(stored, catalogue()), None)
     return [f"{stored.name}: {warning}" for warning in assess(situation, timezone.localtime()).warnings]
 
 

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from provisioning.blueprints.references import Placeholders
 from provisioning.blueprints.schema import Strict
 from provisioning.blueprints.state import State
-from provisioning.blueprints.writing import Written
+from provisioning.blueprints.writing import WrittenPart
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """A list of items that have a name.
 
-    ``write`` makes one item as it is wanted, for an actor; it raises ``writing.Refused``. ``export`` returns the items
+    ``write`` makes one item as it is wanted, for an actor; it raises ``writing.PartRefused``. ``export`` returns the items
     that there are, with references in place of secrets.
     """
 
     name: str
     schema: type[Strict]
-    write: Callable[[State, str], Written]
+    write: Callable[[State, str], WrittenPart]
     export: Callable[[Placeholders], list[State]]
 
 

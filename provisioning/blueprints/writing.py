@@ -25,7 +25,7 @@ from provisioning.profile.custom_attributes import count_holders, count_outside
 PROFILE_NAMES = frozenset(attribute.name for attribute in PROFILE_ATTRIBUTES)
 
 
-class Refused(Exception):
+class PartRefused(Exception):
     """A part cannot be written; ``path`` is within that part."""
 
     def __init__(self, message: str, *path: str | int) -> None:
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenPart:
     """What was there before (None: nothing) and what is there now."""
 
     label: str
@@ -44,7 +44,7 @@ class Written:
     directory: Directory | None = None
 
 
-def write_attribute(wanted: State, actor: str) -> Written:
+def write_attribute(wanted: State, actor: str) -> WrittenPart:
     """Create or change a custom profile attribute."""
     definition = AttributeDefinition.objects.filter(name=wanted["name"]).first()
     before = state.of_attribute(definition) if definition else None
@@ -55,24 +55,24 @@ def write_attribute(wanted: State, actor: str) -> Written:
         for name, value in after.items():
             setattr(definition, name, value)
         definition.save()
-    return Written("attribute", before, after)
+    return WrittenPart("attribute", before, after)
 
 
 def _keep_values(before: State | None, after: State) -> None:
     """Refuse, as the attribute's page does, what would make the values that users have unreadable."""
     name, kind = after["name"], after["type"]
     if name in PROFILE_NAMES:
-        raise Refused("Every user has a field of that name already.", "name")
+        raise PartRefused("Every user has a field of that name already.", "name")
     if before is None:
         return
     if kind == Type.CHOICE and before["type"] in {Type.CHOICE, Type.TEXT}:
         if count_outside(name, after["choices"])[0]:
-            raise Refused("Users have a value that is not among the choices.", "choices")
+            raise PartRefused("Users have a value that is not among the choices.", "choices")
     elif kind != before["type"] and (before["type"], kind) != (Type.CHOICE, Type.TEXT) and count_holders(name):
-        raise Refused("Users have values of the attribute, which are not turned into another type.", "type")
+        raise PartRefused("Users have values of the attribute, which are not turned into another type.", "type")
 
 
-def write_group(wanted: State, actor: str) -> Written:
+def write_group(wanted: State, actor: str) -> WrittenPart:
     """Create or change a group; its members stay."""
     group = Group.objects.filter(name_key=fold(wanted["name"])).first()
     before = state.of_group(group) if group else None
@@ -83,10 +83,10 @@ def write_group(wanted: State, actor: str) -> Written:
     if before != after:
         group = group or Group()
         if not group.is_ours:
-            raise Refused("This group comes from a directory or an application and is changed there.", "name")
+            raise PartRefused("This group comes from a directory or an application and is changed there.", "name")
         group.name, group.description = after["name"], after["description"]
         services.save_group(group, actor, chosen if "directories" in wanted else None)
-    return Written("group", before, after)
+    return WrittenPart("group", before, after)
 
 
 def _chosen(names: list[str]) -> dict[int, str]:
@@ -95,7 +95,7 @@ def _chosen(names: list[str]) -> dict[int, str]:
     for index, name in enumerate(names):
         directory = Directory.objects.filter(name__iexact=name).first()
         if directory is None:
-            raise Refused(f"There is no directory named {name}.", "directories", index)
+            raise PartRefused(f"There is no directory named {name}.", "directories", index)
         found[directory.pk] = directory.name
     return found
 
@@ -108,13 +108,13 @@ def release_default(directories: list[State]) -> None:
             rest.update(is_default=False)
 
 
-def write_directory(wanted: State, actor: str) -> Written:
+def write_directory(wanted: State, actor: str) -> WrittenPart:
     """Create or change a directory; sections that the blueprint leaves out stay as they are."""
     directory = Directory.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
     before = state.load_directory(directory) if directory else None
     after = {**(before or state.new_directory(wanted["name"], wanted["kind"])), **wanted}
     if before and before["kind"] != after["kind"]:
-        raise Refused(f"The directory is of the kind {before['kind']}, which cannot change.", "kind")
+        raise PartRefused(f"The directory is of the kind {before['kind']}, which cannot change.", "kind")
     _require_connection(after, is_new=before is None)
     changed = [name for name in after if before is None or before[name] != after[name]]
     directory = directory or Directory(kind=after["kind"])
@@ -122,7 +122,7 @@ def write_directory(wanted: State, actor: str) -> Written:
         _write(directory, after, changed)
         directory_settings.plan_next_import(directory)
         _record(directory, before, changed, actor)
-    return Written("directory", before, after, directory)
+    return WrittenPart("directory", before, after, directory)
 
 
 def _require_connection(after: State, *, is_new: bool) -> None:
@@ -130,7 +130,7 @@ def _require_connection(after: State, *, is_new: bool) -> None:
     for section, secret in (("settings", False), ("secrets", True)):
         for field in state.declared(after["kind"], secret=secret):
             if is_new and field.required and after[section].get(field.name) in (None, ""):
-                raise Refused(f"{field.name} is required.", section)
+                raise PartRefused(f"{field.name} is required.", section)
 
 
 def _write(directory: Directory, after: State, changed: list[str]) -> None:

@@ -11,7 +11,7 @@ from provisioning.outbound.leases import Leases
 
 
 @dataclass(frozen=True)
-class Kind:
+class WorkKind:
     """One kind of outbound work. ``label`` heads its list of operations; ``noun`` is what people call its changes."""
 
     work: type[Work[Any]]
@@ -36,12 +36,12 @@ class Kind:
 
 
 KINDS = (
-    Kind(AccountWork, "Users", "change", "changes"),
-    Kind(GroupWork, "Groups", "group change", "group changes"),
+    WorkKind(AccountWork, "Users", "change", "changes"),
+    WorkKind(GroupWork, "Groups", "group change", "group changes"),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-def kind_of(change: type[QueuedChange]) -> Kind:
+def kind_of(change: type[QueuedChange]) -> WorkKind:
     """Return the kind that a model of changes belongs to."""
     return next(kind for kind in KINDS if kind.change is change)

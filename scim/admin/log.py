@@ -21,7 +21,7 @@ COLUMNS = ("pk", "client_id", "at", "method", "path", "status", "milliseconds", 
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """One request of the list: where it went, without what all of the application's addresses begin with."""
 
     logged: RequestLog
@@ -82,10 +82,10 @@ def readable(body: str) -> str:
         return body
 
 
-def _line(logged: RequestLog) -> Line:
+def _line(logged: RequestLog) -> LogLine:
     path, mark, query = _PREFIX.sub("", logged.path).partition("?")
     where = f"{unquote(path) or '/'}{mark}{unquote_plus(query)}"
-    return Line(logged, where, logged.done or (_detail(logged.response_body) if logged.status >= 400 else ""))
+    return LogLine(logged, where, logged.done or (_detail(logged.response_body) if logged.status >= 400 else ""))
 
 
 def _detail(body: str) -> str:

@@ -43,7 +43,7 @@ RIGHTS = {
 
 
 @dataclass
-class Draft:
+class ClientDraft:
     """What the page's one form holds, stored or as it was sent."""
 
     client: Client
@@ -141,11 +141,11 @@ def change(model_admin: Any, request: HttpRequest, object_id: str) -> HttpRespon
         raise PermissionDenied
     client = get_object_or_404(Client, pk=int(object_id) if object_id.isdecimal() else 0)
     if request.method != "POST":
-        return _page(model_admin, request, Draft(client))
+        return _page(model_admin, request, ClientDraft(client))
     if not model_admin.has_change_permission(request):
         raise PermissionDenied
     stale = request.POST.get("version") != client.updated_at.isoformat()
-    draft = Draft(client, request.POST)
+    draft = ClientDraft(client, request.POST)
     if not draft.is_valid() or stale:
         return _page(model_admin, request, draft, stale=stale)
     names = draft.save()
@@ -190,7 +190,7 @@ def chrome(model_admin: Any, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _page(model_admin: Any, request: HttpRequest, draft: Draft, *, stale: bool = False) -> HttpResponse:
+def _page(model_admin: Any, request: HttpRequest, draft: ClientDraft, *, stale: bool = False) -> HttpResponse:
     client = Client.objects.get(pk=draft.client.pk)  # the form may hold what was refused
     posted = request.method == "POST"
     errors = draft.errors if posted else {}

@@ -8,15 +8,15 @@ from typing import Any
 
 from django.db.models import BigIntegerField, CharField, Exists, OuterRef, QuerySet, UUIDField
 
-from config.database.prepared import Prepared, Slot
+from config.database.prepared import Parameter, Prepared
 from provisioning.models import Membership, User
 from scim.models import Client, Reach, UserLink
 from scim.visibility import seen
 
 _OF_MANAGERS = ["manager__username", "manager__scim_id", "manager__is_staff", "manager__is_superuser"]
 _FIELDS = [field.name for field in User._meta.concrete_fields]
-_CLIENT = Slot("client", BigIntegerField())
-_USER = Slot("user", BigIntegerField())
+_CLIENT = Parameter("client", BigIntegerField())
+_USER = Parameter("user", BigIntegerField())
 
 
 def with_manager(users: "QuerySet[User]") -> "QuerySet[User]":
@@ -25,7 +25,7 @@ def with_manager(users: "QuerySet[User]") -> "QuerySet[User]":
 
 
 def _user(reach: Reach) -> "QuerySet[User]":
-    return with_manager(seen(reach, _CLIENT)).order_by().filter(scim_id=Slot("scim_id", UUIDField()))
+    return with_manager(seen(reach, _CLIENT)).order_by().filter(scim_id=Parameter("scim_id", UUIDField()))
 
 
 def _locked(reach: Reach) -> "QuerySet[User]":
@@ -33,7 +33,7 @@ def _locked(reach: Reach) -> "QuerySet[User]":
 
 
 def _named(reach: Reach) -> "QuerySet[User]":
-    key = Slot("key", CharField())
+    key = Parameter("key", CharField())
     aliases = UserLink.objects.exclude(user_name_key="").filter(client_id=_CLIENT)
     renamed = aliases.filter(user=OuterRef("pk"))
     plain = User.objects.order_by().filter(username_key=key).exclude(Exists(renamed))
@@ -54,13 +54,15 @@ def _groups_of_one(reach: Reach) -> "QuerySet[Membership, Any]":
 
 _OF_NAME = Prepared(
     lambda: (
-        with_manager(User.objects.filter(username_key=Slot("key", CharField())))
+        with_manager(User.objects.filter(username_key=Parameter("key", CharField())))
         .order_by()
         .select_for_update(of=("self",), no_key=True)
     )
 )
 _ALIASES = Prepared(
-    lambda: UserLink.objects.exclude(user_name_key="").filter(user_name_key=Slot("key", CharField())).order_by("pk")
+    lambda: (
+        UserLink.objects.exclude(user_name_key="").filter(user_name_key=Parameter("key", CharField())).order_by("pk")
+    )
 )
 _USERS = {reach: Prepared(partial(_user, reach)) for reach in Reach}
 _LOCKED = {reach: Prepared(partial(_locked, reach)) for reach in Reach}

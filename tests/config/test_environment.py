@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from config.embedded import Refused, check_port, only_one, port_number, welcome, write_secrets
+from config.embedded import CannotRun, check_port, only_one, port_number, welcome, write_secrets
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,7 +104,7 @@ def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_listened_on_is_a_sentence(host: str, port: str, words: str) -> None:
     """It names the setting."""
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(CannotRun, match=words):
         check_port(host, port_number(port))
 
 
@@ -115,7 +115,7 @@ def test_a_free_port_is_taken() -> None:
 
 def test_one_portal_a_data_folder(tmp_path: Path) -> None:
     """A second one would share the first one's broker and schedule."""
-    with only_one(tmp_path), pytest.raises(Refused, match="runs already"), only_one(tmp_path):
+    with only_one(tmp_path), pytest.raises(CannotRun, match="runs already"), only_one(tmp_path):
         pass
     with only_one(tmp_path):
         pass

@@ -9,7 +9,7 @@ from django.db.models import BigIntegerField
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 from django.test.utils import CaptureQueriesContext
 
-from config.database.prepared import Prepared, Slot, cursor
+from config.database.prepared import Prepared, Parameter, cursor
 from provisioning.models import User
 
 
@@ -26,7 +26,7 @@ def test_the_parts_of_django_that_prepared_queries_use() -> None:
 def test_a_prepared_query_gives_what_the_query_does() -> None:
     boss = User.objects.create_user("boss")
     anna = User.objects.create_user("anna", manager=boss, custom_profile={"shoe": 7})
-    rows = User.objects.select_related("manager").filter(pk=Slot("pk", BigIntegerField()))
+    rows = User.objects.select_related("manager").filter(pk=Parameter("pk", BigIntegerField()))
     found = Prepared(lambda: rows).first(pk=anna.pk)
     assert found is not None
     plain = User.objects.select_related("manager").get(pk=anna.pk)
@@ -45,7 +45,7 @@ def test_the_server_keeps_the_plan_and_knows_what_never_changes() -> None:
         pytest.skip("PostgreSQL only")
     anna = User.objects.create_user("anna", first_name="100% %s")
     query = Prepared(
-        lambda: User.objects.filter(pk=Slot("pk", BigIntegerField()), first_name="100% %s").values_list("username")
+        lambda: User.objects.filter(pk=Parameter("pk", BigIntegerField()), first_name="100% %s").values_list("username")
     )
     assert list(query.rows(pk=anna.pk)) == list(query.rows(pk=anna.pk)) == [("anna",)]
     assert list(query.rows(pk=0)) == []

@@ -23,11 +23,11 @@ from config import supervisor
 supervisor.FIRST_PAUSE, supervisor.START_SECONDS = 0.1, float(os.environ["START_SECONDS"])
 def check(name):
     if Path("broken").exists():
-        raise supervisor.Refused(f"No more {name}.")
+        raise supervisor.CannotRun(f"No more {name}.")
 folder = Path(sys.argv[1])
 try:
     supervisor.Supervisor(supervisor.programs(folder / "Procfile"), os.environ, folder, check).run()
-except supervisor.Refused as refusal:
+except supervisor.CannotRun as refusal:
     print(refusal)
     sys.exit(1)
 """

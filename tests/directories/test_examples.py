@@ -2,11 +2,11 @@
 
 import pytest
 
-from directories.examples import UserTable, statements
+from directories.examples import ExampleTable, statements
 from directories.models import Operation
 from directories.query_templates import check
 
-SEED = UserTable("postgres")
+SEED = ExampleTable("postgres")
 
 
 def test_the_seeds_six_statements() -> None:
@@ -31,7 +31,7 @@ def test_the_seeds_six_statements() -> None:
 def test_examples_pass_the_check_of_every_dialect(language: str, about: dict[str, object]) -> None:
     if language == "mysql" and str(about.get("table", "")).startswith('"'):
         about = {**about, "table": "`Users`"}
-    table = UserTable(language, **about)  # type: ignore[arg-type]
+    table = ExampleTable(language, **about)  # type: ignore[arg-type]
     known = {"FIRSTNAME", "LASTNAME", "EMAIL_ADDRESS", "USERNAME", "first_name", "Mail", "order", "email"}
     for operation, examples in statements(table).items():
         for sql in examples:
@@ -39,8 +39,8 @@ def test_examples_pass_the_check_of_every_dialect(language: str, about: dict[str
 
 
 def test_names_that_need_quotes_get_them() -> None:
-    odd = UserTable("postgres", columns=("Mail", 'a"b'), exact=True)
+    odd = ExampleTable("postgres", columns=("Mail", 'a"b'), exact=True)
     assert '"Mail"' in statements(odd)[Operation.IMPORT][0]
     assert '"a""b"' in statements(odd)[Operation.IMPORT][1]
-    assert '"order"' in statements(UserTable("sqlite", columns=("order",)))[Operation.UPDATE][0]
-    assert "`first name`" in statements(UserTable("mysql", columns=("first name",)))[Operation.IMPORT][0]
+    assert '"order"' in statements(ExampleTable("sqlite", columns=("order",)))[Operation.UPDATE][0]
+    assert "`first name`" in statements(ExampleTable("mysql", columns=("first name",)))[Operation.IMPORT][0]

@@ -11,7 +11,7 @@ from directories.attributes import Kind
 from directories.config import Features
 from directories.connectors.base import Capability
 from directories.mapping import AttributeRule
-from directories.readiness import Situation, assess, moment
+from directories.readiness import DirectorySetup, assess, moment
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = dt.datetime(2026, 3, 4, 1, 30, tzinfo=BERLIN)  # a Wednesday
@@ -20,7 +20,7 @@ RULES = (
     AttributeRule("FIRSTNAME", Kind.PROFILE, "first_name"),
     AttributeRule("EMAIL_ADDRESS", Kind.PROFILE, "email"),
 )
-WORKING = Situation(
+WORKING = DirectorySetup(
     enabled=True,
     features=Features(),
     rules=RULES,
@@ -30,11 +30,11 @@ WORKING = Situation(
 )
 
 
-def with_features(situation: Situation = WORKING, **features: Any) -> Situation:
+def with_features(situation: DirectorySetup = WORKING, **features: Any) -> DirectorySetup:
     return replace(situation, features=Features(**features))
 
 
-def warnings(situation: Situation) -> str:
+def warnings(situation: DirectorySetup) -> str:
     return "\n".join(assess(situation, NOW).warnings)
 
 

@@ -23,7 +23,7 @@ from provisioning.outbound import batch, dispatch
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.batch import Delivered
 from provisioning.outbound.groups import outbox as group_outbox
-from provisioning.outbound.kinds import BY_NAME, Kind
+from provisioning.outbound.kinds import BY_NAME, WorkKind
 from provisioning.outbound.leases import Parked
 from reports.models import Event
 from tests.provisioning.groups.push import mem
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db
 class Bench:
     """One kind of work, and the directory MEM that it goes to."""
 
-    kind: Kind
+    kind: WorkKind
     directory: Directory
     make: Callable[[str], object]
 

@@ -35,7 +35,7 @@ from directories.connectors.ldap.groups.creation import new_groups
 from directories.connectors.ldap.groups.membership import MemberWriter
 from directories.connectors.ldap.groups.reading import GroupReader
 from directories.connectors.ldap.groups.settings import NAMES, group_settings, preset_of
-from directories.connectors.ldap.groups.writing import GroupWriter
+from directories.connectors.ldap.groups.writing import LdapGroupWriter
 from directories.connectors.ldap.inspection import Inspector
 from directories.connectors.ldap.listening import listen
 from directories.connectors.ldap.reading import Reader
@@ -221,11 +221,11 @@ class Ldap(Connector):
         return GroupReader(self.session, group_settings(self.config.settings, preset))
 
     @cached_property
-    def group_writer(self) -> GroupWriter:
+    def group_writer(self) -> LdapGroupWriter:
         """What writes groups; raise ConnectorError when its settings cannot be used."""
         kind = str(self.config.settings.get("preset") or "") if self.kind == "ldap" else self.kind
         new = new_groups(self.config.settings, kind)
-        return GroupWriter(self.session, self.tree, self.group_reader, new, self.reader.by_ref)
+        return LdapGroupWriter(self.session, self.tree, self.group_reader, new, self.reader.by_ref)
 
     def find_group(self, group: GroupEntry) -> RemoteGroup | None:
         """Return the group with the entry's lasting id or, before it has one, with its name."""

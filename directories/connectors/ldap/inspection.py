@@ -12,7 +12,7 @@ from ldap3.utils.conv import escape_filter_chars
 from directories.connectors.base import ConnectorError, Inspection, ShownAttribute
 from directories.connectors.ldap import names, values
 from directories.connectors.ldap.reading import Reader
-from directories.connectors.ldap.session import Found, Raw
+from directories.connectors.ldap.session import Raw, SearchResult
 from directories.connectors.ldap.settings import SUBTREE
 
 _ALSO = ("sAMAccountName", "uid", "userPrincipalName", "mail", "cn")
@@ -74,7 +74,7 @@ class Inspector:
             raise ConnectorError(words, code="ambiguous")
         return self._inspection(found.entries[0], notes) if found.entries else None
 
-    def _searched(self, search_filter: str, scope: str | None = None) -> Found:
+    def _searched(self, search_filter: str, scope: str | None = None) -> SearchResult:
         asked = ("*", "+", *COMPUTED, *self.reader.wanted, self.group_attribute)
         return self.reader.session.search(search_filter, tuple(dict.fromkeys(asked)), scope=scope)  # type: ignore[arg-type]
 

@@ -33,7 +33,7 @@ Raw = decoding.Raw
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """The answer to a search; ``cookie`` is not empty while a paged search has more to give.
 
     ``references`` are the addresses of parts of the tree that are elsewhere (see ``referrals``).
@@ -207,7 +207,7 @@ class Session:
         connection: ldap3.Connection | None = None,
         page: int = 0,
         cookie: bytes = b"",
-    ) -> Found:
+    ) -> SearchResult:
         """Return the entries of a search, or of one page of it; raise ConnectorError for what the server cut short."""
         used = connection or self.connection
         try:
@@ -244,7 +244,7 @@ class Session:
         self.discard()
 
 
-def _answer(result: Mapping[str, Any], response: Sequence[Mapping[str, Any]] | None) -> Found:
+def _answer(result: Mapping[str, Any], response: Sequence[Mapping[str, Any]] | None) -> SearchResult:
     if result["result"] != SUCCESS:
         raise NoBase() if result["result"] == NO_SUCH_OBJECT else refused(result)
     entries: list[Raw] = []
@@ -258,7 +258,7 @@ def _answer(result: Mapping[str, Any], response: Sequence[Mapping[str, Any]] | N
         elif item["type"] == "searchResRef":
             references += item["uri"]
     control = (result.get("controls") or {}).get(PAGED) or {}
-    return Found(entries, (control.get("value") or {}).get("cookie") or b"", references)
+    return SearchResult(entries, (control.get("value") or {}).get("cookie") or b"", references)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from directories.connectors.base import (
 )
 from directories.connectors.sql.diagnosis import diagnose
 from directories.connectors.sql.dialects.base import Dialect
-from directories.connectors.sql.group_writes import GroupWriter
+from directories.connectors.sql.group_writes import SqlGroupWriter
 from directories.connectors.sql.groups import GroupReader
 from directories.connectors.sql.reading import Reader
 from directories.connectors.sql.results import affected, bare_name, counted_none, inserted_name
@@ -258,9 +258,9 @@ class SqlConnector(Connector):
         return self.group_reader.members(group, page_size)
 
     @cached_property
-    def group_writer(self) -> GroupWriter:
+    def group_writer(self) -> SqlGroupWriter:
         """What runs the statements of groups."""
-        return GroupWriter(self)
+        return SqlGroupWriter(self)
 
     def find_group(self, group: GroupEntry) -> RemoteGroup | None:
         """Return the group with the entry's id or name, as the import groups query gives it."""

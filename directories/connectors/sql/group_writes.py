@@ -46,7 +46,7 @@ class Database(Protocol):
         """What reads groups."""
 
 
-class GroupWriter:
+class SqlGroupWriter:
     """Runs the statements of groups over one connection."""
 
     def __init__(self, database: Database) -> None:

@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from directories.config import DirectoryConfig, open_connector
 from directories.connectors.base import ConnectorError, Inspection, ShownAttribute
-from directories.forms.draft import Draft
+from directories.forms.draft import DirectoryDraft
 from directories.mapping import Mapper
 from provisioning.admin.directories.fragments import drafted
 from provisioning.admin.directories.tryout import (
@@ -26,7 +26,7 @@ STATES = {True: "Active", False: "Inactive", None: "Not told"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class EntryLine:
     """One attribute of the entry, and the portal attributes that are mapped to it."""
 
     shown: ShownAttribute
@@ -43,7 +43,7 @@ def entry(model_admin: Any, request: HttpRequest) -> HttpResponse:
     return render(request, f"{FOLDER}/entry.html", {"name": name, "draft": draft, **_found(draft, name)})
 
 
-def _found(draft: Draft, name: str) -> dict[str, Any]:
+def _found(draft: DirectoryDraft, name: str) -> dict[str, Any]:
     config = draft.config()
     if config is None:
         return {"errors": [NO_CONNECTION]}
@@ -60,17 +60,17 @@ def _found(draft: Draft, name: str) -> dict[str, Any]:
     return context | _mapped(draft, config, found)
 
 
-def _lines(draft: Draft, config: DirectoryConfig, found: Inspection) -> list[Line]:
+def _lines(draft: DirectoryDraft, config: DirectoryConfig, found: Inspection) -> list[EntryLine]:
     portal: dict[str, list[str]] = {}
     for rule in config.rules:
         if rule.portal_attribute:
             known = draft.catalogue.get((rule.kind, rule.portal_attribute))
             label = known.label if known else rule.portal_attribute
             portal.setdefault(rule.directory_attribute.casefold(), []).append(label)
-    return [Line(shown, ", ".join(portal.get(shown.name.casefold(), ()))) for shown in found.attributes]
+    return [EntryLine(shown, ", ".join(portal.get(shown.name.casefold(), ()))) for shown in found.attributes]
 
 
-def _mapped(draft: Draft, config: DirectoryConfig, found: Inspection) -> dict[str, Any]:
+def _mapped(draft: DirectoryDraft, config: DirectoryConfig, found: Inspection) -> dict[str, Any]:
     """Return what each mapping makes of the entry, and of the portal's user of that name."""
     if not draft.mappings.check():
         return {"errors": row_errors(draft)}

@@ -10,7 +10,7 @@ from directories.connectors.base import ConnectionStep, ConnectionTest, Connecto
 from directories.connectors.sql import language_of
 from directories.connectors.sql.urls import parse_url
 from directories.forms.connection import ConnectionForm, Stored
-from directories.forms.draft import Draft
+from directories.forms.draft import DirectoryDraft
 from directories.models import Directory
 from directories.suggestions import suggest
 from provisioning.admin.directories import page as directories_page
@@ -20,7 +20,7 @@ FOLDER = "admin/directories/directory"
 PANELS = {"templates", "mapping", "features"}
 
 
-def drafted(model_admin: Any, request: HttpRequest, columns: list[str] | None = None) -> Draft | HttpResponse:
+def drafted(model_admin: Any, request: HttpRequest, columns: list[str] | None = None) -> DirectoryDraft | HttpResponse:
     """Return the draft that the page sent, or the answer for a request that may not or cannot be served."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
@@ -33,7 +33,7 @@ def drafted(model_admin: Any, request: HttpRequest, columns: list[str] | None = 
     if directory.kind not in registry():
         return HttpResponseBadRequest("Unknown kind of directory.")
     offered = columns or directories_page.posted_columns(request.POST)
-    return Draft(directory, catalogue(), request.POST, offered)
+    return DirectoryDraft(directory, catalogue(), request.POST, offered)
 
 
 def test(model_admin: Any, request: HttpRequest) -> HttpResponse:
@@ -104,7 +104,7 @@ def suggest_mappings(model_admin: Any, request: HttpRequest) -> HttpResponse:
     return _panel(request, draft, "mapping", note=f"{note} {words}".strip())
 
 
-def _columns(draft: Draft) -> tuple[list[str], str]:
+def _columns(draft: DirectoryDraft) -> tuple[list[str], str]:
     config = draft.config()
     if config is None:
         return [], _unasked(draft, "The connection is not complete")
@@ -114,11 +114,11 @@ def _columns(draft: Draft) -> tuple[list[str], str]:
     return list(found.attributes), ""
 
 
-def _unasked(draft: Draft, why: str) -> str:
+def _unasked(draft: DirectoryDraft, why: str) -> str:
     return f"{why}, so only the import queries were looked at." if draft.templated else f"{why}."
 
 
-def _tested(draft: Draft, config: ConnectorConfig) -> ConnectionTest:
+def _tested(draft: DirectoryDraft, config: ConnectorConfig) -> ConnectionTest:
     try:
         with draft.connector(config) as connector:
             return connector.test()
@@ -126,7 +126,7 @@ def _tested(draft: Draft, config: ConnectorConfig) -> ConnectionTest:
         return ConnectionTest([ConnectionStep("Settings", False, error.message)])
 
 
-def _other_kind(draft: Draft, kind: str) -> tuple[str, str] | None:
+def _other_kind(draft: DirectoryDraft, kind: str) -> tuple[str, str] | None:
     """Return the kind and label that the URL is for, when it is not the page's."""
     alike = kind == draft.directory.kind or (
         language_of(kind) and language_of(kind) == language_of(draft.directory.kind)
@@ -136,7 +136,7 @@ def _other_kind(draft: Draft, kind: str) -> tuple[str, str] | None:
     return kind, registry()[kind].label
 
 
-def _panel(request: HttpRequest, draft: Draft, name: str, **extra: Any) -> HttpResponse:
+def _panel(request: HttpRequest, draft: DirectoryDraft, name: str, **extra: Any) -> HttpResponse:
     columns = directories_page.posted_columns(request.POST)
     context = {**directories_page.parts_context(draft, columns), "may_change": True, **extra}
     return render(request, f"{FOLDER}/tab_{name}.html", context)

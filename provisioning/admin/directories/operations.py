@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from directories.forms.draft import Draft
+from directories.forms.draft import DirectoryDraft
 from directories.forms.templates import OPTIONAL, Block
 from directories.models import OnLeave, Operation, PushGroups
 
@@ -53,7 +53,7 @@ class Section:
         return sum(shown.needed and shown.written for shown in self.operations)
 
 
-def sections(draft: Draft) -> list[Section]:
+def sections(draft: DirectoryDraft) -> list[Section]:
     """Return every operation once, under the headings that have any."""
     features = draft.features
     switched_on = set(runs(lambda name: features[name].value()))

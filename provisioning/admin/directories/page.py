@@ -13,7 +13,7 @@ from django.utils import timezone
 from directories import examples
 from directories.connectors import registry
 from directories.connectors.sql import language_of
-from directories.forms.draft import Draft
+from directories.forms.draft import DirectoryDraft
 from directories.models import Directory
 from directories.readiness import moment
 from provisioning import directory_settings
@@ -48,7 +48,7 @@ def add(model_admin: Any, request: HttpRequest) -> HttpResponse:
         }
         return render(request, f"{FOLDER}/choose_kind.html", context)
     directory = Directory(kind=kind)
-    draft = Draft(directory, catalogue(), request.POST if request.method == "POST" else None)
+    draft = DirectoryDraft(directory, catalogue(), request.POST if request.method == "POST" else None)
     if request.method == "POST" and draft.is_valid():
         directory_settings.save(draft, request.user.get_username())
         model_admin.log_addition(request, directory, "Added.")
@@ -72,18 +72,18 @@ def change(model_admin: Any, request: HttpRequest, object_id: str) -> HttpRespon
         return HttpResponseRedirect(reverse("admin:directories_directory_changelist"))
     columns = request.session.get(_columns_key(directory), [])
     if request.method != "POST":
-        return _page(model_admin, request, Draft(directory, catalogue(), columns=columns), columns)
+        return _page(model_admin, request, DirectoryDraft(directory, catalogue(), columns=columns), columns)
     if not model_admin.has_change_permission(request):
         raise PermissionDenied
     columns = posted_columns(request.POST) or columns
     stale = request.POST.get("version") != version_of(directory)
-    draft = Draft(directory, catalogue(), request.POST, columns)
+    draft = DirectoryDraft(directory, catalogue(), request.POST, columns)
     if draft.is_valid() and not stale:
         return _save(model_admin, request, draft, columns)
     return _page(model_admin, request, draft, columns, stale=stale)
 
 
-def _save(model_admin: Any, request: HttpRequest, draft: Draft, columns: list[str]) -> HttpResponse:
+def _save(model_admin: Any, request: HttpRequest, draft: DirectoryDraft, columns: list[str]) -> HttpResponse:
     outcome = directory_settings.save(draft, request.user.get_username())
     if outcome.saved.names:
         model_admin.log_change(request, draft.directory, f"Changed {', '.join(outcome.saved.names)}."[:1000])
@@ -95,7 +95,12 @@ def _save(model_admin: Any, request: HttpRequest, draft: Draft, columns: list[st
 
 
 def _page(
-    model_admin: Any, request: HttpRequest, draft: Draft, columns: list[str] | None = None, *, stale: bool = False
+    model_admin: Any,
+    request: HttpRequest,
+    draft: DirectoryDraft,
+    columns: list[str] | None = None,
+    *,
+    stale: bool = False,
 ) -> HttpResponse:
     directory = draft.directory
     adding = directory.pk is None
@@ -122,7 +127,7 @@ def _page(
     return render(request, f"{FOLDER}/page.html", context)
 
 
-def parts_context(draft: Draft, columns: list[str]) -> dict[str, Any]:
+def parts_context(draft: DirectoryDraft, columns: list[str]) -> dict[str, Any]:
     """Return what the tabs show, for the page and for one tab drawn again."""
     return {
         "draft": draft,
@@ -135,12 +140,12 @@ def parts_context(draft: Draft, columns: list[str]) -> dict[str, Any]:
     }
 
 
-def example_statements(draft: Draft, columns: list[str]) -> dict[str, list[str]]:
+def example_statements(draft: DirectoryDraft, columns: list[str]) -> dict[str, list[str]]:
     """Return the statements of the "Insert example" buttons, about the user table and columns as far as known."""
     username, password = draft.setting("username_column") or "USERNAME", draft.setting("password_column")
     keys = {username.casefold(), password.casefold()}
     others = [name for name in columns or draft.mappings.attributes if name.casefold() not in keys]
-    about = examples.UserTable(
+    about = examples.ExampleTable(
         language=language_of(draft.directory.kind),
         table=draft.setting("user_table") or "USERS",
         username=username,
@@ -151,7 +156,7 @@ def example_statements(draft: Draft, columns: list[str]) -> dict[str, list[str]]
     return {operation.value: found for operation, found in examples.statements(about).items()}
 
 
-def tab_errors(draft: Draft) -> dict[str, int]:
+def tab_errors(draft: DirectoryDraft) -> dict[str, int]:
     """Return how many errors each tab has."""
     return {
         "connection": len(draft.basics.errors) + len(draft.connection.errors),
@@ -182,7 +187,7 @@ def stored_name(directory: Directory) -> str:
     return Directory.objects.values_list("name", flat=True).get(pk=directory.pk)
 
 
-def _next_import(draft: Draft) -> str:
+def _next_import(draft: DirectoryDraft) -> str:
     at: dt.datetime | None = draft.features.instance.next_import_at
     return moment(at, timezone.localtime()) if at and draft.directory.enabled else ""
 
@@ -191,7 +196,7 @@ def _columns_key(directory: Directory) -> str:
     return f"columns-{directory.pk}"
 
 
-def _tabs(draft: Draft, errors: dict[str, int]) -> list[dict[str, Any]]:
+def _tabs(draft: DirectoryDraft, errors: dict[str, int]) -> list[dict[str, Any]]:
     shown = {"connection"} if draft.directory.pk is None else set(TABS)
     if not draft.templated:
         shown.discard("templates")

@@ -22,7 +22,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SetupStep:
     """One step; ``tab`` is the tab of the directory's page that it is done on, "" for another page."""
 
     title: str
@@ -32,7 +32,7 @@ class Step:
     tab: str = ""
 
 
-def steps_of(directory: Directory) -> list[Step]:
+def steps_of(directory: Directory) -> list[SetupStep]:
     """Return the steps of a saved directory, or nothing once all are done. One that was imported is done."""
     connector = registry().get(directory.kind)
     finished = ImportRun.objects.filter(directory=directory, status=RunStatus.FINISHED, preview=False)
@@ -58,15 +58,15 @@ def steps_of(directory: Directory) -> list[Step]:
     return [] if all(step.done for step in found) else found
 
 
-def steps_of_none() -> list[Step]:
+def steps_of_none() -> list[SetupStep]:
     """Return the steps where there is no directory of one's own yet."""
     start, add = address("provisioning_importrun_start"), address("directories_directory_add")
     return [_step(name, start if name == "import" else add, False) for name in WORDS]
 
 
-def _step(name: str, url: str, done: bool) -> Step:
+def _step(name: str, url: str, done: bool) -> SetupStep:
     title, text = WORDS[name]
-    return Step(title=title, text=text, done=done, url=url, tab="" if name == "import" else name)
+    return SetupStep(title=title, text=text, done=done, url=url, tab="" if name == "import" else name)
 
 
 def address(name: str, *args: int) -> str:

@@ -10,7 +10,7 @@ from directories import tryout
 from directories.attributes import Kind, Person, Value
 from directories.config import DirectoryConfig, open_connector
 from directories.connectors.base import ConnectorError, Entry, GroupEntry, RemoteAccount
-from directories.forms.draft import Draft
+from directories.forms.draft import DirectoryDraft
 from directories.mapping import Mapper
 from directories.models import Operation
 from directories.passwords import initial_password
@@ -56,7 +56,7 @@ def try_it(model_admin: Any, request: HttpRequest) -> HttpResponse:
     return render(request, f"{FOLDER}/tried.html", context)
 
 
-def _tried(draft: Draft, request: HttpRequest) -> dict[str, Any]:
+def _tried(draft: DirectoryDraft, request: HttpRequest) -> dict[str, Any]:
     operation = request.POST.get("try_operation", "")
     run = request.POST.get("try_run") == "1"
     config = draft.config()
@@ -89,7 +89,7 @@ def sample(model_admin: Any, request: HttpRequest) -> HttpResponse:
     return render(request, f"{FOLDER}/sample.html", context | _sampled(draft, context["name"]))  # type: ignore[arg-type]
 
 
-def _sampled(draft: Draft, name: str) -> dict[str, Any]:
+def _sampled(draft: DirectoryDraft, name: str) -> dict[str, Any]:
     if not draft.mappings.check():
         return {"errors": row_errors(draft)}
     config = draft.config()
@@ -125,7 +125,7 @@ def _sampled(draft: Draft, name: str) -> dict[str, Any]:
     return found
 
 
-def row_errors(draft: Draft) -> list[str]:
+def row_errors(draft: DirectoryDraft) -> list[str]:
     """Return what is wrong with the mapping rows of the page."""
     return [
         f"{row.data['mapping_attribute'] or 'A row without a name'}: {error}"
@@ -136,7 +136,7 @@ def row_errors(draft: Draft) -> list[str]:
     ]
 
 
-def inward(config: DirectoryConfig, draft: Draft, account: RemoteAccount, values: Any) -> list[Sampled]:
+def inward(config: DirectoryConfig, draft: DirectoryDraft, account: RemoteAccount, values: Any) -> list[Sampled]:
     """Return what each mapping into the portal makes of the account."""
     row = {name.casefold(): value for name, value in account.attributes.items()}
     return [
@@ -151,7 +151,7 @@ def inward(config: DirectoryConfig, draft: Draft, account: RemoteAccount, values
     ]
 
 
-def outward(config: DirectoryConfig, draft: Draft, sent: dict[str, Value], person: Person) -> list[Sampled]:
+def outward(config: DirectoryConfig, draft: DirectoryDraft, sent: dict[str, Value], person: Person) -> list[Sampled]:
     """Return what each mapping out of the portal makes of the person."""
     values = {name.casefold(): value for name, value in sent.items()}
     return [
@@ -171,7 +171,7 @@ def _joined(value: Value) -> Value:
     return ", ".join(value) if isinstance(value, tuple) else value
 
 
-def _label(draft: Draft, kind: Kind, name: str) -> str:
+def _label(draft: DirectoryDraft, kind: Kind, name: str) -> str:
     known = draft.catalogue.get((kind, name))
     return known.label if known else name
 
@@ -191,7 +191,7 @@ def user_named(name: str) -> User | None:
     return User.objects.select_related("manager").filter(username_key=fold(name)).first() if name else None
 
 
-def _entry(draft: Draft, config: DirectoryConfig, user: User) -> Entry:
+def _entry(draft: DirectoryDraft, config: DirectoryConfig, user: User) -> Entry:
     person = person_of(user)
     account = Account.objects.filter(user=user, directory=draft.directory.pk).first() if draft.directory.pk else None
     attributes = Mapper(config.rules, draft.catalogue).outbound(person)
@@ -200,7 +200,7 @@ def _entry(draft: Draft, config: DirectoryConfig, user: User) -> Entry:
     )
 
 
-def _group(draft: Draft, user: User) -> GroupEntry:
+def _group(draft: DirectoryDraft, user: User) -> GroupEntry:
     """Return the group that statements of groups are tried for: one of the user's, or an example."""
     group = Group.objects.filter(memberships__user=user).order_by("pk").first()
     if group is None:

@@ -19,7 +19,7 @@ from unfold.admin import ModelAdmin
 from directories.models import Directory
 from provisioning import services
 from provisioning.admin.operations import lists
-from provisioning.admin.operations.lists import ChangePage, Group
+from provisioning.admin.operations.lists import CauseGroup, ChangePage
 from provisioning.models import Change, GroupChange
 from provisioning.models.outbox import QueuedChange
 from provisioning.outbound.kinds import KINDS
@@ -140,7 +140,7 @@ class GroupChangeAdmin(OperationsAdmin):
     changes = GroupChange
 
 
-def _chosen(request: HttpRequest, parked: list[Group], waiting: list[Group]) -> Group | None:
+def _chosen(request: HttpRequest, parked: list[CauseGroup], waiting: list[CauseGroup]) -> CauseGroup | None:
     code = request.GET.get("parked_code")
     if code is not None:
         return next((group for group in parked if group.code == code), None)
@@ -149,7 +149,7 @@ def _chosen(request: HttpRequest, parked: list[Group], waiting: list[Group]) -> 
     return parked[0] if len(parked) == 1 else None
 
 
-def _url(group: Group) -> str:
+def _url(group: CauseGroup) -> str:
     query = {"directory": group.directory.pk, **({"parked_code": group.code} if group.code else {"list": WAITING})}
     return f"{_list_url(group.of)}?{urlencode(query)}"
 

@@ -22,7 +22,7 @@ Changes = type[QueuedChange]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class CauseGroup:
     """Changes of one directory that wait for the same thing. ``code`` is None for those that need nobody."""
 
     directory: Directory
@@ -55,23 +55,23 @@ def unreachable(directory_id: int | None) -> list[Directory]:
     return list(found.filter(pk=directory_id) if directory_id else found)
 
 
-def parked(of: Changes, directory_id: int | None) -> Iterator[Group]:
+def parked(of: Changes, directory_id: int | None) -> Iterator[CauseGroup]:
     """Yield one group for each directory and cause of parked changes."""
     for directory in _directories(of, directory_id, parked=True):
         code, mine = "", _parked(of, directory.pk)
         while first := mine.filter(parked_code__gt=code).order_by("parked_code", "pk").first():
             code = first.parked_code
             same = mine.filter(parked_code=code)
-            yield Group(directory, code, _count(same), first.parked or first.created_at, first.parked_message, of)
+            yield CauseGroup(directory, code, _count(same), first.parked or first.created_at, first.parked_message, of)
 
 
-def waiting(of: Changes, directory_id: int | None) -> Iterator[Group]:
+def waiting(of: Changes, directory_id: int | None) -> Iterator[CauseGroup]:
     """Yield one group for each directory with changes that will be made without anybody's doing."""
     for directory in _directories(of, directory_id, parked=False):
         changes = _waiting(of, directory.pk)
         first = changes.order_by("pk").first()
         if first is not None:
-            yield Group(directory, None, _count(changes), first.created_at, _why(directory), of)
+            yield CauseGroup(directory, None, _count(changes), first.created_at, _why(directory), of)
 
 
 def anything(of: Changes) -> bool:
@@ -79,7 +79,7 @@ def anything(of: Changes) -> bool:
     return bool(of._default_manager.exists())
 
 
-def page(group: Group, after: int) -> ChangePage:
+def page(group: CauseGroup, after: int) -> ChangePage:
     """Return the changes of a group that come after the change id ``after``."""
     mine = _waiting(group.of, group.directory.pk) if group.code is None else _parked(group.of, group.directory.pk)
     if group.code is not None:

@@ -33,7 +33,7 @@ STATE_COLOURS = {AccountState.ACTIVE: "success", AccountState.DISABLED: "danger"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AccountRow:
     """One directory; ``account`` is None where the user has none.
 
     ``still_open``: the user is inactive and the account can be used. ``refused_since`` is when the directory refused a
@@ -104,7 +104,7 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         return TemplateResponse(request, "provisioning/user/accounts.html", context)
 
 
-def rows_of(user: User) -> list[Row]:
+def rows_of(user: User) -> list[AccountRow]:
     """Return one row a directory: those where the user has an account first."""
     # What waits is read first: what ends meanwhile is then shown as waiting once more, and never as it was before.
     changes = list(Change.objects.filter(account__user=user).order_by("-pk").values_list("account_id", "parked"))
@@ -120,7 +120,7 @@ def rows_of(user: User) -> list[Row]:
         waiting = account is not None and account.pk in queued
         password = pending.get(account.pk) if account else None
         found.append(
-            Row(
+            AccountRow(
                 directory=directory,
                 account=account,
                 colour="danger" if open_ else colour,

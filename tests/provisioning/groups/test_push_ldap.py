@@ -2,7 +2,7 @@
 
 import pytest
 
-from directories.connectors.ldap.groups.writing import GroupWriter
+from directories.connectors.ldap.groups.writing import LdapGroupWriter
 from directories.models import Directory
 from provisioning import services
 from provisioning.identities import membership
@@ -111,8 +111,8 @@ def test_two_groups_never_keep_one_number(ldap_directory: LdapDirectory, monkeyp
     """Two workers ask for the next number before either has written its group."""
     ldap_directory.settings["group_classes"] = "posixGroup"
     directory = save_ldap_directory(ldap_directory, create_users=True, sync_groups=True, push_groups="all")
-    real, given = GroupWriter._next_number, [10_000, 10_000]
-    monkeypatch.setattr(GroupWriter, "_next_number", lambda self: given.pop() if given else real(self))
+    real, given = LdapGroupWriter._next_number, [10_000, 10_000]
+    monkeypatch.setattr(LdapGroupWriter, "_next_number", lambda self: given.pop() if given else real(self))
     make_group("Developers")
     make_group("Testers")
     run(directory)

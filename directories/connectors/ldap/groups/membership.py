@@ -16,7 +16,7 @@ from directories.connectors.ldap import values
 from directories.connectors.ldap.errors import NoBase, refused
 from directories.connectors.ldap.groups.creation import DEMANDING, MEMBER_UID, member_attribute
 from directories.connectors.ldap.groups.reading import PRIMARY, relative_id
-from directories.connectors.ldap.groups.writing import GONE, GroupWriter, classes_of
+from directories.connectors.ldap.groups.writing import GONE, LdapGroupWriter, classes_of
 
 LOOKED_UP = 200  # ids in one filter
 AT_ONCE = 500  # values in one modify operation
@@ -44,7 +44,7 @@ class Told(ConnectorError):
 class MemberWriter:
     """Changes the members of one group."""
 
-    def __init__(self, writer: GroupWriter, group: GroupEntry) -> None:
+    def __init__(self, writer: LdapGroupWriter, group: GroupEntry) -> None:
         self.session, self.tree, self.settings = writer.session, writer.tree, writer.settings
         raw = writer.must(group)
         self.relative_id = relative_id(raw) if writer.groups.primary else ""

@@ -33,7 +33,7 @@ class Finder(Protocol):
         """Return the entry, wherever in the tree it is."""
 
 
-class GroupWriter:
+class LdapGroupWriter:
     """Writes groups; ``find`` looks an entry up by its lasting id."""
 
     def __init__(self, session: Session, tree: Tree, reader: GroupReader, new: NewGroups, find: Finder) -> None:
