@@ -136,7 +136,7 @@ def announce(address: str, password: str) -> None:
 
 
 def may_start_again(name: str, host: str, port: int) -> None:
-    """Raise CannotRun when one of the portal's programs ended for a reason that a new start does not mend."""
+    """Raise CannotRun when one of the portal's programs ended for a reason that a new start does not repair."""
     if name == "web":
         check_port(host, port)
     command = [sys.executable, "manage.py", "check"]

@@ -121,7 +121,7 @@ class Supervisor:
             raise CannotRun(self.refusal)
 
     def refuse(self, words: str) -> None:
-        """Stop all programs, because of something that a new start does not mend."""
+        """Stop all programs, because of something that a new start does not repair."""
         self.refusal = self.refusal or words
 
     def say(self, program: Program, line: str) -> None:

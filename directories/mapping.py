@@ -25,7 +25,7 @@ _LAYOUTS = 64
 
 
 class MappingError(ConnectorError):
-    """The attribute mapping cannot be used; someone must mend it."""
+    """The attribute mapping cannot be used; someone must correct it."""
 
     code = "mapping"
 

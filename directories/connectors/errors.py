@@ -4,7 +4,7 @@ AGAIN = "The portal tries again by itself."  # what messages of ``Unavailable`` 
 
 
 class ConnectorError(Exception):
-    """Someone must mend data or settings; the same call would fail again.
+    """Someone must correct data or settings; the same call would fail again.
 
     ``message`` says in a helpdesk's words what is wrong and what to do next; it never holds a secret, a value of a
     statement or a driver's exception text. ``code`` is a stable name of the cause, so that operations parked for one

@@ -15,7 +15,7 @@ OTHER_LABELS: Mapping[str, str] = {
     "max_lost_members_percent": "Share of the directory's memberships that one import may take away, in per cent",
 }
 EXPLANATIONS: Mapping[str, str] = {
-    "sync_groups": "Keep groups and who is in them in step: whenever a user is added or changed, the groups follow.",
+    "sync_groups": "Keep groups and who is in them in sync: whenever a user is added or changed, the groups follow.",
     "import_groups": "Bring the directory's groups and their members into the portal with every import. The directory "
     "goes on owning them: the portal does not edit them.",
     "delete_groups": "Delete the directory's group when it is deleted from the portal, or no longer chosen for the "

@@ -19,7 +19,7 @@ LABELLED = frozenset({"import", "import_groups", "import_members"})  # their col
 WITH_PASSWORD = frozenset({"create", "set_password"})
 _SELECT, _FUNCTION, _INSERT, _COPY, _UPDATE, _DELETE = "SELECT", "function", "INSERT", "copy", "UPDATE", "DELETE"
 PROCEDURE = "procedure"
-# Further statements of an operation keep other tables in step, so an operation allows more than its own verb. ``copy``
+# Further statements of an operation keep other tables in sync, so an operation allows more than its own verb. ``copy``
 # is INSERT ... SELECT, with which a delete keeps a record of the leaver; ``function`` is SELECT add_user(...). Whatever
 # writes may be a procedure.
 ALLOWED: Mapping[str, tuple[str, ...]] = {

@@ -25,7 +25,7 @@ def already_enqueued() -> bool:
 
 @transaction.atomic
 def delete_page(user_ids: Collection[int], actor: str) -> int:
-    """Delete the users; their accounts stay with what they last were, until the directories are in step."""
+    """Delete the users; their accounts stay with what they last were, until the directories are in sync."""
     users = list(User.objects.filter(pk__in=user_ids).select_related("manager").order_by("pk"))
     forget(users, actor)
     record_many(_line(user, Operation.DELETE, f"{user} was deleted from the portal.", actor) for user in users)

@@ -21,7 +21,7 @@ class LastResult(models.TextChoices):
     """How the last look at the account ended."""
 
     NONE = "", "Nothing yet"
-    OK = "ok", "In step"
+    OK = "ok", "In sync"
     WAITING = "waiting", "Waiting for the directory"
     PARKED = "parked", "Needs attention"
     OPEN = "open", "Still open"

@@ -22,7 +22,7 @@ def as_scim_errors() -> Iterator[None]:
 
 
 def _of_validation(error: ValidationError) -> ScimError:
-    """Return the first of the errors; a client mends one and asks again."""
+    """Return the first of the errors; a client corrects one and asks again."""
     return _of(Error.from_validation_errors(error.errors(include_url=False, include_input=False))[0])
 
 

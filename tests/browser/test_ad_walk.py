@@ -121,7 +121,7 @@ def create_a_user(walk: Walk, domain: LdapDirectory) -> None:
     assert held(domain, "mail") == "dae@example.org"
     assert held(domain, "userPrincipalName") == f"dkim@{DOMAIN}"
     walk.page.locator("nav").get_by_text("Accounts", exact=True).click()
-    expect(walk.page.locator("#user-accounts")).to_contain_text("In step")
+    expect(walk.page.locator("#user-accounts")).to_contain_text("In sync")
     walk.look("ad-user")
 
 

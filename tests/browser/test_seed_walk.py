@@ -189,7 +189,7 @@ def users_flow_out(walk: Walk, appsdb: AppsDb) -> None:
     assert appsdb.rows("SELECT PASSWORD FROM USERS WHERE USERNAME = 'dkim'") == [("defaultPassword123#",)]
     walk.look("user")
     page.locator("nav").get_by_text("Accounts", exact=True).click()
-    expect(page.locator("#user-accounts")).to_contain_text("In step")
+    expect(page.locator("#user-accounts")).to_contain_text("In sync")
     walk.look("user-accounts")
     page.locator("nav").get_by_text("Profile", exact=True).click()
     walk.fill(last_name="Kim-O'Hara")

@@ -46,7 +46,7 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A change ends when what it is about is in step."""
+        """A change ends when what it is about is in sync."""
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from directories.config import DirectoryConfig
 from directories.models import ProvisioningSettings, PushGroups
 from provisioning.identities import membership
-from provisioning.imports.groups.drift import DRIFT, mend
+from provisioning.imports.groups.drift import DRIFT, repair
 from provisioning.imports.groups.messages import GroupLines
 from provisioning.imports.groups.resolve import Resolver
 from provisioning.imports.groups.writing import GroupWriter
@@ -78,8 +78,8 @@ class GroupApplier:
         """Make, change and remove the groups of one page; those without members to write are done then."""
         done = self.writer.write(groups)
         record_many(self.lines.of_groups(done))
-        mended = sum(mend(one, self.caused_by) for one in groups if one.row.get(DRIFT))
-        return mended + _close(
+        repaired = sum(repair(one, self.caused_by) for one in groups if one.row.get(DRIFT))
+        return repaired + _close(
             [one for one in groups if one.action == GroupAction.DELETE or not one.added + one.removed]
         )
 

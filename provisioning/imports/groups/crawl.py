@@ -187,7 +187,7 @@ class GroupCrawl:
     # --- Members -----------------------------------------------------------------------------------------------------
 
     def _members(self, groups: Sequence[RemoteGroup]) -> None:
-        """Plan who joins and leaves the groups of one page, and what is to be mended in those that are pushed."""
+        """Plan who joins and leaves the groups of one page, and what is to be repaired in those that are pushed."""
         self.drift.plan(groups, self._alive)
         usable = [remote for remote in groups if remote.ref not in self.skipped and not remote.problem]
         known = self._known(usable)

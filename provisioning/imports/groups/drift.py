@@ -104,7 +104,7 @@ class DriftPlanner:
         return planned_id
 
 
-def mend(group: PlannedGroup, actor: str) -> int:
+def repair(group: PlannedGroup, actor: str) -> int:
     """Correct the notes of a pushed group and let the delivery look at whom that concerns; return how many it read.
 
     Call it in a transaction. Who does not belong in the group any more since the plan was made is left to deliveries.

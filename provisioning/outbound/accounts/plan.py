@@ -40,10 +40,10 @@ PENDING, ACTIVE, DISABLED, ABSENT = "pending", "active", "disabled", "absent"
 
 
 class Why(NamedTuple):
-    """Why a step is not taken; ``mend`` when it ought to be and somebody must configure the directory first."""
+    """Why a step is not taken; ``blocked`` when it ought to be and somebody must configure the directory first."""
 
-    words: str
-    mend: bool = False
+    message: str
+    blocked: bool = False
 
 
 class Switches(Protocol):
@@ -130,7 +130,7 @@ def without_looking(now: Situation) -> Plan | None:
         return _leaving_without_looking(now)
     known = now.state in (ACTIVE, DISABLED)
     if now.state == ACTIVE and now.digest == now.pushed_digest:
-        return Plan(state=ACTIVE, reason=f"{now.directory} is in step.")
+        return Plan(state=ACTIVE, reason=f"{now.directory} is in sync.")
     if now.state == ACTIVE and (why := _why_not_update(now)):
         return _stay(now, why)
     if not known and not now.switches.create_users and not now.switches.update_users:
@@ -162,9 +162,9 @@ def after_looking(now: Situation, remote: RemoteAccount | None) -> Plan:
         tuple(steps),
         DISABLED if no_enable else ACTIVE,
         changes if Step.UPDATE in steps or (Step.ENABLE in steps and now.state_by_update) else {},
-        " ".join(why.words for why in reasons) or ("" if steps else f"{now.directory} is in step."),
+        " ".join(why.message for why in reasons) or ("" if steps else f"{now.directory} is in sync."),
         settled=not reasons,
-        blocked=any(why.mend for why in reasons),
+        blocked=any(why.blocked for why in reasons),
     )
 
 
@@ -192,12 +192,12 @@ def _leaving_without_looking(now: Situation) -> Plan | None:
         case "leave":
             return _stay(now, Why(f"{name} leaves the accounts of {now.status} users as they are."), chosen=True)
         case "delete" if not now.can(Capability.DELETE):
-            return _stay(now, Why(f"{name} cannot delete users. {now.lacking(Capability.DELETE)}", mend=True))
+            return _stay(now, Why(f"{name} cannot delete users. {now.lacking(Capability.DELETE)}", blocked=True))
         case "disable" if now.state == DISABLED and now.digest == now.pushed_digest:
-            return Plan(state=DISABLED, reason=f"{name} is in step.")
+            return Plan(state=DISABLED, reason=f"{name} is in sync.")
         case "disable" if not now.can(Capability.DISABLE) and not now.state_by_update:
             words = f"{name} cannot disable users. {now.lacking(Capability.DISABLE)} {CHOOSE}"
-            return _stay(now, Why(words, mend=True))
+            return _stay(now, Why(words, blocked=True))
     return None
 
 
@@ -248,7 +248,7 @@ def _why_not_enable(now: Situation, linked: bool) -> Why | None:
         return Why(f"The account is disabled, and enabling it is switched off for {now.directory}.")
     if not now.can(Capability.ENABLE) and not now.state_by_update:
         words = f"The account is disabled, and {now.directory} cannot enable it. {now.lacking(Capability.ENABLE)}"
-        return Why(words, mend=True)
+        return Why(words, blocked=True)
     return None
 
 
@@ -256,7 +256,7 @@ def _why_not_update(now: Situation) -> Why | None:
     if not now.switches.update_users:
         return Why(f"Updating users is switched off for {now.directory}.")
     if not now.can(Capability.UPDATE):
-        return Why(f"{now.directory} cannot update users. {now.lacking(Capability.UPDATE)}", mend=True)
+        return Why(f"{now.directory} cannot update users. {now.lacking(Capability.UPDATE)}", blocked=True)
     return None
 
 
@@ -267,4 +267,4 @@ def _policy(now: Situation) -> str:
 def _stay(now: Situation, why: Why, *, chosen: bool = False) -> Plan:
     left = now.status is not Status.WANTED and now.state == ACTIVE
     open_ = left and now.writes and not chosen
-    return Plan((), now.state, {}, why.words, settled=False, blocked=why.mend, left_open=open_)
+    return Plan((), now.state, {}, why.message, settled=False, blocked=why.blocked, left_open=open_)

@@ -156,7 +156,7 @@ def members_seen(
 
 
 def finish(held: Claim, pk: int, refused: Collection[int]) -> None:
-    """Delete the claimed changes and what was parked before: the group is in step, but for the ``refused`` members."""
+    """Delete the claimed changes and what was parked before: the group is in sync, but for the ``refused`` members."""
     claimed = {change.about for change in held.changes[pk]}
     LEASES.delete(held.ids([pk]))
     parked = GroupChange.objects.filter(group_account=pk, parked__isnull=False)

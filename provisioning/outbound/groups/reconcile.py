@@ -59,7 +59,7 @@ class GroupReconciler:
     """Brings one group of a batch in sync.
 
     ``asked`` is whether the directory has answered, and ``step`` what a failed line calls the work. ``again``: the
-    directory contradicted what the portal believes, so the group is looked at even if it seems to be in step.
+    directory contradicted what the portal believes, so the group is looked at even if it seems to be in sync.
     """
 
     def __init__(
