@@ -99,8 +99,10 @@ def _with_constants(sql: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
     """Write what never changes into the SQL: a plan for any parameter would use no partial index."""
     connection.ensure_connection()
     writer = psycopg.ClientCursor(connection.connection)
-    words = ("%s" if isinstance(part, Parameter) else writer.mogrify("%s", [part]).replace("%", "%%") for part in params)
-    return sql.replace("%%", "%%%%") % tuple(words), [part for part in params if isinstance(part, Parameter)]
+    texts = (
+        "%s" if isinstance(part, Parameter) else writer.mogrify("%s", [part]).replace("%", "%%") for part in params
+    )
+    return sql.replace("%%", "%%%%") % tuple(texts), [part for part in params if isinstance(part, Parameter)]
 
 
 class Prepared(Generic[M]):

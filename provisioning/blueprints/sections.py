@@ -13,8 +13,8 @@ from provisioning.blueprints.writing import WrittenPart
 class Section:
     """A list of items that have a name.
 
-    ``write`` makes one item as it is wanted, for an actor; raises ``writing.PartRefused``. ``export`` returns the items,
-    with references in place of secrets.
+    ``write`` makes one item as it is wanted, for an actor; raises ``writing.PartRefused``. ``export`` returns the
+    items, with references in place of secrets.
     """
 
     name: str

@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from config.database.prepared import Prepared, Slot
+from config.database.prepared import Parameter, Prepared
 from directories.models import Directory
 from provisioning.models.outbox import AnyLeased, Lane, QueuedChange
 from provisioning.outbound import dispatch
@@ -319,7 +319,7 @@ class Leases(Generic[AnyLeased]):
     @cached_property
     def _paused(self) -> Prepared[AnyLeased]:
         """Whether one of them pauses, which hardly any does: what each leaver asks, and holds no lock for."""
-        pk = Slot("pk", BigIntegerField())
+        pk = Parameter("pk", BigIntegerField())
         return Prepared(lambda: self._targets(pk=pk, not_before__gt=Now()).order_by().values_list("pk"))
 
     def leavers_among(self, ids: Collection[int]) -> set[int]:

@@ -9,7 +9,7 @@ from django.db.models import BigIntegerField
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 from django.test.utils import CaptureQueriesContext
 
-from config.database.prepared import Prepared, Parameter, cursor
+from config.database.prepared import Parameter, Prepared, cursor
 from provisioning.models import User
 
 
