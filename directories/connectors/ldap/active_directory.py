@@ -123,7 +123,7 @@ class DomainWriter(Writer):
         query, held, cookie = f"({SAM}={escape_filter_chars(name)}{'*' if more else ''})", list[str](), b""
         while True:
             found = self.session.search(
-                *(query, (SAM,)), base=self.tree.top, scope=ldap3.SUBTREE, page=self.settings.page_size, cookie=cookie
+                query, (SAM,), base=self.tree.top, scope=ldap3.SUBTREE, page=self.settings.page_size, cookie=cookie
             )
             held += [raw.text(SAM) for raw in found.entries]
             if not (cookie := found.cookie):

@@ -84,7 +84,8 @@ class Changes:
         cookie, first = b"", True
         while first or cookie:
             found = self._session.search(
-                *(asked, (attribute,)),
+                asked,
+                (attribute,),
                 base=self._tree.top if everywhere else None,
                 scope=ldap3.SUBTREE if everywhere else None,
                 controls=controls,

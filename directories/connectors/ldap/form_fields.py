@@ -53,13 +53,19 @@ def _safe(name: str, label: str, type: FieldType, group: str, help_text: str = "
 def _connection(login: str) -> tuple[ConnectorField, ...]:
     return (
         ConnectorField(
-            *("host", "Servers", TEXT, True, None, "Tried in order, for example: dc1.example.org dc2.example.org:636")
+            "host",
+            "Servers",
+            TEXT,
+            required=True,
+            help_text="Tried in order, for example: dc1.example.org dc2.example.org:636",
         ),
         ConnectorField("encryption", "Encryption", CHOICE, False, LDAPS, "", ENCRYPTIONS),
         ConnectorField("check_certificate", "Certificate", CHOICE, False, CHECKED, "", CHECKS),
         ConnectorField(
-            *("ca", "Certificate authority (PEM)", FieldType.TEXTAREA, False, None),
-            "Only when the server's certificate is not signed by an authority that this machine knows.",
+            "ca",
+            "Certificate authority (PEM)",
+            FieldType.TEXTAREA,
+            help_text="Only when the server's certificate is not signed by an authority that this machine knows.",
         ),
         ConnectorField("user", "Login", TEXT, True, None, f"For example {login}"),
         ConnectorField("password", "Password", FieldType.SECRET, True),
@@ -72,15 +78,23 @@ def _users(preset: Preset | None) -> tuple[ConnectorField, ...]:
     identifier = blank.format(preset.identifier if preset else "")
     return (
         _safe(
-            *("base_dn", "Base DN", TEXT, "Users", f"Where the users are, for example {base}"),
+            "base_dn",
+            "Base DN",
+            TEXT,
+            "Users",
+            help_text=f"Where the users are, for example {base}",
             required=True,
             suggested=True,
         ),
         _safe("user_filter", "User filter", TEXT, "Users", blank.format(preset.user_filter if preset else "")),
         _safe("scope", "Scope", CHOICE, "Users", default=SUBTREE, choices=SCOPES),
         _safe(
-            *("identifier", "Unique identifier", TEXT, "Users"),
-            f"The attribute that holds the user name: sAMAccountName, userPrincipalName, uid, mail, cn … {identifier}",
+            "identifier",
+            "Unique identifier",
+            TEXT,
+            "Users",
+            help_text="The attribute that holds the user name: sAMAccountName, userPrincipalName, uid, mail, cn … "
+            f"{identifier}",
         ),
     )
 
@@ -90,55 +104,90 @@ def _new_accounts(preset: Preset | None) -> tuple[ConnectorField, ...]:
     blank = "Left blank: {}." if preset else "Left blank: as this kind of server has it."
     return (
         _safe(
-            *("container", "Container", TEXT, group),
-            "For example OU={{ department }},OU=People,DC=example,DC=org; a part without a value is left out. "
-            "Left blank: the base DN.",
+            "container",
+            "Container",
+            TEXT,
+            group,
+            help_text=(
+                "For example OU={{ department }},OU=People,DC=example,DC=org; a part without a value is left out. "
+                "Left blank: the base DN."
+            ),
         ),
         _safe(
-            *("rdn_attribute", "Naming attribute", TEXT, group),
-            "The first part of an entry's name. " + blank.format(preset.rdn_attribute if preset else ""),
+            "rdn_attribute",
+            "Naming attribute",
+            TEXT,
+            group,
+            help_text="The first part of an entry's name. " + blank.format(preset.rdn_attribute if preset else ""),
         ),
         _safe("object_classes", "Object classes", TEXT, group, blank.format(preset.object_classes if preset else "")),
         _safe(
-            *("create_containers", "Add missing containers", SWITCH, group),
-            "Add the organisational units that the container names and that are not there yet.",
+            "create_containers",
+            "Add missing containers",
+            SWITCH,
+            group,
+            help_text="Add the organisational units that the container names and that are not there yet.",
         ),
         _safe(
-            *("move_entries", "Move accounts", SWITCH, group),
-            "An account that is updated moves to the container above when it is elsewhere.",
+            "move_entries",
+            "Move accounts",
+            SWITCH,
+            group,
+            help_text="An account that is updated moves to the container above when it is elsewhere.",
         ),
     )
 
 
 LEAVERS = (
     _safe(
-        *("leavers_container", "Leavers' container", TEXT, "Leavers"),
-        "A disabled account moves here, and back when it is enabled. Left blank: it stays where it is.",
+        "leavers_container",
+        "Leavers' container",
+        TEXT,
+        "Leavers",
+        help_text="A disabled account moves here, and back when it is enabled. Left blank: it stays where it is.",
     ),
     _safe(
-        *("delete_subtree", "Delete what is below", SWITCH, "Leavers"),
-        "An account may have entries of its own below it, such as devices. Off: such an account is not deleted.",
+        "delete_subtree",
+        "Delete what is below",
+        SWITCH,
+        "Leavers",
+        help_text="An account may have entries of its own below it, such as devices. "
+        "Off: such an account is not deleted.",
     ),
     _safe(
-        *("lockout_disables", "Locked out is inactive", SWITCH, "Leavers"),
-        "Import an account that is locked after wrong passwords as inactive.",
+        "lockout_disables",
+        "Locked out is inactive",
+        SWITCH,
+        "Leavers",
+        help_text="Import an account that is locked after wrong passwords as inactive.",
     ),
 )
 LIMITS = (
     _safe(
-        *("page_size", "Page size", NUMBER, "Limits", "Active Directory gives at most 1000."),
+        "page_size",
+        "Page size",
+        NUMBER,
+        "Limits",
+        help_text="Active Directory gives at most 1000.",
         default=MOST_PAGE,
         minimum=1,
         maximum=10_000,
     ),
     _safe(
-        *("connect_timeout", "Connect time-out (seconds)", NUMBER, "Limits"),
+        "connect_timeout",
+        "Connect time-out (seconds)",
+        NUMBER,
+        "Limits",
         default=CONNECT_SECONDS,
         minimum=1,
         maximum=300,
     ),
     _safe(
-        *("statement_timeout", "Answer time-out (seconds)", NUMBER, "Limits", "For one answer, such as one page."),
+        "statement_timeout",
+        "Answer time-out (seconds)",
+        NUMBER,
+        "Limits",
+        help_text="For one answer, such as one page.",
         default=ANSWER_SECONDS,
         minimum=1,
         maximum=3600,
@@ -147,7 +196,11 @@ LIMITS = (
 LDAP_FIELDS = (
     *_connection("cn=portal,dc=example,dc=org"),
     _safe(
-        *("preset", "Kind of server", CHOICE, "Users", "Fills the boxes that are left blank."),
+        "preset",
+        "Kind of server",
+        CHOICE,
+        "Users",
+        help_text="Fills the boxes that are left blank.",
         default="openldap",
         choices=tuple((name, preset.label) for name, preset in PRESETS.items()),
     ),
@@ -165,8 +218,11 @@ AD_FIELDS = (
     *_users(ACTIVE_DIRECTORY),
     *_new_accounts(ACTIVE_DIRECTORY),
     _safe(
-        *("upn_suffix", "User principal name suffix", TEXT, "New accounts"),
-        "The part after the @. Left blank: the domain of the base DN.",
+        "upn_suffix",
+        "User principal name suffix",
+        TEXT,
+        "New accounts",
+        help_text="The part after the @. Left blank: the domain of the base DN.",
     ),
     *LEAVERS,
     *group_fields(AD_GROUPS),

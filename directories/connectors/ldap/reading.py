@@ -77,7 +77,8 @@ class Reader:
         try:
             while waiting is None or cookie:
                 found = self.session.search(
-                    *(search_filter, self.wanted),
+                    search_filter,
+                    self.wanted,
                     connection=connection,
                     page=size,
                     cookie=cookie,

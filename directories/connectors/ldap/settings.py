@@ -60,8 +60,13 @@ PRESETS: Mapping[str, Preset] = {
         "OpenLDAP", "(objectClass=inetOrgPerson)", "uid", "entryUUID", "uid", "inetOrgPerson", LOCKED_TIME
     ),
     "freeipa": Preset(
-        *("FreeIPA", "(&(objectClass=posixAccount)(!(uid=admin)))", "uid", "ipaUniqueID", "uid"),
-        *("inetOrgPerson inetUser ipaObject", NS_LOCK),
+        label="FreeIPA",
+        user_filter="(&(objectClass=posixAccount)(!(uid=admin)))",
+        identifier="uid",
+        id_attribute="ipaUniqueID",
+        rdn_attribute="uid",
+        object_classes="inetOrgPerson inetUser ipaObject",
+        state_attribute=NS_LOCK,
     ),
     "389ds": Preset(
         "389 Directory Server", "(objectClass=inetOrgPerson)", "uid", "nsUniqueId", "uid", "inetOrgPerson", NS_LOCK

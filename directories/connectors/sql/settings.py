@@ -79,8 +79,10 @@ def _tables() -> tuple[ConnectorField, ...]:
 _TLS_FIELDS = (
     ConnectorField("tls_mode", "TLS", FieldType.CHOICE, default="require", choices=TLS_MODES),
     ConnectorField(
-        *("ca", "Certificate authority (PEM)", FieldType.TEXTAREA, False, None),
-        "Only when the server's certificate is not signed by a public authority.",
+        "ca",
+        "Certificate authority (PEM)",
+        FieldType.TEXTAREA,
+        help_text="Only when the server's certificate is not signed by a public authority.",
     ),
 )
 

@@ -244,7 +244,11 @@ class GroupCrawl:
             gone = theirs.filter(pk__in=[pk for pk in ids if pk not in self.seen])
             rows = [
                 PlannedRow(
-                    *(GroupAction.DELETE, name, ref, place, pk),
+                    GroupAction.DELETE,
+                    name=name,
+                    remote_id=ref,
+                    place=place,
+                    account_id=pk,
                     removed=number,
                     message=f"Missing from {self.config.name}",
                 )

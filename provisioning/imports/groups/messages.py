@@ -71,7 +71,12 @@ class GroupLines:
     def _line(self, identifier: str, operation: Operation, message: str, **more: Any) -> Line:
         result = more.pop("result", Result.SUCCESS)
         return Line(
-            *(identifier, self.directory, Direction.IN, operation, result, message),
+            identifier=identifier,
+            application=self.directory,
+            direction=Direction.IN,
+            operation=operation,
+            result=result,
+            message=message,
             actor=self.caused_by,
             run_id=self.run.pk,
             **more,

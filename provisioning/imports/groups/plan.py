@@ -69,7 +69,10 @@ def created(remote: RemoteGroup, digest: str, name: str) -> PlannedRow:
     """Return the group coming into being under ``name``."""
     after = {NAME: name, **({DESCRIPTION: remote.description} if remote.description else {})}
     return PlannedRow(
-        *(GroupAction.CREATE, name, remote.ref, place_digest(remote.place)),
+        GroupAction.CREATE,
+        name=name,
+        remote_id=remote.ref,
+        place=place_digest(remote.place),
         after=after,
         row={"digest": digest, "key": remote.name},
     )
@@ -82,7 +85,10 @@ def changed(remote: RemoteGroup, digest: str, known: KnownGroup, name: str) -> P
     after = {key: value for key, value in wanted.items() if value != held[key]}
     return PlannedRow(
         GroupAction.UPDATE if after else GroupAction.KEEP,
-        *(known.name, remote.ref, place_digest(remote.place), known.id),
+        name=known.name,
+        remote_id=remote.ref,
+        place=place_digest(remote.place),
+        account_id=known.id,
         before={key: held[key] for key in after},
         after=after,
         row={"digest": digest, "key": remote.name},

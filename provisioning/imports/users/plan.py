@@ -247,7 +247,12 @@ def _create(row: Row) -> Planned:
         after[ACTIVE] = False
     account_id = row.account.id if row.account else None
     return Planned(
-        *(CREATE, row.username, row.remote.ref, None, account_id, {}, after, _payload(row)),
+        CREATE,
+        key=row.username,
+        remote_id=row.remote.ref,
+        account_id=account_id,
+        after=after,
+        row=_payload(row),
         message=" ".join(row.left),
         match=row.match[:MAX_KEY],
         place=place_digest(row.remote.place),

@@ -56,7 +56,9 @@ def member_attribute(classes: Collection[str]) -> str:
 def new_group_fields(*, classes: bool) -> tuple[ConnectorField, ...]:
     """Return the boxes of the form; where there is one kind of group, nobody is asked for its ``classes``."""
     container = ConnectorField(
-        *("group_container", "Container of new groups", FieldType.TEXT),
+        "group_container",
+        "Container of new groups",
+        FieldType.TEXT,
         help_text="Left blank: the group base DN.",
         group="Groups",
         harmless=True,
@@ -66,20 +68,26 @@ def new_group_fields(*, classes: bool) -> tuple[ConnectorField, ...]:
 
 _OF_CLASSES = (
     ConnectorField(
-        *("group_classes", "Object classes of new groups", FieldType.TEXT),
+        "group_classes",
+        "Object classes of new groups",
+        FieldType.TEXT,
         help_text="groupOfNames, groupOfUniqueNames or posixGroup. Left blank: as this kind of server has it.",
         group="Groups",
         harmless=True,
     ),
     ConnectorField(
-        *("group_placeholder", "Member of an empty group", FieldType.TEXT),
+        "group_placeholder",
+        "Member of an empty group",
+        FieldType.TEXT,
         help_text="groupOfNames must have a member, so this DN stands in while nobody is in it. "
         f"Left blank: {PLACEHOLDER}.",
         group="Groups",
         harmless=True,
     ),
     ConnectorField(
-        *("group_first_number", "First group number", FieldType.INTEGER),
+        "group_first_number",
+        "First group number",
+        FieldType.INTEGER,
         default=FIRST_NUMBER,
         help_text="The smallest gidNumber that the portal gives a posixGroup.",
         group="Groups",

@@ -172,7 +172,7 @@ class GroupReader:
     def _entry(self, dn: str, wanted: Sequence[str]) -> Raw:
         try:
             found = self._session.search(
-                *("(objectClass=*)", wanted), base=dn, scope=ldap3.BASE, connection=self._own()
+                "(objectClass=*)", wanted, base=dn, scope=ldap3.BASE, connection=self._own()
             ).entries
         except NoBase:
             found = []
@@ -216,7 +216,8 @@ class GroupReader:
         cookie = b""
         while True:
             found = self._session.search(
-                *(query, wanted),
+                query,
+                wanted,
                 base=there[0],
                 scope=there[1],
                 connection=connection,

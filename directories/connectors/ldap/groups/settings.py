@@ -31,7 +31,8 @@ class GroupPreset:
 
 
 AD_GROUPS = GroupPreset(
-    *("(&(objectCategory=group)(!(isCriticalSystemObject=TRUE)))", OF_USER),
+    filter="(&(objectCategory=group)(!(isCriticalSystemObject=TRUE)))",
+    membership=OF_USER,
     member_attributes=("member",),
     ranged=True,
     primary=True,
@@ -89,10 +90,13 @@ def group_fields(preset: GroupPreset | None) -> tuple[ConnectorField, ...]:
         _box("membership", "Membership", "Where it stands who is in which group.", FieldType.CHOICE, MEMBERSHIPS),
         _box("group_attribute", "Group attribute", "The user's attribute with their groups. Left blank: memberOf."),
         _box(
-            *("member_attribute", "Member attribute"),
-            "The group's attribute with its members. Left blank: "
-            + (" or ".join(preset.member_attributes) if preset else "member, uniqueMember or memberUid")
-            + ".",
+            "member_attribute",
+            "Member attribute",
+            help_text=(
+                "The group's attribute with its members. Left blank: "
+                + (" or ".join(preset.member_attributes) if preset else "member, uniqueMember or memberUid")
+                + "."
+            ),
         ),
     )
 

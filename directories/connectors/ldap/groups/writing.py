@@ -102,7 +102,8 @@ class LdapGroupWriter:
         query, cookie = "(&(objectClass=posixGroup)(gidNumber=*))", b""
         while True:
             found = self.session.search(
-                *(query, ("gidNumber",)),
+                query,
+                ("gidNumber",),
                 base=self.tree.top,
                 scope=ldap3.SUBTREE,
                 page=self.settings.page_size,
