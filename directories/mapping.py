@@ -16,7 +16,7 @@ from directories.attributes import Format, Kind, Person, PortalAttribute, Type, 
 from directories.coercion import BadValue, Coerce, coercer
 from directories.connectors.base import ConnectorError
 from directories.expressions import ROW, USER, Expression, ExpressionError, compile_expression
-from directories.suggestions import nearest
+from directories.query_templates.names import nearest
 
 Target = tuple[Kind, str]
 Catalogue = Mapping[Target, PortalAttribute]

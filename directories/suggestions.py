@@ -1,6 +1,5 @@
 """Pure: which portal attribute a directory's column probably is, and which known name a misspelt one is near."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 
@@ -57,13 +56,6 @@ def suggest(
                 found[column] = attribute
                 taken.add((attribute.kind, attribute.name))
     return [(column, found.get(column)) for column in columns]
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that ``name`` is probably a misspelling of."""
-    by_plain = {_plain(candidate): candidate for candidate in known}
-    near = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=0.6)
-    return by_plain[near[0]] if near else None
 
 
 def _plain(name: str) -> str:

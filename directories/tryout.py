@@ -26,7 +26,6 @@ class Tried:
     ``parameters`` are the bound values by name; a password is masked. ``error`` says why it was not run or failed.
     """
 
-    template_sql: str
     bound_sql: str
     parameters: Mapping[str, Value] = field(default_factory=dict)
     rows: int | None = None
@@ -98,7 +97,7 @@ def _shown(
         name: MASK if fold(name) == PASSWORD and value is not None else value
         for name, value in zip(bound.names, bound.parameters, strict=True)
     }
-    return Tried(template.text, bound.sql, parameters, rows, milliseconds, error)
+    return Tried(bound.sql, parameters, rows, milliseconds, error)
 
 
 def _cannot_take_back(connector: SqlConnector, templates: Sequence[Template]) -> str:

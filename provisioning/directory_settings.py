@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from config.database import bulk
 from directories.forms.draft import DirectoryDraft, Saved
 from directories.forms.situation import situation_of
 from directories.health import retry_now
@@ -175,7 +176,7 @@ def remove(directory: Directory, actor: str) -> None:
         PlannedChange.objects.filter(Exists(of_runs)),
         Account.objects.filter(directory=directory),
     ):
-        rows._raw_delete(rows.db)
+        bulk.delete(rows)
     record(directory, f"{actor} deleted the directory {directory.name}. Its accounts were left as they are.", actor)
     directory.delete()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.utils.text import slugify
 
+from config.database import bulk
 from scim import mapping, tokens
 from scim.models import Client, ClientMapping, GroupLink, Provider, RequestLog, UserLink
 from scim.tokens import Issued, record
@@ -82,7 +83,6 @@ def remove(client: Client, actor: str) -> None:
     The big tables are emptied by statements: Django's cascade would load every row.
     """
     for rows in (RequestLog.objects, UserLink.objects, GroupLink.objects):
-        found = rows.filter(client=client)
-        found._raw_delete(found.db)
+        bulk.delete(rows.filter(client=client))
     record(client, f"{actor} deleted the SCIM application {client}. Its people and groups stay.", actor)
     client.delete()

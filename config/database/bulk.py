@@ -38,6 +38,16 @@ def insert(model: type[models.Model], rows: Sequence[Values], *, ignore_conflict
         _copy(model, rows)
 
 
+def delete(rows: "models.QuerySet[Any, Any]") -> int:
+    """Delete the rows in one statement and return how many there were.
+
+    ``QuerySet.delete`` reads them first where something refers to them. This sends no signals and follows no relation:
+    the caller has dealt with what refers to the rows.
+    """
+    number: int = rows._raw_delete(rows.db)
+    return number
+
+
 def insert_returning(model: type[models.Model], rows: Sequence[Values]) -> list[int]:
     """Do the same and return the new ids, in the order of the rows."""
     if not _with_copy(rows):

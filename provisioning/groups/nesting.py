@@ -35,11 +35,6 @@ def below_query(group_id: int) -> RawSQL:
     return RawSQL(*_walk([group_id], "child_id", "parent_id"))  # noqa: S611 - fixed text
 
 
-def above_query(group_ids: Collection[int]) -> RawSQL:
-    """Return ``above`` as a part of a larger query."""
-    return RawSQL(*_walk(list(group_ids), "parent_id", "child_id"))  # noqa: S611 - fixed text
-
-
 def effective_users(group_id: int, among: Collection[int] | None = None) -> "QuerySet[Membership, int]":
     """Return the ids of the users in a group, directly or through a nested one, each once; only those of ``among``.
 

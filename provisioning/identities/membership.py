@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from django.db import transaction
 from django.db.models import QuerySet
 
+from config.database import bulk
 from provisioning.groups import nesting
 from provisioning.models import Group, Membership, Nesting, User
 from provisioning.models.outbox import Lane
@@ -87,8 +88,7 @@ def erase_pairs(pairs: Collection[Pair], reason: str, actor: str, *, notify: boo
     wanted = set(pairs)
     rows = _among(pairs).order_by("pk").select_for_update().values_list("pk", "group_id", "user_id")
     found = [(pk, (group, user)) for pk, group, user in rows if (group, user) in wanted]
-    gone = Membership.objects.filter(pk__in=[pk for pk, _ in found])
-    gone._raw_delete(gone.db)
+    bulk.delete(Membership.objects.filter(pk__in=[pk for pk, _ in found]))
     erased = [pair for _, pair in found]
     if notify:
         _notify(erased, reason, actor, Lane.LEAVERS)

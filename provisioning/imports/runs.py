@@ -18,6 +18,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from config.database import bulk
 from directories.models import Directory
 from provisioning.imports import follows
 from provisioning.models import ImportRun, PlannedChange, PlannedGroup, PlannedMember
@@ -217,10 +218,9 @@ def prune_previews(run: ImportRun) -> None:
 
 def drop_plans(run_ids: list[int]) -> None:
     """Delete the planned changes of these runs, without loading them."""
-    PlannedChange.objects.filter(run__in=run_ids)._raw_delete(PlannedChange.objects.db)
-    members = PlannedMember.objects.filter(planned_group__run__in=run_ids)
-    members._raw_delete(members.db)
-    PlannedGroup.objects.filter(run__in=run_ids)._raw_delete(members.db)
+    bulk.delete(PlannedChange.objects.filter(run__in=run_ids))
+    bulk.delete(PlannedMember.objects.filter(planned_group__run__in=run_ids))
+    bulk.delete(PlannedGroup.objects.filter(run__in=run_ids))
 
 
 def forget_passwords(run_id: int) -> None:

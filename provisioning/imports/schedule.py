@@ -1,7 +1,6 @@
 """Pure: when a directory is imported next."""
 
 import datetime as dt
-from zoneinfo import ZoneInfo
 
 from directories.models import Schedule
 
@@ -35,8 +34,3 @@ def next_import(
 def _moment(day: dt.date, time: dt.time, zone: dt.tzinfo) -> dt.datetime:
     """Return that wall-clock time as UTC; ``fold=0`` is the first of two, and in a gap the offset before it."""
     return dt.datetime.combine(day, time.replace(fold=0, tzinfo=None), zone).astimezone(dt.UTC)
-
-
-def zone_named(name: str) -> dt.tzinfo:
-    """Return the time zone ``name``, for example Europe/Berlin."""
-    return ZoneInfo(name)

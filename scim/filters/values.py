@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import uuid
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -10,6 +9,7 @@ from scim2_models.path import ORDERING_OPERATORS, STRING_OPERATORS, CompareOpera
 
 from scim.attributes import Attribute
 from scim.errors import ScimError
+from scim.ids import parsed
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BOOLEANS = {"true": True, "false": False}
@@ -49,7 +49,7 @@ def coerced(attribute: Attribute, value: Any, *, uuid_field: bool) -> Any:
         return NOTHING
     if attribute.type == "dateTime":
         return _moment(attribute, value)
-    return _uuid(value) if uuid_field else value
+    return (parsed(value) or NOTHING) if uuid_field else value
 
 
 def _boolean(attribute: Attribute, value: Any) -> bool:
@@ -81,11 +81,3 @@ def _moment(attribute: Attribute, value: str) -> dt.datetime:
     except (ValueError, OverflowError):
         words = f"{attribute.path} is compared with a date and time such as 2026-05-13T04:42:34Z."
         raise invalid(words) from None
-
-
-def _uuid(value: str) -> Any:
-    try:
-        found = uuid.UUID(value)
-    except ValueError:
-        return NOTHING
-    return found if str(found) == value else NOTHING

@@ -1,6 +1,5 @@
 """Groups over SCIM: who sees and changes which, read in pages and streams, changed by differences."""
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from scim.errors import not_found
 from scim.groups import writing
 from scim.groups.reading import listing, read, version
 from scim.groups.rights import visible
+from scim.ids import id_of
 from scim.models import Client
 from scim.patch.operation import Operation
 from scim.refusals import reported
@@ -30,7 +30,7 @@ def schema(client: Client) -> Schema:
 
 def find(client: Client, scim_id: str) -> Group:
     """Return the group of that id; raise ScimError 404 for one that the client does not see."""
-    group = visible(client).filter(scim_id=_uuid(scim_id)).first()
+    group = visible(client).filter(scim_id=id_of(scim_id)).first()
     if group is None:
         raise not_found()
     return group
@@ -44,7 +44,7 @@ def create(client: Client, document: Mapping[str, Any]) -> Group:
 
 def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Check) -> tuple[Group, bool]:
     """Make the group what the document says; return it and whether anything changed."""
-    key = _uuid(scim_id)
+    key = id_of(scim_id)
     with reported(client, Doing.UPDATE) as about, transaction.atomic():
         group = writing.locked(client, key)
         about.name = group.name
@@ -54,7 +54,7 @@ def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Ch
 
 def patch(client: Client, scim_id: str, operations: Sequence[Operation], check: Check) -> tuple[Group, bool]:
     """Do the operations; return the group and whether anything changed."""
-    key = _uuid(scim_id)
+    key = id_of(scim_id)
     with reported(client, Doing.UPDATE) as about, transaction.atomic():
         group = writing.locked(client, key)
         about.name = group.name
@@ -64,20 +64,9 @@ def patch(client: Client, scim_id: str, operations: Sequence[Operation], check: 
 
 def delete(client: Client, scim_id: str, check: Check) -> None:
     """Delete the group; the people in it stay."""
-    key = _uuid(scim_id)
+    key = id_of(scim_id)
     with reported(client, Doing.DELETE) as about, transaction.atomic():
         group = writing.locked(client, key)
         about.name = group.name
         check(group)
         writing.delete(client, group)
-
-
-def _uuid(scim_id: str) -> uuid.UUID:
-    """Return the id as it is written everywhere; any other spelling is no id of ours."""
-    try:
-        found = uuid.UUID(scim_id)
-    except ValueError:
-        raise not_found() from None
-    if str(found) != scim_id:
-        raise not_found()
-    return found

@@ -1,6 +1,5 @@
 """Users over SCIM: whom a client sees, what it reads of them and how it changes them, all or nothing."""
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace as replace_fields
 from typing import Any
@@ -15,6 +14,7 @@ from scim import attributes, schemas
 from scim.attributes import Schema
 from scim.errors import ScimError, not_found
 from scim.filters import parse_path
+from scim.ids import id_of
 from scim.models import Client, Reach, UserLink
 from scim.patch import patched
 from scim.patch.operation import Operation
@@ -41,7 +41,7 @@ def schema(client: Client) -> Schema:
 
 def find(client: Client, scim_id: str) -> User:
     """Return the user of that id; raise ScimError 404 for everybody whom the client may not see."""
-    user = queries.user(client, _uuid(scim_id))
+    user = queries.user(client, id_of(scim_id))
     if user is None:
         raise not_found()
     return user
@@ -159,7 +159,7 @@ def _locked(client: Client, scim_id: str) -> tuple[User, dict[int, UserLink]]:
     Whether the client still sees them is looked at again under the lock: the query that waited for it asks PostgreSQL
     about the links as they were before, and another request may have deleted the user meanwhile (RFC 7644 section 3.6).
     """
-    user = queries.user(client, _uuid(scim_id), lock=True)
+    user = queries.user(client, id_of(scim_id), lock=True)
     if user is None:
         raise not_found()
     links = queries.links(client, [user.pk])
@@ -167,14 +167,3 @@ def _locked(client: Client, scim_id: str) -> tuple[User, dict[int, UserLink]]:
     if (link is None and client.reach == Reach.OWN) or (link is not None and link.deleted_at is not None):
         raise not_found()
     return user, links
-
-
-def _uuid(scim_id: str) -> uuid.UUID:
-    """Return the id as it is written everywhere; any other spelling is no id of ours."""
-    try:
-        found = uuid.UUID(scim_id)
-    except ValueError:
-        raise not_found() from None
-    if str(found) != scim_id:
-        raise not_found()
-    return found

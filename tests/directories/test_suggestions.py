@@ -3,7 +3,8 @@
 import pytest
 
 from directories.attributes import PROFILE_ATTRIBUTES, Kind, PortalAttribute
-from directories.suggestions import nearest, suggest
+from directories.query_templates import nearest
+from directories.suggestions import suggest
 
 BADGE = PortalAttribute(Kind.CUSTOM_PROFILE, "badge_number", "Badge number")
 CATALOGUE = {(each.kind, each.name): each for each in (*PROFILE_ATTRIBUTES, BADGE)}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from directories.connectors.base import ConnectorError
+from directories.connectors.form_values import number_of, text_of
 from directories.connectors.ldap import names
 
 LDAPS, STARTTLS, NONE = "ldaps", "starttls", "none"
@@ -116,44 +117,44 @@ class LdapSettings:
 def ldap_settings(values: Mapping[str, Any], preset: Preset) -> LdapSettings:
     """Read a form's values, which may be blank or text; raise ConnectorError."""
     _check(values, preset)
-    encryption = _text(values, "encryption") or LDAPS
-    base_dn = _text(values, "base_dn")
-    user_filter = _text(values, "user_filter") or preset.user_filter
+    encryption = text_of(values, "encryption") or LDAPS
+    base_dn = text_of(values, "base_dn")
+    user_filter = text_of(values, "user_filter") or preset.user_filter
     return LdapSettings(
-        servers=addresses(_text(values, "host"), encryption),
+        servers=addresses(text_of(values, "host"), encryption),
         encryption=encryption,
-        checked=_text(values, "check_certificate") != UNCHECKED,
-        ca=_text(values, "ca"),
-        user=_text(values, "user"),
+        checked=text_of(values, "check_certificate") != UNCHECKED,
+        ca=text_of(values, "ca"),
+        user=text_of(values, "user"),
         password=str(values.get("password") or ""),
         base_dn=base_dn,
         user_filter=user_filter if user_filter.startswith("(") else f"({user_filter})",
-        scope=_text(values, "scope") or SUBTREE,
-        identifier=_text(values, "identifier") or preset.identifier,
-        id_attribute=_text(values, "id_attribute") or preset.id_attribute,
-        container=_text(values, "container") or base_dn,
-        rdn_attribute=_text(values, "rdn_attribute") or preset.rdn_attribute,
-        object_classes=tuple((_text(values, "object_classes") or preset.object_classes).replace(",", " ").split()),
-        state_attribute=_text(values, "state_attribute") or preset.state_attribute,
-        upn_suffix=_text(values, "upn_suffix").lstrip("@") or domain_of(base_dn),
+        scope=text_of(values, "scope") or SUBTREE,
+        identifier=text_of(values, "identifier") or preset.identifier,
+        id_attribute=text_of(values, "id_attribute") or preset.id_attribute,
+        container=text_of(values, "container") or base_dn,
+        rdn_attribute=text_of(values, "rdn_attribute") or preset.rdn_attribute,
+        object_classes=tuple((text_of(values, "object_classes") or preset.object_classes).replace(",", " ").split()),
+        state_attribute=text_of(values, "state_attribute") or preset.state_attribute,
+        upn_suffix=text_of(values, "upn_suffix").lstrip("@") or domain_of(base_dn),
         create_containers=bool(values.get("create_containers")),
         move_entries=bool(values.get("move_entries")),
-        leavers_container=_text(values, "leavers_container"),
+        leavers_container=text_of(values, "leavers_container"),
         delete_subtree=bool(values.get("delete_subtree")),
         lockout_disables=bool(values.get("lockout_disables")),
-        page_size=_number(values, "page_size", MOST_PAGE),
-        connect_timeout=_number(values, "connect_timeout", CONNECT_SECONDS),
-        statement_timeout=_number(values, "statement_timeout", ANSWER_SECONDS),
+        page_size=number_of(values, "page_size", MOST_PAGE),
+        connect_timeout=number_of(values, "connect_timeout", CONNECT_SECONDS),
+        statement_timeout=number_of(values, "statement_timeout", ANSWER_SECONDS),
     )
 
 
 def _check(values: Mapping[str, Any], preset: Preset) -> None:
     for name in ("identifier", "id_attribute", "rdn_attribute"):
-        if not _ATTRIBUTE.fullmatch(_text(values, name) or getattr(preset, name)):
+        if not _ATTRIBUTE.fullmatch(text_of(values, name) or getattr(preset, name)):
             words = name.replace("_", " ").capitalize()
             raise ConnectorError(f"{words} must be the name of one attribute, for example uid.", code="settings")
     for name in ("container", "leavers_container"):
-        if _text(values, name) and (problem := names.problem(_text(values, name))):
+        if text_of(values, name) and (problem := names.problem(text_of(values, name))):
             raise ConnectorError(f"{name.replace('_', ' ').capitalize()}: {problem}", code="settings")
 
 
@@ -173,15 +174,3 @@ def addresses(text: str, encryption: str) -> tuple[Address, ...]:
 def domain_of(dn: str) -> str:
     """Return "example.org" for "OU=People,DC=example,DC=org"; "" without DC parts."""
     return ".".join(re.findall(r"(?:^|,)\s*DC\s*=\s*([^,\\]+?)\s*(?=,|$)", dn, re.IGNORECASE))
-
-
-def _text(values: Mapping[str, Any], name: str) -> str:
-    return str(values.get(name) or "").strip()
-
-
-def _number(values: Mapping[str, Any], name: str, default: int) -> int:
-    try:
-        return int(values.get(name) or default)
-    except (TypeError, ValueError):
-        words = name.replace("_", " ").capitalize()
-        raise ConnectorError(f"{words} must be a whole number.", code="settings") from None

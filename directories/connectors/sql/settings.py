@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from directories.connectors.base import ConnectorError, ConnectorField, FieldType
+from directories.connectors.form_values import number_of, text_of
 from directories.connectors.sql.dialects.base import Dialect
 
 TLS_MODES = (
@@ -141,32 +142,19 @@ def sql_settings(dialect: Dialect, values: Mapping[str, Any]) -> SqlSettings:
         raise ConnectorError("Choose one of the offered TLS modes.", code="settings")
     return SqlSettings(
         dialect=dialect,
-        host=_text(values, "host"),
-        port=_number(values, "port", dialect.port),
-        database=_text(values, "database"),
-        user=_text(values, "user"),
+        host=text_of(values, "host"),
+        port=number_of(values, "port", dialect.port),
+        database=text_of(values, "database"),
+        user=text_of(values, "user"),
         password=str(values.get("password") or ""),
         tls_mode=tls_mode,
-        ca=_text(values, "ca"),
-        pool_size=_number(values, "pool_size", POOL_SIZE),
-        connect_timeout=_number(values, "connect_timeout", CONNECT_SECONDS),
-        statement_timeout=_number(values, "statement_timeout", STATEMENT_SECONDS),
+        ca=text_of(values, "ca"),
+        pool_size=number_of(values, "pool_size", POOL_SIZE),
+        connect_timeout=number_of(values, "connect_timeout", CONNECT_SECONDS),
+        statement_timeout=number_of(values, "statement_timeout", STATEMENT_SECONDS),
     )
 
 
 def user_table(values: Mapping[str, Any]) -> UserTable:
     """Read where the users are."""
-    return UserTable(*(_text(values, name) for name in ("user_table", "username_column", "password_column")))
-
-
-def _text(values: Mapping[str, Any], name: str) -> str:
-    return str(values.get(name) or "").strip()
-
-
-def _number(values: Mapping[str, Any], name: str, default: int) -> int:
-    try:
-        return int(values.get(name) or default)
-    except (TypeError, ValueError):
-        raise ConnectorError(
-            f"{name.replace('_', ' ').capitalize()} must be a whole number.", code="settings"
-        ) from None
+    return UserTable(*(text_of(values, name) for name in ("user_table", "username_column", "password_column")))

@@ -134,7 +134,7 @@ def rows_of(user: User) -> list[AccountRow]:
     return sorted(found, key=lambda row: row.account is None)
 
 
-def _named(rows: Iterable[Row]) -> str:
+def _named(rows: Iterable[AccountRow]) -> str:
     names = [row.directory.name for row in rows]
     return listed(names) if names else ""
 

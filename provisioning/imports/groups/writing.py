@@ -129,8 +129,7 @@ class GroupWriter:
         ids = [group_id for _, group_id in pairs]
         if self.notify:
             outbox.group_deleted([group_id or 0 for group_id in ids], self.actor)
-        rows = Membership.objects.filter(group__in=ids)
-        rows._raw_delete(rows.db)
+        bulk.delete(Membership.objects.filter(group__in=ids))
         GroupAccount.objects.filter(pk__in=[pk for pk, _ in pairs]).delete()
         Group.objects.filter(pk__in=ids).delete()
         return [by_account[pk] for pk, _ in pairs]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.db import transaction
 
-from config.database import rows
+from config.database import bulk, rows
 from provisioning.models import Account, GroupAccount, PushedMember
 from provisioning.outbound import batch
 from provisioning.outbound.batch import Lost
@@ -21,8 +21,7 @@ def group(held: Claim, account: GroupAccount, lines: Sequence[Line], *, fresh: b
     """Write that the group itself is in the directory now; nobody was put into a ``fresh`` one yet."""
     with _ours(held, account):
         if fresh:
-            members = PushedMember.objects.filter(group_account=account)
-            members._raw_delete(members.db)
+            bulk.delete(PushedMember.objects.filter(group_account=account))
         account.leased_until = held.until
         account.save(update_fields=FIELDS)
         journal.record_many(lines)

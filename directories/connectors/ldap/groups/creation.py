@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from directories.connectors.base import ConnectorError, ConnectorField, FieldType
+from directories.connectors.form_values import text_of
 
 AD_CLASS, POSIX, NAMES, UNIQUE_NAMES = "group", "posixgroup", "groupofnames", "groupofuniquenames"
 # Classes of which a group without a member cannot be (RFC 4519, 3.5 and 3.6).
@@ -32,17 +33,17 @@ class NewGroups:
 
 def new_groups(values: Mapping[str, Any], kind: str) -> NewGroups:
     """Read a form's values, which may be blank; ``kind`` is the connector's or the kind of server."""
-    classes = _text(values, "group_classes") or _CLASSES.get(kind, "groupOfNames")
+    classes = text_of(values, "group_classes") or _CLASSES.get(kind, "groupOfNames")
     try:
         first = int(values.get("group_first_number") or FIRST_NUMBER)
     except (TypeError, ValueError):
         raise ConnectorError("First group number must be a whole number.", code="settings") from None
     return NewGroups(
-        container=_text(values, "group_container") or _text(values, "group_base") or _text(values, "base_dn"),
+        container=text_of(values, "group_container") or text_of(values, "group_base") or text_of(values, "base_dn"),
         classes=tuple(classes.replace(",", " ").split()),
-        placeholder=_text(values, "group_placeholder") or PLACEHOLDER,
+        placeholder=text_of(values, "group_placeholder") or PLACEHOLDER,
         first_number=first,
-        member_attribute=_text(values, "member_attribute"),
+        member_attribute=text_of(values, "member_attribute"),
     )
 
 
@@ -96,7 +97,3 @@ _OF_CLASSES = (
         harmless=True,
     ),
 )
-
-
-def _text(values: Mapping[str, Any], name: str) -> str:
-    return str(values.get(name) or "").strip()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from directories.connectors.base import ConnectorError, ConnectorField, FieldType
+from directories.connectors.form_values import text_of
 
 OF_GROUP, OF_USER, NAMES = "group", "user", "names"
 MEMBERSHIPS = (
@@ -66,13 +67,13 @@ def preset_of(kind: str, server: str) -> GroupPreset:
 
 def group_settings(values: Mapping[str, Any], preset: GroupPreset) -> GroupSettings:
     """Read a form's values, which may be blank; raise ConnectorError."""
-    group_filter = _text(values, "group_filter") or preset.filter
+    group_filter = text_of(values, "group_filter") or preset.filter
     one = _attribute(values, "member_attribute", "")
     return GroupSettings(
-        base=_text(values, "group_base") or _text(values, "base_dn"),
+        base=text_of(values, "group_base") or text_of(values, "base_dn"),
         filter=group_filter if group_filter.startswith("(") else f"({group_filter})",
         name=_attribute(values, "group_name_attribute", preset.name),
-        membership=_text(values, "membership") or preset.membership,
+        membership=text_of(values, "membership") or preset.membership,
         group_attribute=_attribute(values, "group_attribute", preset.group_attribute),
         member_attributes=(one,) if one else preset.member_attributes,
         ranged=preset.ranged,
@@ -111,12 +112,8 @@ def _box(
     return ConnectorField(name, label, type, help_text=help_text, choices=choices, group="Groups", harmless=True)
 
 
-def _text(values: Mapping[str, Any], name: str) -> str:
-    return str(values.get(name) or "").strip()
-
-
 def _attribute(values: Mapping[str, Any], name: str, default: str) -> str:
-    found = _text(values, name) or default
+    found = text_of(values, name) or default
     if found and not _ATTRIBUTE.fullmatch(found):
         words = name.replace("_", " ").capitalize()
         raise ConnectorError(f"{words} must be the name of one attribute, for example cn.", code="settings")

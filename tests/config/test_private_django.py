@@ -1,25 +1,31 @@
-"""Prepared queries use parts of Django that are not documented: a new Django must be looked at, not found out about."""
+"""``config.database`` uses parts of Django that are not documented: look at a new one before anybody finds out."""
 
 import inspect
 
 import django
 import pytest
 from django.db import connection
-from django.db.models import BigIntegerField
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BigIntegerField, QuerySet
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 from django.test.utils import CaptureQueriesContext
 
+from config.database import bulk
 from config.database.prepared import Parameter, Prepared, cursor
-from provisioning.models import User
+from provisioning.models import Group, Membership, User
 
 
-def test_the_parts_of_django_that_prepared_queries_use() -> None:
-    assert django.VERSION[:2] == (5, 2), "Look at config/database/prepared.py with this Django, then raise this number."
+def test_the_parts_of_django_that_are_used() -> None:
+    assert django.VERSION[:2] == (5, 2), "Look at config/database/ with this Django, then raise this number."
     assert list(inspect.signature(get_related_populators).parameters) == ["klass_info", "select", "db"]
     compiler = User.objects.select_related("manager").query.get_compiler(connection=connection)
     compiler.as_sql()
     assert {"select_fields", "model", "related_klass_infos"} <= compiler.klass_info.keys()
     assert callable(compiler.get_converters)
+    assert list(inspect.signature(BaseDatabaseWrapper._prepare_cursor).parameters) == ["self", "cursor"]
+    assert list(inspect.signature(QuerySet._raw_delete).parameters) == ["self", "using"]
+    sql, params = User.objects.filter(username="anna").query.sql_with_params()
+    assert (sql.count("%s"), params) == (1, ("anna",))
 
 
 @pytest.mark.django_db
@@ -36,6 +42,17 @@ def test_a_prepared_query_gives_what_the_query_does() -> None:
     assert values[0] == values[1]
     assert found.manager.username == "boss"
     assert len(captured) == 0
+
+
+@pytest.mark.django_db
+def test_rows_are_deleted_in_one_statement() -> None:
+    group = Group.objects.create(name="Sales")
+    members = [Membership(group=group, user=User.objects.create_user(name)) for name in ("anna", "bob")]
+    Membership.objects.bulk_create(members)
+    with CaptureQueriesContext(connection) as captured:
+        assert bulk.delete(Membership.objects.filter(group=group, user__username="anna")) == 1
+    assert len(captured) == 1
+    assert [row.user.username for row in Membership.objects.all()] == ["bob"]
 
 
 @pytest.mark.django_db

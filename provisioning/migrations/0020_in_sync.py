@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('provisioning', '0018_imports_tried_again'),
+        ('provisioning', '0019_page_names'),
     ]
 
     operations = [
