@@ -26,6 +26,8 @@ class Features:
     on_deactivate: str = "disable"
     on_delete: str = "delete"
     match_attribute: str = "profile.username"
+    source_rank: int = 100
+    follow_renames: bool = False
     initial_password: str = "random"
     fixed_password: str | None = field(default=None, repr=False)
     password_storage: str = "bcrypt"

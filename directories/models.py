@@ -168,6 +168,8 @@ class ProvisioningSettings(models.Model):
     ``sync_groups`` switches groups on in both directions: ``import_groups`` and ``push_groups`` say which.
     ``import_cursor`` is where the next incremental import goes on (the connector's own words), ``incremental_minutes``
     how often that is tried between two full ones, and ``listen`` whether the listener process follows the directory.
+    ``source_rank``: of two sources that say something else of one person, the one with the lower number decides.
+    ``follow_renames``: whoever has another user name there gets it in the portal.
     """
 
     directory = models.OneToOneField(Directory, on_delete=models.CASCADE, related_name="provisioning")
@@ -181,6 +183,8 @@ class ProvisioningSettings(models.Model):
     on_deactivate = models.CharField(max_length=8, choices=OnLeave.choices, default=OnLeave.DISABLE)
     on_delete = models.CharField(max_length=8, choices=OnLeave.choices, default=OnLeave.DELETE)
     match_attribute = models.CharField(max_length=128, default="profile.username")
+    source_rank = models.PositiveSmallIntegerField(default=100, db_default=100, validators=[MinValueValidator(1)])
+    follow_renames = models.BooleanField(default=False, db_default=False)
     initial_password = models.CharField(max_length=8, choices=InitialPassword.choices, default=InitialPassword.RANDOM)
     fixed_password = EncryptedJSONField(null=True, blank=True)
     password_storage = models.CharField(max_length=8, choices=PasswordStorage.choices, default=PasswordStorage.BCRYPT)

@@ -46,6 +46,7 @@ EXPLANATIONS = {
     "delete_users": "Act when a user is deleted from the portal (what happens is chosen below).",
     "deactivate_missing": "Deactivate users in the portal who were imported from here and are gone from the directory.",
     "set_passwords": "Set the password of the directory's account when somebody sets the user's in the portal.",
+    "follow_renames": "Give users in the portal the new name when the directory names them otherwise.",
     "listen": "Import within seconds what changes in the directory, instead of waiting for the schedule.",
     "import_passwords": "Bring the passwords along: known hashes are kept, clear text is hashed on the way in.",
     **group_features.EXPLANATIONS,
@@ -60,6 +61,7 @@ LABELS = {
     "import_passwords": "Import passwords",
     "set_passwords": "Set passwords",
     "listen": "Follow changes as they happen",
+    "follow_renames": "Follow renamed users",
     **group_features.LABELS,
 }
 LIMITS = {  # the number of a limit, and the share that goes with it
@@ -74,7 +76,8 @@ LEAVERS = (
     "Say what happens to the accounts of people who leave: switch this on and choose below. To leave them as they are "
     "is a choice too."
 )
-INBOUND = ("import_users", "deactivate_missing", "import_passwords")
+USUAL_RANK = 100
+INBOUND = ("import_users", "deactivate_missing", "import_passwords", "follow_renames")
 OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords")
 
 
@@ -98,6 +101,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             *("import_users", "deactivate_missing", "import_passwords"),
             *("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords"),
             *("on_deactivate", "on_delete", "match_attribute", "initial_password", "password_storage"),
+            *("source_rank", "follow_renames"),
             *("schedule", "schedule_time", "schedule_weekday", "incremental_minutes", "listen"),
             *GUARDS,
             *group_features.FIELDS,
@@ -107,6 +111,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             "on_deactivate": "When a user is deactivated",
             "on_delete": "When a user is deleted",
             "match_attribute": "Find the user by",
+            "source_rank": "Rank among the sources",
             "schedule": "Import",
             "schedule_time": "At",
             "schedule_weekday": "On",
@@ -124,6 +129,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             "password_storage": "The form in which the directory is given passwords.",
             "incremental_minutes": "Blank: only whole imports. A whole import also finds who is gone.",
             "push_groups": group_features.PUSH_HELP,
+            "source_rank": "Of two sources that map the same attribute, the one with the lower number decides.",
             "match_attribute": "How an imported row finds its user when it is seen for the first time.",
         }
         widgets = {
@@ -140,6 +146,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
                 UnfoldAdminIntegerFieldWidget(),
             ),
             "incremental_minutes": UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),
+            "source_rank": UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),
             "schedule_time": UnfoldAdminTimeWidget(attrs={"type": "time"}),
         }
 
@@ -160,12 +167,18 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             choices=_matches(catalogue),
             widget=UnfoldAdminSelectWidget(),
         )
+        self.fields["source_rank"].required = False
         stored = "stored – leave blank to keep" if self.has_stored_password else ""
         self.fields["fixed_password"].widget.attrs["placeholder"] = stored
         if self.has_stored_password:
             self.fields["fixed_password_clear"] = forms.BooleanField(
                 label="Remove the stored password", required=False, widget=UnfoldBooleanWidget()
             )
+
+    def clean_source_rank(self) -> int:
+        """Take the usual rank where none is given."""
+        rank: int | None = self.cleaned_data.get("source_rank")
+        return rank or USUAL_RANK
 
     def clean(self) -> dict[str, Any]:
         """Refuse a schedule without its time or day, and a fixed password that nobody typed."""

@@ -18,6 +18,7 @@ from directories.mapping import Mapper
 from directories.models import ProvisioningSettings
 from provisioning.imports.guard import Before
 from provisioning.imports.runs import Lease
+from provisioning.imports.users.authority import above, sources
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
 from provisioning.profile.person import catalogue
@@ -98,6 +99,7 @@ def fingerprint(config: DirectoryConfig) -> str:
     parts = [
         *(Mapper(config.rules, catalogue()).version, config.features.import_passwords),
         *(config.features.match_attribute, config.features.sync_groups, config.features.import_groups),
+        *(config.features.follow_renames, [(one.id, sorted(one.decides)) for one in above(config.id or 0, sources())]),
         config.features.deactivate_missing,  # while it is off, nobody looks at who was deleted
         *(settings, dict(config.connector.templates)),
     ]

@@ -19,6 +19,7 @@ from directories.readiness import moment
 from provisioning import directory_settings
 from provisioning.admin.directories import actions, operations, progress
 from provisioning.admin.directories import state as directories_state
+from provisioning.imports.users.authority import explained
 from provisioning.models import User
 from provisioning.profile.person import catalogue
 
@@ -137,6 +138,7 @@ def parts_context(draft: DirectoryDraft, columns: list[str]) -> dict[str, Any]:
         "sections": operations.sections(draft) if draft.templated else [],
         "zone": timezone.get_current_timezone_name(),
         "next_import": _next_import(draft),
+        "several_sources": explained(draft.directory) if draft.directory.pk else [],
     }
 
 

@@ -14,6 +14,7 @@ from directories.encryption import encrypt
 from directories.mapping import Mapper
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.users import plan
+from provisioning.imports.users.authority import Authority
 from provisioning.imports.users.correlate import Correlator, Deleted
 from provisioning.imports.users.identity import EMPLOYEE, another_person
 from provisioning.imports.users.messages import Labels
@@ -71,6 +72,8 @@ class Crawler:
         self.mapper = Mapper(config.rules, catalogue())
         self.state_rule = rule_digest(config.rules)
         self.labels = Labels()
+        self.authority = Authority(config.id, self.labels)
+        self.decided_above = self.authority.fingerprint
         self.correlator = Correlator(config.id, config.features.match_attribute)
         self.echo = Echo(self.mapper)
         self.passwords = config.features.import_passwords
@@ -136,6 +139,8 @@ class Crawler:
             "\0enabled": remote.enabled,
             "\0mapping": self.mapper.version,
         }
+        if self.decided_above:
+            values["\0above"] = self.decided_above
         if remote.place:  # groups name their members by it, so an entry that only moved is noted again
             values["\0place"] = remote.place
         row_digest = seen_digest(values)
@@ -158,6 +163,7 @@ class Crawler:
         ]
         deleted = self.correlator.deleted(unknown)
         planned = [self._plan_row(row, by_id, by_match, taken, deleted) for row in rows]
+        self.authority.hold_back(planned)
         self._spare(row for row, one in zip(rows, planned, strict=True) if one.action == plan.ERROR)
         return planned
 

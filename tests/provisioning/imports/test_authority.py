@@ -1,0 +1,134 @@
+"""Two sources that say different things of one person: the one that ranks first decides, and the other is told of."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from directories.models import AttributeMapping, Directory, ProvisioningSettings
+from provisioning.imports import engine
+from provisioning.imports.users import authority
+from provisioning.models import User
+from reports.models import Event
+from tests.provisioning.imports.conftest import Source, SourceConnector, planned, user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def second(source: Source, monkeypatch: pytest.MonkeyPatch) -> Source:
+    """Another source of the same people, HR2, which was added later; both say the department."""
+    directory = Directory.objects.create(name="HR2", kind="memory")
+    limits = dict.fromkeys(("max_leavers_percent", "max_blanked_percent", "max_activated_percent"), 100)
+    ProvisioningSettings.objects.create(directory=directory, import_users=True, **limits)
+    AttributeMapping.objects.create(directory=directory, directory_attribute="MAIL", portal_attribute="email")
+    made = Source(directory)
+    for one in (source, made):
+        one.map(DEPARTMENT="profile.department")
+    both = {source.directory.pk: source, directory.pk: made}
+    monkeypatch.setattr(engine, "open_connector", lambda config: SourceConnector(both[config.id]))
+    return made
+
+
+def say(source: Source, department: str, **more: Any) -> Any:
+    """Let a source say a department, and import it."""
+    source.put("anna", "Anna", "Berg", also={"DEPARTMENT": department, **more})
+    return source.run()
+
+
+def test_the_first_source_decides_whatever_else_changes(source: Source, second: Source) -> None:
+    say(second, "FROM2")
+    assert user("anna").department == "FROM2"  # nobody else has her yet
+    say(source, "DK")
+    assert user("anna").department == "DK"
+    seen = []
+    for number in range(3):
+        run = say(second, "FROM2", PHONE=str(number))
+        assert run.errors == 0
+        seen.append(user("anna").department)
+        source.put("anna", "Anna", f"Berg{number}", also={"DEPARTMENT": "DK"})
+        source.run()
+        seen.append(user("anna").department)
+    assert seen == ["DK"] * 6
+    assert user("anna").last_name == "Berg2"
+
+
+def test_the_difference_is_told(source: Source, second: Source) -> None:
+    say(source, "DK")
+    run = say(second, "FROM2")
+    [change] = planned(run)
+    assert change.message == "HR decides: Department stays “DK”, not “FROM2”."
+    assert (run.updated, run.errors) == (0, 0)
+    assert "HR decides" in Event.objects.get(run_id=run.pk, identifier="anna").message
+    assert not planned(second.run())  # once, and not with every import
+
+
+def test_what_the_first_source_does_not_map_the_second_says(source: Source, second: Source) -> None:
+    second.map(PHONE="profile.phone")
+    say(source, "DK")
+    say(second, "FROM2", PHONE="110")
+    assert (user("anna").department, user("anna").phone) == ("DK", "110")
+
+
+def test_who_is_in_the_second_source_only_is_the_seconds(source: Source, second: Source) -> None:
+    say(source, "DK")
+    second.put("bob", also={"DEPARTMENT": "A"})
+    second.run()
+    second.put("bob", also={"DEPARTMENT": "B"})
+    second.run()
+    assert user("bob").department == "B"
+
+
+def test_the_rank_goes_before_the_age_and_a_new_rank_is_looked_at(source: Source, second: Source) -> None:
+    say(source, "DK")
+    say(second, "FROM2")
+    second.set(source_rank=1)
+    second.run()
+    assert user("anna").department == "FROM2"
+    source.run()
+    say(source, "DK", PHONE="1")
+    assert user("anna").department == "FROM2"
+
+
+def test_what_the_portal_writes_there_follows_the_last_change(source: Source, second: Source) -> None:
+    """Two directories that the portal keeps alike do not disagree for long: whoever changed it last is right."""
+    source.set(update_users=True)
+    AttributeMapping.objects.filter(portal_attribute="department").update(direction="both")
+    say(source, "DK")
+    say(second, "FROM2")
+    assert user("anna").department == "FROM2"
+    AttributeMapping.objects.filter(directory=source.directory, portal_attribute="department").update(direction="in")
+    say(source, "DK2")
+    say(second, "FROM3")
+    assert user("anna").department == "DK2"
+
+
+def test_a_source_that_is_off_decides_nothing(source: Source, second: Source) -> None:
+    say(source, "DK")
+    Directory.objects.filter(pk=source.directory.pk).update(enabled=False)
+    say(second, "FROM2")
+    assert user("anna").department == "FROM2"
+
+
+def test_what_is_said_on_the_page(source: Source, second: Source) -> None:
+    second.set(source_rank=7)
+    words = ["HR2 (rank 7) decides over HR (rank 100): Department, E-mail."]
+    assert authority.explained(source.directory) == words
+    assert authority.explained(second.directory) == words
+
+
+def test_many_differences_cost_as_much_as_few(source: Source, second: Source) -> None:
+    def cost(number: int, department: str) -> int:
+        for name in (f"user{n}" for n in range(number)):
+            source.put(name, also={"DEPARTMENT": "DK"})
+            second.put(name, also={"DEPARTMENT": department})
+        source.run()
+        run = second.start()
+        with CaptureQueriesContext(connection) as captured:
+            engine.execute(run.pk)
+        return len(captured)
+
+    cost(40, "A")
+    assert cost(40, "B") == cost(2, "C")
+    assert set(User.objects.values_list("department", flat=True)) == {"DK"}
