@@ -27,6 +27,8 @@ from provisioning.identities.membership import remove as remove_members
 from provisioning.identities.membership import remove_child as unnest_group
 from provisioning.identities.users import (
     remove_manager,
+    rename_and_save,
+    renamed,
     save_user,
     save_users,
     set_portal_password,
@@ -72,7 +74,9 @@ __all__ = [
     "provision_many",
     "remove_manager",
     "remove_members",
+    "rename_and_save",
     "rename_user",
+    "renamed",
     "retry",
     "retry_cause",
     "save_group",

@@ -9,10 +9,13 @@ class ScimConfig(AppConfig):
     name = "scim"
 
     def ready(self) -> None:
-        """Let blueprints carry SCIM applications, and tokens follow the encryption keys."""
+        """Let blueprints carry SCIM applications, tokens follow the encryption keys, and names stay."""
         from directories.encryption import rotated
         from provisioning.blueprints import sections
+        from provisioning.services import renamed
         from scim import blueprint, tokens
+        from scim.users.writing import keep_names
 
         sections.register(blueprint.SECTION)
         rotated.connect(tokens.rekey)
+        renamed.connect(keep_names)

@@ -5,8 +5,10 @@ from typing import Any
 
 from django.contrib.auth.models import Group as Role
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
+from config.database import bulk
 from directories.mapping import Catalogue
 from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState
@@ -18,6 +20,8 @@ from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
 
 BATCH = 1000
+
+renamed = Signal()  # ``before``: the names that users had, by id; ``by``: who renamed them
 
 
 def save_user(user: User, actor: str) -> None:
@@ -40,15 +44,35 @@ def save_user(user: User, actor: str) -> None:
         record(*_lines([(user, before)], known, actor))
 
 
-def rename(user: User, username: str) -> None:
+def rename(user: User, username: str, *, by: object = None) -> None:
     """Give the user another name, in the transaction of the caller, who then saves the user and reports it.
 
     Accounts that a directory holds are found by their remote ids and follow by the attribute mapping; one that is still
-    to be made is made under the new name.
+    to be made is made under the new name. ``by`` is whoever asks, for the receivers of ``renamed``.
     """
+    before = user.username
     user.rename(username)
-    unmade = Account.objects.filter(user=user, remote_id="")
-    unmade.update(key=username, key_folded=fold(username))
+    tell_renamed({user.pk: before}, {user.pk: username}, by=by)
+
+
+def tell_renamed(before: Mapping[int, str], after: Mapping[int, str], *, by: object = None) -> None:
+    """Let accounts that are still to be made, and whoever listens to ``renamed``, know of users' new names."""
+    if not before:
+        return
+    unmade = list(Account.objects.filter(user__in=after, remote_id="").order_by("pk").select_for_update(no_key=True))
+    for account in unmade:
+        account.key = after[account.user_id or 0]
+        account.key_folded = fold(account.key)
+    bulk.update(unmade, ["key", "key_folded"])
+    renamed.send(sender=User, before=before, by=by)
+
+
+def rename_and_save(user: User, username: str, actor: str) -> None:
+    """Rename one user on a page, and record it; directories are told."""
+    with transaction.atomic():
+        locked = User.objects.select_for_update(no_key=True, of=("self",)).get(pk=user.pk)
+        rename(locked, username)
+        save_user(locked, actor)
 
 
 def write_user(user: User, actor: str, columns: Iterable[str] | None = None) -> None:

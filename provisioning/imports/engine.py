@@ -146,6 +146,7 @@ def _objections(run: ImportRun, crawler: Crawler, lease: Lease, *, read: Read, g
         blanked=crawler.blanked,
         inactive=crawler.inactive,
         activated=crawler.activated,
+        renamed=crawler.renamed,
         before=incremental.done_before(run) if run.incremental else guard.NOTHING_BEFORE,
     )
     elsewhere = follows.count(run)

@@ -39,7 +39,7 @@ class Plan:
     """What the guard looks at: rows read, accounts known before, people who leave, people who lose a value.
 
     ``inactive`` are people who are there and whom the directory has switched off since, ``activated`` those whom it
-    gives back.
+    gives back, ``renamed`` those who get another user name: as many as may be deactivated.
     """
 
     seen: int
@@ -48,6 +48,7 @@ class Plan:
     blanked: int
     inactive: int = 0
     activated: int = 0
+    renamed: int = 0
     before: Before = NOTHING_BEFORE
 
     @property
@@ -75,6 +76,13 @@ def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
         plan.known + plan.activated,
         (limits.max_activated, limits.max_activated_percent),
         f"{_people(plan.activated)} would be activated again because {directory} has them active again",
+    )
+    found += _over(
+        plan.renamed,
+        0,
+        plan.known,
+        (limits.max_leavers, limits.max_leavers_percent),
+        f"{_people(plan.renamed)} of {plan.known:,} would be renamed because {directory} names them otherwise",
     )
     found += _over(
         plan.blanked,

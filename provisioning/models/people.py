@@ -164,7 +164,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Refuse a changed user name."""
         super().clean()
         if self.username_changed:
-            raise ValidationError({"username": "A user name cannot be changed. Create a new user instead."})
+            raise ValidationError({"username": "A user name is changed on the user's page, under Rename."})
 
     @property
     def username_changed(self) -> bool:

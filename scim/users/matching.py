@@ -19,6 +19,11 @@ from scim.users import queries
 from scim.users.draft import Draft
 from scim.visibility import is_staff
 
+TAKEN = (
+    "A user of this userName exists already. If that is another person, rename them in the portal, on their page under "
+    "Rename, or choose another userName."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -77,7 +82,7 @@ def gives_up(user: User, draft: Draft) -> bool:
 
 def taken(holder: User) -> ScimError:
     """Return the error for a name that somebody has; who that is, only the portal's report says."""
-    return conflict("A user of this userName exists already.", f"{holder} has the name. Give one of the two another.")
+    return conflict(TAKEN, f"{holder} has the name. Give one of the two another: people are renamed on their page.")
 
 
 def _of_holder(client: Client, draft: Draft, user: User) -> Found:
@@ -99,7 +104,8 @@ def _of_holder(client: Client, draft: Draft, user: User) -> Found:
     if client.match != Match.USERNAME and user not in _by_rule(client, draft):
         raise conflict(
             "A user of this name is on the roll already, and the rule by which this application recognises people "
-            f"({client.get_match_display().lower()}) does not say that it is the same person.",
+            f"({client.get_match_display().lower()}) does not say that it is the same person. If it is another one, "
+            "rename them in the portal, on their page under Rename.",
             f"It is {user}.",
         )
     return Found(user, link)

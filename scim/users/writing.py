@@ -278,7 +278,7 @@ def _save_user(client: Client, user: User, columns: Iterable[str] | None = None)
 def _set(change: Change) -> None:
     for name, value in change.columns.items():
         if name == "username":
-            _rename(change.user, value, change.link)
+            services.rename_user(change.user, value, by=change.link)
         else:
             setattr(change.user, name, value)
     for name, value in change.link_columns.items():
@@ -287,11 +287,14 @@ def _set(change: Change) -> None:
         change.user.set_password(change.password)
 
 
-def _rename(user: User, username: str, link: UserLink) -> None:
-    """Rename a user in the portal. Other applications that called them by that name still do, until they rename too."""
-    others = UserLink.objects.filter(user=user, deleted_at=None, user_name_key="").exclude(pk=link.pk)
-    others.update(user_name=user.username, user_name_key=fold(user.username))
-    services.rename_user(user, username)
+def keep_names(before: Mapping[int, str], by: object = None, **_: object) -> None:
+    """Let applications call users by the names that they had, until they rename them too: a receiver of ``renamed``."""
+    links = UserLink.objects.filter(user__in=before, deleted_at=None, user_name_key="")
+    called = list(links.exclude(pk=by.pk) if isinstance(by, UserLink) and by.pk else links)
+    for link in called:
+        link.user_name = before[link.user_id]
+        link.user_name_key = fold(link.user_name)
+    UserLink.objects.bulk_update(called, ["user_name", "user_name_key"], batch_size=1000)
 
 
 def _save_link(link: UserLink) -> None:

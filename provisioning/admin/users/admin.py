@@ -23,6 +23,7 @@ from provisioning.admin.users.form import UserForm, form_for
 from provisioning.admin.users.groups import GroupsPanel
 from provisioning.admin.users.list import UserList, definitions
 from provisioning.admin.users.password import UserPassword
+from provisioning.admin.users.rename import UserRename
 from provisioning.models import User
 
 Fieldsets = list[tuple[str, Any]]
@@ -37,6 +38,7 @@ class UserAdmin(
     AccountsPanel,
     GroupsPanel,
     UserPassword,
+    UserRename,
     DjangoUserAdmin,  # type: ignore[type-arg]
     ModelAdmin,  # type: ignore[misc]
 ):
@@ -66,7 +68,7 @@ class UserAdmin(
         attributes = [PREFIX + definition.name for definition in custom if obj or not definition.required]
         needed = [PREFIX + definition.name for definition in custom if not obj and definition.required]
         tabs: Fieldsets = [
-            ("Profile", {"fields": self._profile(obj, needed)}),
+            ("Profile", {"fields": self._profile(obj, needed, self.has_change_permission(request, obj))}),
             ("Work", {"fields": self._work(obj)}),
             ("Address", {"fields": ["street_address", ("postal_code", "locality"), ("region", "country")]}),
             ("Attributes", {"fields": [*attributes, "custom_attributes"]}),
@@ -82,14 +84,14 @@ class UserAdmin(
             tabs.append(("Sign-in & roles", {"fields": rights}))
         return [(title, {**options, **TAB}) for title, options in tabs]
 
-    def _profile(self, obj: User | None, needed: list[str]) -> list[Any]:
+    def _profile(self, obj: User | None, needed: list[str], may_change: bool) -> list[Any]:
         if obj is None:
             return [
                 *("username", ("first_name", "last_name"), "email", ("department", "title"), "manager"),
                 *(*needed, "display_name", ("phone", "mobile"), "is_active", "provisioned"),
             ]
-        names = ["username", ("first_name", "last_name"), "display_name", "email", ("phone", "mobile"), "is_active"]
-        return [*names, ("created_at", "updated_at")]
+        names = [("first_name", "last_name"), "display_name", "email", ("phone", "mobile"), "is_active"]
+        return ["renaming" if may_change else "username", *names, ("created_at", "updated_at")]
 
     def _work(self, obj: User | None) -> list[Any]:
         rest = ["division", "organization", "cost_center", ("employee_number", "employee_type")]
@@ -100,6 +102,7 @@ class UserAdmin(
         fields = [
             "accounts_panel",
             "groups_panel",
+            "renaming",
             "portal_password",
             "has_password",
             "last_login",
@@ -107,7 +110,7 @@ class UserAdmin(
             "updated_at",
         ]
         if obj:
-            fields.append("username")
+            fields.append("username")  # it has a page of its own
         if not protection.is_superuser(request.user):
             fields += protection.RIGHTS
         elif obj and obj.pk == request.user.pk:

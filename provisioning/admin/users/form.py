@@ -16,8 +16,8 @@ from provisioning.admin.fields import (
     offer_stored,
     time_zone_widget,
 )
+from provisioning.admin.users.rename import free_name
 from provisioning.models import AttributeDefinition, User
-from provisioning.models.people import fold
 
 PROFILE = {attribute.name: attribute for attribute in PROFILE_ATTRIBUTES}
 
@@ -69,13 +69,7 @@ class UserForm(forms.ModelForm[User]):
 
     def clean_username(self) -> str:
         """Refuse a name that somebody has already, however it is written."""
-        username: str = self.cleaned_data["username"]
-        taken = User.objects.filter(username_key=fold(username)).exclude(pk=self.instance.pk).first()
-        if taken and taken.username == username:
-            raise ValidationError(f"{username} is taken already.")
-        if taken:
-            raise ValidationError(f"{username} is taken by {taken.username}: user names are one whatever their case.")
-        return username
+        return free_name(self.cleaned_data["username"], self.instance)
 
     def clean_manager(self) -> User | None:
         """Refuse a person who would be their own manager."""

@@ -30,6 +30,13 @@ TAKEN = (
     "{who} has this {what} in the portal, and another row of {directory} is theirs. Give this person another {what} "
     "there{or_here}."
 )
+RENAMED_NOW = (
+    "{who} has this {what} until this import has renamed them. The next import of everything brings this person."
+)
+NAME_TAKEN = (
+    "{who} is called {name} in {directory} now, and somebody else has that user name in the portal. Rename that person "
+    "in the portal, or one of the two in the directory."
+)
 DELETED = (
     "{who} was deleted here{date}; {directory} still has the row. Remove it there, or add {who} in the portal again."
 )
@@ -89,6 +96,7 @@ class Crawler:
         self.blanked = 0
         self.inactive = 0
         self.activated = 0
+        self.renamed = 0
         self.unreadable = 0
 
     def page(self, page: Page) -> Seen:
@@ -110,6 +118,7 @@ class Crawler:
                     self.noted.add(one.account_id)
         self.blanked += sum(planned.blanks for planned in seen.planned)
         self.inactive += sum(planned.switches_off for planned in seen.planned)
+        self.renamed += sum(_renames(planned) for planned in seen.planned)
         self.activated += sum(planned.switches_on for planned in seen.planned)
         return seen
 
@@ -141,6 +150,8 @@ class Crawler:
         }
         if self.decided_above:
             values["\0above"] = self.decided_above
+        if self.config.features.follow_renames:
+            values["\0renames"] = True
         if remote.place:  # groups name their members by it, so an entry that only moved is noted again
             values["\0place"] = remote.place
         row_digest = seen_digest(values)
@@ -164,6 +175,7 @@ class Crawler:
         deleted = self.correlator.deleted(unknown)
         planned = [self._plan_row(row, by_id, by_match, taken, deleted) for row in rows]
         self.authority.hold_back(planned)
+        self._refuse_taken_names(rows, planned)
         self._spare(row for row, one in zip(rows, planned, strict=True) if one.action == plan.ERROR)
         return planned
 
@@ -191,8 +203,17 @@ class Crawler:
             return plan.error(row.remote, problem, row.account)
         if user is not None and not row.linked and (problem := self._claimed(user)):
             return plan.error(row.remote, problem, row.account)
-        planned = plan.plan_row(row, user)
+        planned = plan.plan_row(row, user, follow_renames=self.config.features.follow_renames)
         return self._finish(planned, row, user)
+
+    def _refuse_taken_names(self, rows: Sequence[Row], planned: list[Planned]) -> None:
+        """Make errors of renames to names that other users have: one query where somebody is renamed."""
+        wanted = {fold(one.after[plan.USERNAME]) for one in planned if _renames(one)}
+        holders = self.correlator.named(wanted)
+        for place, (row, one) in enumerate(zip(rows, planned, strict=True)):
+            if _renames(one) and holders.get(fold(one.after[plan.USERNAME]), one.user_id) != one.user_id:
+                words = NAME_TAKEN.format(who=one.key, name=one.after[plan.USERNAME], directory=self.config.name)
+                planned[place] = plan.error(row.remote, words, row.account)
 
     def _spare(self, rows: Iterable[Row]) -> None:
         """Keep the accounts that have the name of a row in error, but not its lasting id, from being leavers."""
@@ -239,7 +260,9 @@ class Crawler:
         """Return why a row that matches somebody is another person's: they have a row of their own."""
         by_name = self.correlator.by_username
         what = "user name" if by_name else self.labels[self.config.features.match_attribute].lower()
-        or_here = "" if by_name else ", or change it in the portal"
+        if by_name and self.config.features.follow_renames:
+            return RENAMED_NOW.format(who=who, what=what)
+        or_here = f", or rename {who} in the portal" if by_name else ", or change it in the portal"
         return TAKEN.format(who=who, what=what, directory=self.config.name, or_here=or_here)
 
     def _deleted(self, row: Row, gone: Deleted) -> Planned:
@@ -274,6 +297,10 @@ class Crawler:
         if before == row.digest.partition(":")[2]:
             return {}
         return {"password": encrypt(row.remote.password)}
+
+
+def _renames(planned: Planned) -> bool:
+    return planned.action == plan.UPDATE and plan.USERNAME in planned.after
 
 
 def full_name(user: KnownUser) -> str:

@@ -69,7 +69,7 @@ def _page(found: Sequence[PlannedChange], *, earlier: bool, later: bool) -> List
 
 
 def _differences(change: PlannedChange, labels: Labels) -> list[Difference]:
-    named = sorted((labels[path], path) for path in change.after if path != USERNAME)
+    named = sorted((labels[path], path) for path in change.after if path != USERNAME or change.before)
     return [Difference(label, _shown(change.before.get(path)), _shown(change.after[path])) for label, path in named]
 
 

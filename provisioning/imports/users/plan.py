@@ -211,8 +211,11 @@ def _apart(action: str, remote: RemoteAccount, message: str, account: KnownAccou
     )
 
 
-def plan_row(row: Row, user: KnownUser | None) -> Planned:
-    """Return what the row means for ``user``, None when nobody on the roll has it."""
+def plan_row(row: Row, user: KnownUser | None, *, follow_renames: bool = False) -> Planned:
+    """Return what the row means for ``user``, None when nobody on the roll has it.
+
+    A user name changes only with ``follow_renames``.
+    """
     account = row.account or (user.account if user else None)
     if user is not None and user.staff:
         return left_alone(row.remote, STAFF.format(who=user.username), account)
@@ -223,6 +226,10 @@ def plan_row(row: Row, user: KnownUser | None) -> Planned:
     if user.values.get(ACTIVE) is False and (why := another_person(user.values, row.values)):
         return error(row.remote, STRANGER.format(who=user.username, why=why), account)
     after = _wanted(row, user, account)
+    if follow_renames and row.username and row.username != user.username:
+        if problem := usernames.problem(row.username):
+            return error(row.remote, problem, account)
+        after[USERNAME] = row.username
     before = {name: user.values.get(name) for name in after}
     stays_off = row.state.active and user.values.get(ACTIVE) is False and ACTIVE not in after
     return Planned(
@@ -260,7 +267,7 @@ def _create(row: Row) -> Planned:
 
 
 def _wanted(row: Row, user: KnownUser, account: KnownAccount | None) -> dict[str, Any]:
-    """Return the values that differ. A user name never changes."""
+    """Return the values that differ, but for the user name."""
     values = {name: value for name, value in row.values.items() if name not in (USERNAME, ACTIVE)}
     active = asked(row.state, account.seen_state if account else "")
     if active is not None:

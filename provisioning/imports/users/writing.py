@@ -14,7 +14,8 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.utils import timezone
 
 from config.database import bulk
-from provisioning.imports.users.plan import MANAGER, parts
+from provisioning.identities.users import tell_renamed
+from provisioning.imports.users.plan import MANAGER, USERNAME, parts
 from provisioning.imports.users.state import ABSENT as MISSING
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account, PlannedChange, User
@@ -113,7 +114,8 @@ class Writer:
         if not changes:
             return
         users = _locked({change.user_id for change in changes if change.user_id})
-        kept, touched = [], set()
+        taken = user_ids({fold(change.after[USERNAME]) for change in changes if USERNAME in change.after})
+        kept, touched, renamed = [], set(), dict[int, str]()
         for change in changes:
             user = users.get(change.user_id or 0)
             if user is None:
@@ -122,6 +124,11 @@ class Writer:
             if user.is_staff or user.is_superuser:
                 done.staff.add(change.pk)
                 continue
+            if USERNAME in change.after:
+                if taken.get(fold(change.after[USERNAME]), user.pk) != user.pk:
+                    done.refused[change.pk] = f"A user named {change.after[USERNAME]} exists by now. Import again."
+                    continue
+                renamed[user.pk] = user.username
             kept.append(change)
             fields = set_values(user, change.after, managers)
             if change.pk in passwords:
@@ -132,6 +139,7 @@ class Writer:
                 del users[user.pk]
         updated = [users[change.user_id] for change in kept if change.user_id in users]
         save_users(updated, touched)
+        tell_renamed(renamed, {pk: users[pk].username for pk in renamed})
         self._accounts(kept, [change.user_id or 0 for change in kept], done)
 
     def _deactivate(self, changes: Sequence[PlannedChange], done: Written) -> None:
@@ -257,6 +265,9 @@ def set_values(user: User, after: Mapping[str, Any], managers: Mapping[str, int]
         if name == ACTIVE:
             user.is_active = value
             fields.add("is_active")
+        elif name == USERNAME:
+            user.rename(value)
+            fields.add("username")
         elif name == MANAGER:
             user.manager_id = managers.get(fold(value)) if value else None
             fields.add("manager")
@@ -273,7 +284,7 @@ def set_values(user: User, after: Mapping[str, Any], managers: Mapping[str, int]
 
 def save_users(users: Sequence[User], fields: Collection[str]) -> None:
     """Write these fields of locked users, with the folded copies that follow them."""
-    folded = {f"{name}_key" for name in ("email", "first_name", "last_name") if name in fields}
+    folded = {f"{name}_key" for name in ("username", "email", "first_name", "last_name") if name in fields}
     _upsert(User, users, {*fields, *folded, "updated_at"})
 
 
