@@ -1,6 +1,5 @@
 """Groups of real LDAP servers: whoever keeps the members, in whatever form, as many as there are."""
 
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from directories.connectors.base import ConnectorError, Entry, GroupEntry, NotFound, RemoteGroup
 from directories.connectors.ldap import names
 from directories.connectors.ldap.connector import Ldap
-from directories.connectors.ldap.groups.reading import DOMAIN_USERS, GroupReader
+from directories.connectors.ldap.groups.reading import GroupReader
 from tests.directories.connectors.ldap_subject import LdapSubject
 
 SPECIAL = ['a, "b" (c)*', "plus+equals=", "back\\slash 1", "Zoë Straße 漢字"]
@@ -200,20 +199,16 @@ def test_a_long_list_comes_in_parts(ad: LdapSubject, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def make_primary(ad: LdapSubject) -> Iterator[Callable[[str, str], None]]:
-    """Return what makes a group the primary group of somebody who is in it; a domain deletes no such group."""
+    """Return what makes a group the primary group of somebody who is in it, until the end of the test."""
     made: list[str] = []
 
-    def primary(person: str, rid: str) -> None:
-        ad.unit.link.modify(person, {"primaryGroupID": [("MODIFY_REPLACE", [rid])]})
-
     def make(person: str, group: str) -> None:
-        sid = ad.unit.entry(group, "objectSid")["objectSid"][0]  # type: ignore[index]
-        primary(person, str(sid).rpartition("-")[2] if isinstance(sid, str) else str(struct.unpack("<I", sid[-4:])[0]))
+        ad.unit.set_primary_group(person, group)
         made.append(person)
 
     yield make
     for person in made:
-        primary(person, DOMAIN_USERS)
+        ad.unit.set_primary_group(person)
 
 
 @pytest.mark.parametrize("membership", ["group", "user"])
