@@ -11,6 +11,8 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         servers.shared(servers.Postgres, int(os.environ["ROLLCALL_TEST_PORT"]), os.environ["ROLLCALL_TEST_PASSWORD"])
     except servers.Missing as missing:
         pytest.exit(f"The tests need PostgreSQL. {missing}", returncode=2)
+    threading.Thread(target=_migrate_once, daemon=True).start()  # while the tests are collected
+
+
+def _migrate_once() -> None:
+    """Make the template; where that fails, whoever needs it tries again and says why."""
+    with suppress(Exception):
+        servers.template()
 
 
 def pytest_unconfigure() -> None:

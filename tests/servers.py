@@ -356,6 +356,30 @@ def shared(program: type[Program], port: int = 0, password: str = "") -> Server:
     return Server(**once(program.name, lambda: asdict(program(folder, port, password).install().start())))
 
 
+def template() -> str:
+    """Return the name of the run's migrated database, from which every worker's own is made."""
+    return str(once("template", _migrate))
+
+
+def _migrate() -> str:
+    login = f"{Postgres.user}:{os.environ['ROLLCALL_TEST_PASSWORD']}@127.0.0.1:{os.environ['ROLLCALL_TEST_PORT']}"
+    with psycopg.connect(f"postgresql://{login}/postgres", autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS template")
+        connection.execute("CREATE DATABASE template")
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+        cwd=Path(__file__).resolve().parents[1],
+        env=os.environ | {"DATABASE_URL": f"postgres://{login}/template"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"The database of the tests could not be migrated:\n{done.stderr}")
+    return "template"
+
+
 def alive(pid: int) -> bool:
     """Tell whether the process runs (a zombie that nobody has waited for does not)."""
     with suppress(ChildProcessError):
