@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from config.database import rows
 from provisioning import services
 from provisioning.imports.bitmap import Bitmap
-from provisioning.models import Group, Membership, Nesting
+from provisioning.models import Group, Membership, Nesting, User
 from scim.errors import invalid_value
 from scim.groups import rights
 from scim.models import Client
@@ -73,6 +74,7 @@ def write(client: Client, group: Group, delta: Delta) -> int:
     """
     wanted = _find(client, delta.added, strict=True)
     gone = _missing(client, group, wanted) if delta.everybody else _find(client, delta.removed, strict=False)
+    _keep(client, wanted.users)
     actor = via = client.name
     count = services.remove_members(group, gone.users, actor, via=via)
     count += services.add_members(group, wanted.users, actor, via=via)
@@ -83,6 +85,18 @@ def write(client: Client, group: Group, delta: Delta) -> int:
     for child in Group.objects.filter(pk__in=wanted.groups).exclude(nested_in__parent=group).order_by("pk"):
         count += services.nest_group(group, child, actor, via=via)
     return count
+
+
+def _keep(client: Client, user_ids: Iterable[int]) -> None:
+    """Keep users who are to be added from being deleted meanwhile; raise ScimError 400 when one of them has been.
+
+    A DELETE takes the user and then leaves their groups: it waits for this request, or this one for it.
+    """
+    wanted = sorted(user_ids)
+    for page in (wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)):
+        rows.keep(User, page, unchanged=True)
+        if users.visible(client).filter(pk__in=page).order_by().count() < len(page):
+            raise invalid_value("Somebody to add was deleted at this very moment.")
 
 
 def _find(client: Client, keys: Iterable[str], *, strict: bool) -> _Found:

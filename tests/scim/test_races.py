@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
-from provisioning.models import Group, User
+from provisioning.models import Group, Membership, User
 from reports.models import Event
 from scim.models import UserLink
 from tests.fixtures.waiting import wait_until
@@ -127,3 +127,24 @@ def test_who_comes_after_the_delete_of_a_group_finds_none(reach: str) -> None:
     operation = {"op": "add", "path": "members", "value": [{"value": user["id"]}]}
     assert raced(lambda: scim.delete(path), lambda: scim.patch(path, operation)) == (204, 404)
     assert not Group.objects.exists()
+
+
+@pytest.mark.parametrize("first", ["delete", "add", "put"])
+def test_no_group_names_somebody_who_is_deleted_at_that_moment(first: str) -> None:
+    """Whichever comes first, and also where others are members already."""
+    scim = make_client()
+    user, other = scim.add("anna"), scim.add("berta")
+    head = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Team"}
+    group = f"/Groups/{scim.post('/Groups', {**head, 'members': [{'value': other['id']}]}).json['id']}"
+    operation = {"op": "add", "path": "members", "value": [{"value": user["id"]}]}
+    both = [{"value": other["id"]}, {"value": user["id"]}]
+    add: Ask = lambda: scim.patch(group, operation)  # noqa: E731
+    delete: Ask = lambda: scim.delete(f"/Users/{user['id']}")  # noqa: E731
+    if first == "delete":
+        assert raced(delete, add) == (204, 400)
+    elif first == "add":
+        assert raced(add, delete) == (204, 204)
+    else:
+        assert raced(lambda: scim.put(group, {**head, "members": both}), delete) == (200, 204)
+    assert [member["value"] for member in scim.get(group).json["members"]] == [other["id"]]
+    assert list(Membership.objects.values_list("user__username", flat=True)) == ["berta"]
