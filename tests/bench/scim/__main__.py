@@ -18,21 +18,21 @@ from contextlib import closing, contextmanager, suppress
 import psycopg
 
 from tests.bench.__main__ import ROOT, TABLE, run, stage
-from tests.bench.scim import rows
-from tests.bench.scim.load import Service, latencies, sustained
+from tests.bench.scim import processor, rows
+from tests.bench.scim.load import Figure, Service, latencies, sustained
 from tests.servers import free_port
 
-Figures = dict[str, float]
+Figures = dict[str, Figure]
 IN_MEMORY = 100_000
 CLIENT = "Bench"
-SAMPLE = 2000
+SAMPLE = 2000  # people who are read and changed: of the first 80 %, as the last ones come and go
 SUSTAINED = "sustained, eight clients"
 NAMES = ("Rollcall", "stock django-scim2", "scim2-server in memory")
 
 
 @contextmanager
-def served(variables: dict[str, str], *command: str) -> Iterator[int]:
-    """Give the port of a gunicorn that answers."""
+def served(variables: dict[str, str], *command: str) -> Iterator[tuple[int, int]]:
+    """Give the port and the process of a gunicorn that answers."""
     port = free_port()
     program = [sys.executable, "-m", "gunicorn", *command, "--bind", f"127.0.0.1:{port}"]
     process = subprocess.Popen(program, env={**variables, "PORT": str(port)}, cwd=ROOT, start_new_session=True)
@@ -43,7 +43,7 @@ def served(variables: dict[str, str], *command: str) -> Iterator[int]:
             if process.poll() is not None:
                 raise SystemExit(f"{command} did not start")
             time.sleep(0.1)
-        yield port
+        yield port, process.pid
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
@@ -51,8 +51,8 @@ def served(variables: dict[str, str], *command: str) -> Iterator[int]:
 
 def measure(service: Service) -> Figures:
     """Return milliseconds by kind of request, and requests a second."""
-    figures = {**dict(latencies(service)), SUSTAINED: sustained(service)}
-    shown = ", ".join(f"{kind} {figure:,.1f}" for kind, figure in figures.items())
+    figures = {**dict(latencies(service)), SUSTAINED: Figure(*sustained(service))}
+    shown = ", ".join(f"{kind} {figure[0]:,.1f} ({figure[1]:,.1f})" for kind, figure in figures.items())
     print(f"{service.name}, {service.size:,} people: {shown}", file=sys.stderr)
     return figures
 
@@ -77,10 +77,13 @@ def rollcall(dsn: str, variables: dict[str, str], size: int) -> Figures:
     token = json.loads(done.stdout)["token"]
     rows.fill(portal, rows.ROLLCALL, size)
     people = "SELECT scim_id FROM provisioning_user WHERE NOT is_staff ORDER BY id"
-    [group] = rows.ids(portal, "SELECT scim_id FROM provisioning_group")
-    with served(variables, "config.wsgi", "--config", "config/gunicorn.py") as port:
-        known, others = rows.ids(portal, f"{people} LIMIT {SAMPLE}"), rows.ids(portal, f"{people} DESC LIMIT 100")
-        return measure(Service(NAMES[0], port, token, size, known, group, others))
+    [group] = rows.ids(portal, "SELECT scim_id FROM provisioning_group WHERE name = 'Everybody'")
+    with served(variables, "config.wsgi", "--config", "config/gunicorn.py") as (port, pid):
+        known = rows.ids(portal, f"{people} LIMIT {min(size * 8 // 10, SAMPLE)}")
+        last = rows.ids(portal, f"{people} DESC LIMIT {rows.OUTSIDERS + rows.LEAVERS}")
+        outsiders, leavers = last[: rows.OUTSIDERS], last[rows.OUTSIDERS :]
+        used = processor.watch(pid, portal)
+        return measure(Service(NAMES[0], port, token, size, known, group, outsiders, leavers, used))
 
 
 def stock(dsn: str, variables: dict[str, str], size: int) -> Figures:
@@ -93,19 +96,25 @@ def stock(dsn: str, variables: dict[str, str], size: int) -> Figures:
     migrate = [sys.executable, "-m", "django", "migrate", "--run-syncdb", "--verbosity=0"]
     subprocess.run(migrate, env=own, cwd=ROOT, check=True)
     rows.fill(dsn.replace("dbname=appsdb", "dbname=stock"), rows.STOCK, size)
-    with served(own, "tests.bench.scim.stock.wsgi", "--config", "config/gunicorn.py") as port:
-        people = [str(n) for n in range(1, min(size, SAMPLE) + 1)]
-        return measure(Service(NAMES[1], port, "bench", size, people, "1", [str(size - n) for n in range(100)]))
+    with served(own, "tests.bench.scim.stock.wsgi", "--config", "config/gunicorn.py") as (port, pid):
+        used = processor.watch(pid, dsn)
+        return measure(Service(NAMES[1], port, "bench", size, *numbered(size, "1"), used))
 
 
 def memory(variables: dict[str, str], size: int) -> Figures:
     """Measure scim2-server."""
     own = {**variables, "MEMORY_PEOPLE": str(size), "BENCH_TOKEN": "bench"}
     options = ("--config", "config/gunicorn.py", "--workers", "1", "--timeout", "600")
-    with served(own, "tests.bench.scim.memory:application", *options) as port:
-        people = [str(n) for n in range(1, min(size, SAMPLE) + 1)]
-        outsiders = [str(size - n) for n in range(100)]
-        return measure(Service(NAMES[2], port, "bench", size, people, "everybody", outsiders, "/v2"))
+    with served(own, "tests.bench.scim.memory:application", *options) as (port, pid):
+        people = numbered(size, "everybody")
+        return measure(Service(NAMES[2], port, "bench", size, *people, processor.watch(pid), "/v2"))
+
+
+def numbered(size: int, group: str) -> tuple[list[str], str, list[str], list[str]]:
+    """Return known ids, the group, outsiders and leavers of a service whose people are numbered."""
+    last = [str(size - n) for n in range(rows.OUTSIDERS + rows.LEAVERS)]
+    known = [str(n) for n in range(1, min(size * 8 // 10, SAMPLE) + 1)]
+    return known, group, last[: rows.OUTSIDERS], last[rows.OUTSIDERS :]
 
 
 def measured(size: int) -> list[Figures]:
@@ -117,17 +126,24 @@ def measured(size: int) -> list[Figures]:
 
 def table(size: int, figures: list[Figures]) -> str:
     """Return the figures in Markdown."""
-    lines = [f"| {size:,} people | {' | '.join(NAMES)} | Rollcall to stock |", "| --- | --- | --- | --- | --- |"]
-    for kind in figures[0]:
-        mine, theirs = figures[0][kind], figures[1][kind]
-        if kind == SUSTAINED:
-            cells = [f"{each[kind]:,.0f} /s" if each else "" for each in figures]
-            ratio = f"{mine / theirs:.1f} times as many"
-        else:
-            cells = [f"{each[kind]:,.1f} ms" if each else "" for each in figures]
-            ratio = f"{theirs / mine:.1f} times faster" if theirs > mine else f"{mine / theirs:.2f} times the time"
-        lines.append(f"| {kind} | {' | '.join(cells)} | {ratio} |")
+    lines = [
+        f"| {size:,} people | {' | '.join(NAMES)} | Rollcall to stock | in processor time |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind, mine in figures[0].items():
+        theirs = figures[1][kind]
+        unit = "/s" if kind == SUSTAINED else "ms"
+        digits = 0 if kind == SUSTAINED else 1
+        cells = [
+            f"{each[kind][0]:,.{digits}f} {unit} ({each[kind].processor:,.1f} ms)" if each else "" for each in figures
+        ]
+        ratio = f"{mine[0] / theirs[0]:.1f} times as many" if kind == SUSTAINED else _ratio(mine[0], theirs[0])
+        lines.append(f"| {kind} | {' | '.join(cells)} | {ratio} | {_ratio(mine.processor, theirs.processor)} |")
     return "\n".join(lines)
+
+
+def _ratio(mine: float, theirs: float) -> str:
+    return f"{theirs / mine:.1f} times faster" if theirs > mine else f"{mine / theirs:.2f} times the time"
 
 
 def keep(size: int, text: str) -> None:
@@ -135,7 +151,8 @@ def keep(size: int, text: str) -> None:
     command = f"python -m tests.bench.scim {size}"
     begin, end = f"<!-- {command} -->", f"<!-- end of {command} -->"
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL with durable commits"
-    block = f"{begin}\n\n## `{command}`\n\nMedians over HTTP; {machine}.\n\n{text}\n\n{end}\n"
+    words = f"Medians over HTTP, in brackets the processor time of a request; {machine}."
+    block = f"{begin}\n\n## `{command}`\n\n{words}\n\n{text}\n\n{end}\n"
     old = TABLE.read_text()
     before, known, after = old.partition(begin)
     TABLE.write_text(before + block + after.partition(end + "\n")[2] if known else f"{old}\n{block}")

@@ -8,19 +8,30 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 REPEATS, LONGEST = 40, 6.0  # requests of a kind, and seconds after which fewer must do
+WARM = 8  # requests before those: each process and its connections make ready
 CLIENTS, SECONDS = 8, 6.0  # of the sustained load
 Request = tuple[str, str, Any]
 
 
+class Figure(NamedTuple):
+    """What one request takes in milliseconds: the median, and the processor time on average."""
+
+    latency: float
+    processor: float
+
+
 @dataclass
 class Service:
-    """One service with its people, whose ids are ``ids[0]`` to ``ids[-1]``; ``outsiders`` are not in the group."""
+    """One service with its people: ``ids`` are some of them, ``outsiders`` are not in the group, ``leavers`` in ten.
+
+    ``processor`` tells how many seconds of processor time the service and its database have used.
+    """
 
     name: str
     port: int
@@ -29,6 +40,8 @@ class Service:
     ids: list[str]
     group: str
     outsiders: list[str]
+    leavers: list[str]
+    processor: Callable[[], float]
     base: str = "/scim/v2"
 
     def connect(self) -> "Connection":
@@ -89,33 +102,40 @@ def requests(service: Service) -> dict[str, Callable[[int], Request]]:
         "POST": new,
         "PATCH active": active,
         "add one member": member,
+        "DELETE, in ten groups": lambda n: ("DELETE", f"/Users/{service.leavers[n]}", None),
     }
 
 
-def latencies(service: Service) -> Iterator[tuple[str, float]]:
-    """Yield (kind of request, median milliseconds); a request that is refused stops the bench."""
+def latencies(service: Service) -> Iterator[tuple[str, Figure]]:
+    """Yield what each kind of request takes; a request that is refused stops the bench."""
     connection = service.connect()
+    most = min(len(service.outsiders), len(service.leavers)) - 3
     for name, request in requests(service).items():
         times: list[float] = []
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), 0.0
         for n in count():
+            if n == WARM:
+                used = service.processor()
             before = time.perf_counter()
             status, body = connection(*request(n))
-            if n >= 2:  # the first warm up
+            if n >= WARM:
                 times.append((time.perf_counter() - before) * 1000)
             if status >= 300:
                 raise SystemExit(f"{service.name}, {name}: {status} {body[:300]!r}")
             enough = len(times) >= REPEATS or time.perf_counter() - begun > LONGEST
-            if n >= 3 and (enough or n + 3 >= len(service.outsiders)):
+            if n > WARM and (enough or n >= most):
                 break
-        yield name, statistics.median(times)
+        yield name, Figure(statistics.median(times), (service.processor() - used) * 1000 / len(times))
 
 
-def sustained(service: Service) -> float:
-    """Return requests a second of eight clients: of ten, six look people up, two read and two write."""
+def sustained(service: Service) -> tuple[float, float]:
+    """Return requests a second of eight clients, and the processor's milliseconds for each.
+
+    Of ten requests, six look people up, two read and two write.
+    """
     kinds = requests(service)
     mix = [kinds["filter eq"]] * 6 + [kinds["GET"]] * 2 + [kinds["PATCH active"]] * 2
-    until = time.perf_counter() + SECONDS
+    used, until = service.processor(), time.perf_counter() + SECONDS
 
     def client(number: int) -> int:
         connection, done = service.connect(), 0
@@ -128,4 +148,5 @@ def sustained(service: Service) -> float:
         return done
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        return sum(pool.map(client, range(CLIENTS))) / SECONDS
+        total = sum(pool.map(client, range(CLIENTS)))
+    return total / SECONDS, (service.processor() - used) * 1000 / total

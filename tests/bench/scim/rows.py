@@ -5,6 +5,8 @@ from typing import Any
 import psycopg
 
 GROUP = 20_000
+TEAMS = 10
+OUTSIDERS, LEAVERS = 100, 60  # the last people: in no group, and before them those who are in all teams
 
 ROLLCALL = [
     """
@@ -31,6 +33,22 @@ ROLLCALL = [
     INSERT INTO provisioning_membership (group_id, user_id)
     SELECT (SELECT max(id) FROM provisioning_group), id FROM provisioning_user ORDER BY id LIMIT {group}
     """,
+    """
+    INSERT INTO provisioning_group (name, name_key, description, pushed_by, scim_id, created_at, updated_at)
+    SELECT 'Team ' || n, 'team ' || n, '', 'Bench', md5('team' || n)::uuid, now(), now()
+    FROM generate_series(1, {teams}) AS n
+    """,
+    """
+    INSERT INTO scim_grouplink (client_id, group_id, external_id, name, name_key, stands_for, kept, owned, created_at)
+    SELECT (SELECT min(id) FROM scim_client), id, '', '', '', '', '{{}}', true, now()
+    FROM provisioning_group WHERE name LIKE 'Team %'
+    """,
+    """
+    INSERT INTO provisioning_membership (group_id, user_id)
+    SELECT team.id, leaver.id FROM provisioning_group team, (
+        SELECT id FROM provisioning_user WHERE NOT is_staff ORDER BY id DESC OFFSET {outsiders} LIMIT {leavers}
+    ) leaver WHERE team.name LIKE 'Team %'
+    """,
 ]
 
 STOCK = [
@@ -44,6 +62,15 @@ STOCK = [
     "SELECT setval('stock_user_id_seq', {count})",
     "INSERT INTO stock_group (id, name, scim_id, scim_display_name) VALUES (1, 'Everybody', '1', 'Everybody')",
     "INSERT INTO stock_user_scim_groups (user_id, group_id) SELECT n, 1 FROM generate_series(1, {group}) AS n",
+    """
+    INSERT INTO stock_group (id, name, scim_id, scim_display_name)
+    SELECT n + 1, 'Team ' || n, n + 1, 'Team ' || n FROM generate_series(1, {teams}) AS n
+    """,
+    """
+    INSERT INTO stock_user_scim_groups (user_id, group_id)
+    SELECT leaver, team + 1 FROM generate_series(1, {teams}) AS team,
+        generate_series({count} - {outsiders} - {leavers} + 1, {count} - {outsiders}) AS leaver
+    """,
 ]
 
 
@@ -51,7 +78,9 @@ def fill(dsn: str, statements: list[str], count: int) -> None:
     """Write the rows, and let the server learn about them as it would have by night."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement.format(count=count, group=_group(count)))
+            connection.execute(
+                statement.format(count=count, group=_group(count), teams=TEAMS, outsiders=OUTSIDERS, leavers=LEAVERS)
+            )
         connection.execute("VACUUM ANALYZE")
 
 
@@ -64,4 +93,4 @@ def ids(dsn: str, query: str) -> list[str]:
 
 def _group(count: int) -> int:
     """Return how many are in the group; some people always are not."""
-    return min(GROUP, count * 9 // 10)
+    return min(GROUP, count * 8 // 10)
