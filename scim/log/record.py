@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
+from config.database.bulk import Values
 from config.signin.addresses import client_address
 from scim.errors import printable
 from scim.log import writer
@@ -117,7 +118,8 @@ def _delete(lines: "QuerySet[RequestLog]") -> int:
     return gone
 
 
-def _row(record: Record) -> RequestLog | None:
+def _row(record: Record) -> Values | None:
+    """Return the line, None where none is written."""
     request, response = record.request, record.response
     client = record.client or (Client.objects.filter(slug=record.slug).first() if record.slug else None)
     if client is None or response is None:
@@ -125,18 +127,19 @@ def _row(record: Record) -> RequestLog | None:
     known = record.client is not None  # a stranger's body is not kept
     if not known and _too_many(client.pk):
         return None
-    return RequestLog(
-        client=client,
-        method=printable(request.method or "", 8)[:8],
-        path=printable(_address(request), MOST_PATH),
-        status=response.status_code,
-        milliseconds=round((time.monotonic() - record.started) * 1000),
-        request_body=_request_body(request) if known else "",
-        response_body=_cut(getattr(response, "content", b"").decode(errors="replace")) if known else "",
-        done=" ".join(request.scim_done)[:500],  # type: ignore[attr-defined]
-        address=client_address(request),
-        agent=printable(request.headers.get("User-Agent", ""), 190),
-    )
+    return {
+        "client_id": client.pk,
+        "at": timezone.now(),
+        "method": printable(request.method or "", 8)[:8],
+        "path": printable(_address(request), MOST_PATH),
+        "status": response.status_code,
+        "milliseconds": round((time.monotonic() - record.started) * 1000),
+        "request_body": _request_body(request) if known else "",
+        "response_body": _cut(getattr(response, "content", b"").decode(errors="replace")) if known else "",
+        "done": " ".join(request.scim_done)[:500],  # type: ignore[attr-defined]
+        "address": client_address(request),
+        "agent": printable(request.headers.get("User-Agent", ""), 190),
+    }
 
 
 def _too_many(client_id: int) -> bool:

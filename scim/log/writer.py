@@ -13,6 +13,8 @@ from threading import Event, Lock, Thread
 
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
+from config.database import bulk
+from config.database.bulk import Values
 from scim.models import RequestLog
 
 EVERY = 0.25  # seconds
@@ -21,26 +23,26 @@ MOST_WAITING = 20_000  # lines; more are dropped, for the log must not eat the m
 logger = logging.getLogger(__name__)
 
 
-def write(rows: Sequence[RequestLog]) -> None:
-    """Insert the lines and commit without waiting for the disk."""
+def write(rows: Sequence[Values]) -> None:
+    """Insert the lines (values of ``RequestLog``) and commit without waiting for the disk."""
     alone = connection.vendor == "postgresql" and not connection.in_atomic_block
     with transaction.atomic():
         if alone:
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL synchronous_commit TO OFF")
-        RequestLog.objects.bulk_create(rows)
+        bulk.insert(RequestLog, rows)
 
 
 class Writer:
     """The thread, which begins with the first line: gunicorn's workers fork before they have one."""
 
     def __init__(self) -> None:
-        self._rows: SimpleQueue[RequestLog] = SimpleQueue()
+        self._rows: SimpleQueue[Values] = SimpleQueue()
         self._lock = Lock()
         self._stop = Event()
         self._thread: Thread | None = None
 
-    def put(self, row: RequestLog) -> None:
+    def put(self, row: Values) -> None:
         """Hand a line over."""
         if self._rows.qsize() < MOST_WAITING:
             self._rows.put(row)
@@ -63,8 +65,8 @@ class Writer:
                 self._write(rows)
         connection.close()
 
-    def _taken(self) -> list[RequestLog]:
-        rows: list[RequestLog] = []
+    def _taken(self) -> list[Values]:
+        rows: list[Values] = []
         while len(rows) < MOST:
             try:
                 rows.append(self._rows.get_nowait())
@@ -72,7 +74,7 @@ class Writer:
                 break
         return rows
 
-    def _write(self, rows: list[RequestLog]) -> None:
+    def _write(self, rows: list[Values]) -> None:
         close_old_connections()
         try:
             write(rows)
@@ -81,7 +83,7 @@ class Writer:
             for row in rows:
                 self._write_one(row)
 
-    def _write_one(self, row: RequestLog) -> None:
+    def _write_one(self, row: Values) -> None:
         try:
             write([row])
         except DatabaseError as error:

@@ -8,7 +8,7 @@ from scim.models import Client, RequestLog
 
 
 def row(client, path):
-    return RequestLog(client=client, method="GET", path=path, status=200, milliseconds=1)
+    return {"client_id": client.pk, "method": "GET", "path": path, "status": 200, "milliseconds": 1}
 
 
 @pytest.mark.django_db(transaction=True)
