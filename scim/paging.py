@@ -18,6 +18,7 @@ from scim.errors import ScimError
 
 DEFAULT_COUNT = 100
 MAX_COUNT = 1000
+FAR = 5000  # rows to skip, from which on it pays to ask how long the list is
 MAX_INDEX = 2**31  # beyond it no list goes, and PostgreSQL's OFFSET ends
 
 Row = Any  # an instance of the source's model
@@ -124,9 +125,19 @@ def _window(source: Source, skip: int, limit: int) -> list[Row]:
     ordered = _ordered(source, backwards=False)
     if not skip:
         return list(ordered[:limit])
-    keys = list(ordered.values_list("pk", flat=True)[skip : skip + limit])
+    keys = _keys(source, skip, limit)
     found = {row.pk: row for row in source.rows.order_by().filter(pk__in=keys)} if keys else {}
     return [found[key] for key in keys if key in found]
+
+
+def _keys(source: Source, skip: int, limit: int) -> list[Any]:
+    """Return the primary keys of a page far down the list, from its end where that is nearer and known."""
+    total = source.total() if source.total and skip >= FAR else 0
+    if 2 * skip < total or not total:
+        return list(_ordered(source, backwards=False).values_list("pk", flat=True)[skip : skip + limit])
+    behind = max(0, total - skip - limit)
+    rows = _ordered(source, backwards=True).values_list("pk", flat=True)
+    return list(rows[behind : max(behind, total - skip)])[::-1]
 
 
 def _by_cursor(sources: Sequence[Source], wanted: PageRequest, query: str) -> ListPage:

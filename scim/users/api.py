@@ -159,7 +159,7 @@ def _locked(client: Client, scim_id: str) -> tuple[User, dict[int, UserLink]]:
     Whether the client still sees them is looked at again under the lock: the query that waited for it asks PostgreSQL
     about the links as they were before, and another request may have deleted the user meanwhile (RFC 7644 section 3.6).
     """
-    user = queries.user(client, id_of(scim_id), lock=True)
+    user = queries.locked(client, id_of(scim_id))
     if user is None:
         raise not_found()
     links = queries.links(client, [user.pk])

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any
 
-from django.db.models import BigIntegerField, CharField, Exists, OuterRef, QuerySet, UUIDField
+from django.db.models import BigIntegerField, CharField, Exists, FilteredRelation, OuterRef, Q, QuerySet, UUIDField
 
 from config.database.prepared import Parameter, Prepared
 from provisioning.models import Membership, User
@@ -24,12 +24,19 @@ def with_manager(users: "QuerySet[User]") -> "QuerySet[User]":
     return users.select_related("manager").only(*_FIELDS, *_OF_MANAGERS)
 
 
+def _with_link(users: "QuerySet[User]") -> "QuerySet[User]":
+    """Read users with their managers and, as ``known``, what the client knows of them; no ``only`` goes with that."""
+    known = FilteredRelation("scim_links", condition=Q(scim_links__client_id=_CLIENT))
+    return users.annotate(known=known).select_related("manager", "known")  # type: ignore[misc]
+
+
 def _user(reach: Reach) -> "QuerySet[User]":
-    return with_manager(seen(reach, _CLIENT)).order_by().filter(scim_id=Parameter("scim_id", UUIDField()))
+    return _with_link(seen(reach, _CLIENT)).order_by().filter(scim_id=Parameter("scim_id", UUIDField()))
 
 
 def _locked(reach: Reach) -> "QuerySet[User]":
-    return _user(reach).select_for_update(of=("self",), no_key=True)
+    found = with_manager(seen(reach, _CLIENT)).order_by().filter(scim_id=Parameter("scim_id", UUIDField()))
+    return found.select_for_update(of=("self",), no_key=True)
 
 
 def _named(reach: Reach) -> "QuerySet[User]":
@@ -38,7 +45,7 @@ def _named(reach: Reach) -> "QuerySet[User]":
     renamed = aliases.filter(user=OuterRef("pk"))
     plain = User.objects.order_by().filter(username_key=key).exclude(Exists(renamed))
     called = aliases.filter(user_name_key=key)
-    found = with_manager(seen(reach, _CLIENT)).order_by("pk")
+    found = _with_link(seen(reach, _CLIENT)).order_by("pk")
     return found.filter(pk__in=plain.values("pk").union(called.values("user_id"), all=True))
 
 
@@ -71,15 +78,29 @@ _LINK = Prepared(lambda: UserLink.objects.filter(client_id=_CLIENT, user_id=_USE
 _GROUPS = {reach: Prepared(partial(_groups_of_one, reach)) for reach in Reach}
 
 
-def user(client: Client, scim_id: uuid.UUID, *, lock: bool = False) -> User | None:
-    """Return the user of that id whom the client sees; ``lock`` them until the transaction ends."""
-    query = (_LOCKED if lock else _USERS)[Reach(client.reach)]
-    return query.first(client=client.pk, scim_id=scim_id)
+def user(client: Client, scim_id: uuid.UUID) -> User | None:
+    """Return the user of that id whom the client sees, with what it knows of them."""
+    found = _USERS[Reach(client.reach)].first(client=client.pk, scim_id=scim_id)
+    return found and _known(client, found)
+
+
+def locked(client: Client, scim_id: uuid.UUID) -> User | None:
+    """Return the user of that id whom the client sees, locked until the transaction ends."""
+    return _LOCKED[Reach(client.reach)].first(client=client.pk, scim_id=scim_id)
 
 
 def called(client: Client, key: str) -> list[User]:
-    """Return whom the client calls by that user name (folded): ``relations.user_name`` for equality."""
-    return _NAMED[Reach(client.reach)].models(client=client.pk, key=key)
+    """Return whom the client calls by that user name (folded): ``relations.user_name`` for equality.
+
+    What it knows of them comes with them.
+    """
+    return [_known(client, found) for found in _NAMED[Reach(client.reach)].models(client=client.pk, key=key)]
+
+
+def _known(client: Client, user: User) -> User:
+    """Note whose ``known`` the user came with; Django leaves it out where there is none."""
+    vars(user).update(known=vars(user).get("known"), known_to=client.pk)
+    return user
 
 
 def named(key: str) -> list[User]:
@@ -90,6 +111,13 @@ def named(key: str) -> list[User]:
 def aliases(key: str) -> list[UserLink]:
     """Return what each client knows of whom it alone calls by that name (folded)."""
     return _ALIASES.models(key=key)
+
+
+def links_of(client: Client, users: Collection[User]) -> dict[int, UserLink]:
+    """Return what the client knows of each user, read only where it did not come with them."""
+    if all(vars(user).get("known_to") == client.pk for user in users):
+        return {user.pk: vars(user)["known"] for user in users if vars(user)["known"] is not None}
+    return links(client, [user.pk for user in users])
 
 
 def links(client: Client, user_ids: Collection[int]) -> dict[int, UserLink]:

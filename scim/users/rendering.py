@@ -30,7 +30,7 @@ class Page:
 def page_of(client: Client, rules: Rules, users: Collection[User], *, groups: bool) -> Page:
     """Read what belongs to the users, in two queries."""
     ids = [user.pk for user in users]
-    return Page(client, rules, queries.links(client, ids), queries.groups(client, ids) if groups else {})
+    return Page(client, rules, queries.links_of(client, users), queries.groups(client, ids) if groups else {})
 
 
 def resource(user: User, page: Page) -> dict[str, Any]:

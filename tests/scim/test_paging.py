@@ -7,7 +7,7 @@ import pytest
 from django.core import signing
 
 from provisioning.models import Group, User
-from scim import cursors
+from scim import cursors, paging
 from scim.errors import ScimError
 from scim.paging import DEFAULT_COUNT, MAX_COUNT, ListPage, Order, PageRequest, Source, page
 
@@ -50,6 +50,20 @@ def test_an_index_names_the_first_resource_and_the_total_is_always_whole(people,
     found = by_index([people], start, count)
     assert names(found) == [f"person{n}" for n in expected]
     assert (found.total, found.start_index) == (7, start)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_page_far_down_is_read_from_the_nearer_end(people, groups, monkeypatch, descending):
+    """It is the same page, whichever end it is read from, and also where another list follows."""
+    order = Order(("last_name", "pk"), descending=descending)
+    known = Source(people.rows, order, people.count)
+    for sources in ([known], [known, groups]):
+        monkeypatch.setattr(paging, "FAR", 1000)
+        plain = {(start, count): by_index(sources, start, count) for start in range(1, 13) for count in range(5)}
+        monkeypatch.setattr(paging, "FAR", 1)
+        for (start, count), expected in plain.items():
+            found = by_index(sources, start, count)
+            assert (names(found), found.total) == (names(expected), expected.total), (start, count)
 
 
 def test_a_page_that_shows_the_end_needs_no_count(people, django_assert_num_queries):

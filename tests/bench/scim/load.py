@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 REPEATS, LONGEST = 40, 6.0  # requests of a kind, and seconds after which fewer must do
-WARM = 8  # requests before those: each process and its connections make ready
+WARM, WARM_SECONDS = 60, 3.0  # requests before those, in which each thread's connection makes ready
 CLIENTS, SECONDS = 8, 6.0  # of the sustained load
 Request = tuple[str, str, Any]
 
@@ -109,23 +108,29 @@ def requests(service: Service) -> dict[str, Callable[[int], Request]]:
 def latencies(service: Service) -> Iterator[tuple[str, Figure]]:
     """Yield what each kind of request takes; a request that is refused stops the bench."""
     connection = service.connect()
-    most = min(len(service.outsiders), len(service.leavers)) - 3
     for name, request in requests(service).items():
-        times: list[float] = []
-        begun, used = time.perf_counter(), 0.0
-        for n in count():
-            if n == WARM:
-                used = service.processor()
+
+        def ask(n: int, name: str = name, request: Callable[[int], Request] = request) -> float:
             before = time.perf_counter()
             status, body = connection(*request(n))
-            if n >= WARM:
-                times.append((time.perf_counter() - before) * 1000)
             if status >= 300:
                 raise SystemExit(f"{service.name}, {name}: {status} {body[:300]!r}")
-            enough = len(times) >= REPEATS or time.perf_counter() - begun > LONGEST
-            if n > WARM and (enough or n >= most):
-                break
+            return (time.perf_counter() - before) * 1000
+
+        _repeated(ask, range(WARM), WARM_SECONDS)
+        used = service.processor()
+        times = _repeated(ask, range(WARM, WARM + REPEATS), LONGEST)
         yield name, Figure(statistics.median(times), (service.processor() - used) * 1000 / len(times))
+
+
+def _repeated(ask: Callable[[int], float], numbers: range, seconds: float) -> list[float]:
+    """Ask at least twice, and as often as the seconds allow; return what ``ask`` does."""
+    begun, found = time.perf_counter(), []
+    for n in numbers:
+        found.append(ask(n))
+        if len(found) >= 2 and time.perf_counter() - begun > seconds:
+            break
+    return found
 
 
 def sustained(service: Service) -> tuple[float, float]:

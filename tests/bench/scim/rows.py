@@ -6,7 +6,7 @@ import psycopg
 
 GROUP = 20_000
 TEAMS = 10
-OUTSIDERS, LEAVERS = 100, 60  # the last people: in no group, and before them those who are in all teams
+OUTSIDERS = LEAVERS = 100  # the last people: in no group, and before them those who are in all teams
 
 ROLLCALL = [
     """
@@ -93,4 +93,4 @@ def ids(dsn: str, query: str) -> list[str]:
 
 def _group(count: int) -> int:
     """Return how many are in the group; some people always are not."""
-    return min(GROUP, count * 8 // 10)
+    return min(GROUP, count * 7 // 10)
