@@ -20,7 +20,8 @@ from provisioning.imports.users.identity import EMPLOYEE, another_person
 from provisioning.imports.users.messages import Labels
 from provisioning.imports.users.plan import KnownAccount, KnownUser, Planned, Row
 from provisioning.imports.users.pushed_digest import Echo
-from provisioning.imports.users.state import rule_digest, state_of
+from provisioning.imports.users.state import ACTIVE, leading, rule_digest, state_of
+from provisioning.models import Account
 from provisioning.models.people import fold
 from provisioning.outbound.digests import seen_digest
 from provisioning.profile.person import catalogue
@@ -76,8 +77,11 @@ class Crawler:
     def __init__(self, config: DirectoryConfig) -> None:
         assert config.id is not None
         self.config = config
-        self.mapper = Mapper(config.rules, catalogue())
+        known = catalogue()
+        self.mapper = Mapper(config.rules, known)
         self.state_rule = rule_digest(config.rules)
+        self.state_mapper = Mapper(leading(config.rules), known)
+        self._without_state: list[tuple[int, RemoteAccount]] = []
         self.labels = Labels()
         self.authority = Authority(config.id, self.labels)
         self.decided_above = self.authority.fingerprint
@@ -111,6 +115,8 @@ class Crawler:
             row = self._look(remote, known.get(remote.ref), seen)
             if row is not None:
                 changed.append(row)
+        if self._without_state:
+            self._note_states()
         if changed:
             seen.planned += self._plan(changed)
             for one in seen.planned:
@@ -134,11 +140,28 @@ class Crawler:
                 self.overlapping.add(account.user_id)
             if row_digest and row_digest == account.seen_digest:
                 seen.unchanged += 1
+                if self.state_rule and not account.seen_state:
+                    self._without_state.append((account.id, remote))
                 return None
         if problem := plan.unusable(remote):
             self.unreadable += UNDECODABLE in remote.ref
             return Row(remote, "", account, unusable=problem)
         return Row(remote, row_digest, account)
+
+    def _note_states(self) -> None:
+        """Keep the mapped states of rows that are as before, where none was kept: a portal before this one kept none.
+
+        It is what the source said when the row was imported, so it is no news, also in a preview.
+        """
+        by_state: dict[str, list[int]] = {}
+        for account_id, remote in self._without_state:
+            values = plan.values_of(self.state_mapper.inbound(remote.attributes).values)
+            if values.get(ACTIVE) is not None:
+                state = state_of(values, None, self.state_rule).stored
+                by_state.setdefault(state, []).append(account_id)
+        for state, ids in by_state.items():
+            Account.objects.filter(pk__in=ids, seen_state="").update(seen_state=state)
+        self._without_state = []
 
     def _digest(self, remote: RemoteAccount) -> str:
         """Return the digest of the row under this mapping, then that of its password when passwords are imported."""

@@ -39,14 +39,19 @@ class SourceState:
 NOTHING = SourceState(None)
 
 
-def rule_digest(rules: Iterable[AttributeRule]) -> str:
-    """Return what stands for the rows of a mapping that lead to the person's state, "" without any."""
-    leading = [
-        (rule.directory_attribute.casefold(), rule.expression.strip())
+def leading(rules: Iterable[AttributeRule]) -> tuple[AttributeRule, ...]:
+    """Return the rows of a mapping that lead to the person's state."""
+    return tuple(
+        rule
         for rule in rules
         if rule.kind == Kind.PROFILE and rule.portal_attribute == "active" and rule.direction != OUT
-    ]
-    return blake2b(repr(leading).encode(), digest_size=8).hexdigest() if leading else ""
+    )
+
+
+def rule_digest(rules: Iterable[AttributeRule]) -> str:
+    """Return what stands for the rows of a mapping that lead to the person's state, "" without any."""
+    found = [(rule.directory_attribute.casefold(), rule.expression.strip()) for rule in leading(rules)]
+    return blake2b(repr(found).encode(), digest_size=8).hexdigest() if found else ""
 
 
 def state_of(values: Mapping[str, Any], enabled: bool | None, rule: str) -> SourceState:

@@ -133,6 +133,29 @@ def test_many_who_are_active_again_wait_for_approval(stated: tuple[Source, str])
     assert user("user0").is_active
 
 
+@pytest.mark.parametrize("how", ["column", "expression"])
+def test_a_state_that_was_never_kept_is_noted_from_a_row_that_is_as_before(source: Source, how: str) -> None:
+    """As after an upgrade from a portal that kept none: the next change of the source's own state counts."""
+    source.map(**STATES[how])
+    AttributeMapping.objects.filter(directory_attribute="STATUS").update(
+        expression="{{ value == 'working' }}", direction="in"
+    )
+    for name in ("anna", "bob", "cleo"):
+        put_state(source, how, name, name == "cleo")
+    source.put("dora", "D", also={"ENABLED": ""})
+    source.run()
+    services.set_active([user("bob").pk], True, "helpdesk")
+    kept = dict(Account.objects.values_list("key", "seen_state"))
+    Account.objects.update(seen_state="")
+    run = source.run()
+    assert (run.planned, run.unchanged) == (0, 4)
+    assert dict(Account.objects.values_list("key", "seen_state")) == kept
+    assert user("bob").is_active  # nothing of the source changed
+    put_state(source, how, "anna", True)
+    source.run()
+    assert user("anna").is_active
+
+
 def test_what_the_portal_enabled_there_is_no_news(source: Source) -> None:
     put_state(source, "account", "anna", False)
     source.run()
