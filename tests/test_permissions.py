@@ -221,6 +221,7 @@ def test_each_list_offers_only_the_actions_of_the_role(world: World, letter: str
         assert offered <= ACTIONS[label].keys()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("letter", EVERYONE)
 def test_the_sidebar_leads_only_where_the_role_may_go(world: World, letter: str) -> None:
     client = sign_in(letter)

@@ -125,6 +125,7 @@ def test_a_repaired_import_is_not_trouble(it: Client) -> None:
     assert "First steps" not in html
 
 
+@pytest.mark.heavy
 def test_a_silent_worker_is_trouble(it: Client) -> None:
     assert "background worker" not in start(it)
     Heartbeat.objects.update(at=timezone.now() - dt.timedelta(minutes=12))
@@ -170,6 +171,7 @@ def test_the_demo_does_not_end_the_first_steps_of_ones_own(it: Client, settings:
     assert it.get("/").context["steps"] == [], "what is not imported from needs no import"
 
 
+@pytest.mark.heavy
 def test_helpdesk_sees_what_keeps_users_from_working_and_no_details(client: Client) -> None:
     user = User.objects.create_user("help", is_staff=True, provisioned=False)
     user.groups.add(Role.objects.get(name=HELPDESK))

@@ -247,6 +247,7 @@ def test_different_values_have_different_digests(one: dict[str, Any], two: dict[
     assert (digest(one, b"k") == digest(two, b"k")) == (plain(one) == plain(two))
 
 
+@pytest.mark.heavy
 @given(value=scalars | st.binary() | st.floats() | st.decimals() | st.datetimes())
 def test_any_value_becomes_a_value_or_a_problem(value: Any) -> None:
     mapper = Mapper([AttributeRule(each.name, C, each.name) for each in CUSTOM], CATALOGUE)

@@ -509,6 +509,7 @@ def test_a_dead_workers_accounts_are_taken_over_after_its_lease(crews: Crews) ->
         assert outbox.LEASES.lock(held, held.changes) == set()
 
 
+@pytest.mark.heavy
 def test_the_lease_is_renewed_before_half_of_it_is_left(crews: Crews, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = save_crew_directory()
     make_users(3)

@@ -78,6 +78,7 @@ SOFT = {
 }
 
 
+@pytest.mark.heavy
 def test_a_row_that_is_only_marked_keeps_the_memory_of_the_deletion(database: Database) -> None:
     database.execute("CREATE TABLE staff (login varchar(40) PRIMARY KEY, mail varchar(60), deleted_at date)")
     directory = save(database, "staff", "login", SOFT, import_users=True)

@@ -34,6 +34,7 @@ def test_no_filter_lists_the_newest(reader: Client, write: Write) -> None:
     assert "← Newer" not in html
 
 
+@pytest.mark.heavy
 def test_each_filter_narrows(reader: Client, write: Write) -> None:
     write(message="Match.", identifier="Zoë.M", application="HR", operation=Operation.DELETE, result=Result.FAILED)
     write(message="Other.", identifier="anna", application="APPSDB")
@@ -100,6 +101,7 @@ def test_a_wrong_filter_is_explained_and_nothing_is_shown(
     assert reader.get(f"{URL}export/", parameters)["Location"].startswith(URL)
 
 
+@pytest.mark.heavy
 def test_the_page_costs_the_same_with_any_number_of_lines(reader: Client, write: Write) -> None:
     write(1, user_id=1, run_id=1)
     reader.get(URL)
@@ -150,6 +152,7 @@ def test_differences_show_before_and_after_and_are_escaped(reader: Client, write
     assert "<script>alert" not in html
 
 
+@pytest.mark.heavy
 def test_pages_keep_the_filters(reader: Client, write: Write) -> None:
     write(120, application="HR", message="HR line.")
     write(120, application="Other", message="Other line.")

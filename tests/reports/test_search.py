@@ -106,6 +106,7 @@ def test_many_people_with_one_beginning_are_found_too(write: Write) -> None:
     assert found.rows[0].identifier == "user0"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("few", [0, 10_000])
 def test_the_beginning_of_many_names_finds_what_a_plain_condition_finds(
     mixture: dt.datetime, monkeypatch: pytest.MonkeyPatch, few: int

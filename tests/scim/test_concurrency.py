@@ -147,6 +147,7 @@ def test_a_put_of_a_user_beside_a_patch_loses_no_membership(remote):
     assert Membership.objects.filter(group=group, user=user).exists()
 
 
+@pytest.mark.heavy
 def test_a_put_with_an_old_version_does_not_undo_additions(remote):
     group = Group.objects.create(name="Readers", pushed_by="Okta")
     path = f"/Groups/{group.scim_id}"

@@ -165,6 +165,7 @@ def test_an_application_reads_its_own_words_where_an_expression_changes_them(sci
     assert scim("GET", f"/Groups?filter={CUSTOM_GROUP}:description%20pr").status == 400
 
 
+@pytest.mark.heavy
 def test_a_page_of_groups_still_costs_a_page(prefixed: Scim, django_assert_max_num_queries: Any) -> None:
     for number in range(8):
         make(prefixed, f"Group {number}")

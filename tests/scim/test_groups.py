@@ -34,6 +34,7 @@ def member_names(group: Any) -> list[str]:
     return list(rows.values_list("user__username", flat=True))
 
 
+@pytest.mark.heavy
 def test_a_group_lives_from_post_to_delete(scim: Scim) -> None:
     anna, ben = people(2)
     made = make_group(scim, "Developers", externalId="g-1", members=named(anna))
@@ -322,6 +323,7 @@ def test_an_external_id_is_the_clients_own(new_client: Callable[..., Scim]) -> N
     assert Group.objects.get().pushed_by == "Okta"
 
 
+@pytest.mark.heavy
 def test_people_whom_the_client_does_not_see_stay_in_the_group(scim: Scim) -> None:
     (anna,) = people(1)
     boss = User.objects.create(username="boss", is_staff=True)
@@ -370,6 +372,7 @@ def test_a_version_guards_a_change(scim: Scim) -> None:
     assert scim.get(path, If_None_Match=now).status == 304
 
 
+@pytest.mark.heavy
 def test_methods_that_do_not_belong_are_refused(scim: Scim) -> None:
     made = make_group(scim)
     for method, path in [

@@ -62,6 +62,7 @@ def old_sam(scim: Scim, **more: Any) -> Any:
     return sam
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("leaving", [{}, {"delete_deactivated": True, "recycle_days": 30}])
 @pytest.mark.parametrize("match", ["username", "external_id", "email", "none"])
 @pytest.mark.parametrize(("before", "after"), [("OLD", "NEW"), ("OLD", None), ("", "NEW"), ("", None)])
@@ -98,6 +99,7 @@ def test_the_same_external_id_brings_back(new_client: Any, leaving: Any) -> None
     assert UserLink.objects.get().leaves_at is None
 
 
+@pytest.mark.heavy
 def test_the_old_account_is_not_the_new_hires(scim: Scim, crews: Crews) -> None:
     """It is neither enabled, with the old password, nor written to; somebody has to decide, in plain words."""
     directory = save_crew_directory()
@@ -249,6 +251,7 @@ def test_a_rename_in_directories(scim: Scim, crews: Crews) -> None:
     assert crews["THERE"].done("create") == [("create", "ann.meier")]
 
 
+@pytest.mark.heavy
 def test_a_change_of_case_is_taken(scim: Scim) -> None:
     """An IdP that compares would send it for ever. The portal's own name, and so directories, keep theirs."""
     ann = scim.add("mail1")

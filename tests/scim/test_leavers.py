@@ -53,6 +53,7 @@ def test_soft_delete_then_delete_and_back(scim: Scim) -> None:
     assert scim.get(path).status == 200
 
 
+@pytest.mark.heavy
 def test_who_is_deactivated_leaves_after_the_recycle_period(new_client: Any) -> None:
     scim = new_client(delete_deactivated=True, recycle_days=30)
     for name in ("anna", "bert", "carl"):

@@ -40,6 +40,7 @@ def test_what_was_done_is_said(scim: Scim) -> None:
     assert (last().status, "exists already" in last().response_body) == (409, True)
 
 
+@pytest.mark.heavy
 def test_passwords_are_masked_wherever_they_stand(scim: Scim) -> None:
     anna = scim.post("/Users", {"schemas": [USER], "userName": "anna", "password": "hunter2 secret"}).json
     path = f"/Users/{anna['id']}"

@@ -142,6 +142,7 @@ def test_the_number_of_queries_does_not_depend_on_the_page(crowd, django_assert_
         assert len(names(crowd.get("/Users?count=60"))) == 60
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["Users", "Groups"])
 def test_conditional_requests(crowd, kind):
     body = {"schemas": [GROUP], "displayName": "New"} if kind == "Groups" else None

@@ -150,6 +150,7 @@ def test_user_names_are_unique_without_case(scim: Scim) -> None:
     assert (line.identifier, line.result, line.application) == ("Anna", "failed", "Okta")
 
 
+@pytest.mark.heavy
 def test_a_rename_is_what_the_client_calls_the_user(scim: Scim, new_client: Any) -> None:
     """Of people whom the client did not bring, the portal's user name stays."""
     User.objects.create_user("anna")

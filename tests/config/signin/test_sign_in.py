@@ -104,6 +104,7 @@ def test_an_own_password_is_changed_as_before(admin: User, client: Client) -> No
 # --- Too many wrong ones ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_after_five_wrong_ones_a_right_one_is_refused_too(admin: User, later: Callable[..., None]) -> None:
     wrong("admin", 5)
     assert words(sign_in("admin", "wrong")) == words(sign_in("admin")) == [TOO_MANY]

@@ -108,6 +108,7 @@ def test_wildcards_in_a_name_do_not_match_other_users(sql: SqlSubject) -> None:
     assert sql.database.rows("SELECT USERNAME FROM USERS") == [("axb",)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("attributes", "code", "words"),
     [
@@ -208,6 +209,7 @@ def test_half_a_character_is_refused_in_words(sql: SqlSubject) -> None:
     assert not isinstance(caught.value, Unavailable)
 
 
+@pytest.mark.heavy
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=text, before=text, after=text)
 def test_values_and_literals_arrive_as_they_are(sql: SqlSubject, value: str, before: str, after: str) -> None:

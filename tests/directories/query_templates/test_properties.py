@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from directories.query_templates import TemplateError, Values, check, parse
 from directories.query_templates.scan import scan
 
+pytestmark = pytest.mark.heavy
+
 DIALECTS = ("postgres", "mysql", "sqlite", "tsql", "oracle")
 HOSTILE = [
     "'",
@@ -79,7 +81,6 @@ def templates(draw: st.DrawFn) -> tuple[str, str, list[str]]:
     return dialect, f"UPDATE t SET {', '.join(parts)}, note = {plain}\nWHERE k = ##{used[0]}##", used
 
 
-@pytest.mark.heavy
 @given(templates(), st.lists(values, min_size=4, max_size=4))
 def test_the_statement_is_the_same_for_every_value(template: tuple[str, str, list[str]], given_values: list) -> None:  # type: ignore[type-arg]
     dialect, sql, used = template
@@ -92,7 +93,6 @@ def test_the_statement_is_the_same_for_every_value(template: tuple[str, str, lis
     assert all(parameter is None for parameter in empty.parameters)
 
 
-@pytest.mark.heavy
 @given(templates())
 def test_only_the_holes_differ_from_the_admins_text(template: tuple[str, str, list[str]]) -> None:
     dialect, sql, _ = template
@@ -110,7 +110,6 @@ def test_only_the_holes_differ_from_the_admins_text(template: tuple[str, str, li
         assert set(shape(group, dialect)) <= CONCATENATION
 
 
-@pytest.mark.heavy
 @given(templates())
 def test_templates_round_trip(template: tuple[str, str, list[str]]) -> None:
     dialect, sql, _ = template

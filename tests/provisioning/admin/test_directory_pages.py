@@ -107,6 +107,7 @@ def test_saving_an_untouched_page_changes_nothing(
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("create", [True, False])
 def test_the_fixed_password_is_asked_for_again_when_the_directory_moves(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory], create: bool
@@ -249,6 +250,7 @@ def test_two_rows_may_split_the_directions(
     assert list(saved) == [("profile", "email", "in"), ("profile", "email", "out"), ("custom", "badge", "both")]
 
 
+@pytest.mark.heavy
 def test_a_changed_mapping_offers_to_push_everyone(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:

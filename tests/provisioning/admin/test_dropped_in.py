@@ -26,6 +26,8 @@ from tests.directories.connectors.contract import ConnectorContract
 from tests.directories.connectors.subjects import group_kinds, kinds, subject_of
 from tests.provisioning.admin.pages import form_values, text
 
+pytestmark = pytest.mark.heavy
+
 FILE = Path(__file__).parents[2] / "directories" / "dropped_in" / "csv_file.py"
 KIND = "csv_file"
 ADD = f"/directories/directory/add/?kind={KIND}"
@@ -80,7 +82,6 @@ def words(html: str) -> str:
     return unescape(" ".join([re.sub(r"<[^>]+>", " ", inner), *shown]))
 
 
-@pytest.mark.heavy
 @pytest.mark.django_db
 def test_its_pages_and_an_import_and_a_delivery(it_staff: Client, tmp_path: Path) -> None:
     path = tmp_path / "people.csv"

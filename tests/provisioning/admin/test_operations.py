@@ -149,6 +149,7 @@ def test_looking_and_retrying_are_two_rights(url: str) -> None:
     assert change.parked is not None
 
 
+@pytest.mark.heavy
 def test_many_changes_cost_as_many_queries_as_few(
     admin_client: Client, url: str, django_assert_max_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

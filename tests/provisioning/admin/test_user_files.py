@@ -59,6 +59,7 @@ def test_preview_shows_differences_and_saves_nothing(it_staff) -> None:
     assert "Import 2 users" in roll.words(response)
 
 
+@pytest.mark.heavy
 def test_confirm_writes_tells_and_provisions(it_staff) -> None:
     appsdb = roll.directory(create_users=True)
     for name, type in (("level", "number"), ("hired", "date"), ("remote", "boolean")):

@@ -38,6 +38,7 @@ def test_add_a_user_with_the_first_tab_only(it_staff, django_capture_on_commit_c
     assert "Active" not in line.changes
 
 
+@pytest.mark.heavy
 def test_a_name_is_taken_whatever_its_case(it_staff) -> None:
     roll.person("Anna.Berg")
     said = errors(it_staff.post(ADD, roll.form(username="anna.berg")))["username"]
@@ -111,6 +112,7 @@ def test_what_a_directory_brought_in_stops_nobody(it_staff) -> None:
     assert (user.locale, user.phone, user.custom_profile) == ("german", "1", {"size": "XXL"})
 
 
+@pytest.mark.heavy
 def test_custom_profile_attributes_keep_their_types(it_staff) -> None:
     for name, type in (("badge", "text"), ("level", "number"), ("hired", "date"), ("remote", "boolean")):
         roll.definition(name, type)
@@ -141,6 +143,7 @@ def test_helpdesk_reads_every_attribute(client_of) -> None:
     assert "../password/" not in page
 
 
+@pytest.mark.heavy
 def test_a_required_attribute_is_asked_for_first(it_staff) -> None:
     roll.definition("badge", label="Badge number", required=True)
     assert "attribute_badge" in errors(it_staff.post(ADD, roll.form(username="anna")))
@@ -148,6 +151,7 @@ def test_a_required_attribute_is_asked_for_first(it_staff) -> None:
     assert "attribute_badge" in fieldsets[0][1]["fields"]
 
 
+@pytest.mark.heavy
 def test_free_attributes_are_added_changed_and_removed(it_staff) -> None:
     user = roll.person("anna", custom_attributes={"keep": 5, "change": "a", "drop": "x"})
     rows = {"custom_attributes-present": "1"}
@@ -239,6 +243,7 @@ def test_the_accounts_panel_costs_no_more_for_many_users(it_staff, django_assert
         it_staff.get(f"/provisioning/user/{user.pk}/accounts/")
 
 
+@pytest.mark.heavy
 def test_the_user_page_costs_a_fixed_number_of_queries(it_staff, django_assert_max_num_queries) -> None:
     user = roll.person("anna", manager=roll.person("boss"))
     for number in range(30):

@@ -100,6 +100,7 @@ def test_a_superuser_gives_rights_and_it_is_told() -> None:
     assert {"Roles": ["", "IT staff"]} in told
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
 def test_an_imported_password_is_no_way_in_once_its_owner_becomes_staff(right: str) -> None:
     client, anna = roll.root(), roll.person("anna", password="known-to-it-staff")
@@ -118,6 +119,7 @@ def test_an_imported_password_is_no_way_in_once_its_owner_becomes_staff(right: s
     assert "Make a link" not in roll.words(response)
 
 
+@pytest.mark.heavy
 def test_a_new_member_of_staff_needs_a_password() -> None:
     response = roll.root().post(f"{LIST}add/", roll.form(username="eve", is_staff="on"), follow=True)
     assert "Make a link with which they choose one" in roll.words(response)
@@ -183,6 +185,7 @@ def test_deleting_says_what_happens_where(it_staff) -> None:
     assert User.objects.filter(username__startswith="user0").count() == 10
 
 
+@pytest.mark.heavy
 def test_actions_cost_no_more_for_many(it_staff, django_assert_max_num_queries) -> None:
     roll.directory(create_users=True, deactivate_users=True, delete_users=True)
     users = [roll.person(f"user{number:03}") for number in range(60)]

@@ -99,6 +99,7 @@ def test_an_unchanged_group_writes_nothing_and_costs_few_queries(pushed: Directo
     assert not GroupChange.objects.exists()
 
 
+@pytest.mark.heavy
 def test_a_preview_writes_nothing_but_its_plan(pushed: Directory) -> None:
     del stored(pushed, "Developers").members["anna"]
     found = imported(pushed, preview=True)
@@ -116,6 +117,7 @@ def test_a_list_that_breaks_off_changes_nothing(pushed: Directory, monkeypatch: 
     assert noted() == {"anna", "ben"}
 
 
+@pytest.mark.heavy
 def test_who_left_the_group_since_the_preview_is_not_put_back(pushed: Directory) -> None:
     del stored(pushed, "Developers").members["anna"]
     found = imported(pushed, preview=True)

@@ -21,10 +21,9 @@ from tests.provisioning.groups.push import (
     stored,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
 
-@pytest.mark.heavy
 def test_a_group_and_its_members_arrive_and_the_report_says_so(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers", description="They write it")
@@ -44,7 +43,6 @@ def test_a_group_and_its_members_arrive_and_the_report_says_so(mem: Directory) -
     assert not GroupChange.objects.exists()
 
 
-@pytest.mark.heavy
 def test_a_member_is_added_only_once_the_account_is_there(mem: Directory) -> None:
     make_group("Developers")
     run(mem)
@@ -57,7 +55,6 @@ def test_a_member_is_added_only_once_the_account_is_there(mem: Directory) -> Non
     assert held(mem) == {"Developers": ["anna"]}
 
 
-@pytest.mark.heavy
 def test_who_leaves_the_group_leaves_it_there(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
@@ -86,7 +83,6 @@ def test_a_new_name_is_a_rename(mem: Directory) -> None:
     assert lines()[-1] == "Changed the description of the group Engineers in MEM."
 
 
-@pytest.mark.heavy
 def test_members_of_nested_groups_are_members_and_circles_end(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     staff, developers = make_group("Staff"), make_group("Developers")
@@ -117,7 +113,6 @@ def test_only_chosen_groups_go_where_groups_are_chosen() -> None:
     assert set(GroupAccount.objects.values_list("key", flat=True)) == {"Sales"}
 
 
-@pytest.mark.heavy
 def test_a_deleted_group_goes_or_stays_as_the_directory_is_set_up(mem: Directory) -> None:
     group, staff = make_group("Developers"), make_group("Staff")
     anna, *_ = make_users("anna")
@@ -146,7 +141,6 @@ def test_a_group_that_is_made_again_is_the_same_one(mem: Directory) -> None:
     assert GroupAccount.objects.count() == 1
 
 
-@pytest.mark.heavy
 def test_a_group_whose_new_name_is_taken_is_still_deleted_with_its_members(mem: Directory) -> None:
     anna, *_ = make_users("anna")
     group = make_group("Developers")
@@ -212,7 +206,6 @@ def test_a_group_of_the_directory_is_not_sent_back_to_it_but_to_others(mem: Dire
     assert held(other) == {"Admins": ["anna"]}
 
 
-@pytest.mark.heavy
 def test_a_deleted_account_leaves_its_groups_and_returns_with_a_new_one(mem: Directory) -> None:
     ProvisioningSettings.objects.update(on_deactivate="delete")
     anna, *_ = make_users("anna")
@@ -228,7 +221,6 @@ def test_a_deleted_account_leaves_its_groups_and_returns_with_a_new_one(mem: Dir
     assert held(mem) == {"Developers": ["anna"]}
 
 
-@pytest.mark.heavy
 def test_a_disabled_account_stays_in_its_groups_until_its_user_leaves_them(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
@@ -242,7 +234,6 @@ def test_a_disabled_account_stays_in_its_groups_until_its_user_leaves_them(mem: 
     assert held(mem) == {"Developers": ["ben"]}
 
 
-@pytest.mark.heavy
 def test_a_deleted_user_leaves_the_groups_of_an_account_that_is_kept(mem: Directory) -> None:
     ProvisioningSettings.objects.update(on_delete="leave")
     anna, *_ = make_users("anna")
@@ -254,7 +245,6 @@ def test_a_deleted_user_leaves_the_groups_of_an_account_that_is_kept(mem: Direct
     assert held(mem) == {"Developers": []}
 
 
-@pytest.mark.heavy
 def test_a_group_that_vanished_is_made_again_with_its_members(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
@@ -266,7 +256,6 @@ def test_a_group_that_vanished_is_made_again_with_its_members(mem: Directory) ->
     assert held(mem) == {"Developers": ["anna", "ben"]}
 
 
-@pytest.mark.heavy
 def test_a_member_whom_the_directory_refuses_parks_alone_and_can_be_retried(mem: Directory) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")

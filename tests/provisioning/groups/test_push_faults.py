@@ -135,6 +135,7 @@ def test_a_directory_that_is_busy_with_one_group_gets_the_others(
     assert sorted(held(mem)) == ["Busy", "Free"]
 
 
+@pytest.mark.heavy
 def test_what_changes_during_a_delivery_is_looked_at_afterwards(
     mem: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +156,7 @@ def test_what_changes_during_a_delivery_is_looked_at_afterwards(
     assert held(mem) == {"Developers": ["anna", "ben"]}
 
 
+@pytest.mark.heavy
 def test_what_fails_after_the_last_change_was_done_is_parked(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")

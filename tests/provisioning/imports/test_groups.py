@@ -287,6 +287,7 @@ def test_groups_whose_id_cannot_be_read_keep_all_groups(groups: GroupSource) -> 
     assert "not known which are missing" in PlannedGroup.objects.filter(run=run, name="").get().message
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("most", "percent"), [(2, 100), (1000, 20)])
 def test_the_guard_asks_before_many_memberships_are_lost(groups: GroupSource, most: int, percent: int) -> None:
     groups.people.set(max_lost_members=most, max_lost_members_percent=percent)
@@ -393,6 +394,7 @@ def test_small_pages_come_to_the_same(groups: GroupSource, monkeypatch: pytest.M
     assert planned(finished(groups)) == {}
 
 
+@pytest.mark.heavy
 def test_groups_without_nesting_are_read_once(groups: GroupSource) -> None:
     groups.nested = False
     groups.person("ann")

@@ -10,10 +10,9 @@ from tests.provisioning.imports.group_source import GroupSource, groups
 from tests.provisioning.imports.test_groups import finished, names, planned, who
 
 __all__ = ["groups"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
 
-@pytest.mark.heavy
 def test_a_group_that_is_made_again_over_there_gets_its_name_back(groups: GroupSource) -> None:
     groups.person("ann")
     groups.put("old", "ann", name="Team")
@@ -27,7 +26,6 @@ def test_a_group_that_is_made_again_over_there_gets_its_name_back(groups: GroupS
     assert planned(finished(groups)) == {}
 
 
-@pytest.mark.heavy
 def test_groups_that_swap_their_names_end_with_each_others(groups: GroupSource) -> None:
     groups.person("ann")
     groups.put("a", "ann", name="Red")

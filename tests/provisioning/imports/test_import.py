@@ -24,6 +24,7 @@ from tests.provisioning.imports.conftest import Source, errors, planned, user
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.heavy
 def test_first_unchanged_and_changed(source: Source) -> None:
     source.put("anna", "Anna", "Ärmel", "anna@example.org")
     source.put("bob", "Bob", "Berg", "bob@example.org")
@@ -51,6 +52,7 @@ def test_first_unchanged_and_changed(source: Source) -> None:
     assert (bob.last_name, bob.last_name_key) == ("Burg", "burg")
 
 
+@pytest.mark.heavy
 def test_the_report_reads_like_sentences(source: Source) -> None:
     source.put("anna", "Anna", "A")
     source.run()
@@ -74,6 +76,7 @@ def test_the_report_reads_like_sentences(source: Source) -> None:
     assert Event.objects.filter(identifier="", run_id__isnull=False).count() == 3
 
 
+@pytest.mark.heavy
 def test_a_preview_changes_nothing_and_can_be_applied_later(source: Source) -> None:
     source.put_many(3)
     run = source.run(preview=True)
@@ -89,6 +92,7 @@ def test_a_preview_changes_nothing_and_can_be_applied_later(source: Source) -> N
     assert not User.objects.filter(username="later").exists()
 
 
+@pytest.mark.heavy
 def test_a_newer_run_replaces_a_preview(source: Source) -> None:
     source.put_many(2)
     preview = source.run(preview=True)
@@ -100,6 +104,7 @@ def test_a_newer_run_replaces_a_preview(source: Source) -> None:
         services.approve_import(preview, "boss")
 
 
+@pytest.mark.heavy
 def test_existing_users_are_linked_and_not_duplicated(source: Source) -> None:
     there = User.objects.create_user("Anna", None, first_name="Anna", last_name="A", phone="1")
     source.put("anna", "Anna", "A")
@@ -183,6 +188,7 @@ def test_rows_that_cannot_be_told_apart_stop_leavers(source: Source) -> None:
     assert "not known who is missing" in errors(run)[""]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("complete", [True, False])
 def test_an_incomplete_crawl_changes_nothing(source: Source, complete: bool) -> None:
     source.put_many(6)
@@ -217,6 +223,7 @@ def test_an_unexpected_fault_shows_no_exception_text(source: Source, caplog: pyt
     assert "hunter2" not in caplog.text
 
 
+@pytest.mark.heavy
 def test_too_many_leavers_wait_for_approval(source: Source) -> None:
     source.set(max_leavers=1, max_leavers_percent=100)
     source.put_many(4)
@@ -265,6 +272,7 @@ def test_too_many_blanked_values_wait_for_approval(source: Source) -> None:
     assert "2 people of 3 would lose a value" in run.message
 
 
+@pytest.mark.heavy
 def test_an_empty_directory_is_never_believed(source: Source) -> None:
     source.put_many(3)
     source.run()
@@ -425,6 +433,7 @@ def test_state_follows_the_directory_only_when_it_changes_there(source: Source) 
     assert user("bob").is_active
 
 
+@pytest.mark.heavy
 def test_passwords_only_when_switched_on(source: Source) -> None:
     source.put("anna", password="secret-1")
     source.run()

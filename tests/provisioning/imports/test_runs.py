@@ -66,6 +66,7 @@ class PowerCut(BaseException):
     """What nothing catches."""
 
 
+@pytest.mark.heavy
 def test_a_crawl_that_was_cut_off_starts_again(source: Source) -> None:
     source.put_many(6)
     source.page_size = 2

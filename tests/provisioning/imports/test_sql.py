@@ -38,6 +38,7 @@ def add_undecodable(appsdb: AppsDb, name: str) -> None:
         appsdb.execute(f"INSERT INTO USERS VALUES ('{name}', '', 'A', '\\xff41'::bytea, '')")
 
 
+@pytest.mark.heavy
 def test_bad_rows_of_every_kind_become_errors_and_the_rest_goes_on(appsdb: AppsDb, make_directory: Make) -> None:
     directory = make_directory(appsdb, import_users=True)
     AttributeDefinition.objects.create(name="level", label="Level", type="number")

@@ -83,6 +83,7 @@ def test_a_state_that_is_read_otherwise_switches_nobody_on(source: Source) -> No
     assert not user("anna").is_active
 
 
+@pytest.mark.heavy
 def test_a_first_import_switches_nobody_on(stated: tuple[Source, str]) -> None:
     """Neither of somebody who was in the portal before, nor of an account whose state was never kept."""
     source, how = stated

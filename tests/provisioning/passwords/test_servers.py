@@ -13,7 +13,7 @@ from provisioning.models import Account, Change, PendingPassword, User
 from provisioning.outbound.accounts import delivery, outbox
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 CLEAR = 'Zebra "walks" é 81'
 ON = {"create_users": True, "update_users": True, "set_passwords": True}
 

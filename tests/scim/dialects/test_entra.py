@@ -187,6 +187,7 @@ def test_a_manager_comes_in_every_shape(scim: Scim, path: str, shape: str) -> No
     assert User.objects.get(scim_id=user["id"]).manager == User.objects.get(scim_id=boss["id"])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "operation",
     [
@@ -290,6 +291,7 @@ def test_members_come_and_only_the_one_who_is_named_goes(scim: Scim, mode: str) 
     assert list(Membership.objects.values_list("user__username", flat=True)) == ["ben"]
 
 
+@pytest.mark.heavy
 def test_a_member_is_asked_for_by_a_filter(scim: Scim) -> None:
     """DEVELOP: "Requests to determine whether a reference attribute has a certain value are requests about the members
     attribute"."""
@@ -300,6 +302,7 @@ def test_a_member_is_asked_for_by_a_filter(scim: Scim) -> None:
     assert scim.get(question).json["totalResults"] == 1
 
 
+@pytest.mark.heavy
 def test_a_group_is_deleted(scim: Scim) -> None:
     """DEVELOP, "Delete Group"."""
     made = group(scim)

@@ -106,6 +106,7 @@ def test_a_wizard_app_puts_back_what_it_read(scim: Scim) -> None:
     assert User.objects.get().check_password("1mz050nq")
 
 
+@pytest.mark.heavy
 def test_a_user_is_deactivated_by_patch_and_by_put(scim: Scim) -> None:
     """REFERENCE, "Update a specific User (PATCH)"; users are never deleted."""
     made = create(scim)

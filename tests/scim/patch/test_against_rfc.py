@@ -12,6 +12,8 @@ from scim.errors import ScimError
 from scim.patch import patched
 from tests.scim.patch.rfc import ENTERPRISE, Asked, Refused, applied
 
+pytestmark = pytest.mark.heavy
+
 SCHEMA = attributes._table(schemas.of_users(()), {}, {})
 MODEL = schemas.user_model(())
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -74,7 +76,6 @@ def comparable(resource: Any) -> Any:
     return found
 
 
-@pytest.mark.heavy
 @settings(max_examples=150, deadline=None)
 @given(resources, operations)
 def test_the_engine_does_what_the_rfc_says(resource: dict[str, Any], asked: list[Asked]) -> None:
@@ -88,7 +89,6 @@ def test_the_engine_does_what_the_rfc_says(resource: dict[str, Any], asked: list
     assert resource == untouched  # pure, also when it fails half way
 
 
-@pytest.mark.heavy
 @settings(max_examples=100, deadline=None)
 @given(resources, operations)
 def test_doing_it_again_changes_nothing_more(resource: dict[str, Any], asked: list[Asked]) -> None:
@@ -125,7 +125,6 @@ paths = (
 )
 
 
-@pytest.mark.heavy
 @settings(max_examples=200, deadline=None)
 @given(resources, verbs | st.text(max_size=8), st.none() | paths, junk)
 def test_no_operation_ends_in_anything_but_an_answer(
