@@ -13,7 +13,7 @@ from provisioning.models import Account, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
 from provisioning.outbound.kinds import KINDS, WorkKind
-from scim import health
+from scim.upkeep import health
 
 CAP = 99
 CAUSES_CAP = 10_000

@@ -23,7 +23,7 @@ from provisioning.models import Account
 from provisioning.models.accounts import LastResult
 from provisioning.models.imports import RunStatus
 from provisioning.outbound.kinds import KINDS, WorkKind
-from scim import health
+from scim.upkeep import health
 
 SHOWN = 8
 

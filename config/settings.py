@@ -230,7 +230,8 @@ SQLITE_FOLDER = env.str("SQLITE_FOLDER", default=str(VAR_DIR))
 # --- SCIM ------------------------------------------------------------------------------------------------------------
 SCIM_SERVICE_PROVIDER = {
     "AUTH_CHECK_MIDDLEWARE": "scim.authentication.ClientAuthentication",
-    # Mandatory, and not used: ``scim.discovery`` says what each client may do, and locations come from the request.
+    # Mandatory, and not used: ``scim.resources.discovery`` says what each client may do, and locations come from the
+    # request.
     "AUTHENTICATION_SCHEMES": [{"type": "oauthbearertoken"}],
     "NETLOC": "localhost",
 }

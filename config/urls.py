@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 from config.health import Healthz, Readyz
 from config.middleware import SCIM
 from config.signin.views import ChoosePassword, SignIn, SignOut
-from scim.oauth import token_endpoint
+from scim.access.oauth import token_endpoint
 
 handler400 = "config.errors.bad_request"
 handler500 = "config.errors.server_error"

@@ -13,7 +13,8 @@ class ScimConfig(AppConfig):
         from directories.encryption import rotated
         from provisioning.blueprints import sections
         from provisioning.services import renamed
-        from scim import blueprint, tokens
+        from scim.access import tokens
+        from scim.upkeep import blueprint
         from scim.users.writing import keep_names
 
         sections.register(blueprint.SECTION)

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from config.database.prepared import Parameter, Prepared
 from config.signin.limits import in_words
-from scim import strangers
+from scim.access import strangers
 from scim.errors import ScimError
 from scim.log import record as live_log
 from scim.models import Client, Token, TokenKind

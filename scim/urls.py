@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from scim import search
+from scim.lists import search
 from scim.views.base import Nowhere
 from scim.views.bulk import BulkView
 from scim.views.discovery import ResourceTypesView, SchemasView, ServiceProviderConfigView

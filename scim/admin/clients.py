@@ -14,9 +14,9 @@ from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
 from provisioning.admin.states import counted
-from scim import clients
 from scim.admin import conformance, log, page, state, tokens
 from scim.models import Client, RequestLog
+from scim.upkeep import clients
 
 FOLDER = "admin/scim/client"
 

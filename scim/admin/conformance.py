@@ -5,8 +5,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, render
 
-from scim import addresses, conformance
 from scim.models import Client
+from scim.upkeep import addresses, conformance
 
 FOLDER = "admin/scim/client"
 

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, render
 
 from reports.presentation import report_lines
-from scim import replay as dry
 from scim.models import Client, RequestLog
+from scim.upkeep import replay as dry
 
 FOLDER = "admin/scim/client"
 SHOWN = 50

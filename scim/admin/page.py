@@ -12,14 +12,14 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from provisioning.profile.person import catalogue
-from scim import addresses, clients
 from scim.admin import state, tokens
 from scim.forms.basics import AddForm, BasicsForm
 from scim.forms.features import FeaturesForm
 from scim.forms.group_mapping import GroupMappingForm
 from scim.forms.mappings import ScimMappings
 from scim.models import Client, ClientMapping, Resource
-from scim.schemas import CUSTOM
+from scim.resources.schemas import CUSTOM
+from scim.upkeep import addresses, clients
 
 FOLDER = "admin/scim/client"
 TABS = {

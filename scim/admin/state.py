@@ -6,9 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from provisioning.admin.states import State, counted, newest_results
-from scim import health
 from scim.models import Client, GroupLink, UserLink
-from scim.rules import user_rules
+from scim.resources.rules import user_rules
+from scim.upkeep import health
 
 FOLDER = "admin/scim/client"
 

@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from scim import tokens
+from scim.access import tokens
+from scim.access.tokens import Issued
 from scim.models import Client, Token, TokenKind
-from scim.tokens import Issued
 
 FOLDER = "admin/scim/client"
 LASTS = {"": "No end", "30": "30 days", "90": "90 days", "180": "180 days", "365": "1 year"}

@@ -8,10 +8,10 @@ consequence (https://learn.microsoft.com/en-us/entra/identity/app-provisioning/u
 from collections.abc import Mapping
 from typing import Any
 
-from scim.attributes import Schema
 from scim.dialects import paths
 from scim.dialects.shapes import shaped
 from scim.errors import invalid_syntax, invalid_value
+from scim.resources.attributes import Schema
 
 _OLD_URNS = ("urn:scim:schemas:", "http://schemas.microsoft.com/")  # SCIM 1.1, its drafts, and Microsoft's own
 

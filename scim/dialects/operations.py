@@ -10,12 +10,12 @@ from typing import Any
 
 from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalExpr, LogicalOperator
 
-from scim.attributes import Attribute, Schema
 from scim.dialects import envelope, paths
 from scim.dialects.envelope import Asked
 from scim.dialects.shapes import shaped
 from scim.errors import ScimError, invalid_value
 from scim.patch.operation import ABSENT, Operation
+from scim.resources.attributes import Attribute, Schema
 
 _LABELS = frozenset({"type", "primary"})
 

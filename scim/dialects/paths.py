@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from scim2_models.path import Comparison, FilterNode, LogicalExpr, Not
 
-from scim.attributes import Attribute, Schema
 from scim.errors import ScimError
 from scim.filters import PatchPath, parse_path
-from scim.schemas import ENTERPRISE
+from scim.resources.attributes import Attribute, Schema
+from scim.resources.schemas import ENTERPRISE
 
 _OLDER = {
     f"urn:scim:schemas:extension:enterprise:{version}{end}": ENTERPRISE.casefold()

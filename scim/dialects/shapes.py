@@ -11,8 +11,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from scim.attributes import Attribute
 from scim.errors import invalid_value
+from scim.resources.attributes import Attribute
 
 _TRUTH = {"true": True, "false": False}
 _KINDS: dict[str, tuple[type, ...]] = {

@@ -13,10 +13,10 @@ from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThan, 
 from django.db.models.lookups import Lookup as Comparing
 from scim2_models.path import STRING_OPERATORS, Comparison
 
-from scim.attributes import Attribute
 from scim.errors import ScimError
 from scim.filters.values import NOTHING, check_operator, coerced, invalid
-from scim.lookups import Lookup
+from scim.resources.attributes import Attribute
+from scim.resources.lookups import Lookup
 
 NEVER = Q(pk__in=[])
 ALWAYS = ~NEVER

@@ -14,11 +14,11 @@ from scim2_models.path import (
     Present,
 )
 
-from scim.attributes import Attribute
 from scim.filters import kept
 from scim.filters.columns import any_of, compared, folded, present
 from scim.filters.values import NOTHING, check_operator, coerced
-from scim.lookups import Lookup, Slot
+from scim.resources.attributes import Attribute
+from scim.resources.lookups import Lookup, Slot
 
 _PRIMARY = "primary"
 
@@ -95,7 +95,7 @@ def _labelled(leaf: Attribute, label: str, node: Comparison) -> bool:
 
 
 def _labels(parent: Attribute, slot: Slot) -> dict[str, str]:
-    """Return what the element says of itself; the first e-mail of the mapping is the primary one (scim.mapping)."""
+    """Return what the element says of itself; the first e-mail of the mapping is primary (scim.resources.mapping)."""
     labels = {name.casefold(): label for name, label in slot.labels.items()}
     if parent.name == "emails" and slot is parent.slots[0]:
         labels.setdefault(_PRIMARY, "true")

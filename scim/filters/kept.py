@@ -20,13 +20,13 @@ from scim2_models.path import (
     Present,
 )
 
-from scim.attributes import Attribute
 from scim.errors import ScimError
 from scim.filters.columns import folded
 from scim.filters.values import NOTHING, check_operator, coerced, invalid
-from scim.lookups import Slot
-from scim.mapping import LABELS, MARK
 from scim.models import UserLink
+from scim.resources.attributes import Attribute
+from scim.resources.lookups import Slot
+from scim.resources.mapping import LABELS, MARK
 
 Sql = tuple[str, list[Any]]
 Check = Callable[[str], Sql]  # from the database's kind to a condition on ``one.value``

@@ -25,12 +25,12 @@ from scim2_models.path import (
 )
 
 from provisioning.models import Group, User
-from scim.attributes import Attribute, Schema
 from scim.filters import elements, kept
 from scim.filters.columns import ALWAYS, NEVER, any_of, compared, no_filter, present
 from scim.filters.values import invalid
-from scim.lookups import Slot
-from scim.schemas import GROUP
+from scim.resources.attributes import Attribute, Schema
+from scim.resources.lookups import Slot
+from scim.resources.schemas import GROUP
 
 _EQ = CompareOperator.eq
 

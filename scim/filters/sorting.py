@@ -7,10 +7,10 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Lower
 from django.db.models.lookups import Exact
 
-from scim.attributes import Attribute, Schema
 from scim.errors import ScimError
-from scim.lookups import Lookup
-from scim.paging import Order
+from scim.lists.paging import Order
+from scim.resources.attributes import Attribute, Schema
+from scim.resources.lookups import Lookup
 
 _JSON = "custom_profile__"
 _UNIQUE = frozenset({"username_key", "name_key", "scim_id"})

@@ -7,9 +7,9 @@ from typing import Any
 
 from scim2_models.path import ORDERING_OPERATORS, STRING_OPERATORS, CompareOperator
 
-from scim.attributes import Attribute
 from scim.errors import ScimError
 from scim.ids import parsed
+from scim.resources.attributes import Attribute
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BOOLEANS = {"true": True, "false": False}

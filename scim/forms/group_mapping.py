@@ -11,9 +11,9 @@ from directories.attributes import Kind
 from directories.expressions import ROW, USER, ExpressionError, compile_expression
 from directories.models import Direction
 from scim.forms.mappings import DIRECTIONS
-from scim.group_rules import DISPLAY, problem
 from scim.models import ClientMapping, Resource
-from scim.schemas import CUSTOM_GROUP
+from scim.resources.group_rules import DISPLAY, problem
+from scim.resources.schemas import CUSTOM_GROUP
 
 UNUSED = ("", "— not mapped —")
 

@@ -18,8 +18,8 @@ from directories.mapping import Catalogue
 from directories.models import Direction
 from scim.forms.paths import PATHS
 from scim.models import ClientMapping, Resource
-from scim.rules import parse
-from scim.schemas import ENTERPRISE
+from scim.resources.rules import parse
+from scim.resources.schemas import ENTERPRISE
 
 MAX_ROWS = 300
 DIRECTIONS = [

@@ -7,8 +7,6 @@ from django.db import transaction
 
 from provisioning.models import Group
 from reports.models import Operation as Doing
-from scim import attributes
-from scim.attributes import Schema
 from scim.errors import not_found
 from scim.groups import writing
 from scim.groups.reading import listing, read, version
@@ -17,6 +15,8 @@ from scim.ids import id_of
 from scim.models import Client
 from scim.patch.operation import Operation
 from scim.refusals import reported
+from scim.resources import attributes
+from scim.resources.attributes import Schema
 
 __all__ = ["create", "delete", "find", "listing", "patch", "read", "replace", "schema", "version", "visible"]
 

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 
 from provisioning.models import Group, Membership, Nesting
-from scim import schemas
-from scim.group_rules import GroupRules, group_rules
 from scim.groups import rights
 from scim.models import Client, GroupLink
-from scim.projection import Projection
+from scim.resources import schemas
+from scim.resources.group_rules import GroupRules, group_rules
+from scim.resources.projection import Projection
 from scim.users import api as users
 from scim.users.rendering import stamp
 

@@ -18,15 +18,15 @@ from scim2_models.path import FilterNode
 from provisioning import services
 from provisioning.models import Group
 from provisioning.models.people import fold
-from scim import relations, schemas
 from scim.errors import conflict, invalid_value, not_found
-from scim.group_rules import DESCRIPTION, DISPLAY, NAME, GroupRules, group_rules
 from scim.groups import membership, operations, reading, rights
 from scim.groups.membership import Delta
 from scim.models import Client, GroupLink
 from scim.patch import patched
 from scim.patch.faults import as_scim_errors
 from scim.patch.operation import Operation
+from scim.resources import relations, schemas
+from scim.resources.group_rules import DESCRIPTION, DISPLAY, NAME, GroupRules, group_rules
 
 LONGEST = 255
 

@@ -34,8 +34,8 @@ def patched(
 ) -> Mapping[str, Any]:
     """Return the resource after all operations, or ``resource`` itself when they come to nothing.
 
-    ``model`` is one of ``scim.schemas``; what differs in the result has been checked against it. Raise ScimError when
-    one operation cannot be done, so that none is.
+    ``model`` is one of ``scim.resources.schemas``; what differs in the result has been checked against it. Raise
+    ScimError when one operation cannot be done, so that none is.
     """
     if len(operations) > MAX_OPERATIONS:
         raise ScimError(

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from scim.attributes import Attribute
 from scim.filters import PatchPath
-from scim.schemas import GROUP, USER
+from scim.resources.attributes import Attribute
+from scim.resources.schemas import GROUP, USER
 
 ABSENT: Any = object()  # the value of an operation that has none
 _CORE = tuple(f"{urn.casefold()}:" for urn in (USER, GROUP))

@@ -10,20 +10,20 @@ from provisioning.models import User
 from reports.journal import record
 from reports.models import Operation as Doing
 from reports.models import Result
-from scim import attributes, schemas
-from scim.attributes import Schema
+from scim.access.visibility import visible
 from scim.errors import ScimError, not_found
 from scim.filters import parse_path
 from scim.ids import id_of
 from scim.models import Client, Reach, UserLink
 from scim.patch import patched
 from scim.patch.operation import Operation
-from scim.projection import Projection
 from scim.refusals import line, reported
-from scim.rules import Rules, user_rules
+from scim.resources import attributes, schemas
+from scim.resources.attributes import Schema
+from scim.resources.projection import Projection
+from scim.resources.rules import Rules, user_rules
 from scim.users import queries, rendering, writing
 from scim.users.draft import ACTIVE, Draft, checked_draft, draft
-from scim.visibility import visible
 
 __all__ = ["create", "delete", "find", "patch", "read", "read_page", "replace", "schema", "version", "visible"]
 

@@ -9,9 +9,9 @@ from scim2_models import Context
 
 from directories.attributes import Kind, Value
 from directories.mapping import Target
-from scim import mapping, schemas
 from scim.errors import ScimError, invalid_value, of_model
-from scim.rules import Rules
+from scim.resources import mapping, schemas
+from scim.resources.rules import Rules
 
 USERNAME: Target = (Kind.PROFILE, "username")
 ACTIVE: Target = (Kind.PROFILE, "active")

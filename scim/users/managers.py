@@ -9,9 +9,9 @@ from django.db.models import Q
 
 from provisioning.models import User
 from provisioning.models.people import fold
-from scim import schemas
+from scim.access.visibility import is_staff, visible
 from scim.models import Client
-from scim.visibility import is_staff, visible
+from scim.resources import schemas
 
 
 def lasting(client: Client, user: User, text: str) -> User | None:

@@ -13,11 +13,11 @@ from django.db.models import QuerySet
 from directories.attributes import Kind
 from provisioning.models import User
 from provisioning.models.people import fold
+from scim.access.visibility import is_staff
 from scim.errors import ScimError, conflict
 from scim.models import Client, Match, UserLink
 from scim.users import queries
 from scim.users.draft import Draft
-from scim.visibility import is_staff
 
 TAKEN = (
     "A user of this userName exists already. If that is another person, rename them in the portal, on their page under "

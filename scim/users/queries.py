@@ -10,8 +10,8 @@ from django.db.models import BigIntegerField, CharField, Exists, FilteredRelatio
 
 from config.database.prepared import Parameter, Prepared
 from provisioning.models import Membership, User
+from scim.access.visibility import seen
 from scim.models import Client, Reach, UserLink
-from scim.visibility import seen
 
 _OF_MANAGERS = ["manager__username", "manager__scim_id", "manager__is_staff", "manager__is_superuser"]
 _FIELDS = [field.name for field in User._meta.concrete_fields]

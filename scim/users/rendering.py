@@ -9,12 +9,12 @@ from directories.attributes import Person
 from directories.mapping import MappingError
 from provisioning.models import User
 from provisioning.profile import person as people
-from scim import mapping, schemas
+from scim.access.visibility import is_staff
 from scim.models import Client, UserLink
-from scim.projection import Projection
-from scim.rules import Rules
+from scim.resources import mapping, schemas
+from scim.resources.projection import Projection
+from scim.resources.rules import Rules
 from scim.users import queries
-from scim.visibility import is_staff
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ from provisioning.models.people import fold
 from provisioning.profile.facts import NEW, differences, facts
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
+from scim.access.visibility import is_staff
 from scim.errors import conflict, invalid_value, printable, switched_off
 from scim.models import Client, UserLink
-from scim.rules import Rules
+from scim.resources.rules import Rules
 from scim.users import leavers, matching
 from scim.users.draft import ACTIVE, MANAGER, USERNAME, Draft
 from scim.users.managers import lasting, resolve
-from scim.visibility import is_staff
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")  # .local and other names of an Active Directory are addresses too
 _JSON = {Kind.CUSTOM_PROFILE: "custom_profile", Kind.CUSTOM: "custom_attributes"}

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from scim import discovery
 from scim.errors import ScimError, not_found
-from scim.paging import ListPage
+from scim.lists.paging import ListPage
+from scim.resources import discovery
 from scim.responses import respond
 from scim.views.base import View
 

@@ -5,10 +5,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from provisioning.models import Group
-from scim import dialects, groups, search
+from scim import dialects, groups
 from scim.errors import switched_off
+from scim.lists import search
 from scim.log import record as live_log
-from scim.projection import Projection
+from scim.resources.projection import Projection
 from scim.responses import CONTENT_TYPE, respond
 from scim.views.base import MEGABYTE, View, check_version, unchanged
 

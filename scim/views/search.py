@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from scim import search
+from scim.lists import search
 from scim.views.base import View
 
 

@@ -6,10 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from provisioning.models import User
-from scim import dialects, search
+from scim import dialects
 from scim.errors import ScimError, switched_off
+from scim.lists import search
 from scim.log import record as live_log
-from scim.projection import Projection
+from scim.resources.projection import Projection
 from scim.responses import respond
 from scim.users import api as users
 from scim.users.rendering import Page

@@ -21,8 +21,8 @@ from provisioning.models import (
     Nesting,
     User,
 )
-from scim import clients
 from scim.models import RequestLog
+from scim.upkeep import clients
 from tests.browser.conftest import NARROW, WIDE, settled, sticking_out
 from tests.fixtures.databases import Database
 from tests.fixtures.directories import make_appsdb, save_directory

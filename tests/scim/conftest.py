@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
-from scim import authentication, mapping, strangers
+from scim import authentication
+from scim.access import strangers
 from scim.models import Client, ClientMapping
+from scim.resources import mapping
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"

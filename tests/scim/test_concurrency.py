@@ -12,7 +12,7 @@ from django.core.servers import basehttp
 from pytest_django.live_server_helper import LiveServer
 
 from provisioning.models import Group, Membership, User
-from scim import counts
+from scim.lists import counts
 from tests.scim.conftest import USER, make_client
 
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"

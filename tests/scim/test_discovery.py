@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from provisioning.models import AttributeDefinition
-from scim.schemas import CUSTOM
+from scim.resources.schemas import CUSTOM
 from tests.scim.conftest import ENTERPRISE, USER, Scim
 
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from scim2_models.path import Comparison, FilterNode, LogicalExpr, Not, Present, ValuePath
 
 from provisioning.models import AttributeDefinition, User
-from scim import attributes, search
-from scim.attributes import Schema
 from scim.errors import ScimError
 from scim.filters import parse, to_q
+from scim.lists import search
 from scim.models import UserLink
-from scim.projection import Projection
+from scim.resources import attributes
+from scim.resources.attributes import Schema
+from scim.resources.projection import Projection
 from scim.users import api as users
 
 pytestmark = pytest.mark.heavy

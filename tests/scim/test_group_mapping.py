@@ -7,7 +7,7 @@ import pytest
 from provisioning.models import Group, GroupChange
 from reports.models import Event
 from scim.models import ClientMapping, Reach, Resource
-from scim.schemas import CUSTOM_GROUP
+from scim.resources.schemas import CUSTOM_GROUP
 from tests.scim.conftest import Scim
 
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scim import clients
 from scim.log.writer import Writer
 from scim.models import Client, RequestLog
+from scim.upkeep import clients
 
 
 def row(client, path):

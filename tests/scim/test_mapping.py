@@ -6,10 +6,10 @@ import pytest
 
 from directories.attributes import Kind, PortalAttribute, Type
 from provisioning.models import AttributeDefinition, User
-from scim import mapping
 from scim.admin import state
 from scim.models import ClientMapping, Resource, UserLink
-from scim.rules import Rule, Rules, parse
+from scim.resources import mapping
+from scim.resources.rules import Rule, Rules, parse
 from tests.scim.conftest import ENTERPRISE, USER, Scim
 
 
@@ -136,7 +136,7 @@ def test_what_is_required(scim: Scim) -> None:
 
 
 def test_defaults_are_paths_of_the_schemas(scim: Scim) -> None:
-    from scim import attributes
+    from scim.resources import attributes
 
     schema = attributes.users(scim.client)
     for found in mapping.defaults():

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from scim import tokens
+from scim.access import tokens
 from scim.models import Token, TokenKind
 from tests.scim.conftest import Scim, make_client
 

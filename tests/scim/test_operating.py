@@ -10,8 +10,8 @@ from django.utils import timezone
 from config import attention
 from provisioning.models import Account, AttributeDefinition, Change, Group, User
 from reports.models import Event
-from scim import conformance, health
 from scim.models import Client, RequestLog, Token, UserLink
+from scim.upkeep import conformance, health
 from tests.fixtures.databases import Database
 from tests.fixtures.directories import make_appsdb, save_directory
 from tests.provisioning.admin.pages import text

@@ -7,9 +7,9 @@ import pytest
 from django.core import signing
 
 from provisioning.models import Group, User
-from scim import cursors, paging
 from scim.errors import ScimError
-from scim.paging import DEFAULT_COUNT, MAX_COUNT, ListPage, Order, PageRequest, Source, page
+from scim.lists import cursors, paging
+from scim.lists.paging import DEFAULT_COUNT, MAX_COUNT, ListPage, Order, PageRequest, Source, page
 
 LETTERS = ["b", "a", "d", "c", "a", "e", "b"]  # the last names, doubled on purpose
 

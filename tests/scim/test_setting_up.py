@@ -13,7 +13,7 @@ from django.utils import timezone
 from provisioning.models import AttributeDefinition, Group, User
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF
 from reports.models import Event
-from scim import tokens
+from scim.access import tokens
 from scim.models import Client, Provider, Token
 from tests.provisioning.admin.pages import form_values, text
 from tests.scim.conftest import Scim, make_client

@@ -9,7 +9,7 @@ from django.test import Client as Browser
 from config.signin import limits
 from config.signin.limits import Rule
 from reports.models import Event
-from scim import strangers
+from scim.access import strangers
 from tests.scim.conftest import Scim
 
 pytestmark = pytest.mark.django_db

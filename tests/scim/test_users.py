@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from provisioning.models import AttributeDefinition, Change, User
 from reports.models import Event
 from scim.models import UserLink
-from scim.schemas import CUSTOM
+from scim.resources.schemas import CUSTOM
 from tests.provisioning.crew import save_crew_directory
 from tests.scim.conftest import ENTERPRISE, USER, Scim
 

@@ -7,8 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from scim import addresses, clients, tokens
+from scim.access import tokens
 from scim.models import Client, Provider, Token, TokenKind
+from scim.upkeep import addresses, clients
 
 
 class Command(BaseCommand):

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scim import attributes, dialects, schemas
+from scim import dialects
 from scim.errors import ScimError
 from scim.patch import patched
+from scim.resources import attributes, schemas
 from tests.scim.patch.rfc import ENTERPRISE, Asked, Refused, applied
 
 pytestmark = pytest.mark.heavy

@@ -16,8 +16,8 @@ from django.conf import settings
 from directories.attributes import PROFILE_ATTRIBUTES, Kind, PortalAttribute
 from directories.mapping import BOTH, IN, OUT, AttributeRule, Catalogue, Mapper, problems_of
 from provisioning.profile import person
-from scim import schemas
 from scim.models import Client, ClientMapping, Resource
+from scim.resources import schemas
 
 _PATH = re.compile(
     r'(?:(?P<urn>urn:[^\[\]"\s]+):)?(?P<name>[A-Za-z][\w$-]*)'

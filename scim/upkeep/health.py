@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.timesince import timeuntil
 
-from scim import tokens
+from scim.access import tokens
 from scim.models import Client, RequestLog, Token, TokenKind
 
 WINDOW = 20

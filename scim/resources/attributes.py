@@ -12,11 +12,11 @@ from django.db.models import Q
 from scim2_models.resources.schema import Attribute as Described
 from scim2_models.resources.schema import Schema as Document
 
-from scim import schemas
-from scim.group_rules import GroupRules, group_rules
-from scim.lookups import Lookup, Slot, group_lookups, user_lookups
 from scim.models import Client
-from scim.rules import Rules, user_rules
+from scim.resources import schemas
+from scim.resources.group_rules import GroupRules, group_rules
+from scim.resources.lookups import Lookup, Slot, group_lookups, user_lookups
+from scim.resources.rules import Rules, user_rules
 
 __all__ = ["Attribute", "Lookup", "Q", "Schema", "Slot", "groups", "users"]
 

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 
 from provisioning.models import Change, GroupChange
 from reports.models import Event
-from scim.in_process_client import asked
 from scim.log.record import CUT, MASK, MOST_PATH
 from scim.models import RequestLog
+from scim.upkeep.in_process_client import asked
 
 MOST_LINES = 50
 

@@ -7,10 +7,12 @@ from typing import Any
 from scim2_models import Context, Meta, Resource, ResourceType, ServiceProviderConfig
 from scim2_models.resources.schema import Schema
 
-from scim import bulk, cursors, paging, schemas
-from scim.group_rules import group_rules
+from scim import bulk
+from scim.lists import cursors, paging
 from scim.models import Client
-from scim.rules import user_rules
+from scim.resources import schemas
+from scim.resources.group_rules import group_rules
+from scim.resources.rules import user_rules
 
 _BEARER = "https://www.rfc-editor.org/info/rfc6750"
 _BASIC = "https://www.rfc-editor.org/info/rfc7617"

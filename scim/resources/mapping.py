@@ -9,9 +9,9 @@ from typing import Any
 
 from directories.attributes import Kind
 from directories.mapping import BOTH
-from scim import schemas
 from scim.models import ClientMapping, Resource
-from scim.rules import Path, Rules
+from scim.resources import schemas
+from scim.resources.rules import Path, Rules
 
 MARK = "~"  # in a kept element: which slot of the mapping it is
 _PRIMARY = "emails"  # the attribute whose first slot is the primary value unless the client says otherwise

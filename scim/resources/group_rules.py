@@ -15,8 +15,8 @@ from directories.mapping import BOTH, OUT, Catalogue, MappingError, Target
 from provisioning.models import Group
 from scim.errors import ScimError, invalid_value
 from scim.models import Client, ClientMapping, GroupLink, Resource
-from scim.rules import Path, Rule, Rules, parse, recent
-from scim.schemas import CUSTOM, CUSTOM_GROUP, ENTERPRISE, GROUP, USER
+from scim.resources.rules import Path, Rule, Rules, parse, recent
+from scim.resources.schemas import CUSTOM, CUSTOM_GROUP, ENTERPRISE, GROUP, USER
 
 NAME: Target = (Kind.PROFILE, "name")
 DESCRIPTION: Target = (Kind.PROFILE, "description")

@@ -13,12 +13,14 @@ from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import State
 from provisioning.blueprints.writing import PartRefused, WrittenPart
 from provisioning.profile.person import catalogue
-from scim import clients, group_rules, mapping, tokens
+from scim.access import tokens
 from scim.authentication import digests
 from scim.forms.features import LABELS
 from scim.forms.mappings import ALWAYS
 from scim.models import Client, ClientMapping, Match, Provider, Reach, Resource, TokenKind
-from scim.rules import parse
+from scim.resources import group_rules, mapping
+from scim.resources.rules import parse
+from scim.upkeep import clients
 
 NAME = "scim_applications"
 SHORTEST = 20  # characters of a token that somebody else made: nobody shall guess it

@@ -7,10 +7,10 @@ from typing import Any
 from django.db.models import Q
 
 from directories.attributes import Kind
-from scim import relations
-from scim.group_rules import GroupRules
 from scim.models import Client, GroupLink, UserLink
-from scim.rules import Rules
+from scim.resources import relations
+from scim.resources.group_rules import GroupRules
+from scim.resources.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Slot:
 
     @property
     def mark(self) -> str:
-        """What stands in what the client keeps of this element (``scim.mapping``)."""
+        """What stands in what the client keeps of this element (``scim.resources.mapping``)."""
         return next(iter(self.labels.values()))
 
 

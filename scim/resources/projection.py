@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scim.attributes import Attribute, Schema
 from scim.errors import ScimError
+from scim.resources.attributes import Attribute, Schema
 
 MOST = 200  # names in one parameter
 

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from config.signin.limits import in_words
-from scim import strangers, tokens
+from scim.access import strangers, tokens
 from scim.authentication import PREFIX, digests
 from scim.models import SLUG, Client, Token, TokenKind
 

@@ -7,9 +7,10 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from config.database import bulk
-from scim import mapping, tokens
+from scim.access import tokens
+from scim.access.tokens import Issued, record
 from scim.models import Client, ClientMapping, GroupLink, Provider, RequestLog, UserLink
-from scim.tokens import Issued, record
+from scim.resources import mapping
 
 _HINTS = {
     Provider.OKTA: "okta",

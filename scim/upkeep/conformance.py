@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from scim2_tester import CheckResult, Status, check_server
 
-from scim.in_process_client import asked
 from scim.models import Client
+from scim.upkeep.in_process_client import asked
 
 GOOD = {Status.SUCCESS, Status.COMPLIANT, Status.ACCEPTABLE}
 BAD = {Status.ERROR, Status.CRITICAL}

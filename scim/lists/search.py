@@ -18,14 +18,15 @@ from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from provisioning.models import Group, User
-from scim import counts, groups
-from scim.attributes import Schema
+from scim import groups
 from scim.errors import ScimError, invalid_syntax, switched_off
 from scim.filters import order_by, parse, to_q
 from scim.filters.columns import folded
+from scim.lists import counts
+from scim.lists.paging import ListPage, Order, PageRequest, Source, page
 from scim.models import Client
-from scim.paging import ListPage, Order, PageRequest, Source, page
-from scim.projection import Projection
+from scim.resources.attributes import Schema
+from scim.resources.projection import Projection
 from scim.responses import CONTENT_TYPE, respond
 from scim.users import api as users
 from scim.users import queries

@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db.models import F, Model, Q, QuerySet
 
-from scim import cursors
 from scim.errors import ScimError
+from scim.lists import cursors
 
 DEFAULT_COUNT = 100
 MAX_COUNT = 1000

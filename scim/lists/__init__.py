@@ -1,0 +1,1 @@
+"""Lists of resources: what is asked, which page of it, and how many there are."""
