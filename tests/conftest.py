@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from hypothesis import settings as properties
 
 pytest_plugins = [
     "tests.fixtures.databases",
@@ -10,6 +11,10 @@ pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.portal",
 ]
+
+# How long an example takes is no property of what is tested: the machine may be busy with other tests.
+properties.register_profile("rollcall", properties.default, deadline=None)
+properties.load_profile("rollcall")
 
 
 def _restore_roles(sender: AppConfig, **_: object) -> None:

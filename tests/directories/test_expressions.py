@@ -216,7 +216,7 @@ values = st.one_of(
 
 @pytest.mark.heavy
 @given(text=st.text(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_value_is_never_executed(text: str) -> None:
     """Whatever a directory holds, Jinja2 syntax included, comes out as it went in."""
     hostile = "{{ 7 * 7 }}{% for x in y %}" + text
@@ -231,7 +231,7 @@ def test_a_value_is_never_executed(text: str) -> None:
     name=st.sampled_from(sorted(FILTERS)),
     argument=st.sampled_from(["", "(1)", "('x')", "('%Y')", "({})", "(value)", "(row.AGE, value)"]),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_every_filter_gives_a_plain_value_or_words(value: Value, name: str, argument: str) -> None:
     try:
         result = run(f"{{{{ value | {name}{argument} }}}}", value)
@@ -242,7 +242,7 @@ def test_every_filter_gives_a_plain_value_or_words(value: Value, name: str, argu
 
 @pytest.mark.heavy
 @given(source=st.text(alphabet="{}%|.()[]'\"_ ~+-*/,:=<>1valuerowcsfin\n", max_size=60))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_source_compiles_or_is_refused_in_words(source: str) -> None:
     try:
         result = run(source, "text")

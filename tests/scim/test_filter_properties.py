@@ -253,7 +253,7 @@ value_path = st.builds(
 filters = st.recursive(st.one_of(leaf, leaf, value_path), combined, max_leaves=6)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=filters)
 def test_the_database_answers_as_the_rfc_reads(crowd, text):
     schema = attributes.users(crowd.client)
@@ -268,7 +268,7 @@ def test_the_database_answers_as_the_rfc_reads(crowd, text):
     assert page["totalResults"] == len(expected)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.one_of(
         st.text(), st.from_regex(r'[a-zA-Z.:\[\]() "\\]{0,40}', fullmatch=True), filters.map(lambda f: f[:-1])

@@ -210,7 +210,7 @@ def test_half_a_character_is_refused_in_words(sql: SqlSubject) -> None:
 
 
 @pytest.mark.heavy
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=text, before=text, after=text)
 def test_values_and_literals_arrive_as_they_are(sql: SqlSubject, value: str, before: str, after: str) -> None:
     dialect = {"postgresql": "postgres", "mariadb": "mysql", "sqlite": "sqlite"}[sql.database.kind]

@@ -77,7 +77,7 @@ def comparable(resource: Any) -> Any:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(resources, operations)
 def test_the_engine_does_what_the_rfc_says(resource: dict[str, Any], asked: list[Asked]) -> None:
     untouched = copy.deepcopy(resource)
@@ -90,7 +90,7 @@ def test_the_engine_does_what_the_rfc_says(resource: dict[str, Any], asked: list
     assert resource == untouched  # pure, also when it fails half way
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(resources, operations)
 def test_doing_it_again_changes_nothing_more(resource: dict[str, Any], asked: list[Asked]) -> None:
     """An operation that has been done leaves nothing for the next time, so that repeated cycles write nothing."""
@@ -101,7 +101,7 @@ def test_doing_it_again_changes_nothing_more(resource: dict[str, Any], asked: li
         assert again is once or "[value eq" in last["path"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(resources, st.lists(simple | part_of_name, min_size=1, max_size=4))
 def test_an_object_without_a_path_is_the_same_as_its_paths(resource: dict[str, Any], asked: list[Asked]) -> None:
     replaces = {each.json()["path"]: each.value for each in asked if each.op == "replace"}
@@ -126,7 +126,7 @@ paths = (
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(resources, verbs | st.text(max_size=8), st.none() | paths, junk)
 def test_no_operation_ends_in_anything_but_an_answer(
     resource: dict[str, Any], verb: str, path: str | None, value: Any
