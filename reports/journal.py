@@ -13,7 +13,7 @@ from config.database import bulk
 from reports.models import Direction, Event, Operation, Result
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
     """One line to record. ``changes`` maps an attribute to (before, after); secrets never belong in it."""
 
@@ -72,7 +72,7 @@ def _values(line: Line, now: dt.datetime) -> dict[str, Any]:
         "operation": line.operation,
         "result": line.result,
         "message": line.message,
-        "changes": {name: list(pair) for name, pair in line.changes.items()},
+        "changes": dict(line.changes),
         "actor": line.actor[:255],
         "user_id": line.user_id,
         "account_id": line.account_id,

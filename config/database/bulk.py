@@ -5,8 +5,13 @@ import writes four rows a person (see ``docs/benchmarks.md``). This is the one p
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import repeat
+from threading import local
 from typing import Any, TypeAlias
 
 import orjson
@@ -48,13 +53,84 @@ def delete(rows: "models.QuerySet[Any, Any]") -> int:
     return number
 
 
-def insert_returning(model: type[models.Model], rows: Sequence[Values]) -> list[int]:
-    """Do the same and return the new ids, in the order of the rows."""
-    if not _with_copy(rows):
+def insert_returning(model: type[models.Model], rows: Sequence[Values], ids: "Ids | None" = None) -> list[int]:
+    """Do the same and return the new ids, in the order of the rows; ``ids`` are what many inserts take theirs from."""
+    if connection.vendor != "postgresql" or (len(rows) < FEW and ids is None):
         return [made.pk for made in _create(model, rows)]
-    ids = _new_ids(model, len(rows))
-    _copy(model, rows, ids)
-    return ids
+    taken = (ids or Ids(model)).take(len(rows))
+    if rows:
+        _copy(model, rows, taken)
+    return taken
+
+
+class Ids:
+    """Ids of a table's sequence, taken many at a time, because COPY does not return those that it would make."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        self._model = model
+        self._left: list[int] = []
+
+    def fetch(self, number: int) -> None:
+        """Have so many ids at hand, so that no query comes between the inserts that take them."""
+        missing = number - len(self._left)
+        if missing > 0 and connection.vendor == "postgresql":
+            self._left += _new_ids(self._model, missing)
+
+    def take(self, number: int) -> list[int]:
+        """Return so many ids."""
+        self.fetch(number)
+        taken, self._left = self._left[:number], self._left[number:]
+        return taken
+
+
+class _Copies(local):
+    """The COPY that this thread's server still takes in, when ``overlapping`` is on."""
+
+    on = False
+    running: ExitStack | None = None
+
+    def begin(self, sql: str, data: bytes) -> None:
+        self.finish()
+        with connection.wrap_database_errors, ExitStack() as stack:
+            cursor = stack.enter_context(connection.cursor())
+            stack.enter_context(cursor.copy(sql)).write(data)
+            self.running = stack.pop_all()
+
+    def finish(self, *error: Any) -> None:
+        """Wait until the server has all rows; after an ``error`` (``sys.exc_info()``) take them back."""
+        stack, self.running = self.running, None
+        if stack is not None:
+            with connection.wrap_database_errors:
+                stack.__exit__(*(error or (None, None, None)))
+
+    def before(self, execute: Callable[..., Any], *arguments: Any) -> Any:
+        """Let no other statement come between: a hook of Django's."""
+        self.finish()
+        return execute(*arguments)
+
+
+_copies = _Copies()
+
+
+@contextmanager
+def overlapping() -> Iterator[None]:
+    """Within this, PostgreSQL takes rows in while the next ones are made ready here: ``insert`` does not wait for it.
+
+    What it refuses is raised by the next statement, or at the end.
+    """
+    if _copies.on or connection.vendor != "postgresql":
+        yield
+        return
+    _copies.on = True
+    try:
+        with connection.execute_wrapper(_copies.before):
+            yield
+            _copies.finish()
+    except BaseException:
+        _copies.finish(*sys.exc_info())
+        raise
+    finally:
+        _copies.on = False
 
 
 def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
@@ -130,8 +206,9 @@ def _copy(model: type[models.Model], rows: Sequence[Values], ids: Sequence[int] 
     target, columns = _columns(model, rows, ids)
     lines = map("\t".join, zip(*(_texts(column, len(rows)) for column in columns), strict=True))
     data = "\n".join([*lines, ""]).encode()
-    with connection.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
-        copy.write(data)
+    _copies.begin(f"COPY {target} FROM STDIN", data)
+    if not _copies.on:
+        _copies.finish()
 
 
 def _columns(
@@ -155,6 +232,8 @@ def _texts(column: Column, number: int) -> Iterable[str]:
     try:
         joined = "".join(column)
     except TypeError:  # not of texts alone
+        if len(set(map(id, column))) == 1:
+            return repeat(_text(column[0]), number)
         return list(map(_text, column))
     if any(character in joined for character in _ESCAPED):
         return [text.translate(_ESCAPES) for text in column]
@@ -162,11 +241,13 @@ def _texts(column: Column, number: int) -> Iterable[str]:
 
 
 def _text(value: Any) -> str:
-    return NULL if value is None else str(value).translate(_ESCAPES)
+    if value is None:
+        return NULL
+    return value.translate(_ESCAPES) if isinstance(value, str) else str(value)
 
 
 def _new_ids(model: type[models.Model], number: int) -> list[int]:
-    """Take ids from the table's sequence, because COPY does not return those that it would make."""
+    """Take ids from the table's sequence."""
     with connection.cursor() as cursor:
         cursor.execute(
             # OFFSET 0 keeps the look-up of the sequence from being repeated for every row.
@@ -199,7 +280,20 @@ def _column(field: "models.Field[Any, Any]", rows: Sequence[Values], given: bool
     if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False) or field.default is timezone.now:
         now = timezone.now()
         return [row.get(name) or now for row in rows] if given else repeat(now, len(rows))
+    if field.default is uuid.uuid4 and not given:
+        return _uuids(len(rows))
     if callable(field.default):
         return [row[name] if name in row else default() for row in rows]
     constant = default()
     return [row.get(name, constant) for row in rows] if given else repeat(constant, len(rows))
+
+
+def _uuids(number: int) -> list[str]:
+    """Return random UUIDs (RFC 9562, 5.4) as texts, in a fifth of the time that ``uuid4`` takes for them."""
+    digits = os.urandom(16 * number).hex()
+    found = []
+    for start in range(0, 32 * number, 32):
+        each = digits[start : start + 32]
+        variant = "89ab"[int(each[16], 16) & 3]
+        found.append(f"{each[:8]}-{each[8:12]}-4{each[13:16]}-{variant}{each[17:20]}-{each[20:]}")
+    return found

@@ -132,6 +132,8 @@ class Connector(ABC):
     gives_passwords: ClassVar[bool] = False  # whether ``accounts`` can give passwords or their hashes
     clear_passwords: ClassVar[bool] = False  # whether the directory itself hashes the passwords that it is given
     nested_groups: ClassVar[bool] = False  # whether a group may be a member of another
+    # Whether reading waits for a server: then the next page is read, by one other thread, while a page is worked on.
+    reads_ahead: ClassVar[bool] = False
 
     def __init__(self, config: ConnectorConfig) -> None:
         self.config = config

@@ -5,19 +5,22 @@ import logging
 import traceback
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from config.database import bulk
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import AGAIN, Connector, ConnectorError, CursorLost, Page, Unavailable
 from provisioning.imports import follows, guard, incremental, runs
+from provisioning.imports.ahead import ahead
 from provisioning.imports.groups.apply import GroupApplier
 from provisioning.imports.groups.crawl import plan_groups
 from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
 from provisioning.imports.users import claims, leavers
 from provisioning.imports.users.apply import Applier
-from provisioning.imports.users.crawl import Crawler, Seen
+from provisioning.imports.users.crawl import Crawler
 from provisioning.imports.users.leavers import Read
 from provisioning.imports.users.managers import link_managers
 from provisioning.imports.users.plan import MANAGER
@@ -101,13 +104,14 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     since = incremental.begin(run, config, connector, lease)
     try:
         lease.write(expected=None if since else connector.count())
-        read = _crawl(run, crawler, connector.changes(since, PAGE) if since else connector.accounts(PAGE), lease)
+        pages = connector.changes(since, PAGE) if since else connector.accounts(PAGE)
+        read = _crawl(run, crawler, pages, lease, ahead_wanted=connector.reads_ahead)
     except CursorLost:
         log.info("Import run %s reads everything: the directory cannot tell what changed.", run.pk)
         incremental.read_everything(run, lease)
         since = None
         lease.write(expected=connector.count())
-        read = _crawl(run, crawler, connector.accounts(PAGE), lease)
+        read = _crawl(run, crawler, connector.accounts(PAGE), lease, ahead_wanted=connector.reads_ahead)
     gone = leavers.plan_leavers(run, connector, crawler, lease, read)
     claims.settle(run, crawler, lease)
     objections = _objections(run, crawler, lease, read=read, gone=gone)
@@ -117,20 +121,20 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     return objections
 
 
-def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease) -> Read:
+def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease, *, ahead_wanted: bool) -> Read:
     """Plan page by page; return what was read once the last page was."""
     read = Read()
-    for page in pages:
-        if page.gone and crawler.config.features.deactivate_missing:
-            read.gone.update(leavers.named(crawler.config, page.gone))
-        seen = crawler.page(page) if page.accounts else Seen()
-        with lease.page() as gains:
-            store(run.pk, seen.planned, gains)
-            gain(gains, "seen", seen.rows)
-            gain(gains, "unchanged", seen.unchanged)
-        read.rows += seen.rows
-        if page.last:
-            return read
+    with ahead(pages, crawler.digested, wanted=ahead_wanted) as coming:
+        for rows in coming:
+            if rows.page.gone and crawler.config.features.deactivate_missing:
+                read.gone.update(leavers.named(crawler.config, rows.page.gone))
+            with lease.page() as gains, bulk.overlapping():
+                seen = crawler.page(rows, partial(store, run.pk, gains=gains))
+                gain(gains, "seen", seen.rows)
+                gain(gains, "unchanged", seen.unchanged)
+            read.rows += seen.rows
+            if rows.page.last:
+                return read
     raise Incomplete(INCOMPLETE.format(name=run.directory.name))
 
 

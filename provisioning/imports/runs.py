@@ -9,7 +9,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -312,7 +312,7 @@ def _elsewhere(run: ImportRun) -> str:
     return f" And then in other directories: {'; '.join(parts)}." if parts else ""
 
 
-COUNTED = {
+COUNTED: Mapping[str, str] = {
     Action.CREATE: "created",
     Action.UPDATE: "updated",
     Action.DEACTIVATE: "deactivated",

@@ -27,7 +27,7 @@ class Account(Leased):
     """
 
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="accounts")
-    directory = models.ForeignKey(Directory, models.CASCADE, related_name="accounts")
+    directory = models.ForeignKey(Directory, models.CASCADE, related_name="accounts", db_index=False)
     key_folded = FoldedField(source="key")
     seen_state = models.CharField(max_length=24, blank=True, default="", db_default="")
     attributes = models.JSONField(default=dict, blank=True)
@@ -41,8 +41,9 @@ class Account(Leased):
             models.UniqueConstraint(
                 fields=["user", "directory"], condition=models.Q(user__isnull=False), name="account_one_a_directory"
             ),
+            # The id first: an import asks for thousands at once, and must not be led through a whole directory.
             models.UniqueConstraint(
-                fields=["directory", "remote_id"], condition=~models.Q(remote_id=""), name="account_remote_id_once"
+                fields=["remote_id", "directory"], condition=~models.Q(remote_id=""), name="account_remote_id_once"
             ),
         ]
         indexes = [

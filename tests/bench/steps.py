@@ -108,10 +108,10 @@ def forget() -> dict[str, float]:
     """Empty the roll and its history; the directory stays. No signals: nobody is to leave the directory."""
     from django.db import connection
 
-    from provisioning.models import ImportRun, User
+    from provisioning.models import ImportRun, PlannedChange, User
     from reports.models import Event
 
-    tables = ", ".join(model._meta.db_table for model in (User, ImportRun, Event))
+    tables = ", ".join(model._meta.db_table for model in (User, ImportRun, PlannedChange, Event))
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {tables} CASCADE")
     return {}

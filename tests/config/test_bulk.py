@@ -3,11 +3,11 @@
 import uuid
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from config.database import bulk
-from directories.models import Directory
+from provisioning.imports.users import correlate
 from provisioning.models import Account, User
 from reports.models import Event
 from tests.reports.conftest import Write, write
@@ -72,9 +72,32 @@ def test_any_of_finds_these_texts_and_no_other(texts: list[str]) -> None:
 
 
 def test_any_number_of_lasting_ids_is_found_by_their_index() -> None:
-    directory = Directory.objects.create(name="HR", kind="memory")
-    wanted = Account.objects.filter(directory=directory, remote_id__any_of=[f"r{n}" for n in range(2000)])
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("SET LOCAL enable_sort = off")
-    assert "account_remote_id_once" in wanted.explain()
+        wanted = Account.objects.filter(remote_id__any_of=[f"r{n}" for n in range(2000)])
+        assert "account_remote_id_once" in wanted.explain()
+        cursor.execute(f"EXPLAIN {correlate.ACCOUNTS}", ["{a,b}", 1])
+        assert "using account_remote_id_once" in str(cursor.fetchall())
+
+
+def overlap(rows: list[dict[str, object]], divisor: int = 1) -> None:
+    """Insert these rows and 60 others at once, unless the divisor is 0."""
+    with transaction.atomic(), bulk.overlapping():
+        bulk.insert(User, [{"username": f"first{n}"} for n in range(60)])
+        bulk.insert(User, rows)
+        assert 1 / divisor
+
+
+def test_what_overlaps_is_written_in_order_or_not_at_all() -> None:
+    rows = [{"username": f"user{n}"} for n in range(200)]
+    with transaction.atomic(), bulk.overlapping():
+        bulk.insert(User, rows[:100])
+        bulk.insert(User, rows[100:])
+        assert User.objects.count() == 200  # a query sees what was inserted before it
+    with pytest.raises(IntegrityError):
+        overlap([*rows[:60], *rows[:60]])
+    with pytest.raises(ZeroDivisionError):
+        overlap([{"username": f"more{n}"} for n in range(60)], 0)
+    assert User.objects.count() == 200
+    with transaction.atomic():
+        assert len(bulk.insert_returning(User, [{"username": f"last{n}"} for n in range(60)])) == 60

@@ -84,6 +84,7 @@ class Ldap(Connector):
     writer_class: ClassVar[type[Writer]] = Writer
     controls: ClassVar[tuple[Control, ...]] = ()  # sent with every search
     counts_changes: ClassVar[bool] = False  # as Active Directory does
+    reads_ahead = True
 
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)

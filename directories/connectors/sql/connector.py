@@ -74,6 +74,7 @@ class SqlConnector(Connector):
     delete_hint = "Let the delete query really delete the row, or mark it by an UPDATE."
     gives_passwords = True
     at_once = 50
+    reads_ahead = True
 
     dialect: ClassVar[Dialect]
 

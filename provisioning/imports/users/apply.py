@@ -1,26 +1,28 @@
 """Applying a plan: exactly its rows, in order, a page a transaction; a crash resumes at the first row not applied."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
+from config.database import bulk
 from directories.config import DirectoryConfig
 from directories.encryption import decrypt
 from directories.models import Directory, PushGroups
 from directories.passwords import to_django
 from provisioning.imports.runs import COUNTED, Lease, caused_by
+from provisioning.imports.users import store
 from provisioning.imports.users.messages import Lines
+from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.store import gain
-from provisioning.imports.users.writing import STAFF, Writer, Written
+from provisioning.imports.users.writing import Writer, Written
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.groups import outbox as group_outbox
 from reports.journal import record_many
 
-PAGE = 2000
 HASHED_AT_ONCE = 100
 REFUSED = "The row could not be written. Import again; if it happens again, check the values of the row."
 
@@ -41,77 +43,71 @@ class Applier:
 
     def run_all(self) -> None:
         """Apply every row that is not applied yet."""
-        for changes in self._pages():
+        for changes in store.pages(self.run.pk, after=self.run.applied_up_to):
             passwords = self._passwords(changes)
             with self.lease.page() as gains:
                 self._page(changes, passwords, gains)
 
-    def _pages(self) -> Iterator[list[PlannedChange]]:
-        last = self.run.applied_up_to
-        rows = PlannedChange.objects.filter(run=self.run).order_by("pk")
-        while changes := list(rows.filter(pk__gt=last)[:PAGE]):
-            yield changes
-            last = changes[-1].pk
-
-    def _passwords(self, changes: Sequence[PlannedChange]) -> dict[int, str]:
+    def _passwords(self, changes: Sequence[Planned]) -> dict[int, str]:
         """Return the imported passwords as Django keeps them; hashing is slow, so the lease is renewed meanwhile."""
         hashed: dict[int, str] = {}
         for change in changes:
             if token := change.row.get("password"):
-                hashed[change.pk] = to_django(decrypt(token))
+                hashed[change.id] = to_django(decrypt(token))
                 if len(hashed) % HASHED_AT_ONCE == 0:
                     self.lease.write()
         return hashed
 
-    def _page(self, changes: Sequence[PlannedChange], passwords: Mapping[int, str], gains: dict[str, Any]) -> None:
+    def _page(self, changes: Sequence[Planned], passwords: Mapping[int, str], gains: dict[str, Any]) -> None:
         written = self._write(changes, passwords)
-        self.lease.write(applied_up_to=changes[-1].pk)
-        for change in changes:
-            if reason := written.refused.get(change.pk):
-                self._not_done(change, Action.ERROR, reason, gains)
-            elif change.pk in written.staff:
-                self._not_done(change, Action.LEAVE, STAFF, gains)
+        self.lease.write(applied_up_to=changes[-1].id)
+        if written.refused or written.staff:
+            self._not_done(changes, written, gains)
         gains["applied"] = len(changes)
         self._forget_passwords(passwords)
-        record_many(self.lines.of(changes, written))
-        leavers = [c.pk for c in changes if c.after.get(ACTIVE) is False and c.pk in written.people]
+        leavers = [c.id for c in changes if c.after.get(ACTIVE) is False and c.id in written.people]
         group_outbox.accounts_gone([account for pk in leavers if (account := written.people[pk][1])])
         if self.groups_flow:
             # Accounts that came into being, went, or may be used again; attributes say nothing of groups.
-            moved = [c.pk for c in changes if c.action == Action.LINK or c.pk in written.linked or ACTIVE in c.after]
+            moved = [c.id for c in changes if c.action == Action.LINK or c.id in written.linked or ACTIVE in c.after]
             accounts = [account for pk in moved if pk in written.people and (account := written.people[pk][1])]
             group_outbox.accounts_changed(accounts, "import", self.caused_by)
             group_outbox.accounts_renamed(written.renamed, self.caused_by)
         if self.flows_on:
-            changed = (change.pk for change in changes if change.action != Action.LINK)
+            changed = (change.id for change in changes if change.action != Action.LINK)
             flowing = [written.people[pk][0] for pk in changed if pk in written.people]
             outbox.enqueue_users(flowing, "import", self.caused_by, exclude=self.directory_id)
 
-    def _not_done(self, change: PlannedChange, action: Action, reason: str, gains: dict[str, Any]) -> None:
-        gain(gains, COUNTED[Action(change.action)], -1)
-        gain(gains, COUNTED[action], 1)
-        change.action, change.message = action, reason
-        PlannedChange.objects.filter(pk=change.pk).update(action=action, message=reason)
+    def _not_done(self, changes: Sequence[Planned], written: Written, gains: dict[str, Any]) -> None:
+        """Say in the plan what could not be done."""
+        for change in changes:
+            action, message = written.outcome(change)
+            if action != change.action:
+                gain(gains, COUNTED[change.action], -1)
+                gain(gains, COUNTED[action], 1)
+                PlannedChange.objects.filter(pk=change.id).update(action=action, message=message)
 
-    def _write(self, changes: Sequence[PlannedChange], passwords: Mapping[int, str]) -> Written:
+    def _write(self, changes: Sequence[Planned], passwords: Mapping[int, str]) -> Written:
         """Write the page at once; when the database refuses it, row by row, so that one bad row stops nobody."""
         try:
-            with transaction.atomic():
-                return self.writer.write(changes, passwords)
+            return self._written(changes, passwords)
         except (IntegrityError, DataError):
             done = Written()
             for change in changes:
                 try:
-                    with transaction.atomic():
-                        one = self.writer.write([change], passwords)
+                    done.add(self._written([change], passwords))
                 except (IntegrityError, DataError):
-                    one = Written(refused={change.pk: REFUSED})
-                done.people |= one.people
-                done.refused |= one.refused
-                done.staff |= one.staff
-                done.linked |= one.linked
-                done.renamed |= one.renamed
+                    refused = Written(refused={change.id: REFUSED})
+                    record_many(self.lines.of([change], refused))
+                    done.add(refused)
             return done
+
+    def _written(self, changes: Sequence[Planned], passwords: Mapping[int, str]) -> Written:
+        """Write changes with their report lines, or nothing at all."""
+        with transaction.atomic(), bulk.overlapping():
+            written = self.writer.write(changes, passwords)
+            record_many(self.lines.of(changes, written))
+        return written
 
     def _forget_passwords(self, passwords: Mapping[int, str]) -> None:
         """Take the tokens out of the plan: a password is kept there only until it is applied."""
@@ -120,4 +116,4 @@ class Applier:
         rows = list(PlannedChange.objects.filter(pk__in=passwords).only("row"))
         for change in rows:
             change.row.pop("password", None)
-        PlannedChange.objects.bulk_update(rows, ["row"], batch_size=PAGE)
+        PlannedChange.objects.bulk_update(rows, ["row"], batch_size=HASHED_AT_ONCE)

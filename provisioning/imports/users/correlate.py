@@ -23,13 +23,13 @@ from provisioning.profile.person import person_of
 
 FOLDED = {USERNAME: "username_key", "profile.email": "email_key"}
 
-# One look into the index of lasting ids for each, whatever PostgreSQL believes of a table that just grew by a
-# million rows: this is asked for every page.
-_ACCOUNTS = """
+# This is asked for every page, so it takes one look into the index of lasting ids for each, whatever PostgreSQL
+# believes of a table that just grew by a million rows: the sum keeps it from an index of whole directories.
+ACCOUNTS = """
     SELECT known.remote_id, known.id, known.seen_digest, known.user_id, known.state, known.seen_state
     FROM unnest(%s::text[]) AS asked(ref) CROSS JOIN LATERAL (
         SELECT * FROM provisioning_account
-        WHERE directory_id = %s AND remote_id = asked.ref AND NOT (remote_id = '') OFFSET 0
+        WHERE directory_id + 0 = %s AND remote_id = asked.ref AND NOT (remote_id = '') OFFSET 0
     ) AS known
 """
 
@@ -62,7 +62,7 @@ class Correlator:
         """Return the accounts with these remote ids: one query."""
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute(_ACCOUNTS, [array(refs), self.directory_id])
+                cursor.execute(ACCOUNTS, [array(refs), self.directory_id])
                 rows = cursor.fetchall()
         else:
             found = Account.objects.filter(directory_id=self.directory_id, remote_id__in=refs)

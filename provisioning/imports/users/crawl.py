@@ -1,7 +1,7 @@
 """Reading a directory: pages become planned changes; a row that is as it was before costs one look at a digest."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -26,6 +26,7 @@ from provisioning.models.people import fold
 from provisioning.outbound.digests import seen_digest
 from provisioning.profile.person import catalogue
 
+PART = 500  # rows that are planned while the database takes in those before them
 UNDECODABLE = "\ufffd"  # stands in a ref for bytes that are not text: nobody knows whose row it is
 TAKEN = (
     "{who} has this {what} in the portal, and another row of {directory} is theirs. Give this person another {what} "
@@ -55,13 +56,23 @@ STRANGER_HERE = (
 )
 
 
+Keep = Callable[[Sequence[Planned]], None]
+
+
 @dataclass(slots=True)
 class Seen:
     """What one page came to."""
 
     rows: int = 0
     unchanged: int = 0
-    planned: list[Planned] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Digested:
+    """One page of rows with the digest of each, "" for one with a problem of its own."""
+
+    page: Page
+    digests: Sequence[str]
 
 
 class Crawler:
@@ -103,38 +114,55 @@ class Crawler:
         self.renamed = 0
         self.unreadable = 0
 
-    def page(self, page: Page) -> Seen:
-        """Plan one page: one query when nothing changed, up to four more for rows that are new or differ."""
-        seen = Seen(rows=len(page.accounts))
-        refs = [remote.ref for remote in page.accounts]
+    def digested(self, page: Page) -> Digested:
+        """Return a page with the digests of its rows, which need nothing of the portal's database."""
+        return Digested(page, ["" if remote.problem else self._digest(remote) for remote in page.accounts])
+
+    def page(self, rows: Digested, keep: Keep) -> Seen:
+        """Plan one page: one query when nothing changed, up to four more for rows that are new or differ.
+
+        ``keep`` is given what is planned, in parts.
+        """
+        accounts = rows.page.accounts
+        seen = Seen(rows=len(accounts))
+        if not accounts:
+            return seen
+        refs = [remote.ref for remote in accounts]
         if not plan.storable("".join(refs)):
             refs = [ref for ref in refs if plan.storable(ref)]
         known = self.correlator.accounts(refs)
-        changed = []
-        for remote in page.accounts:
-            row = self._look(remote, known.get(remote.ref), seen)
+        changed: list[Row] = []
+        same: list[Planned] = []
+        for remote, row_digest in zip(accounts, rows.digests, strict=True):
+            account = known.get(remote.ref)
+            if account is not None and not self.accounts.add(account.id):
+                self.twice.add(account.id)
+                same.append(plan.error(remote, plan.SAME_ROW, account))
+                continue
+            row = self._look(remote, account, row_digest, seen)
             if row is not None:
                 changed.append(row)
         if self._without_state:
             self._note_states()
+        if same:
+            self._count(same, keep)
         if changed:
-            seen.planned += self._plan(changed)
-            for one in seen.planned:
-                if one.account_id is not None:
-                    self.noted.add(one.account_id)
-        self.blanked += sum(planned.blanks for planned in seen.planned)
-        self.inactive += sum(planned.switches_off for planned in seen.planned)
-        self.renamed += sum(_renames(planned) for planned in seen.planned)
-        self.activated += sum(planned.switches_on for planned in seen.planned)
+            self._plan(changed, keep)
         return seen
 
-    def _look(self, remote: RemoteAccount, account: KnownAccount | None, seen: Seen) -> Row | None:
-        """Return the row when it has to be planned; count it, or plan its error, when not."""
-        if account is not None and not self.accounts.add(account.id):
-            self.twice.add(account.id)
-            seen.planned.append(plan.error(remote, plan.SAME_ROW, account))
-            return None
-        row_digest = "" if remote.problem else self._digest(remote)
+    def _count(self, planned: Sequence[Planned], keep: Keep) -> None:
+        """Keep what is planned, and count what the guard asks for."""
+        for one in planned:
+            if one.account_id is not None:
+                self.noted.add(one.account_id)
+            self.blanked += one.blanks
+            self.inactive += one.switches_off
+            self.activated += one.switches_on
+            self.renamed += _renames(one)
+        keep(planned)
+
+    def _look(self, remote: RemoteAccount, account: KnownAccount | None, row_digest: str, seen: Seen) -> Row | None:
+        """Return the row when it has to be planned; count it when not."""
         if account is not None and account.user_id is not None:
             if account.user_id in self.matched:
                 self.overlapping.add(account.user_id)
@@ -182,7 +210,7 @@ class Crawler:
             return row_digest
         return f"{row_digest}:{seen_digest({'password': remote.password})[:24]}"
 
-    def _plan(self, rows: Sequence[Row]) -> list[Planned]:
+    def _plan(self, rows: Sequence[Row], keep: Keep) -> None:
         for row in rows:
             inbound = self.mapper.inbound(row.remote.attributes)
             row.values, row.problems, row.left = plan.values_of(inbound.values), inbound.problems, inbound.left
@@ -196,11 +224,15 @@ class Crawler:
             row for row in rows if not row.linked and (row.account or row.match not in by_match) and not row.unusable
         ]
         deleted = self.correlator.deleted(unknown)
-        planned = [self._plan_row(row, by_id, by_match, taken, deleted) for row in rows]
-        self.authority.hold_back(planned)
-        self._refuse_taken_names(rows, planned)
-        self._spare(row for row, one in zip(rows, planned, strict=True) if one.action == plan.ERROR)
-        return planned
+        wrong: list[Row] = []
+        for start in range(0, len(rows), PART):
+            part = rows[start : start + PART]
+            planned = [self._plan_row(row, by_id, by_match, taken, deleted) for row in part]
+            self.authority.hold_back(planned)
+            self._refuse_taken_names(part, planned)
+            self._count(planned, keep)
+            wrong += [row for row, one in zip(part, planned, strict=True) if one.action == plan.ERROR]
+        self._spare(wrong)
 
     def _plan_row(
         self,
@@ -220,7 +252,7 @@ class Crawler:
             user = found[0] if found else None
         if row.unusable:
             return plan.error(row.remote, row.unusable, row.account)
-        if user is None and (gone := deleted.get(row.remote.ref) or deleted.get(fold(row.username))):
+        if user is None and deleted and (gone := deleted.get(row.remote.ref) or deleted.get(fold(row.username))):
             return self._deleted(row, gone)
         if user is not None and not row.linked and (problem := self._not_again(row, user, deleted)):
             return plan.error(row.remote, problem, row.account)
@@ -252,7 +284,7 @@ class Crawler:
         if len(found) > 1:
             names = ", ".join(user.username for user in islice(found, 3))
             return f"Several users have the value by which this row is matched: {names}. Make it unique."
-        if not found and fold(row.username) in taken:
+        if taken and not found and fold(row.username) in taken:
             return f"The user name {row.username} belongs to someone whose match attribute has another value."
         return ""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -9,7 +10,7 @@ from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, Page
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.runs import Incomplete, Lease
-from provisioning.imports.users.crawl import Crawler, Seen
+from provisioning.imports.users.crawl import Crawler
 from provisioning.imports.users.plan import ERROR, Planned, storable
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.store import gain, store
@@ -68,11 +69,11 @@ def _plan(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, 
     leaving = 0
     for ids in missing:
         found = connector.look_up(_remote_ids(ids))
-        back = crawler.page(Page(found)) if found else Seen()
-        gone = [pk for pk in ids if pk not in crawler.accounts and pk not in crawler.spared]
-        planned = _deactivations(crawler.config, gone)
         with lease.page() as gains:
-            store(run.pk, [*back.planned, *planned], gains)
+            back = crawler.page(crawler.digested(Page(found or ())), partial(store, run.pk, gains=gains))
+            gone = [pk for pk in ids if pk not in crawler.accounts and pk not in crawler.spared]
+            planned = _deactivations(crawler.config, gone)
+            store(run.pk, planned, gains)
             gain(gains, "seen", back.rows)
             gain(gains, "unchanged", back.unchanged)
         leaving += sum(one.action == Action.DEACTIVATE for one in planned)

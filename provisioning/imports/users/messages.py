@@ -5,9 +5,10 @@ from typing import Any
 
 from directories.attributes import Kind
 from provisioning.imports.runs import caused_by
+from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.writing import Written
-from provisioning.models import ImportRun, PlannedChange
+from provisioning.models import ImportRun
 from provisioning.models.imports import Action
 from provisioning.profile.person import catalogue
 from reports.journal import Line
@@ -34,58 +35,53 @@ class Lines:
         self.caused_by = caused_by(run)
         self.labels = Labels()
 
-    def of(self, changes: Sequence[PlannedChange], written: Written) -> Iterator[Line]:
+    def of(self, changes: Sequence[Planned], written: Written) -> Iterator[Line]:
         """Yield the lines of one page. A row that was only noted again is not worth one, unless there is a warning."""
         for change in changes:
-            noted = change.action == Action.LINK and change.pk not in written.linked
-            if change.action == Action.LEAVE or (noted and not change.message):
+            action, message = written.outcome(change)
+            noted = action == Action.LINK and change.id not in written.linked
+            if action == Action.LEAVE or (noted and not message):
                 continue
-            operation, message = self._words(change)
-            user_id, account_id = written.people.get(change.pk, (change.user_id, change.account_id))
+            operation, words = self._words(change, action, message)
+            user_id, account_id = written.people.get(change.id, (change.user_id, change.account_id))
             yield Line(
                 identifier=change.key,
                 application=self.directory,
                 direction=Direction.IN,
                 operation=operation,
-                result=Result.FAILED if change.action == Action.ERROR else Result.SUCCESS,
-                message=message,
-                changes=self._changes(change),
+                result=Result.FAILED if action == Action.ERROR else Result.SUCCESS,
+                message=words,
+                changes={} if action == Action.ERROR else self._changes(change),
                 actor=self.caused_by,
                 user_id=user_id,
                 account_id=account_id,
                 run_id=self.run.pk,
             )
 
-    def _words(self, change: PlannedChange) -> tuple[Operation, str]:
-        operation, words = self._main_words(change)
-        if change.action in {Action.CREATE, Action.UPDATE, Action.LINK}:
-            words = f"{words} {change.message}".rstrip()
-        return operation, words
-
-    def _main_words(self, change: PlannedChange) -> tuple[Operation, str]:
+    def _words(self, change: Planned, action: str, message: str) -> tuple[Operation, str]:
         who, where = change.key or "A row without a user name", self.directory
-        match change.action:
+        match action:
             case Action.CREATE:
-                return Operation.CREATE, f"{who} was created from {where}."
+                operation, words = Operation.CREATE, f"{who} was created from {where}."
             case Action.DEACTIVATE:
                 return Operation.DISABLE, f"{who} was deactivated, because {where} no longer has this account."
-            case Action.LINK if change.message:
-                return Operation.LINK, f"Nothing of {who} was changed from {where}."
+            case Action.LINK if message:
+                operation, words = Operation.LINK, f"Nothing of {who} was changed from {where}."
             case Action.LINK:
                 return Operation.LINK, f"{who} was linked to the account in {where}; nothing differed."
             case Action.ERROR:
-                return Operation.IMPORT, f"{who} was not imported from {where}: {change.message}"
-        if ACTIVE in change.after:
-            word = "activated" if change.after[ACTIVE] else "deactivated"
-            operation = Operation.ENABLE if change.after[ACTIVE] else Operation.DISABLE
-            return operation, f"{who} was {word} from {where}{self._named(change)}."
-        return Operation.UPDATE, f"{who} was updated from {where}{self._named(change)}."
+                return Operation.IMPORT, f"{who} was not imported from {where}: {message}"
+            case _ if ACTIVE in change.after:
+                word = "activated" if change.after[ACTIVE] else "deactivated"
+                operation = Operation.ENABLE if change.after[ACTIVE] else Operation.DISABLE
+                words = f"{who} was {word} from {where}{self._named(change)}."
+            case _:
+                operation, words = Operation.UPDATE, f"{who} was updated from {where}{self._named(change)}."
+        return operation, f"{words} {message}".rstrip()
 
-    def _named(self, change: PlannedChange) -> str:
+    def _named(self, change: Planned) -> str:
         names = [self.labels[path] for path in change.after]
         return f": {', '.join(names[:5])}{' and more' if len(names) > 5 else ''}"
 
-    def _changes(self, change: PlannedChange) -> dict[str, tuple[Any, Any]]:
-        if change.action == Action.ERROR:
-            return {}
+    def _changes(self, change: Planned) -> dict[str, tuple[Any, Any]]:
         return {self.labels[path]: (change.before.get(path), value) for path, value in change.after.items()}

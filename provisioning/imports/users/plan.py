@@ -2,9 +2,8 @@
 
 Attributes are written "kind.name" ("profile.email"), so that a plan is plain JSON. ``Planned.row`` holds what applying
 needs besides the differences: ``digest`` and ``attributes`` of the row, ``enabled`` as the directory said, ``state`` as
-accounts keep it, ``pushed``
-(the outbound digest when the row already holds what the portal would push) and ``password`` (encrypted until it is
-applied).
+accounts keep it, ``pushed`` (the outbound digest when the row already holds what the portal would push) and
+``password`` (encrypted until it is applied).
 """
 
 import datetime as dt
@@ -97,9 +96,12 @@ class Row:
         return self.username or self.remote.key or self.remote.ref
 
 
-@dataclass(slots=True)
+@dataclass
 class Planned:
-    """One planned change, before it has a row of its own."""
+    """One planned change: what reading plans, ``PlannedChange`` keeps under the same names, and applying works on.
+
+    ``id`` is that of the row that keeps it, 0 before there is one.
+    """
 
     action: str
     key: str
@@ -110,13 +112,14 @@ class Planned:
     after: dict[str, Any] = field(default_factory=dict)
     row: dict[str, Any] = field(default_factory=dict)
     message: str = ""
-    match: str = ""
+    match_value: str = ""
     place: str = ""
+    id: int = 0
 
     @property
     def blanks(self) -> bool:
         """Whether the user would lose a value."""
-        return any(value is None for value in self.after.values())
+        return None in self.after.values()
 
     @property
     def switches_off(self) -> bool:
@@ -200,10 +203,9 @@ def left_alone(remote: RemoteAccount, message: str, account: KnownAccount | None
 
 
 def _apart(action: str, remote: RemoteAccount, message: str, account: KnownAccount | None) -> Planned:
-    key = printable((remote.key or remote.ref)[:MAX_KEY])
     return Planned(
-        action,
-        key,
+        action=action,
+        key=printable((remote.key or remote.ref)[:MAX_KEY]),
         user_id=account.user_id if account else None,
         account_id=account.id if account else None,
         message=message,
@@ -233,14 +235,14 @@ def plan_row(row: Row, user: KnownUser | None, *, follow_renames: bool = False) 
     before = {name: user.values.get(name) for name in after}
     stays_off = row.state.active and user.values.get(ACTIVE) is False and ACTIVE not in after
     return Planned(
-        UPDATE if after else LINK,
-        user.username,
-        row.remote.ref,
-        user.id,
-        account.id if account else None,
-        before,
-        after,
-        _payload(row),
+        action=UPDATE if after else LINK,
+        key=user.username,
+        remote_id=row.remote.ref,
+        user_id=user.id,
+        account_id=account.id if account else None,
+        before=before,
+        after=after,
+        row=_payload(row),
         message=" ".join([*row.left, *([STAYS_OFF] if stays_off else [])]),
         place=place_digest(row.remote.place),
     )
@@ -252,16 +254,15 @@ def _create(row: Row) -> Planned:
     after = {name: value for name, value in row.values.items() if value is not None}
     if row.state.active is False:
         after[ACTIVE] = False
-    account_id = row.account.id if row.account else None
     return Planned(
-        CREATE,
+        action=CREATE,
         key=row.username,
         remote_id=row.remote.ref,
-        account_id=account_id,
+        account_id=row.account.id if row.account else None,
         after=after,
         row=_payload(row),
         message=" ".join(row.left),
-        match=row.match[:MAX_KEY],
+        match_value=row.match[:MAX_KEY],
         place=place_digest(row.remote.place),
     )
 

@@ -36,9 +36,12 @@ class Echo:
         return "" if differs or remote.enabled is False else state_digest(desired, True)
 
     def _person(self, values: Mapping[str, Any], active: bool) -> Person:
-        kinds: dict[str, dict[str, Any]] = {"profile": dict(self._blank.profile), "custom_profile": {}, "custom": {}}
+        profile: dict[str, Any] = {**self._blank.profile}
+        custom_profile: dict[str, Any] = {}
+        custom: dict[str, Any] = {}
+        kinds = {"profile": profile, "custom_profile": custom_profile, "custom": custom}
         for path, value in values.items():
             kind, name = parts(path)
             kinds[kind][name] = value
-        kinds["profile"]["active"] = active
-        return Person(**kinds)
+        profile["active"] = active
+        return Person(profile, custom_profile, custom)

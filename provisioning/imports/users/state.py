@@ -57,6 +57,8 @@ def rule_digest(rules: Iterable[AttributeRule]) -> str:
 def state_of(values: Mapping[str, Any], enabled: bool | None, rule: str) -> SourceState:
     """Return what a row says: its mapped state, or what the connector reports where the mapping gives none."""
     mapped = values.get(ACTIVE)
+    if mapped is None and enabled is None:
+        return NOTHING
     return SourceState(enabled) if mapped is None else SourceState(bool(mapped), rule)
 
 

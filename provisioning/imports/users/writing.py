@@ -6,6 +6,7 @@ user is never made again, a taken name is not fought over, staff are not touched
 
 import datetime as dt
 import secrets
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,14 +16,15 @@ from django.utils import timezone
 
 from config.database import bulk
 from provisioning.identities.users import tell_renamed
-from provisioning.imports.users.plan import MANAGER, USERNAME, parts
+from provisioning.imports.users.plan import MANAGER, USERNAME, Planned, parts
 from provisioning.imports.users.state import ABSENT as MISSING
 from provisioning.imports.users.state import ACTIVE
-from provisioning.models import Account, PlannedChange, User
+from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.imports import Action
 from provisioning.models.people import fold
 
+PART = 500  # rows that are made ready while the database takes in those before them
 GONE = "The user was deleted since the plan was made."
 STAFF = "This person may sign in to the portal by now, and an import never changes such people."
 
@@ -40,6 +42,20 @@ class Written:
     linked: set[int] = field(default_factory=set)
     renamed: set[int] = field(default_factory=set)  # accounts whose entries are elsewhere now
 
+    def outcome(self, change: Planned) -> tuple[str, str]:
+        """Return what became of a change as an action and a message: those that were planned when it was written."""
+        if reason := self.refused.get(change.id):
+            return Action.ERROR, reason
+        return (Action.LEAVE, STAFF) if change.id in self.staff else (change.action, change.message)
+
+    def add(self, other: "Written") -> None:
+        """Take in what became of other changes."""
+        self.people |= other.people
+        self.refused |= other.refused
+        self.staff |= other.staff
+        self.linked |= other.linked
+        self.renamed |= other.renamed
+
 
 class Writer:
     """Writes pages of one directory. ``started`` is when the run began to read it."""
@@ -48,47 +64,51 @@ class Writer:
         self.directory_id = directory_id
         self.started = started
         self.now = timezone.now()
+        self.user_ids, self.account_ids = bulk.Ids(User), bulk.Ids(Account)
 
-    def write(self, changes: Sequence[PlannedChange], passwords: Mapping[int, str]) -> Written:
+    def write(self, changes: Sequence[Planned], passwords: Mapping[int, str]) -> Written:
         """Write the changes; ``passwords`` are in Django's form, by change."""
         self.now = timezone.now()
         done = Written()
-        actions: dict[str, list[PlannedChange]] = {}
+        actions: dict[str, list[Planned]] = defaultdict(list)
         for change in changes:
-            actions.setdefault(change.action, []).append(change)
+            actions[change.action].append(change)
         managers = self._managers(changes)
-        self._create(actions.get(Action.CREATE, []), passwords, managers, done)
-        self._update(actions.get(Action.UPDATE, []) + actions.get(Action.LINK, []), passwords, managers, done)
-        self._deactivate(actions.get(Action.DEACTIVATE, []), done)
-        self._remember_deleted(actions.get(Action.LEAVE, []))
+        self._create(actions[Action.CREATE], passwords, managers, done)
+        self._update(actions[Action.UPDATE] + actions[Action.LINK], passwords, managers, done)
+        self._deactivate(actions[Action.DEACTIVATE], done)
+        self._remember_deleted(actions[Action.LEAVE])
         return done
 
-    def _managers(self, changes: Iterable[PlannedChange]) -> dict[str, int]:
+    def _managers(self, changes: Iterable[Planned]) -> dict[str, int]:
         """Return the ids of managers who are on the roll already; the others are set once everybody is."""
         return user_ids({fold(change.after[MANAGER]) for change in changes if change.after.get(MANAGER)})
 
     def _create(
         self,
-        changes: Sequence[PlannedChange],
+        changes: Sequence[Planned],
         passwords: Mapping[int, str],
         managers: Mapping[str, int],
         done: Written,
     ) -> None:
         if not changes:
             return
-        taken = user_ids({change.key_folded for change in changes})
+        names = [fold(change.key) for change in changes]
+        taken = user_ids(names)
         new = []
-        for change in changes:
-            if change.key_folded in taken:
-                done.refused[change.pk] = f"A user named {change.key} exists by now. Import again."
+        for change, name in zip(changes, names, strict=True):
+            if name in taken:
+                done.refused[change.id] = f"A user named {change.key} exists by now. Import again."
             else:
                 new.append(change)
-        ids = bulk.insert_returning(User, [self._new_user(change, passwords, managers) for change in new])
-        self._accounts(new, ids, done)
+        self.user_ids.fetch(len(new))
+        self.account_ids.fetch(len(new))
+        for start in range(0, len(new), PART):
+            part = new[start : start + PART]
+            rows = [self._new_user(change, passwords, managers) for change in part]
+            self._accounts(part, bulk.insert_returning(User, rows, self.user_ids), done)
 
-    def _new_user(
-        self, change: PlannedChange, passwords: Mapping[int, str], managers: Mapping[str, int]
-    ) -> dict[str, Any]:
+    def _new_user(self, change: Planned, passwords: Mapping[int, str], managers: Mapping[str, int]) -> dict[str, Any]:
         row: dict[str, Any] = {"custom_profile": {}, "custom_attributes": {}}
         for name, value in change.after.items():
             kind, attribute = parts(name)
@@ -101,12 +121,12 @@ class Writer:
             else:
                 row["custom_profile" if kind == "custom_profile" else "custom_attributes"][attribute] = value
         row["username"] = change.key
-        row["password"] = passwords.get(change.pk) or UNUSABLE_PASSWORD_PREFIX + secrets.token_hex(20)
+        row["password"] = passwords.get(change.id) or UNUSABLE_PASSWORD_PREFIX + secrets.token_hex(20)
         return row
 
     def _update(
         self,
-        changes: Sequence[PlannedChange],
+        changes: Sequence[Planned],
         passwords: Mapping[int, str],
         managers: Mapping[str, int],
         done: Written,
@@ -119,20 +139,20 @@ class Writer:
         for change in changes:
             user = users.get(change.user_id or 0)
             if user is None:
-                done.refused[change.pk] = GONE
+                done.refused[change.id] = GONE
                 continue
             if user.is_staff or user.is_superuser:
-                done.staff.add(change.pk)
+                done.staff.add(change.id)
                 continue
             if USERNAME in change.after:
                 if taken.get(fold(change.after[USERNAME]), user.pk) != user.pk:
-                    done.refused[change.pk] = f"A user named {change.after[USERNAME]} exists by now. Import again."
+                    done.refused[change.id] = f"A user named {change.after[USERNAME]} exists by now. Import again."
                     continue
                 renamed[user.pk] = user.username
             kept.append(change)
             fields = set_values(user, change.after, managers)
-            if change.pk in passwords:
-                user.password = passwords[change.pk]
+            if change.id in passwords:
+                user.password = passwords[change.id]
                 fields.add("password")
             touched |= fields
             if not fields:
@@ -142,7 +162,7 @@ class Writer:
         tell_renamed(renamed, {pk: users[pk].username for pk in renamed})
         self._accounts(kept, [change.user_id or 0 for change in kept], done)
 
-    def _deactivate(self, changes: Sequence[PlannedChange], done: Written) -> None:
+    def _deactivate(self, changes: Sequence[Planned], done: Written) -> None:
         if not changes:
             return
         users = _locked({change.user_id for change in changes if change.user_id})
@@ -150,19 +170,19 @@ class Writer:
         for change in changes:
             user = users.get(change.user_id or 0)
             if user is None:
-                done.refused[change.pk] = GONE
+                done.refused[change.id] = GONE
                 continue
             if user.is_staff or user.is_superuser:
-                done.staff.add(change.pk)
+                done.staff.add(change.id)
                 continue
             leaving.append(user.pk)
-            done.people[change.pk] = (user.pk, change.account_id)
+            done.people[change.id] = (user.pk, change.account_id)
         User.objects.filter(pk__in=leaving).update(is_active=False, updated_at=self.now)
         Account.objects.filter(directory=self.directory_id, user__in=leaving).update(
             state=AccountState.ABSENT, seen_state=MISSING, seen_digest="", pushed_digest=""
         )
 
-    def _remember_deleted(self, changes: Sequence[PlannedChange]) -> None:
+    def _remember_deleted(self, changes: Sequence[Planned]) -> None:
         """Keep for this directory too that a person was deleted here, as long as it shows them."""
         deleted = [change for change in changes if change.remote_id]
         rows = [
@@ -178,10 +198,10 @@ class Writer:
         ]
         bulk.insert(Account, rows, ignore_conflicts=True)
 
-    def _accounts(self, changes: Sequence[PlannedChange], users: Sequence[int], done: Written) -> None:
+    def _accounts(self, changes: Sequence[Planned], users: Sequence[int], done: Written) -> None:
         """Note the rows on the users' accounts, making those that are missing."""
         here = self._existing(changes, users)
-        new: list[tuple[PlannedChange, dict[str, Any]]] = []
+        new: list[tuple[Planned, dict[str, Any]]] = []
         kept: list[Account] = []
         for change, user_id in zip(changes, users, strict=True):
             account = here.get(change.account_id or 0) or here.get(-user_id)
@@ -191,11 +211,11 @@ class Writer:
             if self._note(account, change, user_id):
                 done.renamed.add(account.pk)
             kept.append(account)
-            done.people[change.pk] = (user_id, account.pk)
-        ids = bulk.insert_returning(Account, [row for _, row in new])
+            done.people[change.id] = (user_id, account.pk)
+        ids = bulk.insert_returning(Account, [row for _, row in new], self.account_ids)
         for (change, row), account_id in zip(new, ids, strict=True):
-            done.people[change.pk] = (row["user_id"], account_id)
-            done.linked.add(change.pk)
+            done.people[change.id] = (row["user_id"], account_id)
+            done.linked.add(change.id)
         _upsert(
             Account,
             kept,
@@ -203,7 +223,7 @@ class Writer:
             | {"attributes", "person", "deleted_at", "last_result", "last_message", "last_synced_at"},
         )
 
-    def _existing(self, changes: Sequence[PlannedChange], users: Sequence[int]) -> dict[int, Account]:
+    def _existing(self, changes: Sequence[Planned], users: Sequence[int]) -> dict[int, Account]:
         """Return the accounts by id, and those of the users in this directory by minus the user's id."""
         ids = {change.account_id for change in changes if change.account_id}
         unknown = {user for change, user in zip(changes, users, strict=True) if not change.account_id}
@@ -216,7 +236,7 @@ class Writer:
                 found[-(account.user_id or 0)] = account
         return found
 
-    def _new_account(self, change: PlannedChange, user_id: int) -> dict[str, Any]:
+    def _new_account(self, change: Planned, user_id: int) -> dict[str, Any]:
         return {
             "user_id": user_id,
             "directory_id": self.directory_id,
@@ -233,7 +253,7 @@ class Writer:
             "last_synced_at": self.now,
         }
 
-    def _note(self, account: Account, change: PlannedChange, user_id: int) -> bool:
+    def _note(self, account: Account, change: Planned, user_id: int) -> bool:
         """Put the row on an account; return whether its entry got another name.
 
         What was pushed since the row was read is newer than the row.

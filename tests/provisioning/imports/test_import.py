@@ -336,16 +336,20 @@ def test_names_taken_between_plan_and_apply(source: Source) -> None:
     assert "exists by now" in errors(run)["user1"]
 
 
-def test_a_page_that_the_database_refuses_is_written_row_by_row(source: Source) -> None:
-    source.put_many(3)
+@pytest.mark.parametrize("rows", [3, 60], ids=["insert", "copy"])
+def test_a_page_that_the_database_refuses_is_written_row_by_row(source: Source, rows: int) -> None:
+    source.put_many(rows)
     run = source.run(preview=True)
     someone = User.objects.create_user("someone")
     Account.objects.create(user=someone, directory=source.directory, key="x", remote_id="user1", state="active")
     services.approve_import(run, "x")
     engine.execute(run.pk)
     run.refresh_from_db()
-    assert (run.created, run.errors, run.applied) == (2, 1, 3)
+    assert (run.created, run.errors, run.applied) == (rows - 1, 1, rows)
     assert "could not be written" in errors(run)["user1"]
+    lines = Event.objects.filter(run_id=run.pk).exclude(identifier="")
+    assert dict(lines.values_list("identifier", "result"))["user1"] == "failed"
+    assert lines.count() == rows
 
 
 @pytest.mark.heavy
@@ -538,7 +542,7 @@ def test_rows_in_error_cost_one_query_a_page(
     for n in range(200):
         source.put(f"user{n}", "x" * 151, mail=f"{n}@x.org")
     with django_assert_max_num_queries(5):  # type: ignore[attr-defined]
-        crawler.page(Page(source.rows, last=True))
+        crawler.page(crawler.digested(Page(source.rows, last=True)), keep=lambda planned: None)
 
 
 def test_a_person_of_two_sources_leaves_with_either(source: Source) -> None:

@@ -91,7 +91,7 @@ def test_a_crawl_that_was_cut_off_starts_again(source: Source) -> None:
 def test_an_apply_that_was_cut_off_resumes_at_the_first_row_not_applied(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provisioning.imports.users.apply.PAGE", 2)
+    monkeypatch.setattr("provisioning.imports.users.store.PAGE", 2)
     source.put_many(6)
     run = source.start()
     write = engine.Applier._page
@@ -146,7 +146,7 @@ def test_cancel_while_reading(source: Source) -> None:
 
 
 def test_cancel_while_applying_keeps_what_was_applied(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioning.imports.users.apply.PAGE", 2)
+    monkeypatch.setattr("provisioning.imports.users.store.PAGE", 2)
     source.put_many(6)
     run = source.start()
     write = engine.Applier._page
@@ -270,8 +270,9 @@ def test_the_number_of_queries_depends_on_pages_not_on_rows(source: Source) -> N
         return found
 
     few, many = grow(60, "few"), grow(900, "many")
-    assert few == many
-    assert few["unchanged"] <= 55
+    # Rows are copied 500 at a time, so that the next ones are made ready meanwhile: into the plan, users and accounts.
+    assert many == {**few, "first": few["first"] + 3, "changed": few["changed"] + 1}
+    assert few["unchanged"] <= 58
 
 
 @pytest.mark.heavy
@@ -281,7 +282,7 @@ def test_an_unchanged_page_takes_one_look_at_the_accounts(source: Source) -> Non
     source.page_size = 100
     with CaptureQueriesContext(connection) as captured:
         source.run()
-    accounts = [one["sql"] for one in captured if 'FROM "provisioning_account"' in one["sql"] and "ANY" in one["sql"]]
+    accounts = [one["sql"] for one in captured if "AS asked(ref)" in one["sql"]]
     assert len(accounts) == 3
     written = [one["sql"] for one in captured if one["sql"].startswith(("INSERT", "COPY"))]
     assert not [sql for sql in written if "event" not in sql and "importrun" not in sql]
