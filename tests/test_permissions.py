@@ -188,6 +188,7 @@ def test_each_role_opens_what_it_may_and_sees_no_secret(world: World, letter: st
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("who", ["nobody", "not staff", "inactive"])
 def test_others_are_sent_to_the_sign_in(world: World, who: str, method: str) -> None:

@@ -206,6 +206,7 @@ def test_the_start_page_costs_the_same_with_any_amount_of_trouble(it: Client) ->
     assert len(many) == len(few) <= 26
 
 
+@pytest.mark.heavy
 def test_badges_count_to_a_cap(it: Client) -> None:
     trouble(1)
     html = start(it)
@@ -218,6 +219,7 @@ def test_badges_count_to_a_cap(it: Client) -> None:
     assert "123 changes refused by Dir 1" in start(it)
 
 
+@pytest.mark.heavy
 def test_recent_activity_shows_runs_in_all_and_what_was_done_by_hand(it: Client) -> None:
     """Hundreds of lines about single people must not push the rest off the page."""
     by_hand = Line("bo", "", Direction.PORTAL, Operation.UPDATE, Result.SUCCESS, "Bo was changed by hand.")

@@ -67,6 +67,7 @@ def test_make_directory(appsdb: AppsDb, make_directory: Callable[..., Directory]
     assert "password" not in directory.settings
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("turn", [1, 2])
 def test_roles_are_there_in_every_transactional_test(turn: int) -> None:

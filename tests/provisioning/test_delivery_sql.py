@@ -10,7 +10,7 @@ from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from tests.fixtures.directories import AppsDb
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
 
 def test_a_create_query_that_writes_one_name_twice_holds_up_nobody_else(

@@ -50,6 +50,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sent
 
 
+@pytest.mark.heavy
 def test_neither_the_directory_nor_the_portal_is_asked_once_an_account(
     pg_appsdb: AppsDb, make_directory: Callable[..., Directory], asked: list[str]
 ) -> None:
@@ -76,6 +77,7 @@ def test_neither_the_directory_nor_the_portal_is_asked_once_an_account(
         assert large <= small + 4, sizes  # a run more, not forty accounts more
 
 
+@pytest.mark.heavy
 def test_a_refusal_within_a_run_is_the_accounts_own(
     pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:

@@ -223,6 +223,7 @@ def other_connection() -> Iterator[Any]:
         other.close()
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 def test_what_somebody_had_locked_is_sent_again_soon(bench: Bench, sent: list[tuple[Any, ...]]) -> None:
     bench.make("anna")
@@ -246,6 +247,7 @@ def test_what_somebody_had_locked_is_sent_again_soon(bench: Bench, sent: list[tu
     assert sent == []
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 def test_recording_members_of_a_group_locks_no_account_away_from_its_delivery(mem: Directory) -> None:
     make_user("anna")

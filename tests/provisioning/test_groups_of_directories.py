@@ -18,7 +18,7 @@ from tests.fixtures.databases import Database
 from tests.fixtures.directories import AppsDb, make_appsdb
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 FEATURES = {
     "import_users": True,
     "deactivate_missing": True,
@@ -163,7 +163,6 @@ def test_names_in_an_attribute_become_groups(ldap_directory: LdapDirectory) -> N
     assert (who("sales"), who("Research")) == ({"bob"}, {"ann"})
 
 
-@pytest.mark.heavy
 def test_groups_of_a_database(appsdb: AppsDb, make_directory: Callable[..., Directory]) -> None:
     directory = make_directory(appsdb, **FEATURES, **GENEROUS)
     appsdb.execute("CREATE TABLE TEAMS (NAME VARCHAR(255), NOTE VARCHAR(255))")
@@ -206,7 +205,6 @@ MEMBERS = {
 MATCHED = {"mariadb": {"gm.ann", "gm.bob", "gm.cy", "gm.dée"}}
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("kind", MEMBERS)
 def test_members_are_matched_as_the_database_compares_names(
     request: pytest.FixtureRequest, kind: str, make_directory: Callable[..., Directory]

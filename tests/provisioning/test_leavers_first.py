@@ -176,6 +176,7 @@ def test_who_becomes_a_leaver_during_a_call_that_ends_busy_waits_a_short_time(cr
     assert dt.timedelta(seconds=30) < pause < dt.timedelta(seconds=61)
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("leaver_commits", ["before the pause", "after the pause"])
 def test_who_becomes_a_leaver_while_a_pause_is_written_waits_a_short_time(
@@ -222,6 +223,7 @@ def test_who_becomes_a_leaver_while_a_pause_is_written_waits_a_short_time(
     assert account.not_before - timezone.now() < dt.timedelta(seconds=61)
 
 
+@pytest.mark.heavy
 def test_a_leaver_whom_the_directory_does_not_let_go_stays_one(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     anna, *_ = make_users("anna")
     group = make_group("Developers")

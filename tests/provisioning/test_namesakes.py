@@ -59,6 +59,7 @@ def rest() -> None:
     Account.objects.update(not_before=timezone.now())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("enter", [by_admin, by_file, by_import, by_scim])
 def test_the_old_account_goes_first_and_a_new_one_is_made(crews: Crews, source: Source, enter: Door) -> None:
     crew, directory = crews["CREW"], save_crew_directory()
@@ -111,6 +112,7 @@ def test_an_account_that_is_still_being_made_goes_first_too(crews: Crews, monkey
     assert crew.rows["anna"]["FIRSTNAME"] == "Ännchen"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("features", [{"on_delete": "disable"}, {"on_delete": "leave"}, {"delete_users": False}])
 def test_an_account_that_stays_is_nobody_elses(crews: Crews, features: dict[str, Any]) -> None:
     crew, directory = crews["CREW"], save_crew_directory(**features)
@@ -148,6 +150,7 @@ def test_a_deletion_that_is_refused_gives_the_account_to_nobody(crews: Crews) ->
     assert crew.rows["anna"]["FIRSTNAME"] == "Anna"
 
 
+@pytest.mark.heavy
 def test_the_same_employee_number_is_the_same_person(crews: Crews) -> None:
     crew, directory = crews["CREW"], save_crew_directory()
     services.delete_users([provisioned(employee_number="4711").pk], "admin")
@@ -159,6 +162,7 @@ def test_the_same_employee_number_is_the_same_person(crews: Crews) -> None:
     assert Account.objects.get().person is None
 
 
+@pytest.mark.heavy
 def test_an_employee_number_that_is_given_later_brings_an_account_back(crews: Crews) -> None:
     crew, directory = crews["CREW"], save_crew_directory(on_delete="disable")
     services.delete_users([provisioned(employee_number="4711").pk], "admin")
@@ -174,6 +178,7 @@ def test_an_employee_number_that_is_given_later_brings_an_account_back(crews: Cr
     assert "anna" not in crew.disabled
 
 
+@pytest.mark.heavy
 def test_who_was_deleted_and_added_again_is_made_anew_in_a_source_that_remembers(crews: Crews) -> None:
     crew, directory = crews["CREW"], save_crew_directory(import_users=True)
     services.delete_users([provisioned().pk], "admin")
@@ -185,6 +190,7 @@ def test_who_was_deleted_and_added_again_is_made_anew_in_a_source_that_remembers
     assert Account.objects.get().user == User.objects.get()
 
 
+@pytest.mark.heavy
 def test_a_directory_that_is_away_keeps_the_order(crews: Crews, monkeypatch: pytest.MonkeyPatch) -> None:
     crew, directory = crews["CREW"], save_crew_directory()
     services.delete_users([provisioned().pk], "admin")

@@ -49,6 +49,7 @@ UPDATE = (
 )
 
 
+@pytest.mark.heavy
 def test_what_only_a_statement_names_is_brought_along(database: Database) -> None:
     database.execute(
         "CREATE TABLE tp (login varchar(40) PRIMARY KEY, nm varchar(80), mail varchar(60), dept varchar(40))"

@@ -43,6 +43,7 @@ def test_honest_names_pass(name: str) -> None:
     User(username=name, password="x").clean_fields()
 
 
+@pytest.mark.heavy
 @given(st.from_regex(values.USUAL_EMAIL, fullmatch=True))
 def test_usual_addresses_are_those_that_django_accepts(address: str) -> None:
     assume(len(address) <= 254)

@@ -118,6 +118,7 @@ def test_the_beginning_of_many_names_finds_what_a_plain_condition_finds(
         assert [event.pk for event in page(criteria, 10).rows] == plain(criteria)[:10], criteria
 
 
+@pytest.mark.heavy
 def test_the_beginning_of_many_names_is_filtered_not_looked_up(
     mixture: dt.datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

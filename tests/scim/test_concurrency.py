@@ -15,6 +15,8 @@ from provisioning.models import Group, Membership, User
 from scim.lists import counts
 from tests.scim.conftest import USER, make_client
 
+pytestmark = pytest.mark.heavy
+
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
@@ -89,7 +91,6 @@ def test_ten_creates_of_one_group_make_one(remote):
     assert Counter(status for status, _ in answers) == {201: 1, 409: 9}
 
 
-@pytest.mark.heavy
 def test_fifty_additions_lose_nobody(remote):
     group = Group.objects.create(name="Readers", pushed_by="Okta")
     path = f"/Groups/{group.scim_id}"
@@ -99,7 +100,6 @@ def test_fifty_additions_lose_nobody(remote):
     assert len(remote("GET", path)[1]["members"]) == 50
 
 
-@pytest.mark.heavy
 def test_additions_and_removals_at_once(remote):
     group = Group.objects.create(name="Readers", pushed_by="Okta")
     everybody = people(40)
@@ -123,7 +123,6 @@ def test_of_those_who_read_the_same_version_one_wins(remote):
     assert User.objects.get().title in ("by PUT", "by PATCH")
 
 
-@pytest.mark.heavy
 def test_a_group_is_renamed_while_members_come(remote):
     """A PATCH of the name beside additions: none of them undoes the other, with or without versions."""
     group = Group.objects.create(name="Readers", pushed_by="Okta")
@@ -147,7 +146,6 @@ def test_a_put_of_a_user_beside_a_patch_loses_no_membership(remote):
     assert Membership.objects.filter(group=group, user=user).exists()
 
 
-@pytest.mark.heavy
 def test_a_put_with_an_old_version_does_not_undo_additions(remote):
     group = Group.objects.create(name="Readers", pushed_by="Okta")
     path = f"/Groups/{group.scim_id}"
@@ -159,7 +157,6 @@ def test_a_put_with_an_old_version_does_not_undo_additions(remote):
     assert group.memberships.count() == 5
 
 
-@pytest.mark.heavy
 def test_counts_are_exact_after_people_come_and_go_at_once(remote):
     everybody = people(20)
     requests = [("DELETE", f"/Users/{user.scim_id}", None) for user in everybody[:10]]

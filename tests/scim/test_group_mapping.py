@@ -59,6 +59,7 @@ def test_a_description_comes_is_read_back_found_and_cleared(scim: Scim) -> None:
     assert CUSTOM_GROUP not in scim.get(address).json
 
 
+@pytest.mark.heavy
 def test_a_changed_description_goes_on_to_directories_like_a_changed_name(scim: Scim) -> None:
     made = make(scim)
     before = scim.get(f"/Groups/{made['id']}").headers["ETag"]

@@ -149,6 +149,7 @@ def test_numbers_beyond_all_lists(scim: Scim, victim: dict[str, str]) -> None:
         assert answer.status in (200, 400)
 
 
+@pytest.mark.heavy
 def test_another_clients_resources(scim: Scim, victim: dict[str, str], new_client: Callable[..., Scim]) -> None:
     other = new_client("Other", reach=Reach.OWN)
     body = {"userName": "x", "displayName": "x"}

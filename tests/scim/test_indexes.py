@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from provisioning.models import Group, User
 
+pytestmark = pytest.mark.heavy
+
 COUNT = 20_000
 BIG = "provisioning_user|provisioning_group|provisioning_membership|provisioning_nesting|scim_userlink|scim_grouplink"
 
@@ -108,7 +110,6 @@ def test_filters_on_users_find_their_one(crowd):
     assert found_by(crowd, "Users", f'meta.lastModified gt "{since()}"')[1:] == (4, [])
 
 
-@pytest.mark.heavy
 def test_filters_on_groups(crowd):
     user, child = User.objects.get(username="Person77"), Group.objects.get(name="Group77")
     for text in (
@@ -124,7 +125,6 @@ def test_filters_on_groups(crowd):
     assert found_by(crowd, "Groups", f'meta.lastModified gt "{since()}"')[1:] == (4, [])
 
 
-@pytest.mark.heavy
 def test_pages(crowd):
     for path, total in {
         "/Users?count=100": COUNT,

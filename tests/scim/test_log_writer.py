@@ -6,6 +6,8 @@ from scim.log.writer import Writer
 from scim.models import Client, RequestLog
 from scim.upkeep import clients
 
+pytestmark = pytest.mark.heavy
+
 
 def row(client, path):
     return {"client_id": client.pk, "method": "GET", "path": path, "status": 200, "milliseconds": 1}

@@ -193,6 +193,7 @@ def test_a_second_token_is_enough(scim: Scim) -> None:
     assert health.troubles(10) == []
 
 
+@pytest.mark.heavy
 def test_requests_that_fail_need_attention(root: Browser, scim: Scim) -> None:
     for _ in range(10):
         scim.get("/Users/00000000-0000-4000-8000-000000000000")

@@ -16,7 +16,7 @@ from scim.models import UserLink
 from tests.fixtures.waiting import wait_until
 from tests.scim.conftest import USER, Answer, Scim, make_client
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.heavy]
 
 Ask = Callable[[], Answer]
 
@@ -108,7 +108,6 @@ def test_a_new_hire_who_comes_with_the_delete() -> None:
     assert User.objects.filter(is_active=False).count() == 1
 
 
-@pytest.mark.heavy
 def test_two_changes_of_one_user_lose_nothing() -> None:
     scim = make_client()
     path = f"/Users/{scim.add('leaver')['id']}"
@@ -119,7 +118,6 @@ def test_two_changes_of_one_user_lose_nothing() -> None:
     assert (now["title"], now["nickName"]) == ("T", "N")
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("reach", ["all", "own"])
 def test_who_comes_after_the_delete_of_a_group_finds_none(reach: str) -> None:
     scim = make_client(reach=reach)

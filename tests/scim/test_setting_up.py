@@ -119,6 +119,7 @@ def test_showing_a_token_again_is_recorded(it_staff: Browser) -> None:
     assert Event.objects.get().message == "user-IT staff looked at a token of Okta: test."
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("role", "sees"), [(HELPDESK, ""), (AUDITOR, ">test<")])
 def test_others_see_no_token(signed_in: Pages, role: str, sees: str) -> None:
     scim = make_client()
@@ -189,6 +190,7 @@ def test_saving_changes_what_differs_and_says_so(it_staff: Browser) -> None:
     assert scim.client.mappings.count() == len(make_client("Other").client.mappings.all())
 
 
+@pytest.mark.heavy
 def test_switches_that_are_off_are_kept_off(it_staff: Browser) -> None:
     scim = make_client(create_users=False, sync_groups=False)
     save(it_staff, scim.client)

@@ -21,6 +21,7 @@ def test_groups_of_others_are_not_named_to_one_that_sees_its_own(new_client: Any
     assert len(entra.get(f"/Users/{anna['id']}").json["groups"]) == 2
 
 
+@pytest.mark.heavy
 def test_a_manager_of_the_staff_is_neither_shown_nor_lost(scim: Scim, django_assert_max_num_queries: Any) -> None:
     boss = User.objects.create_superuser("boss")
     path = f"/Users/{scim.add('anna')['id']}"

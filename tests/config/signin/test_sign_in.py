@@ -35,6 +35,7 @@ def lines(**about: Any) -> list[str]:
 # --- Who is let in ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["admin", "ADMIN", " admin "])
 def test_staff_come_in_by_name_in_any_case(admin: User, name: str) -> None:
     response = sign_in(name)
@@ -341,6 +342,7 @@ def ask_api(name: str, password: str, address: str = HERE) -> Any:
     return Client().post(target, **content, headers={"Authorization": header}, REMOTE_ADDR=address)  # type: ignore[arg-type]
 
 
+@pytest.mark.heavy
 def test_the_api_and_the_page_count_together(admin: User) -> None:
     assert ask_api("admin", PASSWORD).status_code == 404
     wrong("admin", 3)

@@ -17,6 +17,7 @@ def test_an_escaped_value_is_one_value_again(value: str) -> None:
     assert names.parent(dn) == "ou=People,dc=example"
 
 
+@pytest.mark.heavy
 @given(TEXT, TEXT)
 def test_one_normal_form_for_every_way_of_writing(value: str, other: str) -> None:
     dn = f"cn={names.escape(value)},ou={names.escape(other)},dc=example"

@@ -43,6 +43,7 @@ def latin(pg_directory: Database) -> Iterator[SqlSubject]:
     pg_directory.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.mark.heavy
 def test_postgres_names_the_character_and_whose_it_is(latin: SqlSubject) -> None:
     latin.database.execute("CREATE TABLE T (LOGIN varchar(30) PRIMARY KEY, NM varchar(40))")
     with opened(latin) as connector:

@@ -94,6 +94,7 @@ def test_each_of_the_accounts_written_together_is_done_or_refused_by_itself(pg: 
     assert rows == [("ann", "50% off %s $1", "x"), ("zoe", "Ann", None)]
 
 
+@pytest.mark.heavy
 def test_one_that_waits_for_a_lock_holds_up_the_others_no_longer_than_its_share(
     pg: SqlSubject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,8 @@ from reports.models import Event
 from tests.fixtures.directories import AppsDb
 from tests.provisioning.admin.pages import form_values, text
 
+pytestmark = pytest.mark.heavy
+
 FRAGMENTS = ("test", "url", "suggest", "sample", "try")
 ACTIONS = ("make_default", "clone", "enable", "disable", "push")
 
@@ -181,7 +183,6 @@ def refused(client: Client, directory: Directory) -> None:
     assert list(Directory.objects.values()) == before
 
 
-@pytest.mark.heavy
 def test_secrets_are_in_no_page_or_fragment(it_staff: Client, directory: Directory) -> None:
     values = form_values(it_staff.get(url("change", directory.pk)))
     secrets = (str(directory.secrets["password"]), "k33p")

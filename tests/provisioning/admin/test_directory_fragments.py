@@ -12,6 +12,8 @@ from provisioning.models import User
 from tests.fixtures.directories import AppsDb
 from tests.provisioning.admin.pages import Values, form_values, text
 
+pytestmark = pytest.mark.heavy
+
 ADD = "/directories/directory/add/?kind=postgresql"
 
 

@@ -39,6 +39,7 @@ def test_choosing_a_kind_draws_its_fields(it_staff: Client) -> None:
     assert "connection-host" not in form_values(it_staff.get(ADD + "?kind=sqlite"))
 
 
+@pytest.mark.heavy
 def test_add_then_write_queries_then_map_then_switch_on(it_staff: Client, pg_appsdb: AppsDb) -> None:
     values = form_values(it_staff.get(ADD + "?kind=postgresql"))
     values |= {"name": ["APPSDB"]} | {f"connection-{key}": [str(value)] for key, value in pg_appsdb.settings.items()}
@@ -82,6 +83,7 @@ def directory_settings(directory: Directory) -> ProvisioningSettings:
     return ProvisioningSettings.objects.get(directory=directory)
 
 
+@pytest.mark.heavy
 def test_saving_an_untouched_page_changes_nothing(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -146,6 +148,7 @@ def test_the_fixed_password_goes_too_when_only_the_connection_is_posted(
     assert ProvisioningSettings.objects.get(directory=directory).fixed_password is None
 
 
+@pytest.mark.heavy
 def test_posted_choices_are_no_script(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -197,6 +200,7 @@ def test_errors_name_the_line_and_stay_on_the_page(
     assert "FRISTNAME" not in QueryTemplate.objects.get(operation="update").sql
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
@@ -267,6 +271,7 @@ def test_a_changed_mapping_offers_to_push_everyone(
     assert "The mapping changed." in text(it_staff.post(page(directory), values, follow=True))
 
 
+@pytest.mark.heavy
 def test_saving_warns_of_what_cannot_work(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -386,6 +391,7 @@ def test_custom_profile_attributes_are_offered(
     assert 'value="custom_profile.badge_number"' in html
 
 
+@pytest.mark.heavy
 def test_a_name_is_used_once(it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]) -> None:
     make_directory(pg_appsdb, name="Other")
     directory = make_directory(pg_appsdb)
@@ -400,6 +406,7 @@ def test_unknown_directories_are_not_found(it_staff: Client) -> None:
     assert User.objects.exists()
 
 
+@pytest.mark.heavy
 def test_the_health_tab_tells_what_happened_and_when(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:

@@ -28,6 +28,7 @@ def refused(mem: Directory) -> Directory:
     return mem
 
 
+@pytest.mark.heavy
 def test_a_refused_member_is_listed_with_the_reason_and_retried(admin_client: Client, refused: Directory) -> None:
     url = reverse("admin:provisioning_groupchange_changelist")
     page = text(admin_client.get(url))
@@ -40,6 +41,7 @@ def test_a_refused_member_is_listed_with_the_reason_and_retried(admin_client: Cl
     assert GroupChange.objects.get().parked is None
 
 
+@pytest.mark.heavy
 def test_the_users_list_leads_to_the_groups_list(admin_client: Client, refused: Directory) -> None:
     users = text(admin_client.get(reverse("admin:provisioning_change_changelist")))
     assert reverse("admin:provisioning_groupchange_changelist") in users

@@ -130,6 +130,7 @@ def test_a_users_groups_and_the_way_to_them(it_staff, tree) -> None:
     assert "This user is in no group." in roll.words(it_staff.get(f"/provisioning/user/{alone.pk}/groups/"))
 
 
+@pytest.mark.heavy
 def test_the_page_of_a_run_lists_groups_and_their_members(it_staff) -> None:
     directory = Directory.objects.create(name="Corp AD", kind="memory")
     run = ImportRun.objects.create(

@@ -47,6 +47,7 @@ def test_a_name_that_nobody_has_is_not_left_out_unseen(it_staff, group) -> None:
     assert members(group) == []
 
 
+@pytest.mark.heavy
 def test_pasting_costs_pages_not_names(it_staff, group, django_assert_max_num_queries) -> None:
     User.objects.bulk_create(User(username=f"user{number}") for number in range(500))
     text = "\n".join(f"user{number}" for number in range(500))
@@ -119,6 +120,7 @@ def test_deleting_a_group_keeps_its_people(it_staff, group) -> None:
     assert User.objects.filter(username="anna").exists()
 
 
+@pytest.mark.heavy
 def test_a_big_groups_page_costs_the_same(it_staff, group, django_assert_max_num_queries) -> None:
     users = User.objects.bulk_create(User(username=f"user{number}") for number in range(300))
     Membership.objects.bulk_create(Membership(group=group, user=user) for user in users)

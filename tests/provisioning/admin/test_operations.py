@@ -45,6 +45,7 @@ def test_nothing_to_do_is_explained(admin_client: Client, url: str) -> None:
     assert b"Nothing waits and nothing failed" in admin_client.get(url).content
 
 
+@pytest.mark.heavy
 def test_failures_are_grouped_by_cause_and_what_waits_by_directory(admin_client: Client, url: str) -> None:
     directory = save_crew_directory()
     add(directory, 60, "too_long", LONG, "long")

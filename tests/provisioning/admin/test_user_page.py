@@ -85,6 +85,7 @@ def test_a_display_name_follows_the_names_it_was_made_of(it_staff, shown: str, t
     assert ("The display name followed: Katrin Weber-Lang." in page) == (shown != expected and shown == typed)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [

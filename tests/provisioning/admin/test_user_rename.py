@@ -85,6 +85,7 @@ def test_the_case_of_a_name_can_be_changed(it_staff: Any) -> None:
     assert ann.username == "Ann"
 
 
+@pytest.mark.heavy
 def test_who_may_rename(client_of: Any, it_staff: Any) -> None:
     ann, boss = roll.person("ann"), roll.staff("", "boss")
     assert "../rename/" in roll.words(it_staff.get(f"/provisioning/user/{ann.pk}/change/"))

@@ -92,6 +92,7 @@ def test_applying_it_again_writes_nothing() -> None:
     assert (Directory.objects.get().updated_at, [row.pk for row in QueryTemplate.objects.all()]) == before
 
 
+@pytest.mark.heavy
 def test_round_trip() -> None:
     run(example())
     AttributeDefinition.objects.create(
@@ -266,6 +267,7 @@ def test_a_kind_cannot_change_nor_a_foreign_group() -> None:
     assert "Engineering" not in export()
 
 
+@pytest.mark.heavy
 def test_a_group_carries_the_directories_that_it_is_chosen_for() -> None:
     run(example())
     group = Group.objects.get()

@@ -20,7 +20,7 @@ from provisioning.outbound.groups import outbox
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
 from tests.provisioning.groups.push import held, lines, make_group, make_users, run, stored
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
 
 @pytest.fixture
@@ -81,7 +81,6 @@ def test_whom_others_put_in_stays_and_writes_nothing(pushed: Directory) -> None:
     assert set(Membership.objects.values_list("user__username", flat=True)) == {"anna", "ben"}
 
 
-@pytest.mark.heavy
 def test_an_unchanged_group_writes_nothing_and_costs_few_queries(pushed: Directory) -> None:
     with CaptureQueriesContext(connection) as few:
         imported(pushed)
@@ -99,7 +98,6 @@ def test_an_unchanged_group_writes_nothing_and_costs_few_queries(pushed: Directo
     assert not GroupChange.objects.exists()
 
 
-@pytest.mark.heavy
 def test_a_preview_writes_nothing_but_its_plan(pushed: Directory) -> None:
     del stored(pushed, "Developers").members["anna"]
     found = imported(pushed, preview=True)
@@ -117,7 +115,6 @@ def test_a_list_that_breaks_off_changes_nothing(pushed: Directory, monkeypatch: 
     assert noted() == {"anna", "ben"}
 
 
-@pytest.mark.heavy
 def test_who_left_the_group_since_the_preview_is_not_put_back(pushed: Directory) -> None:
     del stored(pushed, "Developers").members["anna"]
     found = imported(pushed, preview=True)
@@ -129,7 +126,6 @@ def test_who_left_the_group_since_the_preview_is_not_put_back(pushed: Directory)
     assert noted() == {"ben"}
 
 
-@pytest.mark.heavy
 def test_groups_that_are_not_pushed_now_are_not_read(pushed: Directory) -> None:
     ProvisioningSettings.objects.update(push_groups="chosen")
     del stored(pushed, "Developers").members["anna"]

@@ -25,7 +25,7 @@ from tests.directory_servers import OpenLDAP, bound
 from tests.fixtures.ldap import openldap_unit, save_ldap_directory
 from tests.provisioning.groups.push import held, lines, make_group, make_users, run, run_groups
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 PUSH = {"create_users": True, "sync_groups": True, "push_groups": "all", "delete_groups": True}
 
 
@@ -135,7 +135,6 @@ def test_a_directory_that_is_busy_with_one_group_gets_the_others(
     assert sorted(held(mem)) == ["Busy", "Free"]
 
 
-@pytest.mark.heavy
 def test_what_changes_during_a_delivery_is_looked_at_afterwards(
     mem: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,7 +155,6 @@ def test_what_changes_during_a_delivery_is_looked_at_afterwards(
     assert held(mem) == {"Developers": ["anna", "ben"]}
 
 
-@pytest.mark.heavy
 def test_what_fails_after_the_last_change_was_done_is_parked(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
@@ -202,7 +200,6 @@ def test_an_account_that_is_deleted_during_the_call_does_not_hold_up_its_group(
     assert not GroupChange.objects.exists()
 
 
-@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_on_the_same_groups_add_everybody_once(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     users = make_users(*(f"user{n}" for n in range(20)))

@@ -14,7 +14,7 @@ from provisioning.models.accounts import AccountState
 from provisioning.outbound.groups import outbox
 from tests.provisioning.groups.push import held, make_group, run_groups
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 Queries = Callable[..., Any]
 SIZE = 2500
 
@@ -51,7 +51,6 @@ def big(mem: Directory) -> Group:
     return group
 
 
-@pytest.mark.heavy
 def test_the_first_push_goes_in_batches_and_one_new_member_is_one_call(
     mem: Directory, big: Group, calls: list[tuple[str, int]], django_assert_max_num_queries: Queries
 ) -> None:
@@ -70,7 +69,6 @@ def test_the_first_push_goes_in_batches_and_one_new_member_is_one_call(
     assert PushedMember.objects.count() == SIZE + 1
 
 
-@pytest.mark.heavy
 def test_a_look_at_a_group_in_step_changes_nothing(
     mem: Directory, big: Group, calls: list[tuple[str, int]], django_assert_max_num_queries: Queries
 ) -> None:
@@ -82,7 +80,6 @@ def test_a_look_at_a_group_in_step_changes_nothing(
     assert calls == []
 
 
-@pytest.mark.heavy
 def test_many_who_join_at_once_are_one_change_a_group(
     mem: Directory, big: Group, calls: list[tuple[str, int]], django_assert_max_num_queries: Queries
 ) -> None:

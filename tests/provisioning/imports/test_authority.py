@@ -13,7 +13,7 @@ from provisioning.models import User
 from reports.models import Event
 from tests.provisioning.imports.conftest import Source, SourceConnector, planned, user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def test_a_row_that_is_an_error_by_itself_may_be_the_right_one(source: Source) -
     assert not User.objects.exists()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("page_size", [1, 10])
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_next_owner_of_a_name_hears_who_has_it(source: Source, page_size: int, turned: bool) -> None:
@@ -84,6 +85,7 @@ def test_the_next_owner_of_a_name_hears_who_has_it(source: Source, page_size: in
     assert Account.objects.get(user=person).remote_id == "id-1"
 
 
+@pytest.mark.heavy
 def test_a_row_that_was_made_anew_there_is_still_the_same_person(source: Source) -> None:
     source.rows = [row("id-1", "ann", "Ann"), row("id-2", "bob")]
     source.run()
@@ -93,6 +95,7 @@ def test_a_row_that_was_made_anew_there_is_still_the_same_person(source: Source)
     assert Account.objects.get(user=user("ann")).remote_id == "id-9"
 
 
+@pytest.mark.heavy
 def test_the_deleted_are_left_alone_on_every_import(source: Source) -> None:
     source.put_many(2)
     source.run()
@@ -107,6 +110,7 @@ def test_the_deleted_are_left_alone_on_every_import(source: Source) -> None:
     assert not User.objects.filter(username="user0").exists()
 
 
+@pytest.mark.heavy
 def test_no_other_source_makes_the_deleted_again(source: Source) -> None:
     """And each remembers by itself, until it does not show the person any more."""
     source.put_many(2)
@@ -131,6 +135,7 @@ def test_no_other_source_makes_the_deleted_again(source: Source) -> None:
     assert source.run().created == 1
 
 
+@pytest.mark.heavy
 def test_a_person_says_that_the_deleted_come_back(source: Source) -> None:
     source.put_many(1)
     source.run()
@@ -152,6 +157,7 @@ def test_a_preview_forgets_nobody(source: Source) -> None:
     assert Account.objects.filter(user=None).exists()
 
 
+@pytest.mark.heavy
 def test_a_name_that_was_given_to_somebody_else(source: Source) -> None:
     source.put("p101", "Paul", "One", "paul@x.org")
     source.put_many(1)

@@ -20,6 +20,7 @@ def target(name: str, **features: object) -> Directory:
     return directory
 
 
+@pytest.mark.heavy
 def test_a_preview_says_what_follows_in_other_directories(source: Source) -> None:
     source.map(ACTIVE="profile.active")
     for name in ("gone", "off", "linked"):

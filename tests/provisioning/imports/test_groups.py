@@ -30,7 +30,7 @@ from reports.models import Event
 from tests.provisioning.imports.group_source import GroupSource, groups
 
 __all__ = ["groups"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
 
 def who(name: str) -> set[str]:
@@ -92,7 +92,6 @@ def test_an_unchanged_group_writes_nothing(groups: GroupSource) -> None:
     assert Event.objects.count() == events + 1  # the run's own line
 
 
-@pytest.mark.heavy
 def test_one_new_member_is_one_operation(groups: GroupSource) -> None:
     for number in range(20):
         groups.person(f"user{number}")
@@ -287,7 +286,6 @@ def test_groups_whose_id_cannot_be_read_keep_all_groups(groups: GroupSource) -> 
     assert "not known which are missing" in PlannedGroup.objects.filter(run=run, name="").get().message
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize(("most", "percent"), [(2, 100), (1000, 20)])
 def test_the_guard_asks_before_many_memberships_are_lost(groups: GroupSource, most: int, percent: int) -> None:
     groups.people.set(max_lost_members=most, max_lost_members_percent=percent)
@@ -338,7 +336,6 @@ def test_switched_off_groups_stay_as_they_are(groups: GroupSource, switch: str) 
     assert who("dev") == {"ann"}
 
 
-@pytest.mark.heavy
 def test_a_crash_while_members_are_written_is_resumed(groups: GroupSource, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "MEMBERS", 4)
     for number in range(10):
@@ -369,7 +366,6 @@ def test_a_crash_while_members_are_written_is_resumed(groups: GroupSource, monke
     assert not PlannedGroup.objects.filter(run=run, applied_at=None).exists()
 
 
-@pytest.mark.heavy
 def test_small_pages_come_to_the_same(groups: GroupSource, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every buffer overflows and every page ends in the middle of something."""
     for module, name, size in (
@@ -394,7 +390,6 @@ def test_small_pages_come_to_the_same(groups: GroupSource, monkeypatch: pytest.M
     assert planned(finished(groups)) == {}
 
 
-@pytest.mark.heavy
 def test_groups_without_nesting_are_read_once(groups: GroupSource) -> None:
     groups.nested = False
     groups.person("ann")
@@ -406,7 +401,6 @@ def test_groups_without_nesting_are_read_once(groups: GroupSource) -> None:
     assert planned(finished(groups)) == {}
 
 
-@pytest.mark.heavy
 def test_other_directories_hear_of_what_changed(groups: GroupSource) -> None:
     other = Directory.objects.create(name="Other", kind="memory", enabled=False)
     ProvisioningSettings.objects.create(directory=other, sync_groups=True, push_groups="all")
@@ -436,7 +430,6 @@ def test_a_user_deleted_between_plan_and_approval_is_left_out(groups: GroupSourc
     assert who("dev") == {"bob"}
 
 
-@pytest.mark.heavy
 def test_big_groups_cost_pages_not_rows(groups: GroupSource) -> None:
     number = 2500
     groups.people.put_many(number)

@@ -392,6 +392,7 @@ def test_match_by_a_custom_attribute(source: Source) -> None:
     assert there.custom_profile == {"badge": "B7", "other": "kept"}
 
 
+@pytest.mark.heavy
 def test_custom_attributes(source: Source) -> None:
     AttributeDefinition.objects.create(name="level", label="Level", type="number")
     AttributeDefinition.objects.create(name="since", label="Since", type="date")
@@ -422,6 +423,7 @@ def test_managers_may_come_later_in_the_directory(source: Source) -> None:
     assert user("anna").manager == user("bob")
 
 
+@pytest.mark.heavy
 def test_state_follows_the_directory_only_when_it_changes_there(source: Source) -> None:
     source.put("anna", enabled=True)
     source.put("bob", enabled=False)
@@ -499,6 +501,7 @@ def other_case(key: str, source: Source, **row: object) -> None:
     source.put(key.upper(), **row)  # type: ignore[arg-type]
 
 
+@pytest.mark.heavy
 def test_an_error_is_never_an_absence(source: Source) -> None:
     source.set(match_attribute="profile.email")
     for name in ("anna", "bob", "cleo", "dan", "eve", "fay", "gone"):
@@ -519,6 +522,7 @@ def test_an_error_is_never_an_absence(source: Source) -> None:
     assert set(User.objects.filter(is_active=False).values_list("username", flat=True)) == {"gone"}
 
 
+@pytest.mark.heavy
 def test_a_row_in_error_does_not_take_the_place_of_the_true_one(source: Source) -> None:
     source.set(match_attribute="profile.email")
     source.put("anna", mail="twin@x.org")
@@ -545,6 +549,7 @@ def test_rows_in_error_cost_one_query_a_page(
         crawler.page(crawler.digested(Page(source.rows, last=True)), keep=lambda planned: None)
 
 
+@pytest.mark.heavy
 def test_a_person_of_two_sources_leaves_with_either(source: Source) -> None:
     """As docs/imports.md says: only the directory that decides should have the switch on."""
     source.put_many(2)

@@ -108,6 +108,7 @@ def test_import_switched_off_says_where_to_switch_it_on(source: Source) -> None:
     assert not ImportRun.objects.exists()
 
 
+@pytest.mark.heavy
 def test_who_may_do_what(source: Source) -> None:
     source.set(max_leavers=0)
     source.put_many(2)
@@ -141,6 +142,7 @@ def test_an_outdated_plan_cannot_be_applied(source: Source) -> None:
     assert not User.objects.filter(username="user0").exists()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("search", ["", "user1"])
 def test_a_page_of_the_list_takes_few_queries(
     source: Source, search: str, django_assert_max_num_queries: Callable[..., object]

@@ -12,7 +12,7 @@ from reports.models import Event
 from scim.models import Client, UserLink
 from tests.provisioning.imports.conftest import Source, errors, planned, user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
 
 def put(source: Source, ref: str, key: str, **more: Any) -> None:

@@ -53,6 +53,7 @@ def again(run: ImportRun) -> ImportRun:
     return found
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db
 @pytest.mark.parametrize("trigger", [Trigger.SCHEDULE, Trigger.MANUAL, Trigger.LISTENER])
 def test_an_import_is_tried_again_when_its_directory_could_not_be_reached(source: Source, trigger: Trigger) -> None:
@@ -134,6 +135,7 @@ def test_a_run_whose_worker_was_killed_is_taken_over_within_a_minute() -> None:
     assert runs.LEASE.total_seconds() + looks <= 60
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 def test_the_lease_is_kept_while_the_source_is_slow(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     """No page comes, and the worker is not dead."""

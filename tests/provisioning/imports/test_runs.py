@@ -288,6 +288,7 @@ def test_an_unchanged_page_takes_one_look_at_the_accounts(source: Source) -> Non
     assert not [sql for sql in written if "event" not in sql and "importrun" not in sql]
 
 
+@pytest.mark.heavy
 def test_rows_twice_in_one_crawl(source: Source) -> None:
     source.put_many(2)
     source.rows += [source.rows[0]]

@@ -154,6 +154,7 @@ def test_a_database_that_is_gone(pg_appsdb: AppsDb, make_directory: Make) -> Non
     assert User.objects.filter(is_active=True).count() == 3
 
 
+@pytest.mark.heavy
 def test_the_command_says_what_is_wrong(pg_appsdb: AppsDb, make_directory: Make) -> None:
     directory = make_directory(pg_appsdb, import_users=False)
     with pytest.raises(CommandError, match=r"no directory named nowhere. Directories: APPSDB\."):

@@ -19,7 +19,7 @@ from tests.directory_servers import OpenLDAP
 from tests.fixtures.ldap import LdapDirectory, openldap_unit, save_ldap_directory
 from tests.fixtures.waiting import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.heavy]
 FOLLOWED = {"import_users": True, "listen": True, "max_leavers_percent": 100, "max_activated_percent": 100}
 SECONDS = 8.0  # a notice, an import and a delivery; on a quiet machine it takes three
 

@@ -89,6 +89,7 @@ def test_an_account_that_is_created_now_gets_it_as_its_first_password(crews: Cre
     assert lines(direction="out") == [("success", "The password of anna was set in CREW.")]
 
 
+@pytest.mark.heavy
 def test_it_is_stored_in_the_form_that_the_directory_wants(crews: Crews) -> None:
     target = directory(password_storage="bcrypt")
     services.set_password(anna(target), CLEAR, "")

@@ -50,6 +50,7 @@ def page(user: User) -> str:
 # --- The page --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_the_page_says_where_the_password_goes_and_the_accounts_tell_what_became_of_it(
     it_staff: Client, anna: User
 ) -> None:
@@ -106,6 +107,7 @@ def test_helpdesk_may_not_and_nobody_but_superusers_for_staff(it_staff: Client, 
 # --- A file ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_a_file_sets_passwords_and_shows_none(it_staff: Client, anna: User, kind: str) -> None:
     rows = [
