@@ -63,7 +63,7 @@ def _notices(request: HttpRequest) -> Iterator[Notice]:
         yield from _left_open()
         yield from _unreachable(details=can("directories.view_directory"))
     if can("provisioning.view_importrun"):
-        yield from _imports()
+        yield from _imports(outages_told=can("provisioning.view_account"))
     if can("scim.view_client"):
         yield from _scim()
     watched = [kind for kind in KINDS if can(f"provisioning.view_{kind.change._meta.model_name}")]
@@ -118,7 +118,8 @@ def _unreachable(*, details: bool) -> Iterator[Notice]:
         )
 
 
-def _imports() -> Iterator[Notice]:
+def _imports(*, outages_told: bool) -> Iterator[Notice]:
+    """Tell of imports that wait or went wrong; that a directory is down is told once."""
     for run in attention.approvals()[:SHOWN]:
         text = f"{run.message or 'It would change more than the limits allow.'} Nothing has been changed yet."
         url = _url("provisioning_importrun_change", run.pk)
@@ -127,6 +128,9 @@ def _imports() -> Iterator[Notice]:
         )
     for run in attention.troubled_imports(SHOWN):
         url = _url("provisioning_importrun_change", run.pk)
+        outage = run.directory.last_error if run.directory.unreachable_since else ""
+        if outages_told and outage and run.message.startswith(outage):
+            continue
         if run.status == RunStatus.FAILED:
             title = f"The last import of {run.directory.name} failed"
             yield Notice("danger", "error", title, run.message, url, "Open import")

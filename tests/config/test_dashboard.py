@@ -94,6 +94,10 @@ def test_trouble_comes_first_with_the_next_step(it: Client) -> None:
     assert f"/directories/directory/{directory.pk}/change/" in html
     assert html.index("cannot be reached") < html.index("Recent activity")
     assert "All is well" not in html
+    ImportRun.objects.create(
+        directory=directory, status=RunStatus.FAILED, message="The server does not answer. The portal tries again soon."
+    )
+    assert "The last import of Dir 1 failed" not in start(it)  # that Dir 1 is down is told once
 
 
 def test_refused_changes_of_groups_are_trouble_too(it: Client) -> None:

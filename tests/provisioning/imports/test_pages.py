@@ -135,7 +135,10 @@ def test_an_outdated_plan_cannot_be_applied(source: Source) -> None:
     client = client_with(*BOTH)
     source.put_many(2)
     preview = source.run(preview=True)
-    ImportRun.objects.create(directory=source.directory, status=RunStatus.FAILED)
+    failed = ImportRun.objects.create(directory=source.directory, status=RunStatus.FAILED)
+    page = client.get(address("change", failed)).content.decode()
+    assert "The import ended before it had a list of changes." in page
+    assert "There is nothing to change" not in page
     assert "cannot be applied any more" in client.get(address("change", preview)).content.decode()
     answer = client.post(address("approve", preview), follow=True)
     assert "out of date" in answer.content.decode()
