@@ -2,7 +2,7 @@
    keyboard reaches, names of what shows an icon only, and icons whose names ("dns", "person") are not read out. */
 
 const NAMES = {
-  "a:has(> .material-symbols-outlined:only-child)[href='/']": "Start",
+  "a:has(> .material-symbols-outlined:only-child)[href='/']": "Rollcall",
   "#searchbar-submit": "Search",
   "[x-ref^=relatedWidgetWrapper]": "Change or add one",
   "span[x-on\\:click='sidebarMobileOpen = !sidebarMobileOpen']": "Close the navigation",
