@@ -6,6 +6,7 @@ A process of its own, so that the peak of its memory is the step's and nothing e
 import json
 import sqlite3
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 import django
 import psycopg
 
+ROOT = Path(__file__).resolve().parents[2]
 MIB = 1024
 NAME = "APPSDB"
 THREADS = 4  # of a worker process, as the Procfile starts it
@@ -28,6 +30,14 @@ def resident(field: str) -> float:
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) / MIB
     raise LookupError(field)
+
+
+def run_step(variables: dict[str, str], module: str, *words: str) -> dict[str, float]:
+    """Run a step of a module in a process of its own and return what it measured."""
+    command = [sys.executable, "-m", module, *words]
+    done = subprocess.run(command, env=variables, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 @contextmanager
@@ -119,7 +129,7 @@ def forget() -> dict[str, float]:
 
 def warm() -> None:
     """Load what a worker has loaded long before, so that idle is idle, and settle as a worker does."""
-    from config.celery import settle_memory
+    from config.celery import settle
     from directories.connectors import registry
     from provisioning.outbound.accounts import delivery
     from provisioning.profile import person as people
@@ -127,7 +137,7 @@ def warm() -> None:
     registry()
     people.catalogue()
     assert delivery
-    settle_memory()
+    settle()
 
 
 def outbound(count: int, threads: int = THREADS) -> dict[str, float]:
