@@ -6,7 +6,7 @@ new values and the report lines, for the batch to write.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from directories.attributes import Kind, Person, Value
@@ -31,9 +31,9 @@ from provisioning.models.people import fold
 from provisioning.outbound.accounts import messages
 from provisioning.outbound.accounts.messages import meant
 from provisioning.outbound.accounts.outcome import AccountOutcome, park
-from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step, after_looking, without_looking
+from provisioning.outbound.accounts.plan import Situation, Status, Step, after_looking, without_looking
 from provisioning.outbound.accounts.remote_ids import Owners
-from provisioning.outbound.accounts.results import Done, Results
+from provisioning.outbound.accounts.results import Results, Turn
 from provisioning.outbound.digests import state_digest
 from provisioning.outbound.groups.leaving import leave_groups
 from provisioning.outbound.leases import Parked
@@ -48,23 +48,6 @@ NEVER_COMPARED = {fold_name(name) for name in ("username", "password", "active")
 FRESH = 1.0  # seconds for which a look ahead of an account's turn counts
 RUN_SECONDS = 0.5  # accounts are written together as far as that probably takes no longer: leavers may be waiting
 FIRST_RUN = 10  # accounts, as long as nothing is known of how quick the directory is
-
-
-@dataclass(slots=True)
-class Ahead:
-    """What is known of an account before its turn.
-
-    ``looked``: ``found`` is what the directory held at the time ``at``. ``written`` is what became of the one step that
-    it needed, None while nothing was sent.
-    """
-
-    now: Situation
-    entry: Entry
-    at: float = 0.0
-    looked: bool = False
-    found: RemoteAccount | None = None
-    plan: Plan | None = None
-    written: RemoteAccount | ConnectorError | None = None
 
 
 class AccountReconciler:
@@ -93,7 +76,7 @@ class AccountReconciler:
         self.results = Results(config, catalogue, self.passwords, self.connector.look_up_hint)
         self.capabilities = connector.capabilities
         self.carries_state = carries_state(config.rules)
-        self.ahead: dict[int, Ahead] = {}
+        self.ahead: dict[int, Turn] = {}
         self.run = FIRST_RUN
 
     def situation(self, account: Account) -> tuple[Situation, Entry]:
@@ -146,9 +129,14 @@ class AccountReconciler:
     def reconcile(self, account: Account, actor: str) -> AccountOutcome:
         """Bring the account in sync; raise ConnectorError."""
         self.operation, self.replaced = Operation.UPDATE, None
-        ahead = self.ahead.pop(account.pk, None) or Ahead(*self.situation(account))
-        self.operation = meant(ahead.now)
-        return self.results.of(account, ahead.now, self._bring(account, ahead), actor)
+        turn = self.ahead.pop(account.pk, None) or self._turn(account)
+        self.operation = meant(turn.now)
+        self._bring(turn)
+        return self.results.of(turn, actor)
+
+    def _turn(self, account: Account) -> Turn:
+        now, entry = self.situation(account)
+        return Turn(account, now, entry, self.passwords.of(account), time.monotonic())
 
     # --- Many at once ------------------------------------------------------------------------------------------------
 
@@ -162,67 +150,65 @@ class AccountReconciler:
         begun = time.monotonic()
         if not self._is_fresh(accounts[0]):
             self._look_ahead(accounts[: self.run])
-        run: list[tuple[Ahead, Write]] = []
-        written: set[int] = set()
+        run: list[tuple[Turn, Write]] = []
         for account in accounts[: self.run]:
-            ahead = self.ahead.get(account.pk)
-            plan = self._plan_ahead(account, ahead) if ahead else None
-            if ahead is None or plan is None or not self._is_fresh(account):
+            turn = self.ahead.get(account.pk)
+            if turn is None or not self._is_fresh(account) or not self._plan_ahead(turn):
                 break
-            if plan.steps:
-                password = self.passwords.first(None) if plan.steps[0] is Step.CREATE else None
-                run.append((ahead, Write(Capability(plan.steps[0].value), ahead.entry, password)))
-                written.add(account.pk)
+            if turn.plan.steps:
+                (step,) = turn.plan.steps
+                password = self.passwords.first(None) if step is Step.CREATE else None
+                run.append((turn, Write(Capability(step.value), turn.entry, password)))
         if len(run) < 2:
             return set()
         answers = self.connector.write_many([write for _, write in run])
         seconds = max(0.001, time.monotonic() - begun)
         self.run = max(2, min(self.connector.at_once, int(len(run) * RUN_SECONDS / seconds)))
-        for (ahead, _), answer in zip(run, answers, strict=True):
+        for (turn, _), answer in zip(run, answers, strict=True):
             if isinstance(answer, Unavailable):
-                ahead.looked = False  # it gets a turn of its own
+                turn.looked = False  # it is looked up and tried when it is its turn
             else:
-                ahead.written = answer
-        return written
+                turn.written = answer
+        return {turn.account.pk for turn, _ in run}
 
     def _is_fresh(self, account: Account) -> bool:
-        ahead = self.ahead.get(account.pk)
-        return ahead is not None and time.monotonic() - ahead.at < FRESH
+        turn = self.ahead.get(account.pk)
+        return turn is not None and time.monotonic() - turn.at < FRESH
 
     def _look_ahead(self, accounts: Sequence[Account]) -> None:
         """Look the accounts up, as far as the directory says something of many at once."""
         self.ahead = {}
-        now = time.monotonic()
         for account in accounts:
             try:
-                self.ahead[account.pk] = Ahead(*self.situation(account), now)
+                self.ahead[account.pk] = self._turn(account)
             except ConnectorError:
                 break  # it says so when it is its turn
-        waiting = [each for each in self.ahead.values() if without_looking(each.now) is None]
-        waiting = [each for each in waiting if each.now.status is Status.WANTED]
-        for number, found in (self.connector.find_many([each.entry for each in waiting]) if waiting else {}).items():
+        waiting = [turn for turn in self.ahead.values() if turn.now.status is Status.WANTED]
+        waiting = [turn for turn in waiting if without_looking(turn.now) is None]
+        for number, found in (self.connector.find_many([turn.entry for turn in waiting]) if waiting else {}).items():
             self.asked = True
             waiting[number].looked, waiting[number].found = True, found
 
-    def _plan_ahead(self, account: Account, ahead: Ahead) -> Plan | None:
-        """Return the plan of an account that nothing or one write will bring in sync, None for any other."""
-        new = not ahead.entry.ref
-        if self.passwords.of(account) or account.unseen or (new and self.owners.leaving(account.key)):
-            return None
-        plan = without_looking(ahead.now)
+    def _plan_ahead(self, turn: Turn) -> bool:
+        """Plan for an account that nothing or one write will bring in sync; return False for any other."""
+        account, new = turn.account, not turn.entry.ref
+        if turn.pending or account.unseen or (new and self.owners.leaving(account.key)):
+            return False
+        plan = without_looking(turn.now)
         if plan is not None:
-            return None if plan.steps else plan
-        if not ahead.looked or (ahead.found is not None and new):
-            return None
-        ahead.plan = after_looking(ahead.now, ahead.found)
-        match ahead.plan.steps:
+            turn.plan = plan
+            return not plan.steps
+        if not turn.looked or (turn.found is not None and new):
+            return False
+        turn.plan = after_looking(turn.now, turn.found)
+        match turn.plan.steps:
             case ():
-                return ahead.plan
-            case (Step.UPDATE,) if self.connector.writes_together(Capability.UPDATE):
-                return ahead.plan
-            case (Step.CREATE,) if self._will_be_found(account) and self.connector.writes_together(Capability.CREATE):
-                return ahead.plan
-        return None
+                return True
+            case (Step.UPDATE,):
+                return self.connector.writes_together(Capability.UPDATE)
+            case (Step.CREATE,):
+                return self._will_be_found(account) and self.connector.writes_together(Capability.CREATE)
+        return False
 
     # --- One ---------------------------------------------------------------------------------------------------------
 
@@ -236,83 +222,75 @@ class AccountReconciler:
             outcome.refused = (pending.version, cause.message)
         return outcome
 
-    def _bring(self, account: Account, ahead: Ahead) -> Done:
-        now, entry = ahead.now, ahead.entry
-        pending = self.passwords.of(account)
-        plan = without_looking(now)
+    def _bring(self, turn: Turn) -> None:
+        """Do what is to be done, and write down on the turn what became of it."""
+        plan = without_looking(turn.now)
         try:
             # With a password for it, an account that is not known yet is worth a look whatever is switched off.
-            if plan is not None and not (pending and now.status is Status.WANTED and not entry.ref):
-                return self._with_password(Done(plan), entry, pending)
-            if isinstance(ahead.written, ConnectorError):
-                raise ahead.written
-            if ahead.written is not None and ahead.plan is not None:
-                account.unseen = False
-                if Step.CREATE in ahead.plan.steps:
-                    self.replaced = self.owners.before(ahead.written.ref, account.pk)
-                return Done(ahead.plan, ahead.found, ahead.written)
-            known = ahead if ahead.looked and time.monotonic() - ahead.at < FRESH else None
-            return self._look_and_act(account, now, entry, pending, known)
+            if plan is not None and not (turn.pending and turn.now.status is Status.WANTED and not turn.entry.ref):
+                turn.plan = plan
+            elif isinstance(turn.written, ConnectorError):
+                raise turn.written
+            elif turn.written is not None:
+                turn.held, turn.account.unseen = turn.written, False
+                if Step.CREATE in turn.plan.steps:
+                    self.replaced = self.owners.before(turn.held.ref, turn.account.pk)
+            else:
+                self._look_and_act(turn)
+            self._give_password(turn)
         except (NotFound, Conflict):
             # Somebody else was quicker between the look and the act: look once more.
-            return self._look_and_act(account, now, entry, pending)
+            turn.looked = False
+            self._look_and_act(turn)
+            self._give_password(turn)
 
-    def _with_password(self, done: Done, entry: Entry, pending: Pending | None) -> Done:
+    def _give_password(self, turn: Turn) -> None:
         """Set the password that waits for an account, now that the account is there."""
-        there = done.plan.state in (AccountState.ACTIVE, AccountState.DISABLED)
-        if pending is None or done.password or not there or not entry.ref:
-            return done
-        if Step.CREATE in done.plan.steps and self.connector.creates_with_password:
-            return done._replace(password=pending)
+        there = turn.plan.state in (AccountState.ACTIVE, AccountState.DISABLED)
+        if turn.pending is None or turn.given or not there or not turn.entry.ref:
+            return
+        turn.given = True
+        if Step.CREATE in turn.plan.steps and self.connector.creates_with_password:
+            return
         self.asked = True
         try:
-            self.passwords.set(entry, pending)
+            self.passwords.set(turn.entry, turn.pending)
         except (Unavailable, NotFound):
             raise
         except ConnectorError as error:
-            return done._replace(password=pending, refusal=error)
-        return done._replace(password=pending)
+            turn.refusal = error
 
-    def _look_and_act(
-        self, account: Account, now: Situation, entry: Entry, pending: Pending | None, known: Ahead | None = None
-    ) -> Done:
-        if not entry.ref and now.status is Status.WANTED and self.owners.leaving(account.key):
+    def _look_and_act(self, turn: Turn) -> None:
+        account, now = turn.account, turn.now
+        turn.entry, turn.given = replace(turn.entry, ref=account.remote_id), False
+        if not turn.entry.ref and now.status is Status.WANTED and self.owners.leaving(account.key):
             raise Unavailable(messages.namesake_first(account.key, self.config.name), whole_directory=False)
-        found = known.found if known else self.connector.find(entry)
+        if not turn.looked or time.monotonic() - turn.at >= FRESH:
+            turn.found = self.connector.find(turn.entry)
         self.asked = True
-        if found is not None and not entry.ref:
-            refusal = self._not_theirs(account, found)
-            if refusal and now.status is Status.WANTED:
+        if turn.found is not None and not turn.entry.ref and (refusal := self._not_theirs(account, turn.found)):
+            if now.status is Status.WANTED:
                 raise refusal
-            found = None if refusal else found
-        if found is not None:
+            turn.found = None
+        if turn.found is not None:
             account.unseen = False
-            entry = replace(entry, ref=found.ref)
+            turn.entry = replace(turn.entry, ref=turn.found.ref)
         elif account.unseen:
             hint = self.connector.look_up_hint
             raise ConnectorError(messages.unseen(account.key, self.config.name, hint), code="unseen")
-        plan = after_looking(now, found)
-        held, given = found, None
-        if Step.DELETE in plan.steps:
-            leave_groups(self.connector, account, entry)
-        for step in plan.steps:
-            try:
-                held = self._act(step, entry, found, held, pending)
-            except ConnectorError as error:
-                new = Step.LINK in plan.steps or pending
-                if step is not Step.ENABLE or not new or error.code != REFUSED:
-                    raise
-                # None is enabled without a password. A worker may have died between adding the account and its first.
-                self.connector.set_password(entry, self.passwords.first(pending))
-                given = pending
-                held = self._act(step, entry, found, self.connector.find(entry), pending)
-        if Step.DELETE in plan.steps and found is not None:
-            self._must_be_gone(entry)
-        if Step.CREATE in plan.steps:
-            self.replaced = self.owners.before(held.ref, account.pk) if held else None
-            account.unseen = not self._is_found(account, replace(entry, ref=""))
-        entry = replace(entry, ref=held.ref) if held else entry
-        return self._with_password(Done(plan, found, held, given), entry, pending)
+        turn.plan, turn.held = after_looking(now, turn.found), turn.found
+        steps = turn.plan.steps
+        if Step.DELETE in steps:
+            leave_groups(self.connector, account, turn.entry)
+        for step in steps:
+            turn.held = self._take(step, turn)
+        if Step.DELETE in steps and turn.found is not None:
+            self._must_be_gone(turn.entry)
+        if Step.CREATE in steps:
+            self.replaced = self.owners.before(turn.held.ref, account.pk) if turn.held else None
+            account.unseen = not self._is_found(account, replace(turn.entry, ref=""))
+        if turn.held is not None:
+            turn.entry = replace(turn.entry, ref=turn.held.ref)
 
     def _must_be_gone(self, entry: Entry) -> None:
         """Look whether a deleted account is gone; raise ConnectorError when the directory still has it."""
@@ -345,27 +323,34 @@ class AccountReconciler:
             return ConnectorError(words, code="other_account")
         return None
 
-    def _act(
-        self,
-        step: Step,
-        entry: Entry,
-        remote: RemoteAccount | None,
-        held: RemoteAccount | None,
-        pending: Pending | None,
-    ) -> RemoteAccount | None:
-        connector = self.connector
+    def _take(self, step: Step, turn: Turn) -> RemoteAccount | None:
+        """Take one step. None is enabled without a password: a worker may have died between adding it and its first."""
+        try:
+            return self._act(step, turn)
+        except ConnectorError as error:
+            new = Step.LINK in turn.plan.steps or turn.pending
+            if step is not Step.ENABLE or not new or error.code != REFUSED:
+                raise
+        self.connector.set_password(turn.entry, self.passwords.first(turn.pending))
+        turn.given = turn.pending is not None
+        turn.held = self.connector.find(turn.entry)
+        return self._act(step, turn)
+
+    def _act(self, step: Step, turn: Turn) -> RemoteAccount | None:
+        """Call the directory; return the account as it is there now, None when it is not there any more."""
+        connector, entry, held = self.connector, turn.entry, turn.held
         match step:
             case Step.CREATE:
-                return connector.create(entry, self.passwords.first(pending))
+                return connector.create(entry, self.passwords.first(turn.pending))
             case Step.UPDATE:
                 return connector.update(entry, held)
             case Step.ENABLE if Capability.ENABLE in self.capabilities:
                 return connector.enable(entry, held) or held
-            case Step.DISABLE if remote and Capability.DISABLE in self.capabilities:
+            case Step.DISABLE if turn.found and Capability.DISABLE in self.capabilities:
                 return connector.disable(entry, held) or held
-            case Step.ENABLE | Step.DISABLE if remote:
+            case Step.ENABLE | Step.DISABLE if turn.found:
                 return connector.update(entry, held)
-            case Step.DELETE if remote:
+            case Step.DELETE if turn.found:
                 connector.delete(entry, held)
                 return None
         return held

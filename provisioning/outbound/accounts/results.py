@@ -1,14 +1,13 @@
 """What was carried out on one account becomes its outcome: new values and report lines. Nothing is written here."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 from django.utils import timezone
 
 from directories.attributes import Value
 from directories.config import DirectoryConfig
-from directories.connectors.base import ConnectorError, RemoteAccount, Unavailable
+from directories.connectors.base import ConnectorError, Entry, RemoteAccount, Unavailable
 from directories.mapping import Catalogue
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState, LastResult
@@ -24,16 +23,26 @@ from reports.journal import Line
 from reports.models import Operation, Result
 
 
-class Done(NamedTuple):
-    """What was carried out, the account as it was found, and as the directory holds it now.
+@dataclass(slots=True)
+class Turn:
+    """One account: what is to be done, and what became of it.
 
-    ``password`` was set, or was not because of ``refusal``.
+    ``pending`` is the password that it is to get. ``looked``: ``found`` is what the directory held at the time ``at``;
+    ``held`` is what it holds after the steps of ``plan``. ``written`` is what became of the one step of an account that
+    was written together with others. ``given``: the password was set, or was not because of ``refusal``.
     """
 
-    plan: Plan
+    account: Account
+    now: Situation
+    entry: Entry
+    pending: Pending | None = None
+    at: float = 0.0
+    looked: bool = False
     found: RemoteAccount | None = None
+    plan: Plan = field(default_factory=Plan)
+    written: RemoteAccount | ConnectorError | None = None
     held: RemoteAccount | None = None
-    password: Pending | None = None
+    given: bool = False
     refusal: ConnectorError | None = None
 
 
@@ -50,25 +59,25 @@ class Results:
         self.remembers = config.features.import_users
         self.mapped = {name.casefold() for name in config.connector.attributes}
 
-    def of(self, account: Account, now: Situation, finished: Done, actor: str) -> AccountOutcome:
+    def of(self, turn: Turn, actor: str) -> AccountOutcome:
         """Return the outcome of what was carried out, with the account's new values."""
-        plan, name = finished.plan, self.name
+        account, now, plan, name = turn.account, turn.now, turn.plan, self.name
         lines: list[Line] = []
-        waits = finished.held.waits if finished.held else ""
+        waits = turn.held.waits if turn.held else ""
         if waits:
-            plan = _so_far(plan, finished.held)
+            plan = _so_far(plan, turn.held)
         for step in plan.steps:
-            gone = finished.found is None and step is not Step.CREATE
+            gone = turn.found is None and step is not Step.CREATE
             words = messages.done(step, account.key, name, plan, self.labels, gone=gone)
             operation, changes = messages.OPERATIONS[step], {} if step is Step.LINK else plan.changes
             lines.append(messages.line(account, name, operation, Result.SUCCESS, words, changes=changes, actor=actor))
         if (plan.blocked or plan.left_open) and account.last_message != plan.reason:
             words = messages.left_open(account.key, name, plan.reason) if plan.left_open else plan.reason
             lines.append(messages.line(account, name, messages.meant(now), Result.SKIPPED, words, actor=actor))
-        if finished.password and not finished.refusal:
+        if turn.given and not turn.refusal:
             lines.append(self.passwords.succeeded(account, actor))
         before, before_waiting = (account.state, account.place), (account.last_result, account.attempts)
-        self._store(account, now, plan, finished.held)
+        self._store(account, now, plan, turn.held)
         account.last_message = lines[-1].message if lines and not plan.reason else plan.reason
         outcome = AccountOutcome(account, lines, moved=before[0] != account.state)
         if account.unseen:
@@ -80,10 +89,10 @@ class Results:
         if waits:
             account.last_result, account.attempts = before_waiting
             wait(outcome, name, waits, actor).busy = Unavailable(waits)
-        if finished.password and finished.refusal:
-            self.passwords.refuse(outcome, finished.password, finished.refusal, actor)
-        elif finished.password:
-            outcome.password, account.password_set_at = finished.password.version, timezone.now()
+        if turn.given and turn.pending and turn.refusal:
+            self.passwords.refuse(outcome, turn.pending, turn.refusal, actor)
+        elif turn.given and turn.pending:
+            outcome.password, account.password_set_at = turn.pending.version, timezone.now()
         return outcome
 
     def _store(self, account: Account, now: Situation, plan: Plan, held: RemoteAccount | None) -> None:
