@@ -16,12 +16,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from directories.connectors.base import ConnectorError, Unavailable
-from directories.models import Directory
+from directories.models import Directory, Operation, QueryTemplate
 from provisioning import services, tasks
-from provisioning.models import Account, Change, User
+from provisioning.models import Account, Change, Group, GroupChange, Membership, PushedMember, User
 from provisioning.outbound import batch, dispatch
 from provisioning.outbound.accounts import delivery, outbox
 from provisioning.outbound.accounts.outbox import CHUNK
+from provisioning.outbound.groups import outbox as group_outbox
+from provisioning.outbound.kinds import KINDS
 from reports.models import Event
 from tests import servers
 from tests.fixtures.databases import postgres_database
@@ -40,6 +42,11 @@ OUT = {
     "delete_users": True,
     "initial_password": "fixed",
     "password_storage": "plain",
+}
+GROUPS = {
+    Operation.CREATE_GROUP: "INSERT INTO TEAMS VALUES ('##GROUP##')",
+    Operation.ADD_MEMBER: "INSERT INTO MEMBERS VALUES ('##GROUP##', '##USERNAME##') ON CONFLICT DO NOTHING",
+    Operation.REMOVE_MEMBER: "DELETE FROM MEMBERS WHERE TEAM = '##GROUP##' AND USERNAME = '##USERNAME##'",
 }
 
 
@@ -74,30 +81,64 @@ def two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "FLUSH_ITEMS", 3)
 
 
-def test_a_worker_killed_in_the_middle_of_500_deliveries_loses_nothing_and_repeats_nothing(
+def fill_a_group(directory: Directory, database: AppsDb, size: int) -> None:
+    """Queue a group of so many people who are in the directory already, which takes members slowly."""
+    QueryTemplate.objects.bulk_create(
+        QueryTemplate(directory=directory, operation=operation, sql=sql) for operation, sql in GROUPS.items()
+    )
+    database.execute("CREATE TABLE TEAMS (NAME VARCHAR(255) PRIMARY KEY)")
+    database.execute("CREATE TABLE MEMBERS (TEAM VARCHAR(255), USERNAME VARCHAR(255), PRIMARY KEY (TEAM, USERNAME))")
+    database.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END $$"
+    )
+    database.execute("CREATE TRIGGER slow BEFORE INSERT ON MEMBERS FOR EACH ROW EXECUTE FUNCTION slow()")
+    users = User.objects.bulk_create(User(username=f"member{n}") for n in range(size))
+    Account.objects.bulk_create(
+        Account(user=user, directory=directory, key=user.username, remote_id=user.username, state="active")
+        for user in users
+    )
+    group = Group.objects.create(name="Everyone")
+    Membership.objects.bulk_create(Membership(group=group, user=user) for user in users)
+    group_outbox.group_changed([group.pk], "test")
+
+
+def test_a_worker_killed_in_the_middle_of_accounts_and_a_group_loses_nothing_and_repeats_nothing(
     portal: Portal, pg_appsdb: AppsDb, make_directory: MakeDirectory
 ) -> None:
-    make_directory(pg_appsdb, **OUT)
+    directory = make_directory(pg_appsdb, **OUT, sync_groups=True, push_groups="all")
     write_every_insert_down(pg_appsdb, 0.01)
-    add_users(500)
+    fill_a_group(directory, pg_appsdb, 2500)
+    add_users(400)
     first = portal.worker("--pool=threads")
-    wait_until(lambda: pg_appsdb.rows("SELECT count(*) FROM USERS")[0][0] > 100, 60, "some accounts")
+    held = [kind.leases.target.objects.filter(leased_until__gt=timezone.now()) for kind in KINDS]
+
+    def in_the_middle() -> bool:
+        some = pg_appsdb.rows("SELECT count(*) FROM USERS")[0][0] > 100 and PushedMember.objects.exists()
+        return some and all(leased.exists() for leased in held)
+
+    wait_until(in_the_middle, 90, "some accounts and members, and more of both in the worker's hands")
     portal.kill(first)
-    done = pg_appsdb.rows("SELECT count(*) FROM USERS")[0][0]
-    assert 100 < done < 500, done
-    assert Account.objects.filter(leased_until__gt=timezone.now()).exists()  # it died with accounts in its hands
+    done, pushed = pg_appsdb.rows("SELECT count(*) FROM USERS")[0][0], PushedMember.objects.count()
+    assert 100 < done < 400, done
+    assert 0 < pushed < 2500, pushed
+    for leased in held:
+        assert leased.update(leased_until=timezone.now() - dt.timedelta(seconds=1))  # it died with both in its hands
     portal.empty_broker()
-    Account.objects.filter(leased_until__isnull=False).update(leased_until=timezone.now() - dt.timedelta(seconds=1))
-    portal.worker()
+    portal.worker("--pool=threads")
     tasks.sweep()
-    wait_until(lambda: not Change.objects.exists(), 90, "the rest")
-    names = {f"user{n}" for n in range(500)}
+    wait_until(lambda: not Change.objects.exists() and not GroupChange.objects.exists(), 90, "the rest")
+    names = {f"user{n}" for n in range(400)}
     assert set(pg_appsdb.people()) == names
     assert [row for row in pg_appsdb.rows("SELECT USERNAME, count(*) FROM INSERTED GROUP BY 1") if row[1] != 1] == []
-    assert set(successes()) == names
-    assert set(successes().values()) == {1}
+    assert successes() == Counter([*names, "Everyone"])
+    assert Account.objects.filter(user__username__in=names, state="active", last_result="ok").count() == 400
+    assert pg_appsdb.rows("SELECT count(*) FROM MEMBERS") == [(2500,)]
+    assert PushedMember.objects.count() == 2500
+    told = Event.objects.filter(message__contains="was added to Everyone")
+    assert told.count() == told.values("identifier").distinct().count() == 2500
     assert not Event.objects.filter(result="failed").exists()
-    assert Account.objects.filter(state="active", last_result="ok", leased_until=None).count() == 500
+    assert not Account.objects.exclude(leased_until=None).exists()
 
 
 def test_an_emptied_broker_loses_nothing(portal: Portal, pg_appsdb: AppsDb, make_directory: MakeDirectory) -> None:
