@@ -30,6 +30,8 @@ from reports.journal import Line, record_many
 UNEXPECTED = Parked("internal", "Something unexpected went wrong in the portal. Its log has the details.")
 FLUSH_ITEMS = 100
 FLUSH_SECONDS = 1.0
+SHARE_SECONDS = 2.0  # a batch that has gone on for so long gives half of what is left of it to others
+SHARED = 20  # rows at least that must be left for that
 FIELDS = (
     "remote_id",
     "place",
@@ -187,7 +189,7 @@ class Batch:
         rows = work.load(list(held.changes))
         self.todo = sorted(rows, key=lambda row: (held.lane(row.pk), held.changes[row.pk][0].pk))
         self.outcomes: list[Outcome] = []
-        self.flushed = self.renewed = time.monotonic()
+        self.flushed = self.renewed = self.shared = time.monotonic()
         self.lease = self.granted = leases.LEASE
         self.begun: set[int] = set()
 
@@ -271,13 +273,25 @@ class Batch:
                 self.todo.remove(row)
 
     def _make_way(self) -> None:
-        """Give back whoever became a leaver while waiting in this batch: the workers for leavers are quicker."""
-        waiting = [row.pk for row in self.todo if row.pk not in self.begun]
-        usual = [pk for pk in waiting if self.held.lane(pk) != Lane.LEAVERS]
-        if leavers := self.work.leases.leavers_among(usual):
-            self.todo = [row for row in self.todo if row.pk not in leavers]
-            self.work.leases.release(self.held, leavers)
-            self.work.leases.wake(self.work.directory_id, leavers, Lane.LEAVERS)
+        """Give back what another worker is quicker with.
+
+        That is whoever became a leaver while waiting in this batch, and half of what is left: a directory that is slow
+        or far away serves several workers at once, and nobody's save waits for the end of a long batch.
+        """
+        waiting = {row.pk: self.held.lane(row.pk) for row in self.todo if row.pk not in self.begun}
+        leavers = self.work.leases.leavers_among([pk for pk, lane in waiting.items() if lane != Lane.LEAVERS])
+        waiting |= dict.fromkeys(leavers, Lane.LEAVERS)
+        rest = [pk for pk in waiting if pk not in leavers]
+        back = list(leavers)
+        if len(rest) >= SHARED and time.monotonic() - self.shared >= SHARE_SECONDS:
+            back += rest[len(rest) // 2 :]
+            self.shared = time.monotonic()
+        self.todo = [row for row in self.todo if row.pk not in back]
+        self.work.leases.release(self.held, back)
+        for lane in Lane:
+            self.work.leases.wake(self.work.directory_id, [pk for pk in back if waiting[pk] == lane], lane)
+        for pk in back:
+            del self.held.changes[pk]
 
     def _one(self, row: Any) -> Outcome:
         """Return how the work on a row ended; raise Lost, or Unavailable when the whole directory cannot be reached."""

@@ -211,7 +211,8 @@ class Leases(Generic[AnyLeased]):
 
     def release(self, held: Claim, ids: Collection[int]) -> None:
         """Give back untouched; the changes wait."""
-        self._targets(pk__any_id=ids, leased_until=held.until).update(leased_until=None)
+        if ids:
+            self._targets(pk__any_id=ids, leased_until=held.until).update(leased_until=None)
 
     def left_over(self, ids: Collection[int]) -> list[int]:
         """Return what got another change while it was claimed: the message about that one found it taken."""

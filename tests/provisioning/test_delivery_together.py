@@ -11,10 +11,12 @@ from directories.connectors.sql.session import Session
 from directories.models import Directory
 from provisioning import services
 from provisioning.models import Account, Change, User
+from provisioning.outbound import batch, dispatch
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from reports.models import Event
 from tests.fixtures.directories import AppsDb
+from tests.provisioning.crew import Crews, save_crew_directory
 
 pytestmark = pytest.mark.django_db
 
@@ -143,3 +145,27 @@ def test_who_leaves_or_is_there_already_is_dealt_with_in_turn(
         ("new2", "create"),
     }
     assert not Change.objects.exists()
+
+
+def test_a_batch_that_takes_long_gives_half_of_it_to_others(
+    crews: Crews, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    directory = save_crew_directory()
+    sent: list[tuple[object, ...]] = []
+    monkeypatch.setattr(dispatch, "send", lambda *args, **options: sent.append(args))
+    monkeypatch.setattr(batch, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(batch, "SHARE_SECONDS", 0.0)
+    add_users(60)
+    ids = outbox.LEASES.due(directory.pk, 100)
+    with django_capture_on_commit_callbacks(execute=True):
+        result = deliver(directory.pk, ids)
+    done = set(Account.objects.filter(state="active").values_list("pk", flat=True))
+    given = {pk for task, _, chunk, *_ in sent if task == dispatch.DELIVER for pk in chunk}  # type: ignore[attr-defined]
+    assert 10 < len(done) < 40
+    assert given == set(ids) - done
+    assert result.again == []  # they have a message of their own
+    assert not Account.objects.exclude(leased_until=None).exists()
+    while ids := outbox.LEASES.due(directory.pk, 100):
+        deliver(directory.pk, ids)
+    assert len(crews["CREW"].rows) == 60
+    assert {name for name, _ in crews["CREW"].done()} == {"create"}
