@@ -1,8 +1,9 @@
-"""``python -m tests.bench [N] [sql|imports|groups|ldap]``: imports of N people and deliveries, against their floors.
+"""``python -m tests.bench [N] [WHAT]``: imports of N people and deliveries of a part, against their floors.
 
 Everything runs on PostgreSQL. Rates are the medians of three rounds, memory is the most of them. ``sql`` measures the
 imports and deliveries of a SQL directory, ``imports`` its imports alone: with N=1000000, in one round, it shows that
-their memory does not grow with the people.
+their memory does not grow with the people. Others are ``groups``, ``ldap``, ``scaling`` (deliveries to a server that is
+far away, by worker processes) and ``saved`` (from a save to the row, beside an import and a push of a group).
 """
 
 import json
@@ -21,7 +22,8 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from tests import servers
-from tests.bench import directory, groups, source
+from tests.bench import directory, groups, saved, scaling, source
+from tests.bench.steps import run_step
 from tests.fixtures.embedded import Run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,16 +81,7 @@ def environment(folder: Path, database: str, broker: str) -> dict[str, str]:
 
 def run(variables: dict[str, str], *words: str) -> dict[str, float]:
     """Run one step and return what it measured."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.steps", *words],
-        env=variables,
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return run_step(variables, "tests.bench.steps", *words)
 
 
 def median(rounds: list[dict[str, float]], key: str) -> float:
@@ -242,6 +235,10 @@ def main() -> None:
             run(variables, "prepare", dsn)
             source.fill(dsn, count)
             rows += groups.measured_in(dsn, variables, count)
+        for name, bench in (("scaling", scaling), ("saved", saved)):
+            if only == name:
+                source.fill(dsn, 1)
+                rows += bench.measured_in(dsn, variables, count)
         if only in ("", "ldap"):
             rows += over_ldap(variables, count)
     text = table(rows if only else [*rows, latency()])
