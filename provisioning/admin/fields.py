@@ -1,6 +1,7 @@
 """Form fields of the user page: one for each type of custom profile attribute, and the editor of free attributes."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -125,24 +126,35 @@ class KeyValueField(forms.Field):
 
     def clean(self, value: Any) -> dict[str, Any]:
         """Return the dict; refuse a value without a name, a name twice and too much."""
-        pairs = [(key.strip(), text.strip()) for key, text in value or [] if key.strip() or text.strip()]
-        if any(not key for key, _ in pairs):
-            raise ValidationError("Give each attribute a name.")
-        names = [key for key, _ in pairs]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValidationError(f"The name {', '.join(sorted(twice))} is there twice.")
-        if len(pairs) > self.maximum or any(len(key) > 64 or len(text) > 4000 for key, text in pairs):
-            raise ValidationError("At most 100 attributes; a name has at most 64 characters and a value 4000.")
-        if any("\x00" in key + text for key, text in pairs):
-            raise ValidationError("The text holds characters that cannot be shown.")
+        pairs = _filled(value)
+        _refuse(pairs, self.maximum)
         stored = self.initial if isinstance(self.initial, dict) else {}
-        return {key: stored[key] if key in stored and _shown(stored[key]) == text else text for key, text in pairs}
+        unedited = {key for key, text in pairs if key in stored and _shown(stored[key]) == text}
+        return {key: stored[key] if key in unedited else text for key, text in pairs}
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Compare what is shown."""
-        before = [(key, _shown(value)) for key, value in (initial or {}).items()]
-        return before != [(key.strip(), text.strip()) for key, text in data or [] if key.strip() or text.strip()]
+        return [(key, _shown(value)) for key, value in (initial or {}).items()] != _filled(data)
+
+
+def _filled(rows: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]]:
+    """Return the rows of which anything was filled in."""
+    pairs = [(key.strip(), text.strip()) for key, text in rows or []]
+    return [pair for pair in pairs if any(pair)]
+
+
+def _refuse(pairs: Sequence[tuple[str, str]], maximum: int) -> None:
+    """Raise ValidationError for what cannot be kept."""
+    names = [key for key, _ in pairs]
+    if not all(names):
+        raise ValidationError("Give each attribute a name.")
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValidationError(f"The name {', '.join(sorted(twice))} is there twice.")
+    if len(pairs) > maximum or any(len(key) > 64 or len(text) > 4000 for key, text in pairs):
+        raise ValidationError("At most 100 attributes; a name has at most 64 characters and a value 4000.")
+    if any("\x00" in key + text for key, text in pairs):
+        raise ValidationError("The text holds characters that cannot be shown.")
 
 
 def shown(value: Any) -> str:

@@ -72,23 +72,31 @@ class GroupRules(Rules):
 
     def read(self, document: Mapping[str, Any]) -> tuple[dict[Target, Any], dict[str, Any]]:
         """Return what a document says of the portal's attributes, and what is kept of it; raise ScimError 400."""
-        row = {DISPLAY: document.get(DISPLAY)}
-        for rule in self.writable:
-            if rule.path.prefix and rule.path.name in (document.get(rule.path.prefix) or {}):
-                row[rule.path.text] = document[rule.path.prefix][rule.path.name]
-        for path, value in row.items():
-            if value is not None and not isinstance(value, str):
-                raise invalid_value(f"{path} must be text.")
+        row = self._row(document)
         try:
             found = self.mapper.inbound(row)
         except MappingError as error:
             raise ScimError(500, error.message) from None
         if found.problems:
             raise invalid_value(" ".join(f"{problem.rstrip('.')}." for problem in found.problems))
-        given_back = {rule.path.text for rule in self.readable}
-        kept = {path: value for path, value in row.items() if path != DISPLAY and path not in given_back and value}
-        said = {target: value for target, value in found.values.items() if target != DESCRIPTION or len(row) > 1}
+        said = dict(found.values)
+        if len(row) == 1:
+            said.pop(DESCRIPTION, None)  # no row of the document speaks of it
+        computed = {DISPLAY, *(rule.path.text for rule in self.readable)}
+        kept = {path: value for path, value in row.items() if path not in computed and value}
         return said, kept
+
+    def _row(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the mapped attributes that the document has, by path; raise ScimError 400 for one that is no text."""
+        row = {DISPLAY: document.get(DISPLAY)}
+        for rule in self.writable:
+            extension = document.get(rule.path.prefix) or {} if rule.path.prefix else {}
+            if rule.path.name in extension:
+                row[rule.path.text] = extension[rule.path.name]
+        for path, value in row.items():
+            if value is not None and not isinstance(value, str):
+                raise invalid_value(f"{path} must be text.")
+        return row
 
 
 def problem(path: str, attribute: str, direction: str) -> str:

@@ -99,28 +99,41 @@ class NoBase(ConnectorError):
 
 def refused(result: Mapping[str, Any]) -> ConnectorError:
     """Return what an operation's result means; its code is not success."""
-    code, words = int(result.get("result") or 0), str(result.get("message") or "").rstrip("\0")
+    code, text = int(result.get("result") or 0), str(result.get("message") or "").rstrip("\0")
     if code in _WAITING:
-        name, message = _WAITING[code]
-        sub = re.search(r"\bdata ([0-9a-f]{3,4})\b", words)
-        return unavailable(
-            name, f"{message} {_LOGINS[sub[1]]}" if code == 49 and sub and sub[1] in _LOGINS else message
-        )
+        return _waiting(code, text)
     if code == NO_SUCH_OBJECT:
         return NotFound("The account is not in the directory.")
-    if "primaryGroupID" in words and result.get("type") == "delResponse":
+    if "primaryGroupID" in text and result.get("type") == "delResponse":
         return ConnectorError(STILL_PRIMARY, code="primary_group")
-    if code in (ALREADY_EXISTS, 20) or (code == 19 and ("unique" in words or "already" in words)):
-        where = attribute_in(words)
-        same = f"the same {where}" if where else "the same name or another value that must be unique"
-        return Conflict(f"Another entry of the directory already has {same}. Change it there or in the portal.")
+    if code in (ALREADY_EXISTS, 20) or (code == 19 and ("unique" in text or "already" in text)):
+        return _taken(attribute_in(text))
+    return _other(code, text)
+
+
+def _waiting(code: int, text: str) -> Unavailable:
+    """Return what passes by itself, or with the portal's own login; Active Directory says more about that one."""
+    name, message = _WAITING[code]
+    login = re.search(r"\bdata ([0-9a-f]{3,4})\b", text) if code == 49 else None
+    if login and login[1] in _LOGINS:
+        message = f"{message} {_LOGINS[login[1]]}"
+    return unavailable(name, message)
+
+
+def _taken(attribute: str) -> Conflict:
+    same = f"the same {attribute}" if attribute else "the same name or another value that must be unique"
+    return Conflict(f"Another entry of the directory already has {same}. Change it there or in the portal.")
+
+
+def _other(code: int, text: str) -> ConnectorError:
     name, message = _MESSAGES.get(code, ("refused", "The directory refused this. Its administrator can see why."))
-    attribute = attribute_in(words)
+    attribute = attribute_in(text)
     if code == 65 and attribute:
-        needs = "requires" in words or "missing" in words
-        verb = "needs a value for" if needs else "does not allow"
-        todo = "Fill in the portal attribute that is mapped to it, or map one." if needs else "Check the mapping."
-        message = f"The directory {verb} {attribute} in such an entry. {todo}"
+        if "requires" in text or "missing" in text:
+            problem, todo = "needs a value for", "Fill in the portal attribute that is mapped to it, or map one."
+        else:
+            problem, todo = "does not allow", "Check the mapping."
+        message = f"The directory {problem} {attribute} in such an entry. {todo}"
     return ConnectorError(message.format(name=attribute or "an attribute"), code=name)
 
 

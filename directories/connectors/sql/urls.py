@@ -1,6 +1,7 @@
 """The address of a database, pasted in whatever form the admin has it: SQLAlchemy, libpq or JDBC."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -65,27 +66,30 @@ def _path(rest: str) -> str:
 
 
 def _network(dialect: Dialect, rest: str) -> dict[str, Any]:
+    """Read ``user:password@host:port/database?name=value``, and ``host:port;name=value`` as JDBC writes it."""
     address, *properties = rest.lstrip("/").removeprefix("@").lstrip("/").split(";")
     try:
         parts = urlsplit(f"//{address}")
-        port = parts.port
+        port = parts.port or dialect.port
     except ValueError:
         raise ValueError(UNREADABLE) from None
     options = {key.lower(): value for key, value in parse_qsl(parts.query, keep_blank_values=True)}
-    options |= {key.strip().lower(): value for key, _, value in (item.partition("=") for item in properties) if key}
-    host = parts.hostname or options.get("host") or options.get("servername") or ""
-    database = unquote(parts.path.strip("/")) or options.get("databasename") or options.get("database") or ""
-    if not host or "," in (parts.netloc or ""):
+    for item in properties:
+        key, _, value = item.partition("=")
+        options[key.strip().lower()] = value
+    host = parts.hostname or _first(options, "host", "servername")
+    if not host or "," in parts.netloc:
         raise ValueError(UNREADABLE)
-    found: dict[str, Any] = {
-        "kind": dialect.kind,
-        "host": host,
-        "port": port or dialect.port,
-        "database": database,
-    }
-    user = unquote(parts.username or "") or options.get("user") or options.get("username") or ""
-    password = unquote(parts.password or "") or options.get("password") or ""
+    database = unquote(parts.path.strip("/")) or _first(options, "databasename", "database")
+    user = unquote(parts.username or "") or _first(options, "user", "username")
+    password = unquote(parts.password or "") or _first(options, "password")
+    found = {"kind": dialect.kind, "host": host, "port": port, "database": database}
     return found | _login(user, password) | _tls(options)
+
+
+def _first(options: Mapping[str, str], *names: str) -> str:
+    """Return the first of these options that has a value, "" when none has."""
+    return next((options[name] for name in names if options.get(name)), "")
 
 
 def _login(user: str, password: str) -> dict[str, Any]:

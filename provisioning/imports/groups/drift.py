@@ -67,13 +67,12 @@ class DriftPlanner:
         self, account: GroupAccount, pages: Iterable[MemberPage], alive: Callable[[], None]
     ) -> Iterator[list[Difference]]:
         """Yield who is there without a note (``add``), and who has a note and is not; nothing before the last page."""
-        held, left = Bitmap(), 0
-        for ids in _noted(account):
-            left += sum(held.add(pk) for pk in ids)
+        noted = Bitmap()
+        left = sum(noted.add(pk) for ids in _noted(account) for pk in ids)  # who was not seen yet
         seen, unnoted, complete = Bitmap(), list[int](), False
         for page in pages:
             fresh = [pk for pk in self.people.accounts(page) if seen.add(pk)]
-            extra = [pk for pk in fresh if pk not in held]
+            extra = [pk for pk in fresh if pk not in noted]
             left -= len(fresh) - len(extra)
             unnoted += _belonging(account, extra)
             alive()
@@ -81,14 +80,16 @@ class DriftPlanner:
         if not complete:
             log.warning("The list of members of group %s broke off; it is not compared.", account.pk)
             return
-        for start in range(0, len(unnoted), CHUNK):
-            yield [Difference(add=True, account_id=pk) for pk in unnoted[start : start + CHUNK]]
-        for ids in _noted(account) if left else ():
-            # What a delivery noted since the list was read is not missing from it.
-            missing = [pk for pk in ids if pk in held and pk not in seen]
-            for start in range(0, len(missing), CHUNK):
-                found = _belonging(account, missing[start : start + CHUNK], seen=True)
-                if found:
+        for some in _chunks(unnoted):
+            yield [Difference(add=True, account_id=pk) for pk in some]
+        if left:
+            yield from self._missing(account, noted, seen)
+
+    def _missing(self, account: GroupAccount, noted: Bitmap, seen: Bitmap) -> Iterator[list[Difference]]:
+        """Yield who has a note and was not seen; what a delivery noted since the list was read is not missing."""
+        for ids in _noted(account):
+            for some in _chunks([pk for pk in ids if pk in noted and pk not in seen]):
+                if found := _belonging(account, some, seen=True):
                     yield [Difference(add=False, account_id=pk) for pk in found]
 
     def _write(self, account: GroupAccount, found: Sequence[Difference], planned_id: int) -> int:
@@ -143,6 +144,10 @@ def _belonging(account: GroupAccount, ids: Sequence[int], *, seen: bool = False)
         return []
     rows = deltas.belonging(account).filter(pk__in=ids)
     return list((rows.exclude(seen_digest="") if seen else rows).order_by("pk").values_list("pk", flat=True))
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
 def _noted(account: GroupAccount) -> Iterator[list[int]]:

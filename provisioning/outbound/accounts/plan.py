@@ -144,25 +144,31 @@ def after_looking(now: Situation, remote: RemoteAccount | None) -> Plan:
         return _leaving(now, remote)
     if remote is None:
         return _create(now)
+    return _bring_in_sync(now, remote)
+
+
+def _bring_in_sync(now: Situation, remote: RemoteAccount) -> Plan:
+    """Return the plan for an account that is to be there and is: taken over, enabled, updated, each if it has to be."""
     linked = now.state in (PENDING, ABSENT)
-    steps = [Step.LINK] if linked else []
     changes, differs = differences(now.desired, remote.attributes, {} if linked else now.known)
     disabled = _is_disabled(now, remote, linked)
     no_enable = _why_not_enable(now, linked) if disabled else None
-    if disabled and no_enable is None:
-        steps.append(Step.ENABLE)
-        differs = differs and not now.state_by_update
-    if _elsewhere(now, remote) and (remote.enabled is not False or Step.ENABLE in steps):
+    enables = disabled and no_enable is None
+    if enables and now.state_by_update:
+        differs = False  # enabling is an update here, and writes everything
+    if _elsewhere(now, remote) and (enables or remote.enabled is not False):
         changes, differs = {**changes, CONTAINER: (now.container_of(remote), now.container)}, True
     no_update = _why_not_update(now) if differs else None
-    if differs and no_update is None:
-        steps.append(Step.UPDATE)
+    updates = differs and no_update is None
+    chosen = {Step.LINK: linked, Step.ENABLE: enables, Step.UPDATE: updates}
+    steps = tuple(step for step, is_needed in chosen.items() if is_needed)
     reasons = [why for why in (no_enable, no_update) if why]
+    reason = " ".join(why.message for why in reasons)
     return Plan(
-        tuple(steps),
-        DISABLED if no_enable else ACTIVE,
-        changes if Step.UPDATE in steps or (Step.ENABLE in steps and now.state_by_update) else {},
-        " ".join(why.message for why in reasons) or ("" if steps else f"{now.directory} is in sync."),
+        steps,
+        state=DISABLED if no_enable else ACTIVE,
+        changes=changes if updates or (enables and now.state_by_update) else {},
+        reason=reason if reason or steps else f"{now.directory} is in sync.",
         settled=not reasons,
         blocked=any(why.blocked for why in reasons),
     )
