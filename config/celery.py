@@ -36,5 +36,5 @@ def settle(**_: object) -> None:
 
 @worker_ready.connect
 def sweep_at_once(**_: object) -> None:
-    """Do not leave what waited for a worker until beat's next minute; the sweep also leaves the sign of life."""
+    """Do not leave what waited for a worker until beat's next minute; the sweep also leaves the heartbeat."""
     app.send_task("provisioning.tasks.sweep", expires=60)

@@ -1,4 +1,4 @@
-"""The sign of life that the minute's sweep leaves: it proves that beat, broker, worker and database work together."""
+"""The heartbeat that the minute's sweep leaves: it proves that beat, broker, worker and database work together."""
 
 from django.utils import timezone
 
@@ -18,7 +18,7 @@ def stamp(name: str = WORKER, message: str = "") -> None:
 
 
 def last(name: str) -> Heartbeat | None:
-    """Return a program's last sign of life."""
+    """Return a program's last heartbeat."""
     return Heartbeat.objects.filter(name=name).first()
 
 
@@ -28,6 +28,6 @@ def forget(name: str) -> None:
 
 
 def age() -> float | None:
-    """Return the seconds since the last sign of life, None when there was none yet."""
+    """Return the seconds since the last heartbeat, None when there was none yet."""
     at = Heartbeat.objects.filter(name=WORKER).values_list("at", flat=True).first()
     return None if at is None else (timezone.now() - at).total_seconds()

@@ -296,7 +296,7 @@ class Connector(ABC):
         return self.groups(page_size)
 
     def news(self, stop: Event) -> Iterator[bool]:
-        """Listen until ``stop`` is set: yield True when something changed, False every few seconds as a sign of life.
+        """Listen until ``stop`` is set: yield True when something changed, False every few seconds as a heartbeat.
 
         The first True says that the directory is listened to from now on. Raise Unavailable when the connection ends.
         """

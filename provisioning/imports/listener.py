@@ -1,8 +1,8 @@
-"""Following directories as they change: ``manage.py listen`` keeps one ear at each that is to be listened to.
+"""Following directories as they change: ``manage.py listen`` keeps one listener thread for each that is followed.
 
-An ear is a thread that holds the connection and nothing else: no database. Whatever it hears becomes an import of what
-changed, started by the one loop here, which also looks for directories that were switched on or off or changed, and
-writes down how each ear is doing, for the directory's page.
+A listener holds the connection and nothing else: no database. Whatever it hears becomes an import of what changed,
+started by the one loop here, which also looks for directories that were switched on or off or changed, and writes down
+how each listener is doing, for the directory's page.
 """
 
 import datetime as dt
@@ -24,9 +24,9 @@ from provisioning.imports.runs import WORKING, ImportRefused
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus, Trigger
 
-TURN = 0.3  # seconds between two looks at the ears
+TURN = 0.3  # seconds between two looks at the listeners
 LOOK = 5.0  # seconds between two looks at what is to be listened to
-STAMP = 10.0  # seconds between two signs of life
+STAMP = 10.0  # seconds between two heartbeats
 STALE = dt.timedelta(seconds=60)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 AFTER_REFUSAL = 2.0  # seconds until an import is tried again, when another one is running
@@ -36,7 +36,7 @@ UNEXPECTED = "Listening stopped because of a fault in the portal; its log has th
 log = logging.getLogger(__name__)
 
 
-class Ear:
+class DirectoryListener:
     """Listens to one directory in a thread of its own until it is told to stop, and comes back after every failure."""
 
     def __init__(self, config: DirectoryConfig) -> None:
@@ -82,11 +82,11 @@ class Ear:
                     self.heard.set()
 
 
-class Listening:
-    """Every ear, and the loop that looks after them."""
+class Listeners:
+    """Every listener, and the loop that looks after them."""
 
     def __init__(self) -> None:
-        self.ears: dict[int, Ear] = {}
+        self.listeners: dict[int, DirectoryListener] = {}
         self.made_from: dict[int, dt.datetime] = {}
         self.looked = self.stamped = float("-inf")
 
@@ -99,10 +99,10 @@ class Listening:
                 log.error("%s while listening", type(error).__name__)
                 close_old_connections()
                 stop.wait(LOOK)
-        for ear in self.ears.values():
-            ear.stop()
-        for ear in self.ears.values():
-            ear.join(5.0)
+        for listener in self.listeners.values():
+            listener.stop()
+        for listener in self.listeners.values():
+            listener.join(5.0)
 
     def turn(self) -> None:
         """Look once."""
@@ -111,27 +111,27 @@ class Listening:
             close_old_connections()
             self._look_for_directories()
             self.looked = now
-        for pk, ear in self.ears.items():
-            if ear.heard.is_set() and now >= ear.again_at:
-                self._import(pk, ear, now)
+        for pk, listener in self.listeners.items():
+            if listener.heard.is_set() and now >= listener.again_at:
+                self._import(pk, listener, now)
         if now - self.stamped >= STAMP:
             self.stamp()
 
     def stamp(self) -> None:
-        """Write down how each ear is doing."""
-        for pk, ear in self.ears.items():
-            heartbeat.stamp(name_of(pk), ear.problem)
+        """Write down how each listener is doing."""
+        for pk, listener in self.listeners.items():
+            heartbeat.stamp(name_of(pk), listener.problem)
         self.stamped = time.monotonic()
 
     def _look_for_directories(self) -> None:
         """Begin with directories that are new or were changed, and leave those that are off."""
         wanted = Directory.objects.filter(enabled=True, provisioning__listen=True, provisioning__import_users=True)
         now = dict(wanted.values_list("pk", "updated_at"))
-        for pk in [pk for pk in self.ears if now.get(pk) != self.made_from[pk]]:
-            self.ears.pop(pk).stop()
+        for pk in [pk for pk in self.listeners if now.get(pk) != self.made_from[pk]]:
+            self.listeners.pop(pk).stop()
             heartbeat.forget(name_of(pk))
         for pk, changed in now.items():
-            if pk not in self.ears:
+            if pk not in self.listeners:
                 self._begin(pk, changed)
 
     def _begin(self, pk: int, changed: dt.datetime) -> None:
@@ -144,29 +144,29 @@ class Listening:
             log.error("%s while beginning to listen to directory %s", type(error).__name__, pk)
             heartbeat.stamp(name_of(pk), UNUSABLE)
             return
-        self.ears[pk], self.made_from[pk] = Ear(config), changed
+        self.listeners[pk], self.made_from[pk] = DirectoryListener(config), changed
         self.stamped = float("-inf")
 
-    def _import(self, pk: int, ear: Ear, now: float) -> None:
+    def _import(self, pk: int, listener: DirectoryListener, now: float) -> None:
         if ImportRun.objects.filter(directory=pk, status__in=UNDER_WAY).exists():
-            ear.again_at = now + AFTER_REFUSAL  # it may have read already what was told now
+            listener.again_at = now + AFTER_REFUSAL  # it may have read already what was told now
             return
-        ear.heard.clear()  # before the import begins: what is heard from now on asks for another one
-        ear.again_at = now + AFTER_REFUSAL
+        listener.heard.clear()  # before the import begins: what is heard from now on asks for another one
+        listener.again_at = now + AFTER_REFUSAL
         try:
             directory = Directory.objects.get(pk=pk)
             start_import(directory, preview=False, actor="", trigger=Trigger.LISTENER, incremental=True)
         except ImportRefused:
-            ear.heard.set()
+            listener.heard.set()
         except Exception:
-            ear.heard.set()  # the portal's database is away, and what was heard is not said again
+            listener.heard.set()  # the portal's database is away, and what was heard is not said again
             raise
         else:
-            ear.again_at = now + TURN
+            listener.again_at = now + TURN
 
 
 def name_of(directory_id: int) -> str:
-    """Return the name under which an ear leaves its signs of life."""
+    """Return the name under which a listener leaves its heartbeats."""
     return f"listen:{directory_id}"
 
 

@@ -6,12 +6,12 @@ from typing import Any
 from django.db import transaction
 
 from scim.bulk import references
-from scim.bulk.operations import RESPONSE, Answer, Operation, read, refused, response
+from scim.bulk.operations import RESPONSE, Answer, BulkOperation, read, refused, response
 from scim.bulk.order import circles
 from scim.errors import ScimError
 
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-Send = Callable[[Operation], Answer]
+Send = Callable[[BulkOperation], Answer]
 
 
 class Job:
@@ -66,14 +66,14 @@ class Job:
             return {each: failure.answer if each == index else others for each in circle}
         return answers
 
-    def _complete(self, operation: Operation, made: Answer, later: list[dict[str, Any]]) -> Answer:
+    def _complete(self, operation: BulkOperation, made: Answer, later: list[dict[str, Any]]) -> Answer:
         if not later:
             return made
         path = f"{operation.path.rstrip('/')}/{made.id}"
-        answer = _sure(self._do(Operation("PATCH", path, {"schemas": [PATCH], "Operations": later})))
+        answer = _sure(self._do(BulkOperation("PATCH", path, {"schemas": [PATCH], "Operations": later})))
         return Answer(made.status, made.location, answer.version or made.version, made.body, made.id)
 
-    def _do(self, operation: Operation) -> Answer:
+    def _do(self, operation: BulkOperation) -> Answer:
         try:
             answer = self._send(references.resolved(operation, self._created))
         except ScimError as error:

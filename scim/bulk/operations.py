@@ -14,7 +14,7 @@ _METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class BulkOperation:
     """One operation. ``error`` is what is wrong with it before it can even be sent."""
 
     method: str = ""
@@ -46,7 +46,7 @@ class Answer:
         return self.status >= 400
 
 
-def read(body: Any) -> tuple[list[Operation], int | None]:
+def read(body: Any) -> tuple[list[BulkOperation], int | None]:
     """Return the operations of a BulkRequest and its failOnErrors; raise ScimError 400 or 413."""
     values = _folded(body)
     operations = values.get("operations")
@@ -66,7 +66,7 @@ def refused(error: ScimError) -> Answer:
     return Answer(error.status, body=error.to_dict())
 
 
-def response(operation: Operation, answer: Answer) -> dict[str, Any]:
+def response(operation: BulkOperation, answer: Answer) -> dict[str, Any]:
     """Return the answer as a member of a BulkResponse; only a failure brings its body."""
     found: dict[str, Any] = {"method": operation.method}
     if operation.bulk_id:
@@ -81,12 +81,12 @@ def response(operation: Operation, answer: Answer) -> dict[str, Any]:
     return found
 
 
-def _operation(value: Any, seen: set[str]) -> Operation:
+def _operation(value: Any, seen: set[str]) -> BulkOperation:
     values = _folded(value)
     texts = {name: values.get(name.casefold()) or "" for name in ("method", "path", "bulkId", "version")}
     wrong = next((name for name, text in texts.items() if not isinstance(text, str)), None)
     if wrong:
-        return Operation(error=invalid_syntax(f"The operation's {wrong} must be text."))
+        return BulkOperation(error=invalid_syntax(f"The operation's {wrong} must be text."))
     method, bulk_id = texts["method"].upper(), texts["bulkId"]
     error: ScimError | None = None
     if method not in _METHODS:
@@ -102,7 +102,7 @@ def _operation(value: Any, seen: set[str]) -> Operation:
     if method == "POST":
         seen.add(bulk_id)
     known = method if method in _METHODS else ""
-    return Operation(known, texts["path"], values.get("data"), bulk_id, texts["version"], error)
+    return BulkOperation(known, texts["path"], values.get("data"), bulk_id, texts["version"], error)
 
 
 def _folded(value: Any) -> dict[str, Any]:

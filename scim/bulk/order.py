@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from scim.bulk.operations import Operation
+from scim.bulk.operations import BulkOperation
 from scim.bulk.references import references
 
 
-def circles(operations: Sequence[Operation]) -> Iterator[list[int]]:
+def circles(operations: Sequence[BulkOperation]) -> Iterator[list[int]]:
     """Yield the indexes of the operations so that each comes after those it refers to; a circle comes as one.
 
     Tarjan's strongly connected components, without recursion: a chain may be as long as the request.

@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from scim.bulk.operations import Operation
+from scim.bulk.operations import BulkOperation
 from scim.errors import ScimError
 
 PREFIX = "bulkId:"
 _EXTENSION = "urn:"
 
 
-def references(operation: Operation) -> Iterator[str]:
+def references(operation: BulkOperation) -> Iterator[str]:
     """Yield the names that the operation refers to."""
     for segment in operation.path.split("/"):
         if segment.startswith(PREFIX):
@@ -19,7 +19,7 @@ def references(operation: Operation) -> Iterator[str]:
     yield from _within(operation.data)
 
 
-def resolved(operation: Operation, created: Mapping[str, str]) -> Operation:
+def resolved(operation: BulkOperation, created: Mapping[str, str]) -> BulkOperation:
     """Return the operation with ids in place of names; raise ScimError 409 for what was not created."""
 
     def id_of(name: str) -> str:
@@ -34,7 +34,7 @@ def resolved(operation: Operation, created: Mapping[str, str]) -> Operation:
     return replace(operation, path=path, data=_replaced(operation.data, id_of))
 
 
-def without(operation: Operation, names: Collection[str]) -> tuple[Operation, list[dict[str, Any]]]:
+def without(operation: BulkOperation, names: Collection[str]) -> tuple[BulkOperation, list[dict[str, Any]]]:
     """Return the operation without what refers to ``names``, and the PATCH operations that add just that."""
     later: list[dict[str, Any]] = []
     bare: dict[str, Any] = {}

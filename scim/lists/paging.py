@@ -37,7 +37,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ListSource:
     """One list: what it holds, its order, and how to count it where that is cheaper than to scan it."""
 
     rows: "QuerySet[Any, Any]"
@@ -99,14 +99,14 @@ class ListPage:
         return {**body, "Resources": resources}
 
 
-def page(sources: Sequence[Source], wanted: PageRequest, query: str) -> ListPage:
+def page(sources: Sequence[ListSource], wanted: PageRequest, query: str) -> ListPage:
     """Return the page of the sources one after the other; ``query`` names what was asked, which a cursor belongs to."""
     if wanted.cursor is None:
         return _by_index(sources, wanted)
     return _by_cursor(sources, wanted, query)
 
 
-def _by_index(sources: Sequence[Source], wanted: PageRequest) -> ListPage:
+def _by_index(sources: Sequence[ListSource], wanted: PageRequest) -> ListPage:
     rows: list[Row] = []
     total, skip = 0, wanted.start_index - 1
     for source in sources:
@@ -120,7 +120,7 @@ def _by_index(sources: Sequence[Source], wanted: PageRequest) -> ListPage:
     return ListPage(rows, total, wanted.start_index)
 
 
-def _window(source: Source, skip: int, limit: int) -> list[Row]:
+def _window(source: ListSource, skip: int, limit: int) -> list[Row]:
     """Return ``limit`` rows after the first ``skip``."""
     ordered = _ordered(source, backwards=False)
     if not skip:
@@ -130,7 +130,7 @@ def _window(source: Source, skip: int, limit: int) -> list[Row]:
     return [found[key] for key in keys if key in found]
 
 
-def _keys(source: Source, skip: int, limit: int) -> list[Any]:
+def _keys(source: ListSource, skip: int, limit: int) -> list[Any]:
     """Return the primary keys of a page far down the list, from its end where that is nearer and known."""
     total = source.total() if source.total and skip >= FAR else 0
     if 2 * skip < total or not total:
@@ -140,7 +140,7 @@ def _keys(source: Source, skip: int, limit: int) -> list[Any]:
     return list(rows[behind : max(behind, total - skip)])[::-1]
 
 
-def _by_cursor(sources: Sequence[Source], wanted: PageRequest, query: str) -> ListPage:
+def _by_cursor(sources: Sequence[ListSource], wanted: PageRequest, query: str) -> ListPage:
     begin = cursors.read(wanted.cursor, query) if wanted.cursor else cursors.Position(0, ())
     if begin.source >= len(sources):
         raise ScimError(400, "The cursor belongs to another list.", "invalidCursor")
@@ -159,7 +159,7 @@ def _by_cursor(sources: Sequence[Source], wanted: PageRequest, query: str) -> Li
     )
 
 
-def _walk(sources: Sequence[Source], begin: cursors.Position, limit: int) -> list[tuple[int, Row]]:
+def _walk(sources: Sequence[ListSource], begin: cursors.Position, limit: int) -> list[tuple[int, Row]]:
     """Return up to ``limit`` rows from a position on, each with the number of its source."""
     found: list[tuple[int, Row]] = []
     steps = range(begin.source, -1, -1) if begin.backwards else range(begin.source, len(sources))
@@ -174,7 +174,7 @@ def _walk(sources: Sequence[Source], begin: cursors.Position, limit: int) -> lis
     return found
 
 
-def _ordered(source: Source, *, backwards: bool) -> "QuerySet[Any, Any]":
+def _ordered(source: ListSource, *, backwards: bool) -> "QuerySet[Any, Any]":
     order = source.order
     rows = source.rows.annotate(**order.computed) if order.computed else source.rows
     down = order.descending != backwards
@@ -193,7 +193,7 @@ def _beyond(rows: "QuerySet[Any, Any]", order: Order, begin: cursors.Position) -
     return rows.filter(Q(**{f"{order.columns[0]}__{operator}e": begin.key[0]}) & beyond)
 
 
-def _cursor_at(sources: Sequence[Source], at: tuple[int, Row], query: str, *, backwards: bool) -> str:
+def _cursor_at(sources: Sequence[ListSource], at: tuple[int, Row], query: str, *, backwards: bool) -> str:
     number, row = at
     key = tuple(_plain(row, column) for column in sources[number].order.columns)
     return cursors.write(cursors.Position(number, key, backwards), query)

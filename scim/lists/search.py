@@ -23,7 +23,7 @@ from scim.errors import ScimError, invalid_syntax, switched_off
 from scim.filters import order_by, parse, to_q
 from scim.filters.columns import folded
 from scim.lists import counts
-from scim.lists.paging import ListPage, Order, PageRequest, Source, page
+from scim.lists.paging import ListPage, ListSource, Order, PageRequest, page
 from scim.models import Client
 from scim.resources.attributes import Schema
 from scim.resources.projection import Projection
@@ -48,7 +48,7 @@ Documents = tuple[list[dict[str, Any]], Iterator[bytes] | None]  # or, where mem
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ResourceKind:
     """A type of resource that can be listed: its model, its attributes and whom a client sees."""
 
     model: type[User] | type[Group]
@@ -67,10 +67,10 @@ def _read_groups(client: Client, rows: Sequence[Group], projection: Projection) 
     return found.documents or [], found.stream
 
 
-USERS = Kind(
+USERS = ResourceKind(
     User, users.schema, lambda client: users.visible(client).select_related("manager"), counts.users, _read_users
 )
-GROUPS = Kind(Group, groups.schema, groups.visible, counts.groups, _read_groups)
+GROUPS = ResourceKind(Group, groups.schema, groups.visible, counts.groups, _read_groups)
 EVERYTHING = (USERS, GROUPS)
 
 
@@ -105,13 +105,13 @@ class Query:
             raise invalid_syntax(f"The body is no search request: schemas must be {REQUEST}.")
         return cls.read(body)
 
-    def fingerprint(self, client: Client, kinds: Sequence[Kind]) -> str:
+    def fingerprint(self, client: Client, kinds: Sequence[ResourceKind]) -> str:
         """Return what a cursor belongs to: the same list in the same order."""
         names = [kind.model.__name__ for kind in kinds]
         return json.dumps([client.pk, client.reach, names, self.filter, self.sort_by.casefold(), self.descending])
 
 
-def listed(client: Client, kinds: Sequence[Kind], query: Query) -> HttpResponseBase:
+def listed(client: Client, kinds: Sequence[ResourceKind], query: Query) -> HttpResponseBase:
     """Return the page that the query asks for."""
     if not client.read:
         raise switched_off("Reading")
@@ -129,7 +129,7 @@ def listed(client: Client, kinds: Sequence[Kind], query: Query) -> HttpResponseB
     return _streamed(found, documents, streams) if streams else respond(found.body(documents))
 
 
-def _called(client: Client, kinds: Sequence[Kind], query: Query) -> ListPage | None:
+def _called(client: Client, kinds: Sequence[ResourceKind], query: Query) -> ListPage | None:
     """Return the first page of ``userName eq "..."``, which clients ask before all they do; None for other questions.
 
     The answer is that of ``filters``, by a query that need not be compiled.
@@ -141,16 +141,20 @@ def _called(client: Client, kinds: Sequence[Kind], query: Query) -> ListPage | N
     return ListPage(rows, len(rows), 1) if len(rows) <= query.page.count else None
 
 
-def _sources(client: Client, kinds: Sequence[Kind], schemas: Sequence[Schema], query: Query) -> list[Source]:
+def _sources(
+    client: Client, kinds: Sequence[ResourceKind], schemas: Sequence[Schema], query: Query
+) -> list[ListSource]:
     orders = _orders(schemas, query)
     if not query.filter:
         return [
-            Source(kind.visible(client), order, partial(kind.total, client))
+            ListSource(kind.visible(client), order, partial(kind.total, client))
             for kind, order in zip(kinds, orders, strict=True)
         ]
     node = parse(query.filter)
     return [
-        Source(kind.visible(client).filter(to_q(node, schema, [each for each in schemas if each is not schema])), order)
+        ListSource(
+            kind.visible(client).filter(to_q(node, schema, [each for each in schemas if each is not schema])), order
+        )
         for kind, schema, order in zip(kinds, schemas, orders, strict=True)
     ]
 

@@ -33,7 +33,7 @@ def write(rows: Sequence[Values]) -> None:
         bulk.insert(RequestLog, rows)
 
 
-class Writer:
+class LogWriter:
     """The thread, which begins with the first line: gunicorn's workers fork before they have one."""
 
     def __init__(self) -> None:
@@ -91,4 +91,4 @@ class Writer:
             time.sleep(0.01)
 
 
-writer = Writer()
+writer = LogWriter()

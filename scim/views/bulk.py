@@ -30,7 +30,7 @@ class BulkView(View):
         """Carry the operations out and say what came of each."""
         return respond(bulk.Job(self.document(), self.send).run())
 
-    def send(self, operation: bulk.Operation) -> bulk.Answer:
+    def send(self, operation: bulk.BulkOperation) -> bulk.Answer:
         """Carry one operation out. What nobody foresaw fails this operation alone, as it would fail a request."""
         path, _, query = operation.path.partition("?")
         name, _, key = path.strip("/").partition("/")
@@ -56,7 +56,7 @@ class BulkView(View):
             raise ScimError(500, "The operation failed. The portal's log says why.") from None
         return self._answer(response, f"/{name}/{key}" if key else "")
 
-    def _request(self, operation: bulk.Operation, query: str) -> HttpRequest:
+    def _request(self, operation: bulk.BulkOperation, query: str) -> HttpRequest:
         """Return the operation as a request of its own."""
         request = HttpRequest()
         request.method = operation.method

@@ -14,7 +14,7 @@ class SearchView(View):
     """A query in a body: its filter names people, whom no log of addresses should keep."""
 
     http_method_names = ["post", "options"]
-    kinds: Sequence[search.Kind] = search.EVERYTHING
+    kinds: Sequence[search.ResourceKind] = search.EVERYTHING
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Return a page of what the body asks for."""

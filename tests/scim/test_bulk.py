@@ -4,7 +4,7 @@ import pytest
 
 from provisioning.models import Group, Membership, Nesting, User
 from scim import bulk
-from scim.bulk.operations import Operation, read
+from scim.bulk.operations import BulkOperation, read
 from scim.bulk.order import circles
 
 REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
@@ -231,7 +231,7 @@ def test_limits_are_those_that_are_told(scim):
 
 def test_order_of_long_chains_and_many_circles():
     def post(name, *needs):
-        return Operation("POST", "/Groups", {"members": [{"value": f"bulkId:{each}"} for each in needs]}, str(name))
+        return BulkOperation("POST", "/Groups", {"members": [{"value": f"bulkId:{each}"} for each in needs]}, str(name))
 
     chain = [post(n, n + 1) for n in range(999)] + [post(999)]
     assert list(circles(chain)) == [[n] for n in range(999, -1, -1)]

@@ -9,24 +9,24 @@ from django.core import signing
 from provisioning.models import Group, User
 from scim.errors import ScimError
 from scim.lists import cursors, paging
-from scim.lists.paging import DEFAULT_COUNT, MAX_COUNT, ListPage, Order, PageRequest, Source, page
+from scim.lists.paging import DEFAULT_COUNT, MAX_COUNT, ListPage, ListSource, Order, PageRequest, page
 
 LETTERS = ["b", "a", "d", "c", "a", "e", "b"]  # the last names, doubled on purpose
 
 
 @pytest.fixture
-def people(db: None) -> Source:
+def people(db: None) -> ListSource:
     User.objects.bulk_create(User(username=f"person{n}", last_name=name) for n, name in enumerate(LETTERS))
-    return Source(User.objects.all())
+    return ListSource(User.objects.all())
 
 
 @pytest.fixture
-def groups(db: None) -> Source:
+def groups(db: None) -> ListSource:
     Group.objects.bulk_create(Group(name=f"group{n}") for n in range(3))
-    return Source(Group.objects.all())
+    return ListSource(Group.objects.all())
 
 
-def by_index(sources: list[Source], start: int, count: int) -> ListPage:
+def by_index(sources: list[ListSource], start: int, count: int) -> ListPage:
     return page(sources, PageRequest(start, count), "all")
 
 
@@ -34,7 +34,7 @@ def names(found: ListPage) -> list[str]:
     return [str(getattr(row, "username", None) or row.name) for row in found.rows]
 
 
-def pages(sources: list[Source], count: int) -> Iterator[ListPage]:
+def pages(sources: list[ListSource], count: int) -> Iterator[ListPage]:
     cursor: str | None = ""
     while cursor is not None:
         found = page(sources, PageRequest(1, count, cursor), "all")
@@ -79,7 +79,7 @@ def test_a_page_that_shows_the_end_needs_no_count(people, django_assert_num_quer
 
 def test_a_source_that_knows_its_total_is_not_counted(people, django_assert_num_queries):
     with django_assert_num_queries(1):
-        assert by_index([Source(people.rows, total=lambda: 70)], 1, 6).total == 70
+        assert by_index([ListSource(people.rows, total=lambda: 70)], 1, 6).total == 70
 
 
 def test_rows_skipped_are_found_by_their_key_alone(people, django_assert_num_queries):
@@ -117,7 +117,7 @@ def test_cursors_go_through_the_list_and_back(people, groups, count):
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_cursors_follow_the_order_and_equal_values_are_not_lost(people, descending, count):
-    source = Source(people.rows, Order(("last_name", "pk"), descending))
+    source = ListSource(people.rows, Order(("last_name", "pk"), descending))
     found = [(row.last_name, row.pk) for each in pages([source], count) for row in each.rows]
     assert found == sorted(found, reverse=descending)
     assert len(found) == len(LETTERS)

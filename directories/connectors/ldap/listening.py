@@ -30,13 +30,13 @@ REFRESH_AND_PERSIST = 3
 NOTIFICATION: Control = ("1.2.840.113556.1.4.528", True, None)  # LDAP_SERVER_NOTIFICATION_OID ([MS-ADTS] 3.1.1.3.4.1.9)
 DONE = 5  # SearchResultDone
 TURN = 0.5  # seconds after which ``stop`` is looked at
-SIGN = 10.0  # seconds between two signs of life
+SIGN = 10.0  # seconds between two heartbeats
 SETTLED = 1.0  # seconds that a server may take to begin listening
 WORDS = "This server does not tell of changes by itself. Read changes every few minutes instead."
 
 
 def listen(session: Session, tree: Tree, stop: Event, *, active_directory: bool) -> Iterator[bool]:
-    """Yield True once the server listens and whenever something changed, and False as a sign of life in between.
+    """Yield True once the server listens and whenever something changed, and False as a heartbeat in between.
 
     Raise Unavailable when the connection ends, and ConnectorError when the server cannot do this.
     """

@@ -30,7 +30,7 @@ PAGE = 1000
 MEMBERS = 2000
 CHUNK = 1000
 SHOWN = 3  # groups that the run's message names
-SECONDS = 5.0  # between two signs of life
+SECONDS = 5.0  # between two heartbeats
 BROKE_OFF = "{name} stopped before the last of its groups was read, so nothing was changed. Import again."
 UNREADABLE = (
     "The keys of {number:,} groups cannot be read, so it is not known which are missing. No group is removed until "

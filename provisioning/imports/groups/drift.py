@@ -16,7 +16,7 @@ from directories.config import DirectoryConfig
 from directories.connectors.base import Capability, Connector, MemberPage, NotFound, RemoteGroup
 from directories.models import PushGroups
 from provisioning.imports.bitmap import Bitmap
-from provisioning.imports.groups.membership import Difference, MemberPlanner
+from provisioning.imports.groups.membership import MemberDifference, MemberPlanner
 from provisioning.imports.runs import Lease
 from provisioning.models import GroupAccount, ImportRun, PlannedGroup, PlannedMember, PushedMember
 from provisioning.models.accounts import AccountState
@@ -65,7 +65,7 @@ class DriftPlanner:
 
     def _differences(
         self, account: GroupAccount, pages: Iterable[MemberPage], alive: Callable[[], None]
-    ) -> Iterator[list[Difference]]:
+    ) -> Iterator[list[MemberDifference]]:
         """Yield who is there without a note (``add``), and who has a note and is not; nothing before the last page."""
         noted = Bitmap()
         left = sum(noted.add(pk) for ids in _noted(account) for pk in ids)  # who was not seen yet
@@ -81,18 +81,18 @@ class DriftPlanner:
             log.warning("The list of members of group %s broke off; it is not compared.", account.pk)
             return
         for some in _chunks(unnoted):
-            yield [Difference(add=True, account_id=pk) for pk in some]
+            yield [MemberDifference(add=True, account_id=pk) for pk in some]
         if left:
             yield from self._missing(account, noted, seen)
 
-    def _missing(self, account: GroupAccount, noted: Bitmap, seen: Bitmap) -> Iterator[list[Difference]]:
+    def _missing(self, account: GroupAccount, noted: Bitmap, seen: Bitmap) -> Iterator[list[MemberDifference]]:
         """Yield who has a note and was not seen; what a delivery noted since the list was read is not missing."""
         for ids in _noted(account):
             for some in _chunks([pk for pk in ids if pk in noted and pk not in seen]):
                 if found := _belonging(account, some, seen=True):
-                    yield [Difference(add=False, account_id=pk) for pk in found]
+                    yield [MemberDifference(add=False, account_id=pk) for pk in found]
 
-    def _write(self, account: GroupAccount, found: Sequence[Difference], planned_id: int) -> int:
+    def _write(self, account: GroupAccount, found: Sequence[MemberDifference], planned_id: int) -> int:
         """Plan a page of differences; return the row of their group, which is made with the first page."""
         with self.lease.page() as gains:
             gains["planned"] = len(found) + (not planned_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from provisioning.imports.groups.messages import LABELS
-from provisioning.imports.users.listing import Difference
+from provisioning.imports.users.listing import ShownChange
 from provisioning.models import Account, GroupAccount, ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.imports import GroupAction
 
@@ -20,7 +20,7 @@ class ListedGroup:
 
     planned: PlannedGroup
     group_id: int | None
-    differences: Sequence[Difference]
+    differences: Sequence[ShownChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +96,5 @@ def _new_names(run: ImportRun, refs: Sequence[str]) -> dict[str, str]:
     return found | dict(rows)
 
 
-def _differences(one: PlannedGroup) -> list[Difference]:
-    return [Difference(LABELS[name], one.before.get(name) or "–", value or "–") for name, value in one.after.items()]
+def _differences(one: PlannedGroup) -> list[ShownChange]:
+    return [ShownChange(LABELS[name], one.before.get(name) or "–", value or "–") for name, value in one.after.items()]

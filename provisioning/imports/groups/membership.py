@@ -21,7 +21,7 @@ CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class MemberDifference:
     """One member more or less: an account, a nested group's account, or whom the same run adds (``ref``)."""
 
     add: bool
@@ -73,7 +73,7 @@ class MemberPlanner:
 
     def compare(
         self, target: Target, pages: Iterable[MemberPage], alive: Callable[[], None]
-    ) -> Iterator[list[Difference]]:
+    ) -> Iterator[list[MemberDifference]]:
         """Yield what differs, page by page; raise ValueError when the list of members does not end with its last page.
 
         ``alive`` is called after every page.
@@ -82,7 +82,7 @@ class MemberPlanner:
         held, left = self._held(target)
         seen, children, complete = Bitmap(), set[int](), False
         for page in pages:
-            found: list[Difference] = []
+            found: list[MemberDifference] = []
             rest = _named(page)
             for user_id, difference in self._people(rest):
                 if user_id is None:
@@ -104,7 +104,7 @@ class MemberPlanner:
             yield from self._gone(target, seen)
         if gone := target.children - children:
             rows = self._groups.filter(group__in=gone).values_list("pk", flat=True)
-            yield [Difference(add=False, group_account_id=pk) for pk in rows]
+            yield [MemberDifference(add=False, group_account_id=pk) for pk in rows]
 
     def accounts(self, page: MemberPage) -> list[int]:
         """Return the accounts of those on a page whom the portal knows."""
@@ -113,13 +113,13 @@ class MemberPlanner:
 
     # --- Who a page names --------------------------------------------------------------------------------------------
 
-    def _people(self, rest: Unknown) -> Iterator[tuple[int | None, Difference]]:
+    def _people(self, rest: Unknown) -> Iterator[tuple[int | None, MemberDifference]]:
         """Yield the users who are named and, without an id, those whom this run adds; take them out of the rest."""
         if rest.refs:
             rows = self._accounts.filter(remote_id__any_of=set(rest.refs)).values_list("remote_id", "pk", "user_id")
             for ref, pk, user_id in rows:
                 rest.refs.discard(ref)
-                yield user_id, Difference(add=True, account_id=pk)
+                yield user_id, MemberDifference(add=True, account_id=pk)
         # Where somebody stands now the plan knows best: what the accounts say of it is as old as the last import.
         yield from self._planned_people("remote_id", rest.refs)
         yield from self._planned_people("place", rest.places)
@@ -128,15 +128,15 @@ class MemberPlanner:
             for place, pk, user_id in rows:
                 if pk not in self.noted:
                     rest.places.discard(place)
-                    yield user_id, Difference(add=True, account_id=pk)
+                    yield user_id, MemberDifference(add=True, account_id=pk)
         rest.names.intersection_update(map(fold, rest.refs))
         if rest.names:
             named = self._accounts.filter(user__username_key__any_of=set(rest.names))
             for name, pk, user_id in named.values_list("user__username_key", "pk", "user_id"):
                 rest.names.discard(name)
-                yield user_id, Difference(add=True, account_id=pk)
+                yield user_id, MemberDifference(add=True, account_id=pk)
 
-    def _planned_people(self, name: str, wanted: set[str]) -> Iterator[tuple[int | None, Difference]]:
+    def _planned_people(self, name: str, wanted: set[str]) -> Iterator[tuple[int | None, MemberDifference]]:
         if not wanted:
             return
         rows = self._planned.filter(**{f"{name}__any_of": set(wanted)})
@@ -144,9 +144,9 @@ class MemberPlanner:
             if user_id is None and action != CREATE:
                 continue  # an error: it stays whoever it was
             wanted.discard(ref)
-            yield user_id, Difference(add=True, account_id=account_id, ref="" if account_id else ref)
+            yield user_id, MemberDifference(add=True, account_id=account_id, ref="" if account_id else ref)
 
-    def _nested(self, target: Target, rest: Unknown, children: set[int]) -> list[Difference]:
+    def _nested(self, target: Target, rest: Unknown, children: set[int]) -> list[MemberDifference]:
         """Return the groups that are named and not in the group yet; note all that are named in ``children``."""
         refs, at, coming = rest.refs, rest.places, self.coming
         if coming is None or not (refs or at):
@@ -156,10 +156,10 @@ class MemberPlanner:
             if group_id != target.group_id and group_id not in children:
                 children.add(group_id)
                 if group_id not in target.children:
-                    found.append(Difference(add=True, group_account_id=pk))
+                    found.append(MemberDifference(add=True, group_account_id=pk))
         new = [ref for ref in refs if ref in coming.new]
         new += [coming.new_places[place] for place in at if place in coming.new_places]
-        return found + [Difference(add=True, ref=ref) for ref in new]
+        return found + [MemberDifference(add=True, ref=ref) for ref in new]
 
     def _known_groups(self, refs: Collection[str], at: Collection[str], coming: Coming) -> Iterator[tuple[int, int]]:
         rows = self._groups.filter(remote_id__any_of=refs).values_list("pk", "group_id") if refs else ()
@@ -180,7 +180,7 @@ class MemberPlanner:
                 held.add(user_id)
         return held, number
 
-    def _gone(self, target: Target, seen: Bitmap) -> Iterator[list[Difference]]:
+    def _gone(self, target: Target, seen: Bitmap) -> Iterator[list[MemberDifference]]:
         """Yield those who are in the group on the roll only. Who has no account in the directory is none of its."""
         for ids in self._member_ids(target):
             missing = [user_id for user_id in ids if user_id not in seen]
@@ -188,7 +188,7 @@ class MemberPlanner:
                 rows: QuerySet[Account, int] = self._accounts.filter(
                     user__in=missing[start : start + CHUNK]
                 ).values_list("pk", flat=True)
-                yield [Difference(add=False, account_id=pk) for pk in rows.order_by("pk")]
+                yield [MemberDifference(add=False, account_id=pk) for pk in rows.order_by("pk")]
 
     def _member_ids(self, target: Target) -> Iterator[list[int]]:
         last = 0

@@ -8,7 +8,7 @@ from django.db.models import F
 
 from config.database import bulk
 from directories.connectors.base import RemoteGroup
-from provisioning.imports.groups.membership import Difference, Target
+from provisioning.imports.groups.membership import MemberDifference, Target
 from provisioning.imports.groups.plan import PlannedRow
 from provisioning.imports.runs import Lease
 from provisioning.models import ImportRun, PlannedGroup, PlannedMember
@@ -36,7 +36,7 @@ class Store:
 
     def __init__(self, run: ImportRun, lease: Lease) -> None:
         self.run, self.lease = run, lease
-        self._kept: list[tuple[Changing, Difference]] = []
+        self._kept: list[tuple[Changing, MemberDifference]] = []
         self._planned: dict[int, int] = {}  # rows of groups that are on the roll, by their account
 
     def groups(self, rows: Sequence[PlannedRow], *, seen: int = 0) -> list[int]:
@@ -58,7 +58,7 @@ class Store:
         pk = planned_id or self._planned.get(target.account_id or 0)
         return Changing(name or remote.name, remote.ref, place_digest(remote.place), target.account_id, pk)
 
-    def members(self, group: Changing, differences: Sequence[Difference]) -> None:
+    def members(self, group: Changing, differences: Sequence[MemberDifference]) -> None:
         """Plan who joins and leaves the group."""
         self._kept += [(group, one) for one in differences]
         if len(self._kept) >= FULL:
@@ -121,7 +121,7 @@ class Store:
             "message": row.message,
         }
 
-    def _member(self, group: Changing, one: Difference) -> dict[str, Any]:
+    def _member(self, group: Changing, one: MemberDifference) -> dict[str, Any]:
         return {
             "planned_group_id": group.planned_id,
             "add": one.add,

@@ -20,7 +20,7 @@ FILTERS: Mapping[str, tuple[Action, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ShownChange:
     """One attribute before and after, as a page shows it."""
 
     label: str
@@ -33,7 +33,7 @@ class Listed:
     """One planned change with its differences."""
 
     change: PlannedChange
-    differences: Sequence[Difference]
+    differences: Sequence[ShownChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ def _page(found: Sequence[PlannedChange], *, earlier: bool, later: bool) -> List
     return Listing(rows, found[0].pk if earlier else None, found[-1].pk if later else None)
 
 
-def _differences(change: PlannedChange, labels: Labels) -> list[Difference]:
+def _differences(change: PlannedChange, labels: Labels) -> list[ShownChange]:
     named = sorted((labels[path], path) for path in change.after if path != USERNAME or change.before)
-    return [Difference(label, _shown(change.before.get(path)), _shown(change.after[path])) for label, path in named]
+    return [ShownChange(label, _shown(change.before.get(path)), _shown(change.after[path])) for label, path in named]
 
 
 def _shown(value: Any) -> str:

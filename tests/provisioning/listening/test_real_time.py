@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from directories.models import Directory
 from provisioning import services
 from provisioning.imports import engine, listener
-from provisioning.imports.listener import Listening
+from provisioning.imports.listener import Listeners
 from provisioning.models import Account, ImportRun, User
 from provisioning.models.heartbeat import Heartbeat
 from provisioning.models.imports import Trigger
@@ -71,7 +71,7 @@ class Heard:
         self.stop = threading.Event()
         monkeypatch.setattr(listener, "STAMP", 0.2)
         monkeypatch.setattr(listener, "LOOK", 0.2)
-        self.listening = Listening()
+        self.listening = Listeners()
 
     def until(self, done: Any, seconds: float = 30.0) -> None:
         until = time.monotonic() + seconds
@@ -114,7 +114,7 @@ def test_switching_it_off_ends_it(ldap_directory: LdapDirectory, heard: Heard) -
     heard.until(lambda: following(source))
     source.provisioning.listen = False
     source.provisioning.save()
-    heard.until(lambda: not heard.listening.ears)
+    heard.until(lambda: not heard.listening.listeners)
     assert not Heartbeat.objects.filter(name__startswith="listen").exists()
 
 
@@ -137,20 +137,28 @@ def test_what_was_heard_while_the_portals_database_was_away_is_not_forgotten(
     ldap_directory: LdapDirectory, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = save_ldap_directory(ldap_directory, **FOLLOWED)
-    heard.until(lambda: following(source) and not any(ear.heard.is_set() for ear in heard.listening.ears.values()))
-    ear = heard.listening.ears[source.pk]
+    heard.until(
+        lambda: (
+            following(source) and not any(listener.heard.is_set() for listener in heard.listening.listeners.values())
+        )
+    )
+    listener = heard.listening.listeners[source.pk]
     with monkeypatch.context() as patched:
         patched.setattr(listener, "start_import", Mock(side_effect=OperationalError))
-        ear.heard.set()
-        ear.again_at = 0.0
+        listener.heard.set()
+        listener.again_at = 0.0
         with pytest.raises(OperationalError):
             heard.listening.turn()
-    assert ear.heard.is_set()
+    assert listener.heard.is_set()
 
 
 def test_an_import_that_is_running_is_waited_for(ldap_directory: LdapDirectory, heard: Heard) -> None:
     source = save_ldap_directory(ldap_directory, **FOLLOWED)
-    heard.until(lambda: following(source) and not any(ear.heard.is_set() for ear in heard.listening.ears.values()))
+    heard.until(
+        lambda: (
+            following(source) and not any(listener.heard.is_set() for listener in heard.listening.listeners.values())
+        )
+    )
     running = services.start_import(source, preview=False, actor="somebody")
     ImportRun.objects.filter(pk=running.pk).update(status="crawling")
     ldap_directory.person("ann")
