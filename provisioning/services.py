@@ -113,14 +113,14 @@ class LeftOpen:
 
 
 def provision(user: User, reason: str, actor: str = "") -> None:
-    """Let every directory of the user look at them again."""
+    """Enqueue the user's accounts for reconciliation."""
     outbox.enqueue_users([user.pk], reason, actor)
 
 
 def provision_many(
     user_ids: Iterable[int], reason: str, *, actor: str = "", exclude_directory_id: int | None = None
 ) -> None:
-    """Let every directory of each user look at them again, but for the one that the news came from."""
+    """Enqueue each user's accounts for reconciliation, but for the one that the news came from."""
     outbox.enqueue_users(user_ids, reason, actor, exclude=exclude_directory_id)
 
 
@@ -131,7 +131,7 @@ def provision_directory(directory: Directory, actor: str) -> None:
 
 
 def delete_users(user_ids: Iterable[int], actor: str) -> int:
-    """Delete users from the roll and let their directories know; return how many there were."""
+    """Delete users from the portal and let their directories know; return how many there were."""
     return sum(lifecycle.delete_page(page, actor) for page in outbox.pages(user_ids))
 
 

@@ -17,7 +17,7 @@ PRIVATE = frozenset({"last_login", "password", "updated_at"})
 def user_saved(
     instance: User, created: bool, raw: bool = False, update_fields: frozenset[str] | None = None, **_: Any
 ) -> None:
-    """Let the user's directories look at them again."""
+    """Enqueue the user's accounts for reconciliation."""
     if not raw and (update_fields is None or not PRIVATE.issuperset(update_fields)):
         services.provision(instance, "created" if created else "updated", getattr(instance, "changed_by", ""))
 

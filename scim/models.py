@@ -38,7 +38,7 @@ class Reach(models.TextChoices):
 
 
 class Match(models.TextChoices):
-    """How a user that an application creates is recognised on the roll; without a match that exists is a conflict."""
+    """How a user that an application creates is recognised in the portal; without a match that exists is a conflict."""
 
     USERNAME = "username", "The same user name"
     EXTERNAL_ID = "external_id", "The same external id"
@@ -50,8 +50,8 @@ class Client(models.Model):
     """An application that speaks SCIM to the portal.
 
     ``slug`` stands in its own base URL and is its client id and basic user name. The switches from ``read`` on say what
-    it may do. With ``delete_deactivated``, people whom it deactivates or deletes leave the roll ``recycle_days`` later;
-    without, they are only deactivated.
+    it may do. With ``delete_deactivated``, people whom it deactivates or deletes are deleted from the portal
+    ``recycle_days`` later; without, they are only deactivated.
     """
 
     name = models.CharField("application name", max_length=100)
@@ -163,10 +163,10 @@ class UserLink(models.Model):
 
     ``user_name`` is what the client calls the user where that differs from the portal's user name, be it in its case.
     ``kept`` holds what the client sent that no mapping leads to the portal, so that it reads back what it wrote.
-    ``owned``: the client brought the user to the roll, and its renames rename the user in the portal.
+    ``owned``: the client brought the user to the portal, and its renames rename the user in the portal.
     ``said_active``: the state that the client itself gave last, None before it gave any: only a change of that may
     switch somebody on. ``deleted_at``: the client deleted the user, who is gone for it; ``leaves_at``: the user is to
-    be deleted from the roll then, unless they come back.
+    be deleted from the portal then, unless they come back.
     """
 
     client = models.ForeignKey(Client, models.CASCADE, related_name="user_links")

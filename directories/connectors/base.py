@@ -119,7 +119,7 @@ class Connector(ABC):
     icon: ClassVar[str] = "dns"  # of Material Symbols
     recommended: ClassVar[bool] = True  # those that are not come last where a kind is chosen
     fields: ClassVar[tuple[ConnectorField, ...]] = ()
-    # What stands for blank boxes, by the value of the field ``fills_by`` ("" without one): shown in the empty boxes.
+    # The default values shown as placeholders in empty boxes, by the value of the field ``fills_by`` ("" without one).
     fills_by: ClassVar[str] = ""
     fills: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     folded: ClassVar[frozenset[str]] = frozenset()  # groups of fields that can mostly be left alone

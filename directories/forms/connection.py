@@ -100,7 +100,7 @@ class ConnectionForm(forms.Form):
 
     @property
     def fills(self) -> Mapping[str, Mapping[str, str]]:
-        """What stands for blank boxes, by the value of the field that decides."""
+        """The default values shown as placeholders, by the value of the field that decides."""
         return self.connector.fills
 
     @property

@@ -37,7 +37,7 @@ class ParsedField(forms.CharField):
         super().__init__(**{"required": attribute.required, "label": attribute.label, **options})
 
     def clean(self, value: Any) -> Any:
-        """Return the value as the roll keeps it; None when blank."""
+        """Return the value as the portal keeps it; None when blank."""
         text = super().clean(value)
         if self.stored not in (None, "") and text == str(self.prepare_value(self.stored)):
             return self.stored

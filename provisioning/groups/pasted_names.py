@@ -13,7 +13,7 @@ MOST_NAMES = 10_000
 
 @dataclass
 class PastedNames:
-    """What a pasted text says: the users' ids, and the names that nobody on the roll has."""
+    """What a pasted text says: the users' ids, and the names that nobody in the portal has."""
 
     ids: list[int] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Groups on the roll: made, changed and deleted, with a line in the report and word to the directories."""
+"""Groups in the portal: made, changed and deleted, with a line in the report and changes for the directories."""
 
 from collections.abc import Collection, Iterable
 

@@ -1,4 +1,4 @@
-"""Users that leave the roll or are switched on and off, a page a transaction; directories are told in the same one."""
+"""Users deleted, activated and deactivated, a page a transaction; their accounts are enqueued in the same one."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager

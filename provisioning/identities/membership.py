@@ -1,8 +1,8 @@
 """Who is in a group, and which group is in another: the only writer of ``Membership`` and ``Nesting``.
 
-Everything is set-based, so that five hundred pasted names are a handful of statements, and tells the directories that
-the groups are pushed to. What an import writes goes through ``write`` and ``erase``, which record nothing: it has lines
-of its own.
+Everything is set-based, so that five hundred pasted names are a handful of statements, and notifies the directories
+that the groups are pushed to. What an import writes goes through ``write_pairs`` and ``erase_pairs``, which record
+nothing: it has lines of its own.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -129,7 +129,7 @@ def _among(pairs: Collection[Pair]) -> "QuerySet[Membership]":
 
 
 def _notify(pairs: Iterable[Pair], reason: str, actor: str, lane: Lane = Lane.USUAL) -> None:
-    """Let directories look at the pairs; groups with the same users at once: many groups of one are few queries."""
+    """Enqueue the pairs for reconciliation; groups with the same users at once: many groups of one are few queries."""
     by_group: dict[int, list[int]] = {}
     for group, user in pairs:
         by_group.setdefault(group, []).append(user)

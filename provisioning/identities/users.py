@@ -1,4 +1,4 @@
-"""What people change on the roll in the portal: one user on a page, or many from a file, with their report lines."""
+"""What people change in the portal: one user on a page, or many from a file, with their report lines."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -110,7 +110,7 @@ def save_users(
     actor: str,
     managers: Sequence[tuple[User, User]] = (),
 ) -> None:
-    """Write many users, a page a statement, and let every directory look at them again.
+    """Write many users, a page a statement, and enqueue their accounts for reconciliation.
 
     ``updated`` pairs each user with its ``facts`` before; ``fields`` names what may differ; ``managers`` pairs users
     with a manager out of ``created``, who has no id before. The caller holds a transaction in which it has read and

@@ -109,7 +109,7 @@ class ImportRun(models.Model):
 
 
 class Action(models.TextChoices):
-    """What a planned change means to do to the roll.
+    """What a planned change means to do to the portal.
 
     LINK changes nothing of the user: it only notes the row on the account, and counts as unchanged. LEAVE is for a
     person whom an import does not touch, and for nothing that somebody has to correct.

@@ -74,7 +74,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """One person on the roll; ``AUTH_USER_MODEL``.
+    """One person in the portal; ``AUTH_USER_MODEL``.
 
     ``username`` is unique without regard to case; only ``rename`` changes it. ``provisioned`` is whether the person is
     pushed to directories. ``custom_profile`` holds the values of the defined attributes, ``custom_attributes`` the

@@ -1,4 +1,4 @@
-"""What a form, a file or a directory says, turned into the values that the roll keeps.
+"""What a form, a file or a directory says, turned into the values that the portal keeps.
 
 The roll keeps what JSON holds: text, numbers, true and false; a date is its ISO text; a blank is None.
 """

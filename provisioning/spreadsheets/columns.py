@@ -62,7 +62,7 @@ def guard(text: str) -> str:
 
 
 def write(attribute: PortalAttribute, value: Any) -> Any:
-    """Return a value of the roll as a cell: text, a number, or blank."""
+    """Return a value of the portal as a cell: text, a number, or blank."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -73,7 +73,7 @@ class FeaturesForm(forms.ModelForm[Client]):
 
     @property
     def deleting(self) -> list[tuple[forms.BoundField, str]]:
-        """The switch that takes people off the roll."""
+        """The switch that takes people out of the portal."""
         return self._switches(DELETING)
 
     def _switches(self, part: dict[str, Any]) -> list[tuple[forms.BoundField, str]]:

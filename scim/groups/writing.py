@@ -131,7 +131,7 @@ def _reword(client: Client, group: Group, wanted: Wanted, rules: GroupRules) -> 
 
 
 def _relabel(group: Group, wanted: Wanted, link: GroupLink) -> bool:
-    """Keep what the client calls the group; that is its own affair, whoever's the group is."""
+    """Keep the client's own display name of the group, whoever owns the group."""
     columns = _link_columns(group, wanted)
     if all(getattr(link, name) == value for name, value in columns.items()):
         return False

@@ -1,7 +1,7 @@
 """Asking the SCIM service from within, as an application would, and taking back everything that it did.
 
 The request runs through the portal's whole stack in this process, inside one transaction that is rolled back: nothing
-is left on the roll or in the report, and as messages to workers are sent on commit, no directory hears of it.
+is left in the portal or in the report, and as messages to workers are sent on commit, no directory hears of it.
 """
 
 import secrets

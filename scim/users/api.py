@@ -65,7 +65,7 @@ def read_page(client: Client, users: Iterable[User], projection: Projection) -> 
 
 
 def create(client: Client, document: Mapping[str, Any]) -> tuple[User, rendering.Page | None]:
-    """Add the user of a document in the schemas' spelling (``scim.dialects``), or claim one who is on the roll.
+    """Add the user of a document in the schemas' spelling (``scim.dialects``), or claim one who is in the portal.
 
     Return what belongs to them too, where that need not be read: a user who is new is in no group.
     """

@@ -1,4 +1,4 @@
-"""People whom an application deactivated or deleted, and who leave the roll when their recycle period is over."""
+"""People whom an application deactivated or deleted, and who are deleted when their recycle period is over."""
 
 import datetime as dt
 
@@ -17,7 +17,7 @@ _GONE = {"is_active": False, "is_staff": False, "is_superuser": False}
 
 
 def follow(client: Client, link: UserLink, user: User) -> None:
-    """After the client said that somebody is off or on, and they are so: set, or forget, when they leave the roll.
+    """After the client said that somebody is off or on, and they are so: set, or forget, when they are to be deleted.
 
     Who was inactive already leaves as well, counted from when the client says so with the switch on.
     """

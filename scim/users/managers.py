@@ -37,6 +37,6 @@ def named(client: Client, text: str) -> User | None:
 
 
 def resolve(kept: Mapping[str, Any], manager: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept, with a manager whom nobody on the roll answers to as it was sent."""
+    """Return what is kept, with a manager whom nobody in the portal answers to as it was sent."""
     extension = {**kept.get(schemas.ENTERPRISE, {}), "manager": dict(manager)}
     return {**kept, schemas.ENTERPRISE: extension}

@@ -27,7 +27,7 @@ TAKEN = (
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A user on the roll, locked, and what the application knows of them already.
+    """A user in the portal, locked, and what the application knows of them already.
 
     ``leaver``: not whom the application means, but somebody who had the name before and can give it up.
     """
@@ -38,7 +38,7 @@ class Found:
 
 
 def match(client: Client, draft: Draft) -> Found | None:
-    """Return whom a new user of the application is on the roll; None when they are new. Raise ScimError 409."""
+    """Return whom a new user of the application is in the portal; None when they are new. Raise ScimError 409."""
     holder = holder_of(client, draft)
     if holder is not None:
         return _of_holder(client, draft, holder)

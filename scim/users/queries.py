@@ -104,7 +104,7 @@ def _known(client: Client, user: User) -> User:
 
 
 def named(key: str) -> list[User]:
-    """Return the user of that name on the roll (folded), whoever sees them, locked until the transaction ends."""
+    """Return the user of that name in the portal (folded), whoever sees them, locked until the transaction ends."""
     return _OF_NAME.models(key=key)
 
 

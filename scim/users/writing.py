@@ -1,6 +1,6 @@
 """Writing users for an application, in the caller's transaction, which a ScimError undoes as a whole.
 
-The signals of ``User.save`` tell the directories, and each change has its line in the report. What differs is found
+The signals of ``User.save`` notify the directories, and each change has its line in the report. What differs is found
 before anything is written: a request that changes nothing writes nothing.
 """
 
@@ -96,7 +96,7 @@ def update(client: Client, user: User, draft: Draft, rules: Rules, links: dict[i
 
 
 def _claim(client: Client, found: matching.Found, draft: Draft, rules: Rules) -> User:
-    """Let the client have a user who is on the roll; what it does not say stays as it is.
+    """Let the client have a user who is in the portal; what it does not say stays as it is.
 
     Whom it had deleted itself it switches on again. Anybody else who is inactive was switched off by somebody else,
     and stays so.

@@ -115,7 +115,7 @@ def imported(incremental: str = "") -> dict[str, float]:
 
 
 def forget() -> dict[str, float]:
-    """Empty the roll and its history; the directory stays. No signals: nobody is to leave the directory."""
+    """Empty the portal and its history; the directory stays. No signals: nobody is to leave the directory."""
     from django.db import connection
 
     from provisioning.models import ImportRun, PlannedChange, User

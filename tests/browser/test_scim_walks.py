@@ -32,7 +32,7 @@ Person = ScimUser[EnterpriseUser]
 
 @pytest.fixture
 def appsdb(transactional_db: None, pg_directory: Database) -> AppsDb:
-    """A database that holds whoever is on the roll."""
+    """A database that holds whoever is in the portal."""
     database = make_appsdb(pg_directory)
     save_directory(
         database, name="APPSDB", create_users=True, update_users=True, deactivate_users=True, delete_users=True

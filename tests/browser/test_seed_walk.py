@@ -101,7 +101,7 @@ def add_the_database(walk: Walk, appsdb: AppsDb) -> None:
 
 
 def write_the_queries(walk: Walk) -> None:
-    """Part B: all queries in the guide's notation; a mistake is named, and mended."""
+    """Part B: all queries in the guide's notation; a mistake is named, and corrected."""
     page = walk.page
     walk.look("templates-empty")
     for operation, sql in QUERIES:

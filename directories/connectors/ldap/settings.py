@@ -40,7 +40,7 @@ class Preset:
 
 
 def filled(preset: Preset) -> dict[str, str]:
-    """Return what stands for blank boxes of the form."""
+    """Return the default values shown as placeholders of the form."""
     names = ("user_filter", "identifier", "rdn_attribute", "object_classes")
     return {name: getattr(preset, name) for name in names}
 

@@ -35,7 +35,7 @@ class Writer:
         try:
             self.finish(dn, password)
         except ConnectorError:
-            self.tree.delete(dn)  # half an account is none: the next try makes it whole
+            self.tree.delete(dn)  # roll back a partially created entry; the next try makes it whole
             raise
         return replace(self._now(dn), waits=NOT_THERE_YET if waits else "")
 

@@ -61,7 +61,7 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Sync selected users now", permissions=["sync"])
     def sync_now(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Let every directory look at them again."""
+        """Enqueue their accounts for reconciliation."""
         ids = list(queryset.order_by().values_list("pk", flat=True))
         services.provision_many(ids, "asked for", actor=request.user.get_username())
         messages.success(request, f"{_people(len(ids))} will be compared with every directory now.")

@@ -42,7 +42,7 @@ class UserAdmin(
     DjangoUserAdmin,  # type: ignore[type-arg]
     ModelAdmin,  # type: ignore[misc]
 ):
-    """Everybody on the roll."""
+    """Everybody in the portal."""
 
     form = add_form = UserForm
     add_form_template = None
@@ -137,7 +137,7 @@ class UserAdmin(
         return HttpResponseRedirect(f"{reverse('admin:reports_event_changelist')}?user_id={user.pk if user else 0}")
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
-        """Save through the roll, so that the report knows who did it; a new user has no portal password."""
+        """Save through the services, so that the report knows who did it; a new user has no portal password."""
         if not change:
             obj.set_unusable_password()
         services.save_user(obj, request.user.get_username())

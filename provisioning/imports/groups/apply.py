@@ -1,7 +1,7 @@
 """Applying the planned groups of a run: first every group, then their members, a page a transaction.
 
 A crash resumes where it stopped: groups that are made are found by their account, a long list of members goes on from
-its cursor, and what is on the roll already is neither written nor recorded again.
+its cursor, and what is in the portal already is neither written nor recorded again.
 """
 
 from collections.abc import Callable, Iterator, Sequence

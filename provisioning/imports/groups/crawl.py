@@ -1,8 +1,8 @@
 """The groups of a directory in an import: which there are, who is in them, and what a run is to do about it.
 
 Groups come first, all of them, so that one group can be found in another; then their members, where groups nest by a
-second look at the same pages. A group that is as before costs no row. Groups are taken off the roll only after a crawl
-that was complete, and nothing of a crawl that broke off is applied.
+second look at the same pages. A group that is as before costs no row. Groups are deleted in the portal only after a
+crawl that was complete, and nothing of a crawl that broke off is applied.
 """
 
 import time

@@ -23,7 +23,7 @@ from provisioning.models.accounts import AccountState
 from provisioning.models.imports import GroupAction
 from provisioning.outbound.groups import deltas, outbox
 
-DRIFT = "drift"  # in the row of a planned group: its members are the portal's notes, not people of the roll
+DRIFT = "drift"  # in the row of a planned group: its members are the portal's notes, not people of the portal
 SCAN = 20_000
 CHUNK = 1000
 MEMBERS = 2000

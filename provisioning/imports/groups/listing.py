@@ -16,7 +16,7 @@ MEMBERS = 50
 
 @dataclass(frozen=True, slots=True)
 class ListedGroup:
-    """One planned group; ``group_id`` is the group on the roll, None while or when there is none."""
+    """One planned group; ``group_id`` is the group in the portal, None while or when there is none."""
 
     planned: PlannedGroup
     group_id: int | None

@@ -1,7 +1,7 @@
-"""Who is in one group of the directory, compared with who is in it on the roll: a page of members at a time.
+"""Who is in one group of the directory, compared with who is in it in the portal: a page of members at a time.
 
 A page costs one query while everybody in it is known and nothing changes; whom nobody knows costs three more. What is
-on the roll already is held as bits, so a group of any size fits.
+in the portal already is held as bits, so a group of any size fits.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -42,7 +42,7 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The group on the roll that the members are compared with; ``group_id`` is None while it does not exist."""
+    """The group in the portal that the members are compared with; ``group_id`` is None while it does not exist."""
 
     account_id: int | None
     group_id: int | None
@@ -170,7 +170,7 @@ class MemberPlanner:
         rows = self._groups.filter(place__any_of=at).values_list("pk", "group_id") if at else ()
         yield from ((pk, group or 0) for pk, group in rows if pk not in coming.moved)
 
-    # --- Who is on the roll ------------------------------------------------------------------------------------------
+    # --- Who is in the portal ----------------------------------------------------------------------------------------
 
     def _held(self, target: Target) -> tuple[Bitmap, int]:
         held, number = Bitmap(), 0
@@ -181,7 +181,7 @@ class MemberPlanner:
         return held, number
 
     def _gone(self, target: Target, seen: Bitmap) -> Iterator[list[MemberDifference]]:
-        """Yield those who are in the group on the roll only. Who has no account in the directory is none of its."""
+        """Yield those who are in the group in the portal only. Who has no account in the directory is none of its."""
         for ids in self._member_ids(target):
             missing = [user_id for user_id in ids if user_id not in seen]
             for start in range(0, len(missing), CHUNK):

@@ -1,4 +1,4 @@
-"""Who the planned members of groups are, now that the users and the groups of the same run are on the roll."""
+"""Who the planned members of groups are, now that the users and the groups of the same run are in the portal."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Resolver:
         self._directory_id = directory_id
 
     def resolve(self, groups: Sequence[PlannedGroup], rows: Sequence[PlannedMember]) -> Pairs:
-        """Return the pairs of the rows; who left the roll since the plan was made is left out."""
+        """Return the pairs of the rows; who was deleted since the plan was made is left out."""
         parents = self._parents(groups)
         users = dict(self._accounts.filter(pk__in=_given(rows, "account_id")).values_list("pk", "user_id"))
         children = dict(self._groups.filter(pk__in=_given(rows, "group_account_id")).values_list("pk", "group_id"))
@@ -42,7 +42,7 @@ class Resolver:
         return found
 
     def _parents(self, groups: Sequence[PlannedGroup]) -> dict[int, int]:
-        """Return the groups on the roll by planned group, as far as they are still the directory's own."""
+        """Return the groups in the portal by planned group, as far as they are still the directory's own."""
         mine = self._groups.filter(group__owner=self._directory_id)
         ids = dict(mine.filter(pk__in=[one.group_account_id or 0 for one in groups]).values_list("pk", "group_id"))
         return {one.pk: ids[one.group_account_id] or 0 for one in groups if one.group_account_id in ids}

@@ -37,7 +37,7 @@ class Store:
     def __init__(self, run: ImportRun, lease: Lease) -> None:
         self.run, self.lease = run, lease
         self._kept: list[tuple[Changing, MemberDifference]] = []
-        self._planned: dict[int, int] = {}  # rows of groups that are on the roll, by their account
+        self._planned: dict[int, int] = {}  # rows of groups that are in the portal, by their account
 
     def groups(self, rows: Sequence[PlannedRow], *, seen: int = 0) -> list[int]:
         """Write planned groups and return the ids of their rows."""

@@ -1,4 +1,4 @@
-"""One page of planned groups written to the roll: set-based, in the caller's transaction."""
+"""One page of planned groups written to the portal: set-based, in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
 
@@ -120,7 +120,7 @@ class GroupWriter:
                 one.save(update_fields=["after"])
 
     def _delete(self, groups: Sequence[PlannedGroup]) -> list[PlannedGroup]:
-        """Take groups off the roll that their directory does not have any more; the people stay."""
+        """Take groups out of the portal that their directory does not have any more; the people stay."""
         if not groups:
             return []
         by_account = {one.group_account_id: one for one in groups}

@@ -1,7 +1,7 @@
 """Which user a row belongs to: a fixed number of queries a page.
 
 A row that the directory's lasting id leads to an account is that account's user's. Any other row finds its user by the
-match attribute of the directory's settings, compared without case where the roll keeps a folded copy.
+match attribute of the directory's settings, compared without case where the portal keeps a folded copy.
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Managers, once everybody is on the roll: a row may name someone whom a later row creates."""
+"""Managers, once everybody is in the portal: a row may name someone whom a later row creates."""
 
 from collections.abc import Iterator
 

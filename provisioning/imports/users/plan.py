@@ -123,12 +123,12 @@ class Planned:
 
     @property
     def switches_off(self) -> bool:
-        """Whether somebody on the roll would be deactivated because the row says so."""
+        """Whether somebody in the portal would be deactivated because the row says so."""
         return self.action == UPDATE and self.after.get(ACTIVE) is False
 
     @property
     def switches_on(self) -> bool:
-        """Whether somebody on the roll would be activated because the row says so."""
+        """Whether somebody in the portal would be activated because the row says so."""
         return self.action == UPDATE and self.after.get(ACTIVE) is True
 
 
@@ -214,7 +214,7 @@ def _apart(action: str, remote: RemoteAccount, message: str, account: KnownAccou
 
 
 def plan_row(row: Row, user: KnownUser | None, *, follow_renames: bool = False) -> Planned:
-    """Return what the row means for ``user``, None when nobody on the roll has it.
+    """Return what the row means for ``user``, None when no user of the portal has it.
 
     A user name changes only with ``follow_renames``.
     """

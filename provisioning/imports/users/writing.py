@@ -1,7 +1,7 @@
-"""One page of planned changes written to the roll: set-based, in the caller's transaction.
+"""One page of planned changes written to the portal: set-based, in the caller's transaction.
 
-What cannot be written any more, because the roll changed since the plan was made, is left out with a reason: a deleted
-user is never made again, a taken name is not fought over, staff are not touched.
+What cannot be written any more, because the portal changed since the plan was made, is left out with a reason: a
+deleted user is never made again, a taken name is not fought over, staff are not touched.
 """
 
 import datetime as dt
@@ -81,7 +81,7 @@ class Writer:
         return done
 
     def _managers(self, changes: Iterable[Planned]) -> dict[str, int]:
-        """Return the ids of managers who are on the roll already; the others are set once everybody is."""
+        """Return the ids of managers who are in the portal already; the others are set once everybody is."""
         return user_ids({fold(change.after[MANAGER]) for change in changes if change.after.get(MANAGER)})
 
     def _create(

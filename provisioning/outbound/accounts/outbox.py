@@ -42,7 +42,7 @@ def enqueue(
 def enqueue_users(
     user_ids: Iterable[int], reason: str, actor: str = "", *, exclude: int | None = None, only: int | None = None
 ) -> None:
-    """Let every directory of each user look at them again, a page of users a transaction."""
+    """Enqueue each user's accounts for reconciliation, a page of users a transaction."""
     for page in pages(user_ids):
         with transaction.atomic(savepoint=False):
             found = scope.accounts_for(page, exclude=exclude, only=only)

@@ -50,7 +50,7 @@ def push_all(directory_id: int, actor: str) -> None:
 def memberships_changed(
     group_ids: Collection[int], user_ids: Collection[int], reason: str, actor: str = "", lane: Lane = Lane.USUAL
 ) -> None:
-    """Let directories look at whether the users are in the groups, and in every group that those are in."""
+    """Enqueue the users' memberships of the groups, and of every group that those are in."""
     found = scope.accounts_for(above(group_ids))
     if not found.by_directory:
         return
@@ -88,12 +88,12 @@ def accounts_renamed(account_ids: Iterable[int], actor: str = "") -> None:
 
 
 def users_leave(user_ids: Collection[int], reason: str, actor: str = "") -> None:
-    """Before users are deleted: let directories look at the groups that the portal put their accounts into."""
+    """Before users are deleted: enqueue the groups that the portal put their accounts into."""
     enqueue_pairs(deltas.pushed_groups_of(user_ids), reason, actor, Lane.LEAVERS)
 
 
 def group_deleted(group_ids: Iterable[int], actor: str = "") -> None:
-    """Before groups are deleted: let directories look at them, and at the groups that lose members with them."""
+    """Before groups are deleted: enqueue them, and the groups that lose members with them."""
     for page in pages(group_ids):
         with transaction.atomic():
             by_directory: dict[int, list[int]] = defaultdict(list)

@@ -60,7 +60,7 @@ def accounts_for(group_ids: Collection[int], *, only: int | None = None) -> InSc
 
 
 def pushed_to(directory_id: int) -> QuerySet[GroupAccount]:
-    """Return the group accounts of a directory that the portal pushes, or pushed while their group was on the roll.
+    """Return the group accounts of a directory that the portal pushes, or pushed while their group was in the portal.
 
     The directory's own groups, which imports brought, were never pushed and have no digest of a push.
     """

@@ -39,7 +39,7 @@ def takers() -> dict[int, str]:
 
 
 def send(clear: Mapping[int, str], actor: str) -> list[str]:
-    """Store each user's password (by the user's id) for their accounts, and let the directories look at them.
+    """Store each user's password (by the user's id) for their accounts, and enqueue the accounts.
 
     Return the names of the directories that at least one of the passwords goes to.
     """

@@ -87,7 +87,7 @@ def test_no_other_way_leads_to_this_machine(folder: Path, host: str) -> None:
 
 
 def test_other_machines_are_told_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is not known and a port that does not answer are different things to mend."""
+    """A name that is not known and a port that does not answer are different things to correct."""
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: (_ for _ in ()).throw(ConnectionRefusedError()))
     assert failing("postgresql", host="no-such-host.invalid", database="d", user="u")[0] == "Name"
     assert failing("ldap", host="no-such-host.invalid", base_dn="dc=example")[0] == "Name"

@@ -38,7 +38,7 @@ def helpdesk() -> Client:
 
 
 def person(username: str, **fields: Any) -> User:
-    """Return a user of the roll, saved."""
+    """Return a user of the portal, saved."""
     return User.objects.create_user(username, **fields)
 
 

@@ -63,7 +63,7 @@ QUERIES = [
 
 
 def plans(client: Client, query: str) -> Iterator[tuple[str, str]]:
-    """Yield the SQL and the plan of every query over the roll that the list makes."""
+    """Yield the SQL and the plan of every query over the portal that the list makes."""
     with CaptureQueriesContext(connection) as queries:
         assert client.get(f"/provisioning/user/?{query}").status_code == 200
     for sql in (each["sql"] for each in queries if 'FROM "provisioning_user"' in each["sql"]):

@@ -65,7 +65,7 @@ def test_the_suite_asks_for_nobody(scim: Scim) -> None:
 
 
 def test_the_suite_makes_a_user_once(scim: Scim) -> None:
-    """SUITE, "Create Okta user with realistic values", then the same again: 409. Nobody else on the roll is claimed."""
+    """SUITE, "Create Okta user with realistic values", then the same again: 409. Nobody else is claimed."""
     scim.client.match = "none"
     scim.client.save()
     create(scim)

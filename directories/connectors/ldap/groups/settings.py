@@ -61,7 +61,7 @@ class GroupSettings:
 
 
 def preset_of(kind: str, server: str) -> GroupPreset:
-    """Return what stands for blank boxes of a connector's kind and, for LDAP, its kind of server."""
+    """Return the default values shown as placeholders of a connector's kind and, for LDAP, its kind of server."""
     return AD_GROUPS if kind == "active_directory" else GROUP_PRESETS.get(server, _USUAL)
 
 
