@@ -170,14 +170,14 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
         actor = request.user.get_username()
         with transaction.atomic():
             link = links.make(request, user)
-            words = f"{actor} made a one-time link with which {user} chooses a portal password."
+            message = f"{actor} made a one-time link with which {user} chooses a portal password."
             line = Line(
                 identifier=user.username,
                 application="",
                 direction=Direction.PORTAL,
                 operation=Operation.PASSWORD,
                 result=Result.SUCCESS,
-                message=words,
+                message=message,
                 actor=actor,
                 user_id=user.pk,
             )

@@ -57,20 +57,20 @@ def check(document: Any) -> None:
 
 def _raw(request: HttpRequest, most: int) -> bytes:
     """Return the body, also one sent in chunks: Django reads those as empty, because they have no Content-Length."""
-    words = f"The body is larger than {most // 1024} KiB."
+    message = f"The body is larger than {most // 1024} KiB."
     try:
         if int(request.META.get("CONTENT_LENGTH") or 0) > most:
-            raise ScimError(413, words)
+            raise ScimError(413, message)
         if "chunked" in request.headers.get("Transfer-Encoding", "").casefold():
             raw = _chunks(request, most)
         else:
             raw = request.body
     except RequestDataTooBig:
-        raise ScimError(413, words) from None
+        raise ScimError(413, message) from None
     except (UnreadablePostError, ValueError):
         raise invalid_syntax("The body cannot be read.") from None
     if len(raw) > most:
-        raise ScimError(413, words)
+        raise ScimError(413, message)
     return raw
 
 

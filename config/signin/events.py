@@ -40,20 +40,20 @@ class FailedTry:
 def failed(tried: FailedTry, row: Tries) -> None:
     """Record a try that was wrong; ``row`` counts those that belong into one line."""
     log.warning("Wrong %s", tried.what)
-    words = f"Wrong {tried.what}." if row.number == 1 else f"{row.number} times: wrong {tried.what}."
-    if row.event_id and journal.reword(row.event_id, words):
+    message = f"Wrong {tried.what}." if row.number == 1 else f"{row.number} times: wrong {tried.what}."
+    if row.event_id and journal.reword(row.event_id, message):
         return
     if _room():
-        event_id = journal.write(_line(tried, words))
+        event_id = journal.write(_line(tried, message))
         Tries.objects.filter(pk=row.pk).update(event_id=event_id)
 
 
 def paused(tried: FailedTry, pause: dt.timedelta) -> None:
     """Record that no further try is allowed for a while."""
-    words = f"Too many: no {tried.what} for {limits.in_words(pause)}."
-    log.warning("%s", words)
+    message = f"Too many: no {tried.what} for {limits.in_words(pause)}."
+    log.warning("%s", message)
     if _room():
-        journal.record(_line(tried, words))
+        journal.record(_line(tried, message))
 
 
 def refused(tried: FailedTry) -> None:
@@ -78,9 +78,9 @@ def password_chosen(request: HttpRequest, user: AbstractBaseUser) -> None:
 
 def _record(request: HttpRequest, user: AbstractBaseUser, operation: Operation, verb: str) -> None:
     name = user.get_username()
-    words = f"{name} {verb} from {client_address(request) or 'an unknown address'}."
-    log.info("%s", words)
-    line = Line(name, "", Direction.PORTAL, operation, Result.SUCCESS, words, actor=name, user_id=user.pk)
+    message = f"{name} {verb} from {client_address(request) or 'an unknown address'}."
+    log.info("%s", message)
+    line = Line(name, "", Direction.PORTAL, operation, Result.SUCCESS, message, actor=name, user_id=user.pk)
     journal.record(line)
 
 

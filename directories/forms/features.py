@@ -193,8 +193,8 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             self.add_error("deactivate_users", LEAVERS)
         wants = cleaned.get("create_users") and cleaned.get("initial_password") == InitialPassword.FIXED
         if wants and not self._password():
-            words = "Type the password that new accounts get, or choose a random one."
-            self.add_error("fixed_password", RETYPE if self.moved and self.has_stored_password else words)
+            message = "Type the password that new accounts get, or choose a random one."
+            self.add_error("fixed_password", RETYPE if self.moved and self.has_stored_password else message)
         return cleaned
 
     def save(self, commit: bool = True) -> ProvisioningSettings:

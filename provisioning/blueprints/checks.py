@@ -44,8 +44,8 @@ def directory(stored: Directory, described: State) -> Iterator[tuple[Path, str, 
     kind, _, name = match_attribute.partition(".")
     allowed = kind in {Kind.PROFILE, Kind.CUSTOM_PROFILE} and (Kind(kind), name) in known
     if not allowed or (kind == Kind.PROFILE and name not in MATCHED):
-        words = f"Rows are matched by {', '.join(f'profile.{one}' for one in MATCHED)} or custom_profile.NAME."
-        yield ("provisioning", "match_attribute"), words, 1
+        message = f"Rows are matched by {', '.join(f'profile.{one}' for one in MATCHED)} or custom_profile.NAME."
+        yield ("provisioning", "match_attribute"), message, 1
 
 
 def warnings(stored: Directory) -> list[str]:

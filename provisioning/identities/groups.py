@@ -23,8 +23,8 @@ def save(group: Group, actor: str, directories: Collection[int] | None = None, *
     if before is None:
         _record(group.name, Operation.CREATE, f"The group {group.name} was created.", actor, via)
     elif before["name"] != group.name:
-        words = f"The group {before['name']} was renamed to {group.name}."
-        _record(group.name, Operation.UPDATE, words, actor, via)
+        message = f"The group {before['name']} was renamed to {group.name}."
+        _record(group.name, Operation.UPDATE, message, actor, via)
     # A directory that the group is no longer chosen for is one that its members lose something in.
     lane = Lane.LEAVERS if directories is not None and chosen - set(directories) else Lane.USUAL
     outbox.group_changed([group.pk], "updated" if before else "created", actor, lane=lane)

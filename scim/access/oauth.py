@@ -97,7 +97,7 @@ def token_endpoint(request: HttpRequest) -> HttpResponse:
     """Exchange an application's id and secret for an access token."""
     response: HttpResponse = _Server().create_token_response(request)
     if b'"invalid_client"' in response.content and (left := strangers.count(request)):
-        words = f"Too many wrong secrets. Try again in {in_words(left)}."
-        response = JsonResponse({"error": "invalid_client", "error_description": words}, status=429)
+        message = f"Too many wrong secrets. Try again in {in_words(left)}."
+        response = JsonResponse({"error": "invalid_client", "error_description": message}, status=429)
         response["Retry-After"] = str(max(1, round(left.total_seconds())))
     return response

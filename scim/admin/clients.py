@@ -121,8 +121,8 @@ class ClientAdmin(ModelAdmin):  # type: ignore[misc]
             client = get_object_or_404(Client, pk=object_id)
             if clients.set_enabled(client, enabled, request.user.get_username()):
                 self.log_change(request, client, "Enabled." if enabled else "Disabled.")
-            words = "switched on" if enabled else "switched off: all its requests are refused"
-            messages.success(request, f"{client} is {words}.")
+            message = "switched on" if enabled else "switched off: all its requests are refused"
+            messages.success(request, f"{client} is {message}.")
             return HttpResponseRedirect(reverse("admin:scim_client_change", args=[client.pk]))
 
         return switch

@@ -79,5 +79,5 @@ def _moment(attribute: Attribute, value: str) -> dt.datetime:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
         return moment.astimezone(dt.UTC)
     except (ValueError, OverflowError):
-        words = f"{attribute.path} is compared with a date and time such as 2026-05-13T04:42:34Z."
-        raise invalid(words) from None
+        message = f"{attribute.path} is compared with a date and time such as 2026-05-13T04:42:34Z."
+        raise invalid(message) from None

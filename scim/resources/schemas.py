@@ -136,9 +136,9 @@ def _custom(definitions: Definitions) -> Schema:
 def _group_extensions(extensions: Extensions) -> tuple[Schema, ...]:
     found: dict[str, list[Attribute]] = {}
     for urn, name in extensions:
-        words = "What the group is for"
+        message = "What the group is for"
         attribute = Attribute(
-            name=name, type=Attribute.Type.string, multi_valued=False, description=words, required=Required.false
+            name=name, type=Attribute.Type.string, multi_valued=False, description=message, required=Required.false
         )
         attribute.case_exact, attribute.mutability = CaseExact.false, Mutability.read_write
         found.setdefault(urn, []).append(attribute)

@@ -107,8 +107,8 @@ def patch(
             return user, False, page
         changed = writing.update(client, user, wanted, rules, links)
         if wanted.active and not user.is_active and client.deactivate_users:
-            words = f"{client} says as before that {user} is active. They were deactivated elsewhere and stay so."
-            record(line(client, user.username, Doing.ENABLE, Result.SKIPPED, words, user_id=user.pk))
+            message = f"{client} says as before that {user} is active. They were deactivated elsewhere and stay so."
+            record(line(client, user.username, Doing.ENABLE, Result.SKIPPED, message, user_id=user.pk))
     return user, changed, page
 
 

@@ -61,14 +61,14 @@ def _due() -> "QuerySet[UserLink]":
 
 def _line(link: UserLink) -> Line:
     name = link.client.name
-    words = f"{link.user} leaves the roll: {name} switched them off more than {link.client.recycle_days} days ago."
+    message = f"{link.user} leaves the roll: {name} switched them off more than {link.client.recycle_days} days ago."
     return Line(
         link.user.username,
         name,
         Direction.IN,
         Operation.DELETE,
         Result.SUCCESS,
-        words,
+        message,
         actor=name,
         user_id=link.user_id,
     )

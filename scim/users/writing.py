@@ -63,10 +63,10 @@ def create(client: Client, draft: Draft, rules: Rules) -> tuple[User, UserLink |
         return _claim(client, found, draft, rules), None
     if problem := usernames.problem(draft.username):
         raise invalid_value(problem)
-    words = f"{client} added %s."
+    message = f"{client} added %s."
     if found is not None:
         former = _give_up_name(client, found.user, draft)
-        words += f" It is a new person: {former} had the user name before, and no externalId says that both are one."
+        message += f" It is a new person: {former} had the user name before, and no externalId says that both are one."
     user = User(username=draft.username)
     user.set_unusable_password()
     link = UserLink(client=client, owned=True)
@@ -78,7 +78,7 @@ def create(client: Client, draft: Draft, rules: Rules) -> tuple[User, UserLink |
     if not user.is_active:
         leavers.follow(client, link, user)
     _save_link(link)
-    _report(client, user, {}, rules, said=(Operation.CREATE, words % user))
+    _report(client, user, {}, rules, said=(Operation.CREATE, message % user))
     if change.password:
         services.set_password(user, change.password, client.name)
     return user, link
@@ -116,14 +116,14 @@ def _claim(client: Client, found: matching.Found, draft: Draft, rules: Rules) ->
         change.password = ""
     if not client.deactivate_users and not returns:
         change.columns.pop("is_active", None)
-    words = f"{client} claimed {user}, who was on the roll already."
+    message = f"{client} claimed {user}, who was on the roll already."
     if returns:
         change.link_columns |= {"deleted_at": None, "leaves_at": None}
-        words = f"{client} brought {user} back, whom it had deleted: the externalId is the same."
+        message = f"{client} brought {user} back, whom it had deleted: the externalId is the same."
     elif draft.active and not user.is_active:
-        words += " They were inactive before and stay so: activate them in the portal if they are to have access."
+        message += " They were inactive before and stay so: activate them in the portal if they are to have access."
     change.link_columns.setdefault("external_id", link.external_id)
-    _line(client, user, Operation.LINK, words, {})
+    _line(client, user, Operation.LINK, message, {})
     _write(client, change, draft, rules)
     return user
 
@@ -199,8 +199,10 @@ def _give_up_name(client: Client, leaver: User, draft: Draft) -> str:
         before, after = leaver.username, _former(leaver.username)
         services.rename_user(leaver, after)
         services.write_user(leaver, client.name, ["username"])
-        words = f"{who} left before, so the user name {before} is free for a new person. The record is called {after}."
-        _line(client, leaver, Operation.UPDATE, words, {"User name": (before, after)})
+        message = (
+            f"{who} left before, so the user name {before} is free for a new person. The record is called {after}."
+        )
+        _line(client, leaver, Operation.UPDATE, message, {"User name": (before, after)})
     return who
 
 
@@ -360,5 +362,5 @@ def delete(client: Client, user: User, link: UserLink | None) -> None:
     _save_link(link)
     when = f"{user} leaves the roll on {link.leaves_at:%Y-%m-%d}" if link.leaves_at else f"{user} stays, deactivated"
     changes = {"Active": ("yes", "no")} if was_active else {}
-    words = f" {alone} {'person has' if alone == 1 else 'people have'} no manager now." if alone else ""
-    _line(client, user, Operation.DELETE, f"{client} deleted {user}: {when}.{words}", changes)
+    message = f" {alone} {'person has' if alone == 1 else 'people have'} no manager now." if alone else ""
+    _line(client, user, Operation.DELETE, f"{client} deleted {user}: {when}.{message}", changes)

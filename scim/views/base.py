@@ -33,8 +33,8 @@ class _Quiet(DjangoView):
             return refusal(ScimError(503, outage.WORDS))
         except Exception as error:
             log_unexpected(error, f"answering a SCIM {request.method}")
-            words = "Something unexpected went wrong in the portal. Its log has the details."
-            return refusal(ScimError(500, words))
+            message = "Something unexpected went wrong in the portal. Its log has the details."
+            return refusal(ScimError(500, message))
 
 
 def refusal(error: ScimError) -> HttpResponse:

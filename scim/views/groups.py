@@ -107,5 +107,5 @@ class GroupView(_View):
 
     def note(self, group: Group, changed: bool) -> None:
         """Say in the live log what came of it."""
-        words = f"Changed the group {group.name}." if changed else f"The group {group.name} is so already."
-        live_log.note(self.request, words)
+        message = f"Changed the group {group.name}." if changed else f"The group {group.name} is so already."
+        live_log.note(self.request, message)

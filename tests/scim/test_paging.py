@@ -56,7 +56,7 @@ def test_an_index_names_the_first_resource_and_the_total_is_always_whole(people,
 def test_a_page_far_down_is_read_from_the_nearer_end(people, groups, monkeypatch, descending):
     """It is the same page, whichever end it is read from, and also where another list follows."""
     order = Order(("last_name", "pk"), descending=descending)
-    known = Source(people.rows, order, people.count)
+    known = ListSource(people.rows, order, people.count)
     for sources in ([known], [known, groups]):
         monkeypatch.setattr(paging, "FAR", 1000)
         plain = {(start, count): by_index(sources, start, count) for start in range(1, 13) for count in range(5)}

@@ -139,14 +139,14 @@ class DomainWriter(Writer):
         for name, (least, most) in self._ranges([name for name, _ in wanted.values()]).items():
             for size in (len(value.decode(errors="replace")) for value in wanted[name][1]):
                 if most is not None and size > most:
-                    words = (
+                    message = (
                         f"{wanted[name][0]} is too long: it has {size:,} characters and the directory takes {most:,} "
                         "at most. Shorten it in the portal, or let its mapping cut it."
                     )
-                    return ConnectorError(words, code="too_long")
+                    return ConnectorError(message, code="too_long")
                 if size < least:
-                    words = f"{wanted[name][0]} is too short: the directory wants {least:,} characters at least."
-                    return ConnectorError(words, code="too_short")
+                    message = f"{wanted[name][0]} is too short: the directory wants {least:,} characters at least."
+                    return ConnectorError(message, code="too_short")
         return error
 
     def _ranges(self, wanted: Sequence[str]) -> dict[str, tuple[int, int | None]]:

@@ -159,8 +159,8 @@ class _Diagnosis:
             return self._failed(FILTER, error)
         count = f"{len(entries):,}{' or more' if more else ''}"
         noun = "user" if count == "1" else "users"
-        words = f"The filter finds {count} {noun}." if entries else "The filter finds no user (yet)."
-        self.steps.append(ConnectionStep(FILTER, True, words))
+        message = f"The filter finds {count} {noun}." if entries else "The filter finds no user (yet)."
+        self.steps.append(ConnectionStep(FILTER, True, message))
         self.steps.append(self._may_read(entries))
         self.steps.append(self._may_write(session))
         return replace(self.test, attributes=self._attributes(entries))

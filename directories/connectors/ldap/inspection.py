@@ -70,8 +70,8 @@ class Inspector:
             notes = self._left_out(found.entries, name)
         if len(found.entries) > 1:
             where = " and ".join(raw.dn for raw in found.entries[:3])
-            words = f"{len(found.entries)} entries have this name: {where}. Type something that only one of them has."
-            raise ConnectorError(words, code="ambiguous")
+            message = f"{len(found.entries)} entries have this name: {where}. Type something that only one of them has."
+            raise ConnectorError(message, code="ambiguous")
         return self._inspection(found.entries[0], notes) if found.entries else None
 
     def _searched(self, search_filter: str, scope: str | None = None) -> SearchResult:

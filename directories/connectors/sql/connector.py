@@ -324,8 +324,10 @@ class SqlConnector(Connector):
         key = {"USERNAME": entry.key, column: entry.key}
         for name, value in entry.attributes.items():
             if isinstance(value, tuple | list):
-                words = f"The expression of {name} gives a list, and a column holds one value. Use join, first or last."
-                raise ConnectorError(words, code="mapping")
+                message = (
+                    f"The expression of {name} gives a list, and a column holds one value. Use join, first or last."
+                )
+                raise ConnectorError(message, code="mapping")
         return Values({PASSWORD: password}, ref, entry.attributes, entry.person, key)
 
     def _change(self, operation: str, entry: Entry, password: str | None = None) -> None:

@@ -101,8 +101,8 @@ def suggest_mappings(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if not draft.templated:  # the user name comes with the account
         wanted = {target: attribute for target, attribute in wanted.items() if attribute.name != "username"}
     filled = draft.mappings.suggest(suggest(draft.mappings.attributes, wanted))
-    words = f"{filled} suggested: look them over, then save." if filled else "Nothing more to suggest."
-    return _panel(request, draft, "mapping", note=f"{note} {words}".strip())
+    message = f"{filled} suggested: look them over, then save." if filled else "Nothing more to suggest."
+    return _panel(request, draft, "mapping", note=f"{note} {message}".strip())
 
 
 def _columns(draft: DirectoryDraft) -> tuple[list[str], str]:

@@ -58,8 +58,8 @@ def features_on(directory: Directory) -> str:
 def next_import(directory: Directory) -> str:
     """Return when the directory is imported next, "" when it is not planned."""
     at = settings_of(directory).next_import_at
-    words = moment(at, timezone.localtime()) if at and directory.enabled else ""
-    return words[:1].upper() + words[1:]
+    message = moment(at, timezone.localtime()) if at and directory.enabled else ""
+    return message[:1].upper() + message[1:]
 
 
 def health(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

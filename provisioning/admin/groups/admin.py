@@ -132,12 +132,12 @@ class GroupAdmin(GoneIsNotFound, GroupPanel, ModelAdmin):  # type: ignore[misc]
     def whose(self, group: Group) -> SafeString | str:
         """Return whose group it is, and where it is changed."""
         if group.owner_id:
-            words = "{}. Change the group there: the next import brings it here, and would undo a change made here."
+            message = "{}. Change the group there: the next import brings it here, and would undo a change made here."
         elif group.pushed_by:
-            words = "{}. Change the group there: the application keeps it up to date here."
+            message = "{}. Change the group there: the application keeps it up to date here."
         else:
             return source(group)
-        return format_html(words, source(group))
+        return format_html(message, source(group))
 
     def get_changeform_datasets(self, request: HttpRequest) -> list[type[BaseDataset]]:
         """Show the members of an existing group."""

@@ -146,12 +146,12 @@ def _next(user: User, directory: Directory, account: Account | None) -> str:
     plan = services.preview(user, directory)
     if not plan.steps:
         return plan.reason
-    words = f"Will be {' and '.join(NEXT[Step(step)] for step in plan.steps)}"
+    message = f"Will be {' and '.join(NEXT[Step(step)] for step in plan.steps)}"
     if not directory.enabled:
-        return f"{words} when {directory.name} is switched on."
+        return f"{message} when {directory.name} is switched on."
     if directory.unreachable_since:
-        return f"{words} when {directory.name} can be reached again."
-    return f"{words} shortly."
+        return f"{message} when {directory.name} can be reached again."
+    return f"{message} shortly."
 
 
 def _sync(user: User, account: str, actor: str) -> None:

@@ -129,15 +129,17 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
 def say_provisioned(request: HttpRequest, user: User) -> None:
     """Say what becomes of the directories' accounts of somebody who may sign in from now on."""
     if not user.provisioned:
-        words = f"{user} may sign in, so directories get no account for them. Switch that on under Accounts if need be."
-        messages.info(request, words)
+        message = (
+            f"{user} may sign in, so directories get no account for them. Switch that on under Accounts if need be."
+        )
+        messages.info(request, message)
         return
     there = user.accounts.filter(state__in=[AccountState.ACTIVE, AccountState.DISABLED]).order_by("directory__name")
     if names := ", ".join(there.values_list("directory__name", flat=True)):
-        words = (
+        message = (
             f"{user} may sign in, and still has accounts in directories ({names}). Imports do not change them any more."
         )
-        messages.info(request, words)
+        messages.info(request, message)
 
 
 def say_left_open(request: HttpRequest, left: Iterable[services.LeftOpen]) -> None:
@@ -168,8 +170,8 @@ def _on_delete(directory: Directory) -> str:
         OnLeave.DISABLE: lambda: settings.deactivate_users,
         OnLeave.LEAVE: lambda: True,
     }
-    words = LEAVES[policy] if allowed[policy]() else SWITCHED_OFF
-    return words if directory.enabled else f"{words} It waits until the directory is switched on."
+    message = LEAVES[policy] if allowed[policy]() else SWITCHED_OFF
+    return message if directory.enabled else f"{message} It waits until the directory is switched on."
 
 
 def _people(count: int) -> str:

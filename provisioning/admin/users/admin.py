@@ -150,8 +150,8 @@ class UserAdmin(
             say_provisioned(request, obj)
         if given and obj.is_staff and obj.is_active and not obj.has_usable_password():
             address = reverse("admin:portal_staff_link", args=[obj.pk])
-            words = '{} may sign in now, but has no portal password. <a class="text-link" href="{}">{}</a>.'
-            messages.warning(request, format_html(words, obj, address, "Make a link with which they choose one"))
+            message = '{} may sign in now, but has no portal password. <a class="text-link" href="{}">{}</a>.'
+            messages.warning(request, format_html(message, obj, address, "Make a link with which they choose one"))
 
     def save_related(self, request: HttpRequest, form: ModelForm[User], formsets: Any, change: bool) -> None:
         """Save the roles, which only a superuser's form has."""
@@ -170,8 +170,8 @@ class UserAdmin(
     @admin.display(description="Portal password")
     def portal_password(self, user: User) -> SafeString:
         """The same with the pages that only superusers can open."""
-        words = '{} · <a class="text-link" href="../password/">Set a new one</a>'
+        message = '{} · <a class="text-link" href="../password/">Set a new one</a>'
         if user.is_staff and user.is_active:
             address = reverse("admin:portal_staff_link", args=[user.pk])
-            words += f' · <a class="text-link" href="{address}">Make a link with which they choose one</a>'
-        return format_html(words, self.has_password(user))
+            message += f' · <a class="text-link" href="{address}">Make a link with which they choose one</a>'
+        return format_html(message, self.has_password(user))

@@ -114,8 +114,8 @@ class UserPassword(admin.ModelAdmin):  # type: ignore[type-arg]
             messages.success(request, f"The portal password of {user} was set.")
         if chosen.get("directories"):
             if reached := services.set_password(user, clear, actor):
-                words = f"The password of {user} is on its way to {', '.join(reached)}: see Accounts below."
-                messages.success(request, words)
+                message = f"The password of {user} is on its way to {', '.join(reached)}: see Accounts below."
+                messages.success(request, message)
             else:
                 messages.warning(request, f"{user} has no account in a directory that takes passwords.")
 

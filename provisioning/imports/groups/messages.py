@@ -42,16 +42,16 @@ class GroupLines:
         users = User.objects.filter(pk__in={user for _, user in pairs}).only(*fields).in_bulk()
         for group, user_id in pairs:
             if user := users.get(user_id):
-                words = f"{user} was {verb} the group {names.get(group, '')} from {self.directory}."
-                yield self._line(user.username, Operation.UPDATE, words, user_id=user_id)
+                message = f"{user} was {verb} the group {names.get(group, '')} from {self.directory}."
+                yield self._line(user.username, Operation.UPDATE, message, user_id=user_id)
 
     def of_children(self, pairs: Collection[tuple[int, int]], verb: str) -> Iterator[Line]:
         """Yield a line for each group that was added to another or removed from it."""
         names = _names({pk for pair in pairs for pk in pair}) if pairs else {}
         for parent, child in pairs:
             inner, outer = names.get(child, ""), names.get(parent, "")
-            words = f"The group {inner} was {verb} the group {outer} from {self.directory}."
-            yield self._line(inner, Operation.UPDATE, words)
+            message = f"The group {inner} was {verb} the group {outer} from {self.directory}."
+            yield self._line(inner, Operation.UPDATE, message)
 
     def _words(self, one: PlannedGroup) -> str:
         name, where = one.name or "without a name", self.directory

@@ -202,8 +202,8 @@ def _leaving_without_looking(now: Situation) -> Plan | None:
         case "disable" if now.state == DISABLED and now.digest == now.pushed_digest:
             return Plan(state=DISABLED, reason=f"{name} is in sync.")
         case "disable" if not now.can(Capability.DISABLE) and not now.state_by_update:
-            words = f"{name} cannot disable users. {now.lacking(Capability.DISABLE)} {CHOOSE}"
-            return _stay(now, Why(words, blocked=True))
+            message = f"{name} cannot disable users. {now.lacking(Capability.DISABLE)} {CHOOSE}"
+            return _stay(now, Why(message, blocked=True))
     return None
 
 
@@ -227,8 +227,8 @@ def _create(now: Situation) -> Plan:
     if not now.switches.create_users:
         return Plan((), ABSENT, {}, f"Creating users is switched off for {now.directory}.", settled=False)
     if not now.can(Capability.CREATE):
-        words = f"{now.directory} cannot create users. {now.lacking(Capability.CREATE)}"
-        return Plan((), ABSENT, {}, words, settled=False, blocked=True)
+        message = f"{now.directory} cannot create users. {now.lacking(Capability.CREATE)}"
+        return Plan((), ABSENT, {}, message, settled=False, blocked=True)
     changes = {name: (None, value) for name, value in now.desired.items() if value not in (None, "")}
     return Plan((Step.CREATE,), ACTIVE, changes)
 
@@ -253,8 +253,8 @@ def _why_not_enable(now: Situation, linked: bool) -> Why | None:
     if not (now.switches.create_users if linked else now.switches.deactivate_users):
         return Why(f"The account is disabled, and enabling it is switched off for {now.directory}.")
     if not now.can(Capability.ENABLE) and not now.state_by_update:
-        words = f"The account is disabled, and {now.directory} cannot enable it. {now.lacking(Capability.ENABLE)}"
-        return Why(words, blocked=True)
+        message = f"The account is disabled, and {now.directory} cannot enable it. {now.lacking(Capability.ENABLE)}"
+        return Why(message, blocked=True)
     return None
 
 

@@ -64,14 +64,14 @@ def line(name: str, directory: str, operation: Operation, result: Result, messag
 def member(account: Account, group: str, directory: str, actor: str, *, added: bool, refused: str = "") -> Line:
     """Return the report line about one member; ``refused`` says why the directory did not do it."""
     verb = "added to" if added else "removed from"
-    words = f"{account.key} was {'not ' if refused else ''}{verb} {group} in {directory}"
+    message = f"{account.key} was {'not ' if refused else ''}{verb} {group} in {directory}"
     return Line(
         identifier=account.key,
         application=directory,
         direction=Direction.OUT,
         operation=Operation.UPDATE,
         result=Result.FAILED if refused else Result.SUCCESS,
-        message=f"{words}: {refused}" if refused else f"{words}.",
+        message=f"{message}: {refused}" if refused else f"{message}.",
         actor=actor,
         user_id=account.user_id,
         account_id=account.pk,

@@ -209,13 +209,13 @@ class GroupReconciler:
         if other is None:
             return
         if other.group is not None and other.group.owner_id == account.directory_id:
-            words = (
+            message = (
                 f"{self.name} has a group of its own with this name, which the portal imports as {other.group.name}. "
                 "Rename one of the two, or do not choose this group for the directory."
             )
         else:
-            words = f"{self.name} keeps the group {other.key} of the portal under this name. Rename one of the two."
-        raise ConnectorError(words, code="other_group")
+            message = f"{self.name} keeps the group {other.key} of the portal under this name. Rename one of the two."
+        raise ConnectorError(message, code="other_group")
 
     # --- Its members -------------------------------------------------------------------------------------------------
 

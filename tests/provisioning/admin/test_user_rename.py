@@ -1,4 +1,4 @@
-"""Renaming a user on a page: seen first, then done, with its line in the report and word to the directories."""
+"""Renaming a user on a page: seen first, then done, with its line in the report and changes for the directories."""
 
 from typing import Any
 
