@@ -101,7 +101,7 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     lease.write(status=RunStatus.CRAWLING, started_at=timezone.now(), message="", **zero)
     run.refresh_from_db()
     crawler = Crawler(config)
-    since = incremental.begin(run, config, connector, lease)
+    since = incremental.begin(run, config, connector, lease, decided_above=crawler.decided_above)
     try:
         lease.write(expected=None if since else connector.count())
         pages = connector.changes(since, PAGE) if since else connector.accounts(PAGE)

@@ -18,15 +18,19 @@ from directories.mapping import Mapper
 from directories.models import ProvisioningSettings
 from provisioning.imports.guard import Before
 from provisioning.imports.runs import Lease
-from provisioning.imports.users.authority import above, sources
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
 from provisioning.profile.person import catalogue
 
 
-def begin(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease) -> Cursor | None:
-    """Note where the directory stands, and return from where its changes are to be read; None to read everything."""
-    made_with = fingerprint(config)
+def begin(
+    run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease, *, decided_above: str = ""
+) -> Cursor | None:
+    """Note where the directory stands, and return from where its changes are to be read; None to read everything.
+
+    ``decided_above`` stands for what other sources decide (``users.authority``).
+    """
+    made_with = fingerprint(config, decided_above)
     now = connector.cursor() if Capability.INCREMENTAL in connector.capabilities else None
     lease.write(cursor={"made_with": made_with, "at": dict(now)} if now else None)
     if not run.incremental:
@@ -88,7 +92,7 @@ def due(now: dt.datetime) -> list[ProvisioningSettings]:
     ]
 
 
-def fingerprint(config: DirectoryConfig) -> str:
+def fingerprint(config: DirectoryConfig, decided_above: str = "") -> str:
     """Return what stands for the way in which rows are read: mapping, connection (without secrets) and templates."""
     try:
         declared = connector_class(config.kind).fields
@@ -99,7 +103,7 @@ def fingerprint(config: DirectoryConfig) -> str:
     parts = [
         *(Mapper(config.rules, catalogue()).version, config.features.import_passwords),
         *(config.features.match_attribute, config.features.sync_groups, config.features.import_groups),
-        *(config.features.follow_renames, [(one.id, sorted(one.decides)) for one in above(config.id or 0, sources())]),
+        *(config.features.follow_renames, decided_above),
         config.features.deactivate_missing,  # while it is off, nobody looks at who was deleted
         *(settings, dict(config.connector.templates)),
     ]

@@ -123,20 +123,28 @@ class Lease:
     def page(self) -> Iterator[dict[str, Any]]:
         """One page in one transaction: put what the run's counters gain into the dictionary that this gives.
 
-        Raises Cancelled, before anything is written, when the run is to be cancelled.
+        Raises Cancelled, before anything is written, when the run is to be cancelled, and LeaseLost when another worker
+        has it. The run is locked meanwhile, so that nobody takes it over however long the page takes.
         """
-        if ImportRun.objects.filter(pk=self.run_id, cancel_requested=True).exists():
-            raise Cancelled
         with self._writing:
             before = self.until
             try:
                 with transaction.atomic():
+                    self._lock()
                     gains: dict[str, Any] = {}
                     yield gains
                     self.write(**{name: F(name) + gain for name, gain in gains.items() if gain})
             except BaseException:
                 self.until = before
                 raise
+
+    def _lock(self) -> None:
+        locked = ImportRun.objects.select_for_update(no_key=True).filter(pk=self.run_id, leased_until=self.until)
+        found = list(locked.values_list("cancel_requested", flat=True))
+        if not found:
+            raise LeaseLost
+        if found[0]:
+            raise Cancelled
 
     def end(self, status: RunStatus, message: str, **values: Any) -> None:
         """Let go of the run in its final or waiting state."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from directories.connectors.base import Unavailable
@@ -156,6 +157,35 @@ def test_the_lease_is_kept_while_the_source_is_slow(source: Source, monkeypatch:
     assert renewed
     assert run.status == RunStatus.FINISHED
     assert not [one for one in threading.enumerate() if one.name.startswith("lease")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_that_takes_longer_than_the_lease_is_not_taken_over(source: Source) -> None:
+    run = source.start()
+    lease = runs.claim(run.pk)
+    assert lease is not None
+    lease.until -= dt.timedelta(hours=1)
+    ImportRun.objects.update(leased_until=lease.until)
+    taken: list[runs.Lease | None] = []
+
+    def take_over() -> None:
+        taken.append(runs.claim(run.pk))
+        connection.close()
+
+    def waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+            return bool(cursor.fetchone()[0]) or bool(taken)
+
+    other = threading.Thread(target=take_over)
+    with lease.page() as gains:
+        other.start()
+        wait_until(waits, 20, "the other worker")
+        gains["seen"] = 1
+    other.join()
+    assert taken == [None]
+    run.refresh_from_db()
+    assert run.seen == 1
 
 
 @pytest.mark.django_db
