@@ -62,6 +62,7 @@ PEOPLE = {
     **action("provisioning/user/export/", "SIHA"),
     "provisioning/user/<path:object_id>/accounts/": Rule("SIHA", "SI"),  # POST retries and syncs
     "provisioning/user/<path:object_id>/groups/": Rule("SIHA", ""),
+    "provisioning/user/<path:object_id>/rename/": Rule("SI", "SI"),
     "provisioning/group/<path:object_id>/panel/": Rule("SIHA", "SI"),  # POST takes a group out
     **action("provisioning/user/<id>/password/", "SI"),
     **model("provisioning/group/", view="SIHA", add="SI", change="SI", delete="SI"),
