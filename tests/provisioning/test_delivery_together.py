@@ -147,6 +147,41 @@ def test_who_leaves_or_is_there_already_is_dealt_with_in_turn(
     assert not Change.objects.exists()
 
 
+@pytest.fixture
+def audit(pg_appsdb: AppsDb) -> Callable[[], list[str]]:
+    """Return what tells whose rows PostgreSQL has inserted and updated, as often as it has done that."""
+    pg_appsdb.execute("CREATE TABLE AUDIT (NUMBER SERIAL, NAME TEXT)")
+    pg_appsdb.execute(
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO AUDIT (NAME) VALUES (NEW.USERNAME); RETURN NEW; END $$"
+    )
+    pg_appsdb.execute("CREATE TRIGGER note AFTER INSERT OR UPDATE ON USERS FOR EACH ROW EXECUTE FUNCTION note()")
+    return lambda: [row[0] for row in pg_appsdb.rows("SELECT NAME FROM AUDIT ORDER BY NUMBER")]
+
+
+def test_what_was_written_together_is_written_once_whoever_is_in_sync_between(
+    pg_appsdb: AppsDb, make_directory: Callable[..., Directory], audit: Callable[[], list[str]]
+) -> None:
+    directory = make_directory(pg_appsdb, **OUT, password_storage="plain")
+    add_users(4)
+    deliver_all(directory)
+    User.objects.update(last_name="New")
+    pg_appsdb.execute("UPDATE USERS SET LASTNAME = 'New' WHERE USERNAME = 'user1'")
+    User.objects.bulk_create([User(username=f"new{n}") for n in range(4)])
+    names = ["new0", "new1", "user1", "new2", "new3", "user0", "user2", "user3"]
+    for name in names:
+        services.provision_many([User.objects.get(username=name).pk], "test")
+    pg_appsdb.execute("DELETE FROM AUDIT")
+    Event.objects.all().delete()
+    deliver_all(directory)
+    names.remove("user1")
+    assert audit() == names
+    lines = list(Event.objects.order_by("pk").values_list("identifier", "operation"))
+    assert lines == [(name, "create" if name.startswith("new") else "update") for name in names]
+    assert not Change.objects.exists()
+    assert set(Account.objects.values_list("last_result", flat=True)) == {"ok"}
+
+
 def test_a_batch_that_takes_long_gives_half_of_it_to_others(
     crews: Crews, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:

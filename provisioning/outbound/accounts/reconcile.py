@@ -141,9 +141,9 @@ class AccountReconciler:
     # --- Many at once ------------------------------------------------------------------------------------------------
 
     def begin(self, accounts: Sequence[Account]) -> set[int]:
-        """Write the first of the accounts together, as far as each needs one step; return those that were written.
+        """Write the first of the accounts together, as far as each needs one step or none; return those accounts.
 
-        Their order is kept: whoever needs more than that ends the run. Raise Unavailable.
+        Their order is kept: whoever needs more than that ends the run. Raise ConnectorError.
         """
         if self.connector.at_once == 1 or not accounts:
             return set()
@@ -151,25 +151,27 @@ class AccountReconciler:
         if not self._is_fresh(accounts[0]):
             self._look_ahead(accounts[: self.run])
         run: list[tuple[Turn, Write]] = []
+        done: set[int] = set()
         for account in accounts[: self.run]:
             turn = self.ahead.get(account.pk)
             if turn is None or not self._is_fresh(account) or not self._plan_ahead(turn):
                 break
+            done.add(account.pk)
             if turn.plan.steps:
                 (step,) = turn.plan.steps
                 password = self.passwords.first(None) if step is Step.CREATE else None
                 run.append((turn, Write(Capability(step.value), turn.entry, password)))
         if len(run) < 2:
             return set()
+        for turn, _ in run:
+            turn.looked = False  # what was found counts no more, also when no answer comes
         answers = self.connector.write_many([write for _, write in run])
         seconds = max(0.001, time.monotonic() - begun)
         self.run = max(2, min(self.connector.at_once, int(len(run) * RUN_SECONDS / seconds)))
         for (turn, _), answer in zip(run, answers, strict=True):
-            if isinstance(answer, Unavailable):
-                turn.looked = False  # it is looked up and tried when it is its turn
-            else:
+            if not isinstance(answer, Unavailable):  # else it is looked up and tried when it is its turn
                 turn.written = answer
-        return {turn.account.pk for turn, _ in run}
+        return done
 
     def _is_fresh(self, account: Account) -> bool:
         turn = self.ahead.get(account.pk)
