@@ -9,7 +9,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -124,11 +124,15 @@ class Work(ABC, Generic[AnyOutcome]):
         """Read what all rows of the batch share; raise ConnectorError or ImproperlyConfigured."""
 
     def begin(self, rows: Sequence[Any]) -> set[int]:
-        """Do at once what can be done at once for the first of the rows; return those for which something was done.
+        """Do at once what can be done at once for the first of the rows; return as many of the first as that was.
 
         ``one`` then says how each ended. Raise ConnectorError.
         """
         return set()
+
+    def is_done(self, row: Any) -> bool:
+        """Return whether a row that was begun is done, so that ``one`` does not ask the directory any more."""
+        return False
 
     @abstractmethod
     def one(self, row: Any, actor: str) -> AnyOutcome:
@@ -233,6 +237,7 @@ class Batch:
             try:
                 self.keep_lease()
                 self._begin(row)
+                self.keep_lease()
                 self.outcomes.append(self._one(row))
             except Lost:
                 pass  # whoever has it now works on it
@@ -267,10 +272,9 @@ class Batch:
 
     def _end_begun(self) -> None:
         """Note how rows ended that were begun together with one that cannot be done now."""
-        for row in [row for row in self.todo[1:] if row.pk in self.begun]:
-            with suppress(Unavailable):
-                self.outcomes.append(self._one(row))
-                self.todo.remove(row)
+        done = [row for row in self.todo[1:] if self.work.is_done(row)]
+        self.outcomes += [self._one(row) for row in done]
+        self.todo = [row for row in self.todo if row not in done]
 
     def _make_way(self) -> None:
         """Give back what another worker is quicker with.

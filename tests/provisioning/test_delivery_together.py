@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from directories.connectors.sql.dialects.postgresql import PostgreSQL
 from directories.connectors.sql.session import Session
 from directories.models import Directory
 from provisioning import services
@@ -180,6 +182,51 @@ def test_what_was_written_together_is_written_once_whoever_is_in_sync_between(
     assert lines == [(name, "create" if name.startswith("new") else "update") for name in names]
     assert not Change.objects.exists()
     assert set(Account.objects.values_list("last_result", flat=True)) == {"ok"}
+
+
+def test_a_network_that_goes_away_in_between_is_tried_once_and_what_was_written_is_noted(
+    pg_appsdb: AppsDb,
+    make_directory: Callable[..., Directory],
+    audit: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directory = make_directory(pg_appsdb, **OUT, password_storage="plain")
+    add_users(9)
+    deliver_all(directory)
+    pg_appsdb.execute(
+        "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.USERNAME = 'user1' THEN RAISE EXCEPTION 'locked' USING ERRCODE = 'lock_not_available'; END IF; "
+        "IF NEW.USERNAME = 'user4' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NEW; END $$"
+    )
+    pg_appsdb.execute("CREATE TRIGGER cut BEFORE UPDATE ON USERS FOR EACH ROW EXECUTE FUNCTION cut()")
+    pg_appsdb.execute("DELETE FROM AUDIT")
+    User.objects.update(last_name="New")
+    services.provision_many(User.objects.order_by("pk").values_list("pk", flat=True), "test")
+    Event.objects.all().delete()
+    tried = 0
+
+    def away(*_: object) -> None:
+        nonlocal tried
+        tried += 1
+        raise psycopg.OperationalError("timeout expired")
+
+    run_all = PostgreSQL.run_all
+
+    def then_away(*args: Any) -> Any:
+        monkeypatch.setattr(PostgreSQL, "open", away)
+        return run_all(*args)
+
+    monkeypatch.setattr(PostgreSQL, "run_all", then_away)
+    deliver_all(directory)
+    assert tried == 1
+    assert audit() == ["user0", "user2", "user3"]
+    done = Account.objects.filter(last_result="ok").order_by("pk")
+    assert list(done.values_list("key", flat=True)) == audit()
+    lines = Event.objects.filter(operation="update", result="success").order_by("pk")
+    assert list(lines.values_list("identifier", flat=True)) == audit()
+    waiting = set(Account.objects.filter(last_result="waiting").values_list("key", flat=True))
+    assert waiting == {"user1", *(f"user{n}" for n in range(4, 9))}
+    assert Change.objects.count() == len(waiting)
 
 
 def test_a_batch_that_takes_long_gives_half_of_it_to_others(

@@ -55,6 +55,10 @@ class AccountWork(Work[AccountOutcome]):
         finally:
             self.asked |= self.reconciler.asked
 
+    def is_done(self, row: Account) -> bool:
+        """Return whether the account was written together with others."""
+        return self.reconciler is not None and self.reconciler.is_written(row)
+
     def one(self, row: Account, actor: str) -> AccountOutcome:
         """Bring one account in sync."""
         assert self.reconciler is not None

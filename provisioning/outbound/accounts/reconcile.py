@@ -173,6 +173,11 @@ class AccountReconciler:
                 turn.written = answer
         return done
 
+    def is_written(self, account: Account) -> bool:
+        """Return whether the account was written together with others and needs no more of the directory."""
+        turn = self.ahead.get(account.pk)
+        return turn is not None and turn.written is not None and not isinstance(turn.written, NotFound | Conflict)
+
     def _is_fresh(self, account: Account) -> bool:
         turn = self.ahead.get(account.pk)
         return turn is not None and time.monotonic() - turn.at < FRESH
