@@ -129,8 +129,9 @@ class PlannedChange(models.Model):
     ``key`` is the row's user name or other key as the directory gave it. ``before`` and ``after`` hold only the portal
     attributes that differ, by "kind.name"; ``row`` what applying needs besides them (see the users' plan).
     ``user_id`` and ``account_id`` are plain numbers; ``match_value`` is the folded value by which two rows of one new
-    user find each other. The run is no constraint of the database, which would look it up for every row: rows are only
-    written under the run's lease.
+    user find each other, the new user name of somebody who is renamed, or what a row in error has of somebody else.
+    The run is no constraint of the database, which would look it up for every row: rows are only written under the
+    run's lease.
     """
 
     run = models.ForeignKey(

@@ -16,7 +16,7 @@ from provisioning.imports.users.messages import Lines
 from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.store import gain
-from provisioning.imports.users.writing import Writer, Written
+from provisioning.imports.users.writing import Writer, Written, user_ids
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action
 from provisioning.outbound.accounts import outbox
@@ -24,6 +24,7 @@ from provisioning.outbound.groups import outbox as group_outbox
 from reports.journal import record_many
 
 HASHED_AT_ONCE = 100
+NAME_TAKEN = "A user named {} exists by now."
 REFUSED = "The row could not be written. Import again; if it happens again, check the values of the row."
 
 
@@ -59,6 +60,7 @@ class Applier:
         return hashed
 
     def _page(self, changes: Sequence[Planned], passwords: Mapping[int, str], gains: dict[str, Any]) -> None:
+        self._keep_names(changes, gains)
         written = self._write(changes, passwords)
         self.lease.write(applied_up_to=changes[-1].id)
         if written.refused or written.staff:
@@ -77,6 +79,15 @@ class Applier:
             changed = (change.id for change in changes if change.action != Action.LINK)
             flowing = [written.people[pk][0] for pk in changed if pk in written.people]
             outbox.enqueue_users(flowing, "import", self.caused_by, exclude=self.directory_id)
+
+    def _keep_names(self, changes: Sequence[Planned], gains: dict[str, Any]) -> None:
+        """Let people keep their names who would get names that somebody else has by now."""
+        renames = [change for change in changes if change.renames]
+        if not renames:
+            return
+        holders = user_ids({change.match_value for change in renames})
+        taken = [one for one in renames if holders.get(one.match_value, one.user_id) != one.user_id]
+        store.keep_names(taken, NAME_TAKEN.format, gains)
 
     def _not_done(self, changes: Sequence[Planned], written: Written, gains: dict[str, Any]) -> None:
         """Say in the plan what could not be done."""

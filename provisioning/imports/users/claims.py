@@ -16,11 +16,18 @@ from provisioning.imports.runs import Lease
 from provisioning.imports.users.crawl import Crawler
 from provisioning.imports.users.identity import EMPLOYEE, MAIL
 from provisioning.imports.users.plan import SAME_PERSON, SAME_ROW, Planned
-from provisioning.imports.users.store import gain, refuse, store
+from provisioning.imports.users.store import few, gain, keep_names, refuse, store
 from provisioning.models import Account, ImportRun, PlannedChange, User
 from provisioning.models.imports import Action
 
 CHUNK = 1000
+RENAMED_NOW = (
+    "{who} has this user name until this import has renamed them. The next import of everything brings this person."
+)
+SAME_NAME = (
+    "Other rows of this import claim the user name {} too, so nobody gets it. Give each of them a name of their own in "
+    "the directory."
+)
 NEW = {
     "key_folded": (
         "Other rows of this import have the same user name, so none of them is applied. "
@@ -39,12 +46,16 @@ def settle(run: ImportRun, crawler: Crawler, lease: Lease) -> None:
     for ids in crawler.contested.pages(CHUNK):
         with lease.page() as gains:
             refuse(_by_match(run, ids), SAME_PERSON, gains)
+    if crawler.renamed:
+        _same_new_name(run, crawler, lease)
     for ids in crawler.overlapping.pages(CHUNK):
         with lease.page() as gains:
             _taken(run, crawler, ids, gains)
     for reason, ids in _same_new_person(run):
         with lease.page() as gains:
             refuse(PlannedChange.objects.filter(pk__in=ids), reason, gains)
+    if crawler.renamed and crawler.correlator.by_username:
+        _renamed_now(run, lease)
     _perhaps_renamed(run, lease)
 
 
@@ -78,6 +89,45 @@ def _taken(run: ImportRun, crawler: Crawler, user_ids: Collection[int], gains: d
         if user is not None:
             only = PlannedChange.objects.filter(pk=change.pk)
             refuse(only, crawler.taken(str(user)), gains)
+            only.update(match_value=user.username_key)
+
+
+def _renames(run: ImportRun) -> QuerySet[PlannedChange]:
+    """Return what is planned with a new user name, which is the ``match_value`` of an update."""
+    return PlannedChange.objects.filter(run=run, action=Action.UPDATE).exclude(match_value="").order_by("pk")
+
+
+def _same_new_name(run: ImportRun, crawler: Crawler, lease: Lease) -> None:
+    """Let all keep their names who claim one new name; somebody new who claims it too is an error.
+
+    A row that is an error by itself counts too: it may have been the right one.
+    """
+    renames = _renames(run)
+    new = PlannedChange.objects.filter(run=run, action__in=[Action.CREATE, Action.ERROR])
+    names = renames.order_by().values_list("match_value", flat=True)
+    several = names.annotate(rows=Count("pk")).filter(rows__gt=1)
+    for claimed in (several, names.filter(Exists(new.filter(key_folded=OuterRef("match_value")))).distinct()):
+        while found := list(claimed[:CHUNK]):
+            with lease.page() as gains:
+                refuse(new.filter(key_folded__in=found), NEW["key_folded"], gains)
+            while claiming := few(renames.filter(match_value__in=found)[:CHUNK]):
+                with lease.page() as gains:
+                    keep_names(claiming, SAME_NAME.format, gains)
+                crawler.renamed -= len(claiming)
+
+
+def _renamed_now(run: ImportRun, lease: Lease) -> None:
+    """Say so where a row has the user name of somebody whom this import renames."""
+    last = 0
+    errors = PlannedChange.objects.filter(run=run, action=Action.ERROR).exclude(message=SAME_PERSON)
+    while page := list(_renames(run).filter(pk__gt=last).only("user_id")[:CHUNK]):
+        last = page[-1].pk
+        holders = {user.username_key: user for user in User.objects.filter(pk__in=[one.user_id for one in page])}
+        waiting = list(errors.filter(match_value__in=holders).only("match_value"))
+        for error in waiting:
+            error.message = RENAMED_NOW.format(who=holders[error.match_value])
+        with lease.page():
+            PlannedChange.objects.bulk_update(waiting, ["message"], batch_size=CHUNK)
 
 
 def _same_new_person(run: ImportRun) -> Iterator[tuple[str, list[int]]]:

@@ -104,11 +104,6 @@ class Correlator:
         values = {f"{kind}.{name}": value for kind, held in kinds.items() for name, value in held.items()}
         return Deleted(account.pk, account.directory_id == self.directory_id, account.deleted_at, values)
 
-    def named(self, names: Collection[str]) -> dict[str, int]:
-        """Return the ids of the users with these folded names."""
-        found = User.objects.filter(username_key__any_of=names) if names else User.objects.none()
-        return dict(found.order_by().values_list("username_key", "pk"))
-
     def match_of(self, values: dict[str, Any]) -> str:
         """Return the row's value of the match attribute in the form in which it is compared, "" for none."""
         value = values.get(self.match)

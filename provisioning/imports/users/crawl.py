@@ -21,6 +21,7 @@ from provisioning.imports.users.messages import Labels
 from provisioning.imports.users.plan import KnownAccount, KnownUser, Planned, Row
 from provisioning.imports.users.pushed_digest import Echo
 from provisioning.imports.users.state import ACTIVE, leading, rule_digest, state_of
+from provisioning.imports.users.writing import user_ids
 from provisioning.models import Account
 from provisioning.models.people import fold
 from provisioning.outbound.digests import seen_digest
@@ -32,12 +33,9 @@ TAKEN = (
     "{who} has this {what} in the portal, and another row of {directory} is theirs. Give this person another {what} "
     "there{or_here}."
 )
-RENAMED_NOW = (
-    "{who} has this {what} until this import has renamed them. The next import of everything brings this person."
-)
 NAME_TAKEN = (
-    "{who} is called {name} in {directory} now, and somebody else has that user name in the portal. Rename that person "
-    "in the portal, or one of the two in the directory."
+    "{directory} says {name}, and somebody else has that user name in the portal. Rename that person in the portal, or "
+    "one of the two in the directory."
 )
 DELETED = (
     "{who} was deleted here{date}; {directory} still has the row. Remove it there, or add {who} in the portal again."
@@ -158,7 +156,7 @@ class Crawler:
             self.blanked += one.blanks
             self.inactive += one.switches_off
             self.activated += one.switches_on
-            self.renamed += _renames(one)
+            self.renamed += one.renames
         keep(planned)
 
     def _look(self, remote: RemoteAccount, account: KnownAccount | None, row_digest: str, seen: Seen) -> Row | None:
@@ -229,7 +227,7 @@ class Crawler:
             part = rows[start : start + PART]
             planned = [self._plan_row(row, by_id, by_match, taken, deleted) for row in part]
             self.authority.hold_back(planned)
-            self._refuse_taken_names(part, planned)
+            self._keep_taken_names(planned)
             self._count(planned, keep)
             wrong += [row for row, one in zip(part, planned, strict=True) if one.action == plan.ERROR]
         self._spare(wrong)
@@ -257,18 +255,21 @@ class Crawler:
         if user is not None and not row.linked and (problem := self._not_again(row, user, deleted)):
             return plan.error(row.remote, problem, row.account)
         if user is not None and not row.linked and (problem := self._claimed(user)):
-            return plan.error(row.remote, problem, row.account)
+            refused = plan.error(row.remote, problem, row.account)
+            refused.match_value = row.match[: plan.MAX_KEY]
+            return refused
         planned = plan.plan_row(row, user, follow_renames=self.config.features.follow_renames)
         return self._finish(planned, row, user)
 
-    def _refuse_taken_names(self, rows: Sequence[Row], planned: list[Planned]) -> None:
-        """Make errors of renames to names that other users have: one query where somebody is renamed."""
-        wanted = {fold(one.after[plan.USERNAME]) for one in planned if _renames(one)}
-        holders = self.correlator.named(wanted)
-        for place, (row, one) in enumerate(zip(rows, planned, strict=True)):
-            if _renames(one) and holders.get(fold(one.after[plan.USERNAME]), one.user_id) != one.user_id:
-                words = NAME_TAKEN.format(who=one.key, name=one.after[plan.USERNAME], directory=self.config.name)
-                planned[place] = plan.error(row.remote, words, row.account)
+    def _keep_taken_names(self, planned: Iterable[Planned]) -> None:
+        """Let people keep their names who would get those of other users: one query where somebody is renamed."""
+        renamed = [one for one in planned if one.renames]
+        for one in renamed:
+            one.match_value = fold(one.after[plan.USERNAME])
+        holders = user_ids({one.match_value for one in renamed})
+        for one in renamed:
+            if holders.get(one.match_value, one.user_id) != one.user_id:
+                one.keep_name(NAME_TAKEN.format(directory=self.config.name, name=one.after[plan.USERNAME]))
 
     def _spare(self, rows: Iterable[Row]) -> None:
         """Keep the accounts that have the name of a row in error, but not its lasting id, from being leavers."""
@@ -315,8 +316,6 @@ class Crawler:
         """Return why a row that matches somebody is another person's: they have a row of their own."""
         by_name = self.correlator.by_username
         what = "user name" if by_name else self.labels[self.config.features.match_attribute].lower()
-        if by_name and self.config.features.follow_renames:
-            return RENAMED_NOW.format(who=who, what=what)
         or_here = f", or rename {who} in the portal" if by_name else ", or change it in the portal"
         return TAKEN.format(who=who, what=what, directory=self.config.name, or_here=or_here)
 
@@ -352,10 +351,6 @@ class Crawler:
         if before == row.digest.partition(":")[2]:
             return {}
         return {"password": encrypt(row.remote.password)}
-
-
-def _renames(planned: Planned) -> bool:
-    return planned.action == plan.UPDATE and plan.USERNAME in planned.after
 
 
 def full_name(user: KnownUser) -> str:

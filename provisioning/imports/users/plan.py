@@ -38,6 +38,8 @@ STRANGER = (
     "portal. If not, give the new person another user name in the directory, or delete {who} in the portal, add the "
     "new person there, and import again."
 )
+NAME_STAYS = "The user name stays {name}. {why}"
+AGAIN = "again"  # the digest of a row that the next import is to look at again, as it is
 MAX_KEY, MAX_REMOTE_ID = 255, 512
 
 
@@ -115,6 +117,22 @@ class Planned:
     match_value: str = ""
     place: str = ""
     id: int = 0
+
+    @property
+    def renames(self) -> bool:
+        """Whether somebody in the portal would get another user name."""
+        return self.action == UPDATE and USERNAME in self.after
+
+    def keep_name(self, why: str) -> None:
+        """Take a new user name out of an update, which applies the rest; the next import tries the name again."""
+        self.before.pop(USERNAME, None)
+        self.after.pop(USERNAME, None)
+        self.row.pop("pushed", None)
+        self.row["digest"] = again(self.row["digest"])
+        self.match_value = ""
+        self.message = f"{self.message} {NAME_STAYS.format(name=self.key, why=why)}".lstrip()
+        if not self.after:
+            self.action = LINK
 
     @property
     def blanks(self) -> bool:
@@ -197,6 +215,12 @@ def error(remote: RemoteAccount, message: str, account: KnownAccount | None = No
     return _apart(ERROR, remote, message, account)
 
 
+def again(digest: str) -> str:
+    """Return what stands for a row that is to be looked at again; the digest of its password stays."""
+    _, colon, password = digest.partition(":")
+    return f"{AGAIN}{colon}{password}"
+
+
 def left_alone(remote: RemoteAccount, message: str, account: KnownAccount | None = None) -> Planned:
     """Return the row of a person whom the import does not touch, and why; nobody has to correct anything."""
     return _apart(LEAVE, remote, message, account)
@@ -229,12 +253,10 @@ def plan_row(row: Row, user: KnownUser | None, *, follow_renames: bool = False) 
         return error(row.remote, STRANGER.format(who=user.username, why=why), account)
     after = _wanted(row, user, account)
     if follow_renames and row.username and row.username != user.username:
-        if problem := usernames.problem(row.username):
-            return error(row.remote, problem, account)
         after[USERNAME] = row.username
     before = {name: user.values.get(name) for name in after}
     stays_off = row.state.active and user.values.get(ACTIVE) is False and ACTIVE not in after
-    return Planned(
+    planned = Planned(
         action=UPDATE if after else LINK,
         key=user.username,
         remote_id=row.remote.ref,
@@ -246,6 +268,9 @@ def plan_row(row: Row, user: KnownUser | None, *, follow_renames: bool = False) 
         message=" ".join([*row.left, *([STAYS_OFF] if stays_off else [])]),
         place=place_digest(row.remote.place),
     )
+    if USERNAME in after and (problem := usernames.problem(row.username)):
+        planned.keep_name(problem)
+    return planned
 
 
 def _create(row: Row) -> Planned:

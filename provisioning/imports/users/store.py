@@ -1,7 +1,7 @@
 """The plan of the users as rows: written and read back a page at a time, in the one shape that ``Planned`` has."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 
 from config.database import bulk
 from provisioning.imports.runs import COUNTED
-from provisioning.imports.users.plan import Planned
+from provisioning.imports.users.plan import USERNAME, Planned
 from provisioning.models import PlannedChange
 from provisioning.models.imports import Action
 
@@ -37,6 +37,22 @@ def pages(run_id: int, after: int) -> Iterator[list[Planned]]:
     while page := [_planned(row) for row in rows.filter(pk__gt=after)[:PAGE]]:
         yield page
         after = page[-1].id
+
+
+def few(changes: QuerySet[PlannedChange]) -> list[Planned]:
+    """Return a small number of planned changes."""
+    return [Planned(*row) for row in changes.values_list(*NAMES)]
+
+
+def keep_names(renames: Sequence[Planned], why: Callable[[str], str], gains: dict[str, Any]) -> None:
+    """Take the new user names out of planned updates, here and where they are kept; ``why`` is given each name."""
+    for one in renames:
+        gain(gains, COUNTED[one.action], -1)
+        one.keep_name(why(one.after[USERNAME]))
+        gain(gains, COUNTED[one.action], 1)
+    names = ("action", "match_value", "before", "after", "row", "message")
+    rows = [PlannedChange(id=one.id, **{name: getattr(one, name) for name in names}) for one in renames]
+    PlannedChange.objects.bulk_update(rows, names)
 
 
 def _planned(row: tuple[Any, ...]) -> Planned:

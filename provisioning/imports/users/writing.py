@@ -134,7 +134,6 @@ class Writer:
         if not changes:
             return
         users = _locked({change.user_id for change in changes if change.user_id})
-        taken = user_ids({fold(change.after[USERNAME]) for change in changes if USERNAME in change.after})
         kept, touched, renamed = [], set(), dict[int, str]()
         for change in changes:
             user = users.get(change.user_id or 0)
@@ -145,9 +144,6 @@ class Writer:
                 done.staff.add(change.id)
                 continue
             if USERNAME in change.after:
-                if taken.get(fold(change.after[USERNAME]), user.pk) != user.pk:
-                    done.refused[change.id] = f"A user named {change.after[USERNAME]} exists by now. Import again."
-                    continue
                 renamed[user.pk] = user.username
             kept.append(change)
             fields = set_values(user, change.after, managers)

@@ -6,8 +6,11 @@ import pytest
 
 from directories.connectors.base import RemoteAccount
 from directories.models import Directory, ProvisioningSettings
+from provisioning import services
+from provisioning.imports import engine
 from provisioning.imports.users.listing import listing
 from provisioning.models import Account, User
+from provisioning.models.imports import RunStatus
 from reports.models import Event
 from scim.models import Client, UserLink
 from tests.provisioning.imports.conftest import Source, errors, planned, user
@@ -63,38 +66,86 @@ def test_a_renamed_user_is_renamed_everywhere(follows: Source) -> None:
     assert not planned(follows.run())
 
 
-def test_a_name_that_somebody_else_has_is_an_error_until_it_is_free(follows: Source) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("Bob", "somebody else has that user name in the portal"), ("ann\tmiller", "an invisible character")],
+)
+def test_a_name_that_cannot_be_given_keeps_nothing_else_back(follows: Source, name: str, why: str) -> None:
     bob = User.objects.create_user("bob")
-    put(follows, "id1", "Bob")
-    run = follows.run()
-    assert "somebody else has that user name in the portal" in errors(run)["Bob"]
-    assert user("ann").is_active
-    bob.delete()
-    follows.run()
-    assert user("Bob").first_name == "Ann"
-
-
-def test_two_who_take_one_name_in_one_import(follows: Source) -> None:
+    follows.map(ACTIVE="profile.active")
     put(follows, "id2", "eve")
     follows.run()
-    put(follows, "id1", "zoe")
-    put(follows, "id2", "zoe")
-    run = follows.run()
+    put(follows, "id1", name, LASTNAME="Miller", ACTIVE="no")
+    for action in ("update", "link"):  # the row is looked at again, until its name can be given
+        run = follows.run()
+        [change] = planned(run)
+        assert (run.errors, run.status, change.action) == (0, RunStatus.FINISHED, action)
+        assert change.message.startswith("The user name stays ann.")
+        assert why in change.message
+        assert why in Event.objects.get(run_id=run.pk, identifier="ann").message
+    assert (user("ann").last_name, user("ann").is_active) == ("Miller", False)
+    bob.delete()
+    put(follows, "id1", "Bob", LASTNAME="Miller", ACTIVE="no")
+    follows.run()
+    assert user("Bob").last_name == "Miller"
+
+
+def test_a_name_that_is_taken_while_a_plan_waits_keeps_nothing_else_back(follows: Source) -> None:
+    put(follows, "id1", "bob", LASTNAME="Miller")
+    run = follows.run(preview=True)
+    User.objects.create_user("bob")
+    services.approve_import(run, "boss")
+    engine.execute(run.pk)
     run.refresh_from_db()
-    assert sorted(User.objects.values_list("username", flat=True)) in (["ann", "zoe"], ["eve", "zoe"])
-    assert run.errors == 1
+    [change] = planned(run)
+    assert (run.status, run.errors, run.updated, change.after) == (
+        *(RunStatus.FINISHED, 0, 1, {"profile.last_name": "Miller"}),
+    )
+    assert change.message.startswith("The user name stays ann.")
+    assert user("ann").last_name == "Miller"
+    User.objects.filter(username="bob").delete()
+    follows.run()
+    assert user("bob").last_name == "Miller"
 
 
-def test_a_name_that_no_user_can_have(follows: Source) -> None:
-    put(follows, "id1", "ann\tmiller")
-    assert follows.run().errors == 1
-    assert user("ann").is_active
+@pytest.mark.parametrize("page_size", [1, 10])
+def test_two_who_take_one_name_in_one_import(follows: Source, page_size: int) -> None:
+    """Nobody gets it, whichever comes first, and all else of both is applied."""
+    follows.page_size = page_size
+    put(follows, "id2", "eve")
+    follows.run()
+    put(follows, "id1", "zoe", LASTNAME="Miller")
+    put(follows, "id2", "Zoe")
+    run = follows.run()
+    assert dict(User.objects.values_list("username", "last_name")) == {"ann": "Miller", "eve": "Berg"}
+    assert (run.updated, run.unchanged, run.errors) == (1, 1, 0)
+    assert all("claim the user name" in change.message for change in planned(run))
+    follows.rows.pop()
+    follows.set(deactivate_missing=False)
+    follows.run()
+    assert user("zoe").last_name == "Miller"
 
 
-def test_the_next_owner_of_a_name_comes_with_the_next_import(follows: Source) -> None:
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_name_that_somebody_new_has_as_well(follows: Source, turned: bool) -> None:
+    follows.page_size = 1
+    put(follows, "id1", "zoe", LASTNAME="Miller")
+    put(follows, "id2", "Zoe", FIRSTNAME="Zoe")
+    if turned:
+        follows.rows.reverse()
+    run = follows.run()
+    assert dict(User.objects.values_list("username", "last_name")) == {"ann": "Miller"}
+    assert (run.updated, run.created, run.errors) == (1, 0, 1)
+    assert errors(run)["Zoe"].startswith("Other rows of this import have the same user name")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_next_owner_of_a_name_comes_with_the_next_import(follows: Source, turned: bool) -> None:
     """What an LDAP server shows after modrdn, and a new entry of the old name."""
     put(follows, "id1", "ann.miller")
     put(follows, "id2", "ann", FIRSTNAME="Anna")
+    if turned:
+        follows.rows.reverse()
     run = follows.run()
     assert user("ann.miller").first_name == "Ann"
     assert errors(run)["ann"].startswith("Ann Berg (ann) has this user name until this import has renamed them.")
@@ -113,6 +164,21 @@ def test_a_row_that_is_found_by_another_attribute_brings_its_name(source: Source
     run = source.run()
     assert (run.errors, User.objects.get().username) == (0, "ann.miller")
     assert Account.objects.get().remote_id == "ann.miller"
+
+
+@pytest.mark.parametrize("holder", ["as before", "staff", "refused"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_nobody_is_said_to_be_renamed_who_is_not(follows: Source, holder: str, turned: bool) -> None:
+    if holder == "staff":
+        User.objects.update(is_staff=True)
+    if holder == "refused":
+        User.objects.create_user("bob")
+    put(follows, "id1", {"as before": "ann", "staff": "ann.miller", "refused": "bob"}[holder])
+    put(follows, "id2", "ann", FIRSTNAME="Anna")
+    if turned:
+        follows.rows.reverse()
+    words = "Ann Berg (ann) has this user name in the portal, and another row of HR is theirs."
+    assert errors(follows.run())["ann"].startswith(words)
 
 
 def test_many_renames_wait_for_approval(follows: Source) -> None:
