@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings, Schedule
@@ -116,9 +116,13 @@ def _scheduled() -> QuerySet[ProvisioningSettings]:
 
 
 def _to_try_again(now: dt.datetime) -> QuerySet[ImportRun]:
-    """Return the failed runs whose pause is over, where no newer import took their place."""
-    newest = ImportRun.objects.filter(directory=OuterRef("directory"), preview=False).order_by("-created_at", "-pk")
-    failed = ImportRun.objects.filter(retry_at__lte=now, status=RunStatus.FAILED, pk=Subquery(newest.values("pk")[:1]))
+    """Return the failed runs whose pause is over, where no newer import took their place.
+
+    An import of what changed takes that of another one, and not that of a whole import.
+    """
+    newer = ImportRun.objects.filter(directory=OuterRef("directory"), preview=False, pk__gt=OuterRef("pk"))
+    replaced = Exists(newer.filter(Q(incremental=False) | Q(incremental=OuterRef("incremental"))))
+    failed = ImportRun.objects.filter(~replaced, retry_at__lte=now, status=RunStatus.FAILED)
     on = failed.filter(directory__enabled=True, directory__provisioning__import_users=True)
     return on.select_related("directory__provisioning")
 

@@ -114,6 +114,26 @@ def test_a_newer_import_takes_the_place_of_the_try(source: Source) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("ended", [RunStatus.FINISHED, RunStatus.FAILED])
+def test_an_import_of_changes_takes_the_place_of_no_whole_one(source: Source, ended: RunStatus) -> None:
+    run = failed(source)
+    source.set(import_cursor={}, incremental_minutes=1)
+    later = timezone.now() + 2 * runs.FIRST_PAUSE
+    ImportRun.objects.filter(pk=run.pk).update(retry_at=timezone.now())
+    changes = ImportRun.objects.create(
+        directory=source.directory, incremental=True, status=ended, retry_at=later, created_at=timezone.now()
+    )
+    tasks.start_due_imports()
+    again = ImportRun.objects.get(tries=1)
+    assert (again.incremental, again.pk > changes.pk) == (False, True)
+    engine.execute(again.pk)
+    ImportRun.objects.filter(pk=changes.pk).update(retry_at=timezone.now())
+    ImportRun.objects.filter(pk=again.pk).update(retry_at=None)
+    tasks.start_due_imports()
+    assert ImportRun.objects.count() == 3  # what changed is read by the whole one
+
+
+@pytest.mark.django_db
 def test_nothing_is_tried_while_the_import_is_off_or_something_runs(source: Source) -> None:
     run = failed(source)
     ImportRun.objects.filter(pk=run.pk).update(retry_at=timezone.now())
