@@ -41,11 +41,16 @@ def forget(users: Collection[User], actor: str) -> None:
     by_directory: dict[int, list[int]] = {}
     now = timezone.now()
     for account in accounts:
-        account.person = person.snapshot(person.person_of(by_id[account.user_id or 0]))
+        user = by_id[account.user_id or 0]
+        account.key = user.username
+        account.person = person.snapshot(person.person_of(user))
         account.deleted_at = now
         by_directory.setdefault(account.directory_id, []).append(account.pk)
     Account.objects.bulk_create(
-        accounts, update_conflicts=True, unique_fields=["id"], update_fields=["person", "deleted_at"]
+        accounts,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["key", "key_folded", "person", "deleted_at"],
     )
     pending.forget(account.pk for account in accounts)
     outbox.enqueue(by_directory, "deleted", actor, leaving={account.pk for account in accounts})

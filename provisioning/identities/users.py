@@ -48,7 +48,7 @@ def rename(user: User, username: str, *, by: object = None) -> None:
     """Give the user another name, in the transaction of the caller, who then saves the user and reports it.
 
     Accounts that a directory holds are found by their remote ids and follow by the attribute mapping; one that is still
-    to be made is made under the new name. ``by`` is whoever asks, for the receivers of ``renamed``.
+    to be made, or made again, is made under the new name. ``by`` is whoever asks, for the receivers of ``renamed``.
     """
     before = user.username
     user.rename(username)
@@ -56,14 +56,14 @@ def rename(user: User, username: str, *, by: object = None) -> None:
 
 
 def tell_renamed(before: Mapping[int, str], after: Mapping[int, str], *, by: object = None) -> None:
-    """Let accounts that are still to be made, and whoever listens to ``renamed``, know of users' new names."""
+    """Let the users' accounts, and whoever listens to ``renamed``, know of their new names."""
     if not before:
         return
-    unmade = list(Account.objects.filter(user__in=after, remote_id="").order_by("pk").select_for_update(no_key=True))
-    for account in unmade:
+    accounts = list(Account.objects.filter(user__in=after).order_by("pk").select_for_update(no_key=True))
+    for account in accounts:
         account.key = after[account.user_id or 0]
         account.key_folded = fold(account.key)
-    bulk.update(unmade, ["key", "key_folded"])
+    bulk.update(accounts, ["key", "key_folded"])
     renamed.send(sender=User, before=before, by=by)
 
 

@@ -18,7 +18,8 @@ LEFT_OPEN = models.Q(last_result__in=[LastResult.OPEN, LastResult.PARKED], state
 class Account(Leased):
     """One user in one directory; it outlives the user, so that a deleted user is still deprovisioned.
 
-    ``key`` is the user name that the account was made for. ``seen_state`` is what the row last imported said of the
+    ``key`` is the name of its user, or what that was when they were deleted; what the directory calls the account may
+    be another (see ``remote_id``). ``seen_state`` is what the row last imported said of the
     person's state (see the imports' ``state``). ``attributes`` holds the directory attributes last seen or pushed,
     ``person`` the portal attributes of a user that was deleted, and ``deleted_at`` when. ``last_result`` "open": its
     user has left, the directory is written to, and nothing there closes the account. ``unseen``: the portal made it,

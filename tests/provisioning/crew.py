@@ -53,51 +53,53 @@ class CrewConnector(Connector):
     def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
         return "" if capability in config.settings["crew"].capabilities else f"There is no {capability.value} query."
 
-    def _call(self, name: str, entry: Entry, *, there: bool = False) -> None:
-        self.crew.calls.append((name, entry.key))
-        self.crew.fail(name, entry.key)
-        if there and entry.key not in self.crew.rows:
+    def _call(self, name: str, entry: Entry, *, there: bool = False) -> str:
+        key = entry.ref or entry.key
+        self.crew.calls.append((name, key))
+        self.crew.fail(name, key)
+        if there and key not in self.crew.rows:
             raise NotFound("There is no such account.")
+        return key
 
-    def _remote(self, entry: Entry) -> RemoteAccount:
-        enabled = entry.key not in self.crew.disabled if Capability.DISABLE in self.capabilities else None
-        return RemoteAccount(entry.key, entry.key, dict(self.crew.rows[entry.key]), enabled)
+    def _remote(self, key: str) -> RemoteAccount:
+        enabled = key not in self.crew.disabled if Capability.DISABLE in self.capabilities else None
+        return RemoteAccount(key, key, dict(self.crew.rows[key]), enabled)
 
     def test(self) -> ConnectionTest:
         return ConnectionTest((ConnectionStep("Port", not self.crew.broken, self.crew.broken),))
 
     def find(self, entry: Entry) -> RemoteAccount | None:
-        self._call("find", entry)
-        return self._remote(entry) if entry.key in self.crew.rows else None
+        key = self._call("find", entry)
+        return self._remote(key) if key in self.crew.rows else None
 
     def create(self, entry: Entry, password: str | None = None) -> RemoteAccount:
-        self._call("create", entry)
-        assert entry.key not in self.crew.rows, f"{entry.key} was created twice"
-        self.crew.rows[entry.key] = dict(entry.attributes)
-        self.crew.passwords[entry.key] = password
-        return self._remote(entry)
+        key = self._call("create", entry)
+        assert key not in self.crew.rows, f"{key} was created twice"
+        self.crew.rows[key] = dict(entry.attributes)
+        self.crew.passwords[key] = password
+        return self._remote(key)
 
     def update(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount:
-        self._call("update", entry, there=True)
-        self.crew.rows[entry.key] |= entry.attributes
-        return self._remote(entry)
+        key = self._call("update", entry, there=True)
+        self.crew.rows[key] |= entry.attributes
+        return self._remote(key)
 
     def disable(self, entry: Entry, found: RemoteAccount | None = None) -> None:
-        self._call("disable", entry, there=True)
-        self.crew.disabled.add(entry.key)
+        key = self._call("disable", entry, there=True)
+        self.crew.disabled.add(key)
 
     def enable(self, entry: Entry, found: RemoteAccount | None = None) -> None:
-        self._call("enable", entry, there=True)
-        self.crew.disabled.discard(entry.key)
+        key = self._call("enable", entry, there=True)
+        self.crew.disabled.discard(key)
 
     def delete(self, entry: Entry, found: RemoteAccount | None = None) -> None:
-        self._call("delete", entry)
-        self.crew.rows.pop(entry.key, None)
-        self.crew.disabled.discard(entry.key)
+        key = self._call("delete", entry)
+        self.crew.rows.pop(key, None)
+        self.crew.disabled.discard(key)
 
     def set_password(self, entry: Entry, password: str) -> None:
-        self._call("set_password", entry, there=True)
-        self.crew.passwords[entry.key] = password
+        key = self._call("set_password", entry, there=True)
+        self.crew.passwords[key] = password
 
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
         yield Page([RemoteAccount(key, key, row) for key, row in self.crew.rows.items()], last=True)

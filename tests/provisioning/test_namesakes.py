@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from directories.connectors.base import ConnectorError, Unavailable
+from directories.connectors.base import ConnectorError, RemoteAccount, Unavailable
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services
-from provisioning.identities.users import save_user, save_users
+from provisioning.identities.users import rename_and_save, save_user, save_users
 from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts import outbox
@@ -178,6 +178,52 @@ def test_an_employee_number_that_is_given_later_brings_an_account_back(crews: Cr
     assert "anna" not in crew.disabled
 
 
+def test_who_was_renamed_is_known_by_the_name_of_the_last(crews: Crews) -> None:
+    """The directory keeps the old name, and the portal's own memory has the new one."""
+    crew, directory = crews["CREW"], save_crew_directory(on_delete="disable")
+    anna = provisioned(employee_number="4711")
+    rename_and_save(anna, "Anna.B", "admin")
+    run(directory)
+    services.delete_users([anna.pk], "admin")
+    run(directory)
+    again = User(username="anna.b", first_name="Ännchen", employee_number="4711")
+    save_user(again, "admin")
+    run(directory)
+    account = Account.objects.get()
+    assert (account.user, account.key, account.key_folded) == (again, "anna.b", "anna.b")
+    assert crew.rows == {"anna": {"FIRSTNAME": "Ännchen", "LASTNAME": None, "EMAIL_ADDRESS": None}}
+    assert "anna" not in crew.disabled
+
+
+def test_an_account_under_an_old_name_goes_before_the_next_of_that_name(crews: Crews) -> None:
+    crew, directory = crews["CREW"], save_crew_directory()
+    anna = provisioned()
+    rename_and_save(anna, "anna.b", "admin")
+    run(directory)
+    services.delete_users([anna.pk], "admin")
+    save_user(User(username="anna", first_name="Ännchen"), "admin")
+    mine = Account.objects.get(user__isnull=False)
+    deliver(directory.pk, [mine.pk])
+    mine.refresh_from_db()
+    assert (mine.last_result, "goes first" in mine.last_message) == (LastResult.WAITING, True)
+    run(directory)
+    rest()
+    run(directory)
+    assert [call for call, _ in crew.done()] == ["create", "delete", "create"]
+    assert crew.rows["anna"]["FIRSTNAME"] == "Ännchen"
+
+
+def test_who_comes_back_after_a_new_name_gets_an_account_of_that_name(crews: Crews) -> None:
+    crew, directory = crews["CREW"], save_crew_directory(on_deactivate="delete")
+    anna = provisioned()
+    rename_and_save(anna, "anna.b", "admin")
+    services.set_active([anna.pk], False, "admin")
+    run(directory)
+    services.set_active([anna.pk], True, "admin")
+    run(directory)
+    assert crew.done() == [("create", "anna"), ("delete", "anna"), ("create", "anna.b")]
+
+
 @pytest.mark.heavy
 def test_who_was_deleted_and_added_again_is_made_anew_in_a_source_that_remembers(crews: Crews) -> None:
     crew, directory = crews["CREW"], save_crew_directory(import_users=True)
@@ -238,6 +284,20 @@ def test_a_row_of_somebody_who_was_deleted_is_no_namesakes(shown: Source) -> Non
     new.refresh_from_db()
     assert new.first_name == "Änne"
     assert not Account.objects.filter(user=new).exists()
+
+
+def test_a_new_hire_with_the_old_name_of_somebody_deleted_is_somebody_else(source: Source) -> None:
+    """The source has lasting ids and still shows the old row; whoever has the last name is the deleted person."""
+    berg, tal = {"FIRSTNAME": "Anna", "LASTNAME": "Berg"}, {"FIRSTNAME": "Änne", "LASTNAME": "Tal"}
+    source.rows = [RemoteAccount("id1", "anna", berg)]
+    source.run()
+    anna = User.objects.get()
+    rename_and_save(anna, "anna.b", "admin")
+    services.delete_users([anna.pk], "admin")
+    source.rows += [RemoteAccount("id2", "anna", tal), RemoteAccount("id3", "anna.b", berg)]
+    run_ = source.run()
+    assert (run_.errors, run_.created) == (0, 1)
+    assert [(user.username, user.last_name) for user in User.objects.all()] == [("anna", "Tal")]
 
 
 def test_a_row_of_a_source_comes_back_to_who_was_added_again(shown: Source) -> None:

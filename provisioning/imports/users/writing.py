@@ -236,7 +236,7 @@ class Writer:
         return {
             "user_id": user_id,
             "directory_id": self.directory_id,
-            "key": change.key,
+            "key": change.after.get(USERNAME, change.key),
             "remote_id": change.remote_id,
             "place": change.place,
             "state": _state(change.row),
@@ -255,7 +255,9 @@ class Writer:
         What was pushed since the row was read is newer than the row.
         """
         pushed_since = account.last_synced_at is not None and account.last_synced_at > self.started
-        account.user_id, account.person, account.deleted_at = user_id, None, None
+        if account.user_id != user_id:  # that of somebody who was deleted and added again, perhaps by another name
+            account.user_id, account.key = user_id, change.after.get(USERNAME, change.key)
+        account.person = account.deleted_at = None
         account.remote_id = change.remote_id
         account.seen_digest = change.row["digest"]
         if "state" in change.row or account.seen_state == MISSING:  # a row that says nothing leaves what was said

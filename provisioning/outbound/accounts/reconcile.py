@@ -324,6 +324,8 @@ class AccountReconciler:
             words = messages.another(found.key, name, self.connector.look_up_hint)
             return ConnectorError(words, code="other_account")
         if owner := self.owners.other(found.ref, account.pk):
+            if owner.leaving:
+                return Unavailable(messages.namesake_first(found.ref, name), whole_directory=False)
             words = f"The account {found.ref} of {name} belongs to {owner.name} in the portal. Rename one of the two."
             if owner.deleted:
                 words = messages.deleted_namesake(found.ref, name)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, Value
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from provisioning.models import Account, Change
 from provisioning.models.accounts import AccountState
@@ -11,11 +11,15 @@ from provisioning.models.people import fold
 
 
 class Owner(NamedTuple):
-    """An account that has a remote id; ``deleted``: its user was deleted from the portal."""
+    """An account that has a remote id.
+
+    ``deleted``: its user was deleted from the portal. ``leaving``: because of that it is still to be looked at.
+    """
 
     account_id: int
     name: str
     deleted: bool
+    leaving: bool
 
 
 class Owners:
@@ -50,16 +54,17 @@ class Owners:
 
     def _fetch(self, *remote_ids: str, leaving: bool = False) -> None:
         """Read who has the remote ids, and in the same query whose accounts of those names are to be looked at."""
-        columns = ("remote_id", "pk", "key", "user__username", "leaves")
+        columns = ("remote_id", "pk", "key", "user__username", "leaves", "named")
+        waiting = Exists(Change.objects.filter(account=OuterRef("pk"), parked=None))
+        leaves = Q(waiting, user=None) & ~Q(state=AccountState.ABSENT)
         here = Account.objects.filter(directory=self.directory_id)
-        rows = here.filter(remote_id__in=remote_ids).annotate(leaves=Value(0)).values_list(*columns)
+        owners = here.filter(remote_id__in=remote_ids)
+        rows = owners.annotate(leaves=Case(When(leaves, then=1), default=0), named=Value(0)).values_list(*columns)
         if leaving:
-            waiting = Exists(Change.objects.filter(account=OuterRef("pk"), parked=None))
-            deleted = here.filter(waiting, user=None, key_folded__in=[fold(key) for key in remote_ids])
-            there = deleted.exclude(state=AccountState.ABSENT).annotate(leaves=Value(1))
-            rows = rows.union(there.values_list(*columns), all=True)
-        for ref, pk, key, username, leaves in rows:
-            if leaves:
+            there = here.filter(leaves, key_folded__in=[fold(key) for key in remote_ids])
+            rows = rows.union(there.annotate(leaves=Value(1), named=Value(1)).values_list(*columns), all=True)
+        for ref, pk, key, username, leaving_now, named in rows:
+            if named:
                 self._leaving.add(fold(key))
             else:
-                self._read[ref] = Owner(pk, username or key, deleted=username is None)
+                self._read[ref] = Owner(pk, username or key, deleted=username is None, leaving=bool(leaving_now))

@@ -132,6 +132,7 @@ def _reattach(people: Iterable[Person]) -> None:
     the directory has made another account keeps that one.
     """
     by_key = {person.username_key: person.id for person in people}
+    names = {person.id: person.username for person in people}
     lost = Account.objects.filter(user=None, key_folded__in=by_key, person__isnull=False)
     if not lost.exists():
         return
@@ -151,10 +152,10 @@ def _reattach(people: Iterable[Person]) -> None:
         owner = by_key[account.key_folded]
         if (owner, account.directory_id) not in taken:
             taken.add((owner, account.directory_id))
-            account.user_id, account.person, account.deleted_at = owner, None, None
+            account.user_id, account.key, account.person, account.deleted_at = owner, names[owner], None, None
             account.pushed_digest = account.seen_digest = ""  # both are looked at anew
             back.append(account)
-    Account.objects.bulk_update(back, ["user", "person", "deleted_at", "pushed_digest", "seen_digest"])
+    Account.objects.bulk_update(back, ["user", "key", "person", "deleted_at", "pushed_digest", "seen_digest"])
 
 
 def _employee_number(account: Account) -> str:
