@@ -31,6 +31,31 @@ def test_a_link_is_masked(message: str, args: tuple[object, ...], expected: str)
     assert record.getMessage() == expected
 
 
+class Broken:
+    """A value that cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("The database is away.")
+
+
+@pytest.mark.parametrize(
+    ("message", "args", "expected"),
+    [
+        ("Refused: %s %s", (LINK,), "Refused: %s %s ('/welcome/MQ/…/',)"),
+        ("Refused", (LINK, 1), "Refused ('/welcome/MQ/…/', 1)"),
+        ("Refused: %d", (LINK,), "Refused: %d ('/welcome/MQ/…/',)"),
+        ("Refused: %s", (Broken(),), "The log call in line 1 of x.py cannot be shown."),
+    ],
+)
+def test_a_malformed_log_call_is_no_error_of_its_caller(
+    message: str, args: tuple[object, ...], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = logging.StreamHandler()
+    handler.addFilter(WithoutLinks())
+    handler.handle(logging.LogRecord("rollcall", logging.INFO, "x.py", 1, message, args, None))
+    assert capsys.readouterr().err == f"{expected}\n"
+
+
 def test_the_web_program_logs_no_link(portal: Portal) -> None:
     portal.environment |= {"PORT": str(portal.port), "ACCESS_LOG": "true", "WEB_CONCURRENCY": "1"}
     portal.program("web")
