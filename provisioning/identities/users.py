@@ -68,7 +68,10 @@ def tell_renamed(before: Mapping[int, str], after: Mapping[int, str], *, by: obj
 
 
 def rename_and_save(user: User, username: str, actor: str) -> None:
-    """Rename one user on a page, and record it; directories are notified."""
+    """Rename one user on a page, and record it; directories are notified.
+
+    Raises User.DoesNotExist, or IntegrityError when somebody else has the name.
+    """
     with transaction.atomic():
         locked = User.objects.select_for_update(no_key=True, of=("self",)).get(pk=user.pk)
         rename(locked, username)

@@ -8,7 +8,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -85,12 +87,11 @@ class UserRename(admin.ModelAdmin):  # type: ignore[type-arg]
         seen: list[Effect] = []
         if request.method == "POST" and form.is_valid():
             name = form.cleaned_data["username"]
-            if request.POST.get("action") == "rename":
-                before = user.username
-                services.rename_and_save(user, name, request.user.get_username())
-                messages.success(request, f"{before} is {name} now. Directories follow: see Accounts.")
+            if request.POST.get("action") != "rename":
+                seen = list(effects(user, name))
+            elif self._rename(request, user, form):
+                messages.success(request, f"{user.username} is {name} now. Directories follow: see Accounts.")
                 return HttpResponseRedirect(reverse("admin:provisioning_user_change", args=[user.pk]))
-            seen = list(effects(user, name))
         context = {
             **self.admin_site.each_context(request),
             "title": f"Rename {user}",
@@ -102,10 +103,26 @@ class UserRename(admin.ModelAdmin):  # type: ignore[type-arg]
         }
         return TemplateResponse(request, "provisioning/user/rename.html", context)
 
+    def _rename(self, request: HttpRequest, user: User, form: RenameForm) -> bool:
+        """Rename the user; return False, with an error in the form, when somebody just took the name."""
+        name = form.cleaned_data["username"]
+        try:
+            services.rename_and_save(user, name, request.user.get_username())
+        except User.DoesNotExist:
+            raise Http404("There is no such user.") from None
+        except IntegrityError:
+            try:
+                free_name(name, user)
+            except ValidationError as error:
+                form.add_error("username", error)
+                return False
+            raise
+        return True
+
 
 def effects(user: User, username: str) -> Iterator[Effect]:
     """Say of each directory where the user has an account what the new name does there; none of them is asked."""
-    renamed = User.objects.select_related("manager").get(pk=user.pk)
+    renamed = get_object_or_404(User.objects.select_related("manager"), pk=user.pk)
     renamed.rename(username)
     accounts = Account.objects.filter(user=user).select_related("directory").order_by("directory__name")
     for account in accounts:

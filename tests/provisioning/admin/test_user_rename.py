@@ -1,10 +1,13 @@
 """Renaming a user on a page: seen first, then done, with its line in the report and changes for the directories."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from directories.models import AttributeMapping, Directory
+from provisioning import services
+from provisioning.identities.users import rename_and_save
 from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState
 from reports.models import Event
@@ -76,6 +79,38 @@ def test_a_name_that_cannot_be(it_staff: Any, typed: str, said: str) -> None:
     assert said in roll.words(response)
     ann.refresh_from_db()
     assert ann.username == "ann"
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
+    """What others do between the look at the new name and the renaming."""
+    acts: list[Callable[[], Any]] = []
+
+    def late(*arguments: Any) -> None:
+        for act in acts:
+            act()
+        rename_and_save(*arguments)
+
+    monkeypatch.setattr(services, "rename_and_save", late)
+    return acts
+
+
+def test_a_name_that_somebody_else_takes_at_the_same_moment(it_staff: Any, meanwhile: list[Callable[[], Any]]) -> None:
+    ann = roll.person("ann")
+    meanwhile.append(lambda: roll.person("Bob"))
+    response = it_staff.post(page(ann), {"username": "bob", "action": "rename"})
+    assert response.status_code == 200
+    assert "bob is taken by Bob: user names are one whatever their case." in roll.words(response)
+    ann.refresh_from_db()
+    assert ann.username == "ann"
+    assert not Event.objects.filter(user_id=ann.pk).exists()
+
+
+def test_a_user_who_is_deleted_at_the_same_moment(it_staff: Any, meanwhile: list[Callable[[], Any]]) -> None:
+    ann = roll.person("ann")
+    meanwhile.append(lambda: services.delete_users([ann.pk], "admin"))
+    assert it_staff.post(page(ann), {"username": "bob", "action": "rename"}).status_code == 404
+    assert not User.objects.filter(username="bob").exists()
 
 
 def test_the_case_of_a_name_can_be_changed(it_staff: Any) -> None:
