@@ -158,6 +158,7 @@ def _objections(run: ImportRun, crawler: Crawler, lease: Lease, *, read: Read, g
         switched_off=found.switched_off,
         switched_on=found.activated,
         blanked=found.blanked,
+        renamed=found.renamed,
         follows=[asdict(one) for one in elsewhere],
     )
     features = config.features

@@ -28,6 +28,7 @@ class Before:
     switched_off: int = 0
     switched_on: int = 0
     blanked: int = 0
+    renamed: int = 0
     lost_members: int = 0
 
 
@@ -79,7 +80,7 @@ def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
     )
     found += _over(
         plan.renamed,
-        0,
+        plan.before.renamed,
         plan.known,
         (limits.max_leavers, limits.max_leavers_percent),
         f"{_people(plan.renamed)} of {plan.known:,} would be renamed because {directory} names them otherwise",

@@ -67,9 +67,16 @@ def done_before(run: ImportRun) -> Before:
         off=Sum("switched_off", default=0),
         on=Sum("switched_on", default=0),
         blank=Sum("blanked", default=0),
+        renamed=Sum("renamed", default=0),
         lost=Sum("memberships_removed", default=0),
     )
-    return Before(switched_off=sums["off"], switched_on=sums["on"], blanked=sums["blank"], lost_members=sums["lost"])
+    return Before(
+        switched_off=sums["off"],
+        switched_on=sums["on"],
+        blanked=sums["blank"],
+        renamed=sums["renamed"],
+        lost_members=sums["lost"],
+    )
 
 
 def is_quiet(run: ImportRun) -> bool:

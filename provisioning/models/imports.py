@@ -39,8 +39,9 @@ class ImportRun(models.Model):
 
     ``incremental``: only what changed since the last run was read, so that nobody who was not seen is missing.
     ``cursor`` is where the directory stood when the run began; the next one goes on from it once this one is applied.
-    ``switched_off``, ``switched_on`` and ``blanked`` count people whom it means to deactivate, to activate again, and
-    who lose a value; ``follows`` says what comes of it in other directories; ``approved``: somebody agreed to that.
+    ``switched_off``, ``switched_on``, ``blanked`` and ``renamed`` count people whom it means to deactivate, to activate
+    again, who lose a value, and who get another user name; ``follows`` says what comes of it in other directories;
+    ``approved``: somebody agreed to that.
     ``left_alone`` are rows of people whom an import does not touch. ``applied_up_to`` is the id of the last planned
     change that is applied, in their order.
     ``groups_*`` and ``memberships_*`` count what happened to groups; ``unmatched_members`` are names in groups that no
@@ -72,6 +73,7 @@ class ImportRun(models.Model):
     switched_on = models.PositiveIntegerField(default=0, db_default=0)
     switched_off = models.PositiveIntegerField(default=0)
     blanked = models.PositiveIntegerField(default=0)
+    renamed = models.PositiveIntegerField(default=0, db_default=0)
     follows = models.JSONField(default=list, blank=True, db_default=NOTHING)
     approved = models.BooleanField(default=False)
     applied_up_to = models.BigIntegerField(default=0)

@@ -7,13 +7,13 @@ import pytest
 from directories.connectors.base import RemoteAccount
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services
-from provisioning.imports import engine
+from provisioning.imports import engine, incremental
 from provisioning.imports.users.listing import listing
-from provisioning.models import Account, User
+from provisioning.models import Account, ImportRun, User
 from provisioning.models.imports import RunStatus
 from reports.models import Event
 from scim.models import Client, UserLink
-from tests.provisioning.imports.conftest import Source, errors, planned, user
+from tests.provisioning.imports.conftest import Source, SourceConnector, errors, planned, user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
@@ -192,6 +192,31 @@ def test_many_renames_wait_for_approval(follows: Source) -> None:
     words = "3 people of 5 would be renamed because HR names them otherwise; the limit is 2."
     assert run.message.startswith(words)
     assert user("user0").is_active
+
+
+def test_many_small_imports_rename_no_more_than_a_whole_one_may(
+    follows: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(4):
+        put(follows, f"n{n}", f"user{n}")
+    follows.run()
+    follows.set(max_leavers=2, import_cursor={})
+    monkeypatch.setattr(incremental, "begin", lambda *_, **__: {"at": "1"})
+    monkeypatch.setattr(SourceConnector, "changes", lambda self, _, size: self.accounts(size), raising=False)
+
+    def renamed(number: int) -> ImportRun:
+        put(follows, f"n{number}", f"user{number}@example.org")
+        run = follows.start()
+        ImportRun.objects.filter(pk=run.pk).update(incremental=True)
+        engine.execute(run.pk)
+        run.refresh_from_db()
+        return run
+
+    assert [(renamed(n).status, ImportRun.objects.latest("pk").renamed) for n in range(2)] == [("finished", 1)] * 2
+    run = renamed(2)
+    assert run.status == RunStatus.APPROVAL
+    assert "1 person of 5 would be renamed" in run.message
+    assert "after 2 since the last import of everything; the limit is 2." in run.message
 
 
 def test_staff_are_not_renamed(follows: Source) -> None:
