@@ -120,8 +120,8 @@ else:
     _database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     _database["CONN_HEALTH_CHECKS"] = True
     _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 10)
-    # Only what asks for it is prepared on the server (config.database.prepared); None switches that off.
-    _database["OPTIONS"].setdefault("prepare_threshold", 2**30)
+    # Only what asks for it is prepared on the server (config.database.prepared).
+    _database["OPTIONS"]["prepare_threshold"] = 2**30 if env.bool("PREPARE_STATEMENTS", default=True) else None
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

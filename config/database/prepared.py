@@ -22,18 +22,23 @@ class _Preparing(psycopg.Cursor[Row]):
     """A cursor whose statements the server prepares; Django's own writes the parameters into the text."""
 
     def execute(self, query: Any, params: Any = None, **_: Any) -> "_Preparing":
-        return super().execute(query, params, prepare=True)
+        try:
+            return super().execute(query, params, prepare=True)
+        except psycopg.errors.FeatureNotSupported:  # a migration changed the type of a column that the plan returns
+            connections[DEFAULT_DB_ALIAS].close_at = 0  # after this request; the plan is the connection's own
+            raise
 
 
 def cursor() -> CursorWrapper:
     """Return a cursor for statements that are few and often run: on PostgreSQL the server keeps them (``prepare``).
 
-    ``prepare_threshold`` of the database's options must not be None, or else they are planned each time. Where Django
-    logs queries, it is an ordinary cursor, of which it can tell what was sent.
+    With ``PREPARE_STATEMENTS=false`` they are planned each time. Where Django logs queries, it is an ordinary cursor,
+    of which it can tell what was sent.
     """
     own: Any = connections[DEFAULT_DB_ALIAS]  # each question to the proxy ``connection`` looks it up anew
     if own.vendor != "postgresql" or own.queries_logged:
         return cast(CursorWrapper, own.cursor())
+    own.close_if_health_check_failed()
     own.ensure_connection()
     return cast(CursorWrapper, own._prepare_cursor(_Preparing(own.connection)))
 

@@ -4,7 +4,7 @@ import inspect
 
 import django
 import pytest
-from django.db import connection
+from django.db import NotSupportedError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BigIntegerField, QuerySet
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
@@ -53,6 +53,41 @@ def test_rows_are_deleted_in_one_statement() -> None:
         assert bulk.delete(Membership.objects.filter(group=group, user__username="anna")) == 1
     assert len(captured) == 1
     assert [row.user.username for row in Membership.objects.all()] == ["bob"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lasting_connection_is_looked_at_before_a_kept_query() -> None:
+    """As Django's own cursors do: the server may have been started anew since the last request."""
+    if connection.vendor != "postgresql":
+        pytest.skip("PostgreSQL only")
+    query = Prepared(lambda: User.objects.filter(pk=Parameter("pk", BigIntegerField())).values_list("username"))
+    assert list(query.rows(pk=0)) == []
+    connection.health_check_enabled, connection.health_check_done = True, False
+    connection.connection.close()
+    try:
+        assert list(query.rows(pk=0)) == []
+    finally:
+        connection.health_check_enabled = False
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_plan_that_a_migration_made_untrue_ends_with_its_request() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("PostgreSQL only")
+    with connection.cursor() as own:
+        own.execute("CREATE TABLE kept (name varchar(10))")
+    with cursor() as kept:
+        kept.execute("SELECT name FROM kept")
+    other = connection.copy()
+    with other.cursor() as own:
+        own.execute("ALTER TABLE kept ALTER name TYPE varchar(20)")
+    other.close()
+    with pytest.raises(NotSupportedError), cursor() as kept:
+        kept.execute("SELECT name FROM kept")
+    connection.close_if_unusable_or_obsolete()
+    with cursor() as kept:
+        kept.execute("SELECT name FROM kept")
+        kept.execute("DROP TABLE kept")
 
 
 @pytest.mark.django_db
