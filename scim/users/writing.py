@@ -258,15 +258,15 @@ def _write(client: Client, change: Change, draft: Draft, rules: Rules) -> bool:
     elif change:
         user.updated_at = timezone.now()
         User.objects.filter(pk=user.pk).update(updated_at=user.updated_at)
+    off = change.said_active is False and client.deactivate_users
+    if user.is_active != was_active or (off and not user.is_active):
+        leavers.follow(client, link, user)
     if change.link_columns or news or (change and link.pk is None):
         _save_link(link)
     if change:
         _report(client, user, before, rules, said=_said(client, user, change))
     if change.password:
         services.set_password(user, change.password, client.name)
-    off = change.said_active is False and client.deactivate_users
-    if user.is_active != was_active or (off and not user.is_active):
-        leavers.follow(client, link, user)
     return bool(change)
 
 

@@ -71,6 +71,21 @@ def test_who_is_deactivated_leaves_after_the_recycle_period(new_client: Any) -> 
     assert Event.objects.filter(identifier="anna", operation="delete").exists()
 
 
+@pytest.mark.parametrize("claimed", [True, False])
+def test_who_is_new_to_the_client_leaves_after_the_recycle_period_too(new_client: Any, claimed: bool) -> None:
+    """Somebody whom an import brought: the client's first word of them is that they are off."""
+    scim = new_client(delete_deactivated=True, recycle_days=30)
+    anna = User.objects.create(username="anna")
+    if claimed:
+        scim.add("anna", active=False)
+    else:
+        off = {"op": "replace", "path": "active", "value": False}
+        assert scim.patch(f"/Users/{anna.scim_id}", off).status == 200
+    assert UserLink.objects.get().leaves_at is not None
+    later(31)
+    assert leavers.delete_due() == 1
+
+
 def test_staff_never_leave(new_client: Any) -> None:
     scim = new_client(delete_deactivated=True)
     scim.delete(f"/Users/{scim.add('anna')['id']}")
