@@ -92,7 +92,7 @@ def _keep(client: Client, user_ids: Iterable[int]) -> None:
 
     A DELETE takes the user and then leaves their groups: it waits for this request, or this one for it.
     """
-    wanted = sorted(user_ids)
+    wanted = sorted(set(user_ids))  # an id may have been spelt in two ways
     for page in (wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)):
         rows.keep(User, page, unchanged=True)
         if users.visible(client).filter(pk__in=page).order_by().count() < len(page):

@@ -133,11 +133,14 @@ def _window(source: ListSource, skip: int, limit: int) -> list[Row]:
 def _keys(source: ListSource, skip: int, limit: int) -> list[Any]:
     """Return the primary keys of a page far down the list, from its end where that is nearer and known."""
     total = source.total() if source.total and skip >= FAR else 0
+    forwards = _ordered(source, backwards=False).values_list("pk", flat=True)[skip : skip + limit]
     if 2 * skip < total or not total:
-        return list(_ordered(source, backwards=False).values_list("pk", flat=True)[skip : skip + limit])
+        return list(forwards)
     behind = max(0, total - skip - limit)
     rows = _ordered(source, backwards=True).values_list("pk", flat=True)
-    return list(rows[behind : max(behind, total - skip)])[::-1]
+    keys = list(rows[behind : max(behind, total - skip)])[::-1]
+    moved = source.total is not None and source.total() != total  # the end, and so the page
+    return list(forwards) if moved else keys
 
 
 def _by_cursor(sources: Sequence[ListSource], wanted: PageRequest, query: str) -> ListPage:

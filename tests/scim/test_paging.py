@@ -66,6 +66,18 @@ def test_a_page_far_down_is_read_from_the_nearer_end(people, groups, monkeypatch
             assert (names(found), found.total) == (names(expected), expected.total), (start, count)
 
 
+def test_a_page_read_from_the_end_is_the_same_while_people_are_added(people, monkeypatch):
+    monkeypatch.setattr(paging, "FAR", 1)
+    plain = names(by_index([people], 6, 1))
+
+    def total() -> int:
+        found = people.count()
+        User.objects.create(username=f"late{found}", last_name="Zz")  # another's transaction, right after the count
+        return found
+
+    assert names(by_index([ListSource(people.rows, total=total)], 6, 1)) == plain
+
+
 def test_a_page_that_shows_the_end_needs_no_count(people, django_assert_num_queries):
     with django_assert_num_queries(1):
         assert by_index([people], 1, 7).total == 7
