@@ -161,6 +161,7 @@ def remove(directory: Directory, actor: str) -> None:
     load every account.
     """
     running = ImportRun.objects.filter(directory=directory, started_at__isnull=False).exclude(status__in=ENDED)
+    list(running.select_for_update().values_list("pk"))  # wait for a page that is being written, and let none follow
     if running.filter(leased_until__gt=timezone.now()).exists():
         raise RemovalRefused(f"An import of {directory.name} is running. Cancel it first, then delete the directory.")
     in_directory = Account.objects.filter(pk=OuterRef("account_id"), directory=directory)

@@ -27,7 +27,8 @@ CUT = (
 )
 _COMMENT = re.compile(r"[ \t]+#")
 _ESCAPED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # no block can hold these
-_TEXT = "tag:yaml.org,2002:str"
+_CORE = "tag:yaml.org,2002:"
+_TEXT = f"{_CORE}str"
 _CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?")
@@ -160,8 +161,8 @@ def _compose(text: str) -> Node | None:
 
 
 def _scalar(tag: str, text: str) -> Any:
-    """Return the value of a scalar: what is quoted or tagged as a text is one."""
-    if tag == _TEXT:
+    """Return the value of a scalar: what is quoted or has a tag of its own is a text."""
+    if tag == _TEXT or not tag.startswith(_CORE):
         return text
     if text.lower() in _CONSTANTS:
         return _CONSTANTS[text.lower()]
