@@ -116,7 +116,7 @@ def test_an_account_that_is_still_being_made_goes_first_too(crews: Crews, monkey
 @pytest.mark.parametrize("features", [{"on_delete": "disable"}, {"on_delete": "leave"}, {"delete_users": False}])
 def test_an_account_that_stays_is_nobody_elses(crews: Crews, features: dict[str, Any]) -> None:
     crew, directory = crews["CREW"], save_crew_directory(**features)
-    services.delete_users([provisioned().pk], "admin")
+    services.delete_users([provisioned(employee_number="7").pk], "admin")
     run(directory)
     save_user(User(username="anna", first_name="Ännchen"), "admin")
     run(directory)
@@ -132,6 +132,17 @@ def test_an_account_that_stays_is_nobody_elses(crews: Crews, features: dict[str,
     run(directory)
     assert crew.rows["anna"]["FIRSTNAME"] == "Ännchen"
     assert Account.objects.get().user == User.objects.get()
+
+
+def test_no_number_is_asked_for_where_the_deleted_person_had_none(crews: Crews) -> None:
+    directory = save_crew_directory(on_delete="disable")
+    services.delete_users([provisioned().pk], "admin")
+    run(directory)
+    save_user(User(username="anna", first_name="Ännchen"), "admin")
+    run(directory)
+    said = Account.objects.get(user__isnull=False).last_message
+    assert said.endswith("The deleted person had no employee number, so the portal gives the account to nobody else.")
+    assert "give them" not in said
 
 
 def test_a_deletion_that_is_refused_gives_the_account_to_nobody(crews: Crews) -> None:
@@ -306,18 +317,29 @@ def test_a_row_of_a_source_comes_back_to_who_was_added_again(shown: Source) -> N
     assert Account.objects.get().user == new
 
 
-@pytest.mark.parametrize("number", ["", "7"])
-def test_an_account_that_the_portal_writes_comes_back_by_the_employee_number_only(source: Source, number: str) -> None:
+@pytest.mark.parametrize(
+    ("before", "number", "rest"),
+    [
+        ("7", "7", ""),
+        ("7", "", "give them the employee number that they had."),
+        ("", "", "The deleted person had no employee number, so the portal gives the account to nobody else."),
+        ("", "7", "The deleted person had no employee number, so the portal gives the account to nobody else."),
+    ],
+)
+def test_an_account_that_the_portal_writes_comes_back_by_the_employee_number_only(
+    source: Source, before: str, number: str, rest: str
+) -> None:
     source.map(NUMBER="profile.employee_number")
-    source.put("anna", "Anna", "Berg", also={"NUMBER": "7"})
+    source.put("anna", "Anna", "Berg", also={"NUMBER": before})
     source.run()
     ProvisioningSettings.objects.update(update_users=True)
     services.delete_users([User.objects.get().pk], "admin")
     new = add_again(first_name="Anna", last_name="Berg", employee_number=number)
     run_ = source.run()
-    if number:
+    if not rest:
         assert run_.errors == 0
         assert Account.objects.get().user == new
     else:
         assert "account of before" in errors(run_)["anna"]
+        assert errors(run_)["anna"].endswith(rest)
         assert not Account.objects.filter(user=new).exists()

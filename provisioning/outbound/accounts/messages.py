@@ -89,11 +89,18 @@ def namesake_first(key: str, directory: str) -> str:
     return f"The account {key} in {directory} of somebody who was deleted from the portal goes first."
 
 
-def deleted_namesake(ref: str, directory: str) -> str:
-    """Return why an account is not made: the directory keeps that of somebody else of that name."""
+def deleted_namesake(ref: str, directory: str, *, numbered: bool) -> str:
+    """Return why an account is not made: the directory keeps that of somebody else of that name.
+
+    ``numbered``: the deleted person had an employee number, by which they can be known again.
+    """
+    if numbered:
+        rest = "If it is the same person, give them the employee number that they had."
+    else:
+        rest = "The deleted person had no employee number, so the portal gives the account to nobody else."
     return (
         f"{directory} still has the account {ref} of somebody who was deleted from the portal. Delete or rename it "
-        "there, and then retry. If it is the same person, give them the employee number that they had."
+        f"there, and then retry. {rest}"
     )
 
 

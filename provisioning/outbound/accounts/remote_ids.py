@@ -4,22 +4,27 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models.fields.json import KT
 
 from provisioning.models import Account, Change
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
+
+NUMBER = "person__profile__employee_number"
 
 
 class Owner(NamedTuple):
     """An account that has a remote id.
 
     ``deleted``: its user was deleted from the portal. ``leaving``: because of that it is still to be looked at.
+    ``numbered``: the deleted user had an employee number.
     """
 
     account_id: int
     name: str
     deleted: bool
     leaving: bool
+    numbered: bool
 
 
 class Owners:
@@ -54,17 +59,23 @@ class Owners:
 
     def _fetch(self, *remote_ids: str, leaving: bool = False) -> None:
         """Read who has the remote ids, and in the same query whose accounts of those names are to be looked at."""
-        columns = ("remote_id", "pk", "key", "user__username", "leaves", "named")
+        columns = ("remote_id", "pk", "key", "user__username", "number", "leaves", "named")
         waiting = Exists(Change.objects.filter(account=OuterRef("pk"), parked=None))
         leaves = Q(waiting, user=None) & ~Q(state=AccountState.ABSENT)
-        here = Account.objects.filter(directory=self.directory_id)
+        here = Account.objects.filter(directory=self.directory_id).annotate(number=KT(NUMBER))
         owners = here.filter(remote_id__in=remote_ids)
         rows = owners.annotate(leaves=Case(When(leaves, then=1), default=0), named=Value(0)).values_list(*columns)
         if leaving:
             there = here.filter(leaves, key_folded__in=[fold(key) for key in remote_ids])
             rows = rows.union(there.annotate(leaves=Value(1), named=Value(1)).values_list(*columns), all=True)
-        for ref, pk, key, username, leaving_now, named in rows:
+        for ref, pk, key, username, number, leaving_now, named in rows:
             if named:
                 self._leaving.add(fold(key))
-            else:
-                self._read[ref] = Owner(pk, username or key, deleted=username is None, leaving=bool(leaving_now))
+                continue
+            self._read[ref] = Owner(
+                account_id=pk,
+                name=username or key,
+                deleted=username is None,
+                leaving=bool(leaving_now),
+                numbered=bool(number),
+            )
