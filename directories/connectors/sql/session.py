@@ -56,9 +56,11 @@ class Session:
         sent = [(bound.sql, bound.parameters) for bound in statements]
         with self.translated():
             driver: Any = self._connected().connection.driver_connection
-            answers = self.dialect.run_all(self.settings, driver, sent)
-            if driver.closed:
-                self.discard()
+            try:
+                answers = self.dialect.run_all(self.settings, driver, sent)
+            finally:
+                if driver.closed:
+                    self.discard()
         return [
             answer
             if isinstance(answer, int)

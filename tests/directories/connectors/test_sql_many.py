@@ -1,6 +1,7 @@
 """Many accounts of a SQL directory at once: each gets the answer that it would get alone."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from directories.connectors.base import (
     Unavailable,
     Write,
 )
-from directories.connectors.sql.dialects import base
+from directories.connectors.sql.dialects import base, postgresql
 from tests.directories.connectors.sql_subject import SqlSubject
 
 
@@ -125,6 +126,53 @@ def test_a_connection_that_is_lost_in_between_tells_what_was_done_before(pg: Sql
         assert all(answer.whole_directory for answer in answers if isinstance(answer, Unavailable))
         assert connector.find(person("zoe")) is None  # on a new connection
         assert connector.find(person("ann")) is not None
+
+
+def test_the_time_outs_of_those_written_together_end_with_each(pg: SqlSubject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pooler may give the server's session to somebody else after each."""
+    answers = postgresql._Connection.answers
+    show = [(b"SELECT current_setting('statement_timeout'), current_setting('lock_timeout')", [])]
+    seen: list[tuple[bytes | None, bytes | None]] = []
+
+    def with_somebody_else(self: Any, transactions: Sequence[Any]) -> Any:
+        ended = answers(self, [part for transaction in transactions for part in (transaction, show)])
+        seen.extend((results[-1].get_value(0, 0), results[-1].get_value(0, 1)) for results in ended[1::2])
+        return ended[::2]
+
+    monkeypatch.setattr(postgresql._Connection, "answers", with_somebody_else)
+    with pg.open() as connector:
+        names = [f"user{n}" for n in range(10)]  # three seconds each
+        written = connector.write_many([Write(Capability.CREATE, person(name), "x") for name in names])
+    assert kinds(written) == names
+    assert seen == [(b"30s", b"5s")] * 10
+
+
+def test_what_is_refused_only_at_the_end_of_its_transaction_is_its_own(pg: SqlSubject) -> None:
+    pg.database.execute("ALTER TABLE USERS ADD UNIQUE (USERNAME) DEFERRABLE INITIALLY DEFERRED")
+    with pg.open() as connector:
+        names = ("ann", "bob", "ann", "cem", "bob", "ann", "dan")
+        answers = connector.write_many([Write(Capability.CREATE, person(name), "x") for name in names])
+    assert kinds(answers) == ["ann", "bob", "Conflict", "cem", "Conflict", "Conflict", "dan"]
+    assert sorted(pg.database.rows("SELECT USERNAME FROM USERS")) == [("ann",), ("bob",), ("cem",), ("dan",)]
+
+
+def test_no_connection_stays_in_pipeline_mode(pg: SqlSubject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the exchange, as a worker's time limit may."""
+
+    class Enough(BaseException):
+        pass
+
+    def end(*_: object) -> None:
+        raise Enough
+
+    with pg.open() as connector:
+        connector.create(person("ann"), "x")
+        with monkeypatch.context() as patch:
+            patch.setattr(postgresql, "fetch_many", end)
+            with pytest.raises(Enough):
+                connector.write_many([Write(Capability.UPDATE, person("ann", "ann", "New"))] * 2)
+    with pg.open() as connector:
+        assert connector.find(person("ann", "ann")) is not None
 
 
 def test_what_is_more_than_one_plain_statement_is_written_singly(sql: SqlSubject) -> None:

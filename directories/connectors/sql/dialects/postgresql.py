@@ -14,7 +14,7 @@ import psycopg
 from psycopg.abc import Buffer, PQGen
 from psycopg.errors import error_from_result
 from psycopg.generators import fetch_many, pipeline_communicate
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, PipelineStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types import datetime as dates
 from psycopg.types.string import TextLoader
@@ -180,21 +180,23 @@ class PostgreSQL(Dialect):
     def run_all(
         self, settings: "SqlSettings", connection: Any, statements: Sequence[tuple[str, Sequence[Value]]]
     ) -> list[int | BaseException]:
-        """Run them in libpq's pipeline mode: a sync after each ends its transaction, and confines its error to it."""
-        usual = _limits(settings.statement_timeout * 1000, base.LOCK_SECONDS * 1000)
+        """Run them in libpq's pipeline mode: a sync after each ends its transaction, and confines its error to it.
+
+        Its time-outs end with it, too: behind a pooler such as PgBouncer the next one may run on another connection.
+        """
         share = max(1, settings.statement_timeout * 1000 // max(1, len(statements)))
+        limits = _limits(share, min(share, base.LOCK_SECONDS * 1000))
         found: dict[int, int | BaseException] = {}
-        sent: dict[int, _Statement] = {}
+        sent: dict[int, Sequence[_Statement]] = {}
         for number, (sql, values) in enumerate(statements):
             try:
-                sent[number] = _encoded(sql, values)
+                sent[number] = (limits, _encoded(sql, values))
             except UnicodeEncodeError as error:
                 found[number] = error
-        limits = _limits(share, min(share, base.LOCK_SECONDS * 1000))
         pipeline: _Connection = connection
-        for number, result in zip(sent, pipeline.answers([limits, *sent.values(), usual])[1:], strict=False):
-            refused = result.status == ExecStatus.FATAL_ERROR
-            found[number] = error_from_result(result) if refused else result.command_tuples or 0
+        for number, results in zip(sent, pipeline.answers(list(sent.values())), strict=False):
+            refused = next((result for result in results if result.status == ExecStatus.FATAL_ERROR), None)
+            found[number] = results[-1].command_tuples or 0 if refused is None else error_from_result(refused)
         lost = psycopg.OperationalError("the connection is lost")
         return [found.get(number, lost) for number in range(len(statements))]
 
@@ -260,8 +262,8 @@ def _encoded(sql: str, values: Sequence[Value]) -> _Statement:
 
 
 def _limits(statement: int, lock: int) -> _Statement:
-    """Return the statement that sets the session's time-outs, in milliseconds."""
-    setting = "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)"
+    """Return the statement that sets the time-outs of the rest of its transaction, in milliseconds."""
+    setting = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
     return _encoded(setting, (str(statement), str(lock)))
 
 
@@ -284,29 +286,43 @@ class _Connection(psycopg.Connection[Any]):
 
     deadline: float | None = None
 
-    def answers(self, statements: "Sequence[_Statement]") -> list[PGresult]:
-        """Send all statements with their values, a sync after each; return the answers that came before an end.
+    def answers(self, transactions: Sequence[Sequence[_Statement]]) -> list[list[PGresult]]:
+        """Send the statements of all transactions with their values; return the results of those that have ended.
 
+        A sync ends each: without BEGIN, what stands before it is one transaction.
         https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
         """
-        found: list[PGresult] = []
+        ended: list[list[PGresult]] = []
+        results: list[PGresult] = []
         commands: deque[Callable[[], None]] = deque()
-        for sql, values in statements:
-            commands += (partial(self.pgconn.send_query_params, sql, values), self.pgconn.pipeline_sync)
+        for statements in transactions:
+            commands += [partial(self.pgconn.send_query_params, sql, values) for sql, values in statements]
+            commands.append(self.pgconn.pipeline_sync)
+
+        def take(answer: Sequence[PGresult]) -> None:
+            nonlocal results
+            if answer and answer[0].status == ExecStatus.PIPELINE_SYNC:
+                ended.append(results)
+                results = []
+            else:
+                results += answer
 
         def exchange() -> PQGen[None]:
-            answers = yield from pipeline_communicate(self.pgconn, commands)
-            found.extend(results[0] for results in answers)
-            while len(found) < 2 * len(statements):
-                found.extend((yield from fetch_many(self.pgconn)))
+            for answer in (yield from pipeline_communicate(self.pgconn, commands)):
+                take(answer)
+            while len(ended) < len(transactions):
+                take((yield from fetch_many(self.pgconn)))
 
         self.pgconn.enter_pipeline_mode()
         try:
             self.wait(exchange())
             self.pgconn.exit_pipeline_mode()
         except psycopg.Error:
-            self.pgconn.finish()
-        return [result for result in found if result.status != ExecStatus.PIPELINE_SYNC]
+            pass  # what has ended is known
+        finally:
+            if self.pgconn.pipeline_status != PipelineStatus.OFF:
+                self.pgconn.finish()  # nobody else may get a connection in pipeline mode
+        return ended
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for the server, at most ``deadline`` seconds."""
