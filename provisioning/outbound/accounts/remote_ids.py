@@ -4,13 +4,10 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
-from django.db.models.fields.json import KT
 
 from provisioning.models import Account, Change
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
-
-NUMBER = "person__profile__employee_number"
 
 
 class Owner(NamedTuple):
@@ -59,16 +56,16 @@ class Owners:
 
     def _fetch(self, *remote_ids: str, leaving: bool = False) -> None:
         """Read who has the remote ids, and in the same query whose accounts of those names are to be looked at."""
-        columns = ("remote_id", "pk", "key", "user__username", "number", "leaves", "named")
+        columns = ("remote_id", "pk", "key", "user__username", "person", "leaves", "named")
         waiting = Exists(Change.objects.filter(account=OuterRef("pk"), parked=None))
         leaves = Q(waiting, user=None) & ~Q(state=AccountState.ABSENT)
-        here = Account.objects.filter(directory=self.directory_id).annotate(number=KT(NUMBER))
+        here = Account.objects.filter(directory=self.directory_id)
         owners = here.filter(remote_id__in=remote_ids)
         rows = owners.annotate(leaves=Case(When(leaves, then=1), default=0), named=Value(0)).values_list(*columns)
         if leaving:
             there = here.filter(leaves, key_folded__in=[fold(key) for key in remote_ids])
             rows = rows.union(there.annotate(leaves=Value(1), named=Value(1)).values_list(*columns), all=True)
-        for ref, pk, key, username, number, leaving_now, named in rows:
+        for ref, pk, key, username, person, leaving_now, named in rows:
             if named:
                 self._leaving.add(fold(key))
                 continue
@@ -77,5 +74,5 @@ class Owners:
                 name=username or key,
                 deleted=username is None,
                 leaving=bool(leaving_now),
-                numbered=bool(number),
+                numbered=bool((person or {}).get("profile", {}).get("employee_number")),
             )
