@@ -118,6 +118,7 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     objections += plan_groups(run, config, connector, lease, crawler.noted, since=since)
     if not (objections or run.preview or run.incremental):
         leavers.forget_deleted(crawler, lease)
+        leavers.stop_deciding(crawler, lease)
     return objections
 
 

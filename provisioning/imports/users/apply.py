@@ -11,7 +11,7 @@ from directories.encryption import decrypt
 from directories.models import Directory, PushGroups
 from directories.passwords import to_django
 from provisioning.imports.runs import COUNTED, Lease, caused_by
-from provisioning.imports.users import store
+from provisioning.imports.users import authority, store
 from provisioning.imports.users.messages import Lines
 from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
@@ -68,6 +68,10 @@ class Applier:
         gains["applied"] = len(changes)
         self._forget_passwords(passwords)
         leavers = [c.id for c in changes if c.after.get(ACTIVE) is False and c.id in written.people]
+        if lost := [
+            written.people[c.id][0] for c in changes if c.action == Action.DEACTIVATE and c.id in written.people
+        ]:
+            authority.let_speak(authority.below(self.directory_id, authority.sources()), lost)
         group_outbox.accounts_gone([account for pk in leavers if (account := written.people[pk][1])])
         if self.groups_flow:
             # Accounts that came into being, went, or may be used again; attributes say nothing of groups.

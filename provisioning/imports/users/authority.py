@@ -6,15 +6,18 @@ with the lower rank wins, and with the same rank the one that was added first. W
 this: each source switches people by its own state (see ``state``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from django.db.models import Case, QuerySet, Value, When
+from django.db.models.functions import Concat, StrIndex, Substr
+
 from directories.mapping import IN, OUT
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning.imports.users.messages import Labels
-from provisioning.imports.users.plan import LINK, UPDATE, USERNAME, Planned
+from provisioning.imports.users.plan import AGAIN, GONE, LINK, UPDATE, USERNAME, Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account
 
@@ -72,6 +75,28 @@ def above(directory_id: int, known: Sequence[Source]) -> list[Source]:
     return [one for one in known if one.order < mine.order and one.decides & mine.says]
 
 
+def below(directory_id: int, known: Sequence[Source]) -> list[Source]:
+    """Return the sources that say something which this directory decides."""
+    mine = next((one for one in known if one.id == directory_id), None)
+    if mine is None:
+        return []
+    return [one for one in known if one.order > mine.order and mine.decides & one.says]
+
+
+def let_speak(lower: Collection[Source], user_ids: Collection[int]) -> None:
+    """Have the rows of these people looked at again in sources whose words were held back: the decider lost them."""
+    if lower and user_ids:
+        theirs = Account.objects.filter(directory__in=[one.id for one in lower], user__in=user_ids)
+        mark(theirs.exclude(seen_digest="").exclude(seen_digest__startswith=GONE), AGAIN)
+
+
+def mark(accounts: QuerySet[Account], word: str) -> None:
+    """Put a word in the place of the digests of rows; those of their passwords stay."""
+    password = Substr("seen_digest", StrIndex("seen_digest", Value(":")))
+    with_password = When(seen_digest__contains=":", then=Concat(Value(word), password))
+    accounts.update(seen_digest=Case(with_password, default=Value(word)))
+
+
 def explained(directory: Directory) -> list[str]:
     """Return in words who decides what, where this directory and another one say the same attributes."""
     known, labels = sources(), Labels()
@@ -91,7 +116,8 @@ class Authority:
     """Holds back what a directory says of people about whom a source above it decides."""
 
     def __init__(self, directory_id: int, labels: Labels) -> None:
-        self.above = above(directory_id, sources())
+        known = sources()
+        self.above, self.below = above(directory_id, known), below(directory_id, known)
         self.labels = labels
         self._decided: frozenset[str] = frozenset().union(*(one.decides for one in self.above))
 
@@ -112,9 +138,10 @@ class Authority:
                 self._hold(one, source)
 
     def _deciders(self, user_ids: Sequence[int]) -> dict[int, list[Source]]:
-        """Return the sources above that have each user."""
+        """Return the sources above that show each user."""
         rows = Account.objects.filter(directory__in=[one.id for one in self.above], user__in=user_ids)
-        pairs = set(rows.exclude(seen_digest="").values_list("user_id", "directory_id"))
+        shown = rows.exclude(seen_digest="").exclude(seen_digest__startswith=GONE)
+        pairs = set(shown.values_list("user_id", "directory_id"))
         return {user: [one for one in self.above if (user, one.id) in pairs] for user in {user for user, _ in pairs}}
 
     def _hold(self, planned: Planned, source: Source) -> None:

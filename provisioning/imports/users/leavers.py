@@ -10,8 +10,9 @@ from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, Page
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.runs import Incomplete, Lease
+from provisioning.imports.users import authority
 from provisioning.imports.users.crawl import Crawler
-from provisioning.imports.users.plan import ERROR, Planned, storable
+from provisioning.imports.users.plan import ERROR, GONE, Planned, storable
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.store import gain, store
 from provisioning.models import Account, Change, ImportRun
@@ -57,7 +58,7 @@ def plan_leavers(run: ImportRun, connector: Connector, crawler: Crawler, lease: 
         with lease.page() as gains:
             store(run.pk, [Planned(ERROR, "", message=UNREADABLE.format(number=crawler.unreadable))], gains)
         return 0
-    return _plan(run, connector, crawler, lease, _missing(config, crawler.accounts, crawler.spared))
+    return _plan(run, connector, crawler, lease, _missing(_from(config.id), crawler.accounts, crawler.spared))
 
 
 def _plan(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, missing: Iterable[list[int]]) -> int:
@@ -110,13 +111,25 @@ def forget_deleted(crawler: Crawler, lease: Lease) -> None:
                 deleted.filter(pk__in=gone).delete()
 
 
-def _missing(config: DirectoryConfig, *seen: Bitmap) -> Iterator[list[int]]:
-    """Yield the ids of the accounts that an earlier crawl saw and this complete one did not, CHUNK at a time.
+def stop_deciding(crawler: Crawler, lease: Lease) -> None:
+    """After a complete crawl: let the sources below speak of people whom the directory does not show any more."""
+    lower = crawler.authority.below
+    if crawler.unreadable or not lower:
+        return
+    shown = Account.objects.filter(directory=crawler.config.id, user__isnull=False).exclude(seen_digest="")
+    for ids in _missing(shown.exclude(seen_digest__startswith=GONE), crawler.accounts, crawler.spared):
+        with lease.page():
+            gone = Account.objects.filter(pk__in=ids)
+            authority.let_speak(lower, list(gone.values_list("user_id", flat=True)))
+            authority.mark(gone, GONE)
+
+
+def _missing(known: QuerySet[Account], *seen: Bitmap) -> Iterator[list[int]]:
+    """Yield the ids of the known accounts that a complete crawl did not see, CHUNK at a time.
 
     ``seen`` are the accounts that are there, in one or more bitmaps. Only ids are read of them.
     """
-    assert config.id is not None
-    accounts = _from(config.id).order_by("pk").values_list("pk", flat=True)
+    accounts = known.order_by("pk").values_list("pk", flat=True)
     found: list[int] = []
     last = 0
     while ids := list(accounts.filter(pk__gt=last)[:SCAN]):

@@ -39,7 +39,8 @@ STRANGER = (
     "new person there, and import again."
 )
 NAME_STAYS = "The user name stays {name}. {why}"
-AGAIN = "again"  # the digest of a row that the next import is to look at again, as it is
+# In the place of a row's digest: to be looked at again as it is, or not shown any more by a complete import.
+AGAIN, GONE = "again", "gone"
 MAX_KEY, MAX_REMOTE_ID = 255, 512
 
 

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Value
+from django.db.models.functions import Concat, Replace
 from django.test.utils import CaptureQueriesContext
 
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning.imports import engine
 from provisioning.imports.users import authority
-from provisioning.models import User
+from provisioning.models import Account, User
 from reports.models import Event
 from tests.provisioning.imports.conftest import Source, SourceConnector, planned, user
 
@@ -109,6 +111,30 @@ def test_a_source_that_is_off_decides_nothing(source: Source, second: Source) ->
     Directory.objects.filter(pk=source.directory.pk).update(enabled=False)
     say(second, "FROM2")
     assert user("anna").department == "FROM2"
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_source_decides_nothing_of_whom_it_no_longer_shows(source: Source, second: Source, leaves: bool) -> None:
+    """What it held back comes with the next import of the other source, though that one's rows are as before."""
+    source.set(deactivate_missing=leaves)
+    for one, department in ((source, "DK"), (second, "FROM2")):
+        one.put("bob", also={"DEPARTMENT": department})
+        say(one, department)
+    assert user("anna").department == "DK"
+    digests = Account.objects.filter(directory=second.directory)
+    digests.update(seen_digest=Concat("seen_digest", Value(":password")))
+    source.remove("anna")
+    source.run()
+    assert user("anna").is_active is not leaves
+    assert digests.get(user=user("anna")).seen_digest == "again:password"
+    digests.update(seen_digest=Replace("seen_digest", Value(":password")))
+    run = second.run()
+    assert [change.key for change in planned(run)] == ["anna"]
+    assert (user("anna").department, user("bob").department) == ("FROM2", "DK")
+    say(source, "DK")
+    second.run()
+    assert (user("anna").department, user("anna").is_active) == ("DK", True)
+    assert not planned(second.run())
 
 
 def test_what_is_said_on_the_page(source: Source, second: Source) -> None:
