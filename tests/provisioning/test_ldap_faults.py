@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from directories.connectors.base import Page
 from directories.connectors.ldap import names
 from directories.connectors.ldap.active_directory import DomainWriter
 from directories.models import Directory
@@ -105,10 +104,10 @@ def test_a_domain_controller_that_stops(own_samba: Samba, monkeypatch: pytest.Mo
     with monkeypatch.context() as during:
         real_page = Crawler.page
 
-        def stops(crawler: Crawler, page: Page) -> Any:
+        def stops(crawler: Crawler, *given: Any) -> Any:
             if own_samba.running:
                 own_samba.stop()
-            return real_page(crawler, page)
+            return real_page(crawler, *given)
 
         during.setattr(Crawler, "page", stops)
         run = imported(directory)

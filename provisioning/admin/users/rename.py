@@ -69,7 +69,7 @@ class UserRename(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description="User name")
     def renaming(self, user: User) -> SafeString:
         """Show the name, with the way to change it."""
-        return format_html('{} · <a class="text-link" href="../rename/">Rename</a>', user.username)
+        return format_html('{} · <a class="text-link underline" href="../rename/">Rename</a>', user.username)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the page's address."""

@@ -7,11 +7,12 @@ from django.db import connection
 from django.db.models import Value
 from django.db.models.functions import Concat, Replace
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
-from provisioning.imports import engine
+from provisioning.imports import engine, requests
 from provisioning.imports.users import authority
-from provisioning.models import Account, User
+from provisioning.models import Account, ImportRun, User
 from reports.models import Event
 from tests.provisioning.imports.conftest import Source, SourceConnector, planned, user
 
@@ -54,6 +55,18 @@ def test_the_first_source_decides_whatever_else_changes(source: Source, second: 
         seen.append(user("anna").department)
     assert seen == ["DK"] * 6
     assert user("anna").last_name == "Berg2"
+
+
+def test_a_source_whose_secrets_cannot_be_read_stops_no_other(source: Source, second: Source) -> None:
+    """As after the keys of the environment were lost: not when it is imported, and not when imports are begun."""
+    ProvisioningSettings.objects.update(schedule="hourly", next_import_at=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE directories_directory SET secrets = %s WHERE id = %s", ["gAAAAno", source.directory.pk])
+    requests.start_due_imports()
+    assert set(ImportRun.objects.values_list("directory__name", flat=True)) >= {"HR2"}
+    ImportRun.objects.all().delete()
+    second.put("anna", "Anna", "Berg")
+    assert second.run().created == 1
 
 
 def test_the_difference_is_told(source: Source, second: Source) -> None:
