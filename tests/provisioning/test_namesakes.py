@@ -10,7 +10,7 @@ from directories.connectors.base import ConnectorError, RemoteAccount, Unavailab
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.identities.users import rename_and_save, save_user, save_users
-from provisioning.models import Account, Change, User
+from provisioning.models import Account, Change, GroupAccount, PushedMember, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
@@ -245,6 +245,26 @@ def test_who_was_deleted_and_added_again_is_made_anew_in_a_source_that_remembers
     run(directory)
     assert [call for call, _ in crew.done()] == ["create", "delete", "create"]
     assert Account.objects.get().user == User.objects.get()
+
+
+def test_an_account_that_is_given_back_while_its_name_is_made_anew_keeps_its_groups(crews: Crews) -> None:
+    crew, directory = crews["CREW"], save_crew_directory(import_users=True)
+    services.delete_users([provisioned().pk], "admin")
+    run(directory)
+    old = Account.objects.get()
+    staff = GroupAccount.objects.create(directory=directory, key="staff", remote_id="staff")
+    PushedMember.objects.create(group_account=staff, account=old)
+    (owner,) = User.objects.bulk_create([User(username="owner")])
+
+    def give_back(call: str, _: str) -> None:
+        if call == "create":
+            Account.objects.filter(pk=old.pk).update(user=owner)
+
+    crew.fail = give_back
+    save_user(User(username="anna", first_name="Ännchen"), "admin")
+    run(directory)
+    assert [call for call, _ in crew.done()] == ["create", "delete", "create"]
+    assert PushedMember.objects.get().account == old
 
 
 @pytest.mark.heavy

@@ -121,9 +121,12 @@ class AccountWork(Work[AccountOutcome]):
 
 @transaction.atomic
 def _forget(account_id: int) -> None:
-    """Forget the account of a user who was deleted: it was not there, and another one is now."""
-    group_outbox.accounts_gone([account_id])
-    Account.objects.filter(pk=account_id, user=None).delete()
+    """Forget the account of a user who was deleted: it was not there, and another one is now.
+
+    It is locked first: one that somebody has got back meanwhile stays, with its memberships.
+    """
+    left = Account.objects.filter(pk=account_id, user=None).select_for_update().values_list("pk", flat=True)
+    Account.objects.filter(pk__in=list(left)).delete()
 
 
 def deliver(directory_id: int, account_ids: Sequence[int], limit: int | None = None) -> Delivered:
