@@ -229,6 +229,26 @@ def test_a_network_that_goes_away_in_between_is_tried_once_and_what_was_written_
     assert Change.objects.count() == len(waiting)
 
 
+def test_a_failure_after_accounts_were_written_together_makes_none_of_them_twice(
+    pg_appsdb: AppsDb,
+    make_directory: Callable[..., Directory],
+    audit: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directory = make_directory(pg_appsdb, **OUT, password_storage="plain")
+    add_users(5)
+    run_all = Session.run_all
+
+    def fail_late(self: Session, statements: Any) -> Any:
+        run_all(self, statements)
+        raise RuntimeError("out of time")
+
+    monkeypatch.setattr(Session, "run_all", fail_late)
+    deliver_all(directory)
+    assert audit() == [f"user{n}" for n in range(5)]
+    assert not Change.objects.exists()
+
+
 def test_a_batch_that_takes_long_gives_half_of_it_to_others(
     crews: Crews, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
