@@ -181,7 +181,11 @@ class SqlConnector(Connector):
                 done[number] = answer
             elif write.capability is Capability.CREATE:
                 values = self.values(write.entry, write.password)
-                done[number] = self._created(write.entry, self._written_key([self._alone[Capability.CREATE]], values))
+                try:
+                    ref = self._written_key([self._alone[Capability.CREATE]], values)
+                    done[number] = self._created(write.entry, ref)
+                except ConnectorError as error:
+                    done[number] = error
             elif answer:
                 done[number] = self._updated(write.entry)
             else:

@@ -175,6 +175,19 @@ def test_no_connection_stays_in_pipeline_mode(pg: SqlSubject, monkeypatch: pytes
         assert connector.find(person("ann", "ann")) is not None
 
 
+def test_one_that_cannot_be_found_again_leaves_the_others_their_answers(pg: SqlSubject) -> None:
+    pg.database.execute("ALTER TABLE USERS DROP CONSTRAINT users_pkey, ALTER USERNAME DROP NOT NULL")
+    check = ["SELECT USERNAME FROM USERS WHERE FIRSTNAME = '##FIRSTNAME##'"]
+    with pg.open(templates={"check": check}) as connector:
+        for name in ("ann", "anna"):
+            connector.create(person(name), "x")
+        nameless = Entry("bob", "", {"USERNAME": None, "FIRSTNAME": "Ann", "LASTNAME": ""})
+        answers = connector.write_many(
+            [Write(Capability.CREATE, entry, "x") for entry in (person("cem", first="Cem"), nameless, person("dan"))]
+        )
+    assert kinds(answers) == ["cem", "ConnectorError", "dan"]
+
+
 def test_what_is_more_than_one_plain_statement_is_written_singly(sql: SqlSubject) -> None:
     two = ["UPDATE USERS SET FIRSTNAME = '##FIRSTNAME##' WHERE USERNAME = '##USERNAME##'"] * 2
     with sql.open(templates={"update": two, "create": ["SELECT add_user('##USERNAME##')"]}) as connector:
