@@ -142,14 +142,14 @@ def test_what_was_heard_while_the_portals_database_was_away_is_not_forgotten(
             following(source) and not any(listener.heard.is_set() for listener in heard.listening.listeners.values())
         )
     )
-    listener = heard.listening.listeners[source.pk]
+    one = heard.listening.listeners[source.pk]
     with monkeypatch.context() as patched:
         patched.setattr(listener, "start_import", Mock(side_effect=OperationalError))
-        listener.heard.set()
-        listener.again_at = 0.0
+        one.heard.set()
+        one.again_at = 0.0
         with pytest.raises(OperationalError):
             heard.listening.turn()
-    assert listener.heard.is_set()
+    assert one.heard.is_set()
 
 
 def test_an_import_that_is_running_is_waited_for(ldap_directory: LdapDirectory, heard: Heard) -> None:
