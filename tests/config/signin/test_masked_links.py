@@ -44,7 +44,7 @@ class Broken:
         ("Refused: %s %s", (LINK,), "Refused: %s %s ('/welcome/MQ/…/',)"),
         ("Refused", (LINK, 1), "Refused ('/welcome/MQ/…/', 1)"),
         ("Refused: %d", (LINK,), "Refused: %d ('/welcome/MQ/…/',)"),
-        ("Refused: %s", (Broken(),), "The log call in line 1 of x.py cannot be shown."),
+        ("Refused: %s", (Broken,), "The log call in line 1 of x.py cannot be shown."),
     ],
 )
 def test_a_malformed_log_call_is_no_error_of_its_caller(
@@ -52,6 +52,7 @@ def test_a_malformed_log_call_is_no_error_of_its_caller(
 ) -> None:
     handler = logging.StreamHandler()
     handler.addFilter(WithoutLinks())
+    args = tuple(Broken() if value is Broken else value for value in args)
     handler.handle(logging.LogRecord("rollcall", logging.INFO, "x.py", 1, message, args, None))
     assert capsys.readouterr().err == f"{expected}\n"
 
