@@ -1,6 +1,5 @@
 """One comparison with one column, as a Q that is true or false and never NULL."""
 
-import unicodedata
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
@@ -16,20 +15,11 @@ from scim2_models.path import STRING_OPERATORS, Comparison
 from scim.errors import ScimError
 from scim.filters.values import NOTHING, check_operator, coerced, invalid
 from scim.resources.attributes import Attribute
+from scim.resources.comparing import WAYS, folded
 from scim.resources.lookups import Lookup
 
 NEVER = Q(pk__in=[])
 ALWAYS = ~NEVER
-_WAYS = {
-    "eq": "exact",
-    "co": "contains",
-    "sw": "startswith",
-    "ew": "endswith",
-    "gt": "gt",
-    "ge": "gte",
-    "lt": "lt",
-    "le": "lte",
-}
 _WITHOUT_CASE = {"eq": "iexact", "co": "icontains", "sw": "istartswith", "ew": "iendswith"}
 _ORDERS: dict[str, type[Comparing[bool]]] = {
     "gt": GreaterThan,
@@ -48,11 +38,6 @@ def any_of(parts: Iterable[Q]) -> Q:
 def no_filter(attribute: Attribute) -> ScimError:
     """Return the error for an attribute that is known and kept nowhere to look."""
     return invalid(f"{attribute.path} cannot be filtered by: no portal attribute is mapped to it.")
-
-
-def folded(value: str) -> str:
-    """Return the text as ``provisioning``'s folded columns hold it; spaces at the ends of a part of a text count."""
-    return unicodedata.normalize("NFKC", value).casefold()
 
 
 def compared(attribute: Attribute, lookup: Lookup | None, node: Comparison) -> Q:
@@ -88,9 +73,9 @@ def present(lookup: Lookup) -> Q:
 
 def _wanted(lookup: Lookup, operator: str, value: Any, *, case_exact: bool) -> Q:
     if not isinstance(value, str) or case_exact:
-        return Q(**{f"{lookup.field}__{_WAYS[operator]}": value})
+        return Q(**{f"{lookup.field}__{WAYS[operator]}": value})
     if lookup.key:
-        return Q(**{f"{lookup.key}__{_WAYS[operator]}": folded(value)})
+        return Q(**{f"{lookup.key}__{WAYS[operator]}": folded(value)})
     if operator in _WITHOUT_CASE:
         return Q(**{f"{lookup.field}__{_WITHOUT_CASE[operator]}": value})
     name = lookup.field.removeprefix(_JSON)

@@ -15,9 +15,10 @@ from scim2_models.path import (
 )
 
 from scim.filters import kept
-from scim.filters.columns import any_of, compared, folded, present
+from scim.filters.columns import any_of, compared, present
 from scim.filters.values import NOTHING, check_operator, coerced
 from scim.resources.attributes import Attribute
+from scim.resources.comparing import folded
 from scim.resources.lookups import Lookup, Slot
 
 _PRIMARY = "primary"

@@ -21,10 +21,10 @@ from scim2_models.path import (
 )
 
 from scim.errors import ScimError
-from scim.filters.columns import folded
 from scim.filters.values import NOTHING, check_operator, coerced, invalid
 from scim.models import UserLink
 from scim.resources.attributes import Attribute
+from scim.resources.comparing import folded
 from scim.resources.lookups import Slot
 from scim.resources.mapping import LABELS, MARK
 

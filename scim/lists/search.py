@@ -21,11 +21,11 @@ from provisioning.models import Group, User
 from scim import groups
 from scim.errors import ScimError, invalid_syntax, switched_off
 from scim.filters import order_by, parse, to_q
-from scim.filters.columns import folded
 from scim.lists import counts
 from scim.lists.paging import ListPage, ListSource, Order, PageRequest, page
 from scim.models import Client
 from scim.resources.attributes import Schema
+from scim.resources.comparing import folded
 from scim.resources.projection import Projection
 from scim.responses import CONTENT_TYPE, respond
 from scim.users import api as users

@@ -3,7 +3,6 @@
 A condition of its own for each resource (``EXISTS ... OR ...``) would have the whole roll read.
 """
 
-import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -11,17 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from provisioning.models import Group, Membership, Nesting, User
 from scim.models import Client, GroupLink, Reach, UserLink
-
-_WAYS = {
-    "eq": "exact",
-    "co": "contains",
-    "sw": "startswith",
-    "ew": "endswith",
-    "gt": "gt",
-    "ge": "gte",
-    "lt": "lt",
-    "le": "lte",
-}
+from scim.resources.comparing import WAYS, folded
 
 
 def link_column(model: Any, owner: str, client: Client, name: str) -> Callable[[str, Any], Q]:
@@ -40,7 +29,7 @@ def user_name(client: Client) -> Callable[[str, Any], Q]:
     def query(operator: str, value: Any) -> Q:
         if operator == "pr":
             return Q(pk__isnull=False)
-        wanted = unicodedata.normalize("NFKC", value).casefold()
+        wanted = folded(value)
         named = UserLink.objects.filter(~Q(user_name_key=""), client=client)
         renamed = Exists(named.filter(user=OuterRef("pk")))
         plain = User.objects.order_by().filter(_comparison("username_key", operator, wanted)).exclude(renamed)
@@ -56,7 +45,7 @@ def group_name(client: Client) -> Callable[[str, Any], Q]:
     def query(operator: str, value: Any) -> Q:
         if operator == "pr":
             return Q(pk__isnull=False)
-        wanted = unicodedata.normalize("NFKC", value).casefold()
+        wanted = folded(value)
         named = GroupLink.objects.filter(~Q(name_key=""), client=client, stands_for=F("group__name_key"))
         renamed = Exists(named.filter(group=OuterRef("pk")))
         plain = Group.objects.order_by().filter(_comparison("name_key", operator, wanted)).exclude(renamed)
@@ -90,4 +79,4 @@ def groups_of(client: Client) -> Callable[[str, Any], Q]:
 
 
 def _comparison(column: str, operator: str, value: Any) -> Q:
-    return Q() if operator == "pr" else Q(**{f"{column}__{_WAYS[operator]}": value})
+    return Q() if operator == "pr" else Q(**{f"{column}__{WAYS[operator]}": value})
