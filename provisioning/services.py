@@ -43,6 +43,8 @@ from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.outbox import QueuedChange
 from provisioning.outbound import full_sync
 from provisioning.outbound.accounts import outbox
+from provisioning.outbound.accounts.outbox import enqueue_user as provision
+from provisioning.outbound.accounts.outbox import enqueue_users as provision_many
 from provisioning.outbound.accounts.plan import Status, Step, assumed, without_looking
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
@@ -110,18 +112,6 @@ class LeftOpen:
     directory: str
     number: int
     reason: str
-
-
-def provision(user: User, reason: str, actor: str = "") -> None:
-    """Enqueue the user's accounts for reconciliation."""
-    outbox.enqueue_users([user.pk], reason, actor)
-
-
-def provision_many(
-    user_ids: Iterable[int], reason: str, *, actor: str = "", exclude_directory_id: int | None = None
-) -> None:
-    """Enqueue each user's accounts for reconciliation, but for the one that the news came from."""
-    outbox.enqueue_users(user_ids, reason, actor, exclude=exclude_directory_id)
 
 
 def provision_directory(directory: Directory, actor: str) -> None:

@@ -20,8 +20,8 @@ def start(directory_id: int, actor: str) -> bool:
     """Begin again from the first user; return whether users are left for later."""
     with transaction.atomic():
         Directory.objects.filter(pk=directory_id).update(push_cursor=0, push_actor=actor)
-        orphans = scope.orphans(directory_id)
-        outbox.enqueue({directory_id: orphans}, "push", actor, leaving=set(orphans))
+        for page in outbox.pages(scope.orphans(directory_id)):
+            outbox.enqueue({directory_id: page}, "push", actor, leaving=set(page))
     groups.push_all(directory_id, actor)
     return next_pages(directory_id)
 

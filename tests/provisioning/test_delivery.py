@@ -460,7 +460,7 @@ def test_enqueuing_a_thousand_users_costs_as_many_queries_as_one(django_assert_m
 def test_one_directory_can_be_left_out() -> None:
     source, target = save_crew_directory("SOURCE"), save_crew_directory("TARGET")
     users = User.objects.bulk_create([User(username="anna")])
-    services.provision_many([users[0].pk], "imported", exclude_directory_id=source.pk)
+    services.provision_many([users[0].pk], "imported", exclude=source.pk)
     assert list(Account.objects.values_list("directory", flat=True)) == [target.pk]
 
 

@@ -5,11 +5,12 @@ it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 
 from config.database import bulk
-from provisioning.models import Account, Change
+from provisioning.models import Account, Change, User
 from provisioning.models.outbox import Lane
 from provisioning.outbound import dispatch
 from provisioning.outbound.accounts import scope
@@ -28,21 +29,33 @@ def enqueue(
     """
     if leaving:
         LEASES.hurry(leaving)
+    common = {"reason": reason[:64], "actor": actor[:255]}
+    rows: list[dict[str, Any]] = []
+    lanes: dict[tuple[Lane, int], list[int]] = {}
     for directory_id, ids in account_ids.items():
-        common = {"directory_id": directory_id, "reason": reason[:64], "actor": actor[:255]}
-        accounts = list(ids)
-        leavers = [pk for pk in accounts if pk in leaving]
-        usual = [pk for pk in accounts if pk not in leaving]
-        for lane, found in ((Lane.LEAVERS, leavers), (Lane.USUAL, usual)):
-            for page in dispatch.chunks(found, PAGE):
-                bulk.insert(Change, [{**common, "account_id": pk, "lane": lane} for pk in page])
-            LEASES.wake(directory_id, found, lane)
+        for pk in ids:
+            lane = Lane.LEAVERS if pk in leaving else Lane.USUAL
+            rows.append({**common, "account_id": pk, "directory_id": directory_id, "lane": lane})
+            lanes.setdefault((lane, directory_id), []).append(pk)
+    bulk.insert(Change, rows)
+    for (lane, directory_id), accounts in sorted(lanes.items()):  # leavers first
+        LEASES.wake(directory_id, accounts, lane)
+
+
+def enqueue_user(user: User, reason: str, actor: str = "") -> None:
+    """Enqueue the accounts of one user as held in memory: what was just saved is not read again."""
+    with transaction.atomic(savepoint=False):
+        found = scope.accounts_of(user)
+        enqueue(found.by_directory, reason, actor, leaving=found.leaving)
 
 
 def enqueue_users(
     user_ids: Iterable[int], reason: str, actor: str = "", *, exclude: int | None = None, only: int | None = None
 ) -> None:
-    """Enqueue each user's accounts for reconciliation, a page of users a transaction."""
+    """Enqueue each user's accounts for reconciliation, a page of users a transaction.
+
+    ``exclude`` leaves out the directory that the news came from, and ``only`` all the others.
+    """
     for page in pages(user_ids):
         with transaction.atomic(savepoint=False):
             found = scope.accounts_for(page, exclude=exclude, only=only)

@@ -4,7 +4,6 @@ The rule: every directory that creates users, for a user that is active and prov
 user has an account already, whatever its switches say now.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -36,13 +35,10 @@ class InScope:
     leaving: set[int] = field(default_factory=set)
 
 
-# What every save of one user asks: who they are, with their accounts and those that ``_reattach`` would give back.
-_ONE = """
-    SELECT person.username, person.username_key, person.is_active, person.provisioned,
-        account.id, account.user_id, account.directory_id, account.state
-    FROM provisioning_user person LEFT JOIN provisioning_account account
-        ON account.user_id = person.id OR (account.user_id IS NULL AND account.key_folded = person.username_key)
-    WHERE person.id = %s ORDER BY account.id
+# The accounts of one user, and those that ``_reattach`` may give back.
+_OF_ONE = """
+    SELECT id, user_id, directory_id, state FROM provisioning_account
+    WHERE user_id = %s OR (user_id IS NULL AND key_folded = %s) ORDER BY id
 """
 _CREATING = Prepared(lambda: Directory.objects.filter(provisioning__create_users=True).order_by("pk").values_list("pk"))
 
@@ -53,25 +49,21 @@ def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only:
     ``exclude`` leaves one directory out, and ``only`` all the others. The number of queries does not depend on the
     number of users. Call it in a transaction.
     """
-    directories = _directories(exclude, only)
-    alone = len(user_ids) == 1
-    if alone:
-        people, accounts = _one(next(iter(user_ids)), exclude, only)
-    else:
-        people = _people(user_ids)
-        _reattach(people)
-        accounts = _existing(user_ids, exclude, only)
-    missing = _missing(people, directories, accounts)
-    if missing:
-        # Another transaction may make the same accounts: ignore those, and read what there is now.
-        bulk.insert(Account, missing, ignore_conflicts=True)
-        accounts = _one(people[0].id, exclude, only)[1] if alone else _existing(user_ids, exclude, only)
-    by_directory: dict[int, list[int]] = defaultdict(list)
-    for account, _, directory, _ in accounts:
-        by_directory[directory].append(account)
-    unwanted = {person.id for person in people if not person.wanted}
-    leaving = {account for account, user, _, state in accounts if user in unwanted and state not in OVER}
-    return InScope(dict(by_directory), leaving)
+    people = _people(user_ids)
+    _reattach(people)
+    return _in_scope(people, _existing(user_ids), exclude=exclude, only=only)
+
+
+def accounts_of(user: User) -> InScope:
+    """Do the same for one user as held in memory, in two queries where no account is missing."""
+    person = Person(user.pk, user.username, user.username_key, user.is_active and user.provisioned)
+    with prepared.cursor() as cursor:
+        cursor.execute(_OF_ONE, [person.id, person.username_key])
+        accounts: list[Reference] = cursor.fetchall()
+    if any(owner is None for _, owner, _, _ in accounts):
+        _reattach([person])
+        accounts = _existing([person.id])
+    return _in_scope([person], accounts)
 
 
 def orphans(directory_id: int) -> list[int]:
@@ -86,31 +78,33 @@ def _people(user_ids: Collection[int]) -> list[Person]:
     return [Person(pk, name, key, active and provisioned) for pk, name, key, active, provisioned in values]
 
 
-def _one(user_id: int, exclude: int | None, only: int | None) -> tuple[list[Person], list[Reference]]:
-    """Do ``_people``, ``_reattach`` and ``_existing`` for one user, in one query where nothing was lost."""
-    with prepared.cursor() as cursor:
-        cursor.execute(_ONE, [user_id])
-        rows = cursor.fetchall()
-    people = [
-        Person(user_id, name, key, bool(active and provisioned)) for name, key, active, provisioned, *_ in rows[:1]
-    ]
-    accounts: list[Reference] = [row[4:] for row in rows if row[4] is not None]
-    if any(owner is None for _, owner, *_ in accounts):
-        _reattach(people)
-        return people, _existing([user_id], exclude, only)
-    return people, [row for row in accounts if row[2] != exclude and only in (None, row[2])]
+def _in_scope(
+    people: Collection[Person], accounts: list[Reference], *, exclude: int | None = None, only: int | None = None
+) -> InScope:
+    missing = _missing(people, _creating(exclude, only), accounts)
+    if missing:
+        # Another transaction may make the same accounts: ignore those, and read what there is now.
+        bulk.insert(Account, missing, ignore_conflicts=True)
+        accounts = _existing([person.id for person in people])
+    unwanted = {person.id for person in people if not person.wanted}
+    found = InScope()
+    for account, user, directory, state in accounts:
+        if directory == exclude or only not in (None, directory):
+            continue
+        found.by_directory.setdefault(directory, []).append(account)
+        if user in unwanted and state not in OVER:
+            found.leaving.add(account)
+    return found
 
 
-def _directories(exclude: int | None, only: int | None) -> list[int]:
+def _creating(exclude: int | None, only: int | None) -> list[int]:
     """Return the directories that create accounts. Switched off, they still collect changes, which wait."""
     return [pk for (pk,) in _CREATING.rows() if pk != exclude and only in (None, pk)]
 
 
-def _existing(user_ids: Collection[int], exclude: int | None, only: int | None) -> list[Reference]:
-    rows = (
-        Account.objects.filter(user__in=user_ids).order_by("pk").values_list("pk", "user_id", "directory_id", "state")
-    )
-    return [row for row in rows if row[2] != exclude and only in (None, row[2])]
+def _existing(user_ids: Collection[int]) -> list[Reference]:
+    rows = Account.objects.filter(user__in=user_ids).order_by("pk")
+    return list(rows.values_list("pk", "user_id", "directory_id", "state"))
 
 
 def _missing(
