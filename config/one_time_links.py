@@ -2,11 +2,20 @@
 
 from typing import Any
 
+from django.contrib import admin, messages
+from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from django.http import HttpRequest
-from django.urls import reverse
+from django.contrib.auth.views import PasswordResetConfirmView
+from django.forms import PasswordInput
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse, reverse_lazy
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+
+from config.signin import events
+from config.signin.forms import LOOK
+from provisioning import services
+from provisioning.models import User
 
 
 class _Tokens(PasswordResetTokenGenerator):
@@ -18,10 +27,55 @@ class _Tokens(PasswordResetTokenGenerator):
 tokens = _Tokens()
 
 
-def make(request: HttpRequest, user: Any) -> str:
+def make(request: HttpRequest, user: User) -> str:
     """Return a new link for the user; while they have no password, it takes the place of the one before."""
     if not user.has_usable_password():
         user.set_unusable_password()
-        user.save(update_fields=["password"])
+        services.write_user(user, request.user.get_username(), ["password"])
     about = {"uidb64": urlsafe_base64_encode(force_bytes(user.pk)), "token": tokens.make_token(user)}
     return request.build_absolute_uri(reverse("choose_password", kwargs=about))
+
+
+class ChoosePasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """A new password, twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field, label in (("new_password1", "Password"), ("new_password2", "The same again")):
+            self.fields[field].label = label
+            self.fields[field].help_text = ""
+            self.fields[field].widget = PasswordInput(attrs={"class": LOOK, "autocomplete": "new-password"})
+
+    def save(self, commit: bool = True) -> User:
+        """Write the password alone: nothing of the person changes, and no directory is notified."""
+        user: User = self.user
+        user.set_password(self.cleaned_data["new_password1"])
+        services.write_user(user, user.username, ["password"])
+        return user
+
+
+class ChoosePassword(PasswordResetConfirmView):
+    """Where a one-time link leads; without a right one the page says what to do."""
+
+    template_name = "account/choose_password.html"
+    form_class = ChoosePasswordForm
+    token_generator = tokens
+    reset_url_token = "now"
+    success_url = reverse_lazy("account_login")
+    title = "Choose your password"
+
+    def get_user(self, uidb64: str) -> Any:
+        """Return the person, unless they may no longer sign in."""
+        user = super().get_user(uidb64)
+        return user if user and user.is_active and getattr(user, "is_staff", False) else None
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Set the password and lead to the sign-in."""
+        response = super().form_valid(form)
+        events.password_chosen(self.request, self.user)
+        messages.success(self.request, "Your password is set. Sign in with it now.")
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add what every page of the portal has."""
+        return {**admin.site.each_context(self.request), **super().get_context_data(**kwargs), "title": self.title}

@@ -20,8 +20,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
+from config import one_time_links
 from config.models import Role, Staff
-from config.signin import links
 from provisioning import services
 from provisioning.admin import protection
 from provisioning.admin.users import search
@@ -169,7 +169,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
     def _new_link(self, request: HttpRequest, user: User) -> HttpResponse:
         actor = request.user.get_username()
         with transaction.atomic():
-            link = links.make(request, user)
+            link = one_time_links.make(request, user)
             message = f"{actor} made a one-time link with which {user} chooses a portal password."
             line = Line(
                 identifier=user.username,

@@ -6,7 +6,8 @@ from django.views.generic import RedirectView
 
 from config.health import Healthz, Readyz
 from config.middleware import SCIM
-from config.signin.views import ChoosePassword, SignIn, SignOut
+from config.one_time_links import ChoosePassword
+from config.signin.views import SignIn, SignOut
 from scim.access.oauth import token_endpoint
 
 handler400 = "config.errors.bad_request"

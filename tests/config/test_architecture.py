@@ -1,5 +1,6 @@
-"""docs/architecture.md shows the code as it is: its picture of the packages, and every step of its three flows."""
+"""docs/architecture.md shows the code as it is: its picture of the packages, every step of its flows, its one door."""
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import grimp
 import pytest
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "architecture.md"
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENT = REPOSITORY / "docs" / "architecture.md"
 ROOTS = ("config", "scim", "provisioning", "directories", "reports")
 Edges = set[tuple[str, str]]
 
@@ -79,3 +81,67 @@ def test_every_step_of_the_flows_exists_and_knows_the_next(text: str, graph: gri
             assert hasattr(importlib.import_module(module), function), name
         if arrow == "-->" and modules[0] != modules[1]:  # a dotted arrow is a message or a signal
             assert graph.chain_exists(*modules), f"{start} does not know {end}"
+
+
+ROLL = {"User", "Group", "Membership", "Nesting"}
+QUERIES = {"create", "get_or_create", "update_or_create", "bulk_create", "update", "bulk_update", "delete"}
+MAY_WRITE = ("provisioning/identities/", "provisioning/imports/", "provisioning/models/")
+
+
+def names_in(node: ast.expr) -> list[str]:
+    """Return the names of a chain such as ``User.objects.filter(...).delete``, the last one first."""
+    found = []
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Attribute):
+            found.append(node.attr)
+            node = node.value
+        elif isinstance(node, ast.Call):
+            node = node.func
+        else:
+            return found
+    return [*found, node.id]
+
+
+def writes_of_the_roll(source: str) -> list[int]:
+    """Return the lines that write users, groups or memberships by themselves, as far as names tell."""
+    found = []
+    for call in ast.walk(ast.parse(source)):
+        if not isinstance(call, ast.Call):
+            continue
+        names = names_in(call.func)
+        subject = names_in(call.args[0]) if call.args else []
+        touched = [keyword.arg for keyword in call.keywords] == ["updated_at"]
+        if (
+            (len(names) > 1 and names[0] in QUERIES and names[-1] in ROLL and not touched)
+            or (names[-1:] == ["bulk"] and subject[-1:] and subject[-1] in ROLL)
+            or (names[:2] in (["save", "user"], ["save", "group"], ["save", "person"]))
+            or (names[:2] in (["set", "groups"], ["add", "groups"], ["remove", "groups"], ["clear", "groups"]))
+        ):
+            found.append(call.lineno)
+    return found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "User.objects.filter(pk=1).update(is_active=False)",
+        "Membership.objects.bulk_create(rows)",
+        "bulk.delete(Membership.objects.filter(pk=1))",
+        "self.user.save(update_fields=['password'])",
+        "user.groups.set(roles)",
+    ],
+)
+def test_a_write_of_the_roll_is_seen(source: str) -> None:
+    assert writes_of_the_roll(source) == [1]
+
+
+def test_users_groups_and_memberships_are_written_in_one_place() -> None:
+    elsewhere = {}
+    for path in (
+        path for root in ROOTS for path in (REPOSITORY / root).rglob("*.py") if "migrations" not in path.parts
+    ):
+        place = str(path.relative_to(REPOSITORY))
+        lines = writes_of_the_roll(path.read_text(encoding="utf-8"))
+        if lines and not place.startswith(MAY_WRITE):
+            elsewhere[place] = lines
+    assert not elsewhere, "call provisioning.services there"

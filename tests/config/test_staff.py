@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group as Role
 from django.test import Client
 from django.utils import timezone
 
-from config.signin.links import tokens
+from config.one_time_links import tokens
 from provisioning.models import Change, User
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF
 from reports.models import Event
