@@ -5,7 +5,7 @@ runs it on tens of thousands of rows a second.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -16,7 +16,7 @@ from directories.attributes import Format, Kind, Person, PortalAttribute, Type, 
 from directories.coercion import BadValue, Coerce, coercer
 from directories.connectors.base import ConnectorError
 from directories.expressions import ROW, USER, Expression, ExpressionError, compile_expression
-from directories.query_templates.names import nearest
+from directories.query_templates.names import fold, nearest
 
 Target = tuple[Kind, str]
 Catalogue = Mapping[Target, PortalAttribute]
@@ -39,6 +39,20 @@ class AttributeRule:
     portal_attribute: str = ""
     direction: str = BOTH
     expression: str = ""
+
+
+def writes_state(rules: Iterable[AttributeRule], update_names: Collection[str]) -> bool:
+    """Return whether an update writes if the user is active, so that it can disable and enable.
+
+    ``update_names`` are the names that an update uses, of directory attributes; empty: what is mapped. An attribute
+    that is mapped and that no statement writes disables nobody.
+    """
+    written = {fold(name) for name in update_names}
+    return any(
+        not written or fold(rule.directory_attribute) in written
+        for rule in rules
+        if (rule.kind, rule.portal_attribute) == (Kind.PROFILE, "active") and rule.direction != IN
+    )
 
 
 class Inbound(NamedTuple):

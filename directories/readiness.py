@@ -8,8 +8,8 @@ from typing import Protocol
 from directories.attributes import Kind
 from directories.connectors.base import Capability
 from directories.forms.feature_reasons import push_warning
-from directories.mapping import AttributeRule
-from directories.models import Direction, InitialPassword, OnLeave, PushGroups, Schedule
+from directories.mapping import AttributeRule, writes_state
+from directories.models import Direction, InitialPassword, OnLeave, Operation, PushGroups, Schedule
 from directories.query_templates import fold
 
 
@@ -144,6 +144,8 @@ def _leaving(situation: DirectorySetup) -> list[str]:
         (features.deactivate_users, "Deactivate", OnLeave(features.on_deactivate)),
         (features.delete_users, "Delete", OnLeave(features.on_delete)),
     ):
+        if chosen is OnLeave.DISABLE and _disables_by_update(situation):
+            continue
         if on and chosen in needs and needs[chosen] in lacking:
             found.append(
                 f"{label} is on and set to {chosen.value} the account, but accounts stay as they are. "
@@ -155,6 +157,13 @@ def _leaving(situation: DirectorySetup) -> list[str]:
     if disables and Capability.DISABLE not in lacking and Capability.ENABLE in lacking:
         found.append(f"A user who is activated again stays disabled in the directory. {lacking[Capability.ENABLE]}")
     return found
+
+
+def _disables_by_update(situation: DirectorySetup) -> bool:
+    """Return whether the update query writes if a user is active, where there is no query for that alone."""
+    lacking, names = situation.lacking, situation.writes.get(Operation.UPDATE.label, ())
+    without = Capability.DISABLE in lacking and Capability.UPDATE not in lacking
+    return without and bool(names) and writes_state(situation.rules, names)
 
 
 def _inbound(situation: DirectorySetup) -> list[str]:

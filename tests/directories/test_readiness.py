@@ -77,6 +77,14 @@ def test_a_feature_that_cannot_work_is_warned_of_in_the_connector_s_words(
     assert words in warnings(replace(situation, lacking={lacks: NO_QUERY[lacks]}))
 
 
+def test_an_update_query_that_writes_the_state_disables() -> None:
+    lacking = {it: NO_QUERY[it] for it in (Capability.DISABLE, Capability.ENABLE)}
+    rules = (*RULES, AttributeRule("ACTIVE", Kind.PROFILE, "active", "out"))
+    mapped = replace(with_features(deactivate_users=True), lacking=lacking, rules=rules)
+    assert "accounts stay as they are" in warnings(mapped)
+    assert warnings(replace(mapped, writes={"Update user": ("USERNAME", "active")})) == ""
+
+
 def test_leaving_accounts_alone_is_told() -> None:
     assert "nothing will happen" in warnings(with_features(delete_users=True, on_delete="leave"))
 

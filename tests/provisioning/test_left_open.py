@@ -11,12 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from directories.connectors.base import Capability
-from directories.models import Directory, ProvisioningSettings
+from directories.models import AttributeMapping, Directory, Operation, ProvisioningSettings, QueryTemplate
 from provisioning import heartbeat, services
 from provisioning.models import Account, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from reports.models import Event
+from tests.fixtures.databases import Database
+from tests.fixtures.directories import make_appsdb, save_directory
 from tests.provisioning.crew import Crews, save_crew_directory
 
 pytestmark = pytest.mark.django_db
@@ -198,3 +200,22 @@ def it_form() -> Callable[[dict[str, str]], dict[str, list[str]]]:
         return dict(form.errors)
 
     return errors
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_a_mapped_state_disables_only_where_the_update_query_writes_it(
+    sqlite_directory: Database, written: bool
+) -> None:
+    appsdb = make_appsdb(sqlite_directory)
+    appsdb.execute("ALTER TABLE USERS ADD COLUMN ACTIVE INTEGER DEFAULT 1")
+    directory = save_directory(appsdb, create_users=True, update_users=True, deactivate_users=True)
+    AttributeMapping.objects.create(
+        directory=directory, directory_attribute="active", kind="profile", portal_attribute="active"
+    )
+    if written:
+        update = QueryTemplate.objects.get(directory=directory, operation=Operation.UPDATE)
+        update.sql = update.sql.replace(" WHERE", ", ACTIVE='##ACTIVE##' WHERE")
+        update.save()
+    account = Account.objects.get(user=leaver(directory))
+    assert appsdb.rows("SELECT ACTIVE FROM USERS") == [(0 if written else 1,)]
+    assert (account.state, account.last_result) == (("disabled", "ok") if written else ("active", "open"))

@@ -5,11 +5,11 @@ new values and the report lines, for the batch to write.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from directories.attributes import Kind, Person, Value
+from directories.attributes import Person, Value
 from directories.config import DirectoryConfig
 from directories.connectors.base import (
     Capability,
@@ -22,7 +22,7 @@ from directories.connectors.base import (
     Unavailable,
     Write,
 )
-from directories.mapping import AttributeRule, Catalogue, Mapper
+from directories.mapping import Catalogue, Mapper, writes_state
 from directories.query_templates import Values
 from directories.query_templates import fold as fold_name
 from provisioning.models import Account
@@ -75,7 +75,7 @@ class AccountReconciler:
         self.mapper = Mapper(config.rules, catalogue)
         self.results = Results(config, catalogue, self.passwords, self.connector.look_up_hint)
         self.capabilities = connector.capabilities
-        self.carries_state = carries_state(config.rules)
+        self.carries_state = writes_state(config.rules, connector.update_names)
         self.ahead: dict[int, Turn] = {}
         self.run = FIRST_RUN
 
@@ -370,10 +370,3 @@ def status_of(account: Account) -> Status:
     if account.user is None:
         return Status.DELETED
     return Status.WANTED if wanted(account.user) else Status.DEACTIVATED
-
-
-def carries_state(rules: Iterable[AttributeRule]) -> bool:
-    """Return whether the mapping writes if the user is active, so that an update can disable and enable."""
-    return any(
-        rule.kind == Kind.PROFILE and rule.portal_attribute == "active" and rule.direction != "in" for rule in rules
-    )
