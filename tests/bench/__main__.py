@@ -207,9 +207,8 @@ def table(rows: list[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def write(count: int, text: str) -> None:
-    """Keep the table of this size in ``docs/benchmarks.md``, beside those of other sizes."""
-    command = f"make bench N={count}"
+def write(command: str, count: int, text: str) -> None:
+    """Keep the table of this command in ``docs/benchmarks.md``, beside those of others."""
     begin, end = f"<!-- {command} -->", f"<!-- end of {command} -->"
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL with durable commits"
     block = f"{begin}\n\n## `{command}`\n\n{count:,} people; {machine}.\n\n{text}\n\n{end}\n"
@@ -243,8 +242,7 @@ def main() -> None:
             rows += over_ldap(variables, count)
     text = table(rows if only else [*rows, latency()])
     print(text)
-    if not only:
-        write(count, text)
+    write(f"python -m tests.bench {count} {only}" if only else f"make bench N={count}", count, text)
 
 
 if __name__ == "__main__":

@@ -128,15 +128,22 @@ def forget() -> dict[str, float]:
 
 
 def warm() -> None:
-    """Load what a worker has loaded long before, so that idle is idle, and settle as a worker does."""
+    """Load what a worker has loaded long before, so that idle is idle, and settle as a worker does.
+
+    A worker has spoken to the directory before, too: the first time loads its driver.
+    """
     from config.celery import settle
+    from directories.config import load, open_connector
     from directories.connectors import registry
+    from directories.models import Directory
     from provisioning.outbound.accounts import delivery
     from provisioning.profile import person as people
 
     registry()
     people.catalogue()
     assert delivery
+    with open_connector(load(Directory.objects.get(name=NAME).pk)) as connector:
+        connector.count()
     settle()
 
 
