@@ -80,11 +80,13 @@ def _work(run: ImportRun, lease: Lease) -> None:
             )
             return
         lease.write(status=RunStatus.APPLYING, apply_started_at=timezone.now())
-    Applier(config, run, lease).run_all()
-    if any(f"{rule.kind.value}.{rule.portal_attribute}" == MANAGER for rule in config.rules):
-        link_managers(run, lease)
-    GroupApplier(config, run, lease).run_all()
     run.refresh_from_db()
+    if run.planned:
+        Applier(config, run, lease).run_all()
+        if any(f"{rule.kind.value}.{rule.portal_attribute}" == MANAGER for rule in config.rules):
+            link_managers(run, lease)
+        GroupApplier(config, run, lease).run_all()
+        run.refresh_from_db()
     message = runs.summary(run)
     with transaction.atomic():
         lease.end(RunStatus.FINISHED, message)
@@ -96,14 +98,16 @@ def _work(run: ImportRun, lease: Lease) -> None:
 def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease) -> list[str]:
     """Read the whole directory, or what changed in it, and plan; return what the guard objects to."""
     runs.prune_previews(run)
-    runs.drop_plans([run.pk])
+    if run.started_at:  # by a worker that died
+        runs.drop_plans([run.pk])
     zero = dict.fromkeys((*runs.COUNTERS, *runs.GROUP_COUNTERS), 0)
     lease.write(status=RunStatus.CRAWLING, started_at=timezone.now(), message="", **zero)
     run.refresh_from_db()
     crawler = Crawler(config)
-    since = incremental.begin(run, config, connector, lease, decided_above=crawler.decided_above)
+    read_with = {"mapping": crawler.mapper.version, "decided_above": crawler.decided_above}
+    since = incremental.begin(run, config, connector, lease, **read_with)
     try:
-        lease.write(expected=None if since else connector.count())
+        lease.write(cursor=run.cursor, expected=None if since else connector.count())
         pages = connector.changes(since, PAGE) if since else connector.accounts(PAGE)
         read = _crawl(run, crawler, pages, lease, ahead_wanted=connector.reads_ahead)
     except CursorLost:
@@ -143,7 +147,8 @@ def _objections(run: ImportRun, crawler: Crawler, lease: Lease, *, read: Read, g
     """Ask the guard about the plan of the users."""
     config = crawler.config
     assert config.id is not None
-    known = leavers.known_accounts(config.id)
+    takes = gone or crawler.blanked or crawler.inactive or crawler.activated or crawler.renamed
+    known = leavers.known_accounts(config.id) if takes or not read.rows else 0  # else there is nothing to compare
     found = guard.Plan(
         seen=max(read.rows, known) if run.incremental else read.rows,  # that nothing changed is no empty directory
         known=known,

@@ -14,25 +14,24 @@ from django.db.models import OuterRef, Q, Subquery, Sum
 from directories.config import DirectoryConfig
 from directories.connectors import connector_class
 from directories.connectors.base import Capability, Connector, ConnectorError, Cursor, FieldType
-from directories.mapping import Mapper
 from directories.models import ProvisioningSettings
 from provisioning.imports.guard import Before
 from provisioning.imports.runs import Lease
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
-from provisioning.profile.person import catalogue
 
 
 def begin(
-    run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease, *, decided_above: str = ""
+    run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease, *, mapping: str, decided_above: str
 ) -> Cursor | None:
-    """Note where the directory stands, and return from where its changes are to be read; None to read everything.
+    """Return from where the directory's changes are to be read, None to read everything.
 
-    ``decided_above`` stands for what other sources decide (``users.authority``).
+    Where the directory stands now is put on the run, which the caller writes before anything is read. ``mapping``
+    stands for the mapping (``Mapper.version``), ``decided_above`` for what other sources decide (``users.authority``).
     """
-    made_with = fingerprint(config, decided_above)
+    made_with = fingerprint(config, mapping, decided_above)
     now = connector.cursor() if Capability.INCREMENTAL in connector.capabilities else None
-    lease.write(cursor={"made_with": made_with, "at": dict(now)} if now else None)
+    run.cursor = {"made_with": made_with, "at": dict(now)} if now else None
     if not run.incremental:
         return None
     settings = ProvisioningSettings.objects.filter(directory=run.directory_id).only("import_cursor").first()
@@ -99,7 +98,7 @@ def due(now: dt.datetime) -> list[ProvisioningSettings]:
     ]
 
 
-def fingerprint(config: DirectoryConfig, decided_above: str = "") -> str:
+def fingerprint(config: DirectoryConfig, mapping: str, decided_above: str) -> str:
     """Return what stands for the way in which rows are read: mapping, connection (without secrets) and templates."""
     try:
         declared = connector_class(config.kind).fields
@@ -108,7 +107,7 @@ def fingerprint(config: DirectoryConfig, decided_above: str = "") -> str:
     secret = {field.name for field in declared if field.type is FieldType.SECRET}
     settings = {name: value for name, value in config.connector.settings.items() if name not in secret}
     parts = [
-        *(Mapper(config.rules, catalogue()).version, config.features.import_passwords),
+        *(mapping, config.features.import_passwords),
         *(config.features.match_attribute, config.features.sync_groups, config.features.import_groups),
         *(config.features.follow_renames, decided_above),
         config.features.deactivate_missing,  # while it is off, nobody looks at who was deleted

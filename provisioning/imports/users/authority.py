@@ -20,6 +20,7 @@ from provisioning.imports.users.messages import Labels
 from provisioning.imports.users.plan import AGAIN, GONE, LINK, UPDATE, USERNAME, Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account
+from provisioning.profile.person import catalogue
 
 SHOWN = 60  # characters of a value in a message
 
@@ -99,7 +100,7 @@ def mark(accounts: QuerySet[Account], word: str) -> None:
 
 def explained(directory: Directory) -> list[str]:
     """Return in words who decides what, where this directory and another one say the same attributes."""
-    known, labels = sources(), Labels()
+    known, labels = sources(), Labels(catalogue())
     mine = next((one for one in known if one.id == directory.pk), None)
     if mine is None:
         return []

@@ -5,7 +5,7 @@ the person's account is theirs, though: only the others that claim the person ar
 once everything was read, and is done by sets, so that no list of names is held in memory.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
@@ -51,12 +51,12 @@ def settle(run: ImportRun, crawler: Crawler, lease: Lease) -> None:
     for ids in crawler.overlapping.pages(CHUNK):
         with lease.page() as gains:
             _taken(run, crawler, ids, gains)
-    for reason, ids in _same_new_person(run):
-        with lease.page() as gains:
-            refuse(PlannedChange.objects.filter(pk__in=ids), reason, gains)
+    if crawler.created:
+        _same_new_person(run, lease)
     if crawler.renamed and crawler.correlator.by_username:
         _renamed_now(run, lease)
-    _perhaps_renamed(run, lease)
+    if crawler.created:
+        _perhaps_renamed(run, lease)
 
 
 def _same_row(run: ImportRun, account_ids: Collection[int], gains: dict[str, Any]) -> None:
@@ -130,11 +130,10 @@ def _renamed_now(run: ImportRun, lease: Lease) -> None:
             PlannedChange.objects.bulk_update(waiting, ["message"], batch_size=CHUNK)
 
 
-def _same_new_person(run: ImportRun) -> Iterator[tuple[str, list[int]]]:
-    """Yield planned creations of one person, at most CHUNK ids at a time, with the reason.
+def _same_new_person(run: ImportRun, lease: Lease) -> None:
+    """Refuse the planned creations of one person, at most CHUNK at a time.
 
-    A row that is an error by itself counts too: it may have been the right one. The caller makes errors of them before
-    it asks for the next ones.
+    A row that is an error by itself counts too: it may have been the right one.
     """
     creations = PlannedChange.objects.filter(run=run, action=Action.CREATE)
     rows = PlannedChange.objects.filter(run=run, action__in=[Action.CREATE, Action.ERROR])
@@ -144,7 +143,8 @@ def _same_new_person(run: ImportRun) -> Iterator[tuple[str, list[int]]]:
         while names := list(several.values_list(claim, flat=True)[:CHUNK]):
             rest = creations.filter(**{f"{claim}__in": names})
             while ids := list(rest.order_by().values_list("pk", flat=True)[:CHUNK]):
-                yield reason, ids
+                with lease.page() as gains:
+                    refuse(PlannedChange.objects.filter(pk__in=ids), reason, gains)
 
 
 def _perhaps_renamed(run: ImportRun, lease: Lease) -> None:

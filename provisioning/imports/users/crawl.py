@@ -93,7 +93,7 @@ class Crawler:
         self.state_rule = rule_digest(config.rules)
         self.state_mapper = Mapper(leading(config.rules), known)
         self._without_state: list[tuple[int, RemoteAccount]] = []
-        self.labels = Labels()
+        self.labels = Labels(known)
         self.authority = Authority(config.id, self.labels)
         self.decided_above = self.authority.fingerprint
         self.correlator = Correlator(config.id, config.features.match_attribute)
@@ -108,6 +108,7 @@ class Crawler:
         self.overlapping = Bitmap()
         self.spared = Bitmap()
         self.noted = Bitmap()
+        self.created = 0
         self.blanked = 0
         self.inactive = 0
         self.activated = 0
@@ -155,6 +156,7 @@ class Crawler:
         for one in planned:
             if one.account_id is not None:
                 self.noted.add(one.account_id)
+            self.created += one.action == plan.CREATE
             self.blanked += one.blanks
             self.inactive += one.switches_off
             self.activated += one.switches_on

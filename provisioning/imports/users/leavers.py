@@ -46,8 +46,7 @@ def plan_leavers(run: ImportRun, connector: Connector, crawler: Crawler, lease: 
     if run.incremental:
         missing = _not_seen(read.gone, crawler.accounts, crawler.spared)
         return _plan(run, connector, crawler, lease, missing) if wanted else 0
-    known = known_accounts(config.id)
-    if read.rows == 0 and known and not wanted:
+    if read.rows == 0 and not wanted and (known := known_accounts(config.id)):
         raise Incomplete(
             f"{config.name} gave no users, although {known:,} came from it before. Nothing was changed. "
             "Check its user table, its filter and the rights of its login."

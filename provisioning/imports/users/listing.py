@@ -9,6 +9,7 @@ from provisioning.imports.users.plan import USERNAME
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action
 from provisioning.models.people import fold
+from provisioning.profile.person import catalogue
 
 PAGE = 50
 CHANGES = "changes"
@@ -63,7 +64,7 @@ def listing(
 
 
 def _page(found: Sequence[PlannedChange], *, earlier: bool, later: bool) -> Listing:
-    labels = Labels()
+    labels = Labels(catalogue())
     rows = [Listed(change, _differences(change, labels)) for change in found]
     return Listing(rows, found[0].pk if earlier else None, found[-1].pk if later else None)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from directories.attributes import Kind
+from directories.mapping import Catalogue
 from provisioning.imports.runs import caused_by
 from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
@@ -18,8 +19,8 @@ from reports.models import Direction, Operation, Result
 class Labels:
     """The attributes' labels by "kind.name"; a free custom attribute is its own label."""
 
-    def __init__(self) -> None:
-        self._labels = {f"{kind.value}.{name}": attribute.label for (kind, name), attribute in catalogue().items()}
+    def __init__(self, known: Catalogue) -> None:
+        self._labels = {f"{kind.value}.{name}": attribute.label for (kind, name), attribute in known.items()}
 
     def __getitem__(self, path: str) -> str:
         found = self._labels.get(path)
@@ -33,7 +34,7 @@ class Lines:
         self.directory = directory
         self.run = run
         self.caused_by = caused_by(run)
-        self.labels = Labels()
+        self.labels = Labels(catalogue())
 
     def of(self, changes: Sequence[Planned], written: Written) -> Iterator[Line]:
         """Yield the lines of one page. A row that was only noted again is not worth one, unless there is a warning."""
