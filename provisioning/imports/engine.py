@@ -133,7 +133,7 @@ def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease
         for rows in coming:
             if rows.page.gone and crawler.config.features.deactivate_missing:
                 read.gone.update(leavers.named(crawler.config, rows.page.gone))
-            with lease.page() as gains, bulk.overlapping():
+            with lease.page(durable=False) as gains, bulk.overlapping():
                 seen = crawler.page(rows, partial(store, run.pk, gains=gains))
                 gain(gains, "seen", seen.rows)
                 gain(gains, "unchanged", seen.unchanged)

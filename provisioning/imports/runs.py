@@ -18,7 +18,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from config.database import bulk
+from config.database import bulk, commits
 from directories.models import Directory
 from provisioning.imports import follows
 from provisioning.models import ImportRun, PlannedChange, PlannedGroup, PlannedMember
@@ -120,16 +120,20 @@ class Lease:
                 connection.close()
 
     @contextmanager
-    def page(self) -> Iterator[dict[str, Any]]:
+    def page(self, *, durable: bool = True) -> Iterator[dict[str, Any]]:
         """One page in one transaction: put what the run's counters gain into the dictionary that this gives.
 
         Raises Cancelled, before anything is written, when the run is to be cancelled, and LeaseLost when another worker
         has it. The run is locked meanwhile, so that nobody takes it over however long the page takes.
+
+        A page of a plan need not be ``durable``: whatever ends the run before its plan is complete, it is made anew.
         """
         with self._writing:
             before = self.until
             try:
                 with transaction.atomic():
+                    if not durable:
+                        commits.need_not_wait()
                     self._lock()
                     gains: dict[str, Any] = {}
                     yield gains
