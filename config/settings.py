@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "config.signin",
     "directories",
     "provisioning",
+    "provisioning.guard",
     "scim",
     "config.apps.ConfigConfig",
 ]

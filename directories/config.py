@@ -50,6 +50,13 @@ class Features:
     max_activated: int = 50
     max_activated_percent: int = 10
     max_opened: int = 500
+    max_created: int = 200
+    max_created_percent: int = 20
+    max_changed: int = 500
+    max_changed_percent: int = 30
+    max_department_percent: int = 50
+    max_group_percent: int = 50
+    max_elevated: int = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,8 @@ class ProvisioningSettings(models.Model):
     how often that is tried between two full ones, and ``listen`` whether the listener process follows the directory.
     ``source_rank``: of two sources that say something else of one person, the one with the lower number decides.
     ``follow_renames``: whoever has another user name there gets it in the portal.
+    The limits (``max_...``) hold for 24 hours, and none can be switched off: 0 means "always ask". ``max_leavers`` and
+    ``max_lost_members`` are also how many accounts and memberships of this directory other doors may take away.
     """
 
     directory = models.OneToOneField(Directory, on_delete=models.CASCADE, related_name="provisioning")
@@ -209,6 +211,13 @@ class ProvisioningSettings(models.Model):
     max_activated = models.PositiveIntegerField(default=50, db_default=50)
     max_activated_percent = models.PositiveSmallIntegerField(default=10, db_default=10, validators=PERCENT)
     max_opened = models.PositiveIntegerField(default=500, db_default=500)
+    max_created = models.PositiveIntegerField(default=200, db_default=200)
+    max_created_percent = models.PositiveSmallIntegerField(default=20, db_default=20, validators=PERCENT)
+    max_changed = models.PositiveIntegerField(default=500, db_default=500)
+    max_changed_percent = models.PositiveSmallIntegerField(default=30, db_default=30, validators=PERCENT)
+    max_department_percent = models.PositiveSmallIntegerField(default=50, db_default=50, validators=PERCENT)
+    max_group_percent = models.PositiveSmallIntegerField(default=50, db_default=50, validators=PERCENT)
+    max_elevated = models.PositiveIntegerField(default=5, db_default=5)
 
     class Meta:
         verbose_name = verbose_name_plural = "provisioning settings"

@@ -68,8 +68,29 @@ LIMITS = {  # the number of a limit, and the share that goes with it
     "max_leavers": "max_leavers_percent",
     "max_blanked": "max_blanked_percent",
     "max_activated": "max_activated_percent",
+    "max_created": "max_created_percent",
+    "max_changed": "max_changed_percent",
     "max_opened": "",
     "max_lost_members": "max_lost_members_percent",
+    "max_elevated": "",
+    "max_department_percent": "",
+    "max_group_percent": "",
+}
+LIMIT_LABELS = {  # all of them hold for 24 hours
+    "max_leavers": "People who may be deactivated, and accounts that may be closed here",
+    "max_leavers_percent": "Share of the directory's users, in per cent",
+    "max_blanked": "People who may lose a value",
+    "max_blanked_percent": "Share of the directory's users who may lose a value, in per cent",
+    "max_activated": "People who may be activated again",
+    "max_activated_percent": "Share of the directory's users who may be activated again, in per cent",
+    "max_created": "People who may be added, beside those known",
+    "max_created_percent": "Share of the directory's users who may be new, in per cent",
+    "max_changed": "People for whom one attribute may change",
+    "max_changed_percent": "Share of the directory's users for whom one attribute may change, in per cent",
+    "max_opened": "Accounts that may be opened in other directories",
+    "max_elevated": "Memberships of privileged groups that may be given",
+    "max_department_percent": "Share of one department that may be deactivated, in per cent",
+    "max_group_percent": "Share of one group that may be lost, in per cent",
 }
 GUARDS = [name for pair in LIMITS.items() for name in pair if name]
 LEAVERS = (
@@ -116,13 +137,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             "schedule_time": "At",
             "schedule_weekday": "On",
             "incremental_minutes": "Read changes in between, every … minutes",
-            "max_leavers": "Users that one import may deactivate",
-            "max_leavers_percent": "Share of the directory's users that one import may deactivate, in per cent",
-            "max_blanked": "Values that one import may blank",
-            "max_blanked_percent": "Share of the directory's users of whom one import may blank values, in per cent",
-            "max_activated": "Users that one import may activate again",
-            "max_activated_percent": "Share of the directory's users that one import may activate again, in per cent",
-            "max_opened": "Accounts that one import may open in other directories",
+            **LIMIT_LABELS,
         }
         help_texts = {
             "initial_password": "Used for ##PASSWORD## when an account is created.",

@@ -11,8 +11,8 @@ LABELS: Mapping[str, str] = {
 }
 OTHER_LABELS: Mapping[str, str] = {
     "push_groups": "Groups that the directory gets",
-    "max_lost_members": "Memberships that one import may take away",
-    "max_lost_members_percent": "Share of the directory's memberships that one import may take away, in per cent",
+    "max_lost_members": "Memberships that may be lost",
+    "max_lost_members_percent": "Share of the directory's memberships that may be lost, in per cent",
 }
 EXPLANATIONS: Mapping[str, str] = {
     "sync_groups": "Keep groups and who is in them in sync: whenever a user is added or changed, the groups follow.",

@@ -15,7 +15,8 @@ class Group(models.Model):
 
     ``owner`` is the directory that the group comes from, ``pushed_by`` the name of the SCIM application that pushes it;
     with neither it is the portal's own, and only then is it edited here. ``directories`` are those that a group of the
-    portal's (or of an application) is pushed to.
+    portal's (or of an application) is pushed to. ``privileged``: it gives special rights somewhere, so that nobody gets
+    into it in passing, and its last member does not get out.
     """
 
     name = models.CharField(max_length=255)
@@ -28,6 +29,11 @@ class Group(models.Model):
         User, through="Membership", related_name="roll_groups"
     )
     directories = models.ManyToManyField(Directory, blank=True, related_name="chosen_groups")
+    privileged = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Its members have special rights somewhere, such as an administrator's.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

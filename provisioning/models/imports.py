@@ -48,6 +48,8 @@ class ImportRun(models.Model):
     account here has, ``unmatched_in`` the first of those groups with the number of each.
     ``leased_until`` is the run's lease: a worker keeps it alive while it works, and a dead run is taken over after it.
     ``retry_at`` is when a run that failed is followed by another one, ``tries`` how many like it failed before.
+    ``rest_applied``: all is applied but what is held, which waits for somebody; ``held`` is how many rows that are.
+    ``shrunk``: it read so much less than the last good one that no later one is compared with it.
     """
 
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="import_runs")
@@ -77,6 +79,9 @@ class ImportRun(models.Model):
     follows = models.JSONField(default=list, blank=True, db_default=NOTHING)
     approved = models.BooleanField(default=False)
     applied_up_to = models.BigIntegerField(default=0)
+    rest_applied = models.BooleanField(default=False, db_default=False)
+    held = models.PositiveIntegerField(default=0, db_default=0)
+    shrunk = models.BooleanField(default=False, db_default=False)
     groups_seen = models.PositiveIntegerField(default=0)
     groups_changed = models.PositiveIntegerField(default=0)
     memberships_added = models.PositiveIntegerField(default=0)
@@ -132,6 +137,8 @@ class PlannedChange(models.Model):
     attributes that differ, by "kind.name"; ``row`` what applying needs besides them (see the users' plan).
     ``user_id`` and ``account_id`` are plain numbers; ``match_value`` is the folded value by which two rows of one new
     user find each other, the new user name of somebody who is renamed, or what a row in error has of somebody else.
+    ``losses`` are the kinds of losses that it is (``guard.losses.BITS``), and ``held`` says that it waits for somebody
+    while the rest of the plan is applied.
     The run is no constraint of the database, which would look it up for every row: rows are only written under the
     run's lease.
     """
@@ -151,6 +158,8 @@ class PlannedChange(models.Model):
     after = models.JSONField(default=dict, blank=True)
     row = models.JSONField(default=dict, blank=True)
     message = models.TextField(blank=True)
+    losses = models.PositiveSmallIntegerField(default=0, db_default=0)
+    held = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["pk"]
@@ -162,6 +171,7 @@ class PlannedChange(models.Model):
             models.Index(fields=["run", "remote_id"], name="planned_by_remote_id", condition=~models.Q(remote_id="")),
             models.Index(fields=["run", "place"], name="planned_by_place", condition=~models.Q(place="")),
             models.Index(fields=["run", "id"], name="planned_in_order"),
+            models.Index(fields=["run", "id"], name="planned_held", condition=models.Q(held=True)),
         ]
 
     def __str__(self) -> str:
@@ -182,6 +192,7 @@ class PlannedGroup(models.Model):
     """What a run means to do to one group of the directory; its members' changes are ``PlannedMember`` rows.
 
     ``before`` and ``after`` hold the name and description where they differ. ``added`` and ``removed`` count members.
+    ``held``: its deletion, or some of its members, wait for somebody.
     """
 
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_groups", db_index=False)
@@ -196,6 +207,7 @@ class PlannedGroup(models.Model):
     added = models.PositiveIntegerField(default=0)
     removed = models.PositiveIntegerField(default=0)
     message = models.TextField(blank=True)
+    held = models.BooleanField(default=False, db_default=False)
     applied_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -213,7 +225,7 @@ class PlannedMember(models.Model):
     """One membership that a run means to add or to remove.
 
     ``account_id`` or ``group_account_id`` (a nested group) says who it is when that was known while planning; else
-    ``ref`` is the remote id or the place digest of somebody whom the same run adds.
+    ``ref`` is the remote id or the place digest of somebody whom the same run adds. ``held``: it waits for somebody.
     """
 
     planned_group = models.ForeignKey(PlannedGroup, models.CASCADE, related_name="members", db_index=False)
@@ -221,6 +233,7 @@ class PlannedMember(models.Model):
     account_id = models.BigIntegerField(null=True, blank=True)
     group_account_id = models.BigIntegerField(null=True, blank=True)
     ref = models.CharField(max_length=512, blank=True)
+    held = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["pk"]

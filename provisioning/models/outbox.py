@@ -69,7 +69,7 @@ class QueuedChange(models.Model):
     Only the outbox of its kind writes it. A parked change waits for someone; ``parked_code`` is the connector's stable
     name of the cause and ``parked_message`` its words. ``directory`` is that of what it is about, kept here so that
     what waits for one directory is found without reading what waits for another. What is in the lane of leavers goes
-    before everything else.
+    before everything else. ``cleared``: the loss that it stands for passed the guard, or somebody decided it.
     """
 
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="+", db_index=False)
@@ -77,6 +77,7 @@ class QueuedChange(models.Model):
     reason = models.CharField(max_length=64)
     actor = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    cleared = models.BooleanField(default=False, db_default=False)
     parked = models.DateTimeField(null=True, blank=True)
     parked_code = models.CharField(max_length=32, blank=True)
     parked_message = models.TextField(blank=True)

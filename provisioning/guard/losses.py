@@ -1,0 +1,29 @@
+"""What the guard counts: the kinds of what people and directories lose, or are given without anybody's word."""
+
+from collections.abc import Mapping
+
+from django.db import models
+
+
+class Kind(models.TextChoices):
+    """One kind of loss. SHRANK and UNPROVEN are reasons to ask only: nothing is counted by them."""
+
+    OFF = "off", "People deactivated"
+    ON = "on", "People activated again"
+    BLANKED = "blanked", "People who lose a value"
+    CHANGED = "changed", "People with another value of one attribute"
+    RENAMED = "renamed", "People with another user name"
+    CREATED = "created", "People added"
+    OPENED = "opened", "Accounts opened"
+    CLOSED = "closed", "Accounts closed"
+    MEMBERS = "members", "Memberships lost"
+    ELEVATED = "elevated", "Memberships of privileged groups given"
+    SHRANK = "shrank", "A source that became small"
+    UNPROVEN = "unproven", "Absence that is not proven"
+
+
+# A planned change carries its kinds as bits, so that they are counted and held by statements over whole plans.
+BITS: Mapping[Kind, int] = {Kind.OFF: 1, Kind.ON: 2, Kind.BLANKED: 4, Kind.RENAMED: 8, Kind.CREATED: 16}
+
+DEPARTMENT, GROUP = "department:", "group:"  # begin a scope; "" is everything, and else it is an attribute
+MAX_SCOPE = 200

@@ -1,0 +1,41 @@
+"""The ledger of losses."""
+
+from django.db import models
+from django.utils import timezone
+
+from directories.models import Directory
+from provisioning.guard.losses import MAX_SCOPE, Kind
+
+
+class Loss(models.Model):
+    """How much one page of applied changes, or one batch of deliveries, took away: one row for each kind and scope.
+
+    ``door`` is the way by which it came, and ``directory`` the one that it came from or in which it was done (None: the
+    portal itself). ``number`` is below 0 where a batch gives back what it did not need. ``agreed``: somebody approved
+    it, so that it counts no more.
+    """
+
+    at = models.DateTimeField(default=timezone.now)
+    door = models.CharField(max_length=16)
+    directory = models.ForeignKey(
+        Directory, models.CASCADE, null=True, blank=True, related_name="losses", db_index=False
+    )
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    scope = models.CharField(max_length=MAX_SCOPE, blank=True)
+    number = models.IntegerField()
+    agreed = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        verbose_name_plural = "losses"
+        ordering = ["-at", "-pk"]
+        indexes = [
+            models.Index(
+                fields=["directory", "door", "kind", "scope", "at"],
+                name="loss_of_window",
+                condition=models.Q(agreed=False),
+            ),
+            models.Index(fields=["at"], name="loss_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.get_kind_display()} ({self.door})"
