@@ -104,7 +104,7 @@ def _left_open() -> Iterator[Notice]:
 
 def _unreachable(*, details: bool) -> Iterator[Notice]:
     """Name the directories that are down; where and why is for those who may open directories."""
-    for directory in attention.unreachable().defer("secrets", "settings")[:SHOWN]:
+    for directory in attention.unreachable()[:SHOWN]:
         began = directory.unreachable_since or timezone.now()
         reason = f"{directory.last_error} " if details and directory.last_error else ""
         length, since = _since(began), timezone.localtime(began).strftime("%Y-%m-%d %H:%M")

@@ -9,6 +9,7 @@ from django.template.loader import get_template
 from django.views import defaults
 
 from config.database import outage
+from directories.encryption import SecretLost
 from provisioning.api import problems
 from scim.errors import ScimError
 from scim.responses import respond
@@ -29,8 +30,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """Answer 503 while the database is away, and 500 to what nobody foresaw; also of what stands before any view."""
+    """Answer 503 while the database is away, and 500 with what is to be done, or to what nobody foresaw.
+
+    It also answers for what stands before any view.
+    """
     error = sys.exc_info()[1]  # Django calls this while it handles the exception, and does not pass it on
+    if isinstance(error, SecretLost):
+        log.error("A stored secret cannot be decrypted: ENCRYPTION_KEYS lacks the key that it was written with.")
+        return _answer(request, 500, error.message)
     if isinstance(error, outage.ERRORS):
         log.warning("A request failed because the database is away (%s).", type(error).__name__)
         response = _answer(request, 503, outage.WORDS)
@@ -45,4 +52,6 @@ def _answer(request: HttpRequest, status: int, words: str) -> HttpResponse:
     if request.path.startswith("/api/"):
         return JsonResponse(problems.body(status, words), status=status, content_type=problems.TYPE)
     page = get_template(f"{status}.html")
-    return HttpResponse(page.render(), status=status)  # without the request: what fills pages asks the database
+    return HttpResponse(
+        page.render({"remedy": "" if words == UNEXPECTED else words}), status=status
+    )  # without the request: what fills pages asks the database

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from config.database.prepared import Parameter, Prepared
 from config.signin.limits import in_words
+from directories.encryption import Sealed, clear
 from scim.access import strangers
 from scim.errors import ScimError
 from scim.log import record as live_log
@@ -81,9 +82,12 @@ def identify(request: HttpRequest, slug: str = "") -> Client:
     return token.client
 
 
-def digest(secret: str) -> str:
-    """Return the keyed hash that is kept of a token: under the first of ``ENCRYPTION_KEYS``."""
-    return digests(secret)[0]
+def digest(secret: str | Sealed) -> str:
+    """Return the keyed hash that is kept of a token: under the first of ``ENCRYPTION_KEYS``.
+
+    Migration 0006 gives it what the column holds.
+    """
+    return digests(clear(secret))[0]
 
 
 def digests(secret: str) -> list[str]:
@@ -112,7 +116,7 @@ def _find(secret: str) -> Token | None:
 
 def _alive() -> "QuerySet[Token]":
     alive = Q(expires_at=None) | Q(expires_at__gt=Parameter("now", DateTimeField()))
-    found = Token.objects.select_related("client").defer("secret").order_by()
+    found = Token.objects.select_related("client").order_by()
     return found.filter(alive, digest=Parameter("digest", CharField()), revoked_at=None, client__enabled=True)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group as Role
@@ -275,3 +276,14 @@ def test_no_role_reaches_rights_and_every_permission_of_the_table_exists() -> No
     for role, table in ROLES.items():
         for label in table:
             assert apps.get_model(label), f"{role}: {label}"
+
+
+@pytest.mark.heavy
+def test_lost_keys_break_no_page(world: World, settings: Any) -> None:
+    """As after the keys of the environment were lost: whatever needs no secret is shown, and the rest says why."""
+    client = sign_in("S")
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    broken = {address for address, _ in addresses(world) if ask(client, "get", address).status_code >= 500}
+    assert not broken
+    for address in ("/directories/directory/", f"/directories/directory/{world.pk['directories.directory']}/change/"):
+        assert "ENCRYPTION_KEYS lacks the key" in client.get(address).content.decode()

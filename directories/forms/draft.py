@@ -6,6 +6,7 @@ Test, "Try it", the live sample and the save all work on a draft, so that what w
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from django import forms
 from django.db import transaction
@@ -15,6 +16,7 @@ from django.http import QueryDict
 from directories.config import DirectoryConfig, from_parts
 from directories.connectors import connector_class
 from directories.connectors.base import Capability
+from directories.encryption import is_lost
 from directories.forms.connection import NOTHING, BasicsForm, ConnectionForm, Stored
 from directories.forms.features import FeaturesForm
 from directories.forms.mappings import Catalogue, MappingsForm
@@ -22,6 +24,10 @@ from directories.forms.templates import TemplatesForm
 from directories.models import AttributeMapping, Direction, Directory, ProvisioningSettings, PushGroups, QueryTemplate
 
 PARTS_MARK = "has_parts"
+LOST = (
+    "The stored password of new accounts cannot be read: ENCRYPTION_KEYS lacks the key that it was written with. Put "
+    "that key back, or type the password again and save."
+)
 DIRECTORY_FIELDS = ("name", "description", "settings", "secrets", "updated_at")
 
 
@@ -57,7 +63,9 @@ class DirectoryDraft:
         self.pushed_before = _pushed(provisioning)
         self.parts = data if data is not None and PARTS_MARK in data else None
         self.basics = BasicsForm(data, instance=directory)
-        stored = Stored(directory.settings, directory.secrets or {}) if saved else NOTHING
+        self.lost = is_lost(directory, "secrets")
+        secrets = {} if self.lost else directory.secrets or {}
+        stored = Stored(directory.settings, secrets) if saved else NOTHING
         self.connection = ConnectionForm(self.connector, data, stored=stored)
         self.templates = TemplatesForm(self.parts, self.stored_templates)
         self.reads = self.templates.import_attributes(directory.kind) if self.templated else []
@@ -99,7 +107,8 @@ class DirectoryDraft:
 
     def config(self) -> DirectoryConfig | None:
         """Return the draft ready to be opened; None when the connection cannot be used as it is."""
-        settings, secrets = self.directory.settings, self.directory.secrets
+        settings: Any = self.connection.stored.settings
+        secrets: Any = self.connection.stored.secrets
         if self.connection.is_bound:
             if not self.connection.is_valid():
                 return None
@@ -150,9 +159,10 @@ class DirectoryDraft:
 
     @property
     def cautions(self) -> Sequence[str]:
-        """What is dangerous about the connection as the page has it."""
+        """What is wrong with a stored password, and what is dangerous about the connection as the page has it."""
         form = self.connection
-        return self.connector.cautions(form.settings if form.is_bound and form.is_valid() else self.directory.settings)
+        settings = form.settings if form.is_bound and form.is_valid() else self.directory.settings
+        return [*([LOST] if self.features.lost else []), *self.connector.cautions(settings)]
 
     @property
     def retype(self) -> bool:
@@ -180,7 +190,8 @@ class DirectoryDraft:
         """Save every part of a valid draft; unchanged templates and mappings keep their rows."""
         saved = Saved(names=[*_labels(self.basics), *self.connection.changed_labels()])
         self.directory.settings = self.connection.settings
-        self.directory.secrets = self.connection.secrets
+        if self.connection.secrets or not self.lost:
+            self.directory.secrets = self.connection.secrets
         _write(self.directory, DIRECTORY_FIELDS)
         provisioning = self.features.save(commit=False)
         if self.parts is not None:

@@ -1,6 +1,7 @@
 """Features, schedule and guard limits of a directory."""
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from unfold.widgets import (
 
 from directories.attributes import Kind, PortalAttribute, Type
 from directories.connectors.base import Capability
+from directories.encryption import is_lost
 from directories.forms import group_features
 from directories.forms.connection import RETYPE
 from directories.forms.feature_reasons import push_warning, reason
@@ -175,7 +177,8 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         super().__init__(data, instance=instance)
         self.lacking: Mapping[Capability, str] = {}
         self.moved = False
-        self.has_stored_password = bool(instance.fixed_password)
+        self.lost = is_lost(instance, "fixed_password")
+        self.stored_password = "" if self.lost else instance.fixed_password or ""
         self.fields["match_attribute"] = forms.ChoiceField(
             label=self.fields["match_attribute"].label,
             help_text=self.fields["match_attribute"].help_text,
@@ -183,9 +186,9 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
             widget=UnfoldAdminSelectWidget(),
         )
         self.fields["source_rank"].required = False
-        stored = "stored – leave blank to keep" if self.has_stored_password else ""
+        stored = "stored – leave blank to keep" if self.stored_password else ""
         self.fields["fixed_password"].widget.attrs["placeholder"] = stored
-        if self.has_stored_password:
+        if self.stored_password:
             self.fields["fixed_password_clear"] = forms.BooleanField(
                 label="Remove the stored password", required=False, widget=UnfoldBooleanWidget()
             )
@@ -209,19 +212,22 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         wants = cleaned.get("create_users") and cleaned.get("initial_password") == InitialPassword.FIXED
         if wants and not self._password():
             message = "Type the password that new accounts get, or choose a random one."
-            self.add_error("fixed_password", RETYPE if self.moved and self.has_stored_password else message)
+            self.add_error("fixed_password", RETYPE if self.moved and self.stored_password else message)
         return cleaned
 
     def save(self, commit: bool = True) -> ProvisioningSettings:
         """Store the fixed password as typed, kept or removed."""
-        self.instance.fixed_password = self._password() or None
+        password = self._password()
+        if password or not self.lost:  # what no key opens stays: the key may come back
+            self.instance.fixed_password = password or None
         return super().save(commit)
 
     def unsaved(self) -> ProvisioningSettings:
         """Return the settings as the page has them; a page that is not valid keeps what was stored for the rest."""
         self.is_valid()
-        self.instance.fixed_password = self._password() or None
-        return self.instance
+        draft = copy(self.instance)
+        draft.fixed_password = self._password() or None
+        return draft
 
     def _password(self) -> str:
         if not self.is_bound:
@@ -232,7 +238,7 @@ class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
         return typed or self._stored()
 
     def _stored(self) -> str:
-        return "" if self.moved else self.instance.fixed_password or ""
+        return "" if self.moved else self.stored_password
 
     @property
     def inbound(self) -> list[Switch]:

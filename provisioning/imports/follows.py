@@ -37,9 +37,7 @@ def count(run: ImportRun) -> list[Follows]:
     """
     others = Directory.objects.filter(provisioning__isnull=False).exclude(pk=run.directory_id)
     others = others.filter(Q(provisioning__create_users=True) | Q(provisioning__deactivate_users=True))
-    found = [
-        _in(directory, run) for directory in others.select_related("provisioning").defer("secrets").order_by("name")
-    ]
+    found = [_in(directory, run) for directory in others.select_related("provisioning").order_by("name")]
     return [one for one in found if one.opened or one.disabled or one.deleted]
 
 

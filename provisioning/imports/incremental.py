@@ -93,7 +93,7 @@ def due(now: dt.datetime) -> list[ProvisioningSettings]:
     found = on.filter(incremental_minutes__gt=0).annotate(begun=Subquery(newest.values("created_at")[:1]))
     return [
         settings
-        for settings in found.select_related("directory").defer("directory__secrets").order_by("pk")
+        for settings in found.select_related("directory").order_by("pk")
         if settings.begun is None or settings.begun <= now - dt.timedelta(minutes=settings.incremental_minutes or 0)
     ]
 

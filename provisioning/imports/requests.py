@@ -97,9 +97,7 @@ def start_due_imports() -> None:
     Called every few seconds; two callers at once do no harm, and a message that the broker lost delays a run a little.
     """
     now = timezone.now()
-    for settings in (
-        _scheduled().filter(next_import_at__lte=now).select_related("directory").defer("directory__secrets")
-    ):
+    for settings in _scheduled().filter(next_import_at__lte=now).select_related("directory"):
         _start_scheduled(settings)
     for settings in _scheduled().filter(next_import_at=None):
         ProvisioningSettings.objects.filter(pk=settings.pk, next_import_at=None).update(next_import_at=_next(settings))
@@ -126,7 +124,7 @@ def _to_try_again(now: dt.datetime) -> QuerySet[ImportRun]:
     replaced = Exists(newer.filter(Q(incremental=False) | Q(incremental=OuterRef("incremental"))))
     failed = ImportRun.objects.filter(~replaced, retry_at__lte=now, status=RunStatus.FAILED)
     on = failed.filter(directory__enabled=True, directory__provisioning__import_users=True)
-    return on.select_related("directory__provisioning").defer("directory__secrets")
+    return on.select_related("directory__provisioning")
 
 
 def _try_again(run: ImportRun) -> None:

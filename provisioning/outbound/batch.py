@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 
 from config.database import bulk
@@ -121,7 +120,7 @@ class Work(ABC, Generic[AnyOutcome]):
 
     @abstractmethod
     def open(self, config: DirectoryConfig, connector: Connector, batch: "Batch") -> None:
-        """Read what all rows of the batch share; raise ConnectorError or ImproperlyConfigured."""
+        """Read what all rows of the batch share; raise ConnectorError."""
 
     def begin(self, rows: Sequence[Any]) -> set[int]:
         """Do at once what can be done at once for the first of the rows; return as many of the first as that was.
@@ -210,8 +209,6 @@ class Batch:
                 self._unreachable(error)
             except ConnectorError as error:
                 self._park_all(Parked(error.code, error.message))
-            except ImproperlyConfigured as error:
-                self._park_all(Parked("secrets", str(error)))
             except Exception as error:
                 log_unexpected(error, f"opening directory {directory_id}")
                 self._park_all(UNEXPECTED)

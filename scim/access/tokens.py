@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from directories.encryption import is_lost
 from reports import journal
 from reports.models import Direction, Operation, Result
 from scim import authentication
@@ -54,8 +55,9 @@ def keep(client: Client, clear: str, actor: str, label: str = "") -> Token:
 
 def show(token: Token, actor: str) -> str:
     """Return the token in clear for somebody to see; who saw it when stands in the report."""
+    secret = str(token.secret or "")
     record(token.client, f"{actor} looked at a token of {token.client}: {token}.", actor)
-    return str(token.secret or "")
+    return secret
 
 
 @transaction.atomic
@@ -91,9 +93,11 @@ def keep_access(client: Client, clear: str) -> None:
 def rekey(**_: Any) -> None:
     """Bring the hashes of tokens under the first encryption key, when secrets were re-encrypted.
 
-    Access tokens, whose secret is not kept, do not outlive their hour.
+    Access tokens, whose secret is not kept, do not outlive their hour. What no key opens, ``reencrypt`` names.
     """
     for token in Token.objects.exclude(secret=None).iterator():
+        if is_lost(token, "secret"):
+            continue
         key = authentication.digest(token.secret)
         if key != token.digest:
             Token.objects.filter(pk=token.pk).update(digest=key)

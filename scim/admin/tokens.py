@@ -21,7 +21,7 @@ def context(request: HttpRequest, client: Client, clear: Issued | None = None, n
     if not request.user.has_perm("scim.view_token"):
         return {"tokens": None}
     fresh = clear or _just_made(request, client)
-    kept = client.tokens.filter(kind=TokenKind.BEARER).defer("secret")
+    kept = client.tokens.filter(kind=TokenKind.BEARER)
     now = timezone.now()
     return {
         "tokens": [token for token in kept[:MOST] if token.revoked_at is None],

@@ -7,9 +7,17 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client as Browser
 
+from directories import config
+from directories.connectors.base import ConnectorError
+from directories.encryption import SecretLost, clear, is_lost
 from directories.models import Directory, ProvisioningSettings
+from scim.authentication import digest, issue
+from scim.models import Client, Token
+from tests.provisioning.admin.pages import form_values
 
+TABLE = {"host": "db", "user": "rollcall", "database": "APPSDB", "user_table": "users", "username_column": "name"}
 OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
 
 
@@ -100,3 +108,74 @@ def test_a_secret_saved_meanwhile_is_kept(old_secrets: list[Directory], monkeypa
     monkeypatch.setattr(reencrypt, "rotate", someone_saves)
     _run()
     assert Directory.objects.get(pk=old_secrets[0].pk).secrets == {"password": "newest"}
+
+
+# --- Lost keys -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lost(old_secrets: list[Directory], settings: Any) -> Directory:
+    """A directory whose secrets no key opens any more."""
+    settings.ENCRYPTION_KEYS = [NEW]
+    return Directory.objects.select_related("provisioning").get(pk=old_secrets[0].pk)
+
+
+def test_a_secret_is_decrypted_when_somebody_reads_it(lost: Directory) -> None:
+    assert (lost.name, is_lost(lost, "secrets"), is_lost(lost.provisioning, "fixed_password")) == ("D0", True, True)
+    with pytest.raises(SecretLost, match="ENCRYPTION_KEYS"):
+        _ = lost.secrets
+    with pytest.raises(ConnectorError, match="ENCRYPTION_KEYS"):
+        config.load(lost.pk)
+
+
+def test_what_no_key_opens_is_saved_as_it_was(lost: Directory) -> None:
+    before = _tokens()
+    lost.description = "Payroll"
+    lost.save()
+    Directory.objects.bulk_update([lost], ["name"])
+    assert _tokens() == before
+
+
+def test_a_secret_that_was_read_and_changed_is_saved(old_secrets: list[Directory]) -> None:
+    directory = Directory.objects.get(pk=old_secrets[0].pk)
+    directory.secrets["password"] = "another"
+    directory.save()
+    assert Directory.objects.get(pk=directory.pk).secrets == {"password": "another"}
+    deferred = Directory.objects.defer("secrets").get(pk=directory.pk)
+    assert deferred.secrets == {"password": "another"}
+    assert clear(Directory.objects.values_list("secrets", flat=True).get(pk=directory.pk)) == {"password": "another"}
+
+
+def test_a_token_that_no_key_opens_does_not_keep_the_others_from_following(db: None, settings: Any) -> None:
+    settings.ENCRYPTION_KEYS = [FOREIGN]
+    application = Client.objects.create(name="Okta", slug="okta")
+    Token.objects.create(client=application, digest="lost", secret="lost")
+    settings.ENCRYPTION_KEYS = [OLD]
+    kept, secret = issue(application)
+    settings.ENCRYPTION_KEYS = [NEW, OLD]
+    with pytest.raises(CommandError, match="1 secrets"):
+        _run()
+    kept.refresh_from_db(fields=["digest"])
+    assert kept.digest == digest(secret)
+
+
+def test_a_directory_whose_password_is_lost_takes_another(lost: Directory, admin_client: Browser) -> None:
+    Directory.objects.filter(pk=lost.pk).update(kind="postgresql", settings=TABLE)
+    page = f"/directories/directory/{lost.pk}/change/"
+    values = form_values(admin_client.get(page)) | {"name": ["Payroll"]}
+    before = _tokens()
+    admin_client.post(page, values)
+    assert Directory.objects.get(pk=lost.pk).name == "Payroll"
+    assert _tokens() == before
+    values = form_values(admin_client.get(page)) | {"connection-password": ["n3w"]}
+    admin_client.post(page, values)
+    found = Directory.objects.select_related("provisioning").get(pk=lost.pk)
+    assert found.secrets == {"password": "n3w"}
+    assert is_lost(found.provisioning, "fixed_password")
+
+
+def test_copying_a_directory_whose_password_is_lost_says_what_to_do(lost: Directory, admin_client: Browser) -> None:
+    admin_client.raise_request_exception = False
+    response = admin_client.post(f"/directories/directory/{lost.pk}/clone/")
+    assert response.status_code == 500
+    assert "back into ENCRYPTION_KEYS" in response.content.decode()

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -35,10 +34,6 @@ class DirectoryAdmin(ModelAdmin):  # type: ignore[misc]
     ordering = ("name",)
     actions = None
     delete_confirmation_template = f"{FOLDER}/delete.html"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Directory]:
-        """Leave out what the list does not show: secrets are not even decrypted."""
-        return Directory.objects.defer("secrets")
 
     # --- the list ----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
+from directories.encryption import is_lost
 from directories.models import Directory, ProvisioningSettings
 from directories.readiness import FEATURES, in_words, moment
 from provisioning.admin.states import State, counted, newest_results
@@ -17,8 +18,16 @@ from provisioning.models.accounts import LEFT_OPEN, AccountState
 FOLDER = "admin/directories/directory"
 
 
+LOST = (
+    "ENCRYPTION_KEYS lacks the key that its stored password was written with. Put that key back, or type every "
+    "password of this directory again and save."
+)
+
+
 def state_of(directory: Directory) -> State:
-    """Return switched off, unreachable since when, or reachable as far as is known."""
+    """Return that its password is lost, switched off, unreachable since when, or reachable as far as is known."""
+    if is_lost(directory, "secrets"):
+        return State("Password cannot be read", "danger", LOST)
     if not directory.enabled:
         return State("Switched off", "default", "Changes wait until it is enabled.")
     if directory.unreachable_since:
@@ -65,7 +74,7 @@ def next_import(directory: Directory) -> str:
 def health(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     """Show the state, the accounts and the last results; loaded after the page, because it counts."""
     model_admin.require(request, "directories.view_directory")
-    directory = get_object_or_404(Directory.objects.defer("secrets").select_related("provisioning"), pk=object_id)
+    directory = get_object_or_404(Directory.objects.select_related("provisioning"), pk=object_id)
     sees = {name: request.user.has_perm(permission) for name, permission in _SEES.items()}
     context = {
         "directory": directory,

@@ -111,7 +111,7 @@ def rows_of(user: User) -> list[AccountRow]:
     queued = {account for account, parked in changes if parked is None}
     refused = {account: parked for account, parked in changes if parked}
     accounts = {account.directory_id: account for account in Account.objects.filter(user=user)}
-    pending = {one.account_id: one for one in PendingPassword.objects.filter(account__user=user).defer("secret")}
+    pending = {one.account_id: one for one in PendingPassword.objects.filter(account__user=user)}
     found = []
     for directory in Directory.objects.order_by("name"):
         account = accounts.get(directory.pk)

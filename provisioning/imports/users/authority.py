@@ -44,7 +44,7 @@ class Source:
 def sources() -> list[Source]:
     """Return the directories that are imported, those that decide first: two queries."""
     imported = ProvisioningSettings.objects.filter(import_users=True, directory__enabled=True)
-    settings = {one.directory_id: one for one in imported.select_related("directory").defer("directory__secrets")}
+    settings = {one.directory_id: one for one in imported.select_related("directory")}
     inbound = (
         AttributeMapping.objects.filter(directory__in=settings).exclude(direction=OUT).exclude(portal_attribute="")
     )

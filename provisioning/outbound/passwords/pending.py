@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from directories import encryption
 from provisioning.models import Account, Change, PendingPassword
 from provisioning.outbound.accounts import messages
 from reports.journal import record_many
@@ -52,10 +53,12 @@ def put(clear: Mapping[int, str], actor: str) -> None:
 
 
 def read(account_ids: Collection[int]) -> dict[int, Pending]:
-    """Return the passwords that wait for these accounts; raise ImproperlyConfigured when no key opens one."""
+    """Return the passwords that wait for these accounts; raise SecretLost when no key opens one."""
     rows = PendingPassword.objects.filter(account__pk__any_id=account_ids, expires_at__gt=timezone.now())
     values = rows.values_list("account_id", "version", "secret", "refused")
-    return {account: Pending(version, clear, refused) for account, version, clear, refused in values}
+    return {
+        account: Pending(version, encryption.clear(secret), refused) for account, version, secret, refused in values
+    }
 
 
 def delivered(versions: Iterable[uuid.UUID]) -> None:

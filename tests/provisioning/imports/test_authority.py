@@ -62,6 +62,7 @@ def test_a_source_whose_secrets_cannot_be_read_stops_no_other(source: Source, se
     ProvisioningSettings.objects.update(schedule="hourly", next_import_at=timezone.now())
     with connection.cursor() as cursor:
         cursor.execute("UPDATE directories_directory SET secrets = %s WHERE id = %s", ["gAAAAno", source.directory.pk])
+    assert "ENCRYPTION_KEYS" in source.run().message
     requests.start_due_imports()
     assert set(ImportRun.objects.values_list("directory__name", flat=True)) >= {"HR2"}
     ImportRun.objects.all().delete()

@@ -40,7 +40,8 @@ def anna(crews: Crews) -> User:
 
 
 def waiting() -> dict[str, str]:
-    return dict(PendingPassword.objects.values_list("account__directory__name", "secret"))
+    rows = PendingPassword.objects.select_related("account__directory")
+    return {row.account.directory.name: row.secret for row in rows}
 
 
 def page(user: User) -> str:
@@ -123,7 +124,7 @@ def test_a_file_sets_passwords_and_shows_none(it_staff: Client, anna: User, kind
     kept = b"".join(file.read_bytes() for file in _folder().iterdir())
     done = confirm(it_staff, seen)
     assert "2 added, 1 changed" in roll.words(done)
-    secrets = dict(PendingPassword.objects.values_list("account__key", "secret"))
+    secrets = {row.account.key: row.secret for row in PendingPassword.objects.select_related("account")}
     assert secrets == {"anna": CLEAR, "ben": "-brown-cow-77"}
     assert CLEAR.encode() not in kept
     assert CLEAR not in seen.content.decode() + done.content.decode()
