@@ -144,10 +144,12 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
 # A worker reads its queues in turn, so what is sent to a short one does not wait for the end of a long one: what beat
 # asks for, and what the sweep found, are not held up by the messages of a large import. Without --queues a worker reads
 # all of them, so this is the only list of queues there is. Who loses access does not wait until a worker is free: what
-# is sent to "leavers" has a worker of its own.
+# is sent to "leavers" has a worker of its own. So have imports: a delivery in the same process would wait for their
+# computing thirty times.
 QUEUES: dict[str, list[str]] = {
     "leavers": [],  # deliveries and drains of leavers, whatever the route of the task
-    "celery": [],  # every other task: deliveries of what was just saved, imports
+    "imports": ["provisioning.tasks.run_import"],
+    "celery": [],  # every other task: deliveries of what was just saved
     "beat": [
         "provisioning.tasks.sweep",
         "provisioning.tasks.start_due_imports",

@@ -95,6 +95,7 @@ def start_due_imports() -> None:
     """Start every import that is due, by the schedule or again, and wake a worker for runs that nobody works on.
 
     Called every few seconds; two callers at once do no harm, and a message that the broker lost delays a run a little.
+    Where no worker for imports runs, or all of them are busy, whoever delivers what was saved takes such a run.
     """
     now = timezone.now()
     for settings in _scheduled().filter(next_import_at__lte=now).select_related("directory"):
@@ -107,7 +108,7 @@ def start_due_imports() -> None:
         _try_again(run)
     alone = Q(leased_until__lt=now) | Q(leased_until=None, created_at__lt=now - runs.PATIENCE)
     for run_id in ImportRun.objects.filter(alone, status__in=runs.WORKING).values_list("pk", flat=True):
-        dispatch.send(RUN, run_id)
+        dispatch.send(RUN, run_id, queue=dispatch.USUAL)
 
 
 def _scheduled() -> QuerySet[ProvisioningSettings]:

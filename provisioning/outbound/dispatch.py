@@ -14,6 +14,7 @@ from django.db import transaction
 DELIVER = "provisioning.tasks.deliver"
 DRAIN = "provisioning.tasks.drain"
 LEAVERS = "leavers"  # the queue of those who lose access; a worker of its own serves it
+USUAL = "celery"  # the queue of what was just saved
 PUSH = "provisioning.tasks.continue_push"
 
 PAUSE = 20.0  # seconds during which a broker that failed is not asked again, so that saves stay quick

@@ -23,13 +23,13 @@ def test_every_route_leads_a_task_that_there_is() -> None:
 
 
 def test_every_queue_has_a_worker() -> None:
-    """A worker without --queues reads all of them; one with it names queues that there are."""
-    workers = [command for command in COMMANDS.values() if " worker" in command]
-    assert any("--queues" not in command for command in workers)
-    named = {
-        queue for command in workers for names in re.findall(r"--queues=(\S+)", command) for queue in names.split(",")
-    }
-    assert named <= set(settings.QUEUES)
+    """A worker without --queues reads all of them but those that it excludes; all name queues that there are."""
+    served = set[str]()
+    for command in (command for command in COMMANDS.values() if " worker" in command):
+        only, left_out = (re.findall(rf" --{option}=(\S+)", command) for option in ("queues", "exclude-queues"))
+        assert {*only, *left_out} <= set(settings.QUEUES)
+        served |= set(only) or set(settings.QUEUES) - set(left_out)
+    assert served == set(settings.QUEUES)
 
 
 def test_containers_run_the_procfile() -> None:

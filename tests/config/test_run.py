@@ -80,7 +80,7 @@ def test_the_first_five_minutes(tmp_path: Path, runs: list[Run]) -> None:
     worker = next(
         process
         for process in run.family()
-        if "worker" in process.cmdline() and "--queues=leavers" not in process.cmdline()
+        if "worker" in process.cmdline() and "--exclude-queues=imports" in process.cmdline()
     )
     worker.kill()
     add(run, database, "hopper")

@@ -6,13 +6,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from celery.signals import before_task_publish
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services, tasks
-from provisioning.imports import engine, runs
+from provisioning.imports import engine, requests, runs
 from provisioning.models import ImportRun, PlannedChange, User
 from provisioning.models.imports import RunStatus, Trigger
 from tests.provisioning.imports.conftest import Source, errors, planned
@@ -187,8 +188,6 @@ def test_a_due_import_starts_once(
 
 def test_two_beats_that_read_the_same_moment_start_one_import(source: Source) -> None:
     scheduled(source, timezone.now() - dt.timedelta(minutes=1))
-    from provisioning.imports import requests
-
     both = [ProvisioningSettings.objects.select_related("directory").get() for _ in range(2)]
     for settings in both:
         requests._start_scheduled(settings)
@@ -237,6 +236,24 @@ def test_runs_that_nobody_works_on_are_sent_again(source: Source, sent_tasks: li
     expire(run)
     tasks.start_due_imports()
     assert sent_tasks == [("provisioning.tasks.run_import", [run.pk])] * 2
+
+
+def test_a_run_that_waited_too_long_goes_to_the_other_workers(
+    source: Source, django_capture_on_commit_callbacks: Captured
+) -> None:
+    """The worker for imports may be missing or busy; the others read every other queue."""
+    queues: list[str] = []
+
+    def remember(routing_key: str = "", **_: object) -> None:
+        queues.append(routing_key)
+
+    before_task_publish.connect(remember)
+    with django_capture_on_commit_callbacks(execute=True):
+        requests.start_import(source.directory, preview=False, actor="anna")
+    ImportRun.objects.update(created_at=timezone.now() - dt.timedelta(minutes=1))
+    tasks.start_due_imports()
+    before_task_publish.disconnect(remember)
+    assert queues == ["imports", "celery"]
 
 
 # --- Queries ---------------------------------------------------------------------------------------------------------
