@@ -89,7 +89,7 @@ def troubled_imports(limit: int) -> Sequence[ImportRun]:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class ParkedCause:
     """Why changes of one kind are parked in one directory, and how many are; ``message`` is of one of them."""
 
     kind: WorkKind
@@ -100,7 +100,7 @@ class Cause:
     message: str
 
 
-def parked_causes(limit: int) -> Sequence[Cause]:
+def parked_causes(limit: int) -> Sequence[ParkedCause]:
     """Return the causes of parked changes, the most frequent first.
 
     Looks at ``CAUSES_CAP`` changes of a kind: who has more of them starts with the most frequent cause anyway.
@@ -111,7 +111,7 @@ def parked_causes(limit: int) -> Sequence[Cause]:
         some = _parked(kind).order_by("-parked").values("pk")[:CAUSES_CAP]
         causes = kind.change._default_manager.filter(pk__in=some).values_list(*columns)
         counted = causes.annotate(number=Count("pk"), message=Max("parked_message")).order_by("-number")
-        found += [Cause(kind, *row) for row in counted[:limit]]
+        found += [ParkedCause(kind, *row) for row in counted[:limit]]
     return sorted(found, key=lambda cause: -cause.number)[:limit]
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from directories.models import Operation
+from directories.models import TemplateOperation
 from directories.query_templates import LANGUAGES
 
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\Z")
@@ -24,19 +24,21 @@ RESERVED = frozenset(_RESERVED.split())
 # Groups by their names, in a table APP_GROUPS and a table APP_MEMBERS: most databases keep them much like this.
 _MEMBER = "WHERE GROUPNAME='##GROUP##'"
 _GROUPS = {
-    Operation.IMPORT_GROUPS: ["SELECT GROUPNAME, DESCRIPTION FROM APP_GROUPS"],
-    Operation.IMPORT_MEMBERS: [f"SELECT USERNAME FROM APP_MEMBERS {_MEMBER}"],
-    Operation.CREATE_GROUP: [
+    TemplateOperation.IMPORT_GROUPS: ["SELECT GROUPNAME, DESCRIPTION FROM APP_GROUPS"],
+    TemplateOperation.IMPORT_MEMBERS: [f"SELECT USERNAME FROM APP_MEMBERS {_MEMBER}"],
+    TemplateOperation.CREATE_GROUP: [
         "INSERT INTO APP_GROUPS (GROUPNAME, DESCRIPTION) VALUES ('##GROUP##', '##GROUPDESCRIPTION##')"
     ],
-    Operation.UPDATE_GROUP: [
+    TemplateOperation.UPDATE_GROUP: [
         "UPDATE APP_GROUPS SET GROUPNAME='##GROUP##', DESCRIPTION='##GROUPDESCRIPTION##' "
         "WHERE GROUPNAME='##OLDGROUP##'",
         "UPDATE APP_MEMBERS SET GROUPNAME='##GROUP##' WHERE GROUPNAME='##OLDGROUP##'",
     ],
-    Operation.DELETE_GROUP: [f"DELETE FROM APP_MEMBERS {_MEMBER}", f"DELETE FROM APP_GROUPS {_MEMBER}"],
-    Operation.ADD_MEMBER: ["INSERT INTO APP_MEMBERS (GROUPNAME, USERNAME) VALUES ('##GROUP##', '##USERNAME##')"],
-    Operation.REMOVE_MEMBER: [f"DELETE FROM APP_MEMBERS {_MEMBER} AND USERNAME='##USERNAME##'"],
+    TemplateOperation.DELETE_GROUP: [f"DELETE FROM APP_MEMBERS {_MEMBER}", f"DELETE FROM APP_GROUPS {_MEMBER}"],
+    TemplateOperation.ADD_MEMBER: [
+        "INSERT INTO APP_MEMBERS (GROUPNAME, USERNAME) VALUES ('##GROUP##', '##USERNAME##')"
+    ],
+    TemplateOperation.REMOVE_MEMBER: [f"DELETE FROM APP_MEMBERS {_MEMBER} AND USERNAME='##USERNAME##'"],
 }
 STATE_COLUMNS = frozenset({"ACTIVE", "IS_ACTIVE", "ENABLED", "IS_ENABLED"})
 
@@ -65,7 +67,7 @@ class ExampleTable:
         return language.quoted(name)
 
 
-def statements(about: ExampleTable) -> dict[Operation, list[str]]:
+def statements(about: ExampleTable) -> dict[TemplateOperation, list[str]]:
     """Return the example statements of each operation."""
     plain = all(map(PLAIN_NAME.match, about.table.split(".")))
     table = about.table if plain else about.quoted(about.table)
@@ -79,19 +81,19 @@ def statements(about: ExampleTable) -> dict[Operation, list[str]]:
     assignments = ", ".join(f"{about.quoted(name)}={values[name]}" for name in columns)
     password = about.quoted(about.password or "PASSWORD")
     return {
-        Operation.IMPORT: [
+        TemplateOperation.IMPORT: [
             f"SELECT '{_placeholder(name)}', {about.quoted(name)} FROM {table} {where}" for name in columns
         ],
-        Operation.CHECK: [f"SELECT {key} FROM {table} {where}"],
-        Operation.CREATE: [
+        TemplateOperation.CHECK: [f"SELECT {key} FROM {table} {where}"],
+        TemplateOperation.CREATE: [
             f"INSERT INTO {table} ({', '.join(about.quoted(name) for name in written)}) "
             f"VALUES ({', '.join(values[name] for name in written)})"
         ],
-        Operation.UPDATE: [f"UPDATE {table} SET {assignments or f'{key}={key}'} {where}"],
-        Operation.DELETE: [f"DELETE FROM {table} {where}"],
-        Operation.DISABLE: [f"UPDATE {table} SET {about.quoted(state)}=FALSE {where}"],
-        Operation.ENABLE: [f"UPDATE {table} SET {about.quoted(state)}=TRUE {where}"],
-        Operation.SET_PASSWORD: [f"UPDATE {table} SET {password}='##PASSWORD##' {where}"],
+        TemplateOperation.UPDATE: [f"UPDATE {table} SET {assignments or f'{key}={key}'} {where}"],
+        TemplateOperation.DELETE: [f"DELETE FROM {table} {where}"],
+        TemplateOperation.DISABLE: [f"UPDATE {table} SET {about.quoted(state)}=FALSE {where}"],
+        TemplateOperation.ENABLE: [f"UPDATE {table} SET {about.quoted(state)}=TRUE {where}"],
+        TemplateOperation.SET_PASSWORD: [f"UPDATE {table} SET {password}='##PASSWORD##' {where}"],
         **_GROUPS,
     }
 

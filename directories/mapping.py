@@ -18,8 +18,8 @@ from directories.connectors.base import ConnectorError
 from directories.expressions import ROW, USER, Expression, ExpressionError, compile_expression
 from directories.query_templates.names import fold, nearest
 
-Target = tuple[Kind, str]
-Catalogue = Mapping[Target, PortalAttribute]
+AttributeKey = tuple[Kind, str]
+Catalogue = Mapping[AttributeKey, PortalAttribute]
 IN, OUT, BOTH = "in", "out", "both"
 _LAYOUTS = 64
 
@@ -61,7 +61,7 @@ class Inbound(NamedTuple):
     ``left`` tells of values that an attribute does not take (no e-mail address): they spoil nothing else of the row.
     """
 
-    values: dict[Target, Value]
+    values: dict[AttributeKey, Value]
     problems: list[str]
     left: list[str]
 
@@ -70,7 +70,7 @@ class _Reader(NamedTuple):
     """One inbound rule, compiled."""
 
     name: str
-    target: Target
+    target: AttributeKey
     label: str
     coerce: Coerce
     expression: Expression | None
@@ -114,7 +114,7 @@ class Mapper:
         """Return the values that the row gives; an attribute that the row does not have is left out."""
         layout = tuple(row)
         plan = self._layouts.get(layout) or self._plan(layout)
-        values: dict[Target, Value] = {}
+        values: dict[AttributeKey, Value] = {}
         problems: list[str] = []
         left: list[str] = []
         for name, reader in plan:
@@ -235,7 +235,7 @@ def _problem(label: str, error: BadValue | ExpressionError) -> str:
     return f"{label} {error}."
 
 
-def digest(values: Mapping[str, Value] | Mapping[Target, Value], key: bytes) -> str:
+def digest(values: Mapping[str, Value] | Mapping[AttributeKey, Value], key: bytes) -> str:
     """Return a keyed digest (32 hexadecimal characters) of the values, whatever their order.
 
     None and "" are the same, and so are numbers that are equal: a driver's choice of type is not a change. Keyed, so
@@ -249,7 +249,7 @@ def digest(values: Mapping[str, Value] | Mapping[Target, Value], key: bytes) -> 
 
 
 @lru_cache(maxsize=4096)
-def _layout(names: tuple[str | Target, ...]) -> tuple[tuple[int, ...], str]:
+def _layout(names: tuple[str | AttributeKey, ...]) -> tuple[tuple[int, ...], str]:
     """Return the order in which values of these names are read, and the text that is made of them with ``%``.
 
     The text is that of a sorted list of pairs; rows of one crawl look alike, so it is laid out once for them all.

@@ -47,7 +47,7 @@ class Directory(models.Model):
         return self.name
 
 
-class Operation(models.TextChoices):
+class TemplateOperation(models.TextChoices):
     """What a query template is for."""
 
     IMPORT = "import", "Import attributes"
@@ -71,7 +71,7 @@ class QueryTemplate(models.Model):
     """One SQL statement with ``##NAME##`` placeholders; an operation runs its statements in order of position."""
 
     directory = models.ForeignKey(Directory, on_delete=models.CASCADE, related_name="query_templates")
-    operation = models.CharField(max_length=16, choices=Operation.choices)
+    operation = models.CharField(max_length=16, choices=TemplateOperation.choices)
     position = models.PositiveSmallIntegerField(default=0)
     sql = models.TextField("statement")
 
@@ -82,7 +82,7 @@ class QueryTemplate(models.Model):
         return f"{self.get_operation_display()} {self.position + 1}"
 
 
-class Direction(models.TextChoices):
+class MappingDirection(models.TextChoices):
     """Which way a mapped value flows."""
 
     IN = "in", "Directory to portal"
@@ -107,7 +107,7 @@ class AttributeMapping(models.Model):
     directory_attribute = models.CharField(max_length=128)
     kind = models.CharField(max_length=16, choices=KINDS, default=Kind.PROFILE.value)
     portal_attribute = models.CharField(max_length=128, blank=True, help_text="Left blank, the attribute is not used.")
-    direction = models.CharField(max_length=4, choices=Direction.choices, default=Direction.BOTH)
+    direction = models.CharField(max_length=4, choices=MappingDirection.choices, default=MappingDirection.BOTH)
     expression = models.TextField(blank=True)
     position = models.PositiveSmallIntegerField(default=0)
 

@@ -3,37 +3,22 @@
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from directories.attributes import Kind
+from directories.config import Features
 from directories.connectors.base import Capability
 from directories.forms.feature_reasons import push_warning
 from directories.mapping import AttributeRule, writes_state
-from directories.models import Direction, InitialPassword, OnLeave, Operation, PushGroups, Schedule
+from directories.models import (
+    InitialPassword,
+    MappingDirection,
+    OnLeave,
+    ProvisioningSettings,
+    PushGroups,
+    Schedule,
+    TemplateOperation,
+)
 from directories.query_templates import fold
-
-
-class Features(Protocol):
-    """The provisioning settings that readiness looks at: the model and its frozen copy both have them."""
-
-    import_users: bool
-    create_users: bool
-    update_users: bool
-    deactivate_users: bool
-    delete_users: bool
-    deactivate_missing: bool
-    import_passwords: bool
-    on_deactivate: str
-    on_delete: str
-    match_attribute: str
-    initial_password: str
-    fixed_password: str | None
-    schedule: str
-    set_passwords: bool
-    sync_groups: bool
-    import_groups: bool
-    push_groups: str
-    delete_groups: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +31,7 @@ class DirectorySetup:
     """
 
     enabled: bool
-    features: Features
+    features: ProvisioningSettings | Features
     lacking: Mapping[Capability, str] = field(default_factory=dict)
     rules: Sequence[AttributeRule] = ()
     has_check: bool = True
@@ -83,7 +68,9 @@ def assess(situation: DirectorySetup, now: dt.datetime) -> Readiness:
     return Readiness(words, warnings)
 
 
-def in_words(features: Features, next_import_at: dt.datetime | None, now: dt.datetime, *, enabled: bool) -> str:
+def in_words(
+    features: ProvisioningSettings | Features, next_import_at: dt.datetime | None, now: dt.datetime, *, enabled: bool
+) -> str:
     """Return what of a directory is on, in one sentence; ``now`` is in the portal's time zone."""
     on = [word for name, word in FEATURES if getattr(features, name)]
     if not on:
@@ -122,7 +109,7 @@ def _outbound(situation: DirectorySetup) -> list[str]:
 
 def _unmapped(situation: DirectorySetup) -> list[str]:
     """Name what outbound statements use that has no value to give."""
-    known = {fold(rule.directory_attribute) for rule in situation.rules if rule.direction != Direction.IN}
+    known = {fold(rule.directory_attribute) for rule in situation.rules if rule.direction != MappingDirection.IN}
     known |= {fold(name) for name in situation.portal_names}
     found = []
     for label, names in situation.writes.items():
@@ -161,7 +148,7 @@ def _leaving(situation: DirectorySetup) -> list[str]:
 
 def _disables_by_update(situation: DirectorySetup) -> bool:
     """Return whether the update query writes if a user is active, where there is no query for that alone."""
-    lacking, names = situation.lacking, situation.writes.get(Operation.UPDATE.label, ())
+    lacking, names = situation.lacking, situation.writes.get(TemplateOperation.UPDATE.label, ())
     without = Capability.DISABLE in lacking and Capability.UPDATE not in lacking
     return without and bool(names) and writes_state(situation.rules, names)
 
@@ -177,7 +164,7 @@ def _inbound(situation: DirectorySetup) -> list[str]:
         return found
     if Capability.IMPORT in situation.lacking:
         return [f"Import is on but nothing can be read. {situation.lacking[Capability.IMPORT]}"]
-    inward = [rule for rule in situation.rules if rule.direction != Direction.OUT]
+    inward = [rule for rule in situation.rules if rule.direction != MappingDirection.OUT]
     found = []
     if not inward:
         found.append("Import is on but no attribute is mapped into the portal: only user names would arrive.")

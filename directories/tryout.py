@@ -13,7 +13,7 @@ from directories.attributes import Value
 from directories.config import DirectoryConfig, open_connector
 from directories.connectors.base import ConnectorError, Entry, GroupEntry
 from directories.connectors.sql.connector import SqlConnector
-from directories.query_templates import GROUPED, PASSWORD, Template, Values, fold, group_values
+from directories.query_templates import GROUPED, PASSWORD, NamedValues, Template, fold, group_values
 
 EXAMPLE = GroupEntry("Example group", "1", "An example")
 MASK = "••••••••"
@@ -61,7 +61,7 @@ def try_operation(config: DirectoryConfig, operation: str, subject: Subject, *, 
             return _run(connector, templates, values)
 
 
-def _run(connector: SqlConnector, templates: Sequence[Template], values: Values) -> list[Tried]:
+def _run(connector: SqlConnector, templates: Sequence[Template], values: NamedValues) -> list[Tried]:
     tried: list[Tried] = []
     failed = False
     for template in templates:
@@ -79,7 +79,7 @@ def _run(connector: SqlConnector, templates: Sequence[Template], values: Values)
     return tried
 
 
-def _rows(connector: SqlConnector, template: Template, values: Values) -> int:
+def _rows(connector: SqlConnector, template: Template, values: NamedValues) -> int:
     """Run a statement and return how many rows it found or changed."""
     session = connector.session
     result = session.run(template.bind(values))
@@ -90,7 +90,7 @@ def _rows(connector: SqlConnector, template: Template, values: Values) -> int:
 
 
 def _shown(
-    template: Template, values: Values, rows: int | None = None, milliseconds: float | None = None, error: str = ""
+    template: Template, values: NamedValues, rows: int | None = None, milliseconds: float | None = None, error: str = ""
 ) -> Tried:
     bound = template.bind(values)
     parameters = {

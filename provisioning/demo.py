@@ -21,10 +21,10 @@ from directories.models import (
     Directory,
     InitialPassword,
     OnLeave,
-    Operation,
     PasswordStorage,
     ProvisioningSettings,
     QueryTemplate,
+    TemplateOperation,
 )
 from provisioning.models import User
 from provisioning.models.people import fold
@@ -33,7 +33,13 @@ NAME = "APPSDB"
 ADMINISTRATOR = "admin"
 DEFAULT_PASSWORD = "defaultPassword123#"  # the walk-through's own
 LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that reads as something else; 16 of them are 79 bits
-OPERATIONS = (Operation.IMPORT, Operation.CHECK, Operation.CREATE, Operation.UPDATE, Operation.DELETE)
+OPERATIONS = (
+    TemplateOperation.IMPORT,
+    TemplateOperation.CHECK,
+    TemplateOperation.CREATE,
+    TemplateOperation.UPDATE,
+    TemplateOperation.DELETE,
+)
 MAPPING = {"FIRSTNAME": "first_name", "LASTNAME": "last_name", "EMAIL_ADDRESS": "email"}
 PEOPLE = Path(__file__).with_name("demo_people.csv")
 USERS_TABLE = """

@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from reports.export import csv_lines
 from reports.forms import QUERY_NAMES, ReportForm
 from reports.models import Event
-from reports.paging import Cursor, KeysetPage
+from reports.paging import KeysetPage, PageCursor
 from reports.presentation import report_lines
 from reports.search import Criteria, TooSlow, application_names, page
 
@@ -97,8 +97,8 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _page(self, request: HttpRequest, criteria: Criteria) -> KeysetPage[Event]:
         """Return the page asked for; too near the newest for a full page, the newest page instead."""
-        newer = Cursor.parse(request.GET.get("before", ""))
-        older = Cursor.parse(request.GET.get("after", ""))
+        newer = PageCursor.parse(request.GET.get("before", ""))
+        older = PageCursor.parse(request.GET.get("after", ""))
         if newer:
             found = page(criteria, PAGE_SIZE, newer=newer)
             if found.newer:

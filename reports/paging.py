@@ -48,14 +48,14 @@ class CappedPaginator(Paginator[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class PageCursor:
     """A place in a list ordered by time and id: the row at which a page begins or ends."""
 
     at: dt.datetime
     id: int
 
     @classmethod
-    def parse(cls, text: str) -> "Cursor | None":
+    def parse(cls, text: str) -> "PageCursor | None":
         """Read what ``str()`` wrote; anything else is None, which means the newest page."""
         micros, _, number = text.partition("-")
         if not (micros.isdecimal() and number.isdecimal() and len(micros) < 18 and len(number) < 19):
@@ -82,12 +82,12 @@ class _RowCompared(Func):
         return f"{left} {self.extra['operator']} {right}", [value for part in parts for value in part[1]]
 
 
-def older_than(cursor: Cursor) -> Func:
+def older_than(cursor: PageCursor) -> Func:
     """Return the condition for rows after ``cursor`` in a newest-first list."""
     return _RowCompared(F("at"), F("id"), Value(cursor.at), Value(cursor.id), operator="<")
 
 
-def newer_than(cursor: Cursor) -> Func:
+def newer_than(cursor: PageCursor) -> Func:
     """Return the condition for rows before ``cursor`` in a newest-first list."""
     return _RowCompared(F("at"), F("id"), Value(cursor.at), Value(cursor.id), operator=">")
 
@@ -97,5 +97,5 @@ class KeysetPage(Generic[Row]):
     """One page, newest first; ``newer`` and ``older`` are the cursors of its neighbours, None where there is none."""
 
     rows: list[Row]
-    newer: Cursor | None
-    older: Cursor | None
+    newer: PageCursor | None
+    older: PageCursor | None

@@ -21,7 +21,7 @@ from django.db.models.lookups import Exact
 
 from reports.journal import fold
 from reports.models import Event, Operation, Result
-from reports.paging import Cursor, KeysetPage, newer_than, older_than
+from reports.paging import KeysetPage, PageCursor, newer_than, older_than
 
 PAGE_TIME_LIMIT = dt.timedelta(seconds=5)
 """How long the database may look for one page before the searcher is told to narrow the search."""
@@ -88,7 +88,7 @@ class Criteria:
 
 
 def lines(
-    criteria: Criteria, limit: int, *, older: Cursor | None = None, newer: Cursor | None = None
+    criteria: Criteria, limit: int, *, older: PageCursor | None = None, newer: PageCursor | None = None
 ) -> QuerySet[Event]:
     """Return up to ``limit`` lines: the newest, or those next to a cursor (``newer`` gives them oldest first)."""
     order = ("at", "id") if newer else ("-at", "-id")
@@ -137,7 +137,7 @@ def _people(key: str) -> list[str]:
 
 
 def page(
-    criteria: Criteria, size: int, *, older: Cursor | None = None, newer: Cursor | None = None
+    criteria: Criteria, size: int, *, older: PageCursor | None = None, newer: PageCursor | None = None
 ) -> KeysetPage[Event]:
     """Return one page; raise TooSlow when the database needs longer than ``PAGE_TIME_LIMIT``."""
     with _limited_time():
@@ -173,7 +173,7 @@ def _limited_time() -> Iterator[None]:
 
 def stream(criteria: Criteria, batch: int = 2000) -> Iterator[list[Event]]:
     """Yield all matching lines, newest first, a batch at a time: flat in memory and in no transaction of its own."""
-    older: Cursor | None = None
+    older: PageCursor | None = None
     while found := list(lines(criteria, batch, older=older)):
         yield found
         if len(found) < batch:
@@ -188,5 +188,5 @@ def application_names(limit: int = 500) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _place(event: Event) -> Cursor:
-    return Cursor(event.at, event.pk)
+def _place(event: Event) -> PageCursor:
+    return PageCursor(event.at, event.pk)

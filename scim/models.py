@@ -8,7 +8,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from directories.encryption import EncryptedJSONField
-from directories.models import AttributeMapping, Direction
+from directories.models import AttributeMapping, MappingDirection
 from provisioning.models import Group, User
 from provisioning.models.people import FoldedField
 
@@ -146,7 +146,7 @@ class ClientMapping(models.Model):
     scim_path = models.CharField("SCIM attribute", max_length=255)
     kind = models.CharField(max_length=16, choices=AttributeMapping.KINDS, default="profile")
     portal_attribute = models.CharField(max_length=128, blank=True, help_text="Left blank, the attribute is not used.")
-    direction = models.CharField(max_length=4, choices=Direction.choices, default=Direction.BOTH)
+    direction = models.CharField(max_length=4, choices=MappingDirection.choices, default=MappingDirection.BOTH)
     expression = models.TextField(blank=True)
     required = models.BooleanField(default=False)
     position = models.PositiveSmallIntegerField(default=0)

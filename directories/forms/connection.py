@@ -38,7 +38,7 @@ class Stored:
 NOTHING = Stored({}, {})
 
 
-class BasicsForm(forms.ModelForm[Directory]):
+class DirectoryForm(forms.ModelForm[Directory]):
     """Name and description of a directory."""
 
     class Meta:

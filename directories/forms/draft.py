@@ -17,11 +17,19 @@ from directories.config import DirectoryConfig, from_parts
 from directories.connectors import connector_class
 from directories.connectors.base import Capability
 from directories.encryption import is_lost
-from directories.forms.connection import NOTHING, BasicsForm, ConnectionForm, Stored
-from directories.forms.features import FeaturesForm
-from directories.forms.mappings import Catalogue, MappingsForm
+from directories.forms.connection import NOTHING, ConnectionForm, DirectoryForm, Stored
+from directories.forms.features import ProvisioningForm
+from directories.forms.mappings import MappingsForm
 from directories.forms.templates import TemplatesForm
-from directories.models import AttributeMapping, Direction, Directory, ProvisioningSettings, PushGroups, QueryTemplate
+from directories.mapping import Catalogue
+from directories.models import (
+    AttributeMapping,
+    Directory,
+    MappingDirection,
+    ProvisioningSettings,
+    PushGroups,
+    QueryTemplate,
+)
 
 PARTS_MARK = "has_parts"
 LOST = (
@@ -62,7 +70,7 @@ class DirectoryDraft:
         self.created_before = provisioning.create_users
         self.pushed_before = _pushed(provisioning)
         self.parts = data if data is not None and PARTS_MARK in data else None
-        self.basics = BasicsForm(data, instance=directory)
+        self.basics = DirectoryForm(data, instance=directory)
         self.lost = is_lost(directory, "secrets")
         secrets = {} if self.lost else directory.secrets or {}
         stored = Stored(directory.settings, secrets) if saved else NOTHING
@@ -72,7 +80,7 @@ class DirectoryDraft:
         found = self._mappable(columns)
         rows, offered = ([*self.reads, *found], []) if self.templated else ([], found)
         self.mappings = MappingsForm(self.parts, catalogue, self.stored_mappings, rows, offered)
-        self.features = FeaturesForm(self.parts, instance=provisioning, catalogue=catalogue.values())
+        self.features = ProvisioningForm(self.parts, instance=provisioning, catalogue=catalogue.values())
         self.features.moved = self.connection.moved
         if not self.templated:
             self.features.fields["initial_password"].help_text = "Given to an account when it is created."
@@ -202,7 +210,7 @@ class DirectoryDraft:
             saved.outbound_changed = outbound_changed
             saved.groups_switched_on = _pushed(provisioning) not in (self.pushed_before, PushGroups.NONE)
         provisioning.directory = self.directory
-        _write(provisioning, [*FeaturesForm.base_fields, "match_attribute"])
+        _write(provisioning, [*ProvisioningForm.base_fields, "match_attribute"])
         return saved
 
     def _save_templates(self) -> list[str]:
@@ -241,7 +249,7 @@ def _labels(form: forms.BaseForm) -> list[str]:
 
 
 def _outbound(rows: Iterable[AttributeMapping]) -> list[tuple[str, ...]]:
-    return _plain(row for row in rows if row.direction != Direction.IN)
+    return _plain(row for row in rows if row.direction != MappingDirection.IN)
 
 
 def _plain(rows: Iterable[AttributeMapping]) -> list[tuple[str, ...]]:

@@ -104,7 +104,7 @@ INBOUND = ("import_users", "deactivate_missing", "import_passwords", "follow_ren
 OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords")
 
 
-class FeaturesForm(forms.ModelForm[ProvisioningSettings]):
+class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
     """The provisioning settings; the fixed password is never rendered, a blank box keeps the stored one.
 
     ``lacking`` says what is missing for which capability, so that some switches cannot be used; ``moved`` that accounts

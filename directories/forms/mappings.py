@@ -13,14 +13,14 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from directories.attributes import Kind, PortalAttribute
 from directories.expressions import ROW, USER, ExpressionError, compile_expression
-from directories.models import AttributeMapping, Direction
+from directories.mapping import Catalogue
+from directories.models import AttributeMapping, MappingDirection
 
-Catalogue = Mapping[tuple[Kind, str], PortalAttribute]
 MAX_ROWS = 500
 DIRECTIONS = [
-    (Direction.BOTH.value, "Both ways"),
-    (Direction.IN.value, "In: to the portal"),
-    (Direction.OUT.value, "Out: to the directory"),
+    (MappingDirection.BOTH.value, "Both ways"),
+    (MappingDirection.IN.value, "In: to the portal"),
+    (MappingDirection.OUT.value, "Out: to the directory"),
 ]
 UNUSED = "— not mapped —"
 
@@ -87,14 +87,14 @@ class MappingRow(forms.Form):
         return cleaned
 
     def _check_expression(self, expression: str, direction: str | None) -> None:
-        if direction == Direction.BOTH:
+        if direction == MappingDirection.BOTH:
             self.add_error(
                 "mapping_expression",
                 "An expression works one way: choose the direction here and add a second row for the other one.",
             )
             return
         try:
-            compile_expression(expression, ROW if direction == Direction.IN else USER)
+            compile_expression(expression, ROW if direction == MappingDirection.IN else USER)
         except ExpressionError as error:
             self.add_error("mapping_expression", str(error))
 
@@ -104,7 +104,7 @@ class MappingRow(forms.Form):
             directory_attribute=self.data.get("mapping_attribute", "").strip(),
             kind=self.kind,
             portal_attribute=self.data.get(f"mapping_{self.kind}", "").strip(),
-            direction=self.data.get("mapping_direction") or Direction.BOTH,
+            direction=self.data.get("mapping_direction") or MappingDirection.BOTH,
             expression=self.data.get("mapping_expression", "").strip(),
             position=position,
         )
@@ -156,13 +156,15 @@ class MappingsForm:
         valid = [row for row in used if row.is_valid()]
         if len(used) > MAX_ROWS and used:
             used[-1].add_error("mapping_attribute", f"At most {MAX_ROWS} rows.")
-        inward = Counter(_portal(row) for row in valid if row.cleaned_data["mapping_direction"] != Direction.OUT)
-        outward = Counter(_directory(row) for row in valid if row.cleaned_data["mapping_direction"] != Direction.IN)
+        inward = Counter(_portal(row) for row in valid if row.cleaned_data["mapping_direction"] != MappingDirection.OUT)
+        outward = Counter(
+            _directory(row) for row in valid if row.cleaned_data["mapping_direction"] != MappingDirection.IN
+        )
         for row in valid:
             direction = row.cleaned_data["mapping_direction"]
-            if direction != Direction.OUT and inward[_portal(row)] > 1:
+            if direction != MappingDirection.OUT and inward[_portal(row)] > 1:
                 row.add_error(row.portal.name, "Two rows bring a value into this portal attribute. Keep one of them.")
-            if direction != Direction.IN and outward[_directory(row)] > 1:
+            if direction != MappingDirection.IN and outward[_directory(row)] > 1:
                 row.add_error("mapping_attribute", "Two rows send a value to this attribute. Keep one of them.")
         return not self.error_count
 
@@ -207,7 +209,7 @@ def _blank(attribute: str) -> dict[str, str]:
     return dict.fromkeys(MappingRow.base_fields, "") | {
         "mapping_attribute": attribute,
         "mapping_kind": Kind.PROFILE.value,
-        "mapping_direction": Direction.BOTH.value,
+        "mapping_direction": MappingDirection.BOTH.value,
     }
 
 

@@ -6,10 +6,10 @@ from directories import query_templates
 from directories.forms.draft import DirectoryDraft
 from directories.forms.templates import parsed
 from directories.mapping import AttributeRule
-from directories.models import Operation
+from directories.models import TemplateOperation
 from directories.readiness import DirectorySetup
 
-OUTBOUND = (Operation.CREATE, Operation.UPDATE)
+OUTBOUND = (TemplateOperation.CREATE, TemplateOperation.UPDATE)
 
 
 def situation_of(draft: DirectoryDraft, next_import_at: dt.datetime | None) -> DirectorySetup:
@@ -22,7 +22,7 @@ def situation_of(draft: DirectoryDraft, next_import_at: dt.datetime | None) -> D
         features=draft.features.unsaved(),
         lacking=draft.lacking,
         rules=rules,
-        has_check=not draft.templated or Operation.CHECK.value in statements,
+        has_check=not draft.templated or TemplateOperation.CHECK.value in statements,
         reads=draft.reads if draft.templated else None,
         writes=_writes(draft),
         portal_names=_portal_names(draft),

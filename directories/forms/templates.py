@@ -12,38 +12,46 @@ from django.http import QueryDict
 
 from directories import query_templates
 from directories.connectors.sql import language_of
-from directories.models import Operation, QueryTemplate
+from directories.models import QueryTemplate, TemplateOperation
 
 MAX_STATEMENTS = 200
 HELP = {
-    Operation.IMPORT: "One SELECT for each attribute that is brought into the portal. The user name and the password "
-    "come from the columns named under Connection.",
-    Operation.CHECK: "Finds out whether a user is already in the directory; one that is will not be created again.",
-    Operation.CREATE: "Runs when a user is added to the directory.",
-    Operation.UPDATE: "Runs when something about the user changed.",
-    Operation.DELETE: "Runs when the user's account is to be removed.",
-    Operation.DISABLE: "Runs when a user is deactivated in the portal.",
-    Operation.ENABLE: "Runs when a user is activated again.",
-    Operation.SET_PASSWORD: "Runs when the user's password is changed.",
-    Operation.IMPORT_GROUPS: "One SELECT of every group: its name and, in columns called GROUPID and GROUPDESCRIPTION "
-    "where there are any, its lasting id and description. Without an id the name is the id.",
-    Operation.IMPORT_MEMBERS: "One SELECT of the user names in a group, named as ##GROUP## or ##GROUPID##.",
-    Operation.CREATE_GROUP: "Runs when a group of the portal is to be in the directory and is not.",
-    Operation.UPDATE_GROUP: "Runs when the group's name or description changed; ##OLDGROUP## is the name until now.",
-    Operation.DELETE_GROUP: "Runs when the group is to go: its members first where they are in a table of their own.",
-    Operation.ADD_MEMBER: "Runs for each user who comes into the group, after their account is there.",
-    Operation.REMOVE_MEMBER: "Runs for each user who leaves the group.",
+    TemplateOperation.IMPORT: "One SELECT for each attribute that is brought into the portal. "
+    "The user name and the password come from the columns named under Connection.",
+    TemplateOperation.CHECK: "Finds out whether a user is already in the directory; "
+    "one that is will not be created again.",
+    TemplateOperation.CREATE: "Runs when a user is added to the directory.",
+    TemplateOperation.UPDATE: "Runs when something about the user changed.",
+    TemplateOperation.DELETE: "Runs when the user's account is to be removed.",
+    TemplateOperation.DISABLE: "Runs when a user is deactivated in the portal.",
+    TemplateOperation.ENABLE: "Runs when a user is activated again.",
+    TemplateOperation.SET_PASSWORD: "Runs when the user's password is changed.",
+    TemplateOperation.IMPORT_GROUPS: "One SELECT of every group: its name and, in columns called GROUPID and "
+    "GROUPDESCRIPTION where there are any, its lasting id and description. Without an id the name is the id.",
+    TemplateOperation.IMPORT_MEMBERS: "One SELECT of the user names in a group, named as ##GROUP## or ##GROUPID##.",
+    TemplateOperation.CREATE_GROUP: "Runs when a group of the portal is to be in the directory and is not.",
+    TemplateOperation.UPDATE_GROUP: "Runs when the group's name or description changed; "
+    "##OLDGROUP## is the name until now.",
+    TemplateOperation.DELETE_GROUP: "Runs when the group is to go: "
+    "its members first where they are in a table of their own.",
+    TemplateOperation.ADD_MEMBER: "Runs for each user who comes into the group, after their account is there.",
+    TemplateOperation.REMOVE_MEMBER: "Runs for each user who leaves the group.",
 }
 GROUPS = frozenset(
     {
-        *(Operation.IMPORT_GROUPS, Operation.IMPORT_MEMBERS, Operation.CREATE_GROUP, Operation.UPDATE_GROUP),
-        *(Operation.DELETE_GROUP, Operation.ADD_MEMBER, Operation.REMOVE_MEMBER),
+        TemplateOperation.IMPORT_GROUPS,
+        TemplateOperation.IMPORT_MEMBERS,
+        TemplateOperation.CREATE_GROUP,
+        TemplateOperation.UPDATE_GROUP,
+        TemplateOperation.DELETE_GROUP,
+        TemplateOperation.ADD_MEMBER,
+        TemplateOperation.REMOVE_MEMBER,
     }
 )
-OPTIONAL = frozenset({Operation.DISABLE, Operation.ENABLE, Operation.SET_PASSWORD}) | GROUPS
+OPTIONAL = frozenset({TemplateOperation.DISABLE, TemplateOperation.ENABLE, TemplateOperation.SET_PASSWORD}) | GROUPS
 
 
-def parsed(statements: Iterable[str], kind: str, operation: Operation) -> list[query_templates.Template]:
+def parsed(statements: Iterable[str], kind: str, operation: TemplateOperation) -> list[query_templates.Template]:
     """Return the statements that can be read; the others are told of when they are checked."""
     found = []
     for sql in statements:
@@ -65,7 +73,7 @@ class Statement:
 class Block:
     """The statements of one operation."""
 
-    operation: Operation
+    operation: TemplateOperation
     statements: list[Statement]
 
     @property
@@ -121,7 +129,7 @@ class TemplatesForm:
         """
         dialect = language_of(kind)
         for block, statement in self._each():
-            if block.operation is Operation.IMPORT_GROUPS and len(block.statements) > 1:
+            if block.operation is TemplateOperation.IMPORT_GROUPS and len(block.statements) > 1:
                 statement.errors = ["Only one statement gives the groups: join what the others give with UNION ALL."]
                 continue
             if len(block.statements) > MAX_STATEMENTS:
@@ -130,7 +138,7 @@ class TemplatesForm:
             operation = block.operation
             problems = query_templates.check(statement.sql, dialect, operation.value, known_names, key_column)
             statement.errors = [str(problem) for problem in problems]
-            if not problems and operation is Operation.IMPORT and user_table and key_column:
+            if not problems and operation is TemplateOperation.IMPORT and user_table and key_column:
                 statement.warnings = _slow(statement.sql, dialect, user_table, key_column)
         return not self.error_count
 
@@ -141,7 +149,7 @@ class TemplatesForm:
 
     def import_attributes(self, kind: str) -> list[str]:
         """Return the directory attributes that the import statements read, in order, as the admin wrote them."""
-        templates = parsed(self.statements.get("import", []), kind, Operation.IMPORT)
+        templates = parsed(self.statements.get("import", []), kind, TemplateOperation.IMPORT)
         return list(dict.fromkeys(output.name for template in templates for output in template.outputs))
 
     def unsaved(self) -> list[QueryTemplate]:
@@ -156,7 +164,7 @@ class TemplatesForm:
         """Return the labels of the operations whose statements differ from the stored ones."""
         before: Mapping[str, list[str]] = TemplatesForm(None, stored).statements
         after = self.statements
-        return [op.label for op in Operation if before.get(op.value, []) != after.get(op.value, [])]
+        return [op.label for op in TemplateOperation if before.get(op.value, []) != after.get(op.value, [])]
 
     def _each(self) -> Iterator[tuple[Block, Statement]]:
         return ((block, statement) for block in self.blocks for statement in block.statements)

@@ -7,7 +7,7 @@ from directories.query_templates.groups import values as group_values
 from directories.query_templates.identifiers import column_name, sql_of, table_name
 from directories.query_templates.importing import ImportPlan, PageQuery, plan_import, plan_presence, slow_reason
 from directories.query_templates.languages import LANGUAGES, Language
-from directories.query_templates.names import Values, fold, nearest
+from directories.query_templates.names import NamedValues, fold, nearest
 from directories.query_templates.splice import BoundParameter
 from directories.query_templates.template import (
     PASSWORD,
@@ -27,10 +27,10 @@ __all__ = [
     "BoundParameter",
     "ImportPlan",
     "Language",
+    "NamedValues",
     "PageQuery",
     "Template",
     "TemplateError",
-    "Values",
     "check",
     "column_name",
     "fold",

@@ -22,7 +22,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_fold[close[0]] if close else None
 
 
-class Values(Mapping[str, Value]):
+class NamedValues(Mapping[str, Value]):
     """Values by name from several sources; an earlier source wins, and an exact name (any case) wins over a folded one.
 
     Give the mapped directory attributes before the portal's own: the mapping wins.
@@ -32,9 +32,9 @@ class Values(Mapping[str, Value]):
         self._sources = sources
         self._spellings = [_spellings(tuple(source)) for source in sources]
 
-    def over(self, first: Mapping[str, Value]) -> "Values":
+    def over(self, first: Mapping[str, Value]) -> "NamedValues":
         """Return these values with others that win over them."""
-        return Values(first, *self._sources)
+        return NamedValues(first, *self._sources)
 
     def __getitem__(self, name: str) -> Value:
         for form, wanted in enumerate((name.casefold(), fold(name))):

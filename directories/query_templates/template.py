@@ -15,7 +15,7 @@ from sqlglot.tokenizer_core import TokenType
 from directories.attributes import Value
 from directories.query_templates import groups
 from directories.query_templates.errors import TemplateError
-from directories.query_templates.names import Values, fold, nearest
+from directories.query_templates.names import NamedValues, fold, nearest
 from directories.query_templates.outputs import Output, labels_of, outputs_of
 from directories.query_templates.scan import Hole, SourceText, scan
 from directories.query_templates.splice import BoundParameter, Splice
@@ -73,7 +73,7 @@ class Template:
 
     def bind(self, values: Mapping[str, Value]) -> Bound:
         """Return the statement with its parameters taken from ``values``; a name without a value binds NULL."""
-        found = values if isinstance(values, Values) else Values(values)
+        found = values if isinstance(values, NamedValues) else NamedValues(values)
         parameters = tuple(slot.take(found) for slot in self.slots)
         return Bound(self.sql, parameters, tuple(slot.name for slot in self.slots))
 

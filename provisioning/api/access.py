@@ -16,7 +16,7 @@ from config.signin import counting
 from config.signin.addresses import client_address, network_of
 from config.signin.backend import TooManySignIns
 from config.signin.counting import TooMany
-from config.signin.limits import Rule
+from config.signin.limits import Limit
 from provisioning.api.problems import handle
 
 
@@ -34,7 +34,7 @@ class _Shared(SimpleRateThrottle):
         most, seconds = self.parse_rate(self.rate)
         key = counting.key("requests", str(self.get_cache_key(request, view)))
         try:
-            counting.count({key: Rule(most=most or 0, window=dt.timedelta(seconds=seconds or 0))})
+            counting.count({key: Limit(most=most or 0, window=dt.timedelta(seconds=seconds or 0))})
         except TooMany as error:
             self.left = error.left.total_seconds()
             return False
@@ -82,7 +82,7 @@ class NameAndPassword(BasicAuthentication):
             raise Refused(error) from None
 
 
-class Staff(BasePermission):
+class IsPermittedStaff(BasePermission):
     """Lets staff of the portal in who have the view's ``permission``."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -96,7 +96,7 @@ class Endpoint(APIView):
 
     permission = ""
     authentication_classes = (NameAndPassword, SessionAuthentication)
-    permission_classes = (Staff,)
+    permission_classes = (IsPermittedStaff,)
     throttle_classes = (PerUser,)
     parser_classes = (JSONParser,)
 

@@ -18,7 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.representer import SafeRepresenter
 from ruamel.yaml.resolver import VersionedResolver
 
-Path = tuple[str | int, ...]
+Location = tuple[str | int, ...]
 MAX_CHARACTERS = 5_000_000
 MAX_DEPTH = 20
 CUT = (
@@ -60,14 +60,14 @@ class Document:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._places: dict[Path, tuple[int, Node]] = {}
+        self._places: dict[Location, tuple[int, Node]] = {}
         self._problems: list[Problem] = []
         root = _compose(text)
         self.data: Any = None if root is None else self._plain(root, (), 1)
         if self._problems:
             raise BlueprintError(self._problems)
 
-    def problem(self, path: Path, message: str, inner_line: int = 1) -> Problem:
+    def problem(self, path: Location, message: str, inner_line: int = 1) -> Problem:
         """Return the problem at ``path``, or at what is nearest to it; ``inner_line`` counts within a block of text."""
         known = next(path[:end] for end in range(len(path), -1, -1) if path[:end] in self._places or end == 0)
         line, node = self._places.get(known, (1, None))
@@ -78,7 +78,7 @@ class Document:
                 message += CUT
         return Problem(line, _written(path), message)
 
-    def _plain(self, node: Node, path: Path, line: int) -> Any:
+    def _plain(self, node: Node, path: Location, line: int) -> Any:
         self._places[path] = line, node
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
@@ -86,7 +86,7 @@ class Document:
             return [self._plain(item, (*path, index), _line(item)) for index, item in enumerate(node.value)]
         return _scalar(str(node.tag), str(node.value))
 
-    def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: MappingNode, path: Location) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in node.value:
             inner = (*path, str(key.value))
@@ -173,7 +173,7 @@ def _scalar(tag: str, text: str) -> Any:
     return text
 
 
-def _written(path: Path) -> str:
+def _written(path: Location) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 

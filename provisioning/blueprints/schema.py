@@ -17,11 +17,11 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from directories.attributes import Kind, Type
 from directories.connectors import registry
 from directories.connectors.base import ConnectorField, FieldType
-from directories.models import WEEKDAYS, Direction, Operation, ProvisioningSettings, Schedule
+from directories.models import WEEKDAYS, MappingDirection, ProvisioningSettings, Schedule, TemplateOperation
 from directories.query_templates import nearest
 from provisioning.blueprints import state
 from provisioning.blueprints.references import HOW, resolve
-from provisioning.blueprints.state import State
+from provisioning.blueprints.state import Item
 from provisioning.models import AttributeDefinition
 
 VERSION = 1
@@ -39,7 +39,7 @@ _MESSAGES = {
 
 Text = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[Text, Field(max_length=255)]
-Expression = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, max_length=2000)]
+ExpressionText = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, max_length=2000)]
 
 
 class Strict(pydantic.BaseModel):
@@ -87,12 +87,12 @@ class Strict(pydantic.BaseModel):
         return f"There is no {cls.what} {name!r} here. {hint}"
 
 
-def checked(schema: type[Strict], data: Any) -> State:
+def checked(schema: type[Strict], data: Any) -> Item:
     """Return the checked data, without what was left out; raises ValidationError, whose messages say what to do."""
     return schema.model_validate(data).model_dump(by_alias=True, exclude_none=True)
 
 
-def _written(schema: type[Strict], data: Any) -> State:
+def _written(schema: type[Strict], data: Any) -> Item:
     """Return the checked data of a section in which null is a value, without what was left out."""
     return schema.model_validate(data).model_dump(by_alias=True, exclude_unset=True)
 
@@ -103,7 +103,7 @@ def _referred(value: Any) -> SecretStr:
     return resolve(value)
 
 
-Reference = Annotated[SecretStr, PlainValidator(_referred)]  # the checked value is the secret itself
+SecretReference = Annotated[SecretStr, PlainValidator(_referred)]  # the checked value is the secret itself
 
 
 def _rules(model: type[models.Model], name: str) -> AfterValidator:
@@ -146,14 +146,14 @@ class GroupSchema(Strict):
     directories: list[Name] = LEFT_OUT
 
 
-class MappingSchema(Strict):
+class AttributeMappingSchema(Strict):
     """One row of the attribute mapping."""
 
     directory_attribute: Annotated[Text, Field(max_length=128)]
     portal_attribute: Annotated[Text, Field(max_length=128)]
     kind: Kind = Kind.PROFILE
-    direction: Direction = Direction.BOTH
-    expression: Expression = ""
+    direction: MappingDirection = MappingDirection.BOTH
+    expression: ExpressionText = ""
 
 
 def _statement(value: Any) -> str:
@@ -167,7 +167,7 @@ class _Templates(Strict):
 
 
 _Statements = Annotated[list[Annotated[str, PlainValidator(_statement)]], Field(max_length=200)]
-_OPERATIONS: dict[str, Any] = {operation.value: (_Statements, LEFT_OUT) for operation in Operation}
+_OPERATIONS: dict[str, Any] = {operation.value: (_Statements, LEFT_OUT) for operation in TemplateOperation}
 TemplatesSchema = create_model("TemplatesSchema", __base__=_Templates, **_OPERATIONS)
 
 
@@ -182,7 +182,7 @@ def _time(value: Any) -> str:
 
 class _Provisioning(Strict):
     what = "setting"
-    fixed_password: Reference | None = None
+    fixed_password: SecretReference | None = None
     schedule_time: Annotated[str, PlainValidator(_time)] | None = None
     schedule_weekday: Literal[tuple(name.lower() for name in WEEKDAYS)] | None = None  # type: ignore[valid-type]
 
@@ -225,7 +225,7 @@ class DirectorySchema(Strict):
     settings: dict[str, Any] = LEFT_OUT
     secrets: dict[str, Any] = LEFT_OUT
     templates: dict[str, Any] = LEFT_OUT
-    mapping: list[MappingSchema] = LEFT_OUT
+    mapping: list[AttributeMappingSchema] = LEFT_OUT
     provisioning: dict[str, Any] = LEFT_OUT
 
     @pydantic.field_validator("kind")
@@ -237,7 +237,7 @@ class DirectorySchema(Strict):
 
     @pydantic.field_validator("settings", "secrets")
     @classmethod
-    def _declared(cls, data: State, info: pydantic.ValidationInfo) -> State:
+    def _declared(cls, data: Item, info: pydantic.ValidationInfo) -> Item:
         """Check settings and secrets by what the connector declares; where the kind is wrong, there is no saying."""
         if "kind" not in info.data:
             return data
@@ -248,13 +248,13 @@ class DirectorySchema(Strict):
 
     @pydantic.field_validator("templates")
     @classmethod
-    def _not_empty(cls, data: State) -> State:
+    def _not_empty(cls, data: Item) -> Item:
         """An operation without statements is one that is not there."""
         return {name: statements for name, statements in _written(TemplatesSchema, data).items() if statements}
 
     @pydantic.field_validator("provisioning")
     @classmethod
-    def _complete(cls, data: State) -> State:
+    def _complete(cls, data: Item) -> Item:
         return {**state.of_provisioning(ProvisioningSettings()), **_written(ProvisioningSchema, data)}
 
 
@@ -293,7 +293,7 @@ def _declared_field(declared: ConnectorField) -> tuple[Any, Any]:
     kind: Any = Annotated[str, Field(min_length=1 if required else 0)]
     match declared.type:
         case FieldType.SECRET:
-            kind = Reference
+            kind = SecretReference
         case FieldType.BOOLEAN:
             kind = bool
         case FieldType.INTEGER:

@@ -10,10 +10,17 @@ from pydantic import SecretStr
 
 from directories.connectors import connector_class
 from directories.connectors.base import ConnectorField, FieldType
-from directories.models import WEEKDAYS, AttributeMapping, Directory, Operation, ProvisioningSettings, QueryTemplate
+from directories.models import (
+    WEEKDAYS,
+    AttributeMapping,
+    Directory,
+    ProvisioningSettings,
+    QueryTemplate,
+    TemplateOperation,
+)
 from provisioning.models import AttributeDefinition, Group
 
-State = dict[str, Any]
+Item = dict[str, Any]
 FIXED_PASSWORD = "fixed_password"
 NOT_SETTINGS = ("id", "directory", "next_import_at", "import_cursor")
 PROVISIONING_FIELDS = tuple(
@@ -27,7 +34,7 @@ def declared(kind: str, *, secret: bool) -> list[ConnectorField]:
     return [field for field in connector_class(kind).fields if (field.type == FieldType.SECRET) == secret]
 
 
-def of_attribute(definition: AttributeDefinition) -> State:
+def of_attribute(definition: AttributeDefinition) -> Item:
     """Describe a custom profile attribute."""
     return {
         "name": definition.name,
@@ -39,7 +46,7 @@ def of_attribute(definition: AttributeDefinition) -> State:
     }
 
 
-def of_group(group: Group) -> State:
+def of_group(group: Group) -> Item:
     """Describe a group; who is in it is data, not configuration."""
     chosen = sorted((directory.name for directory in group.directories.all()), key=str.casefold)
     return {"name": group.name, "description": group.description, "directories": chosen}
@@ -50,7 +57,7 @@ def of_directory(
     templates: list[QueryTemplate],
     mappings: list[AttributeMapping],
     provisioning: ProvisioningSettings,
-) -> State:
+) -> Item:
     """Describe a directory whole."""
     return {
         "name": directory.name,
@@ -66,7 +73,7 @@ def of_directory(
         },
         "templates": {
             operation.value: statements
-            for operation in Operation
+            for operation in TemplateOperation
             if (statements := [statement(row.sql) for row in templates if row.operation == operation])
         },
         "mapping": [of_mapping(row) for row in mappings if row.portal_attribute],
@@ -74,7 +81,7 @@ def of_directory(
     }
 
 
-def settings_of(kind: str, stored: dict[str, Any]) -> State:
+def settings_of(kind: str, stored: dict[str, Any]) -> Item:
     """Return the declared settings: those that have a value, and those that are blank in place of a default."""
     found = {field.name: stored.get(field.name, field.default) for field in declared(kind, secret=False)}
     defaults = {field.name: _filled(field.default) for field in declared(kind, secret=False)}
@@ -87,7 +94,7 @@ def statement(sql: str) -> str:
     return sql.replace("\r\n", "\n").strip()
 
 
-def of_mapping(row: AttributeMapping) -> State:
+def of_mapping(row: AttributeMapping) -> Item:
     """Describe one row of the attribute mapping."""
     return {
         "directory_attribute": row.directory_attribute,
@@ -98,7 +105,7 @@ def of_mapping(row: AttributeMapping) -> State:
     }
 
 
-def of_provisioning(settings: ProvisioningSettings) -> State:
+def of_provisioning(settings: ProvisioningSettings) -> Item:
     """Describe the provisioning settings."""
     found = {name: getattr(settings, name) for name in PROVISIONING_FIELDS}
     weekday = settings.schedule_weekday
@@ -109,7 +116,7 @@ def of_provisioning(settings: ProvisioningSettings) -> State:
     }
 
 
-def load_directory(directory: Directory) -> State:
+def load_directory(directory: Directory) -> Item:
     """Describe a stored directory."""
     provisioning = ProvisioningSettings.objects.filter(directory=directory).first() or ProvisioningSettings()
     return of_directory(
@@ -117,7 +124,7 @@ def load_directory(directory: Directory) -> State:
     )
 
 
-def new_directory(name: str, kind: str) -> State:
+def new_directory(name: str, kind: str) -> Item:
     """Describe a directory that nothing has been said about yet."""
     return of_directory(Directory(name=name, kind=kind), [], [], ProvisioningSettings())
 

@@ -21,7 +21,7 @@ from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
 from provisioning.imports.users import claims, leavers
 from provisioning.imports.users.apply import Applier
 from provisioning.imports.users.crawl import Crawler
-from provisioning.imports.users.leavers import Read
+from provisioning.imports.users.leavers import CrawlResult
 from provisioning.imports.users.managers import link_managers
 from provisioning.imports.users.plan import MANAGER
 from provisioning.imports.users.store import gain, store
@@ -126,9 +126,9 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     return objections
 
 
-def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease, *, ahead_wanted: bool) -> Read:
+def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease, *, ahead_wanted: bool) -> CrawlResult:
     """Plan page by page; return what was read once the last page was."""
-    read = Read()
+    read = CrawlResult()
     with ahead(pages, crawler.digested, wanted=ahead_wanted) as coming:
         for rows in coming:
             if rows.page.gone and crawler.config.features.deactivate_missing:
@@ -143,13 +143,13 @@ def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease
     raise Incomplete(INCOMPLETE.format(name=run.directory.name))
 
 
-def _objections(run: ImportRun, crawler: Crawler, lease: Lease, *, read: Read, gone: int) -> list[str]:
+def _objections(run: ImportRun, crawler: Crawler, lease: Lease, *, read: CrawlResult, gone: int) -> list[str]:
     """Ask the guard about the plan of the users."""
     config = crawler.config
     assert config.id is not None
     takes = gone or crawler.blanked or crawler.inactive or crawler.activated or crawler.renamed
     known = leavers.known_accounts(config.id) if takes or not read.rows else 0  # else there is nothing to compare
-    found = guard.Plan(
+    found = guard.PlanCounts(
         seen=max(read.rows, known) if run.incremental else read.rows,  # that nothing changed is no empty directory
         known=known,
         leavers=gone,

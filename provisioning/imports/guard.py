@@ -36,7 +36,7 @@ NOTHING_BEFORE = Before()
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlanCounts:
     """What the guard looks at: rows read, accounts known before, people who leave, people who lose a value.
 
     ``inactive`` are people who are there and whom the directory has switched off since, ``activated`` those whom it
@@ -58,7 +58,7 @@ class Plan:
         return self.leavers + self.inactive
 
 
-def objections(plan: Plan, limits: Limits, directory: str) -> list[str]:
+def objections(plan: PlanCounts, limits: Limits, directory: str) -> list[str]:
     """Return a sentence for every limit that the plan is over; none means that it may be applied."""
     found = []
     if plan.seen == 0 and plan.known:
@@ -128,7 +128,7 @@ def _over(number: int, before: int, known: int, limit: tuple[int, int], what: st
     return []
 
 
-def _why(plan: Plan, directory: str) -> str:
+def _why(plan: PlanCounts, directory: str) -> str:
     if not plan.inactive:
         return f"they are missing from {directory}"
     return (

@@ -14,19 +14,19 @@ from scim.dialects import envelope, paths
 from scim.dialects.envelope import Asked
 from scim.dialects.shapes import shaped
 from scim.errors import ScimError, invalid_value
-from scim.patch.operation import ABSENT, Operation
+from scim.patch.operation import ABSENT, PatchOperation
 from scim.resources.attributes import Attribute, Schema
 
 _LABELS = frozenset({"type", "primary"})
 
 
-def operations(body: Any, schema: Schema) -> list[Operation]:
+def operations(body: Any, schema: Schema) -> list[PatchOperation]:
     """Return what a PATCH body asks for; raise ScimError 400 for what cannot be read."""
     found = (operation for asked in envelope.operations(body) for operation in _apart(asked, schema))
     return [rewritten for operation in found if (rewritten := _rewritten(operation)) is not None]
 
 
-def _apart(asked: Asked, schema: Schema) -> Iterator[Operation]:
+def _apart(asked: Asked, schema: Schema) -> Iterator[PatchOperation]:
     """Yield an operation for each attribute of an object that has no path, or a schema's URN as path.
 
     Entra's newer mode sends one replace whose keys are dotted names and whole URNs
@@ -40,14 +40,14 @@ def _apart(asked: Asked, schema: Schema) -> Iterator[Operation]:
         raise ScimError(400, "A remove needs a path that says what to remove.", "noTarget")
     if asked.verb == "remove" or (asked.path and urn is None):
         path, attribute, parent = paths.resolve(asked.path, schema)
-        yield Operation(asked.verb, path, attribute, parent, asked.value)
+        yield PatchOperation(asked.verb, path, attribute, parent, asked.value)
     elif isinstance(asked.value, Mapping):
         yield from _keys(asked.verb, urn or "", asked.value, schema)
     else:
         raise invalid_value("An operation without the path of an attribute needs an object of attributes as its value.")
 
 
-def _keys(verb: str, urn: str, value: Mapping[str, Any], schema: Schema) -> Iterator[Operation]:
+def _keys(verb: str, urn: str, value: Mapping[str, Any], schema: Schema) -> Iterator[PatchOperation]:
     """Yield what the keys mean; what is read-only or not known is left out (RFC 7643 section 2.2, RFC 7644 3.3)."""
     for key, item in value.items():
         inner = paths.schema_urn(key, schema)
@@ -62,10 +62,10 @@ def _keys(verb: str, urn: str, value: Mapping[str, Any], schema: Schema) -> Iter
             continue
         if item is None and found.attribute.multi_valued and found.attribute.find("$ref") is not None:
             continue  # members that are not listed, see ``_cleared``
-        yield Operation(verb, found.path, found.attribute, found.parent, item)
+        yield PatchOperation(verb, found.path, found.attribute, found.parent, item)
 
 
-def _rewritten(operation: Operation) -> Operation | None:
+def _rewritten(operation: PatchOperation) -> PatchOperation | None:
     """Return the operation in the RFC's words, None when it asks for nothing."""
     attribute = operation.attribute
     if attribute is None:
@@ -78,7 +78,7 @@ def _rewritten(operation: Operation) -> Operation | None:
     return _cleared(operation, attribute) if _empty(operation.value, attribute) else _made(operation)
 
 
-def _selective(operation: Operation, attribute: Attribute) -> Operation | None:
+def _selective(operation: PatchOperation, attribute: Attribute) -> PatchOperation | None:
     """Return a remove with the values that it names in ``value``, where the RFC wants a filter.
 
     ``{"op": "Remove", "path": "members", "value": [{"$ref": null, "value": "<id>"}]}`` is Entra's
@@ -115,7 +115,7 @@ def _empty(value: Any, attribute: Attribute) -> bool:
     return attribute.type == "complex" and isinstance(value, dict) and "value" in value and value["value"] is None
 
 
-def _cleared(operation: Operation, attribute: Attribute) -> Operation | None:
+def _cleared(operation: PatchOperation, attribute: Attribute) -> PatchOperation | None:
     """Return the remove that is meant by an operation that brings no value, None when it asks for nothing.
 
     Entra replaces or adds null, ``""`` or ``{"value": ""}`` to clear an attribute. ``manager.value`` without a value is
@@ -133,7 +133,7 @@ def _cleared(operation: Operation, attribute: Attribute) -> Operation | None:
     return replace(operation, verb="remove", path=path, value=ABSENT)
 
 
-def _made(operation: Operation) -> Operation:
+def _made(operation: PatchOperation) -> PatchOperation:
     """Return a replace of ``emails[type eq "work"].value`` as the add that it is when there is no such element yet.
 
     Entra writes single values of multi-valued attributes so, with Add and with Replace

@@ -9,7 +9,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from directories.attributes import Kind
 from directories.expressions import ROW, USER, ExpressionError, compile_expression
-from directories.models import Direction
+from directories.models import MappingDirection
 from scim.forms.mappings import DIRECTIONS
 from scim.models import ClientMapping, Resource
 from scim.resources.group_rules import DISPLAY, problem
@@ -57,11 +57,11 @@ class GroupMappingForm(forms.Form):
             self.add_error("group_description_path", wrong)
         if not cleaned.get("group_description_expression"):
             return cleaned
-        if direction == Direction.BOTH:
+        if direction == MappingDirection.BOTH:
             self.add_error("group_description_expression", "An expression works one way: choose one direction.")
             return cleaned
         try:
-            self._expression("group_description_expression", ROW if direction == Direction.IN else USER)
+            self._expression("group_description_expression", ROW if direction == MappingDirection.IN else USER)
         except forms.ValidationError as error:
             self.add_error("group_description_expression", error)
         return cleaned
@@ -70,7 +70,7 @@ class GroupMappingForm(forms.Form):
         """Return the rows without an application."""
         said = self.cleaned_data
         expression = said["group_name_expression"]
-        rows = [_row(DISPLAY, "name", Direction.IN if expression else Direction.BOTH, expression)]
+        rows = [_row(DISPLAY, "name", MappingDirection.IN if expression else MappingDirection.BOTH, expression)]
         if direction := said["group_description_direction"]:
             expression = said["group_description_expression"]
             rows.append(_row(said["group_description_path"], "description", direction, expression))

@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from directories.attributes import Kind
 from directories.forms.mappings import MappingRow
 from directories.mapping import Catalogue
-from directories.models import Direction
+from directories.models import MappingDirection
 from scim.forms.paths import PATHS
 from scim.models import ClientMapping, Resource
 from scim.resources.rules import parse
@@ -23,9 +23,9 @@ from scim.resources.schemas import ENTERPRISE
 
 MAX_ROWS = 300
 DIRECTIONS = [
-    (Direction.BOTH.value, "Both ways"),
-    (Direction.IN.value, "In: to the portal"),
-    (Direction.OUT.value, "Out: to the application"),
+    (MappingDirection.BOTH.value, "Both ways"),
+    (MappingDirection.IN.value, "In: to the portal"),
+    (MappingDirection.OUT.value, "Out: to the application"),
 ]
 REQUIRED = [("", "No"), ("yes", "Yes")]
 ALWAYS = ("profile", "username")
@@ -112,13 +112,13 @@ class ScimMappings:
         """Check every row, the rows against each other, and what must not be missing; return whether all is well."""
         used = [row for row in self.rows if not row.blank]
         valid = [row for row in used if row.is_valid()]
-        inward = Counter(_portal(row) for row in valid if row.cleaned_data["mapping_direction"] != Direction.OUT)
-        outward = Counter(_path(row) for row in valid if row.cleaned_data["mapping_direction"] != Direction.IN)
+        inward = Counter(_portal(row) for row in valid if row.cleaned_data["mapping_direction"] != MappingDirection.OUT)
+        outward = Counter(_path(row) for row in valid if row.cleaned_data["mapping_direction"] != MappingDirection.IN)
         for row in valid:
             direction = row.cleaned_data["mapping_direction"]
-            if direction != Direction.OUT and inward[_portal(row)] > 1:
+            if direction != MappingDirection.OUT and inward[_portal(row)] > 1:
                 row.add_error(row.portal.name, "Two rows bring a value into this portal attribute. Keep one of them.")
-            if direction != Direction.IN and outward[_path(row)] > 1:
+            if direction != MappingDirection.IN and outward[_path(row)] > 1:
                 row.add_error("mapping_attribute", "Two rows give this attribute its value. Keep one of them.")
         self.problems = [] if inward[ALWAYS] else ["A row must bring the user name into the portal."]
         if len(used) > MAX_ROWS:
@@ -170,7 +170,7 @@ def _path(row: ScimRow) -> str:
 def _blank() -> dict[str, str]:
     return dict.fromkeys(ScimRow.base_fields, "") | {
         "mapping_kind": Kind.PROFILE.value,
-        "mapping_direction": Direction.BOTH.value,
+        "mapping_direction": MappingDirection.BOTH.value,
     }
 
 

@@ -13,7 +13,7 @@ from scim.groups.reading import listing, read, version
 from scim.groups.rights import visible
 from scim.ids import id_of
 from scim.models import Client
-from scim.patch.operation import Operation
+from scim.patch.operation import PatchOperation
 from scim.refusals import reported
 from scim.resources import attributes
 from scim.resources.attributes import Schema
@@ -52,7 +52,7 @@ def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Ch
         return group, writing.replace(client, group, document)
 
 
-def patch(client: Client, scim_id: str, operations: Sequence[Operation], check: Check) -> tuple[Group, bool]:
+def patch(client: Client, scim_id: str, operations: Sequence[PatchOperation], check: Check) -> tuple[Group, bool]:
     """Do the operations; return the group and whether anything changed."""
     key = id_of(scim_id)
     with reported(client, Doing.UPDATE) as about, transaction.atomic():

@@ -10,17 +10,17 @@ from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalEx
 from scim.errors import ScimError, invalid_value
 from scim.filters import PatchPath
 from scim.groups.membership import Delta
-from scim.patch.operation import ABSENT, Operation
+from scim.patch.operation import ABSENT, PatchOperation
 
 Select = Callable[[FilterNode], Iterable[str]]
 
 
-def concerns(operation: Operation) -> bool:
+def concerns(operation: PatchOperation) -> bool:
     """Return whether the operation is about members."""
     return operation.name == "members"
 
 
-def collect(operation: Operation, delta: Delta, select: Select) -> None:
+def collect(operation: PatchOperation, delta: Delta, select: Select) -> None:
     """Add what the operation asks for to the difference; ``select`` finds members by a filter."""
     path, value = operation.path, operation.value
     if path.sub or path.attribute.sub_attr:
@@ -36,7 +36,7 @@ def collect(operation: Operation, delta: Delta, select: Select) -> None:
         delta.replace(value or [])
 
 
-def _remove(operation: Operation, delta: Delta, select: Select) -> None:
+def _remove(operation: PatchOperation, delta: Delta, select: Select) -> None:
     chosen = operation.path.value_filter
     if chosen is not None:
         named = _named(chosen)

@@ -24,7 +24,7 @@ from scim.groups.membership import Delta
 from scim.models import Client, GroupLink
 from scim.patch import patched
 from scim.patch.faults import as_scim_errors
-from scim.patch.operation import Operation
+from scim.patch.operation import PatchOperation
 from scim.resources import relations, schemas
 from scim.resources.group_rules import DESCRIPTION, DISPLAY, NAME, GroupRules, group_rules
 
@@ -81,7 +81,7 @@ def replace(client: Client, group: Group, document: Mapping[str, Any]) -> bool:
     return _write(client, group, wanted, link, rules)
 
 
-def patch(client: Client, group: Group, asked: Sequence[Operation]) -> bool:
+def patch(client: Client, group: Group, asked: Sequence[PatchOperation]) -> bool:
     """Do the operations, all or none; return whether they changed anything."""
     delta, rest = Delta(), []
     for operation in asked:

@@ -14,7 +14,7 @@ from scim2_models import Context, PatchOp, Resource, ScimPolicy
 
 from scim.errors import ScimError
 from scim.patch.faults import as_scim_errors
-from scim.patch.operation import Operation
+from scim.patch.operation import PatchOperation
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ _LABELS = frozenset({"type", "primary", "display"})
 
 
 def patched(
-    resource: Mapping[str, Any], operations: Sequence[Operation], model: type[Resource[Any]]
+    resource: Mapping[str, Any], operations: Sequence[PatchOperation], model: type[Resource[Any]]
 ) -> Mapping[str, Any]:
     """Return the resource after all operations, or ``resource`` itself when they come to nothing.
 
@@ -54,13 +54,13 @@ def patched(
         return _merged(resource, before, _dump(found))
 
 
-def _elements(resource: Mapping[str, Any], operations: Sequence[Operation]) -> int:
+def _elements(resource: Mapping[str, Any], operations: Sequence[PatchOperation]) -> int:
     """Return how many elements the lists of the resource may come to have."""
     values = [*resource.values(), *(operation.value for operation in operations if operation.verb != "remove")]
     return sum(len(value) for value in values if isinstance(value, list))
 
 
-def _apply(model: type[Resource[Any]], resource: Resource[Any], operation: Operation) -> None:
+def _apply(model: type[Resource[Any]], resource: Resource[Any], operation: PatchOperation) -> None:
     policy = _CREATING if operation.verb == "add" else _STRICT
     patch = _message(model).model_validate(
         {"Operations": [operation.message()]}, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=policy

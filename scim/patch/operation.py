@@ -12,7 +12,7 @@ _CORE = tuple(f"{urn.casefold()}:" for urn in (USER, GROUP))
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class PatchOperation:
     """``verb`` is ``add``, ``replace`` or ``remove``.
 
     ``attribute`` is what the path leads to, a sub-attribute where it names one, None when it is not known; ``parent``

@@ -11,15 +11,15 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from directories.attributes import Kind, Person, PortalAttribute
-from directories.mapping import BOTH, OUT, Catalogue, MappingError, Target
+from directories.mapping import BOTH, OUT, AttributeKey, Catalogue, MappingError
 from provisioning.models import Group
 from scim.errors import ScimError, invalid_value
 from scim.models import Client, ClientMapping, GroupLink, Resource
 from scim.resources.rules import Path, Rule, Rules, parse, recent
 from scim.resources.schemas import CUSTOM, CUSTOM_GROUP, ENTERPRISE, GROUP, USER
 
-NAME: Target = (Kind.PROFILE, "name")
-DESCRIPTION: Target = (Kind.PROFILE, "description")
+NAME: AttributeKey = (Kind.PROFILE, "name")
+DESCRIPTION: AttributeKey = (Kind.PROFILE, "description")
 DISPLAY = "displayName"
 _TAKEN = {urn.casefold() for urn in (GROUP, USER, ENTERPRISE, CUSTOM)}
 CATALOGUE: Catalogue = {
@@ -70,7 +70,7 @@ class GroupRules(Rules):
                 found.setdefault(row.path.prefix, {})[row.path.name] = value
         return found
 
-    def read(self, document: Mapping[str, Any]) -> tuple[dict[Target, Any], dict[str, Any]]:
+    def read(self, document: Mapping[str, Any]) -> tuple[dict[AttributeKey, Any], dict[str, Any]]:
         """Return what a document says of the portal's attributes, and what is kept of it; raise ScimError 400."""
         row = self._row(document)
         try:

@@ -6,11 +6,11 @@ from pydantic import AfterValidator, Field, SecretStr, create_model
 
 from directories.attributes import Kind
 from directories.mapping import AttributeRule, Catalogue, problems_of
-from directories.models import Direction
+from directories.models import MappingDirection
 from provisioning.blueprints.references import Placeholders
-from provisioning.blueprints.schema import LEFT_OUT, Expression, Name, Reference, Strict, Text
+from provisioning.blueprints.schema import LEFT_OUT, ExpressionText, Name, SecretReference, Strict, Text
 from provisioning.blueprints.sections import Section
-from provisioning.blueprints.state import State
+from provisioning.blueprints.state import Item
 from provisioning.blueprints.writing import PartRefused, WrittenPart
 from provisioning.profile.person import catalogue
 from scim.access import tokens
@@ -41,8 +41,8 @@ class MappingSchema(Strict):
     scim_path: Annotated[Name, AfterValidator(_scim_path)]
     portal_attribute: Annotated[Text, Field(max_length=128)]
     kind: Kind = Kind.PROFILE
-    direction: Direction = Direction.BOTH
-    expression: Expression = ""
+    direction: MappingDirection = MappingDirection.BOTH
+    expression: ExpressionText = ""
     required: bool = False
 
 
@@ -53,7 +53,7 @@ class _Client(Strict):
     reach: Reach = LEFT_OUT
     match: Match = LEFT_OUT
     recycle_days: Annotated[int, Field(ge=0, le=3650)] = LEFT_OUT
-    tokens: dict[str, Reference] = LEFT_OUT
+    tokens: dict[str, SecretReference] = LEFT_OUT
     mapping: list[MappingSchema] = LEFT_OUT
     group_mapping: list[MappingSchema] = LEFT_OUT
 
@@ -63,7 +63,7 @@ _SWITCHES: dict[str, Any] = dict.fromkeys(SWITCHES, (bool, LEFT_OUT))
 ClientSchema = create_model("ClientSchema", __base__=_Client, **_SWITCHES)
 
 
-def describe(client: Client) -> State:
+def describe(client: Client) -> Item:
     """Describe an application whole; a token is known by its label."""
     kept = client.tokens.filter(kind=TokenKind.BEARER, revoked_at__isnull=True, secret__isnull=False)
     rows = client.mappings.exclude(portal_attribute="")
@@ -75,7 +75,7 @@ def describe(client: Client) -> State:
     }
 
 
-def write(wanted: State, actor: str) -> WrittenPart:
+def write(wanted: Item, actor: str) -> WrittenPart:
     """Create or change an application; tokens that the blueprint does not name stay valid."""
     client = Client.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
     before = describe(client) if client else None
@@ -91,7 +91,7 @@ def write(wanted: State, actor: str) -> WrittenPart:
     return WrittenPart("SCIM application", before, after)
 
 
-def export(placeholders: Placeholders) -> list[State]:
+def export(placeholders: Placeholders) -> list[Item]:
     """Return every application, with references in place of tokens."""
     found = []
     for client in Client.objects.order_by("name"):
@@ -105,7 +105,7 @@ def export(placeholders: Placeholders) -> list[State]:
 SECTION = Section(NAME, ClientSchema, write, export)
 
 
-def _fresh(name: str) -> State:
+def _fresh(name: str) -> Item:
     client = Client(name=name, provider=clients.guess(name))
     plain = {field: getattr(client, field) for field in (*WORDS, *SWITCHES)}
     defaults = mapping.defaults()
@@ -113,7 +113,7 @@ def _fresh(name: str) -> State:
     return {"name": name, **plain, "tokens": {}, **rows}
 
 
-def _row(row: ClientMapping) -> State:
+def _row(row: ClientMapping) -> Item:
     return {
         "scim_path": row.scim_path,
         "portal_attribute": row.portal_attribute,
@@ -124,15 +124,15 @@ def _row(row: ClientMapping) -> State:
     }
 
 
-def _short(row: State) -> State:
-    usual = {"kind": Kind.PROFILE.value, "direction": Direction.BOTH.value, "expression": "", "required": False}
+def _short(row: Item) -> Item:
+    usual = {"kind": Kind.PROFILE.value, "direction": MappingDirection.BOTH.value, "expression": "", "required": False}
     return {name: value for name, value in row.items() if name not in usual or value != usual[name]}
 
 
-def _check(after: State) -> None:
+def _check(after: Item) -> None:
     if not any(after[way] for way in ("allow_bearer", "allow_basic", "allow_oauth")):
         raise PartRefused("Leave one way to sign in on, or switch the application off.", "allow_bearer")
-    inward = [row for row in after["mapping"] if row["direction"] != Direction.OUT]
+    inward = [row for row in after["mapping"] if row["direction"] != MappingDirection.OUT]
     if ALWAYS not in [(row["kind"], row["portal_attribute"]) for row in inward]:
         raise PartRefused("A row must bring the user name into the portal.", "mapping")
     for label, secret in after["tokens"].items():
@@ -145,7 +145,7 @@ def _check(after: State) -> None:
             raise PartRefused(problem, "group_mapping", index)
 
 
-def _check_rows(where: str, rows: list[State], known: Catalogue) -> None:
+def _check_rows(where: str, rows: list[Item], known: Catalogue) -> None:
     for index, row in enumerate(rows):
         parts = {name: value for name, value in row.items() if name not in ("scim_path", "required", "kind")}
         rule = AttributeRule(row["scim_path"], kind=Kind(row["kind"]), **parts)
@@ -153,7 +153,7 @@ def _check_rows(where: str, rows: list[State], known: Catalogue) -> None:
             raise PartRefused(problem, where, index)
 
 
-def _write(client: Client, before: State | None, after: State, actor: str) -> None:
+def _write(client: Client, before: Item | None, after: Item, actor: str) -> None:
     for name in ("name", *WORDS, *SWITCHES):
         setattr(client, name, after[name])
     client.save()

@@ -16,7 +16,7 @@ from scim.filters import parse_path
 from scim.ids import id_of
 from scim.models import Client, Reach, UserLink
 from scim.patch import patched
-from scim.patch.operation import Operation
+from scim.patch.operation import PatchOperation
 from scim.refusals import line, reported
 from scim.resources import attributes, schemas
 from scim.resources.attributes import Schema
@@ -93,7 +93,7 @@ def replace(
 
 
 def patch(
-    client: Client, scim_id: str, operations: Sequence[Operation], check: Check
+    client: Client, scim_id: str, operations: Sequence[PatchOperation], check: Check
 ) -> tuple[User, bool, rendering.Page]:
     """Do the operations; return the user, whether anything changed, and what belongs to them."""
     rules = user_rules(client)
@@ -112,7 +112,9 @@ def patch(
     return user, changed, page
 
 
-def _switched(user: User, links: Mapping[int, UserLink], operations: Sequence[Operation], rules: Rules) -> Draft | None:
+def _switched(
+    user: User, links: Mapping[int, UserLink], operations: Sequence[PatchOperation], rules: Rules
+) -> Draft | None:
     """Return what is wanted when all that is asked is to switch somebody on or off; None when it is anything else.
 
     That is asked most, and needs no document of the whole user.
@@ -127,7 +129,7 @@ def _switched(user: User, links: Mapping[int, UserLink], operations: Sequence[Op
     return Draft(user_name=known_as, values={ACTIVE: first.value}, kept=link.kept if link else {})
 
 
-def _patched(user: User, page: rendering.Page, operations: Sequence[Operation]) -> Draft | None:
+def _patched(user: User, page: rendering.Page, operations: Sequence[PatchOperation]) -> Draft | None:
     """Return what the operations make of the user; None when they come to nothing and do not speak of the state."""
     before = rendering.resource(user, page)
     after = patched(before, operations, schemas.user_model(page.rules.definitions))

@@ -8,14 +8,14 @@ from pydantic import ValidationError
 from scim2_models import Context
 
 from directories.attributes import Kind, Value
-from directories.mapping import Target
+from directories.mapping import AttributeKey
 from scim.errors import ScimError, invalid_value, of_model
 from scim.resources import mapping, schemas
 from scim.resources.rules import Rules
 
-USERNAME: Target = (Kind.PROFILE, "username")
-ACTIVE: Target = (Kind.PROFILE, "active")
-MANAGER: Target = (Kind.PROFILE, "manager")
+USERNAME: AttributeKey = (Kind.PROFILE, "username")
+ACTIVE: AttributeKey = (Kind.PROFILE, "active")
+MANAGER: AttributeKey = (Kind.PROFILE, "manager")
 MOST_NAME = 255  # characters of userName and externalId
 MOST_PASSWORD = 1024
 MOST_KEPT = 100_000  # characters of what is kept for a client
@@ -27,7 +27,7 @@ class Draft:
     """A user as a request wants them. ``external_id`` is None where the request says nothing of it."""
 
     user_name: str
-    values: dict[Target, Value]
+    values: dict[AttributeKey, Value]
     kept: dict[str, Any]
     external_id: str | None = None
     password: str = field(default="", repr=False)
@@ -100,7 +100,7 @@ def _manager(document: dict[str, Any]) -> dict[str, Any] | None:
     return manager
 
 
-def _values(row: Mapping[str, Any], rules: Rules) -> dict[Target, Value]:
+def _values(row: Mapping[str, Any], rules: Rules) -> dict[AttributeKey, Value]:
     found = rules.mapper.inbound(row)
     if found.problems:
         raise invalid_value(" ".join(problem if problem.endswith(".") else f"{problem}." for problem in found.problems))

@@ -43,12 +43,12 @@ def measured_in(dsn: str, variables: dict[str, str], count: int) -> Iterator[tup
 
 def prepare_far(dsn: str, statements: int) -> dict[str, float]:
     """Describe the directory behind the proxy; with two statements, a create is a transaction of its own."""
-    from directories.models import Directory, Operation, QueryTemplate
+    from directories.models import Directory, QueryTemplate, TemplateOperation
 
     prepare(dsn)
     if statements == 2:
         directory = Directory.objects.get(name=NAME)
-        QueryTemplate.objects.create(directory=directory, operation=Operation.CREATE, position=99, sql=SECOND)
+        QueryTemplate.objects.create(directory=directory, operation=TemplateOperation.CREATE, position=99, sql=SECOND)
     return {}
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
-from directories.models import Directory, Operation
+from directories.models import Directory, TemplateOperation
 from provisioning.demo import load_demo
 from provisioning.models import Account, User
 
@@ -43,7 +43,7 @@ def test_the_directory_is_the_walk_throughs() -> None:
     assert directory.is_default
     statements = {
         operation: list(directory.query_templates.filter(operation=operation).values_list("sql", flat=True))
-        for operation in Operation.values
+        for operation in TemplateOperation.values
     }
     assert statements["import"] == [
         f"SELECT '##{column}##', {column} FROM USERS WHERE USERNAME='##USERNAME##'"

@@ -3,7 +3,7 @@
 import pytest
 
 from directories.examples import ExampleTable, statements
-from directories.models import Operation
+from directories.models import TemplateOperation
 from directories.query_templates import check
 
 SEED = ExampleTable("postgres")
@@ -11,11 +11,14 @@ SEED = ExampleTable("postgres")
 
 def test_the_seeds_six_statements() -> None:
     found = statements(SEED)
-    assert found[Operation.IMPORT][0] == "SELECT '##FIRSTNAME##', FIRSTNAME FROM USERS WHERE USERNAME='##USERNAME##'"
-    assert len(found[Operation.IMPORT]) == 3
-    assert found[Operation.DELETE] == ["DELETE FROM USERS WHERE USERNAME='##USERNAME##'"]
-    assert "'##PASSWORD##'" in found[Operation.CREATE][0]
-    assert "PASSWORD" not in found[Operation.UPDATE][0]
+    assert (
+        found[TemplateOperation.IMPORT][0]
+        == "SELECT '##FIRSTNAME##', FIRSTNAME FROM USERS WHERE USERNAME='##USERNAME##'"
+    )
+    assert len(found[TemplateOperation.IMPORT]) == 3
+    assert found[TemplateOperation.DELETE] == ["DELETE FROM USERS WHERE USERNAME='##USERNAME##'"]
+    assert "'##PASSWORD##'" in found[TemplateOperation.CREATE][0]
+    assert "PASSWORD" not in found[TemplateOperation.UPDATE][0]
 
 
 @pytest.mark.parametrize("language", ["postgres", "mysql", "sqlite", "tsql", "oracle"])
@@ -40,7 +43,7 @@ def test_examples_pass_the_check_of_every_dialect(language: str, about: dict[str
 
 def test_names_that_need_quotes_get_them() -> None:
     odd = ExampleTable("postgres", columns=("Mail", 'a"b'), exact=True)
-    assert '"Mail"' in statements(odd)[Operation.IMPORT][0]
-    assert '"a""b"' in statements(odd)[Operation.IMPORT][1]
-    assert '"order"' in statements(ExampleTable("sqlite", columns=("order",)))[Operation.UPDATE][0]
-    assert "`first name`" in statements(ExampleTable("mysql", columns=("first name",)))[Operation.IMPORT][0]
+    assert '"Mail"' in statements(odd)[TemplateOperation.IMPORT][0]
+    assert '"a""b"' in statements(odd)[TemplateOperation.IMPORT][1]
+    assert '"order"' in statements(ExampleTable("sqlite", columns=("order",)))[TemplateOperation.UPDATE][0]
+    assert "`first name`" in statements(ExampleTable("mysql", columns=("first name",)))[TemplateOperation.IMPORT][0]

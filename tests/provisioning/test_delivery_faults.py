@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from directories.connectors.base import ConnectorError, Unavailable
-from directories.models import Directory, Operation, QueryTemplate
+from directories.models import Directory, QueryTemplate, TemplateOperation
 from provisioning import services, tasks
 from provisioning.models import Account, Change, Group, GroupChange, Membership, PushedMember, User
 from provisioning.outbound import batch, dispatch
@@ -44,9 +44,9 @@ OUT = {
     "password_storage": "plain",
 }
 GROUPS = {
-    Operation.CREATE_GROUP: "INSERT INTO TEAMS VALUES ('##GROUP##')",
-    Operation.ADD_MEMBER: "INSERT INTO MEMBERS VALUES ('##GROUP##', '##USERNAME##') ON CONFLICT DO NOTHING",
-    Operation.REMOVE_MEMBER: "DELETE FROM MEMBERS WHERE TEAM = '##GROUP##' AND USERNAME = '##USERNAME##'",
+    TemplateOperation.CREATE_GROUP: "INSERT INTO TEAMS VALUES ('##GROUP##')",
+    TemplateOperation.ADD_MEMBER: "INSERT INTO MEMBERS VALUES ('##GROUP##', '##USERNAME##') ON CONFLICT DO NOTHING",
+    TemplateOperation.REMOVE_MEMBER: "DELETE FROM MEMBERS WHERE TEAM = '##GROUP##' AND USERNAME = '##USERNAME##'",
 }
 
 

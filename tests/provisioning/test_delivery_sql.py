@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from directories.models import Directory, Operation, QueryTemplate
+from directories.models import Directory, QueryTemplate, TemplateOperation
 from provisioning.models import Account, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
@@ -17,7 +17,7 @@ def test_a_create_query_that_writes_one_name_twice_holds_up_nobody_else(
     pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
     directory = make_directory(pg_appsdb, create_users=True)
-    QueryTemplate.objects.filter(directory=directory, operation=Operation.CREATE).update(
+    QueryTemplate.objects.filter(directory=directory, operation=TemplateOperation.CREATE).update(
         sql="INSERT INTO USERS (USERNAME) VALUES ('##EMAIL_ADDRESS##')"
     )
     for name, email in (("ann", "info@example.org"), ("bob", "info@example.org"), ("zoe", "zoe@example.org")):

@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from directories.connectors.sql.dialects.postgresql import PostgreSQL
-from directories.connectors.sql.session import Session
+from directories.connectors.sql.dialects.postgresql import PostgreSQLDialect
+from directories.connectors.sql.session import SqlSession
 from directories.models import Directory
 from provisioning import services
 from provisioning.models import Account, Change, User
@@ -39,18 +39,18 @@ def deliver_all(directory: Directory) -> None:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is sent to directories, a run of statements as one."""
     sent: list[str] = []
-    execute, run_all = Session.execute, Session.run_all
+    execute, run_all = SqlSession.execute, SqlSession.run_all
 
-    def remember(self: Session, sql: str, *args: Any, **options: Any) -> Any:
+    def remember(self: SqlSession, sql: str, *args: Any, **options: Any) -> Any:
         sent.append(sql)
         return execute(self, sql, *args, **options)
 
-    def remember_run(self: Session, statements: Any) -> Any:
+    def remember_run(self: SqlSession, statements: Any) -> Any:
         sent.append(f"{len(statements)} x {statements[0].sql}")
         return run_all(self, statements)
 
-    monkeypatch.setattr(Session, "execute", remember)
-    monkeypatch.setattr(Session, "run_all", remember_run)
+    monkeypatch.setattr(SqlSession, "execute", remember)
+    monkeypatch.setattr(SqlSession, "run_all", remember_run)
     return sent
 
 
@@ -211,13 +211,13 @@ def test_a_network_that_goes_away_in_between_is_tried_once_and_what_was_written_
         tried += 1
         raise psycopg.OperationalError("timeout expired")
 
-    run_all = PostgreSQL.run_all
+    run_all = PostgreSQLDialect.run_all
 
     def then_away(*args: Any) -> Any:
-        monkeypatch.setattr(PostgreSQL, "open", away)
+        monkeypatch.setattr(PostgreSQLDialect, "open", away)
         return run_all(*args)
 
-    monkeypatch.setattr(PostgreSQL, "run_all", then_away)
+    monkeypatch.setattr(PostgreSQLDialect, "run_all", then_away)
     deliver_all(directory)
     assert tried == 1
     assert audit() == ["user0", "user2", "user3"]
@@ -238,13 +238,13 @@ def test_a_failure_after_accounts_were_written_together_makes_none_of_them_twice
 ) -> None:
     directory = make_directory(pg_appsdb, **OUT, password_storage="plain")
     add_users(5)
-    run_all = Session.run_all
+    run_all = SqlSession.run_all
 
-    def fail_late(self: Session, statements: Any) -> Any:
+    def fail_late(self: SqlSession, statements: Any) -> Any:
         run_all(self, statements)
         raise RuntimeError("out of time")
 
-    monkeypatch.setattr(Session, "run_all", fail_late)
+    monkeypatch.setattr(SqlSession, "run_all", fail_late)
     deliver_all(directory)
     assert audit() == [f"user{n}" for n in range(5)]
     assert not Change.objects.exists()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.apps import apps as django_apps
 
-from directories.models import AttributeMapping, Directory, Operation, QueryTemplate
+from directories.models import AttributeMapping, Directory, QueryTemplate, TemplateOperation
 from provisioning import services
 from provisioning.groups import nesting
 from provisioning.imports import engine
@@ -169,8 +169,8 @@ def test_groups_of_a_database(appsdb: AppsDb, make_directory: Callable[..., Dire
     appsdb.execute("CREATE TABLE TEAM_MEMBERS (TEAM VARCHAR(255), USERNAME VARCHAR(255))")
     appsdb.add_many(5)
     for operation, sql in (
-        (Operation.IMPORT_GROUPS, "SELECT NAME, NOTE AS DESCRIPTION FROM TEAMS"),
-        (Operation.IMPORT_MEMBERS, "SELECT USERNAME FROM TEAM_MEMBERS WHERE TEAM = '##GROUP##'"),
+        (TemplateOperation.IMPORT_GROUPS, "SELECT NAME, NOTE AS DESCRIPTION FROM TEAMS"),
+        (TemplateOperation.IMPORT_MEMBERS, "SELECT USERNAME FROM TEAM_MEMBERS WHERE TEAM = '##GROUP##'"),
     ):
         QueryTemplate.objects.create(directory=directory, operation=operation, sql=sql)
     for team in ("Dev", 'Ops\' "x"'):
@@ -191,8 +191,8 @@ def test_groups_of_a_database(appsdb: AppsDb, make_directory: Callable[..., Dire
 def save_teams(directory: Directory, key: str) -> None:
     """Keep groups in a table TEAMS and their members in TEAM_MEMBERS."""
     for operation, sql in (
-        (Operation.IMPORT_GROUPS, "SELECT NAME FROM TEAMS"),
-        (Operation.IMPORT_MEMBERS, f"SELECT {key} FROM TEAM_MEMBERS WHERE TEAM = '##GROUP##'"),
+        (TemplateOperation.IMPORT_GROUPS, "SELECT NAME FROM TEAMS"),
+        (TemplateOperation.IMPORT_MEMBERS, f"SELECT {key} FROM TEAM_MEMBERS WHERE TEAM = '##GROUP##'"),
     ):
         QueryTemplate.objects.create(directory=directory, operation=operation, sql=sql)
 
@@ -276,7 +276,7 @@ def test_one_name_that_is_no_key_hides_no_other(
     save_teams(directory, "WHO")
     directory.query_templates.filter(operation="import").delete()
     sql = "SELECT LOGIN FROM PU WHERE ID='##ID##'"
-    QueryTemplate.objects.create(directory=directory, operation=Operation.IMPORT, position=9, sql=sql)
+    QueryTemplate.objects.create(directory=directory, operation=TemplateOperation.IMPORT, position=9, sql=sql)
     AttributeMapping.objects.create(
         directory=directory, directory_attribute="LOGIN", kind="profile", portal_attribute="username"
     )

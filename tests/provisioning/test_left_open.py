@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from directories.connectors.base import Capability
-from directories.models import AttributeMapping, Directory, Operation, ProvisioningSettings, QueryTemplate
+from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate, TemplateOperation
 from provisioning import heartbeat, services
 from provisioning.models import Account, User
 from provisioning.outbound.accounts import outbox
@@ -192,11 +192,11 @@ def test_create_is_not_switched_on_without_a_word_about_leavers(
 @pytest.fixture
 def it_form() -> Callable[[dict[str, str]], dict[str, list[str]]]:
     """``it_form(data)``: the errors of the features form of a new directory."""
-    from directories.forms.features import FeaturesForm
+    from directories.forms.features import ProvisioningForm
     from provisioning.profile.person import catalogue
 
     def errors(data: dict[str, str]) -> dict[str, list[str]]:
-        form = FeaturesForm(data, instance=ProvisioningSettings(), catalogue=catalogue().values())
+        form = ProvisioningForm(data, instance=ProvisioningSettings(), catalogue=catalogue().values())
         return dict(form.errors)
 
     return errors
@@ -213,7 +213,7 @@ def test_a_mapped_state_disables_only_where_the_update_query_writes_it(
         directory=directory, directory_attribute="active", kind="profile", portal_attribute="active"
     )
     if written:
-        update = QueryTemplate.objects.get(directory=directory, operation=Operation.UPDATE)
+        update = QueryTemplate.objects.get(directory=directory, operation=TemplateOperation.UPDATE)
         update.sql = update.sql.replace(" WHERE", ", ACTIVE='##ACTIVE##' WHERE")
         update.save()
     account = Account.objects.get(user=leaver(directory))

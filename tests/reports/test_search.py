@@ -10,7 +10,7 @@ from django.utils import timezone
 from reports import search
 from reports.journal import fold
 from reports.models import Event, Operation, Result
-from reports.paging import Cursor
+from reports.paging import PageCursor
 from reports.search import Criteria, application_names, page
 from tests.reports.conftest import Write
 
@@ -74,7 +74,7 @@ def test_each_combination_finds_what_a_plain_condition_finds(mixture: dt.datetim
 )
 def test_pages_walk_over_all_lines_and_back(mixture: dt.datetime, criteria: Criteria) -> None:
     expected, walked, pages = plain(criteria), [], []
-    older: Cursor | None = None
+    older: PageCursor | None = None
     while True:
         found = page(criteria, 7, older=older)
         walked += [event.pk for event in found.rows]
@@ -177,5 +177,5 @@ def test_a_search_that_takes_too_long_says_so(write: Write, monkeypatch: pytest.
     "text", ["", "x", "12", "12-", "-5", "1-2-3", "9" * 40 + "-1", "99999999999999999-1", "١-1", "1e5-1"]
 )
 def test_a_broken_cursor_is_no_error(text: str) -> None:
-    cursor = Cursor.parse(text)
+    cursor = PageCursor.parse(text)
     assert cursor is None or page(Criteria(), 10, older=cursor).rows == []

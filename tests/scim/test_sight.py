@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from directories.models import Direction
+from directories.models import MappingDirection
 from provisioning.identities import membership
 from provisioning.models import Group, User
 from scim.models import ClientMapping
@@ -54,7 +54,7 @@ def test_a_manager_whom_the_application_has_deleted_is_nobodys_manager_any_more(
 
 def test_an_expression_that_fails_for_somebody_costs_only_its_own_value(scim: Scim) -> None:
     row = ClientMapping.objects.get(scim_path="userType")
-    row.direction, row.expression = Direction.OUT, "{{ 5 - value }}"
+    row.direction, row.expression = MappingDirection.OUT, "{{ 5 - value }}"
     row.save()
     anna = scim.add("anna", displayName="Anna", title="CEO")
     assert (anna["displayName"], anna["title"]) == ("Anna", "CEO")

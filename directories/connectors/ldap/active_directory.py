@@ -14,12 +14,13 @@ from directories.attributes import Value
 from directories.connectors.base import Capability, Conflict, ConnectorConfig, ConnectorError, Entry
 from directories.connectors.ldap import names, values
 from directories.connectors.ldap.connector import Ldap
+from directories.connectors.ldap.decoding import Raw
 from directories.connectors.ldap.errors import REFUSED_PASSWORD, NoBase, refused_password
 from directories.connectors.ldap.form_fields import AD_FIELDS
-from directories.connectors.ldap.reading import Reader
-from directories.connectors.ldap.session import Control, Raw
+from directories.connectors.ldap.reading import LdapReader
+from directories.connectors.ldap.session import Control
 from directories.connectors.ldap.settings import ACTIVE_DIRECTORY, NONE, UAC, LdapSettings, Preset, filled
-from directories.connectors.ldap.writing import Writer
+from directories.connectors.ldap.writing import LdapWriter
 
 ACCOUNTDISABLE, LOCKOUT, PASSWD_NOTREQD, NORMAL_ACCOUNT = 0x2, 0x10, 0x20, 0x200
 PASSWORD_SET = "pwdLastSet"
@@ -42,7 +43,7 @@ EXPIRED = "The account has expired (accountExpires), so it cannot be used. Give 
 DOMAIN_SCOPE: Control = ("1.2.840.113556.1.4.1339", False, None)
 
 
-class DomainReader(Reader):
+class DomainReader(LdapReader):
     """Reads the accounts of a domain."""
 
     def state_attributes(self) -> tuple[str, ...]:
@@ -89,7 +90,7 @@ class DomainReader(Reader):
         return raw.text(UPN).casefold() == principal(entry, self.settings).casefold()
 
 
-class DomainWriter(Writer):
+class DomainWriter(LdapWriter):
     """Writes the accounts of a domain."""
 
     needed = {}

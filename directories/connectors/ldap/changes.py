@@ -13,7 +13,8 @@ import ldap3
 
 from directories.connectors.base import ConnectorError, Cursor, CursorLost, Unavailable
 from directories.connectors.ldap import names, values
-from directories.connectors.ldap.session import Control, Raw, Session
+from directories.connectors.ldap.decoding import Raw
+from directories.connectors.ldap.session import Control, LdapSession
 from directories.connectors.ldap.settings import LEVEL
 from directories.connectors.ldap.tree import Tree
 
@@ -29,7 +30,7 @@ BACK = "The directory's clock or contents went back, so what changed cannot be t
 class Changes:
     """The moments of one server. ``counted``: it is Active Directory, whose changes are counted."""
 
-    def __init__(self, session: Session, tree: Tree, *, counted: bool) -> None:
+    def __init__(self, session: LdapSession, tree: Tree, *, counted: bool) -> None:
         self._session, self._tree, self._counted = session, tree, counted
 
     def cursor(self) -> Cursor | None:

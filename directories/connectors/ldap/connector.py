@@ -33,13 +33,13 @@ from directories.connectors.ldap.diagnosis import diagnose
 from directories.connectors.ldap.form_fields import LDAP_FIELDS
 from directories.connectors.ldap.groups.creation import new_groups
 from directories.connectors.ldap.groups.membership import MemberWriter
-from directories.connectors.ldap.groups.reading import GroupReader
+from directories.connectors.ldap.groups.reading import LdapGroupReader
 from directories.connectors.ldap.groups.settings import NAMES, group_settings, preset_of
 from directories.connectors.ldap.groups.writing import LdapGroupWriter
 from directories.connectors.ldap.inspection import Inspector
 from directories.connectors.ldap.listening import listen
-from directories.connectors.ldap.reading import Reader
-from directories.connectors.ldap.session import Control, Session
+from directories.connectors.ldap.reading import LdapReader
+from directories.connectors.ldap.session import Control, LdapSession
 from directories.connectors.ldap.settings import (
     NO_STATE,
     NONE,
@@ -52,7 +52,7 @@ from directories.connectors.ldap.settings import (
     ldap_settings,
 )
 from directories.connectors.ldap.tree import Tree
-from directories.connectors.ldap.writing import Writer
+from directories.connectors.ldap.writing import LdapWriter
 
 NO_STATE_WORDS = "The directory has no attribute for disabled accounts. Choose one under Connection (Disabling)."
 ONLY_NAMES = (
@@ -80,8 +80,8 @@ class Ldap(Connector):
     look_up_hint = "Let new accounts lie below the base DN and pass the filter for users, both under Connection."
     clear_passwords = True
     nested_groups = True
-    reader_class: ClassVar[type[Reader]] = Reader
-    writer_class: ClassVar[type[Writer]] = Writer
+    reader_class: ClassVar[type[LdapReader]] = LdapReader
+    writer_class: ClassVar[type[LdapWriter]] = LdapWriter
     controls: ClassVar[tuple[Control, ...]] = ()  # sent with every search
     counts_changes: ClassVar[bool] = False  # as Active Directory does
     reads_ahead = True
@@ -89,7 +89,7 @@ class Ldap(Connector):
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)
         self.settings = ldap_settings(config.settings, self.preset(config.settings))
-        self.session = Session(self.settings, controls=self.controls)
+        self.session = LdapSession(self.settings, controls=self.controls)
         self.tree = Tree(self.session)
         self.reader = self.reader_class(config, self.session, self.tree)
         self.writer = self.writer_class(self.reader)
@@ -216,10 +216,10 @@ class Ldap(Connector):
         return self.group_reader.members(group, page_size)
 
     @cached_property
-    def group_reader(self) -> GroupReader:
+    def group_reader(self) -> LdapGroupReader:
         """What reads groups; raise ConnectorError when its settings cannot be used."""
         preset = preset_of(self.kind, str(self.config.settings.get("preset") or ""))
-        return GroupReader(self.session, group_settings(self.config.settings, preset))
+        return LdapGroupReader(self.session, group_settings(self.config.settings, preset))
 
     @cached_property
     def group_writer(self) -> LdapGroupWriter:

@@ -9,9 +9,10 @@ from dataclasses import replace
 from directories.connectors.allowed import check_host
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
 from directories.connectors.ldap import names
+from directories.connectors.ldap.decoding import Raw
 from directories.connectors.ldap.errors import NoBase
 from directories.connectors.ldap.referrals import demand_all
-from directories.connectors.ldap.session import Control, Raw, Session, log_in, opened
+from directories.connectors.ldap.session import Control, LdapSession, log_in, opened
 from directories.connectors.ldap.settings import (
     LDAPS,
     NO_STATE,
@@ -76,7 +77,7 @@ class _Diagnosis:
             connection = opened(self.settings, address)
         except ConnectorError as error:
             return self._failed(TLS, error)
-        session = Session(self.settings, connection, self.controls)
+        session = LdapSession(self.settings, connection, self.controls)
         try:
             caution = self.settings.encryption == NONE or not self.settings.checked
             self.steps.append(ConnectionStep(TLS, True, self._tls_words(), caution))
@@ -140,7 +141,7 @@ class _Diagnosis:
         kind = {LDAPS: "LDAPS", STARTTLS: "StartTLS"}[self.settings.encryption]
         return f"{kind}; the server's certificate and name are right."
 
-    def _logged_in(self, session: Session) -> ConnectionTest:
+    def _logged_in(self, session: LdapSession) -> ConnectionTest:
         version, latency = self._server(session)
         self.test = replace(self.test, version=version, latency_ms=latency)
         try:
@@ -165,13 +166,13 @@ class _Diagnosis:
         self.steps.append(self._may_write(session))
         return replace(self.test, attributes=self._attributes(entries))
 
-    def _bases(self, session: Session) -> list[str]:
+    def _bases(self, session: LdapSession) -> list[str]:
         """Return what the server says that it has: of Active Directory only the domain, where users are."""
         root = session.read("", ("defaultNamingContext", "namingContexts"))
         bases = (root.get("defaultNamingContext") or root.get("namingContexts")) if root else ()
         return [base.decode(errors="replace") for base in bases[:_BASES]]
 
-    def _server(self, session: Session) -> tuple[str, float]:
+    def _server(self, session: LdapSession) -> tuple[str, float]:
         """Return what the server calls itself, and the shortest of a few round trips in milliseconds."""
         asked = ("vendorName", "vendorVersion", "domainControllerFunctionality", "dnsHostName", "namingContexts")
         times = []
@@ -185,7 +186,7 @@ class _Diagnosis:
         own = f"{root.text('vendorName')} {root.text('vendorVersion')}".strip() if root else ""
         return own or "LDAP version 3", min(times)
 
-    def _first_page(self, session: Session) -> tuple[list[Raw], bool]:
+    def _first_page(self, session: LdapSession) -> tuple[list[Raw], bool]:
         settings = self.settings
         asked = ("*", settings.id_attribute, settings.identifier, settings.state_attribute)
         found = session.search(
@@ -207,7 +208,7 @@ class _Diagnosis:
                 return ConnectionStep(READ, True, message)
         return ConnectionStep(READ, True, "The portal's login sees what an import needs.")
 
-    def _may_write(self, session: Session) -> ConnectionStep:
+    def _may_write(self, session: LdapSession) -> ConnectionStep:
         """Active Directory tells what may be added below an entry; other servers tell when it is tried."""
         container = names.from_template(self.settings.container, {})
         if self.settings.state_attribute != UAC:

@@ -11,8 +11,9 @@ from ldap3.utils.conv import escape_filter_chars
 
 from directories.connectors.base import ConnectorError, Inspection, ShownAttribute
 from directories.connectors.ldap import names, values
-from directories.connectors.ldap.reading import Reader
-from directories.connectors.ldap.session import Raw, SearchResult
+from directories.connectors.ldap.decoding import Raw
+from directories.connectors.ldap.reading import LdapReader
+from directories.connectors.ldap.session import SearchResult
 from directories.connectors.ldap.settings import SUBTREE
 
 _ALSO = ("sAMAccountName", "uid", "userPrincipalName", "mail", "cn")
@@ -52,7 +53,7 @@ _GROUPS = {"512": "Domain Admins", "513": "Domain Users", "514": "Domain Guests"
 class Inspector:
     """Shows entries."""
 
-    def __init__(self, reader: Reader, group_attribute: str) -> None:
+    def __init__(self, reader: LdapReader, group_attribute: str) -> None:
         self.reader = reader
         self.group_attribute = group_attribute.strip() or GROUP_ATTRIBUTE
 

@@ -22,7 +22,7 @@ from pyasn1.type.univ import Enumerated, OctetString, Sequence
 
 from directories.connectors.base import ConnectorError
 from directories.connectors.ldap.errors import LDAP_ERRORS, broken, refused, unavailable
-from directories.connectors.ldap.session import Control, Session
+from directories.connectors.ldap.session import Control, LdapSession
 from directories.connectors.ldap.tree import Tree
 
 SYNC = "1.3.6.1.4.1.4203.1.9.1.1"  # Sync Request Control (RFC 4533, 2.2)
@@ -35,7 +35,7 @@ SETTLED = 1.0  # seconds that a server may take to begin listening
 WORDS = "This server does not tell of changes by itself. Read changes every few minutes instead."
 
 
-def listen(session: Session, tree: Tree, stop: Event, *, active_directory: bool) -> Iterator[bool]:
+def listen(session: LdapSession, tree: Tree, stop: Event, *, active_directory: bool) -> Iterator[bool]:
     """Yield True once the server listens and whenever something changed, and False as a heartbeat in between.
 
     Raise Unavailable when the connection ends, and ConnectorError when the server cannot do this.
@@ -50,7 +50,7 @@ def listen(session: Session, tree: Tree, stop: Event, *, active_directory: bool)
 
 
 def _listen(
-    connection: ldap3.Connection, session: Session, tree: Tree, stop: Event, active_directory: bool
+    connection: ldap3.Connection, session: LdapSession, tree: Tree, stop: Event, active_directory: bool
 ) -> Iterator[bool]:
     control = NOTIFICATION if active_directory else _sync(_cookie(session, tree))
     # Active Directory notifies of a whole tree only from the root of its partition.
@@ -73,7 +73,7 @@ def _listen(
             news, told = False, time.monotonic()
 
 
-def _cookie(session: Session, tree: Tree) -> str:
+def _cookie(session: LdapSession, tree: Tree) -> str:
     """Return OpenLDAP's words for "all that there is now", so that it does not begin with every entry it has."""
     top = session.read(tree.top, ("contextCSN",))
     known = [value.decode(errors="replace") for value in (top.get("contextCSN") if top else ())]

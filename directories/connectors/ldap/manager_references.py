@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from directories.connectors.base import ConnectorError, Unavailable
 from directories.connectors.ldap.errors import unavailable
-from directories.connectors.ldap.session import Session
+from directories.connectors.ldap.session import LdapSession
 
 MANAGER = "manager"
 REMEMBERED = 10_000
@@ -15,7 +15,7 @@ NOT_THERE_YET = "The user's manager is not in the directory yet. The portal fill
 class References:
     """Translates between the DN of an entry and its unique identifier; what was looked up is remembered for a while."""
 
-    def __init__(self, session: Session, named: Callable[[str], str]) -> None:
+    def __init__(self, session: LdapSession, named: Callable[[str], str]) -> None:
         self._session = session
         self._named = named  # the filter that finds whoever has a user name
         self._names: OrderedDict[str, str] = OrderedDict()

@@ -10,19 +10,20 @@ from ldap3.utils.conv import escape_bytes, escape_filter_chars
 from directories.attributes import Value
 from directories.connectors.base import ConnectorConfig, ConnectorError, Entry, Page, RemoteAccount
 from directories.connectors.ldap import names, values
+from directories.connectors.ldap.decoding import Raw
 from directories.connectors.ldap.manager_references import MANAGER, References
 from directories.connectors.ldap.referrals import demand_absent, demand_all
-from directories.connectors.ldap.session import Raw, Session
+from directories.connectors.ldap.session import LdapSession
 from directories.connectors.ldap.settings import NO_STATE, NS_LOCK
 from directories.connectors.ldap.tree import Tree
 
 LOOKED_UP = 200  # ids in one filter
 
 
-class Reader:
+class LdapReader:
     """Reads accounts. What Active Directory does otherwise is in ``active_directory.DomainReader``."""
 
-    def __init__(self, config: ConnectorConfig, session: Session, tree: Tree) -> None:
+    def __init__(self, config: ConnectorConfig, session: LdapSession, tree: Tree) -> None:
         self.attributes = config.attributes
         self.session, self.tree, self.settings = session, tree, session.settings
         self.references = References(session, lambda name: self.name_filter(Entry(name)))

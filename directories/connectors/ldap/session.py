@@ -13,6 +13,7 @@ from ldap3.core.exceptions import LDAPException
 from directories.connectors.allowed import check_host
 from directories.connectors.base import ConnectorError, Unavailable
 from directories.connectors.ldap import decoding
+from directories.connectors.ldap.decoding import Raw
 from directories.connectors.ldap.errors import (
     FORGOTTEN,
     LDAP_ERRORS,
@@ -29,7 +30,6 @@ from directories.connectors.ldap.settings import LDAPS, LEVEL, STARTTLS, Address
 IDLE_SECONDS = 120.0
 PAGED = "1.2.840.113556.1.4.319"
 Control = tuple[str, bool, bytes | None]
-Raw = decoding.Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def log_in(connection: ldap3.Connection) -> None:
         raise refused(connection.result)
 
 
-class Session:
+class LdapSession:
     """A connection that is made when it is first needed, to the first server that answers."""
 
     def __init__(

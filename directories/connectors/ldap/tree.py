@@ -9,7 +9,7 @@ import ldap3
 from directories.connectors.base import Conflict, ConnectorError, NotFound
 from directories.connectors.ldap import names
 from directories.connectors.ldap.errors import NoBase
-from directories.connectors.ldap.session import Session
+from directories.connectors.ldap.session import LdapSession
 
 _CLASSES: Mapping[str, str] = {"ou": "organizationalUnit", "o": "organization", "cn": "container", "l": "locality"}
 NO_CONTAINER = "The container for this account is not in the directory. Add it there, or let the portal add containers."
@@ -18,7 +18,7 @@ NO_CONTAINER = "The container for this account is not in the directory. Add it t
 class Tree:
     """What is done to entries whatever they stand for."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: LdapSession) -> None:
         self._session = session
 
     @cached_property

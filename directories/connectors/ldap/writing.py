@@ -7,22 +7,22 @@ from typing import ClassVar
 from directories.attributes import Value
 from directories.connectors.base import Conflict, ConnectorError, Entry, NotFound, RemoteAccount
 from directories.connectors.ldap import names, values
+from directories.connectors.ldap.decoding import Raw
 from directories.connectors.ldap.errors import NO_MATCHING, refused_change, refused_password
 from directories.connectors.ldap.manager_references import MANAGER, NOT_THERE_YET, not_there_yet
-from directories.connectors.ldap.reading import Reader, mapped
-from directories.connectors.ldap.session import Raw
+from directories.connectors.ldap.reading import LdapReader, mapped
 from directories.connectors.ldap.settings import LOCKED_TIME, NO_STATE
 
 MOST_NUMBERS = 50  # tries to name an entry
 
 
-class Writer:
+class LdapWriter:
     """Writes accounts. What Active Directory does otherwise is in ``active_directory.DomainWriter``."""
 
     # What inetOrgPerson must have, and the portal attribute that it comes from when it is not mapped.
     needed: ClassVar[Mapping[str, str]] = {"cn": "display_name", "sn": "last_name"}
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: LdapReader) -> None:
         self.reader = reader
         self.session, self.tree, self.settings = reader.session, reader.tree, reader.settings
 

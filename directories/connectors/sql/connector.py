@@ -32,19 +32,19 @@ from directories.connectors.base import (
 from directories.connectors.sql.diagnosis import diagnose
 from directories.connectors.sql.dialects.base import Dialect
 from directories.connectors.sql.group_writes import SqlGroupWriter
-from directories.connectors.sql.groups import GroupReader
-from directories.connectors.sql.reading import Reader
+from directories.connectors.sql.groups import SqlGroupReader
+from directories.connectors.sql.reading import SqlReader
 from directories.connectors.sql.results import affected, bare_name, counted_none, inserted_name
-from directories.connectors.sql.session import Session
+from directories.connectors.sql.session import SqlSession
 from directories.connectors.sql.settings import sql_settings, user_table
 from directories.query_templates import (
     PASSWORD,
     Bound,
     ImportPlan,
+    NamedValues,
     PageQuery,
     Template,
     TemplateError,
-    Values,
     names_in,
     parse,
     plan_import,
@@ -82,7 +82,7 @@ class SqlConnector(Connector):
         super().__init__(config)
         self.settings = sql_settings(self.dialect, config.settings)
         self.users = user_table(config.settings)
-        self.session = Session(self.settings)
+        self.session = SqlSession(self.settings)
 
     @classmethod
     def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
@@ -236,7 +236,7 @@ class SqlConnector(Connector):
 
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
         """Stream the user table with the attributes of the import queries."""
-        return Reader(self.session, self.plan).pages(page_size)
+        return SqlReader(self.session, self.plan).pages(page_size)
 
     def count(self) -> int | None:
         """Return the number of rows in the user table."""
@@ -249,10 +249,10 @@ class SqlConnector(Connector):
     # --- Groups ------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def group_reader(self) -> GroupReader:
+    def group_reader(self) -> SqlGroupReader:
         """What reads groups; raise ConnectorError when there are no queries for it."""
         groups, members = self.templates("import_groups"), self.templates("import_members")
-        return GroupReader(self.session, groups, members, Reader(self.session, self.plan))
+        return SqlGroupReader(self.session, groups, members, SqlReader(self.session, self.plan))
 
     def groups(self, page_size: int = 1000) -> Iterator[GroupPage]:
         """Stream what the import groups query gives."""
@@ -321,7 +321,7 @@ class SqlConnector(Connector):
         except TemplateError as error:
             raise ConnectorError(f"A query cannot be used. {error}", code="template") from None
 
-    def values(self, entry: Entry, password: str | None = None) -> Values:
+    def values(self, entry: Entry, password: str | None = None) -> NamedValues:
         """Return what the placeholders stand for."""
         column = bare_name(self.users.username) or "USERNAME"
         ref = {"USERNAME": entry.ref, column: entry.ref} if entry.ref else {}
@@ -332,21 +332,21 @@ class SqlConnector(Connector):
                     f"The expression of {name} gives a list, and a column holds one value. Use join, first or last."
                 )
                 raise ConnectorError(message, code="mapping")
-        return Values({PASSWORD: password}, ref, entry.attributes, entry.person, key)
+        return NamedValues({PASSWORD: password}, ref, entry.attributes, entry.person, key)
 
     def _change(self, operation: str, entry: Entry, password: str | None = None) -> None:
         """Run an operation on an account that must be there; when its UPDATE found no row, nothing is kept."""
         templates = self.templates(operation)
         self._write(templates, self.values(entry, password), must_exist=True)
 
-    def _write(self, templates: Sequence[Template], values: Values, *, must_exist: bool = False) -> None:
+    def _write(self, templates: Sequence[Template], values: NamedValues, *, must_exist: bool = False) -> None:
         if len(templates) == 1 and self.dialect.autocommits:
             self._run_all(templates, values, must_exist=must_exist)
             return
         with self.session.transaction():
             self._run_all(templates, values, must_exist=must_exist)
 
-    def _run_all(self, templates: Sequence[Template], values: Values, *, must_exist: bool) -> None:
+    def _run_all(self, templates: Sequence[Template], values: NamedValues, *, must_exist: bool) -> None:
         updated = [affected(self.session, template, values) for template in templates]
         updates = [rows for template, rows in zip(templates, updated, strict=True) if template.kind == "UPDATE"]
         if must_exist and updates and not any(updates):
@@ -385,12 +385,12 @@ class SqlConnector(Connector):
         if not self.users.table and self.config.templates.get("check"):
             return None
         rows = self.session.rows(self.plan.one, [ref])
-        return Reader(self.session, self.plan).accounts(rows[:1])[0] if rows else None
+        return SqlReader(self.session, self.plan).accounts(rows[:1])[0] if rows else None
 
     def _read_many(self, refs: Sequence[str]) -> Mapping[str, RemoteAccount]:
         """Return accounts as an import would read them, by the ids that the database writes exactly so."""
         rows = self.session.rows(self.plan.many.sql(len(refs)), refs)
-        return {account.ref: account for account in reversed(Reader(self.session, self.plan).accounts(rows))}
+        return {account.ref: account for account in reversed(SqlReader(self.session, self.plan).accounts(rows))}
 
     def _are_absent(self, entries: Sequence[Entry]) -> bool:
         """Return whether the check queries would find none of the accounts; False when only each for itself can say.
@@ -414,7 +414,7 @@ class SqlConnector(Connector):
                 return False
         return True
 
-    def _written_key(self, templates: Sequence[Template], values: Values) -> str | None:
+    def _written_key(self, templates: Sequence[Template], values: NamedValues) -> str | None:
         """Return what an INSERT put into the user name column when that was one plain value, else None."""
         column = bare_name(self.users.username).casefold()
         for template in templates:

@@ -12,7 +12,7 @@ from directories.connectors.allowed import file_problem
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
 from directories.connectors.sql import reachability
 from directories.connectors.sql.error_codes import Cause
-from directories.connectors.sql.session import DRIVER_ERRORS, Session
+from directories.connectors.sql.session import DRIVER_ERRORS, SqlSession
 from directories.connectors.sql.settings import SqlSettings, UserTable
 from directories.query_templates import LANGUAGES, TemplateError, column_name, nearest, sql_of, table_name
 
@@ -62,7 +62,7 @@ def _connected(
     except ImportError:
         message = f"The driver is not installed. Install Rollcall with the extra {settings.dialect.kind}."
         return ConnectionTest([*steps, ConnectionStep(LOGIN, False, message)])
-    session = Session(settings, engine)
+    session = SqlSession(settings, engine)
     try:
         query = settings.dialect.version_query
         try:
@@ -80,7 +80,7 @@ def _connected(
         engine.dispose()
 
 
-def _latency(session: Session) -> float:
+def _latency(session: SqlSession) -> float:
     """Return the shortest of a few round trips, in milliseconds."""
     times = []
     for _ in range(_SAMPLES):
@@ -151,7 +151,7 @@ def _opens(settings: SqlSettings) -> bool:
 class _Table:
     """The steps about the user table."""
 
-    def __init__(self, session: Session, users: UserTable, needed: set[str]) -> None:
+    def __init__(self, session: SqlSession, users: UserTable, needed: set[str]) -> None:
         self._session = session
         self._users = users
         self._language = session.dialect.language

@@ -18,10 +18,10 @@ from directories.connectors.base import (
     RemoteGroup,
     Unavailable,
 )
-from directories.connectors.sql.groups import GroupReader
+from directories.connectors.sql.groups import SqlGroupReader
 from directories.connectors.sql.results import affected
-from directories.connectors.sql.session import Session
-from directories.query_templates import Template, Values, group_values
+from directories.connectors.sql.session import SqlSession
+from directories.query_templates import NamedValues, Template, group_values
 
 GONE = "The group is not in the directory: the query found no row for it."
 
@@ -29,7 +29,7 @@ GONE = "The group is not in the directory: the query found no row for it."
 class Database(Protocol):
     """What writing groups needs of the connector."""
 
-    session: Session
+    session: SqlSession
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -38,11 +38,11 @@ class Database(Protocol):
     def templates(self, operation: str) -> list[Template]:
         """Return the statements of an operation; raise ConnectorError when there is none."""
 
-    def values(self, entry: Entry, password: str | None = None) -> Values:
+    def values(self, entry: Entry, password: str | None = None) -> NamedValues:
         """Return what the placeholders stand for."""
 
     @property
-    def group_reader(self) -> GroupReader:
+    def group_reader(self) -> SqlGroupReader:
         """What reads groups."""
 
 
@@ -137,7 +137,7 @@ class SqlGroupWriter:
         for template in templates:
             affected(self._session, template, values)
 
-    def _run(self, operation: str, values: Values) -> bool:
+    def _run(self, operation: str, values: NamedValues) -> bool:
         """Run an operation in one transaction; return whether an UPDATE found a row, if there was one."""
         templates = self._database.templates(operation)
         with self._session.transaction():
@@ -145,5 +145,5 @@ class SqlGroupWriter:
         updated = [found for template, found in zip(templates, rows, strict=True) if template.kind == "UPDATE"]
         return not updated or any(updated)
 
-    def _values(self, group: GroupEntry, old_name: str) -> Values:
-        return Values(group_values(group.name, old_name, group.ref, group.description))
+    def _values(self, group: GroupEntry, old_name: str) -> NamedValues:
+        return NamedValues(group_values(group.name, old_name, group.ref, group.description))

@@ -10,20 +10,20 @@ from collections.abc import Iterator, Sequence
 from unicodedata import combining, normalize
 
 from directories.connectors.base import ConnectorError, GroupPage, MemberPage, RemoteGroup
-from directories.connectors.sql.reading import Reader, streamed
-from directories.connectors.sql.session import Row, Session
+from directories.connectors.sql.reading import SqlReader, streamed
+from directories.connectors.sql.session import Row, SqlSession
 from directories.connectors.sql.values import text_of
-from directories.query_templates import Template, Values, group_columns, group_values
+from directories.query_templates import NamedValues, Template, group_columns, group_values
 from directories.query_templates.groups import DESCRIPTION, GROUP_NAME, ID
 
 LONGEST_NAME = 255
 
 
-class GroupReader:
+class SqlGroupReader:
     """Reads groups by the admin's two statements."""
 
     def __init__(
-        self, session: Session, groups: Sequence[Template], members: Sequence[Template], users: Reader
+        self, session: SqlSession, groups: Sequence[Template], members: Sequence[Template], users: SqlReader
     ) -> None:
         self._session, self._members, self._users = session, members, users
         if len(groups) != 1:
@@ -46,7 +46,7 @@ class GroupReader:
 
     def members(self, group: RemoteGroup, page_size: int) -> Iterator[MemberPage]:
         """Stream the user names of a group's members, in the order of the statements."""
-        values = Values(group_values(group.name, group.name, group.ref, group.description))
+        values = NamedValues(group_values(group.name, group.name, group.ref, group.description))
         for template in self._members:
             bound = template.bind(values)
             at = template.outputs[0].position

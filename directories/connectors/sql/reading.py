@@ -10,18 +10,18 @@ from directories.attributes import Unreadable, Value
 from directories.connectors.base import ConnectorError, Page, RemoteAccount
 from directories.connectors.sql.error_codes import Cause
 from directories.connectors.sql.errors import Parameters
-from directories.connectors.sql.session import DRIVER_ERRORS, Row, Session
+from directories.connectors.sql.session import DRIVER_ERRORS, Row, SqlSession
 from directories.connectors.sql.values import NOT_TEXT, name_of, plain, text_of
-from directories.query_templates import ImportPlan, PageQuery, Values
+from directories.query_templates import ImportPlan, NamedValues, PageQuery
 
 KEYS_A_STATEMENT = 1000  # what every database takes as a list of parameters (Oracle the least)
 NO_NAME = "The row has no user name."
 
 
-class Reader:
+class SqlReader:
     """Makes accounts out of rows, a page at a time; the page's other statements run on ``session``."""
 
-    def __init__(self, session: Session, plan: ImportPlan) -> None:
+    def __init__(self, session: SqlSession, plan: ImportPlan) -> None:
         self._session = session
         self._plan = plan
         self._first = 2 if plan.with_password else 1
@@ -83,7 +83,7 @@ class Reader:
             self._join(wanted, query, rows)
         for template in self._plan.each:
             for key, attributes in wanted.items():
-                result = self._session.run(template.bind(Values({"USERNAME": key})))
+                result = self._session.run(template.bind(NamedValues({"USERNAME": key})))
                 with self._session.translated():
                     first = result.fetchone()
                     result.close()
@@ -99,7 +99,7 @@ class Reader:
             attributes.update(zip(query.names, values, strict=True))
 
 
-def streamed(session: Session, sql: str, parameters: Sequence[Value], page_size: int) -> Iterator[Sequence[Row]]:
+def streamed(session: SqlSession, sql: str, parameters: Sequence[Value], page_size: int) -> Iterator[Sequence[Row]]:
     """Yield a query's rows in pages, on a connection of its own, which is closed and not pooled again."""
     with session.translated():
         connection = session.engine.connect()
@@ -118,6 +118,6 @@ def streamed(session: Session, sql: str, parameters: Sequence[Value], page_size:
             connection.close()
 
 
-def _fetched(session: Session, result: CursorResult[Any], page_size: int) -> Sequence[Row]:
+def _fetched(session: SqlSession, result: CursorResult[Any], page_size: int) -> Sequence[Row]:
     with session.translated():
         return result.fetchmany(page_size)

@@ -6,13 +6,13 @@ from typing import Any
 from sqlglot import exp
 
 from directories.connectors.sql.errors import Parameters
-from directories.connectors.sql.session import Session
-from directories.query_templates import Template, Values
+from directories.connectors.sql.session import SqlSession
+from directories.query_templates import NamedValues, Template
 
 _WRITING = {"UPDATE", "INSERT", "copy", "DELETE"}
 
 
-def affected(session: Session, template: Template, values: Values) -> int | None:
+def affected(session: SqlSession, template: Template, values: NamedValues) -> int | None:
     """Run a statement; return how many rows it found, None when it does not say (a function or procedure)."""
     bound = template.bind(values)
     result = session.run(bound)

@@ -21,7 +21,7 @@ DRIVER_ERRORS = (SQLAlchemyError, psycopg.Error, pymysql.MySQLError, OSError, Un
 _NONE = Parameters()
 
 
-class Session:
+class SqlSession:
     """A connection that is taken from the pool when it is first needed and given back by ``close``."""
 
     def __init__(self, settings: SqlSettings, engine: Engine | None = None) -> None:

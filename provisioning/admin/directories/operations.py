@@ -6,18 +6,26 @@ from typing import Any
 
 from directories.forms.draft import DirectoryDraft
 from directories.forms.templates import OPTIONAL, Block
-from directories.models import OnLeave, Operation, PushGroups
+from directories.models import OnLeave, PushGroups, TemplateOperation
 
 # What each feature runs; where a leaver's account is deleted or disabled is a choice of its own.
 RUNS = {
-    "import_users": (Operation.IMPORT,),
-    "create_users": (Operation.CHECK, Operation.CREATE),
-    "update_users": (Operation.UPDATE,),
-    "set_passwords": (Operation.SET_PASSWORD,),
+    "import_users": (TemplateOperation.IMPORT,),
+    "create_users": (TemplateOperation.CHECK, TemplateOperation.CREATE),
+    "update_users": (TemplateOperation.UPDATE,),
+    "set_passwords": (TemplateOperation.SET_PASSWORD,),
 }
 LEAVING = {"deactivate_users": "on_deactivate", "delete_users": "on_delete"}
-LEAVERS: Mapping[str, Operation] = {OnLeave.DISABLE: Operation.DISABLE, OnLeave.DELETE: Operation.DELETE}
-PUSHED = (Operation.CREATE_GROUP, Operation.UPDATE_GROUP, Operation.ADD_MEMBER, Operation.REMOVE_MEMBER)
+LEAVERS: Mapping[str, TemplateOperation] = {
+    OnLeave.DISABLE: TemplateOperation.DISABLE,
+    OnLeave.DELETE: TemplateOperation.DELETE,
+}
+PUSHED = (
+    TemplateOperation.CREATE_GROUP,
+    TemplateOperation.UPDATE_GROUP,
+    TemplateOperation.ADD_MEMBER,
+    TemplateOperation.REMOVE_MEMBER,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class OperationSection:
     """Operations under one heading; a folded one opens when it is pressed."""
 
     title: str
@@ -53,11 +61,11 @@ class Section:
         return sum(shown.needed and shown.written for shown in self.operations)
 
 
-def sections(draft: DirectoryDraft) -> list[Section]:
+def sections(draft: DirectoryDraft) -> list[OperationSection]:
     """Return every operation once, under the headings that have any."""
     features = draft.features
     switched_on = set(runs(lambda name: features[name].value()))
-    needed = switched_on or set(Operation) - OPTIONAL
+    needed = switched_on or set(TemplateOperation) - OPTIONAL
     shown = [Shown(block, block.operation in needed) for block in draft.templates.blocks]
     people = [one for one in shown if not one.block.about_groups]
     groups = [one for one in shown if one.block.about_groups]
@@ -66,14 +74,14 @@ def sections(draft: DirectoryDraft) -> list[Section]:
     folded = not features["sync_groups"].value() and not any(one.written for one in groups)
     title = "What is switched on needs" if switched_on else "Most directories need"
     found = [
-        Section(title, first),
-        Section("Only when you want more", rest),
-        Section("Groups", groups, about_groups=True, folded=folded),
+        OperationSection(title, first),
+        OperationSection("Only when you want more", rest),
+        OperationSection("Groups", groups, about_groups=True, folded=folded),
     ]
     return [section for section in found if section.operations]
 
 
-def runs(value: Callable[[str], Any]) -> Iterator[Operation]:
+def runs(value: Callable[[str], Any]) -> Iterator[TemplateOperation]:
     """Return the operations that the features run; ``value`` gives a provisioning setting by its name."""
     for feature, operations in RUNS.items():
         if value(feature):
@@ -84,8 +92,8 @@ def runs(value: Callable[[str], Any]) -> Iterator[Operation]:
             yield LEAVERS[chosen]
     if value("sync_groups"):
         if value("import_groups"):
-            yield from (Operation.IMPORT_GROUPS, Operation.IMPORT_MEMBERS)
+            yield from (TemplateOperation.IMPORT_GROUPS, TemplateOperation.IMPORT_MEMBERS)
         if value("push_groups") != PushGroups.NONE:
             yield from PUSHED
         if value("delete_groups"):
-            yield Operation.DELETE_GROUP
+            yield TemplateOperation.DELETE_GROUP

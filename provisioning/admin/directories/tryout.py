@@ -12,7 +12,7 @@ from directories.config import DirectoryConfig, open_connector
 from directories.connectors.base import ConnectorError, Entry, GroupEntry, RemoteAccount
 from directories.forms.draft import DirectoryDraft
 from directories.mapping import Mapper
-from directories.models import Operation
+from directories.models import TemplateOperation
 from directories.passwords import initial_password
 from provisioning.admin.directories.fragments import drafted
 from provisioning.admin.users import search
@@ -63,7 +63,7 @@ def _tried(draft: DirectoryDraft, request: HttpRequest) -> dict[str, Any]:
     user = user_named(request.POST.get("try_user", ""))
     if config is None:
         return {"error": NO_CONNECTION}
-    if operation not in Operation.values or not draft.templates.statements.get(operation):
+    if operation not in TemplateOperation.values or not draft.templates.statements.get(operation):
         return {"error": "There is no statement for this operation yet."}
     if user is None:
         return {"error": "No user of that name. Type the beginning of a name and choose one."}
@@ -76,7 +76,7 @@ def _tried(draft: DirectoryDraft, request: HttpRequest) -> dict[str, Any]:
         tried = tryout.try_operation(config, operation, subject, run=run)
     except ConnectorError as error:
         return {"error": error.message}
-    return {"tried": tried, "user": user, "operation": Operation(operation).label, "ran": run}
+    return {"tried": tried, "user": user, "operation": TemplateOperation(operation).label, "ran": run}
 
 
 def sample(model_admin: Any, request: HttpRequest) -> HttpResponse:

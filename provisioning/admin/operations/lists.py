@@ -18,7 +18,6 @@ from provisioning.outbound.kinds import kind_of
 
 MOST = 10_000
 PAGE = 50
-Changes = type[QueuedChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class CauseGroup:
     number: int
     oldest: dt.datetime
     message: str
-    of: Changes = Change
+    of: type[QueuedChange] = Change
 
     @property
     def count(self) -> str:
@@ -55,7 +54,7 @@ def unreachable(directory_id: int | None) -> list[Directory]:
     return list(found.filter(pk=directory_id) if directory_id else found)
 
 
-def parked(of: Changes, directory_id: int | None) -> Iterator[CauseGroup]:
+def parked(of: type[QueuedChange], directory_id: int | None) -> Iterator[CauseGroup]:
     """Yield one group for each directory and cause of parked changes."""
     for directory in _directories(of, directory_id, parked=True):
         code, mine = "", _parked(of, directory.pk)
@@ -65,7 +64,7 @@ def parked(of: Changes, directory_id: int | None) -> Iterator[CauseGroup]:
             yield CauseGroup(directory, code, _count(same), first.parked or first.created_at, first.parked_message, of)
 
 
-def waiting(of: Changes, directory_id: int | None) -> Iterator[CauseGroup]:
+def waiting(of: type[QueuedChange], directory_id: int | None) -> Iterator[CauseGroup]:
     """Yield one group for each directory with changes that will be made without anybody's doing."""
     for directory in _directories(of, directory_id, parked=False):
         changes = _waiting(of, directory.pk)
@@ -74,7 +73,7 @@ def waiting(of: Changes, directory_id: int | None) -> Iterator[CauseGroup]:
             yield CauseGroup(directory, None, _count(changes), first.created_at, _why(directory), of)
 
 
-def anything(of: Changes) -> bool:
+def anything(of: type[QueuedChange]) -> bool:
     """Return whether any such change waits or is parked."""
     return bool(of._default_manager.exists())
 
@@ -103,17 +102,17 @@ def _of_accounts(mine: QuerySet[Any], after: int) -> ChangePage:
     return ChangePage(changes, rows[PAGE - 1].pk if len(rows) > PAGE else 0)
 
 
-def _directories(of: Changes, directory_id: int | None, *, parked: bool) -> QuerySet[Directory]:
+def _directories(of: type[QueuedChange], directory_id: int | None, *, parked: bool) -> QuerySet[Directory]:
     some = of._default_manager.filter(directory=OuterRef("pk"), parked__isnull=not parked)
     found = Directory.objects.filter(Exists(some)).order_by("name")
     return found.filter(pk=directory_id) if directory_id else found
 
 
-def _parked(of: Changes, directory_id: int) -> QuerySet[Any]:
+def _parked(of: type[QueuedChange], directory_id: int) -> QuerySet[Any]:
     return of._default_manager.filter(directory=directory_id, parked__isnull=False)
 
 
-def _waiting(of: Changes, directory_id: int) -> QuerySet[Any]:
+def _waiting(of: type[QueuedChange], directory_id: int) -> QuerySet[Any]:
     return of._default_manager.filter(directory=directory_id, parked=None)
 
 

@@ -16,7 +16,7 @@ from provisioning.imports import guard, incremental
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.groups import plan
 from provisioning.imports.groups.drift import DriftPlanner
-from provisioning.imports.groups.membership import Coming, MemberPlanner, Target
+from provisioning.imports.groups.membership import Coming, ComparedGroup, MemberPlanner
 from provisioning.imports.groups.names import Holders, Names
 from provisioning.imports.groups.plan import KnownGroup, PlannedRow
 from provisioning.imports.groups.store import Store
@@ -199,10 +199,10 @@ class GroupCrawl:
             if held is not None and (held.ours or held.group_id is None):
                 continue
             group_id = held.group_id if held else None
-            target = Target(held.id if held else None, group_id, frozenset(children.get(group_id or 0, ())))
+            target = ComparedGroup(held.id if held else None, group_id, frozenset(children.get(group_id or 0, ())))
             self._members_of(remote, target, held)
 
-    def _members_of(self, remote: RemoteGroup, target: Target, held: KnownGroup | None) -> None:
+    def _members_of(self, remote: RemoteGroup, target: ComparedGroup, held: KnownGroup | None) -> None:
         changing = self.store.changing(remote, target, held.name if held else "", self.new.get(remote.ref))
         pages = self.connector.members(remote, MEMBERS)
         try:

@@ -41,7 +41,7 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ComparedGroup:
     """The group in the portal that the members are compared with; ``group_id`` is None while it does not exist."""
 
     account_id: int | None
@@ -72,7 +72,7 @@ class MemberPlanner:
         self._planned = PlannedChange.objects.filter(run=run_id)
 
     def compare(
-        self, target: Target, pages: Iterable[MemberPage], alive: Callable[[], None]
+        self, target: ComparedGroup, pages: Iterable[MemberPage], alive: Callable[[], None]
     ) -> Iterator[list[MemberDifference]]:
         """Yield what differs, page by page; raise ValueError when the list of members does not end with its last page.
 
@@ -146,7 +146,7 @@ class MemberPlanner:
             wanted.discard(ref)
             yield user_id, MemberDifference(add=True, account_id=account_id, ref="" if account_id else ref)
 
-    def _nested(self, target: Target, rest: Unknown, children: set[int]) -> list[MemberDifference]:
+    def _nested(self, target: ComparedGroup, rest: Unknown, children: set[int]) -> list[MemberDifference]:
         """Return the groups that are named and not in the group yet; note all that are named in ``children``."""
         refs, at, coming = rest.refs, rest.places, self.coming
         if coming is None or not (refs or at):
@@ -172,7 +172,7 @@ class MemberPlanner:
 
     # --- Who is in the portal ----------------------------------------------------------------------------------------
 
-    def _held(self, target: Target) -> tuple[Bitmap, int]:
+    def _held(self, target: ComparedGroup) -> tuple[Bitmap, int]:
         held, number = Bitmap(), 0
         for ids in self._member_ids(target):
             number += len(ids)
@@ -180,7 +180,7 @@ class MemberPlanner:
                 held.add(user_id)
         return held, number
 
-    def _gone(self, target: Target, seen: Bitmap) -> Iterator[list[MemberDifference]]:
+    def _gone(self, target: ComparedGroup, seen: Bitmap) -> Iterator[list[MemberDifference]]:
         """Yield those who are in the group in the portal only. Who has no account in the directory is none of its."""
         for ids in self._member_ids(target):
             missing = [user_id for user_id in ids if user_id not in seen]
@@ -190,7 +190,7 @@ class MemberPlanner:
                 ).values_list("pk", flat=True)
                 yield [MemberDifference(add=False, account_id=pk) for pk in rows.order_by("pk")]
 
-    def _member_ids(self, target: Target) -> Iterator[list[int]]:
+    def _member_ids(self, target: ComparedGroup) -> Iterator[list[int]]:
         last = 0
         while target.group_id is not None:
             rows = Membership.objects.filter(group=target.group_id, user__gt=last).order_by("user_id")

@@ -7,7 +7,7 @@ from provisioning.models import Account, GroupAccount, PlannedGroup, PlannedMemb
 
 
 @dataclass(slots=True)
-class Pairs:
+class MembershipChanges:
     """What is to be written: pairs of a group's id and a user's, and of a group's and that of one in it."""
 
     add: list[tuple[int, int]] = field(default_factory=list)
@@ -24,13 +24,13 @@ class Resolver:
         self._groups = GroupAccount.objects.filter(directory=directory_id, group__isnull=False)
         self._directory_id = directory_id
 
-    def resolve(self, groups: Sequence[PlannedGroup], rows: Sequence[PlannedMember]) -> Pairs:
+    def resolve(self, groups: Sequence[PlannedGroup], rows: Sequence[PlannedMember]) -> MembershipChanges:
         """Return the pairs of the rows; who was deleted since the plan was made is left out."""
         parents = self._parents(groups)
         users = dict(self._accounts.filter(pk__in=_given(rows, "account_id")).values_list("pk", "user_id"))
         children = dict(self._groups.filter(pk__in=_given(rows, "group_account_id")).values_list("pk", "group_id"))
         new_users, new_children = self._by_ref({row.ref for row in rows if row.ref})
-        found = Pairs()
+        found = MembershipChanges()
         for row in rows:
             parent = parents.get(row.planned_group_id)
             user = users.get(row.account_id or 0) or new_users.get(row.ref)

@@ -8,7 +8,7 @@ from django.db.models import F
 
 from config.database import bulk
 from directories.connectors.base import RemoteGroup
-from provisioning.imports.groups.membership import MemberDifference, Target
+from provisioning.imports.groups.membership import ComparedGroup, MemberDifference
 from provisioning.imports.groups.plan import PlannedRow
 from provisioning.imports.runs import Lease
 from provisioning.models import ImportRun, PlannedGroup, PlannedMember
@@ -53,7 +53,7 @@ class Store:
         self._planned |= {row.account_id: pk for row, pk in zip(rows, ids, strict=True) if row.account_id}
         return ids
 
-    def changing(self, remote: RemoteGroup, target: Target, name: str, planned_id: int | None) -> Changing:
+    def changing(self, remote: RemoteGroup, target: ComparedGroup, name: str, planned_id: int | None) -> Changing:
         """Return what collects the differences of one group."""
         pk = planned_id or self._planned.get(target.account_id or 0)
         return Changing(name or remote.name, remote.ref, place_digest(remote.place), target.account_id, pk)

@@ -16,7 +16,7 @@ from provisioning.imports.users.messages import Lines
 from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.store import gain
-from provisioning.imports.users.writing import Writer, Written, user_ids
+from provisioning.imports.users.writing import UserWriter, Written, user_ids
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action
 from provisioning.outbound.accounts import outbox
@@ -37,7 +37,7 @@ class Applier:
         self.run = run
         self.caused_by = caused_by(run)
         self.lease = lease
-        self.writer = Writer(config.id, run.started_at)
+        self.writer = UserWriter(config.id, run.started_at)
         self.lines = Lines(config.name, run)
         self.groups_flow = config.features.sync_groups and config.features.push_groups != PushGroups.NONE
         self.flows_on = Directory.objects.exclude(pk=config.id).exists()

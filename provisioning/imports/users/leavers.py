@@ -28,14 +28,14 @@ UNREADABLE = (
 
 
 @dataclass(slots=True)
-class Read:
+class CrawlResult:
     """What a crawl came to: its rows, and the accounts that the directory says were deleted or may have left."""
 
     rows: int = 0
     gone: set[int] = field(default_factory=set)
 
 
-def plan_leavers(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, read: Read) -> int:
+def plan_leavers(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, read: CrawlResult) -> int:
     """Plan whoever left, as far as the directory's settings want that; return how many there are.
 
     Raises Incomplete when a directory gave nobody at all, and nobody is asked about that.

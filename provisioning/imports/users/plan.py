@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from directories.attributes import Kind, Value
 from directories.connectors.base import RemoteAccount
-from directories.mapping import Target
+from directories.mapping import AttributeKey
 from provisioning import usernames
 from provisioning.imports.users.identity import another_person
 from provisioning.imports.users.state import ACTIVE, NOTHING, SourceState, asked
@@ -164,7 +164,7 @@ def parts(path: str) -> tuple[str, str]:
     return kind, name
 
 
-def values_of(inbound: Mapping[Target, Value]) -> dict[str, Any]:
+def values_of(inbound: Mapping[AttributeKey, Value]) -> dict[str, Any]:
     """Return mapped values as plans hold them: JSON, blank as None."""
     return {path(*target): stored(value) for target, value in inbound.items()}
 

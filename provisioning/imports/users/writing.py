@@ -57,7 +57,7 @@ class Written:
         self.renamed |= other.renamed
 
 
-class Writer:
+class UserWriter:
     """Writes pages of one directory. ``started`` is when the run began to read it."""
 
     def __init__(self, directory_id: int, started: Any) -> None:

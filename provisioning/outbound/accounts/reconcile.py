@@ -23,7 +23,7 @@ from directories.connectors.base import (
     Write,
 )
 from directories.mapping import Catalogue, Mapper, writes_state
-from directories.query_templates import Values
+from directories.query_templates import NamedValues
 from directories.query_templates import fold as fold_name
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState
@@ -114,7 +114,7 @@ class AccountReconciler:
         desired = self.mapper.outbound(person)
         if not self.connector.update_names:
             return desired
-        mapped, theirs = {fold_name(name) for name in desired} | NEVER_COMPARED, Values(person.flat())
+        mapped, theirs = {fold_name(name) for name in desired} | NEVER_COMPARED, NamedValues(person.flat())
         further = {name: theirs[name] for name in self.connector.update_names if name in theirs}
         return desired | {name: value for name, value in further.items() if fold_name(name) not in mapped}
 

@@ -14,11 +14,11 @@ from directories.models import Directory
 from provisioning.models import Account, User
 from provisioning.models.outbox import AccountState
 
-Reference = tuple[int, int | None, int, str]  # an account, its user, its directory and its state
+AccountRow = tuple[int, int | None, int, str]  # an account, its user, its directory and its state
 OVER = (AccountState.DISABLED, AccountState.ABSENT)  # states of accounts that give no access any more
 
 
-class Person(NamedTuple):
+class UserInScope(NamedTuple):
     """What scope needs to know of a user."""
 
     id: int
@@ -28,7 +28,7 @@ class Person(NamedTuple):
 
 
 @dataclass(slots=True)
-class InScope:
+class AccountsInScope:
     """Accounts by directory; those that are ``leaving`` give access that is to end."""
 
     by_directory: dict[int, list[int]] = field(default_factory=dict)
@@ -43,7 +43,7 @@ _OF_ONE = """
 _CREATING = Prepared(lambda: Directory.objects.filter(provisioning__create_users=True).order_by("pk").values_list("pk"))
 
 
-def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only: int | None = None) -> InScope:
+def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only: int | None = None) -> AccountsInScope:
     """Return the users' accounts, making the accounts that are missing.
 
     ``exclude`` leaves one directory out, and ``only`` all the others. The number of queries does not depend on the
@@ -54,12 +54,12 @@ def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only:
     return _in_scope(people, _existing(user_ids), exclude=exclude, only=only)
 
 
-def accounts_of(user: User) -> InScope:
+def accounts_of(user: User) -> AccountsInScope:
     """Do the same for one user as held in memory, in two queries where no account is missing."""
-    person = Person(user.pk, user.username, user.username_key, user.is_active and user.provisioned)
+    person = UserInScope(user.pk, user.username, user.username_key, user.is_active and user.provisioned)
     with prepared.cursor() as cursor:
         cursor.execute(_OF_ONE, [person.id, person.username_key])
-        accounts: list[Reference] = cursor.fetchall()
+        accounts: list[AccountRow] = cursor.fetchall()
     if any(owner is None for _, owner, _, _ in accounts):
         _reattach([person])
         accounts = _existing([person.id])
@@ -72,22 +72,22 @@ def orphans(directory_id: int) -> list[int]:
     return list(there.values_list("pk", flat=True))
 
 
-def _people(user_ids: Collection[int]) -> list[Person]:
+def _people(user_ids: Collection[int]) -> list[UserInScope]:
     rows = User.objects.filter(pk__in=user_ids).order_by("pk")
     values = rows.values_list("pk", "username", "username_key", "is_active", "provisioned")
-    return [Person(pk, name, key, active and provisioned) for pk, name, key, active, provisioned in values]
+    return [UserInScope(pk, name, key, active and provisioned) for pk, name, key, active, provisioned in values]
 
 
 def _in_scope(
-    people: Collection[Person], accounts: list[Reference], *, exclude: int | None = None, only: int | None = None
-) -> InScope:
+    people: Collection[UserInScope], accounts: list[AccountRow], *, exclude: int | None = None, only: int | None = None
+) -> AccountsInScope:
     missing = _missing(people, _creating(exclude, only), accounts)
     if missing:
         # Another transaction may make the same accounts: ignore those, and read what there is now.
         bulk.insert(Account, missing, ignore_conflicts=True)
         accounts = _existing([person.id for person in people])
     unwanted = {person.id for person in people if not person.wanted}
-    found = InScope()
+    found = AccountsInScope()
     for account, user, directory, state in accounts:
         if directory == exclude or only not in (None, directory):
             continue
@@ -102,13 +102,13 @@ def _creating(exclude: int | None, only: int | None) -> list[int]:
     return [pk for (pk,) in _CREATING.rows() if pk != exclude and only in (None, pk)]
 
 
-def _existing(user_ids: Collection[int]) -> list[Reference]:
+def _existing(user_ids: Collection[int]) -> list[AccountRow]:
     rows = Account.objects.filter(user__in=user_ids).order_by("pk")
     return list(rows.values_list("pk", "user_id", "directory_id", "state"))
 
 
 def _missing(
-    people: Iterable[Person], directories: Iterable[int], accounts: Iterable[Reference]
+    people: Iterable[UserInScope], directories: Iterable[int], accounts: Iterable[AccountRow]
 ) -> list[dict[str, Any]]:
     there = {(user, directory) for _, user, directory, _ in accounts}
     return [
@@ -119,7 +119,7 @@ def _missing(
     ]
 
 
-def _reattach(people: Iterable[Person]) -> None:
+def _reattach(people: Iterable[UserInScope]) -> None:
     """Give back the accounts of users that were deleted and made again: who has the same employee number is the same.
 
     The name proves nothing: whoever else has it gets an account of their own, once the old one is gone. A user for whom

@@ -17,21 +17,21 @@ OUTDATED = "outdated"  # a digest that no state of a group has: it was pushed, a
 
 
 @dataclass(slots=True)
-class InScope:
+class GroupAccountsInScope:
     """Group accounts by directory; ``fresh`` are those that were made just now and need a look at the whole group."""
 
     by_directory: dict[int, list[int]] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
 
 
-def accounts_for(group_ids: Collection[int], *, only: int | None = None) -> InScope:
+def accounts_for(group_ids: Collection[int], *, only: int | None = None) -> GroupAccountsInScope:
     """Return the groups' accounts, making those that are missing; call it in a transaction.
 
     ``only`` leaves every other directory out. The number of queries does not depend on the number of groups.
     """
     syncing = _syncing(only)
     if not syncing or not group_ids:
-        return InScope()
+        return GroupAccountsInScope()
     groups = list(Group.objects.filter(pk__in=group_ids).values_list("pk", "name", "owner_id"))
     chosen = _chosen(group_ids, syncing)
     names = {pk: name for pk, name, _ in groups}
@@ -56,7 +56,7 @@ def accounts_for(group_ids: Collection[int], *, only: int | None = None) -> InSc
     found: dict[int, list[int]] = defaultdict(list)
     for pk, _, directory in rows:
         found[directory].append(pk)
-    return InScope(dict(found), {row[0] for row in rows} - {row[0] for row in before})
+    return GroupAccountsInScope(dict(found), {row[0] for row in rows} - {row[0] for row in before})
 
 
 def pushed_to(directory_id: int) -> QuerySet[GroupAccount]:

@@ -8,7 +8,7 @@ import pytest
 from directories.connectors.base import ConnectorError, Entry, GroupEntry, NotFound, RemoteGroup
 from directories.connectors.ldap import names
 from directories.connectors.ldap.connector import Ldap
-from directories.connectors.ldap.groups.reading import GroupReader
+from directories.connectors.ldap.groups.reading import LdapGroupReader
 from tests.directories.connectors.ldap_subject import LdapSubject
 
 SPECIAL = ['a, "b" (c)*', "plus+equals=", "back\\slash 1", "Zoë Straße 漢字"]
@@ -183,13 +183,13 @@ def test_groups_that_are_only_names_of_an_attribute(ldap: LdapSubject) -> None:
 def test_a_long_list_comes_in_parts(ad: LdapSubject, monkeypatch: pytest.MonkeyPatch) -> None:
     """Active Directory gives at most 1,500 values at a time, and as few as it is asked for."""
     asked: list[list[str]] = []
-    read = GroupReader._entry
+    read = LdapGroupReader._entry
 
-    def counted(reader: GroupReader, dn: str, wanted: Sequence[str]) -> Any:
+    def counted(reader: LdapGroupReader, dn: str, wanted: Sequence[str]) -> Any:
         asked.append(list(wanted))
         return read(reader, dn, wanted)
 
-    monkeypatch.setattr(GroupReader, "_entry", counted)
+    monkeypatch.setattr(LdapGroupReader, "_entry", counted)
     add_group(ad, "Some", *(ad.unit.person(f"user{n}") for n in range(7)))
     with ad.open(membership="group") as connector:
         found = groups(connector)["Some"]

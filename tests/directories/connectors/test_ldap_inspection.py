@@ -4,7 +4,7 @@ import pytest
 
 from directories.connectors.base import ConnectorError, Inspection
 from directories.connectors.ldap import inspection
-from directories.connectors.ldap.session import Raw
+from directories.connectors.ldap.decoding import Raw
 from tests.directories.connectors.ldap_subject import LdapSubject
 
 

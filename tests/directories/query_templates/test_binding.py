@@ -5,11 +5,11 @@ import datetime as dt
 import pytest
 
 from directories.attributes import Value
-from directories.query_templates import Values, parse
+from directories.query_templates import NamedValues, parse
 
 
 def bound(sql: str, dialect: str, operation: str = "check", **values: Value) -> tuple[str, tuple[Value, ...]]:
-    found = parse(sql, dialect, operation).bind(Values(values))
+    found = parse(sql, dialect, operation).bind(NamedValues(values))
     return found.sql, found.parameters
 
 
@@ -68,7 +68,7 @@ def test_a_missing_value_is_null_and_a_type_is_kept() -> None:
 
 
 def test_the_mapping_wins_and_portal_names_need_no_underscores() -> None:
-    values = Values({"FirstName": "mapped"}, {"first_name": "portal", "last_name": "portal"})
+    values = NamedValues({"FirstName": "mapped"}, {"first_name": "portal", "last_name": "portal"})
 
     assert values["FIRSTNAME"] == "mapped"
     assert values["first_name"] == "portal"

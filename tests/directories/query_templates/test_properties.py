@@ -10,7 +10,7 @@ import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directories.query_templates import TemplateError, Values, check, parse
+from directories.query_templates import NamedValues, TemplateError, check, parse
 from directories.query_templates.scan import scan
 
 pytestmark = pytest.mark.heavy
@@ -86,7 +86,7 @@ def test_the_statement_is_the_same_for_every_value(template: tuple[str, str, lis
     dialect, sql, used = template
     parsed = parse(sql, dialect, "update")
     empty = parsed.bind({})
-    full = parsed.bind(Values(dict(zip(used, given_values, strict=False))))
+    full = parsed.bind(NamedValues(dict(zip(used, given_values, strict=False))))
 
     assert full.sql == empty.sql
     assert len(full.parameters) == len(empty.parameters) == len(scan(sql, dialect).placeholders)
@@ -137,4 +137,4 @@ def test_an_error_is_inside_the_text(name: str, dialect: str) -> None:
 def test_all_types_pass_through_unchanged() -> None:
     parsed = parse("UPDATE t SET a = ##A## WHERE b = '##B##'", "sqlite", "update")
     for value in ("x", 1, 1.5, True, None, Decimal("1.10"), dt.date(2024, 1, 2), dt.datetime(2024, 1, 2, 3, 4)):
-        assert parsed.bind(Values({"a": value, "b": value})).parameters == (value, value)
+        assert parsed.bind(NamedValues({"a": value, "b": value})).parameters == (value, value)

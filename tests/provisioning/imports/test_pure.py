@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioning.imports.bitmap import Bitmap
-from provisioning.imports.guard import Limits, Plan, objections
+from provisioning.imports.guard import Limits, PlanCounts, objections
 from provisioning.imports.progress import duration
 from provisioning.imports.schedule import next_import
 
@@ -96,20 +96,20 @@ def test_the_next_moment_is_always_later_and_never_skips_a_turn(
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        (Plan(seen=900, known=1000, leavers=50, blanked=0), []),
-        (Plan(seen=900, known=10_000, leavers=51, blanked=0), ["the limit is 50"]),
-        (Plan(seen=90, known=100, leavers=11, blanked=0), ["11 people of 100", "the limit is 10 %"]),
-        (Plan(seen=90, known=100, leavers=10, blanked=0), []),
-        (Plan(seen=90, known=5000, leavers=0, blanked=101), ["101 people", "would lose a value", "100"]),
-        (Plan(seen=0, known=3, leavers=0, blanked=0), ["no users at all", "3 people"]),
-        (Plan(seen=0, known=0, leavers=0, blanked=0), []),
+        (PlanCounts(seen=900, known=1000, leavers=50, blanked=0), []),
+        (PlanCounts(seen=900, known=10_000, leavers=51, blanked=0), ["the limit is 50"]),
+        (PlanCounts(seen=90, known=100, leavers=11, blanked=0), ["11 people of 100", "the limit is 10 %"]),
+        (PlanCounts(seen=90, known=100, leavers=10, blanked=0), []),
+        (PlanCounts(seen=90, known=5000, leavers=0, blanked=101), ["101 people", "would lose a value", "100"]),
+        (PlanCounts(seen=0, known=3, leavers=0, blanked=0), ["no users at all", "3 people"]),
+        (PlanCounts(seen=0, known=0, leavers=0, blanked=0), []),
         (
-            Plan(seen=4, known=5, leavers=1, blanked=1),
+            PlanCounts(seen=4, known=5, leavers=1, blanked=1),
             ["1 person of 5 would be", "1 person of 5 would lose"],
         ),
     ],
 )
-def test_the_guard(plan: Plan, words: list[str]) -> None:
+def test_the_guard(plan: PlanCounts, words: list[str]) -> None:
     found = " ".join(objections(plan, LIMITS, "APPSDB"))
     assert bool(found) == bool(words)
     for word in words:

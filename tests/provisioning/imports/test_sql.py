@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from directories.models import AttributeMapping, Directory, Operation, QueryTemplate
+from directories.models import AttributeMapping, Directory, QueryTemplate, TemplateOperation
 from provisioning import services
 from provisioning.imports import engine
 from provisioning.models import AttributeDefinition, ImportRun, User
@@ -47,7 +47,7 @@ def test_bad_rows_of_every_kind_become_errors_and_the_rest_goes_on(appsdb: AppsD
     )
     QueryTemplate.objects.create(
         directory=directory,
-        operation=Operation.IMPORT,
+        operation=TemplateOperation.IMPORT,
         position=9,
         sql="SELECT '##LEVEL##', PASSWORD FROM USERS WHERE USERNAME='##USERNAME##'",
     )
@@ -88,7 +88,9 @@ def test_a_cell_is_an_error_of_its_row_only_where_it_is_mapped(pg_appsdb: AppsDb
     pg_appsdb.execute("ALTER TABLE USERS ADD ENDS date, ADD PHOTO bytea, ADD SCORE numeric, ADD LIST date[]")
     for position, name in enumerate(("ENDS", "PHOTO", "SCORE", "LIST")):
         sql = f"SELECT {name} FROM USERS WHERE USERNAME='##USERNAME##'"
-        QueryTemplate.objects.create(directory=directory, operation=Operation.IMPORT, position=position + 5, sql=sql)
+        QueryTemplate.objects.create(
+            directory=directory, operation=TemplateOperation.IMPORT, position=position + 5, sql=sql
+        )
     ends = ("2026-12-31", "infinity", None, "10000-01-01", "0044-03-15 BC")
     for number, day in enumerate(ends, start=1):
         pg_appsdb.add(f"c{number}", "A", "B")
@@ -114,7 +116,9 @@ def test_an_unmapped_binary_column_fails_nobody(request: pytest.FixtureRequest, 
     appsdb.execute("ALTER TABLE USERS ADD PHOTO blob, ADD TAG varbinary(8)")
     for position, name in enumerate(("PHOTO", "TAG")):
         sql = f"SELECT {name} FROM USERS WHERE USERNAME='##USERNAME##'"
-        QueryTemplate.objects.create(directory=directory, operation=Operation.IMPORT, position=position + 5, sql=sql)
+        QueryTemplate.objects.create(
+            directory=directory, operation=TemplateOperation.IMPORT, position=position + 5, sql=sql
+        )
     appsdb.execute("UPDATE USERS SET PHOTO = x'fffe', TAG = x'610062'")
     done = run(directory)
     assert (done.created, done.errors) == (1, 0), errors(done)

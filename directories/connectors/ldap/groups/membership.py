@@ -30,7 +30,7 @@ NO_ACCOUNT = "The account is not in the directory any more."
 PERMISSIVE = ("1.2.840.113556.1.4.1413", False, None)
 THERE, NOT_THERE, NO_OBJECT, SCHEMA = (20, 68), 16, 32, 65
 OF_A_VALUE = (16, 17, 19, 20, 21, 32, 34, 53, 68)  # codes that may be about one member and not about the others
-Member = tuple[Entry, bytes]
+MemberValue = tuple[Entry, bytes]
 
 
 class Told(ConnectorError):
@@ -70,7 +70,7 @@ class MemberWriter:
             refused_ones += self._change(members[start : start + AT_ONCE], ldap3.MODIFY_DELETE)
         return refused_ones
 
-    def _members(self, entries: Sequence[Entry]) -> tuple[list[Member], list[RefusedMember], list[Entry]]:
+    def _members(self, entries: Sequence[Entry]) -> tuple[list[MemberValue], list[RefusedMember], list[Entry]]:
         """Return what the group calls each account, who is not in the directory, and whose primary group it is."""
         found, primary = self._named([entry.ref for entry in entries])
         members = [(entry, found[entry.ref]) for entry in entries if entry.ref in found]
@@ -103,7 +103,7 @@ class MemberWriter:
                     found[ref] = name[0]
         return found, primary
 
-    def _change(self, members: Sequence[Member], how: str) -> list[RefusedMember]:
+    def _change(self, members: Sequence[MemberValue], how: str) -> list[RefusedMember]:
         """Change members in one operation; halve them to find the ones that the server refuses."""
         data = [value for _, value in members]
         try:
@@ -129,7 +129,7 @@ class MemberWriter:
         except NoBase:
             raise NotFound(GONE) from None
 
-    def _emptied(self, members: Sequence[Member]) -> list[RefusedMember]:
+    def _emptied(self, members: Sequence[MemberValue]) -> list[RefusedMember]:
         try:
             self._modify([(ldap3.MODIFY_ADD, [self.placeholder])])
         except Told as error:

@@ -15,10 +15,11 @@ from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from directories.connectors.base import GroupPage, MemberPage, NotFound, RemoteGroup
 from directories.connectors.ldap import names, values
+from directories.connectors.ldap.decoding import Raw
 from directories.connectors.ldap.errors import NoBase
 from directories.connectors.ldap.groups.settings import NAMES, OF_USER, GroupSettings
 from directories.connectors.ldap.referrals import demand_all
-from directories.connectors.ldap.session import Raw, Session
+from directories.connectors.ldap.session import LdapSession
 from directories.connectors.ldap.settings import LEVEL
 
 Scope = Literal["LEVEL", "SUBTREE"]
@@ -29,13 +30,13 @@ ASKED_FOR = 200  # user names in one filter
 _LONGEST_NAME = 255
 
 
-class GroupReader:
+class LdapGroupReader:
     """Reads groups over connections of its own, which ``close`` gives back.
 
     ``members`` is quick for groups of the page that ``pages`` gave last, whose DN is remembered.
     """
 
-    def __init__(self, session: Session, groups: GroupSettings) -> None:
+    def __init__(self, session: LdapSession, groups: GroupSettings) -> None:
         self.settings = session.settings
         self.groups = groups
         self._session = session

@@ -13,9 +13,10 @@ from ldap3.utils.conv import escape_filter_chars
 
 from directories.connectors.base import ConnectorError, GroupEntry, NotFound, RemoteGroup
 from directories.connectors.ldap import names
+from directories.connectors.ldap.decoding import Raw
 from directories.connectors.ldap.groups.creation import AD_CLASS, DEMANDING, POSIX, NewGroups, member_attribute
-from directories.connectors.ldap.groups.reading import DESCRIPTION, GroupReader
-from directories.connectors.ldap.session import Raw, Session
+from directories.connectors.ldap.groups.reading import DESCRIPTION, LdapGroupReader
+from directories.connectors.ldap.session import LdapSession
 from directories.connectors.ldap.tree import Tree
 
 GONE = "The group is not in the directory."
@@ -36,7 +37,7 @@ class Finder(Protocol):
 class LdapGroupWriter:
     """Writes groups; ``find`` looks an entry up by its lasting id."""
 
-    def __init__(self, session: Session, tree: Tree, reader: GroupReader, new: NewGroups, find: Finder) -> None:
+    def __init__(self, session: LdapSession, tree: Tree, reader: LdapGroupReader, new: NewGroups, find: Finder) -> None:
         self.session, self.tree, self.reader, self.new, self.find = session, tree, reader, new, find
         self.settings = session.settings
         self.groups = reader.groups

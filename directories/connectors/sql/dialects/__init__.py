@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 
 from directories.connectors.sql.dialects.base import Dialect
-from directories.connectors.sql.dialects.mssql import SqlServer
-from directories.connectors.sql.dialects.mysql import MariaDB, MySQL
-from directories.connectors.sql.dialects.oracle import Oracle
-from directories.connectors.sql.dialects.postgresql import PostgreSQL
-from directories.connectors.sql.dialects.sqlite import SQLite
+from directories.connectors.sql.dialects.mssql import SqlServerDialect
+from directories.connectors.sql.dialects.mysql import MariaDBDialect, MySQLDialect
+from directories.connectors.sql.dialects.oracle import OracleDialect
+from directories.connectors.sql.dialects.postgresql import PostgreSQLDialect
+from directories.connectors.sql.dialects.sqlite import SQLiteDialect
 
 POSTGRESQL, MYSQL, MARIADB, SQLITE, SQL_SERVER, ORACLE = (
-    PostgreSQL(),
-    MySQL(),
-    MariaDB(),
-    SQLite(),
-    SqlServer(),
-    Oracle(),
+    PostgreSQLDialect(),
+    MySQLDialect(),
+    MariaDBDialect(),
+    SQLiteDialect(),
+    SqlServerDialect(),
+    OracleDialect(),
 )
 DIALECTS: Mapping[str, Dialect] = {
     dialect.kind: dialect for dialect in (POSTGRESQL, MYSQL, MARIADB, SQLITE, SQL_SERVER, ORACLE)

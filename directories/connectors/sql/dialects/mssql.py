@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from directories.connectors.sql.settings import SqlSettings
 
 
-class SqlServer(Dialect):
+class SqlServerDialect(Dialect):
     """A SQL Server."""
 
     kind = "mssql"

@@ -54,7 +54,7 @@ _ENGINES = (
 )
 
 
-class MySQL(Dialect):
+class MySQLDialect(Dialect):
     """A MySQL server."""
 
     kind = "mysql"
@@ -136,7 +136,7 @@ class MySQL(Dialect):
         return _words(error) if error.args and error.args[0] == 1644 else ""
 
 
-class MariaDB(MySQL):
+class MariaDBDialect(MySQLDialect):
     """A MariaDB server."""
 
     kind = "mariadb"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from directories.connectors.sql.settings import SqlSettings
 
 
-class Oracle(Dialect):
+class OracleDialect(Dialect):
     """An Oracle database; the setting ``database`` is the service name."""
 
     kind = "oracle"

@@ -87,7 +87,7 @@ _LOGIN_WORDS: Mapping[str, Cause] = {
 }
 
 
-class PostgreSQL(Dialect):
+class PostgreSQLDialect(Dialect):
     """A PostgreSQL server."""
 
     kind = "postgresql"

@@ -49,7 +49,7 @@ _NAMES: Mapping[str, Cause] = {
 }
 
 
-class SQLite(Dialect):
+class SQLiteDialect(Dialect):
     """A SQLite file on the portal's own machine."""
 
     kind = "sqlite"
