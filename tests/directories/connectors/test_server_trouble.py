@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from directories.connectors.base import ConnectionTest, Entry, Unavailable
+from directories.connectors.base import Capability, ConnectionTest, Entry, RemoteAccount, Unavailable, Write
 from tests import servers
 from tests.directories.connectors.sql_subject import SqlSubject
 from tests.fixtures.databases import Database, postgres_database
@@ -70,6 +70,36 @@ def test_a_server_that_restarts_is_used_again(own: SqlSubject, own_postgres: ser
     own_postgres.start()
     with own.open() as connector:
         assert connector.find(ANN) is not None
+
+
+@pytest.mark.parametrize("letters", [1, 1_000_000])  # the server dies before, or while, all of it is sent
+def test_a_server_that_is_killed_in_between_tells_what_was_done_before(own: SqlSubject, letters: int) -> None:
+    for sql in (
+        "ALTER DATABASE trouble SET synchronous_commit = on",
+        "ALTER TABLE USERS ALTER FIRSTNAME TYPE TEXT",
+        "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.USERNAME = 'user4' THEN COPY (SELECT 1) TO PROGRAM 'kill -9 $PPID'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER die BEFORE INSERT ON USERS FOR EACH ROW EXECUTE FUNCTION die()",
+    ):
+        own.database.execute(sql)
+    names = [f"user{n}" for n in range(20)]
+    people = [Entry(name, "", {"FIRSTNAME": "x" * letters}, {"username": name}) for name in names]
+    with own.open() as connector:
+        answers = connector.write_many([Write(Capability.CREATE, person, None) for person in people])
+    assert [answer.ref for answer in answers if isinstance(answer, RemoteAccount)] == names[:4]
+    assert all(isinstance(answer, Unavailable) for answer in answers[4:])
+    assert _names(own) == set(names[:4])
+
+
+def _names(own: SqlSubject) -> set[str]:
+    """Return who is in the table, once the server is back."""
+    for _ in range(100):
+        try:
+            with own.open() as connector:
+                return {name for (name,) in connector.session.rows("SELECT USERNAME FROM USERS")}
+        except Unavailable:
+            time.sleep(0.1)
+    raise TimeoutError
 
 
 def test_a_server_that_wants_tls_otherwise(

@@ -168,7 +168,7 @@ def test_no_connection_stays_in_pipeline_mode(pg: SqlSubject, monkeypatch: pytes
     with pg.open() as connector:
         connector.create(person("ann"), "x")
         with monkeypatch.context() as patch:
-            patch.setattr(postgresql, "pipeline_communicate", end)
+            patch.setattr(postgresql._Connection, "wait", end)
             with pytest.raises(Enough):
                 connector.write_many([Write(Capability.UPDATE, person("ann", "ann", "New"))] * 2)
     with pg.open() as connector:

@@ -6,18 +6,18 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.abc import Buffer, PQGen
 from psycopg.errors import error_from_result
-from psycopg.generators import fetch_many, pipeline_communicate
 from psycopg.pq import ExecStatus, PipelineStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types import datetime as dates
 from psycopg.types.string import TextLoader
+from psycopg.waiting import Ready, Wait
 from sqlalchemy import Connection
 
 from directories.attributes import Unreadable, Value
@@ -294,34 +294,47 @@ class _Connection(psycopg.Connection[Any]):
         """
         ended: list[list[PGresult]] = []
         results: list[PGresult] = []
-        commands: deque[Callable[[], None]] = deque()
-        for statements in transactions:
-            commands += [partial(self.pgconn.send_query_params, sql, values) for sql, values in statements]
-            commands.append(self.pgconn.pipeline_sync)
+        pgconn = self.pgconn
 
-        def take(answer: Sequence[PGresult]) -> None:
-            nonlocal results
-            if answer and answer[0].status == ExecStatus.PIPELINE_SYNC:
-                ended.append(results)
-                results = []
-            else:
-                results += answer
+        def read() -> None:
+            """Take the answers that are there; a transaction has ended once its sync has been answered."""
+            nones = 0
+            while nones < 2 and not pgconn.is_busy():  # one None ends each statement, the second says that it is all
+                answer = pgconn.get_result()
+                nones = nones + 1 if answer is None else 0
+                if answer is not None and answer.status == ExecStatus.PIPELINE_SYNC:
+                    ended.append(results.copy())
+                    results.clear()
+                elif answer is not None:
+                    results.append(answer)
 
         def exchange() -> PQGen[None]:
-            for answer in (yield from pipeline_communicate(self.pgconn, commands)):
-                take(answer)
-            while len(ended) < len(transactions):
-                take((yield from fetch_many(self.pgconn)))
+            """Send as fast as the server takes it, and read meanwhile: else both would wait for the other."""
+            unsent = deque(transactions)
+            sending = True
+            while sending or len(ended) < len(transactions):
+                ready = yield Wait.RW if sending else Wait.R
+                if ready & Ready.R:
+                    pgconn.consume_input()
+                    read()
+                if ready & Ready.W and sending:
+                    sending = pgconn.flush() != 0
+                    if not sending and unsent:
+                        for sql, values in unsent.popleft():
+                            pgconn.send_query_params(sql, values)
+                        pgconn.pipeline_sync()
+                        sending = True
 
-        self.pgconn.enter_pipeline_mode()
+        pgconn.enter_pipeline_mode()
         try:
             self.wait(exchange())
-            self.pgconn.exit_pipeline_mode()
+            pgconn.exit_pipeline_mode()
         except psycopg.Error:
-            pass  # what has ended is known
+            with suppress(psycopg.Error):
+                read()  # what came before the end counts
         finally:
-            if self.pgconn.pipeline_status != PipelineStatus.OFF:
-                self.pgconn.finish()  # nobody else may get a connection in pipeline mode
+            if pgconn.pipeline_status != PipelineStatus.OFF:
+                pgconn.finish()  # nobody else may get a connection in pipeline mode
         return ended
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
