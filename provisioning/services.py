@@ -49,6 +49,8 @@ from provisioning.outbound.accounts.plan import Status, Step, assumed, without_l
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.dispatch import DRAIN, PUSH, send_on_commit
+from provisioning.outbound.groups.adoption import adopt as adopt_group
+from provisioning.outbound.groups.adoption import can_adopt as can_adopt_group
 from provisioning.outbound.kinds import KINDS, kind_of
 from provisioning.outbound.passwords import pending
 from provisioning.outbound.passwords.send import send as set_passwords
@@ -61,7 +63,9 @@ __all__ = [
     "Preview",
     "Step",
     "add_members",
+    "adopt_group",
     "approve_import",
+    "can_adopt_group",
     "cancel_import",
     "delete_groups",
     "delete_users",

@@ -41,7 +41,8 @@ class Leased(models.Model):
     entry stands (LDAP: of its DN), by which members are named; "" elsewhere. ``seen_digest`` is of what was last
     imported, ``pushed_digest`` of the state last pushed or confirmed. ``leased_until``, ``not_before`` and ``attempts``
     belong to ``provisioning.outbound.leases``: the end of a worker's lease, when the next attempt is due, and how many
-    attempts in a row found it busy.
+    attempts in a row found it busy. ``unanswered`` is the step that a directory was asked for and did not answer: it
+    may have been done, so the directory is looked at before anything is believed ("unknown": a worker died at it).
     """
 
     directory_id: int
@@ -58,6 +59,7 @@ class Leased(models.Model):
     leased_until = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
+    unanswered = models.CharField(max_length=8, blank=True, default="", db_default="")
 
     class Meta:
         abstract = True

@@ -42,7 +42,9 @@ FIELDS = (
     "not_before",
     "attempts",
     "leased_until",
+    "unanswered",
 )
+UNKNOWN = "unknown"  # the step that a worker died at
 log = logging.getLogger(__name__)
 
 
@@ -190,6 +192,9 @@ class Batch:
         self.work, self.held, self.result, self.probing = work, held, result, probing
         # Leavers, and then in the order in which the changes came, so that what catches up does so as it happened.
         rows = work.load(list(held.changes))
+        for row in rows:
+            if row.pk in held.abandoned:
+                row.unanswered = row.unanswered or UNKNOWN
         self.todo = sorted(rows, key=lambda row: (held.lane(row.pk), held.changes[row.pk][0].pk))
         self.outcomes: list[Outcome] = []
         self.flushed = self.renewed = self.shared = time.monotonic()

@@ -9,6 +9,7 @@ from directories.attributes import Value
 from directories.mapping import digest
 
 PLACE_BYTES = 20
+OUTDATED = "outdated"  # a digest that no state of a group has: it was pushed, and is looked at anew
 
 
 def seen_digest(values: Mapping[str, Value]) -> str:

@@ -72,7 +72,8 @@ class Claimed(NamedTuple):
 class Claim:
     """What this worker has to itself until ``until``, with its changes at claim time, oldest first.
 
-    ``skipped`` was due too, but somebody had locked its row just then.
+    ``skipped`` was due too, but somebody had locked its row just then. ``abandoned`` was claimed before by a worker
+    that never said how it ended.
     """
 
     until: dt.datetime
@@ -80,6 +81,7 @@ class Claim:
     changes: dict[int, list[Claimed]] = field(default_factory=dict)
     actors: dict[int, str] = field(default_factory=dict)
     skipped: list[int] = field(default_factory=list)
+    abandoned: set[int] = field(default_factory=set)
 
     def actor(self, pk: int) -> str:
         """Return who asked last for what is claimed."""
@@ -175,20 +177,23 @@ class Leases(Generic[AnyLeased]):
         UPDATE with ``Exists`` checks lease and changes on the locked rows.
         """
         locked: list[int] = []
+        abandoned: set[int] = set()
         now = dt.datetime.min.replace(tzinfo=dt.UTC)
         won = 0
         with transaction.atomic():
             for page in dispatch.chunks(ids, limit or len(ids) or 1):
                 rows = self.claimable(page).order_by("pk").select_for_update(skip_locked=True, no_key=True)
-                for pk, now in rows.values_list("pk", Now()):  # noqa: B007
+                for pk, lease, now in rows.values_list("pk", "leased_until", Now()):  # noqa: B007
                     locked.append(pk)
+                    if lease is not None:
+                        abandoned.add(pk)
                 if limit and len(locked) >= limit:
                     break
             locked = locked[:limit]
             until = _end(now, seconds)
             if locked:
                 won = self.claimable(locked).update(leased_until=until)
-        result = Claim(until, Clock(now))
+        result = Claim(until, Clock(now), abandoned=abandoned)
         if won:
             self._read_changes(result, locked)
         if len(locked) < len(ids) and (limit is None or len(locked) < limit):

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from provisioning import services
 from provisioning.groups.effective_members import members_page
 from provisioning.models import Group, GroupAccount, GroupChange
-from provisioning.models.accounts import AccountState
+from provisioning.models.accounts import AccountState, LastResult
 
 PAGE = 25
 LISTED = 200
@@ -24,11 +24,12 @@ COLOURS = {AccountState.ACTIVE: "success", AccountState.DISABLED: "danger", Acco
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One directory that the group is in, or is to be in."""
+    """One directory that the group is in, or is to be in; ``left``: a deleted group left one of that name there."""
 
     account: GroupAccount
     colour: str
     waiting: bool
+    left: bool = False
 
 
 class GroupPanel(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -48,7 +49,7 @@ class GroupPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         return [path("<path:object_id>/panel/", view, name="provisioning_group_panel"), *super().get_urls()]
 
     def panel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show the panel; a POST takes a group out of this one."""
+        """Show the panel; a POST takes a group out of this one, or a directory's group over."""
         if request.method not in {"GET", "POST"}:
             return HttpResponseNotAllowed(["GET", "POST"])
         group = self.get_object(request, unquote(object_id))
@@ -60,14 +61,15 @@ class GroupPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         if request.method == "POST":
             if not may_change:
                 raise PermissionDenied
-            self._take_out(group, request)
+            self._apply(group, request)
         return TemplateResponse(request, "provisioning/group/panel.html", _context(request, group, may_change))
 
-    def _take_out(self, group: Group, request: HttpRequest) -> None:
-        given = request.POST.get("child", "")
-        child = Group.objects.filter(pk=int(given)).first() if given.isdecimal() and len(given) < 19 else None
-        if child is not None:
-            services.unnest_group(group, child, request.user.get_username())
+    def _apply(self, group: Group, request: HttpRequest) -> None:
+        actor = request.user.get_username()
+        if child := group.nestings.filter(child=_number(request, "child")).first():
+            services.unnest_group(group, child.child, actor)
+        if account := group.accounts.filter(pk=_number(request, "left")).first():
+            services.adopt_group(account.pk, actor)
 
 
 def _context(request: HttpRequest, group: Group, may_change: bool) -> dict[str, Any]:
@@ -91,4 +93,18 @@ def _places(group: Group) -> list[Place]:
     accounts = GroupAccount.objects.filter(group=group).select_related("directory").order_by("directory__name")
     waiting = GroupChange.objects.filter(group_account__group=group, parked=None)
     queued = set(waiting.order_by().values_list("group_account_id", flat=True).distinct())
-    return [Place(account, COLOURS.get(AccountState(account.state), ""), account.pk in queued) for account in accounts]
+    return [
+        Place(
+            account=account,
+            colour=COLOURS.get(AccountState(account.state), ""),
+            waiting=account.pk in queued,
+            left=account.last_result == LastResult.PARKED and services.can_adopt_group(account),
+        )
+        for account in accounts
+    ]
+
+
+def _number(request: HttpRequest, name: str) -> int:
+    """Return a number that was sent, 0 for none."""
+    given = request.POST.get(name, "")
+    return int(given) if given.isdecimal() and len(given) < 19 else 0

@@ -87,7 +87,7 @@ class AccountWork(Work[AccountOutcome]):
     def taken(self, row: Account, actor: str) -> AccountOutcome:
         """Return the outcome of an account whose remote id is another one's."""
         row.remote_id, row.attributes, row.pushed_digest = "", {}, ""
-        row.state, row.unseen = AccountState.PENDING, False
+        row.state, row.unseen, row.unanswered = AccountState.PENDING, False, ""
         return park(row, self.name, Operation.CREATE, TAKEN, actor)
 
     def store(self, outcomes: Sequence[AccountOutcome]) -> None:

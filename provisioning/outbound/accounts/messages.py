@@ -65,6 +65,16 @@ def done(step: Step, key: str, directory: str, plan: Plan, names: Mapping[str, s
     return f"Deleted {key} from {directory}."
 
 
+def late(words: str) -> str:
+    """Return the sentence for a step whose answer was lost, given what is said of one that was answered."""
+    return f"{words} The answer was lost, and a later look found it done."
+
+
+def linked_after_all(key: str, directory: str) -> str:
+    """Return the sentence for an account that is there, and that a worker was at when it died."""
+    return f"Linked {key}: {directory} has this account. A worker stopped before it could say whether it made it."
+
+
 def left_open(key: str, directory: str, reason: str) -> str:
     """Return the sentence for a leaver's account that nothing closes, and why."""
     return f"{key} has left and still has an account in {directory}. {reason}"

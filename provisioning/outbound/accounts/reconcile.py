@@ -86,11 +86,11 @@ class AccountReconciler:
         entry = Entry(account.key, account.remote_id, desired, person.flat())
         container = self._container(entry, status)
         now = replace(
-            self.situation_of_any(status, account.state),
+            self.situation_of_any(status, _state_of(account, status)),
             desired=desired,
             known=account.attributes,
             digest=state_digest(desired, status is Status.WANTED, container),
-            pushed_digest=account.pushed_digest,
+            pushed_digest="" if account.unanswered else account.pushed_digest,
             container=container,
             placeless=state_digest(desired, status is Status.WANTED) if container else "",
         )
@@ -163,14 +163,15 @@ class AccountReconciler:
                 run.append((turn, Write(Capability(step.value), turn.entry, password)))
         if len(run) < 2:
             return set()
-        for turn, _ in run:
+        for turn, write in run:
             turn.looked = False  # what was found counts no more, also when no answer comes
+            turn.account.unanswered = write.capability.value
         answers = self.connector.write_many([write for _, write in run])
         seconds = max(0.001, time.monotonic() - begun)
         self.run = max(2, min(self.connector.at_once, int(len(run) * RUN_SECONDS / seconds)))
         for (turn, _), answer in zip(run, answers, strict=True):
             if not isinstance(answer, Unavailable):  # else it is looked up and tried when it is its turn
-                turn.written = answer
+                turn.written, turn.account.unanswered = answer, ""
         return done
 
     def is_written(self, account: Account) -> bool:
@@ -199,7 +200,7 @@ class AccountReconciler:
     def _plan_ahead(self, turn: Turn) -> bool:
         """Plan for an account that nothing or one write will bring in sync; return False for any other."""
         account, new = turn.account, not turn.entry.ref
-        if turn.pending or account.unseen or (new and self.owners.leaving(account.key)):
+        if turn.pending or account.unseen or account.unanswered or (new and self.owners.leaving(account.key)):
             return False
         plan = without_looking(turn.now)
         if plan is not None:
@@ -269,6 +270,7 @@ class AccountReconciler:
 
     def _look_and_act(self, turn: Turn) -> None:
         account, now = turn.account, turn.now
+        turn.lost = account.unanswered
         turn.entry, turn.given = replace(turn.entry, ref=account.remote_id), False
         if not turn.entry.ref and now.status is Status.WANTED and self.owners.leaving(account.key):
             raise Unavailable(messages.namesake_first(account.key, self.config.name), whole_directory=False)
@@ -333,6 +335,19 @@ class AccountReconciler:
         return None
 
     def _take(self, step: Step, turn: Turn) -> RemoteAccount | None:
+        """Take one step, and remember until the turn has ended that the directory was asked for it."""
+        account, before = turn.account, turn.account.unanswered
+        if step is not Step.LINK:
+            account.unanswered = before or step.value
+        try:
+            return self._take_with_password(step, turn)
+        except Unavailable:
+            raise
+        except ConnectorError:
+            account.unanswered = before  # an answer
+            raise
+
+    def _take_with_password(self, step: Step, turn: Turn) -> RemoteAccount | None:
         """Take one step. None is enabled without a password: a worker may have died between adding it and its first."""
         try:
             return self._act(step, turn)
@@ -370,3 +385,16 @@ def status_of(account: Account) -> Status:
     if account.user is None:
         return Status.DELETED
     return Status.WANTED if wanted(account.user) else Status.DEACTIVATED
+
+
+def _state_of(account: Account, status: Status) -> str:
+    """Return what the portal believes of the account's state, given what the directory was asked for last."""
+    match account.unanswered:
+        case Step.DISABLE if status is Status.WANTED and account.state == AccountState.ACTIVE:
+            return AccountState.DISABLED
+        case Step.CREATE if status is not Status.WANTED and account.state in (
+            AccountState.PENDING,
+            AccountState.ABSENT,
+        ):
+            return AccountState.ACTIVE
+    return account.state

@@ -14,7 +14,7 @@ from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts import messages
 from provisioning.outbound.accounts.outcome import AccountOutcome, wait
 from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step
-from provisioning.outbound.compare import same
+from provisioning.outbound.compare import differences, same
 from provisioning.outbound.digests import place_digest
 from provisioning.outbound.leases import Parked
 from provisioning.outbound.passwords.pending import Pending
@@ -29,7 +29,9 @@ class Turn:
 
     ``pending`` is the password that it is to get. ``looked``: ``found`` is what the directory held at the time ``at``;
     ``held`` is what it holds after the steps of ``plan``. ``written`` is what became of the one step of an account that
-    was written together with others. ``given``: the password was set, or was not because of ``refusal``.
+    was written together with others. ``lost`` is the step that the directory was asked for before and did not answer,
+    "" for none, None while the directory was not looked at. ``given``: the password was set, or was not because of
+    ``refusal``.
     """
 
     account: Account
@@ -42,6 +44,7 @@ class Turn:
     plan: Plan = field(default_factory=Plan)
     written: RemoteAccount | ConnectorError | None = None
     held: RemoteAccount | None = None
+    lost: str | None = None
     given: bool = False
     refusal: ConnectorError | None = None
 
@@ -66,9 +69,16 @@ class Results:
         waits = turn.held.waits if turn.held else ""
         if waits:
             plan = _so_far(plan, turn.held)
+        late = _late(turn, plan)
+        if late:
+            lines.append(self._late_line(late, turn, actor))
         for step in plan.steps:
+            if step is late or (late is Step.CREATE and step is Step.LINK):
+                continue
             gone = turn.found is None and step is not Step.CREATE
             words = messages.done(step, account.key, name, plan, self.labels, gone=gone)
+            if step is Step.LINK and turn.lost:
+                words = messages.linked_after_all(account.key, name)
             operation, changes = messages.OPERATIONS[step], {} if step is Step.LINK else plan.changes
             lines.append(messages.line(account, name, operation, Result.SUCCESS, words, changes=changes, actor=actor))
         if (plan.blocked or plan.left_open) and account.last_message != plan.reason:
@@ -78,6 +88,8 @@ class Results:
             lines.append(self.passwords.succeeded(account, actor))
         before, before_waiting = (account.state, account.place), (account.last_result, account.attempts)
         self._store(account, now, plan, turn.held)
+        if turn.lost is not None:
+            account.unanswered = ""
         account.last_message = lines[-1].message if lines and not plan.reason else plan.reason
         outcome = AccountOutcome(account, lines, moved=before[0] != account.state)
         if account.unseen:
@@ -94,6 +106,18 @@ class Results:
         elif turn.given and turn.pending:
             outcome.password, account.password_set_at = turn.pending.version, timezone.now()
         return outcome
+
+    def _late_line(self, step: Step, turn: Turn, actor: str) -> Line:
+        """Return the line about a step that was done before, and of which the portal learns now."""
+        account, now, changes = turn.account, turn.now, {}
+        if step not in (Step.DISABLE, Step.DELETE):
+            made, _ = differences(now.desired, now.known, {})
+            changes = {name: pair for name, pair in made.items() if name not in turn.plan.changes}
+        words = messages.done(
+            step, account.key, self.name, replace(turn.plan, changes=changes), self.labels, gone=False
+        )
+        operation, words = messages.OPERATIONS[step], messages.late(words)
+        return messages.line(account, self.name, operation, Result.SUCCESS, words, changes=changes, actor=actor)
 
     def _store(self, account: Account, now: Situation, plan: Plan, held: RemoteAccount | None) -> None:
         account.state = plan.state
@@ -112,6 +136,23 @@ class Results:
         unsettled = LastResult.OPEN if plan.left_open else LastResult.NONE
         account.last_result = LastResult.OK if plan.settled else unsettled
         account.last_synced_at = timezone.now()
+
+
+def _late(turn: Turn, plan: Plan) -> Step | None:
+    """Return the step that the directory did not answer before, and that it shows as done now."""
+    found = turn.found
+    match turn.lost:
+        case Step.CREATE if found is not None:
+            return Step.CREATE
+        case Step.DELETE if found is None and plan.state == AccountState.ABSENT:
+            return Step.DELETE
+        case Step.UPDATE if found is not None and not plan.steps and plan.settled:
+            return Step.UPDATE
+        case Step.ENABLE if found is not None and found.enabled and Step.ENABLE not in plan.steps:
+            return Step.ENABLE
+        case Step.DISABLE if found is not None and found.enabled is False and Step.DISABLE not in plan.steps:
+            return Step.DISABLE
+    return None
 
 
 def _so_far(plan: Plan, held: RemoteAccount | None) -> Plan:

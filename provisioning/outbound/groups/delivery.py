@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector
 from provisioning.models import GroupAccount
-from provisioning.models.outbox import AccountState
+from provisioning.models.outbox import AccountState, LastResult
 from provisioning.outbound import batch as engine
 from provisioning.outbound.accounts.plan import Step
 from provisioning.outbound.batch import Batch, Delivered, Work
@@ -54,7 +54,7 @@ class GroupWork(Work[GroupOutcome]):
 
     def taken(self, row: GroupAccount, actor: str) -> GroupOutcome:
         """Return the outcome of a group whose remote id is another one's."""
-        row.remote_id, row.pushed_digest, row.state = "", "", AccountState.PENDING
+        row.remote_id, row.pushed_digest, row.state, row.unanswered = "", "", AccountState.PENDING, ""
         return self._park(row, Step.CREATE, TAKEN, actor)
 
     def finish(self, held: Claim, outcomes: Sequence[GroupOutcome]) -> None:
@@ -63,8 +63,17 @@ class GroupWork(Work[GroupOutcome]):
             outbox.finish(held, outcome.row.pk, outcome.refused)
 
     def store(self, outcomes: Sequence[GroupOutcome]) -> None:
-        """Forget groups that are not in the directory and need not be."""
+        """Forget groups that are not in the directory and need not be; groups of their names may be made then."""
+        for name in {outcome.row.key for outcome in outcomes if outcome.row.group_id is None and not outcome.waits}:
+            self._wake_namesakes(name)
         GroupAccount.objects.filter(pk__in=[outcome.row.pk for outcome in outcomes if outcome.gone]).delete()
+
+    def _wake_namesakes(self, name: str) -> None:
+        """Let a group be made at once that waited for what becomes of a deleted one."""
+        waiting = GroupAccount.objects.filter(directory=self.directory_id, key__iexact=name, group__isnull=False)
+        if ids := list(waiting.filter(last_result=LastResult.WAITING).values_list("pk", flat=True)):
+            self.leases.hurry(ids)
+            self.leases.wake(self.directory_id, ids)
 
     def _park(self, row: GroupAccount, step: Step, cause: Parked, actor: str) -> GroupOutcome:
         name = row.group.name if row.group else row.key

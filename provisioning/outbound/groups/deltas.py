@@ -65,6 +65,13 @@ def to_remove(account: GroupAccount, after: int, among: Sequence[int] | None, li
     return _page(held.exclude(Exists(member)), among, limit)
 
 
+def not_belonging(account: GroupAccount, among: Sequence[int]) -> list[int]:
+    """Return those of the accounts that are there and do not belong in the group, whoever may have put them into it."""
+    member = Membership.objects.filter(group__in=below_query(account.group_id or 0), user=OuterRef("user"))
+    there = Account.objects.filter(directory=account.directory_id).exclude(remote_id="").exclude(Exists(member))
+    return _page(there, among, len(among))
+
+
 def _page(accounts: QuerySet[Account], among: Sequence[int] | None, limit: int) -> list[int]:
     if among is not None:
         accounts = accounts.filter(pk__in=among)

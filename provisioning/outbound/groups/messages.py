@@ -38,6 +38,28 @@ def stays(name: str, directory: str) -> str:
     return f"The group {name} stays in {directory}, where deleting groups is switched off. Imports leave it alone."
 
 
+def namesake_first(name: str, directory: str) -> str:
+    """Return why a group is not made yet."""
+    return f"The group {name} in {directory} of a group that was deleted from the portal goes first."
+
+
+def deleted_namesake(name: str, directory: str, *, pushed: bool) -> str:
+    """Return why a group is not made: the directory keeps that of a group that was deleted from the portal.
+
+    ``pushed``: the portal had put it there, so that it can be taken over.
+    """
+    same = " If it is the same group, press Take over on the group's page." if pushed else ""
+    return (
+        f"{directory} still has the group {name} of a group that was deleted from the portal. Delete or rename it "
+        f"there, and then press Retry.{same}"
+    )
+
+
+def adopted(name: str, directory: str) -> str:
+    """Return the sentence for a directory's group that somebody gave to another group of the portal."""
+    return f"The group {name} took over the group of {directory} that a deleted group of that name had left there."
+
+
 def failed(step: Step, name: str, directory: str, message: str) -> str:
     """Return the sentence for a group that parks."""
     return f"The group {name} was not {_VERBS[step]} {directory}: {message}"

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
+from django.db.models import QuerySet
+
 from directories.config import DirectoryConfig
 from directories.connectors.base import (
     Capability,
@@ -20,13 +22,15 @@ from directories.connectors.base import (
     GroupEntry,
     NotFound,
     RemoteGroup,
+    Unavailable,
 )
 from directories.models import PushGroups
 from provisioning.models import Account, GroupAccount
 from provisioning.models.outbox import AccountState, LastResult
+from provisioning.outbound.accounts.messages import late as late_words
 from provisioning.outbound.accounts.plan import Step
 from provisioning.outbound.batch import Batch, Outcome
-from provisioning.outbound.digests import place_digest, seen_digest
+from provisioning.outbound.digests import OUTDATED, place_digest, seen_digest
 from provisioning.outbound.dispatch import chunks
 from provisioning.outbound.groups import deltas, messages, record, scope
 from provisioning.outbound.groups.leaving import entry_of
@@ -58,8 +62,9 @@ class GroupOutcome(Outcome):
 class GroupReconciler:
     """Brings one group of a batch in sync.
 
-    ``asked`` is whether the directory has answered, and ``step`` what a failed line calls the work. ``again``: the
-    directory contradicted what the portal believes, so the group is looked at even if it seems to be in sync.
+    ``lost`` is the step that the directory was asked for before and did not answer, "" for none. ``asked`` is whether
+    the directory has answered, and ``step`` what a failed line calls the work. ``again``: the directory contradicted
+    what the portal believes, or never answered, so the group is looked at even if it seems to be in sync.
     """
 
     def __init__(
@@ -69,7 +74,8 @@ class GroupReconciler:
         self.held, self.name = batch.held, config.name
         self.capabilities = connector.capabilities
         self.account, self.actor = account, actor
-        self.asked = self.again = False
+        self.lost = account.unanswered
+        self.asked, self.again = False, bool(self.lost)
         self.step = Step.UPDATE
         self.outcome = GroupOutcome(account)
 
@@ -85,6 +91,7 @@ class GroupReconciler:
                 self.account.state = AccountState.ABSENT
             self.outcome.lines.clear()
             self._reconcile()
+        self.account.unanswered = ""
         return self.outcome
 
     def _reconcile(self) -> None:
@@ -119,17 +126,32 @@ class GroupReconciler:
     def _leave(self) -> None:
         account = self.account
         if account.state != AccountState.ACTIVE or not account.pushed_digest:
-            self.outcome.gone = True  # it never got there
-            return
+            made = self._made_before() if self.lost == Step.CREATE else None
+            if made is None:
+                self.outcome.gone = True  # it never got there
+                return
+            account.remote_id, account.state, account.pushed_digest = made.ref, AccountState.ACTIVE, OUTDATED
         self.step = Step.DELETE
         if not self.config.features.delete_groups:
             self._stays()
             return
         if Capability.DELETE_GROUP not in self.capabilities:
             raise self._cannot("delete groups")
-        self._call(lambda: self.connector.delete_group(entry_of(account)))
+        self._ask(Step.DELETE, lambda: self.connector.delete_group(entry_of(account)))
         self.outcome.lines.append(self._line(Step.DELETE, account.key))
         self.outcome.gone = True
+
+    def _made_before(self) -> RemoteGroup | None:
+        """Return the group that the directory was asked to create before, without an answer; None when it is not there.
+
+        It was looked for before it was asked for, so one of that name that nobody else has is this one.
+        """
+        found = self._call(lambda: self.connector.find_group(GroupEntry(self.account.key)))
+        if found is not None and self._others(found):
+            return None
+        if found is not None:
+            self.outcome.lines.append(self._line(Step.CREATE, found.name, late=True))
+        return found
 
     def _stays(self) -> None:
         """Leave the group in the directory, and say so once when nothing else in the portal shows it any more."""
@@ -160,6 +182,8 @@ class GroupReconciler:
         account, reason = self.account, ""
         lines: list[Line] = []
         self.step = Step.CREATE
+        if not wanted.ref:
+            self._deleted_goes_first(wanted.name)
         found = self._find(wanted)
         fresh = found is None or found.ref != account.remote_id
         if found is None:
@@ -168,12 +192,15 @@ class GroupReconciler:
         else:
             if fresh:
                 self._must_be_free(found)
-                lines.append(self._line(Step.LINK, wanted.name))
+                lines.append(self._linked(found.name))
+            elif self.lost == Step.UPDATE and (found.name, found.description) == (wanted.name, wanted.description):
+                lines.append(self._line(Step.UPDATE, wanted.name, account.key, late=True))
             held, reason = self._update(wanted, found, lines)
         account.remote_id, account.place = held.ref, place_digest(held.place)
         account.key, account.state = held.name[:255], AccountState.ACTIVE
         account.pushed_digest = _digest(held.name, held.description)
         if lines:
+            account.unanswered = ""
             record.group(self.held, account, lines, fresh=fresh)
         return reason, fresh
 
@@ -187,7 +214,8 @@ class GroupReconciler:
     def _create(self, wanted: GroupEntry) -> RemoteGroup:
         if Capability.CREATE_GROUP not in self.capabilities:
             raise self._cannot("create groups")
-        return self._call(lambda: self.connector.create_group(GroupEntry(wanted.name, "", wanted.description)))
+        entry = GroupEntry(wanted.name, "", wanted.description)
+        return self._ask(Step.CREATE, lambda: self.connector.create_group(entry))
 
     def _update(self, wanted: GroupEntry, found: RemoteGroup, lines: list[Line]) -> tuple[RemoteGroup, str]:
         """Give the group its name and description; return it as it is now, and why not more."""
@@ -197,18 +225,22 @@ class GroupReconciler:
             return found, f"{self.name} cannot rename groups as it is set up."
         self.step = Step.UPDATE
         entry = GroupEntry(wanted.name, found.ref, wanted.description)
-        held = self._call(lambda: self.connector.update_group(entry))
+        held = self._ask(Step.UPDATE, lambda: self.connector.update_group(entry))
         lines.append(self._line(Step.UPDATE, wanted.name, found.name))
         return held, ""
 
     def _must_be_free(self, found: RemoteGroup) -> None:
-        """Refuse to take over a group that is the directory's own, or another one of the portal."""
+        """Refuse to take over a group that is the directory's own, or another one of the portal, deleted or not.
+
+        A name proves nothing: whoever makes a group of that name again may mean another one by it.
+        """
         account = self.account
-        others = GroupAccount.objects.filter(directory=account.directory_id, remote_id=found.ref).exclude(pk=account.pk)
-        other = others.select_related("group").first()
+        other = self._others(found).select_related("group").first()
         if other is None:
             return
-        if other.group is not None and other.group.owner_id == account.directory_id:
+        if other.group is None:
+            raise self._of_deleted(other, found)
+        if other.group.owner_id == account.directory_id:
             message = (
                 f"{self.name} has a group of its own with this name, which the portal imports as {other.group.name}. "
                 "Rename one of the two, or do not choose this group for the directory."
@@ -217,12 +249,39 @@ class GroupReconciler:
             message = f"{self.name} keeps the group {other.key} of the portal under this name. Rename one of the two."
         raise ConnectorError(message, code="other_group")
 
+    def _others(self, found: RemoteGroup) -> QuerySet[GroupAccount]:
+        """Return what else in the portal stands for a group of the directory."""
+        account = self.account
+        return GroupAccount.objects.filter(directory=account.directory_id, remote_id=found.ref).exclude(pk=account.pk)
+
+    def _deleted_goes_first(self, name: str) -> None:
+        """Refuse to make a group while the directory has that of one of that name that was deleted from the portal."""
+        deleted = GroupAccount.objects.filter(directory=self.account.directory_id, group=None, key__iexact=name)
+        for other in deleted.exclude(state=AccountState.ABSENT):
+            if other.changes.filter(parked=None).exists():
+                raise Unavailable(messages.namesake_first(name, self.name), whole_directory=False)
+            held = self.connector.find_group(GroupEntry(other.key, other.remote_id)) if other.remote_id else None
+            if held is not None and held.name.casefold() == name.casefold():
+                raise self._of_deleted(other, held)
+
+    def _of_deleted(self, other: GroupAccount, held: RemoteGroup) -> ConnectorError:
+        """Return why a directory's group is not taken: it is what a deleted group of the portal left there."""
+        if other.changes.filter(parked=None).exists():
+            return Unavailable(messages.namesake_first(other.key, self.name), whole_directory=False)
+        words = messages.deleted_namesake(held.name, self.name, pushed=bool(other.pushed_digest))
+        return ConnectorError(words, code="other_group")
+
     # --- Its members -------------------------------------------------------------------------------------------------
 
     def _members(self, *, whole: bool) -> None:
         """Take out who does not belong in the group and put in who does, a page a call."""
         changed = {change.about for change in self.held.changes[self.account.pk]}
         among = sorted(pk for pk in changed if pk is not None)
+        if self.lost:
+            # They may have been put into the group before, without an answer, and not belong there any more.
+            for some in chunks(among, MEMBERS):
+                if ids := deltas.not_belonging(self.account, some):
+                    self._change(ids, add=False)
         for page in [None] if whole or None in changed else chunks(among, MEMBERS):
             for find, add in ((deltas.to_remove, False), (deltas.to_add, True)):
                 last = 0
@@ -237,7 +296,7 @@ class GroupReconciler:
         entries = {member.pk: _entry(member) for member in members}
         by_entry = {id(entry): pk for pk, entry in entries.items()}
         change = self.connector.add_members if add else self.connector.remove_members
-        answer = self._call(lambda: change(entry_of(self.account), list(entries.values())))
+        answer = self._ask("members", lambda: change(entry_of(self.account), list(entries.values())))
         refused = {by_entry[id(entry)]: Parked(error.code, error.message) for entry, error in answer}
         self.outcome.refused |= record.members(self.held, self.account, self.name, members, refused, added=add)
 
@@ -248,12 +307,30 @@ class GroupReconciler:
         self.asked = True
         return result
 
+    def _ask(self, step: str, call: Callable[[], T]) -> T:
+        """Call for a step, and remember until the turn has ended that the directory was asked for it."""
+        account, before = self.account, self.account.unanswered
+        account.unanswered = before or step
+        try:
+            return self._call(call)
+        except Unavailable:
+            raise
+        except ConnectorError:
+            account.unanswered = before  # an answer
+            raise
+
     def _cannot(self, what: str) -> ConnectorError:
         return ConnectorError(f"{self.name} cannot {what} as it is set up.", code="capability")
 
-    def _line(self, step: Step, name: str, before: str = "") -> Line:
+    def _line(self, step: Step, name: str, before: str = "", *, late: bool = False) -> Line:
         words = messages.done(step, name, before, self.name)
+        words = late_words(words) if late else words
         return messages.line(name, self.name, messages.OPERATIONS[step], Result.SUCCESS, words, actor=self.actor)
+
+    def _linked(self, name: str) -> Line:
+        """Return the line about a group that is there: the portal may have made it, and not have heard of that."""
+        late = self.lost == Step.CREATE
+        return self._line(Step.CREATE if late else Step.LINK, name, late=late)
 
 
 def _entry(account: Account) -> Entry:

@@ -18,9 +18,16 @@ FIELDS = (*batch.FIELDS, "key")  # a group has the name that the directory gave 
 
 
 def group(held: Claim, account: GroupAccount, lines: Sequence[Line], *, fresh: bool) -> None:
-    """Write that the group itself is in the directory now; nobody was put into a ``fresh`` one yet."""
+    """Write that the group itself is in the directory now; nobody was put into a ``fresh`` one yet.
+
+    What the portal remembers of a deleted group that had the same id there is over.
+    """
     with _ours(held, account):
         if fresh:
+            theirs = GroupAccount.objects.filter(
+                directory=account.directory_id, remote_id=account.remote_id, group=None
+            )
+            theirs.exclude(pk=account.pk).delete()
             bulk.delete(PushedMember.objects.filter(group_account=account))
         account.leased_until = held.until
         account.save(update_fields=FIELDS)

@@ -13,8 +13,6 @@ from django.db.models import F, QuerySet
 from directories.models import Directory, PushGroups
 from provisioning.models import Group, GroupAccount
 
-OUTDATED = "outdated"  # a digest that no state of a group has: it was pushed, and is looked at anew
-
 
 @dataclass(slots=True)
 class GroupAccountsInScope:
@@ -41,7 +39,6 @@ def accounts_for(group_ids: Collection[int], *, only: int | None = None) -> Grou
         for pk, _, owner in groups
         if owner != directory and (which == PushGroups.ALL or (pk, directory) in chosen)
     }
-    _reattach(belongs, names)
     before = _existing(group_ids, syncing)
     there = {(group, directory) for _, group, directory in before}
     missing = [
@@ -92,16 +89,3 @@ def _existing(group_ids: Collection[int], syncing: Collection[int]) -> list[tupl
     rows = GroupAccount.objects.filter(group__in=group_ids, directory__in=syncing)
     theirs = rows.exclude(group__owner=F("directory")).order_by("pk")
     return [(pk, group or 0, directory) for pk, group, directory in theirs.values_list("pk", "group", "directory")]
-
-
-def _reattach(belongs: Collection[tuple[int, int]], names: dict[int, str]) -> None:
-    """Give a group that was deleted and made again its account back, before the directory heard of the deletion."""
-    wanted = {(directory, names[group]): group for group, directory in belongs}
-    lost = GroupAccount.objects.filter(
-        group=None, directory__in={directory for directory, _ in wanted}, key__in=names.values()
-    ).exclude(pushed_digest="")
-    for account in list(lost.order_by("pk").select_for_update(no_key=True)) if wanted else ():
-        group = wanted.pop((account.directory_id, account.key), None)
-        if group and not GroupAccount.objects.filter(group=group, directory=account.directory_id).exists():
-            account.group_id, account.pushed_digest = group, OUTDATED
-            account.save(update_fields=["group", "pushed_digest"])

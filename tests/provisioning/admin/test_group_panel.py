@@ -157,3 +157,21 @@ def test_the_page_of_a_run_lists_groups_and_their_members(it_staff) -> None:
     assert (len(chosen.rows), chosen.after is not None) == (50, True)
     assert it_staff.get(address, {"group": 10**9}).context["chosen_group"] is None
     assert "among the groups below" in roll.words(it_staff.get(address, {"action": "error"}))
+
+
+def test_who_may_change_groups_takes_over_what_a_deleted_one_left(it_staff, client_of) -> None:
+    helpdesk = client_of("Helpdesk")
+    directory = Directory.objects.create(name="MEM", kind="memory")
+    group = Group.objects.create(name="Developers")
+    left = {"directory": directory, "key": "Developers", "state": "active", "remote_id": "7", "pushed_digest": "x"}
+    old = GroupAccount.objects.create(**left)
+    new = GroupAccount.objects.create(group=group, directory=directory, key="Developers", last_result="parked")
+    assert "Take over" in roll.words(it_staff.get(panel(group)))
+    assert "Take over" not in roll.words(helpdesk.get(panel(group)))
+    assert helpdesk.post(panel(group), {"left": new.pk}).status_code == 403
+    it_staff.post(panel(group), {"left": old.pk})  # not the group's own place
+    assert GroupAccount.objects.count() == 2
+    assert "Take over" not in roll.words(it_staff.post(panel(group), {"left": new.pk}))
+    account = GroupAccount.objects.get()
+    assert (account.pk, account.group) == (old.pk, group)
+    assert GroupChange.objects.get().reason == "taken over"

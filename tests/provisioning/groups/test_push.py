@@ -130,17 +130,6 @@ def test_a_deleted_group_goes_or_stays_as_the_directory_is_set_up(mem: Directory
     assert held(mem) == {"Staff": []}
 
 
-def test_a_group_that_is_made_again_is_the_same_one(mem: Directory) -> None:
-    group = make_group("Developers")
-    run(mem)
-    services.delete_groups([group.pk], "tester")
-    make_group("Developers")
-    run(mem)
-    assert held(mem) == {"Developers": []}
-    assert "Deleted" not in " ".join(lines())
-    assert GroupAccount.objects.count() == 1
-
-
 def test_a_group_whose_new_name_is_taken_is_still_deleted_with_its_members(mem: Directory) -> None:
     anna, *_ = make_users("anna")
     group = make_group("Developers")

@@ -6,7 +6,7 @@ from directories.models import ProvisioningSettings
 from provisioning import services
 from provisioning.identities import membership
 from provisioning.imports import engine
-from provisioning.models import Group, GroupAccount, PlannedGroup, User
+from provisioning.models import Group, PlannedGroup, User
 from provisioning.models.imports import RunStatus, Trigger
 from reports.models import Event
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
@@ -57,9 +57,6 @@ def test_a_deleted_group_that_stays_over_there_is_told_once_and_left_alone(unit:
     assert not Group.objects.exists()
     assert not PlannedGroup.objects.exists()
     assert not Event.objects.filter(result="failed").exists()
-    make_group("Developers")  # made again, it is that one
-    run(directory)
-    assert GroupAccount.objects.get().group == Group.objects.get()
 
 
 def _import(directory: object) -> None:
