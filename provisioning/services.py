@@ -42,12 +42,13 @@ from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.outbox import QueuedChange
 from provisioning.outbound import full_sync
-from provisioning.outbound.accounts import outbox
+from provisioning.outbound.accounts import messages, outbox, scope
 from provisioning.outbound.accounts.outbox import enqueue_user as provision
 from provisioning.outbound.accounts.outbox import enqueue_users as provision_many
 from provisioning.outbound.accounts.plan import Status, Step, assumed, without_looking
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
+from provisioning.outbound.accounts.scope import lost_to
 from provisioning.outbound.dispatch import DRAIN, PUSH, send_on_commit
 from provisioning.outbound.groups.adoption import adopt as adopt_group
 from provisioning.outbound.groups.adoption import can_adopt as can_adopt_group
@@ -56,6 +57,8 @@ from provisioning.outbound.passwords import pending
 from provisioning.outbound.passwords.send import send as set_passwords
 from provisioning.outbound.passwords.send import takers as password_takers
 from provisioning.profile import person
+from reports.journal import record_many
+from reports.models import Operation, Result
 
 __all__ = [
     "ImportRefused",
@@ -69,9 +72,11 @@ __all__ = [
     "cancel_import",
     "delete_groups",
     "delete_users",
+    "give_back",
     "leave_groups",
     "left_open",
     "look_at_left_open",
+    "lost_to",
     "nest_group",
     "password_takers",
     "preview",
@@ -158,6 +163,22 @@ def look_at_left_open(directory: Directory, actor: str) -> None:
     for page in outbox.pages(accounts.values_list("pk", flat=True)):
         with transaction.atomic():
             outbox.enqueue({directory.pk: page}, "settings changed", actor, leaving=set(page))
+
+
+@transaction.atomic
+def give_back(user: User, account_id: int, actor: str) -> bool:
+    """Give a user the account of a deleted person, since somebody says that they are one; ``lost_to`` lists them.
+
+    Return False when the directory has made the user another account meanwhile, or is about to.
+    """
+    account = scope.give_back(user, account_id)
+    if account is None:
+        return False
+    name = account.directory.name
+    said = messages.given_back(str(user), account.remote_id, name, actor)
+    record_many([messages.line(account, name, Operation.LINK, Result.SUCCESS, said, actor=actor)])
+    provision(user, "given back", actor)
+    return True
 
 
 def set_password(user: User, clear: str, actor: str) -> list[str]:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from directories.models import Directory, QueryTemplate, TemplateOperation
-from provisioning.models import Account, User
+from provisioning import services
+from provisioning.models import Account, Change, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from tests.fixtures.directories import AppsDb
@@ -39,3 +40,18 @@ def test_a_create_query_that_writes_one_name_twice_holds_up_nobody_else(
     parked = Account.objects.get(key="bob").changes.get()
     assert parked.parked_code == "other_account"
     assert "another account" in parked.parked_message
+
+
+def test_the_same_person_gets_the_row_that_was_kept(appsdb: AppsDb, make_directory: Callable[..., Directory]) -> None:
+    directory = make_directory(appsdb, create_users=True, update_users=True)
+    ann = User.objects.create(username="ann", first_name="Ann")
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
+    services.delete_users([ann.pk], "admin")  # deleting is off in the directory, which keeps the row
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
+    again = User.objects.create(username="ann", first_name="Änne")
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
+    assert Account.objects.get(user=again).changes.get().parked_code == "other_account"
+    assert services.give_back(again, services.lost_to(again).get().pk, "admin")
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
+    assert appsdb.people()["ann"][0] == "Änne"
+    assert (Account.objects.get().user, Change.objects.count()) == (again, 0)

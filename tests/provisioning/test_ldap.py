@@ -49,6 +49,22 @@ def _text(value: Any) -> Any:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
+def test_the_same_person_gets_the_account_that_was_kept(unit: LdapDirectory) -> None:
+    directory = save_ldap_directory(unit, create_users=True, update_users=True, delete_users=True, on_delete="disable")
+    first = User.objects.create(username="ann.lee", first_name="Ann", last_name="Lee")
+    delivered(directory)
+    services.delete_users([first.pk], "admin")
+    delivered(directory)
+    again = User.objects.create(username="ann.lee", first_name="Änne", last_name="Lee")
+    delivered(directory)
+    old = services.lost_to(again).get()
+    assert Account.objects.get(user=again).changes.get().parked_code == "other_account"
+    assert services.give_back(again, old.pk, "admin")
+    delivered(directory)
+    assert one(unit, "ann.lee")["givenName"] == ["Änne"]
+    assert (Account.objects.get().pk, Account.objects.get().user, Change.objects.count()) == (old.pk, again, 0)
+
+
 def test_an_import_brings_people_and_their_state(unit: LdapDirectory) -> None:
     directory = save_ldap_directory(unit, **EVERYTHING)
     unit.person("ann", "Ann", "Lee")

@@ -1,9 +1,12 @@
 """Somebody is deleted, and somebody of the same name comes: the new one gets nothing of the old account."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group as Role
+from django.test import Client
 from django.utils import timezone
 
 from directories.connectors.base import ConnectorError, RemoteAccount, Unavailable
@@ -14,6 +17,8 @@ from provisioning.models import Account, Change, GroupAccount, PushedMember, Use
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
+from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF
+from reports.models import Event
 from tests.provisioning.crew import Crews, save_crew_directory
 from tests.provisioning.imports.conftest import Source, errors, source
 from tests.scim.conftest import make_client
@@ -123,7 +128,7 @@ def test_an_account_that_stays_is_nobody_elses(crews: Crews, features: dict[str,
     mine = Account.objects.get(user__isnull=False)
     assert mine.last_message == (
         "CREW still has the account anna of somebody who was deleted from the portal. Delete or rename it there, and "
-        "then retry. If it is the same person, give them the employee number that they had."
+        "then retry. If it is the same person, press “It is the same person” on their page, under Accounts."
     )
     assert crew.rows["anna"]["FIRSTNAME"] == "Anna"
     crew.rows.clear()
@@ -132,17 +137,6 @@ def test_an_account_that_stays_is_nobody_elses(crews: Crews, features: dict[str,
     run(directory)
     assert crew.rows["anna"]["FIRSTNAME"] == "Ännchen"
     assert Account.objects.get().user == User.objects.get()
-
-
-def test_no_number_is_asked_for_where_the_deleted_person_had_none(crews: Crews) -> None:
-    directory = save_crew_directory(on_delete="disable")
-    services.delete_users([provisioned().pk], "admin")
-    run(directory)
-    save_user(User(username="anna", first_name="Ännchen"), "admin")
-    run(directory)
-    said = Account.objects.get(user__isnull=False).last_message
-    assert said.endswith("The deleted person had no employee number, so the portal gives the account to nobody else.")
-    assert "give them" not in said
 
 
 def test_a_deletion_that_is_refused_gives_the_account_to_nobody(crews: Crews) -> None:
@@ -338,16 +332,10 @@ def test_a_row_of_a_source_comes_back_to_who_was_added_again(shown: Source) -> N
 
 
 @pytest.mark.parametrize(
-    ("before", "number", "rest"),
-    [
-        ("7", "7", ""),
-        ("7", "", "give them the employee number that they had."),
-        ("", "", "The deleted person had no employee number, so the portal gives the account to nobody else."),
-        ("", "7", "The deleted person had no employee number, so the portal gives the account to nobody else."),
-    ],
+    ("before", "number", "same"), [("7", "7", True), ("7", "", False), ("", "", False), ("", "7", False)]
 )
 def test_an_account_that_the_portal_writes_comes_back_by_the_employee_number_only(
-    source: Source, before: str, number: str, rest: str
+    source: Source, before: str, number: str, same: bool
 ) -> None:
     source.map(NUMBER="profile.employee_number")
     source.put("anna", "Anna", "Berg", also={"NUMBER": before})
@@ -356,10 +344,102 @@ def test_an_account_that_the_portal_writes_comes_back_by_the_employee_number_onl
     services.delete_users([User.objects.get().pk], "admin")
     new = add_again(first_name="Anna", last_name="Berg", employee_number=number)
     run_ = source.run()
-    if not rest:
+    if same:
         assert run_.errors == 0
         assert Account.objects.get().user == new
     else:
         assert "account of before" in errors(run_)["anna"]
-        assert errors(run_)["anna"].endswith(rest)
+        assert "press “It is the same person”" in errors(run_)["anna"]
         assert not Account.objects.filter(user=new).exists()
+        assert services.give_back(new, services.lost_to(new).get().pk, "admin")
+        assert source.run().errors == 0
+        assert Account.objects.get().user == new
+
+
+# --- Somebody says that it is the same person ------------------------------------------------------------------------
+
+
+def test_somebody_says_that_it_is_the_same_person(crews: Crews) -> None:
+    crew, directory = crews["CREW"], save_crew_directory(on_delete="disable")
+    services.delete_users([provisioned().pk], "admin")
+    run(directory)
+    again = User(username="anna", first_name="Ännchen")
+    save_user(again, "admin")
+    run(directory)
+    old = services.lost_to(again).get()
+    assert services.give_back(again, old.pk, "boss")
+    account = Account.objects.get()
+    assert (account.pk, account.user, account.person) == (old.pk, again, None)
+    said = Event.objects.latest("pk")
+    assert (said.actor, said.identifier, said.application, said.operation) == ("boss", "anna", "CREW", "link")
+    assert said.message == (
+        "boss said that Ännchen (anna) is the deleted person of that name, and gave back the account anna in CREW."
+    )
+    run(directory)
+    assert crew.rows["anna"]["FIRSTNAME"] == "Ännchen"
+    assert "anna" not in crew.disabled
+    assert not Change.objects.exists()
+    assert not services.lost_to(again).exists()
+    assert not services.give_back(again, old.pk, "boss")
+
+
+def test_an_account_that_was_kept_under_an_older_name_is_given_back_too(crews: Crews) -> None:
+    crew, directory = crews["CREW"], save_crew_directory(on_delete="disable")
+    anna = provisioned()
+    rename_and_save(anna, "anna.b", "admin")
+    run(directory)
+    services.delete_users([anna.pk], "admin")
+    run(directory)
+    again = User(username="anna", first_name="Ännchen")
+    save_user(again, "admin")
+    run(directory)
+    assert services.give_back(again, services.lost_to(again).get().pk, "boss")
+    run(directory)
+    account = Account.objects.get()
+    assert (account.user, account.key, account.key_folded, account.last_result) == (
+        again,
+        "anna",
+        "anna",
+        LastResult.OK,
+    )
+    assert crew.rows["anna"]["FIRSTNAME"] == "Ännchen"
+
+
+def test_an_account_is_given_back_to_its_namesake_alone(crews: Crews) -> None:
+    directory = save_crew_directory(on_delete="disable")
+    services.delete_users([provisioned().pk], "admin")
+    run(directory)
+    other = provisioned("bert")
+    old = Account.objects.get(user=None)
+    assert not services.lost_to(other).exists()
+    assert not services.give_back(other, old.pk, "boss")
+    again = User(username="anna", first_name="Ännchen")
+    save_user(again, "admin")
+    Account.objects.filter(user=again).update(leased_until=timezone.now() + dt.timedelta(minutes=1))
+    assert not services.give_back(again, old.pk, "boss")  # a worker is at it
+    assert Account.objects.get(pk=old.pk).user is None
+
+
+@pytest.mark.heavy
+def test_the_button_on_the_page(crews: Crews, client: Client) -> None:
+    directory = save_crew_directory(on_delete="disable")
+    services.delete_users([provisioned().pk], "admin")
+    run(directory)
+    again = User(username="anna", first_name="Ännchen")
+    save_user(again, "admin")
+    run(directory)
+    old = services.lost_to(again).get()
+    panel = f"/provisioning/user/{again.pk}/accounts/"
+    answers = {}
+    for role in (HELPDESK, AUDITOR, IT_STAFF):
+        person = User.objects.create_user(role, is_staff=True, provisioned=False)
+        person.groups.add(Role.objects.get(name=role))
+        client.force_login(person)
+        html = client.get(panel).content.decode()
+        assert "still has the account anna of" in html
+        assert ("It is the same person</button>" in html) == (role == IT_STAFF)
+        answers[role] = client.post(panel, {"lost": str(old.pk)}).status_code
+    assert answers == {HELPDESK: 403, AUDITOR: 403, IT_STAFF: 200}
+    assert Account.objects.get().user == again
+    assert Event.objects.get(operation="link", direction="out", user_id=again.pk, actor=IT_STAFF)
+    assert "was not given back" in client.post(panel, {"lost": str(old.pk)}).content.decode()

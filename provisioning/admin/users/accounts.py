@@ -29,6 +29,9 @@ NEXT = {
     Step.DISABLE: "disabled",
     Step.DELETE: "deleted",
 }
+NOT_GIVEN_BACK = (
+    "The account was not given back: it is gone, or one is being made for this person. Look again in a minute."
+)
 STATE_COLOURS = {AccountState.ACTIVE: "success", AccountState.DISABLED: "danger", AccountState.PENDING: "info"}
 
 
@@ -37,7 +40,8 @@ class AccountRow:
     """One directory; ``account`` is None where the user has none.
 
     ``still_open``: the user is inactive and the account can be used. ``refused_since`` is when the directory refused a
-    change, None when nothing waits for a person.
+    change, None when nothing waits for a person. ``lost`` is the account that the directory has kept of a
+    deleted person of that name.
     """
 
     directory: Directory
@@ -48,6 +52,7 @@ class AccountRow:
     password: PendingPassword | None
     still_open: bool = False
     refused_since: dt.datetime | None = None
+    lost: Account | None = None
 
     @property
     def left_alone(self) -> bool:
@@ -77,7 +82,7 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         return [path("<path:object_id>/accounts/", view, name="provisioning_user_accounts"), *super().get_urls()]
 
     def accounts_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show the accounts; a POST syncs the user, or tries a parked account again."""
+        """Show the accounts; a POST syncs the user, tries a parked account again, or gives back a lost one."""
         if request.method not in {"GET", "POST"}:
             return HttpResponseNotAllowed(["GET", "POST"])
         user = self.get_object(request, unquote(object_id))
@@ -86,10 +91,11 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         if not self.has_view_permission(request, user):
             raise PermissionDenied
         may_sync = request.user.has_perm("provisioning.change_change")
+        refusal = ""
         if request.method == "POST":
             if not may_sync:
                 raise PermissionDenied
-            _sync(user, request.POST.get("account", ""), request.user.get_username())
+            refusal = _act(self, request, user)
         rows = rows_of(user)
         context = {
             "rows": rows,
@@ -97,6 +103,8 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
             "still_open": _named(row for row in rows if row.still_open and not (row.waiting or row.left_alone)),
             "refusals": [row for row in rows if row.refused_since],
             "may_sync": may_sync,
+            "may_give_back": may_sync and self.has_change_permission(request, user),
+            "refusal": refusal,
             "may_set_password": may_set(request, user),
             "poll": any(row.waiting for row in rows),
             "page": request.build_absolute_uri(reverse("admin:provisioning_user_change", args=[user.pk])),
@@ -112,6 +120,7 @@ def rows_of(user: User) -> list[AccountRow]:
     refused = {account: parked for account, parked in changes if parked}
     accounts = {account.directory_id: account for account in Account.objects.filter(user=user)}
     pending = {one.account_id: one for one in PendingPassword.objects.filter(account__user=user)}
+    lost = {account.directory_id: account for account in services.lost_to(user)}
     found = []
     for directory in Directory.objects.order_by("name"):
         account = accounts.get(directory.pk)
@@ -129,6 +138,7 @@ def rows_of(user: User) -> list[AccountRow]:
                 password=password,
                 still_open=open_,
                 refused_since=refused.get(account.pk) if account else None,
+                lost=lost.get(directory.pk),
             )
         )
     return sorted(found, key=lambda row: row.account is None)
@@ -152,6 +162,17 @@ def _next(user: User, directory: Directory, account: Account | None) -> str:
     if directory.unreachable_since:
         return f"{message} when {directory.name} can be reached again."
     return f"{message} shortly."
+
+
+def _act(panel: AccountsPanel, request: HttpRequest, user: User) -> str:
+    """Do what a button asks for; return why it was not done, "" when it was."""
+    actor, lost = request.user.get_username(), request.POST.get("lost", "")
+    if not lost.isdecimal():
+        _sync(user, request.POST.get("account", ""), actor)
+        return ""
+    if not panel.has_change_permission(request, user):
+        raise PermissionDenied
+    return "" if services.give_back(user, int(lost), actor) else NOT_GIVEN_BACK
 
 
 def _sync(user: User, account: str, actor: str) -> None:

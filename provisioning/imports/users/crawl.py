@@ -24,6 +24,7 @@ from provisioning.imports.users.state import ACTIVE, leading, rule_digest, state
 from provisioning.imports.users.writing import user_ids
 from provisioning.models import Account
 from provisioning.models.people import fold
+from provisioning.outbound.accounts.messages import SAME_PERSON
 from provisioning.outbound.digests import seen_digest
 from provisioning.profile.person import catalogue
 
@@ -46,10 +47,8 @@ NAMESAKE = (
 )
 OLD_ACCOUNT = (
     "{who} was deleted here{date} and added again, and this is the account of before. Delete or rename it in "
-    "{directory}. {rest}"
+    "{directory}."
 )
-SAME_NUMBER = "If it is the same person, give them the employee number that they had."
-NO_NUMBER = "The deleted person had no employee number, so the portal gives the account to nobody else."
 STRANGER_HERE = (
     "{who} was deleted here{date}, and this row looks like another person: {why}. Add the new person in the portal, or "
     "give them another user name in the directory, and import again."
@@ -313,8 +312,8 @@ class Crawler:
             return NAMESAKE.format(who=user.username, date=_date(gone), why=why)
         number = gone.values.get(EMPLOYEE)
         if (self.writes and not (number and number == user.values.get(EMPLOYEE))) or user.account is not None:
-            rest = SAME_NUMBER if number else NO_NUMBER
-            return OLD_ACCOUNT.format(who=user.username, date=_date(gone), directory=self.config.name, rest=rest)
+            rest = f" {SAME_PERSON}" if user.account is None else ""
+            return OLD_ACCOUNT.format(who=user.username, date=_date(gone), directory=self.config.name) + rest
         return ""
 
     def taken(self, who: str) -> str:

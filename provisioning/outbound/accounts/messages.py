@@ -29,6 +29,7 @@ _VERBS = {
     Operation.DISABLE: "disabled in",
     Operation.DELETE: "deleted from",
 }
+SAME_PERSON = "If it is the same person, press “It is the same person” on their page, under Accounts."
 ANOTHER = "Set another password for {key}."
 
 
@@ -99,18 +100,18 @@ def namesake_first(key: str, directory: str) -> str:
     return f"The account {key} in {directory} of somebody who was deleted from the portal goes first."
 
 
-def deleted_namesake(ref: str, directory: str, *, numbered: bool) -> str:
-    """Return why an account is not made: the directory keeps that of somebody else of that name.
-
-    ``numbered``: the deleted person had an employee number, by which they can be known again.
-    """
-    if numbered:
-        rest = "If it is the same person, give them the employee number that they had."
-    else:
-        rest = "The deleted person had no employee number, so the portal gives the account to nobody else."
+def deleted_namesake(ref: str, directory: str) -> str:
+    """Return why an account is not made: the directory keeps that of somebody else of that name."""
     return (
         f"{directory} still has the account {ref} of somebody who was deleted from the portal. Delete or rename it "
-        f"there, and then retry. {rest}"
+        f"there, and then retry. {SAME_PERSON}"
+    )
+
+
+def given_back(who: str, ref: str, directory: str, actor: str) -> str:
+    """Return the sentence for an account of somebody deleted that a person gave to a user of the same name."""
+    return (
+        f"{actor} said that {who} is the deleted person of that name, and gave back the account {ref} in {directory}."
     )
 
 

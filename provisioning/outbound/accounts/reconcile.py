@@ -330,7 +330,7 @@ class AccountReconciler:
                 return Unavailable(messages.namesake_first(found.ref, name), whole_directory=False)
             words = f"The account {found.ref} of {name} belongs to {owner.name} in the portal. Rename one of the two."
             if owner.deleted:
-                words = messages.deleted_namesake(found.ref, name, numbered=owner.numbered)
+                words = messages.deleted_namesake(found.ref, name)
             return ConnectorError(words, code="other_account")
         return None
 

@@ -14,14 +14,12 @@ class Owner(NamedTuple):
     """An account that has a remote id.
 
     ``deleted``: its user was deleted from the portal. ``leaving``: because of that it is still to be looked at.
-    ``numbered``: the deleted user had an employee number.
     """
 
     account_id: int
     name: str
     deleted: bool
     leaving: bool
-    numbered: bool
 
 
 class Owners:
@@ -56,7 +54,7 @@ class Owners:
 
     def _fetch(self, *remote_ids: str, leaving: bool = False) -> None:
         """Read who has the remote ids, and in the same query whose accounts of those names are to be looked at."""
-        columns = ("remote_id", "pk", "key", "user__username", "person", "leaves", "named")
+        columns = ("remote_id", "pk", "key", "user__username", "leaves", "named")
         waiting = Exists(Change.objects.filter(account=OuterRef("pk"), parked=None))
         leaves = Q(waiting, user=None) & ~Q(state=AccountState.ABSENT)
         here = Account.objects.filter(directory=self.directory_id)
@@ -65,7 +63,7 @@ class Owners:
         if leaving:
             there = here.filter(leaves, key_folded__in=[fold(key) for key in remote_ids])
             rows = rows.union(there.annotate(leaves=Value(1), named=Value(1)).values_list(*columns), all=True)
-        for ref, pk, key, username, person, leaving_now, named in rows:
+        for ref, pk, key, username, leaving_now, named in rows:
             if named:
                 self._leaving.add(fold(key))
                 continue
@@ -74,5 +72,4 @@ class Owners:
                 name=username or key,
                 deleted=username is None,
                 leaving=bool(leaving_now),
-                numbered=bool((person or {}).get("profile", {}).get("employee_number")),
             )

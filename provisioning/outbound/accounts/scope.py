@@ -4,15 +4,18 @@ The rule: every directory that creates users, for a user that is active and prov
 user has an account already, whatever its switches say now.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from config.database import bulk, prepared
 from config.database.prepared import Prepared
 from directories.models import Directory
 from provisioning.models import Account, User
 from provisioning.models.outbox import AccountState
+from provisioning.models.people import fold
 
 AccountRow = tuple[int, int | None, int, str]  # an account, its user, its directory and its state
 OVER = (AccountState.DISABLED, AccountState.ABSENT)  # states of accounts that give no access any more
@@ -134,22 +137,45 @@ def _reattach(people: Iterable[UserInScope]) -> None:
     numbers = dict(users.values_list("pk", "employee_number"))
     locked = lost.order_by("pk").select_for_update(no_key=True) if numbers else ()
     found = [account for account in locked if _employee_number(account) == numbers.get(by_key[account.key_folded])]
-    if not found:
-        return
-    pairs = {(by_key[account.key_folded], account.directory_id) for account in found}
-    theirs = Account.objects.filter(user__in={user for user, _ in pairs}, remote_id="", leased_until=None)
+    if found:
+        _give_back([(account, by_key[account.key_folded]) for account in found], names)
+
+
+def lost_to(user: User) -> QuerySet[Account]:
+    """Return accounts that directories have kept of deleted people of the user's name, where the user has none yet."""
+    theirs = Account.objects.filter(user=user, directory=OuterRef("directory")).exclude(remote_id="")
+    named = Q(key_folded=user.username_key) | Q(remote_id=user.username)
+    kept = Account.objects.filter(named, user=None, person__isnull=False).exclude(remote_id="")
+    return kept.exclude(Exists(theirs)).order_by("pk")
+
+
+def give_back(user: User, account_id: int) -> Account | None:
+    """Give the user an account that was lost to them; None when it cannot be theirs now. Call it in a transaction."""
+    account = lost_to(user).filter(pk=account_id).select_for_update(of=("self",), no_key=True).first()
+    given = _give_back([(account, user.pk)], {user.pk: user.username}) if account else []
+    return given[0] if given else None
+
+
+def _give_back(lost: Collection[tuple[Account, int]], names: Mapping[int, str]) -> list[Account]:
+    """Give each account to its user, unless the directory has made them another or is about to; return those given."""
+    pairs = {(owner, account.directory_id) for account, owner in lost}
+    owners = {owner for owner, _ in pairs}
+    theirs = Account.objects.filter(user__in=owners, remote_id="", leased_until=None)
     unmade = [pk for pk, user, directory in theirs.values_list("pk", "user", "directory") if (user, directory) in pairs]
     Account.objects.filter(pk__in=unmade).delete()
-    taken = set(Account.objects.filter(user__in=by_key.values()).values_list("user_id", "directory_id"))
+    taken = set(Account.objects.filter(user__in=owners).values_list("user_id", "directory_id"))
     back = []
-    for account in found:
-        owner = by_key[account.key_folded]
+    for account, owner in lost:
         if (owner, account.directory_id) not in taken:
             taken.add((owner, account.directory_id))
-            account.user_id, account.key, account.person, account.deleted_at = owner, names[owner], None, None
+            account.user_id, account.person, account.deleted_at = owner, None, None
+            account.key, account.key_folded = names[owner], fold(names[owner])
             account.pushed_digest = account.seen_digest = ""  # both are looked at anew
             back.append(account)
-    Account.objects.bulk_update(back, ["user", "key", "person", "deleted_at", "pushed_digest", "seen_digest"])
+    Account.objects.bulk_update(
+        back, ["user", "key", "key_folded", "person", "deleted_at", "pushed_digest", "seen_digest"]
+    )
+    return back
 
 
 def _employee_number(account: Account) -> str:

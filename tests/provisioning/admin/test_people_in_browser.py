@@ -1,6 +1,7 @@
 """What only a browser shows: the attribute editor, autocompletes, the accounts panel and the file preview."""
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from provisioning.models import Account, Group, User
@@ -75,6 +76,20 @@ def test_the_accounts_load_and_sync(at_work) -> None:
     page.locator("#user_form nav a:has-text('Work')").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#user-accounts")).to_be_hidden()
+
+
+def test_it_is_the_same_person(at_work) -> None:
+    anna, page = roll.person("anna"), at_work
+    appsdb = roll.directory("APPSDB", create_users=True)
+    kept = {"directory": appsdb, "key": "anna", "remote_id": "anna", "person": {}, "deleted_at": timezone.now()}
+    Account.objects.create(**kept, state="disabled")
+    page.goto(f"/provisioning/user/{anna.pk}/change/#accounts")
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    page.click("#user-accounts >> text=It is the same person")
+    page.wait_for_selector("#user-accounts >> text=On its way")
+    assert "Do this only when you are sure" in asked[0]
+    assert Account.objects.get().user == anna
 
 
 def test_members_are_picked_by_typing(at_work) -> None:
