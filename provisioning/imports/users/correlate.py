@@ -26,7 +26,7 @@ FOLDED = {USERNAME: "username_key", "profile.email": "email_key"}
 # This is asked for every page, so it takes one look into the index of lasting ids for each, whatever PostgreSQL
 # believes of a table that just grew by a million rows: the sum keeps it from an index of whole directories.
 ACCOUNTS = """
-    SELECT known.remote_id, known.id, known.seen_digest, known.user_id, known.state, known.seen_state
+    SELECT known.remote_id, known.id, known.seen_digest, known.user_id, known.seen_state
     FROM unnest(%s::text[]) AS asked(ref) CROSS JOIN LATERAL (
         SELECT * FROM provisioning_account
         WHERE directory_id + 0 = %s AND remote_id = asked.ref AND NOT (remote_id = '') OFFSET 0
@@ -66,7 +66,7 @@ class Correlator:
                 rows = cursor.fetchall()
         else:
             found = Account.objects.filter(directory_id=self.directory_id, remote_id__in=refs)
-            rows = list(found.values_list("remote_id", "id", "seen_digest", "user_id", "state", "seen_state"))
+            rows = list(found.values_list("remote_id", "id", "seen_digest", "user_id", "seen_state"))
         return {row[0]: KnownAccount(*row[1:]) for row in rows}
 
     def accounts_named(self, names: Collection[str]) -> list[int]:
@@ -138,7 +138,6 @@ class Correlator:
             here=here,
             here_id=F("here__id"),
             here_seen=F("here__seen_digest"),
-            here_state=F("here__state"),
             here_seen_state=F("here__seen_state"),
         )
         if self.match in FOLDED:
@@ -162,7 +161,7 @@ def _people() -> QuerySet[User]:
 def _account_here(user: Any) -> KnownAccount | None:
     if not user.here_id:
         return None
-    return KnownAccount(user.here_id, user.here_seen, user.pk, user.here_state, user.here_seen_state)
+    return KnownAccount(user.here_id, user.here_seen, user.pk, user.here_seen_state)
 
 
 def _known(user: User, account: KnownAccount | None = None) -> KnownUser:

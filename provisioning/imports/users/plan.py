@@ -50,7 +50,6 @@ class KnownAccount(NamedTuple):
     id: int
     seen_digest: str
     user_id: int | None
-    state: str
     seen_state: str = ""
 
 
