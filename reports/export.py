@@ -1,11 +1,10 @@
 """The report as CSV: streamed a batch at a time, safe to open in a spreadsheet."""
 
-import csv
 from collections.abc import Iterator
-from typing import Any
 
 from django.utils import timezone
 
+from reports.csv_lines import MARK, harmless, line_writer
 from reports.models import Direction, Event, Operation, Result
 from reports.presentation import difference
 from reports.search import Criteria, stream
@@ -15,31 +14,13 @@ TIME = "%Y-%m-%d %H:%M:%S"  # spreadsheets know it for a time; the heading says 
 DIRECTIONS, OPERATIONS, RESULTS = dict(Direction.choices), dict(Operation.choices), dict(Result.choices)
 
 
-class _Echo:
-    """A file for csv.writer that hands back what it is given."""
-
-    def write(self, text: str) -> str:
-        """Return the line."""
-        return text
-
-
-def harmless(value: str) -> str:
-    """Return the text so that no spreadsheet takes it for a formula (OWASP: a leading apostrophe)."""
-    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
-
-
 def csv_lines(criteria: Criteria) -> Iterator[str]:
     """Yield the file: a byte order mark, by which Excel knows UTF-8, the heading, then a text for each batch."""
-    writer = csv.writer(_Echo())
+    line = line_writer()
     zone = timezone.get_current_timezone_name()
-    yield "\ufeff" + _written(writer, [f"Time ({zone})", *COLUMNS])
+    yield MARK + line([f"Time ({zone})", *COLUMNS])
     for events in stream(criteria):
-        yield "".join(_written(writer, [harmless(cell) for cell in _cells(event)]) for event in events)
-
-
-def _written(writer: Any, cells: list[str]) -> str:
-    line: str = writer.writerow(cells)
-    return line
+        yield "".join(line([harmless(cell) for cell in _cells(event)]) for event in events)
 
 
 def _cells(event: Event) -> list[str]:

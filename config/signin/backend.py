@@ -11,7 +11,7 @@ from config.signin import counting, events, limits
 from config.signin.addresses import client_address, network_of
 from config.signin.counting import Counted, TooMany
 from config.signin.events import FailedTry
-from config.signin.limits import Limit
+from config.signin.limits import TryLimit
 from reports.journal import fold
 
 
@@ -56,7 +56,7 @@ class _Attempt:
         self.pair = counting.key("account and address", folded, place)
         self.of_address = counting.key("address", place)
         self.of_account = counting.key("account", folded)
-        self.rules: Mapping[str, Limit] = {
+        self.rules: Mapping[str, TryLimit] = {
             self.pair: limits.PAIR,
             self.of_address: limits.ADDRESS,
             self.of_account: limits.ACCOUNT,

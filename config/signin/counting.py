@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from config.signin import limits
-from config.signin.limits import Limit
+from config.signin.limits import TryLimit
 from config.signin.models import Tries
 
 KNOWN = dt.timedelta(days=90)
@@ -44,7 +44,7 @@ def key(kind: str, *about: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def count(rules: Mapping[str, Limit], *, usual: tuple[str, str] | None = None, decided: bool = True) -> Counted:
+def count(rules: Mapping[str, TryLimit], *, usual: tuple[str, str] | None = None, decided: bool = True) -> Counted:
     """Count one try for each key; raise TooMany, counting nothing, when one of them allows none now.
 
     ``decided``: it counts for good. Else ``was_right`` or ``was_wrong`` says so, and the last one's pause waits for it.
@@ -66,7 +66,7 @@ def count(rules: Mapping[str, Limit], *, usual: tuple[str, str] | None = None, d
     return Counted(rows, max(pauses, default=dt.timedelta()))
 
 
-def was_wrong(counted: Counted, rules: Mapping[str, Limit]) -> dict[str, dt.timedelta]:
+def was_wrong(counted: Counted, rules: Mapping[str, TryLimit]) -> dict[str, dt.timedelta]:
     """Begin the pauses of the keys of which this was the last try that is allowed; return how long they are."""
     last = [name for name, row in counted.rows.items() if row.number >= rules[name].most]
     if not last:
@@ -109,7 +109,7 @@ def _locked(keys: Iterable[str], now: dt.datetime) -> dict[str, Tries]:
     return found
 
 
-def _add(row: Tries, rule: Limit, now: dt.datetime) -> None:
+def _add(row: Tries, rule: TryLimit, now: dt.datetime) -> None:
     since = row.since
     limits.add(row, rule, now)
     if row.since != since:

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from config.signin import counting, limits
 from config.signin.addresses import client_address
-from config.signin.limits import Limit
+from config.signin.limits import TryLimit
 from config.signin.models import Tries
 from reports import journal
 from reports.journal import Line
@@ -22,7 +22,7 @@ from reports.models import Direction, Operation, Result
 
 log = logging.getLogger(__name__)
 
-LINES = Limit(most=200, window=dt.timedelta(hours=1))
+LINES = TryLimit(most=200, window=dt.timedelta(hours=1))
 """Lines of wrong ones that the report takes."""
 ENOUGH = "There are more wrong sign-ins than the report keeps. The log of the web server has them all."
 

@@ -13,7 +13,7 @@ FORGOTTEN = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class TryLimit:
     """``most`` tries in ``window``; then none for ``pause``, twice as long each time again, up to ``longest``.
 
     Without a pause there are none until the window is over.
@@ -29,19 +29,19 @@ def _minutes(number: int) -> dt.timedelta:
     return dt.timedelta(minutes=number)
 
 
-PAIR = Limit(most=5, window=_minutes(15), pause=_minutes(5), longest=_minutes(60))
+PAIR = TryLimit(most=5, window=_minutes(15), pause=_minutes(5), longest=_minutes(60))
 """Sign-ins to one account from one address."""
 
-ADDRESS = Limit(most=20, window=_minutes(15), pause=_minutes(5), longest=_minutes(60))
+ADDRESS = TryLimit(most=20, window=_minutes(15), pause=_minutes(5), longest=_minutes(60))
 """Sign-ins from one address, whatever the account."""
 
-ACCOUNT = Limit(most=50, window=_minutes(60), pause=_minutes(15))
+ACCOUNT = TryLimit(most=50, window=_minutes(60), pause=_minutes(15))
 """Sign-ins to one account, whatever the address: only many addresses together reach it."""
 
 MOMENT = dt.timedelta(seconds=2)
 """The wait while as many tries as are allowed are still being looked at."""
 
-TOKENS = Limit(most=60, window=_minutes(5))
+TOKENS = TryLimit(most=60, window=_minutes(5))
 """Tokens that open nothing, from one address."""
 
 
@@ -59,18 +59,18 @@ def wait(count: Count, now: dt.datetime) -> dt.timedelta:
     return max(count.until - now, dt.timedelta()) if count.until else dt.timedelta()
 
 
-def refusal(count: Count, rule: Limit, now: dt.datetime) -> dt.timedelta:
+def refusal(count: Count, rule: TryLimit, now: dt.datetime) -> dt.timedelta:
     """Return for how long no try is allowed."""
     undecided = count.number >= rule.most and not _over(count, rule, now)
     return wait(count, now) or (MOMENT if undecided else dt.timedelta())
 
 
-def _over(count: Count, rule: Limit, now: dt.datetime) -> bool:
+def _over(count: Count, rule: TryLimit, now: dt.datetime) -> bool:
     paused = count.until is not None and count.until > count.since
     return paused or now - count.since >= rule.window
 
 
-def add(count: Count, rule: Limit, now: dt.datetime) -> None:
+def add(count: Count, rule: TryLimit, now: dt.datetime) -> None:
     """Count a try that is allowed."""
     if _over(count, rule, now):
         if count.until and now - count.until >= FORGOTTEN:
@@ -79,7 +79,7 @@ def add(count: Count, rule: Limit, now: dt.datetime) -> None:
     count.number += 1
 
 
-def stop(count: Count, rule: Limit, now: dt.datetime) -> dt.timedelta:
+def stop(count: Count, rule: TryLimit, now: dt.datetime) -> dt.timedelta:
     """Begin the pause after the last try that is allowed; return how long it is, zero where none begins."""
     if count.number < rule.most or _over(count, rule, now):
         return dt.timedelta()
@@ -96,7 +96,7 @@ def give_back(count: Count, now: dt.datetime) -> None:
         count.pauses = max(count.pauses - 1, 0)
 
 
-def pause(rule: Limit, before: int) -> dt.timedelta:
+def pause(rule: TryLimit, before: int) -> dt.timedelta:
     """Return how long a pause is after ``before`` others."""
     assert rule.pause is not None
     doubled: dt.timedelta = rule.pause * 2 ** min(before, 16)

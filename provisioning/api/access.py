@@ -16,7 +16,7 @@ from config.signin import counting
 from config.signin.addresses import client_address, network_of
 from config.signin.backend import TooManySignIns
 from config.signin.counting import TooMany
-from config.signin.limits import Limit
+from config.signin.limits import TryLimit
 from provisioning.api.problems import handle
 
 
@@ -34,7 +34,7 @@ class _Shared(SimpleRateThrottle):
         most, seconds = self.parse_rate(self.rate)
         key = counting.key("requests", str(self.get_cache_key(request, view)))
         try:
-            counting.count({key: Limit(most=most or 0, window=dt.timedelta(seconds=seconds or 0))})
+            counting.count({key: TryLimit(most=most or 0, window=dt.timedelta(seconds=seconds or 0))})
         except TooMany as error:
             self.left = error.left.total_seconds()
             return False

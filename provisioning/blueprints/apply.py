@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from provisioning.blueprints import checks, sections, writing
 from provisioning.blueprints.document import BlueprintError, Document, Problem
 from provisioning.blueprints.schema import checked, with_sections
-from provisioning.blueprints.state import Item
+from provisioning.blueprints.state import BlueprintItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _checked(document: Document) -> dict[str, Any]:
 def _apply(document: Document, data: dict[str, Any], actor: str) -> Applied:
     problems: list[Problem] = []
     found = Applied()
-    steps: Iterable[tuple[str, Callable[[Item, str], writing.WrittenPart]]] = (
+    steps: Iterable[tuple[str, Callable[[BlueprintItem, str], writing.WrittenPart]]] = (
         ("attributes", writing.write_attribute),
         ("directories", writing.write_directory),
         ("groups", writing.write_group),  # which name directories
@@ -93,7 +93,7 @@ def _apply(document: Document, data: dict[str, Any], actor: str) -> Applied:
     return found
 
 
-def differences(item: str, before: Item | None, after: Item) -> Iterator[Difference]:
+def differences(item: str, before: BlueprintItem | None, after: BlueprintItem) -> Iterator[Difference]:
     """Give every value that differs; only the item itself when it is new."""
     if before is None:
         yield Difference(item, "", None, after)

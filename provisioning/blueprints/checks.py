@@ -16,7 +16,7 @@ from directories.mapping import AttributeRule, Catalogue, problems_of
 from directories.models import Directory
 from directories.readiness import assess
 from provisioning.blueprints.document import Location
-from provisioning.blueprints.state import Item
+from provisioning.blueprints.state import BlueprintItem
 from provisioning.models.people import fold
 from provisioning.profile.person import catalogue
 
@@ -35,7 +35,7 @@ def within(data: dict[str, Any]) -> Iterator[tuple[Location, str]]:
         yield ("directories", index, "default"), "Another directory is the default already; there is one."
 
 
-def directory(stored: Directory, described: Item) -> Iterator[tuple[Location, str, int]]:
+def directory(stored: Directory, described: BlueprintItem) -> Iterator[tuple[Location, str, int]]:
     """Give what is wrong with a directory as it was just written: path, words, and the line within a statement."""
     known = catalogue()
     yield from _mapping(described, known)
@@ -54,14 +54,14 @@ def warnings(stored: Directory) -> list[str]:
     return [f"{stored.name}: {warning}" for warning in assess(situation, timezone.localtime()).warnings]
 
 
-def _mapping(described: Item, known: Catalogue) -> Iterator[tuple[Location, str, int]]:
+def _mapping(described: BlueprintItem, known: Catalogue) -> Iterator[tuple[Location, str, int]]:
     for index, row in enumerate(described["mapping"]):
         for problem in problems_of([AttributeRule(**{**row, "kind": Kind(row["kind"])})], known):
             field = "expression" if "expression" in problem else "portal_attribute"
             yield ("mapping", index, field), problem, 1
 
 
-def _statements(stored: Directory, described: Item, known: Catalogue) -> Iterator[tuple[Location, str, int]]:
+def _statements(stored: Directory, described: BlueprintItem, known: Catalogue) -> Iterator[tuple[Location, str, int]]:
     templates = described["templates"]
     language = language_of(stored.kind)
     if not language:

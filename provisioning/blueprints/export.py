@@ -9,7 +9,7 @@ from provisioning.blueprints import sections, state
 from provisioning.blueprints.document import dump
 from provisioning.blueprints.references import Placeholders
 from provisioning.blueprints.schema import VERSION
-from provisioning.blueprints.state import Item
+from provisioning.blueprints.state import BlueprintItem
 from provisioning.models import AttributeDefinition, Group
 
 _HEADER = "# A blueprint of Rollcall. Apply it with: manage.py blueprint apply FILE\n"
@@ -54,13 +54,13 @@ def _directories() -> list[Directory]:
     return list(Directory.objects.select_related("provisioning").prefetch_related(*parts))
 
 
-def _described(directory: Directory) -> Item:
+def _described(directory: Directory) -> BlueprintItem:
     provisioning = getattr(directory, "provisioning", None) or ProvisioningSettings()
     templates, mappings = list(directory.query_templates.all()), list(directory.attribute_mappings.all())
     return state.of_directory(directory, templates, mappings, provisioning)
 
 
-def _directory(described: Item, placeholders: Placeholders) -> Item:
+def _directory(described: BlueprintItem, placeholders: Placeholders) -> BlueprintItem:
     name = described["name"]
     provisioning = {key: value for key, value in described["provisioning"].items() if value is not None}
     if isinstance(provisioning.get(state.FIXED_PASSWORD), SecretStr):
@@ -72,14 +72,14 @@ def _directory(described: Item, placeholders: Placeholders) -> Item:
     }
 
 
-def _short(item: Item) -> Item:
+def _short(item: BlueprintItem) -> BlueprintItem:
     """Leave out what is as it would be anyway."""
     return {key: value for key, value in item.items() if key not in _LEFT_OUT or value != _LEFT_OUT[key]}
 
 
-def _by_name(item: Item) -> tuple[str, str]:
+def _by_name(item: BlueprintItem) -> tuple[str, str]:
     return item["name"].casefold(), item["name"]
 
 
-def _by_position(item: Item) -> tuple[int, str]:
+def _by_position(item: BlueprintItem) -> tuple[int, str]:
     return item["position"], item["name"]

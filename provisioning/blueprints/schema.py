@@ -21,7 +21,7 @@ from directories.models import WEEKDAYS, MappingDirection, ProvisioningSettings,
 from directories.query_templates import nearest
 from provisioning.blueprints import state
 from provisioning.blueprints.references import HOW, resolve
-from provisioning.blueprints.state import Item
+from provisioning.blueprints.state import BlueprintItem
 from provisioning.models import AttributeDefinition
 
 VERSION = 1
@@ -87,12 +87,12 @@ class Strict(pydantic.BaseModel):
         return f"There is no {cls.what} {name!r} here. {hint}"
 
 
-def checked(schema: type[Strict], data: Any) -> Item:
+def checked(schema: type[Strict], data: Any) -> BlueprintItem:
     """Return the checked data, without what was left out; raises ValidationError, whose messages say what to do."""
     return schema.model_validate(data).model_dump(by_alias=True, exclude_none=True)
 
 
-def _written(schema: type[Strict], data: Any) -> Item:
+def _written(schema: type[Strict], data: Any) -> BlueprintItem:
     """Return the checked data of a section in which null is a value, without what was left out."""
     return schema.model_validate(data).model_dump(by_alias=True, exclude_unset=True)
 
@@ -237,7 +237,7 @@ class DirectorySchema(Strict):
 
     @pydantic.field_validator("settings", "secrets")
     @classmethod
-    def _declared(cls, data: Item, info: pydantic.ValidationInfo) -> Item:
+    def _declared(cls, data: BlueprintItem, info: pydantic.ValidationInfo) -> BlueprintItem:
         """Check settings and secrets by what the connector declares; where the kind is wrong, there is no saying."""
         if "kind" not in info.data:
             return data
@@ -248,13 +248,13 @@ class DirectorySchema(Strict):
 
     @pydantic.field_validator("templates")
     @classmethod
-    def _not_empty(cls, data: Item) -> Item:
+    def _not_empty(cls, data: BlueprintItem) -> BlueprintItem:
         """An operation without statements is one that is not there."""
         return {name: statements for name, statements in _written(TemplatesSchema, data).items() if statements}
 
     @pydantic.field_validator("provisioning")
     @classmethod
-    def _complete(cls, data: Item) -> Item:
+    def _complete(cls, data: BlueprintItem) -> BlueprintItem:
         return {**state.of_provisioning(ProvisioningSettings()), **_written(ProvisioningSchema, data)}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from provisioning.blueprints.references import Placeholders
 from provisioning.blueprints.schema import Strict
-from provisioning.blueprints.state import Item
+from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import WrittenPart
 
 
@@ -19,8 +19,8 @@ class Section:
 
     name: str
     schema: type[Strict]
-    write: Callable[[Item, str], WrittenPart]
-    export: Callable[[Placeholders], list[Item]]
+    write: Callable[[BlueprintItem, str], WrittenPart]
+    export: Callable[[Placeholders], list[BlueprintItem]]
 
 
 _SECTIONS: dict[str, Section] = {}

@@ -20,7 +20,7 @@ from directories.models import (
 )
 from provisioning.models import AttributeDefinition, Group
 
-Item = dict[str, Any]
+BlueprintItem = dict[str, Any]
 FIXED_PASSWORD = "fixed_password"
 NOT_SETTINGS = ("id", "directory", "next_import_at", "import_cursor")
 PROVISIONING_FIELDS = tuple(
@@ -34,7 +34,7 @@ def declared(kind: str, *, secret: bool) -> list[ConnectorField]:
     return [field for field in connector_class(kind).fields if (field.type == FieldType.SECRET) == secret]
 
 
-def of_attribute(definition: AttributeDefinition) -> Item:
+def of_attribute(definition: AttributeDefinition) -> BlueprintItem:
     """Describe a custom profile attribute."""
     return {
         "name": definition.name,
@@ -46,7 +46,7 @@ def of_attribute(definition: AttributeDefinition) -> Item:
     }
 
 
-def of_group(group: Group) -> Item:
+def of_group(group: Group) -> BlueprintItem:
     """Describe a group; who is in it is data, not configuration."""
     chosen = sorted((directory.name for directory in group.directories.all()), key=str.casefold)
     return {"name": group.name, "description": group.description, "directories": chosen}
@@ -57,7 +57,7 @@ def of_directory(
     templates: list[QueryTemplate],
     mappings: list[AttributeMapping],
     provisioning: ProvisioningSettings,
-) -> Item:
+) -> BlueprintItem:
     """Describe a directory whole."""
     return {
         "name": directory.name,
@@ -81,7 +81,7 @@ def of_directory(
     }
 
 
-def settings_of(kind: str, stored: dict[str, Any]) -> Item:
+def settings_of(kind: str, stored: dict[str, Any]) -> BlueprintItem:
     """Return the declared settings: those that have a value, and those that are blank in place of a default."""
     found = {field.name: stored.get(field.name, field.default) for field in declared(kind, secret=False)}
     defaults = {field.name: _filled(field.default) for field in declared(kind, secret=False)}
@@ -94,7 +94,7 @@ def statement(sql: str) -> str:
     return sql.replace("\r\n", "\n").strip()
 
 
-def of_mapping(row: AttributeMapping) -> Item:
+def of_mapping(row: AttributeMapping) -> BlueprintItem:
     """Describe one row of the attribute mapping."""
     return {
         "directory_attribute": row.directory_attribute,
@@ -105,7 +105,7 @@ def of_mapping(row: AttributeMapping) -> Item:
     }
 
 
-def of_provisioning(settings: ProvisioningSettings) -> Item:
+def of_provisioning(settings: ProvisioningSettings) -> BlueprintItem:
     """Describe the provisioning settings."""
     found = {name: getattr(settings, name) for name in PROVISIONING_FIELDS}
     weekday = settings.schedule_weekday
@@ -116,7 +116,7 @@ def of_provisioning(settings: ProvisioningSettings) -> Item:
     }
 
 
-def load_directory(directory: Directory) -> Item:
+def load_directory(directory: Directory) -> BlueprintItem:
     """Describe a stored directory."""
     provisioning = ProvisioningSettings.objects.filter(directory=directory).first() or ProvisioningSettings()
     return of_directory(
@@ -124,7 +124,7 @@ def load_directory(directory: Directory) -> Item:
     )
 
 
-def new_directory(name: str, kind: str) -> Item:
+def new_directory(name: str, kind: str) -> BlueprintItem:
     """Describe a directory that nothing has been said about yet."""
     return of_directory(Directory(name=name, kind=kind), [], [], ProvisioningSettings())
 

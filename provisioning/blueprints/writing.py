@@ -17,7 +17,7 @@ from directories.models import (
 from provisioning import directory_settings, services
 from provisioning.blueprints import state
 from provisioning.blueprints.document import Location
-from provisioning.blueprints.state import Item
+from provisioning.blueprints.state import BlueprintItem
 from provisioning.models import AttributeDefinition, Group
 from provisioning.models.people import fold
 from provisioning.profile.custom_attributes import count_holders, count_outside
@@ -39,12 +39,12 @@ class WrittenPart:
     """What was there before (None: nothing) and what is there now."""
 
     label: str
-    before: Item | None
-    after: Item
+    before: BlueprintItem | None
+    after: BlueprintItem
     directory: Directory | None = None
 
 
-def write_attribute(wanted: Item, actor: str) -> WrittenPart:
+def write_attribute(wanted: BlueprintItem, actor: str) -> WrittenPart:
     """Create or change a custom profile attribute."""
     definition = AttributeDefinition.objects.filter(name=wanted["name"]).first()
     before = state.of_attribute(definition) if definition else None
@@ -58,7 +58,7 @@ def write_attribute(wanted: Item, actor: str) -> WrittenPart:
     return WrittenPart("attribute", before, after)
 
 
-def _keep_values(before: Item | None, after: Item) -> None:
+def _keep_values(before: BlueprintItem | None, after: BlueprintItem) -> None:
     """Refuse, as the attribute's page does, what would make the values that users have unreadable."""
     name, kind = after["name"], after["type"]
     if name in PROFILE_NAMES:
@@ -72,7 +72,7 @@ def _keep_values(before: Item | None, after: Item) -> None:
         raise PartRefused("Users have values of the attribute, which are not turned into another type.", "type")
 
 
-def write_group(wanted: Item, actor: str) -> WrittenPart:
+def write_group(wanted: BlueprintItem, actor: str) -> WrittenPart:
     """Create or change a group; its members stay."""
     group = Group.objects.filter(name_key=fold(wanted["name"])).first()
     before = state.of_group(group) if group else None
@@ -100,7 +100,7 @@ def _chosen(names: list[str]) -> dict[int, str]:
     return found
 
 
-def release_default(directories: list[Item]) -> None:
+def release_default(directories: list[BlueprintItem]) -> None:
     """Let go of the default where the blueprint gives it to another directory: there is one at any time."""
     for wanted in directories:
         if wanted.get("default"):
@@ -108,7 +108,7 @@ def release_default(directories: list[Item]) -> None:
             rest.update(is_default=False)
 
 
-def write_directory(wanted: Item, actor: str) -> WrittenPart:
+def write_directory(wanted: BlueprintItem, actor: str) -> WrittenPart:
     """Create or change a directory; sections that the blueprint leaves out stay as they are."""
     directory = Directory.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
     before = state.load_directory(directory) if directory else None
@@ -125,7 +125,7 @@ def write_directory(wanted: Item, actor: str) -> WrittenPart:
     return WrittenPart("directory", before, after, directory)
 
 
-def _require_connection(after: Item, *, is_new: bool) -> None:
+def _require_connection(after: BlueprintItem, *, is_new: bool) -> None:
     """A new directory without a settings section has to do without any that are required."""
     for section, secret in (("settings", False), ("secrets", True)):
         for field in state.declared(after["kind"], secret=secret):
@@ -133,7 +133,7 @@ def _require_connection(after: Item, *, is_new: bool) -> None:
                 raise PartRefused(f"{field.name} is required.", section)
 
 
-def _write(directory: Directory, after: Item, changed: list[str]) -> None:
+def _write(directory: Directory, after: BlueprintItem, changed: list[str]) -> None:
     if directory.pk is None or not {"name", "description", "enabled", "default", "settings", "secrets"}.isdisjoint(
         changed
     ):
@@ -155,7 +155,7 @@ def _write(directory: Directory, after: Item, changed: list[str]) -> None:
         _write_provisioning(directory, after["provisioning"])
 
 
-def _write_basics(directory: Directory, after: Item) -> None:
+def _write_basics(directory: Directory, after: BlueprintItem) -> None:
     directory.name, directory.description = after["name"], after["description"]
     directory.enabled, directory.is_default = after["enabled"], after["default"]
     directory.settings = {
@@ -166,7 +166,7 @@ def _write_basics(directory: Directory, after: Item) -> None:
     directory.save(update_fields=None if directory.pk is None else names)
 
 
-def _write_provisioning(directory: Directory, wanted: Item) -> None:
+def _write_provisioning(directory: Directory, wanted: BlueprintItem) -> None:
     values: dict[str, Any] = {name: _clear(value) for name, value in wanted.items()}
     weekday = values["schedule_weekday"]
     values["schedule_weekday"] = None if weekday is None else [name.lower() for name in WEEKDAYS].index(weekday)
@@ -181,7 +181,7 @@ def _clear(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def _record(directory: Directory, before: Item | None, changed: list[str], actor: str) -> None:
+def _record(directory: Directory, before: BlueprintItem | None, changed: list[str], actor: str) -> None:
     """Write the line of the provisioning report, and let waiting changes try the new settings at once."""
     if before is None:
         directory_settings.record(directory, f"{actor} added the directory {directory.name} by a blueprint.", actor)

@@ -11,9 +11,8 @@ from typing import Any
 from directories.attributes import Kind, PortalAttribute, Type
 from provisioning.models.people import fold
 from provisioning.profile.person import catalogue
+from reports.csv_lines import FORMULA
 
-# A spreadsheet takes a cell that begins like this for a formula (OWASP, CSV injection).
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 KINDS = (Kind.PROFILE, Kind.CUSTOM_PROFILE)
 PASSWORD = "password"  # set in directories; no export ever has it
 
@@ -50,15 +49,10 @@ def match(headers: Sequence[Any], known: dict[str, PortalAttribute]) -> list[str
 
 
 def read(cell: Any) -> Any:
-    """Return a cell as it was meant: without the mark that ``guard`` puts before what looks like a formula."""
+    """Return a cell as it was meant: without the mark that ``harmless`` puts before what looks like a formula."""
     if isinstance(cell, str) and cell[:1] == "'" and cell[1:].startswith(FORMULA):
         return cell[1:]
     return cell
-
-
-def guard(text: str) -> str:
-    """Return the text so that no spreadsheet runs it as a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def write(attribute: PortalAttribute, value: Any) -> Any:

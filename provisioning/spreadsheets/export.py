@@ -1,6 +1,5 @@
 """Writing users into a file: streamed, so that a million of them take no more memory than one page."""
 
-import csv
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
@@ -14,6 +13,7 @@ from directories.attributes import Kind, PortalAttribute
 from provisioning.models import User
 from provisioning.spreadsheets import columns
 from provisioning.spreadsheets.columns import FileProblem
+from reports.csv_lines import MARK, harmless, line_writer
 
 PAGE = 2000
 MOST_IN_WORKBOOK = 50_000
@@ -33,21 +33,13 @@ def rows(users: QuerySet[User], known: dict[str, PortalAttribute]) -> Iterator[l
         ]
 
 
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
 def csv_lines(users: QuerySet[User]) -> Iterator[bytes]:
     """Yield the CSV file line by line, with the mark by which Excel knows UTF-8."""
     known = columns.columns()
-    writer = csv.writer(_Echo())
-    yield b"\xef\xbb\xbf" + writer.writerow(list(known)).encode()
+    line = line_writer()
+    yield (MARK + line(list(known))).encode()
     for row in rows(users, known):
-        cells = [columns.guard(cell) if isinstance(cell, str) else cell for cell in row]
-        yield writer.writerow(cells).encode()
+        yield line([harmless(cell) if isinstance(cell, str) else cell for cell in row]).encode()
 
 
 def workbook(users: QuerySet[User]) -> IO[bytes]:

@@ -10,7 +10,7 @@ from directories.models import MappingDirection
 from provisioning.blueprints.references import Placeholders
 from provisioning.blueprints.schema import LEFT_OUT, ExpressionText, Name, SecretReference, Strict, Text
 from provisioning.blueprints.sections import Section
-from provisioning.blueprints.state import Item
+from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import PartRefused, WrittenPart
 from provisioning.profile.person import catalogue
 from scim.access import tokens
@@ -63,7 +63,7 @@ _SWITCHES: dict[str, Any] = dict.fromkeys(SWITCHES, (bool, LEFT_OUT))
 ClientSchema = create_model("ClientSchema", __base__=_Client, **_SWITCHES)
 
 
-def describe(client: Client) -> Item:
+def describe(client: Client) -> BlueprintItem:
     """Describe an application whole; a token is known by its label."""
     kept = client.tokens.filter(kind=TokenKind.BEARER, revoked_at__isnull=True, secret__isnull=False)
     rows = client.mappings.exclude(portal_attribute="")
@@ -75,7 +75,7 @@ def describe(client: Client) -> Item:
     }
 
 
-def write(wanted: Item, actor: str) -> WrittenPart:
+def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
     """Create or change an application; tokens that the blueprint does not name stay valid."""
     client = Client.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
     before = describe(client) if client else None
@@ -91,7 +91,7 @@ def write(wanted: Item, actor: str) -> WrittenPart:
     return WrittenPart("SCIM application", before, after)
 
 
-def export(placeholders: Placeholders) -> list[Item]:
+def export(placeholders: Placeholders) -> list[BlueprintItem]:
     """Return every application, with references in place of tokens."""
     found = []
     for client in Client.objects.order_by("name"):
@@ -105,7 +105,7 @@ def export(placeholders: Placeholders) -> list[Item]:
 SECTION = Section(NAME, ClientSchema, write, export)
 
 
-def _fresh(name: str) -> Item:
+def _fresh(name: str) -> BlueprintItem:
     client = Client(name=name, provider=clients.guess(name))
     plain = {field: getattr(client, field) for field in (*WORDS, *SWITCHES)}
     defaults = mapping.defaults()
@@ -113,7 +113,7 @@ def _fresh(name: str) -> Item:
     return {"name": name, **plain, "tokens": {}, **rows}
 
 
-def _row(row: ClientMapping) -> Item:
+def _row(row: ClientMapping) -> BlueprintItem:
     return {
         "scim_path": row.scim_path,
         "portal_attribute": row.portal_attribute,
@@ -124,12 +124,12 @@ def _row(row: ClientMapping) -> Item:
     }
 
 
-def _short(row: Item) -> Item:
+def _short(row: BlueprintItem) -> BlueprintItem:
     usual = {"kind": Kind.PROFILE.value, "direction": MappingDirection.BOTH.value, "expression": "", "required": False}
     return {name: value for name, value in row.items() if name not in usual or value != usual[name]}
 
 
-def _check(after: Item) -> None:
+def _check(after: BlueprintItem) -> None:
     if not any(after[way] for way in ("allow_bearer", "allow_basic", "allow_oauth")):
         raise PartRefused("Leave one way to sign in on, or switch the application off.", "allow_bearer")
     inward = [row for row in after["mapping"] if row["direction"] != MappingDirection.OUT]
@@ -145,7 +145,7 @@ def _check(after: Item) -> None:
             raise PartRefused(problem, "group_mapping", index)
 
 
-def _check_rows(where: str, rows: list[Item], known: Catalogue) -> None:
+def _check_rows(where: str, rows: list[BlueprintItem], known: Catalogue) -> None:
     for index, row in enumerate(rows):
         parts = {name: value for name, value in row.items() if name not in ("scim_path", "required", "kind")}
         rule = AttributeRule(row["scim_path"], kind=Kind(row["kind"]), **parts)
@@ -153,7 +153,7 @@ def _check_rows(where: str, rows: list[Item], known: Catalogue) -> None:
             raise PartRefused(problem, where, index)
 
 
-def _write(client: Client, before: Item | None, after: Item, actor: str) -> None:
+def _write(client: Client, before: BlueprintItem | None, after: BlueprintItem, actor: str) -> None:
     for name in ("name", *WORDS, *SWITCHES):
         setattr(client, name, after[name])
     client.save()

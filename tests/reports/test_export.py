@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from provisioning.models import User
-from reports.export import csv_lines, harmless
+from reports.csv_lines import harmless
+from reports.export import csv_lines
 from reports.models import Event, Result
 from reports.search import Criteria, stream
 from tests.reports.conftest import Write

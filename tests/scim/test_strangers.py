@@ -7,7 +7,7 @@ import pytest
 from django.test import Client as Browser
 
 from config.signin import limits
-from config.signin.limits import Limit
+from config.signin.limits import TryLimit
 from reports.models import Event
 from scim.access import strangers
 from tests.scim.conftest import Scim
@@ -18,7 +18,7 @@ ADDRESS = "127.0.0.1"
 
 @pytest.fixture(autouse=True)
 def three_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "TOKENS", Limit(most=3, window=dt.timedelta(minutes=5)))
+    monkeypatch.setattr(limits, "TOKENS", TryLimit(most=3, window=dt.timedelta(minutes=5)))
 
 
 def another_process() -> None:

@@ -15,7 +15,7 @@ from django.db.models.fields.json import KeyTransform
 
 from config.database.lookups import array
 from directories.attributes import Kind
-from provisioning.imports.users.plan import USERNAME, KnownAccount, KnownUser, Row, path, storable
+from provisioning.imports.users.plan import USERNAME, ChangedRow, KnownAccount, KnownUser, path, storable
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account, User
 from provisioning.models.people import fold
@@ -78,7 +78,7 @@ class Correlator:
         deleted = here.filter(user=None, key_folded__any_of=names).values_list("pk", flat=True)
         return list(found.union(deleted))
 
-    def deleted(self, rows: Iterable[Row]) -> dict[str, Deleted]:
+    def deleted(self, rows: Iterable[ChangedRow]) -> dict[str, Deleted]:
         """Return who of the rows' people was deleted in the portal, by lasting id and by folded name.
 
         Somebody whom another source showed stays deleted for all of them. One query, and another where rows have
@@ -113,7 +113,7 @@ class Correlator:
         """Return the users of known accounts: one query."""
         return {user.pk: _known(user) for user in _people().filter(pk__in=ids)} if ids else {}
 
-    def users_by_match(self, rows: Iterable[Row]) -> tuple[dict[str, list[KnownUser]], set[str]]:
+    def users_by_match(self, rows: Iterable[ChangedRow]) -> tuple[dict[str, list[KnownUser]], set[str]]:
         """Return the users that rows without an account may belong to, and the folded user names that are taken.
 
         The users are by folded match value; more than one is ambiguous. One query when the match attribute is the user
@@ -132,7 +132,7 @@ class Correlator:
         taken = User.objects.filter(username_key__any_of=names).values_list("username_key", flat=True)
         return found, set(taken)
 
-    def _matching(self, rows: dict[str, Row]) -> QuerySet[Any]:
+    def _matching(self, rows: dict[str, ChangedRow]) -> QuerySet[Any]:
         here = FilteredRelation("accounts", condition=Q(accounts__directory=self.directory_id))
         people = _people().annotate(
             here=here,

@@ -18,7 +18,7 @@ from provisioning.imports.users.authority import Authority
 from provisioning.imports.users.correlate import Correlator, Deleted
 from provisioning.imports.users.identity import EMPLOYEE, another_person
 from provisioning.imports.users.messages import Labels
-from provisioning.imports.users.plan import KnownAccount, KnownUser, Planned, Row
+from provisioning.imports.users.plan import ChangedRow, KnownAccount, KnownUser, Planned
 from provisioning.imports.users.pushed_digest import Echo
 from provisioning.imports.users.state import ACTIVE, leading, rule_digest, state_of
 from provisioning.imports.users.writing import user_ids
@@ -131,7 +131,7 @@ class Crawler:
         if not plan.storable("".join(refs)):
             refs = [ref for ref in refs if plan.storable(ref)]
         known = self.correlator.accounts(refs)
-        changed: list[Row] = []
+        changed: list[ChangedRow] = []
         same: list[Planned] = []
         for remote, row_digest in zip(accounts, rows.digests, strict=True):
             account = known.get(remote.ref)
@@ -162,7 +162,9 @@ class Crawler:
             self.renamed += one.renames
         keep(planned)
 
-    def _look(self, remote: RemoteAccount, account: KnownAccount | None, row_digest: str, seen: Seen) -> Row | None:
+    def _look(
+        self, remote: RemoteAccount, account: KnownAccount | None, row_digest: str, seen: Seen
+    ) -> ChangedRow | None:
         """Return the row when it has to be planned; count it when not."""
         if account is not None and account.user_id is not None:
             if account.user_id in self.matched:
@@ -174,8 +176,8 @@ class Crawler:
                 return None
         if problem := plan.unusable(remote):
             self.unreadable += UNDECODABLE in remote.ref
-            return Row(remote, "", account, unusable=problem)
-        return Row(remote, row_digest, account)
+            return ChangedRow(remote, "", account, unusable=problem)
+        return ChangedRow(remote, row_digest, account)
 
     def _note_states(self) -> None:
         """Keep the mapped states of rows that are as before, where none was kept: a portal before this one kept none.
@@ -211,7 +213,7 @@ class Crawler:
             return row_digest
         return f"{row_digest}:{seen_digest({'password': remote.password})[:24]}"
 
-    def _plan(self, rows: Sequence[Row], keep: Keep) -> None:
+    def _plan(self, rows: Sequence[ChangedRow], keep: Keep) -> None:
         for row in rows:
             inbound = self.mapper.inbound(row.remote.attributes)
             row.values, row.problems, row.left = plan.values_of(inbound.values), inbound.problems, inbound.left
@@ -225,7 +227,7 @@ class Crawler:
             row for row in rows if not row.linked and (row.account or row.match not in by_match) and not row.unusable
         ]
         deleted = self.correlator.deleted(unknown)
-        wrong: list[Row] = []
+        wrong: list[ChangedRow] = []
         for start in range(0, len(rows), PART):
             part = rows[start : start + PART]
             planned = [self._plan_row(row, by_id, by_match, taken, deleted) for row in part]
@@ -237,7 +239,7 @@ class Crawler:
 
     def _plan_row(
         self,
-        row: Row,
+        row: ChangedRow,
         by_id: dict[int, KnownUser],
         by_match: dict[str, list[KnownUser]],
         taken: set[str],
@@ -274,7 +276,7 @@ class Crawler:
             if holders.get(one.match_value, one.user_id) != one.user_id:
                 one.keep_name(NAME_TAKEN.format(directory=self.config.name, name=one.after[plan.USERNAME]))
 
-    def _spare(self, rows: Iterable[Row]) -> None:
+    def _spare(self, rows: Iterable[ChangedRow]) -> None:
         """Keep the accounts that have the name of a row in error, but not its lasting id, from being leavers."""
         names = {fold(name) for row in rows if not row.linked for name in (row.username, row.remote.key)}
         self._spare_accounts(self.correlator.accounts_named({name for name in names if plan.storable(name)} - {""}))
@@ -283,7 +285,7 @@ class Crawler:
         for account_id in ids:
             self.spared.add(account_id)
 
-    def _mismatch(self, row: Row, found: list[KnownUser], taken: set[str]) -> str:
+    def _mismatch(self, row: ChangedRow, found: list[KnownUser], taken: set[str]) -> str:
         """Return why a row without an account cannot have a user, "" when it can."""
         if len(found) > 1:
             names = ", ".join(user.username for user in islice(found, 3))
@@ -303,7 +305,7 @@ class Crawler:
             return plan.SAME_PERSON
         return ""
 
-    def _not_again(self, row: Row, user: KnownUser, deleted: Mapping[str, Deleted]) -> str:
+    def _not_again(self, row: ChangedRow, user: KnownUser, deleted: Mapping[str, Deleted]) -> str:
         """Return why the account of somebody who was deleted is not that of a user who was added since, "" if it is."""
         gone = deleted.get(row.remote.ref) if row.account is not None else None
         if gone is None:
@@ -323,7 +325,7 @@ class Crawler:
         or_here = f", or rename {who} in the portal" if by_name else ", or change it in the portal"
         return TAKEN.format(who=who, what=what, directory=self.config.name, or_here=or_here)
 
-    def _deleted(self, row: Row, gone: Deleted) -> Planned:
+    def _deleted(self, row: ChangedRow, gone: Deleted) -> Planned:
         """Return what becomes of the row of somebody who was deleted in the portal: nothing, until a person says so."""
         if gone.here:
             self.accounts.add(gone.account_id)
@@ -337,7 +339,7 @@ class Crawler:
             planned.row = {"digest": row.digest, "deleted_at": gone.at.isoformat() if gone.at else None}
         return planned
 
-    def _finish(self, planned: Planned, row: Row, user: KnownUser | None) -> Planned:
+    def _finish(self, planned: Planned, row: ChangedRow, user: KnownUser | None) -> Planned:
         """Add what applying needs and pure planning cannot know: the outbound digest, and the encrypted password."""
         if planned.action == plan.ERROR:
             return planned
@@ -347,7 +349,7 @@ class Crawler:
             planned.row["pushed"] = pushed
         return planned
 
-    def _password(self, row: Row) -> dict[str, Any]:
+    def _password(self, row: ChangedRow) -> dict[str, Any]:
         """Return the row's password as a token, when passwords are imported and it is new or another one."""
         if not self.passwords or not row.remote.password:
             return {}

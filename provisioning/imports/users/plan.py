@@ -66,7 +66,7 @@ class KnownUser:
 
 
 @dataclass(slots=True)
-class Row:
+class ChangedRow:
     """One row that is new or differs from what was seen last, with what its mapping gives.
 
     ``unusable`` is why it can only become an error; what it gives then only tells whose it may be.
@@ -237,7 +237,7 @@ def _apart(action: str, remote: RemoteAccount, message: str, account: KnownAccou
     )
 
 
-def plan_row(row: Row, user: KnownUser | None, *, follow_renames: bool = False) -> Planned:
+def plan_row(row: ChangedRow, user: KnownUser | None, *, follow_renames: bool = False) -> Planned:
     """Return what the row means for ``user``, None when no user of the portal has it.
 
     A user name changes only with ``follow_renames``.
@@ -273,7 +273,7 @@ def plan_row(row: Row, user: KnownUser | None, *, follow_renames: bool = False) 
     return planned
 
 
-def _create(row: Row) -> Planned:
+def _create(row: ChangedRow) -> Planned:
     if problem := usernames.problem(row.username):
         return error(row.remote, problem, row.account)
     after = {name: value for name, value in row.values.items() if value is not None}
@@ -292,7 +292,7 @@ def _create(row: Row) -> Planned:
     )
 
 
-def _wanted(row: Row, user: KnownUser, account: KnownAccount | None) -> dict[str, Any]:
+def _wanted(row: ChangedRow, user: KnownUser, account: KnownAccount | None) -> dict[str, Any]:
     """Return the values that differ, but for the user name."""
     values = {name: value for name, value in row.values.items() if name not in (USERNAME, ACTIVE)}
     active = asked(row.state, account.seen_state if account else "")
@@ -308,7 +308,7 @@ def _differs(name: str, value: Any, held: Any) -> bool:
     return bool(value != held)
 
 
-def _payload(row: Row) -> dict[str, Any]:
+def _payload(row: ChangedRow) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "digest": row.digest,
         "attributes": {name: stored(value) for name, value in row.remote.attributes.items()},

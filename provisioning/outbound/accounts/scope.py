@@ -17,7 +17,7 @@ from provisioning.models import Account, User
 from provisioning.models.outbox import AccountState
 from provisioning.models.people import fold
 
-AccountRow = tuple[int, int | None, int, str]  # an account, its user, its directory and its state
+AccountReference = tuple[int, int | None, int, str]  # an account, its user, its directory and its state
 OVER = (AccountState.DISABLED, AccountState.ABSENT)  # states of accounts that give no access any more
 
 
@@ -62,7 +62,7 @@ def accounts_of(user: User) -> AccountsInScope:
     person = UserInScope(user.pk, user.username, user.username_key, user.is_active and user.provisioned)
     with prepared.cursor() as cursor:
         cursor.execute(_OF_ONE, [person.id, person.username_key])
-        accounts: list[AccountRow] = cursor.fetchall()
+        accounts: list[AccountReference] = cursor.fetchall()
     if any(owner is None for _, owner, _, _ in accounts):
         _reattach([person])
         accounts = _existing([person.id])
@@ -82,8 +82,13 @@ def _people(user_ids: Collection[int]) -> list[UserInScope]:
 
 
 def _in_scope(
-    people: Collection[UserInScope], accounts: list[AccountRow], *, exclude: int | None = None, only: int | None = None
+    people: Collection[UserInScope],
+    accounts: list[AccountReference],
+    *,
+    exclude: int | None = None,
+    only: int | None = None,
 ) -> AccountsInScope:
+    """Make the accounts that are missing, and return those that concern the directories that are meant."""
     missing = _missing(people, _creating(exclude, only), accounts)
     if missing:
         # Another transaction may make the same accounts: ignore those, and read what there is now.
@@ -105,13 +110,13 @@ def _creating(exclude: int | None, only: int | None) -> list[int]:
     return [pk for (pk,) in _CREATING.rows() if pk != exclude and only in (None, pk)]
 
 
-def _existing(user_ids: Collection[int]) -> list[AccountRow]:
+def _existing(user_ids: Collection[int]) -> list[AccountReference]:
     rows = Account.objects.filter(user__in=user_ids).order_by("pk")
     return list(rows.values_list("pk", "user_id", "directory_id", "state"))
 
 
 def _missing(
-    people: Iterable[UserInScope], directories: Iterable[int], accounts: Iterable[AccountRow]
+    people: Iterable[UserInScope], directories: Iterable[int], accounts: Iterable[AccountReference]
 ) -> list[dict[str, Any]]:
     there = {(user, directory) for _, user, directory, _ in accounts}
     return [

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import pytest
 
 from config.signin import limits
-from config.signin.limits import Limit
+from config.signin.limits import TryLimit
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
 NONE = dt.timedelta()
-RULE = Limit(most=3, window=10 * MINUTE, pause=5 * MINUTE, longest=30 * MINUTE)
+RULE = TryLimit(most=3, window=10 * MINUTE, pause=5 * MINUTE, longest=30 * MINUTE)
 
 
 @dataclass
@@ -22,13 +22,13 @@ class Counting:
     pauses: int = 0
 
 
-def add(count: Counting, rule: Limit, now: dt.datetime) -> dt.timedelta:
+def add(count: Counting, rule: TryLimit, now: dt.datetime) -> dt.timedelta:
     """Count a try that is wrong; return the pause after it."""
     limits.add(count, rule, now)
     return limits.stop(count, rule, now)
 
 
-def fill(count: Counting, now: dt.datetime, rule: Limit = RULE) -> dt.timedelta:
+def fill(count: Counting, now: dt.datetime, rule: TryLimit = RULE) -> dt.timedelta:
     """Try until none is allowed; return the pause."""
     while not (pause := add(count, rule, now)):
         pass
@@ -59,7 +59,7 @@ def test_few_tries_in_each_window_are_never_too_many() -> None:
 
 
 def test_a_rule_without_a_pause_waits_for_the_end_of_the_window() -> None:
-    rule, count = Limit(most=2, window=MINUTE), Counting()
+    rule, count = TryLimit(most=2, window=MINUTE), Counting()
     assert add(count, rule, NOW) == NONE
     assert add(count, rule, NOW + MINUTE / 2) == MINUTE / 2
     assert add(count, rule, NOW + MINUTE) == NONE

@@ -18,7 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from config.signin import backend, counting, events
 from config.signin.adapter import WRONG
-from config.signin.limits import Limit
+from config.signin.limits import TryLimit
 from config.signin.models import Tries
 from provisioning.models import User
 from reports.models import Event, Operation, Result
@@ -273,7 +273,7 @@ def test_what_is_typed_into_the_wrong_box_is_told_nowhere(admin: User, caplog: p
 
 @pytest.mark.heavy
 def test_nobody_fills_the_report(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "LINES", Limit(most=6, window=dt.timedelta(hours=1)))
+    monkeypatch.setattr(events, "LINES", TryLimit(most=6, window=dt.timedelta(hours=1)))
     for number in range(30):
         wrong(f"user{number}", address=f"192.0.2.{number}")
     assert len(lines()) == 6
