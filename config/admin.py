@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, Permission
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -28,6 +29,7 @@ WORDS = {
     "add_importrun": "Import users, preview, approve and cancel",
     "view_change": "See what failed and what waits",
     "view_event": "See the provisioning report",
+    "set_password_user": "Set passwords of users in directories",
     "show_token": "Show tokens of SCIM applications again",
     "view_requestlog": "See the live log of SCIM applications",
 }
@@ -47,9 +49,14 @@ class RightsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
         )
 
     def label_from_instance(self, obj: Any) -> str:
-        """Say the right as an instruction: "Change user"."""
-        verb, _, thing = str(obj.name).removeprefix("Can ").partition(" ")
-        return WORDS.get(obj.codename, f"{VERBS.get(verb, verb)} {thing}")
+        """Say the right in words."""
+        return in_words(obj)
+
+
+def in_words(right: Permission) -> str:
+    """Return the right as an instruction: "Change user"."""
+    verb, _, thing = str(right.name).removeprefix("Can ").partition(" ")
+    return WORDS.get(right.codename, f"{VERBS.get(verb, verb)} {thing}")
 
 
 @admin.register(Role)
@@ -58,11 +65,23 @@ class RoleAdmin(GoneIsNotFound, GroupAdmin, ModelAdmin):  # type: ignore[misc]
 
     list_display = ["name", "about"]
     filter_horizontal = ()
+    readonly_fields = ("rights",)
 
     @admin.display(description="For")
     def about(self, role: Role) -> str:
         """Return what the portal's own roles are for."""
         return ABOUT.get(role.name, "")
+
+    @admin.display(description="Rights")
+    def rights(self, role: Role) -> str:
+        """Return the role's rights for those who may only look."""
+        held = role.permissions.select_related("content_type").order_by("content_type", "pk")
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((in_words(one),) for one in held)))
+
+    def get_fields(self, request: HttpRequest, obj: Role | None = None) -> list[Any]:
+        """Let rights be ticked by those who may change them."""
+        changes = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        return ["name", "permissions" if changes else "rights"]
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the rights as a list to tick."""

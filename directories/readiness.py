@@ -74,7 +74,7 @@ def in_words(
     """Return what of a directory is on, in one sentence; ``now`` is in the portal's time zone."""
     on = [word for name, word in FEATURES if getattr(features, name)]
     if not on:
-        return "Nothing is switched on yet: choose what should flow under Features & schedule."
+        return "Nothing is switched on yet."
     sentence = f"{listed(on).capitalize()} {'is' if len(on) == 1 else 'are'} on"
     if not enabled:
         return f"{sentence}, but the directory is switched off: nothing moves until you enable it."

@@ -65,7 +65,7 @@ class ReportForm(forms.Form):
         label="End-user identifier",
         required=False,
         max_length=255,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "User name, or how it begins", "autocomplete": "off"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Beginning of a user name", "autocomplete": "off"}),
     )
     application = forms.CharField(label="Application name", required=False, max_length=100)
     operation = forms.ChoiceField(

@@ -46,11 +46,21 @@ PAGES = (
     "provisioning_attributedefinition_changelist",
     "provisioning_attributedefinition_add",
     "portal_role_changelist",
+    "portal_role_add",
+    "portal_staff_changelist",
+    "portal_staff_add",
 )
 TABS = ("connection", "templates", "mapping", "features", "health")
 SCIM_TABS = ("connection", "mapping", "features", "log", "activity")
 COLOURS = ["color-contrast", "link-in-text-block"]  # what differs between the themes
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Links that lead nowhere or that the keyboard does not reach, and names of columns without their capital letter.
+DEAD = """
+() => [
+    ...[...document.querySelectorAll("a[href=''], a:not([href]):not([tabindex])")].filter((link) => link.offsetParent),
+    ...[...document.querySelectorAll("#result_list [data-label]")].filter((cell) => /^[a-z]/.test(cell.dataset.label)),
+].map((element) => `dead or nameless: ${element.outerHTML.slice(0, 200)}`)
+"""
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk"
 
 
@@ -118,6 +128,7 @@ def test_every_page_is_for_everybody(
             if not dark:
                 page.set_viewport_size(WIDE)
             found += axe_faults(page, only_colours=dark)
+            found += page.evaluate(DEAD)
             for fault in found:
                 faults.setdefault(fault, f"{address} {'dark' if dark else 'light'}")
         if address == "/login/":

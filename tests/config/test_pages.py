@@ -1,7 +1,10 @@
 """Error pages in the house's look, and the headers of every answer."""
 
+import re
+
 import pytest
 from django.test import Client, RequestFactory
+from django.urls import reverse
 from django.views import defaults
 
 from provisioning.models import User
@@ -82,3 +85,13 @@ def test_pages_carry_the_house_style(staff: Client) -> None:
     html = staff.get("/").content.decode()
     assert "portal/portal.css" in html
     assert "portal/favicon.svg" in html
+
+
+@pytest.mark.parametrize(
+    "name", ["provisioning_user", "provisioning_group", "portal_role", "portal_staff", "scim_client"]
+)
+def test_a_page_below_a_list_says_which_it_is(admin_client: Client, name: str) -> None:
+    """The heading of what adds something is not the list's alone."""
+    page = admin_client.get(reverse(f"admin:{name}_add"))
+    heading = re.sub(r"<[^>]*>", " ", page.content.decode().partition("<h1")[2].partition("</h1>")[0])
+    assert re.search(r"chevron_right\s+Add [a-zA-Z ]+", heading), heading

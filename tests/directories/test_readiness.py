@@ -46,9 +46,9 @@ def test_says_what_is_on_and_when_the_next_import_is() -> None:
     assert found.warnings == []
 
 
-def test_one_feature_is_singular_and_none_says_what_to_do() -> None:
+def test_one_feature_is_singular_and_none_is_said_too() -> None:
     assert assess(with_features(update_users=True), NOW).active == "Update is on."
-    assert "Features & schedule" in assess(WORKING, NOW).active
+    assert assess(WORKING, NOW).active == "Nothing is switched on yet."
 
 
 def test_a_directory_that_is_switched_off_moves_nothing() -> None:

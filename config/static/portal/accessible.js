@@ -15,7 +15,7 @@ const name = (part) => {
 };
 
 const press = (part) => {
-  for (const found of part.querySelectorAll(":is(div, span)[x-on\\:click].cursor-pointer:not([tabindex])")) {
+  for (const found of part.querySelectorAll(":is(div, span, a:not([href]))[x-on\\:click].cursor-pointer:not([tabindex])")) {
     found.setAttribute("role", "button");
     found.setAttribute("tabindex", "0");
     found.addEventListener("keydown", (event) => {
@@ -47,8 +47,16 @@ const nameChoices = () => {
   }
 };
 
+/* On a narrow screen the names of columns stand beside each value, where nothing gives them their capital letter. */
+const label = (part) => {
+  for (const cell of part.querySelectorAll("#result_list [data-label]")) {
+    cell.dataset.label = cell.dataset.label.charAt(0).toUpperCase() + cell.dataset.label.slice(1);
+  }
+};
+
 const mend = (part) => {
   name(part);
+  label(part);
   press(part);
   quiet(part);
 };

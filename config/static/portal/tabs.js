@@ -9,6 +9,7 @@ document.addEventListener("alpine:initialized", () => {
     if (!name) continue;
     tabs.set(name, link);
     link.href = `#${name}`;
+    link.addEventListener("click", () => link.scrollIntoView({ block: "nearest", inline: "nearest" }));
   }
   const open = () => tabs.get(decodeURIComponent(location.hash.slice(1)))?.click();
   if (!document.querySelector("form nav a [data-testid='error-count']")) open();

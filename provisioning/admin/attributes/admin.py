@@ -26,6 +26,7 @@ class AttributeDefinitionAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc
     list_display_links = ("label", "name")
     ordering = ("position", "label")
     search_fields = ("name", "label")
+    when_empty = "None yet. Add what the profile lacks, such as a badge number: it is asked for on the user page."
     fields = ("label", "name", "type", "choices", "required", "position")
     conditional_fields = {"choices": "type == 'choice'"}
     warn_unsaved_form = True

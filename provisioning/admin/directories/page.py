@@ -44,7 +44,6 @@ def add(model_admin: Any, request: HttpRequest) -> HttpResponse:
         context = {
             **_chrome(model_admin, request),
             "title": "Add a directory",
-            "crumb": "Add a directory",
             "kinds": kinds,
         }
         return render(request, f"{FOLDER}/choose_kind.html", context)
@@ -60,7 +59,7 @@ def add(model_admin: Any, request: HttpRequest) -> HttpResponse:
             + ("Next: write its query templates." if draft.templated else "Next: map its attributes."),
         )
         return _to_page(directory, "templates" if draft.templated else "mapping")
-    return _page(model_admin, request, draft)
+    return _page(model_admin, request, draft, posted_columns(request.POST))
 
 
 def change(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -89,7 +88,9 @@ def _save(model_admin: Any, request: HttpRequest, draft: DirectoryDraft, columns
     if outcome.saved.names:
         model_admin.log_change(request, draft.directory, f"Changed {', '.join(outcome.saved.names)}."[:1000])
     remember_columns(request, draft.directory, columns)
-    messages.success(request, f"Saved. {outcome.active}")
+    steps = progress.steps_of(draft.directory)
+    following = next((f" Next: {step.title}." for step in steps if not step.done), "")
+    messages.success(request, f"Saved. {outcome.active}{following}")
     for warning in outcome.warnings:
         messages.warning(request, warning)
     return _to_page(draft.directory, request.POST.get("tab", ""), offer=outcome.offer)
@@ -112,7 +113,6 @@ def _page(
         **parts_context(draft, columns or []),
         "title": f"Add a directory: {draft.connector.label}" if adding else stored_name(directory),
         "original": None if adding else directory,
-        "crumb": f"Add a directory: {draft.connector.label}" if adding else "",
         "adding": adding,
         "stale": stale,
         "version": "" if adding else version_of(directory),

@@ -109,7 +109,8 @@ class GroupAdmin(GoneIsNotFound, GroupPanel, ModelAdmin):  # type: ignore[misc]
     form = GroupForm
     list_display = ("name", "description", "comes_from")
     search_fields = ("name_key",)
-    search_help_text = "Finds how a name begins."
+    search_help_text = "Beginning of a name"
+    when_empty = "No group yet. Groups come from directories and SCIM applications, or are added here."
     ordering = ("name_key",)
     list_select_related = ("owner",)
     paginator = CappedPaginator

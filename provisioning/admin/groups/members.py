@@ -25,6 +25,8 @@ class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
     sortable_by = ()
     ordering = ("user__username_key",)
     search_fields = ("user__username_key",)
+    search_help_text = "Beginning of a name"
+    when_empty = "Nobody is in this group directly."
     actions = ("remove_members",)
     paginator = CappedPaginator
     show_full_result_count = False

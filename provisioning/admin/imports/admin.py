@@ -41,6 +41,8 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
     list_select_related = ("directory",)
     list_per_page = 50
     show_add_link = False  # the list has its own "Import users"
+    when_empty = "Nothing was imported yet."
+    counted_as = "imports"
     paginator = CappedPaginator
     show_full_result_count = False
     list_before_template = "provisioning/imports/list_before.html"

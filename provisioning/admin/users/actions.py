@@ -113,7 +113,6 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
         context = {
             **self.admin_site.each_context(request),
             "title": "Delete users" if action else "Delete user",
-            "crumb": "Delete users" if action else "Delete user",
             "opts": self.opts,
             "count": len(ids),
             "shown": list(users.order_by("username_key")[:SHOWN]),

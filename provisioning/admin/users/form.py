@@ -47,6 +47,7 @@ class UserForm(forms.ModelForm[User]):
             "groups": "What this person may do in the portal. Groups of people are on the page Groups.",
             "is_superuser": "May do everything, also give rights to others.",
             "is_staff": "Signs in to this portal with the password below.",
+            "provisioned": "When this is off, directories treat this user as deactivated.",
             "display_name": "Left blank, it is the first and the last name.",
         }
         error_messages: ClassVar[dict[str, dict[str, str]]] = {"username": {"required": "Everybody needs a user name."}}

@@ -7,7 +7,7 @@ from provisioning.models import User
 from provisioning.models.people import fold
 
 FOLDED = ("username_key", "email_key", "first_name_key", "last_name_key")
-HELP = "Beginning of a name, e-mail or employee number"
+HELP = "Beginning of a name, e-mail or number"  # the employee number; no more words fit the box
 MOST_WORDS = 8
 
 
