@@ -172,6 +172,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker that is gone for a night is waited for
 CELERY_TIMEZONE = env.str("TIME_ZONE", default="UTC")
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+SEND_BESIDE = True  # a thread sends messages to the workers; off, whoever saves a user sends their own
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "provisioning.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},

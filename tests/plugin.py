@@ -115,7 +115,7 @@ def pytest_configure() -> None:
     from django.conf import settings
 
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.SCIM_LOG_BESIDE = False
+    settings.SCIM_LOG_BESIDE = settings.SEND_BESIDE = False
     settings.SCIM_MAPPING_SECONDS = 0
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 

@@ -297,8 +297,8 @@ class Leases(Generic[AnyLeased]):
     def wake(self, directory_id: int, ids: Iterable[int], lane: int = Lane.USUAL) -> None:
         """Send what has new changes in a directory to the workers, once the transaction is committed."""
         queue = dispatch.LEAVERS if lane == Lane.LEAVERS else None
-        for chunk in dispatch.chunks(sorted(ids), self.chunk):
-            dispatch.send_on_commit(dispatch.DELIVER, directory_id, chunk, self.name, queue=queue)
+        if found := list(ids):
+            dispatch.deliver_on_commit(dispatch.Delivery(directory_id, found, self.name, queue, self.chunk))
 
     def hurry(self, ids: Collection[int]) -> None:
         """End the pauses of leavers: what kept them waiting was about something else. Needs a transaction.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scim.log.writer import LogWriter
+from scim.log.writer import log_writer
 from scim.models import Client, RequestLog
 from scim.upkeep import clients
 
@@ -15,7 +15,7 @@ def row(client, path):
 
 @pytest.mark.django_db(transaction=True)
 def test_what_waits_is_written_at_the_end_in_order():
-    client, writer = clients.add("Okta", "test").client, LogWriter()
+    client, writer = clients.add("Okta", "test").client, log_writer()
     for n in range(1200):
         writer.put(row(client, f"/{n}"))
     writer.close()
@@ -24,7 +24,7 @@ def test_what_waits_is_written_at_the_end_in_order():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_line_that_cannot_be_written_costs_no_other():
-    client, writer = clients.add("Okta", "test").client, LogWriter()
+    client, writer = clients.add("Okta", "test").client, log_writer()
     gone = Client(pk=client.pk + 1000)
     for each in (client, gone, client):
         writer.put(row(each, "/Users"))
