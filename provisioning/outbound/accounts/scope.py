@@ -91,9 +91,12 @@ def _in_scope(
     """Make the accounts that are missing, and return those that concern the directories that are meant."""
     missing = _missing(people, _creating(exclude, only), accounts)
     if missing:
-        # Another transaction may make the same accounts: ignore those, and read what there is now.
-        bulk.insert(Account, missing, ignore_conflicts=True)
-        accounts = _existing([person.id for person in people])
+        made = bulk.insert_returning(Account, missing, ignore_conflicts=True)
+        if len(made) == len(missing):
+            for pk, row in zip(made, missing, strict=True):
+                accounts.append((pk, row["user_id"], row["directory_id"], AccountState.PENDING))
+        else:  # another transaction has made some of them
+            accounts = _existing([person.id for person in people])
     unwanted = {person.id for person in people if not person.wanted}
     found = AccountsInScope()
     for account, user, directory, state in accounts:
