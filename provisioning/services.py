@@ -26,6 +26,7 @@ from provisioning.identities.membership import leave as leave_groups
 from provisioning.identities.membership import remove as remove_members
 from provisioning.identities.membership import remove_child as unnest_group
 from provisioning.identities.users import (
+    add_user,
     remove_manager,
     rename_and_save,
     renamed,
@@ -66,6 +67,7 @@ __all__ = [
     "Preview",
     "Step",
     "add_members",
+    "add_user",
     "adopt_group",
     "approve_import",
     "can_adopt_group",

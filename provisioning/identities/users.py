@@ -20,6 +20,7 @@ from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
 
 BATCH = 1000
+_COLUMNS = [field for field in User._meta.concrete_fields if not field.primary_key]
 
 renamed = Signal()  # ``before``: the names that users had, by id; ``by``: who renamed them
 
@@ -78,15 +79,24 @@ def rename_and_save(user: User, username: str, actor: str) -> None:
         save_user(locked, actor)
 
 
-def write_user(user: User, actor: str, columns: Iterable[str] | None = None) -> None:
-    """Save one user whole, or only some columns and those that follow from them; the caller records what changed."""
-    user.changed_by = actor
-    if columns is None:
-        user.save()
-        return
+def add_user(user: User, actor: str) -> None:
+    """Insert a new user and enqueue their accounts, in the caller's transaction; the caller records it.
+
+    It does what ``User.save`` does in less time, and sends no signals. Raises IntegrityError when the name is taken.
+    """
+    row = {field.attname: field.pre_save(user, add=True) for field in _COLUMNS}
+    [user.pk] = bulk.insert_returning(User, [row])
+    user._state.adding = False
+    user.rename(user.username)  # what is stored now
+    outbox.enqueue_user(user, "created", actor)
+
+
+def write_user(user: User, actor: str, columns: Iterable[str]) -> None:
+    """Write these columns of a user, whose row the caller has locked, and enqueue their accounts, in the same way."""
     changed = {*columns}
-    folded = [each.name for each in User._meta.fields if isinstance(each, FoldedField) and each.source in changed]
-    user.save(update_fields=[*changed, *folded, "updated_at"])
+    folded = {each.name for each in _COLUMNS if isinstance(each, FoldedField) and each.source in changed}
+    bulk.update([user], [*sorted(changed | folded), "updated_at"])
+    outbox.enqueue_user(user, "updated", actor)
 
 
 def remove_manager(manager: User, actor: str) -> int:

@@ -6,7 +6,8 @@ before anything is written: a request that changes nothing writes nothing.
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +74,8 @@ def create(client: Client, draft: Draft, rules: Rules) -> tuple[User, UserLink |
     change = _difference(client, user, link, draft, rules)
     change.columns["is_active"] = link.said_active = draft.active is not False
     _set(change)
-    _save_user(client, user)
+    with _names_once():
+        services.add_user(user, client.name)
     link.user = user
     if not user.is_active:
         leavers.follow(client, link, user)
@@ -251,10 +253,10 @@ def _write(client: Client, change: Change, draft: Draft, rules: Rules) -> bool:
     if change.leaver is not None:
         _give_up_name(client, change.leaver, draft)
     _set(change)
-    if change.password:
-        _save_user(client, user)
-    elif change.columns:
-        _save_user(client, user, change.columns)
+    columns = {*change.columns, "password"} if change.password else {*change.columns}
+    if columns:
+        with _names_once():
+            services.write_user(user, client.name, columns)
     elif change:
         user.updated_at = timezone.now()
         User.objects.filter(pk=user.pk).update(updated_at=user.updated_at)
@@ -270,10 +272,12 @@ def _write(client: Client, change: Change, draft: Draft, rules: Rules) -> bool:
     return bool(change)
 
 
-def _save_user(client: Client, user: User, columns: Iterable[str] | None = None) -> None:
+@contextmanager
+def _names_once() -> Iterator[None]:
+    """Turn the database's refusal of a name into a conflict; the whole request is undone, so it needs no savepoint."""
     try:
-        services.write_user(user, client.name, columns)
-    except IntegrityError:  # the whole request is undone, so it needs no savepoint here
+        yield
+    except IntegrityError:
         raise conflict("A user of this userName exists already.") from None
 
 
@@ -302,13 +306,11 @@ def keep_names(before: Mapping[int, str], by: object = None, **_: object) -> Non
 def _save_link(link: UserLink) -> None:
     """Write what the client knows of a user; nobody asks a new link for its id."""
     names = [each.attname for each in UserLink._meta.concrete_fields if not each.primary_key]
-    try:
+    with _names_once():
         if link.pk is None:
             bulk.insert(UserLink, [{name: getattr(link, name) for name in names}])
         else:
             bulk.update([link], names)
-    except IntegrityError:
-        raise conflict("A user of this userName exists already.") from None
 
 
 def _said(client: Client, user: User, change: Change) -> tuple[Operation, str]:
@@ -357,7 +359,7 @@ def delete(client: Client, user: User, link: UserLink | None) -> None:
         return
     was_active, user.is_active = user.is_active, False
     if was_active:
-        services.write_user(user, client.name)
+        services.write_user(user, client.name, ["is_active"])
     leavers.follow(client, link, user)
     _save_link(link)
     when = f"{user} leaves the roll on {link.leaves_at:%Y-%m-%d}" if link.leaves_at else f"{user} stays, deactivated"
