@@ -143,7 +143,7 @@ def overlapping() -> Iterator[None]:
 
 
 def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
-    """Write these fields of existing rows that the caller has locked, in one statement.
+    """Write these fields of existing rows that the caller has locked, in one statement; ``pre_save`` of each is called.
 
     ``bulk_update`` writes a CASE over every row and column, which takes ten times as long.
     """
@@ -159,14 +159,15 @@ def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
     arrays, sets, values = [], [], []
     for name in ("id", *names):
         field: models.Field[Any, Any] = model._meta.get_field(name)  # type: ignore[assignment]
-        held = [getattr(row, field.attname) for row in rows]
+        held = [field.pre_save(row, add=False) for row in rows]
         column = connection.ops.quote_name(str(field.column))
         if isinstance(field, models.JSONField):
             arrays.append("%s::text[]")
             sets.append(f"{column} = new.{column}::jsonb")
             held = [None if value is None else _encode(value) for value in held]
         else:
-            arrays.append(f"%s::{field.db_type(connection)}[]")
+            # Without the length: a cast would cut off what is too long, and the column is to refuse it.
+            arrays.append(f"%s::{str(field.db_type(connection)).partition('(')[0]}[]")
             sets.append(f"{column} = new.{column}")
         values.append(held)
     columns = ", ".join(text.partition(" = ")[0] for text in sets)

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from config.database import bulk
@@ -37,6 +37,18 @@ def test_rows_hold_what_was_put_on_them(write: Write, monkeypatch: pytest.Monkey
     for row in rows:
         assert [getattr(stored[row.pk], name) for name in NAMES] == [getattr(row, name) for name in NAMES]
     assert stored[untouched.pk].message == untouched.message
+
+
+def test_folded_copies_follow_and_what_is_too_long_is_refused() -> None:
+    """A cast to the column's type would cut a text off without a word."""
+    people = User.objects.bulk_create([User(username=f"user{n}") for n in range(bulk.FEW)])
+    for person in people:
+        person.last_name = "Łovelace"
+    bulk.update(people, ["last_name", "last_name_key"])
+    assert set(User.objects.values_list("last_name_key", flat=True)) == {"łovelace"}
+    people[0].last_name = "x" * 1000
+    with pytest.raises(DataError), transaction.atomic():
+        bulk.update(people, ["last_name"])
 
 
 AWKWARD = ["", "plain", "\\N", "a\tb", "a\nb\r", "back\\slash", "Zoë 🙂", '{"x": "\\u0041"}', "\x01\x7f", "',%s"]
