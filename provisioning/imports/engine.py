@@ -157,6 +157,7 @@ def _objections(run: ImportRun, crawler: Crawler, lease: Lease, *, read: CrawlRe
         inactive=crawler.inactive,
         activated=crawler.activated,
         renamed=crawler.renamed,
+        inactive_before=leavers.inactive_accounts(config.id) if crawler.renamed or crawler.blanked else 0,
         before=incremental.done_before(run) if run.incremental else guard.NOTHING_BEFORE,
     )
     elsewhere = follows.count(run)

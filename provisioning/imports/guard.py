@@ -39,6 +39,8 @@ NOTHING_BEFORE = Before()
 class PlanCounts:
     """What the guard looks at: rows read, accounts known before, people who leave, people who lose a value.
 
+    ``known`` are of people who are active, which is what deactivating and activating is compared with. What is done to
+    a name or a value is compared with everybody, also with those who were inactive before (``inactive_before``).
     ``inactive`` are people who are there and whom the directory has switched off since, ``activated`` those whom it
     gives back, ``renamed`` those who get another user name: as many as may be deactivated.
     """
@@ -50,7 +52,13 @@ class PlanCounts:
     inactive: int = 0
     activated: int = 0
     renamed: int = 0
+    inactive_before: int = 0
     before: Before = NOTHING_BEFORE
+
+    @property
+    def everybody(self) -> int:
+        """How many people came from the directory before."""
+        return self.known + self.inactive_before
 
     @property
     def switched_off(self) -> int:
@@ -81,16 +89,16 @@ def objections(plan: PlanCounts, limits: Limits, directory: str) -> list[str]:
     found += _over(
         plan.renamed,
         plan.before.renamed,
-        plan.known,
+        plan.everybody,
         (limits.max_leavers, limits.max_leavers_percent),
-        f"{_people(plan.renamed)} of {plan.known:,} would be renamed because {directory} names them otherwise",
+        f"{_people(plan.renamed)} of {plan.everybody:,} would be renamed because {directory} names them otherwise",
     )
     found += _over(
         plan.blanked,
         plan.before.blanked,
-        plan.known,
+        plan.everybody,
         (limits.max_blanked, limits.max_blanked_percent),
-        f"{_people(plan.blanked)} of {plan.known:,} would lose a value because it is empty in {directory}",
+        f"{_people(plan.blanked)} of {plan.everybody:,} would lose a value because it is empty in {directory}",
     )
     return found
 

@@ -92,6 +92,11 @@ def known_accounts(directory_id: int) -> int:
     return _from(directory_id).count()
 
 
+def inactive_accounts(directory_id: int) -> int:
+    """Return how many people came from the directory before and are inactive."""
+    return _from(directory_id, active=False).count()
+
+
 def forget_deleted(crawler: Crawler, lease: Lease) -> None:
     """After a complete crawl: forget the deletion of people whom the directory does not show any more.
 
@@ -152,8 +157,8 @@ def _remote_ids(account_ids: Collection[int]) -> list[str]:
     return list(Account.objects.filter(pk__in=account_ids).values_list("remote_id", flat=True))
 
 
-def _from(directory_id: int) -> QuerySet[Account]:
-    return Account.objects.filter(~Q(seen_digest=""), directory_id=directory_id, user__is_active=True)
+def _from(directory_id: int, *, active: bool = True) -> QuerySet[Account]:
+    return Account.objects.filter(~Q(seen_digest=""), directory_id=directory_id, user__is_active=active)
 
 
 def _deactivations(config: DirectoryConfig, account_ids: Collection[int]) -> list[Planned]:

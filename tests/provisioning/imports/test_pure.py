@@ -103,6 +103,13 @@ def test_the_next_moment_is_always_later_and_never_skips_a_turn(
         (PlanCounts(seen=90, known=5000, leavers=0, blanked=101), ["101 people", "would lose a value", "100"]),
         (PlanCounts(seen=0, known=3, leavers=0, blanked=0), ["no users at all", "3 people"]),
         (PlanCounts(seen=0, known=0, leavers=0, blanked=0), []),
+        # Names and values are of everybody, also of people who are inactive.
+        (PlanCounts(seen=90, known=0, inactive_before=90, leavers=0, blanked=9, renamed=9), []),
+        (
+            PlanCounts(seen=90, known=2, inactive_before=88, leavers=0, blanked=10, renamed=11),
+            ["10 people of 90 would lose", "11 people of 90 would be renamed", "10 %"],
+        ),
+        (PlanCounts(seen=90, known=0, inactive_before=90, leavers=0, blanked=0, activated=1), ["activated again"]),
         (
             PlanCounts(seen=4, known=5, leavers=1, blanked=1),
             ["1 person of 5 would be", "1 person of 5 would lose"],

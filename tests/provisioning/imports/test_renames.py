@@ -194,6 +194,17 @@ def test_many_renames_wait_for_approval(follows: Source) -> None:
     assert user("user0").is_active
 
 
+def test_a_rename_where_everybody_is_inactive_waits_for_nobody(follows: Source) -> None:
+    for n in range(19):
+        put(follows, f"n{n}", f"user{n}")
+    follows.run()
+    User.objects.update(is_active=False)
+    put(follows, "n1", "user1@example.org")
+    run = follows.run()
+    assert (run.status, run.renamed) == (RunStatus.FINISHED, 1), run.message
+    assert not user("user1@example.org").is_active
+
+
 def test_many_small_imports_rename_no_more_than_a_whole_one_may(
     follows: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
