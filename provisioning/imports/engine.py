@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 import traceback
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 
@@ -67,10 +68,11 @@ def execute(run_id: int) -> None:
 def _work(run: ImportRun, lease: Lease) -> None:
     config = load(run.directory_id)
     if run.status != RunStatus.APPLYING:
-        with open_connector(config) as connector:
+        with ExitStack() as source:
+            connector = source.enter_context(open_connector(config))
             # The source may take as long as its own time-out for one page; a slow page is no worker that hangs.
             lease.silence = max(runs.SILENCE, dt.timedelta(seconds=connector.patience) + runs.SILENCE / 2)
-            objections = _plan(run, config, connector, lease)
+            objections = _plan(run, config, connector, lease, source)
         if run.preview:
             lease.end(RunStatus.PLANNED, " ".join(objections))
             return
@@ -95,8 +97,11 @@ def _work(run: ImportRun, lease: Lease) -> None:
             runs.report(run, Result.PARTLY if run.errors else Result.SUCCESS, message + ".")
 
 
-def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease) -> list[str]:
-    """Read the whole directory, or what changed in it, and plan; return what the guard objects to."""
+def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease, source: ExitStack) -> list[str]:
+    """Read the whole directory, or what changed in it, and plan; return what the guard objects to.
+
+    ``source`` closes the connector.
+    """
     runs.prune_previews(run)
     if run.started_at:  # by a worker that died
         runs.drop_plans([run.pk])
@@ -109,13 +114,13 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     try:
         lease.write(cursor=run.cursor, expected=None if since else connector.count())
         pages = connector.changes(since, PAGE) if since else connector.accounts(PAGE)
-        read = _crawl(run, crawler, pages, lease, ahead_wanted=connector.reads_ahead)
+        read = _crawl(run, crawler, pages, lease, source, ahead_wanted=connector.reads_ahead)
     except CursorLost:
         log.info("Import run %s reads everything: the directory cannot tell what changed.", run.pk)
         incremental.read_everything(run, lease)
         since = None
         lease.write(expected=connector.count())
-        read = _crawl(run, crawler, connector.accounts(PAGE), lease, ahead_wanted=connector.reads_ahead)
+        read = _crawl(run, crawler, connector.accounts(PAGE), lease, source, ahead_wanted=connector.reads_ahead)
     gone = leavers.plan_leavers(run, connector, crawler, lease, read)
     claims.settle(run, crawler, lease)
     objections = _objections(run, crawler, lease, read=read, gone=gone)
@@ -126,10 +131,12 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     return objections
 
 
-def _crawl(run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease, *, ahead_wanted: bool) -> CrawlResult:
+def _crawl(
+    run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease, source: ExitStack, *, ahead_wanted: bool
+) -> CrawlResult:
     """Plan page by page; return what was read once the last page was."""
     read = CrawlResult()
-    with ahead(pages, crawler.digested, wanted=ahead_wanted) as coming:
+    with ahead(pages, crawler.digested, wanted=ahead_wanted, go_on=lease.go_on, source=source) as coming:
         for rows in coming:
             if rows.page.gone and crawler.config.features.deactivate_missing:
                 read.gone.update(leavers.named(crawler.config, rows.page.gone))

@@ -142,6 +142,11 @@ class Lease:
                 self.until = before
                 raise
 
+    def go_on(self) -> None:
+        """Raise Cancelled when the run is to be cancelled: asked while its directory keeps it waiting."""
+        if ImportRun.objects.filter(pk=self.run_id, cancel_requested=True).exists():
+            raise Cancelled
+
     def _lock(self) -> None:
         locked = ImportRun.objects.select_for_update(no_key=True).filter(pk=self.run_id, leased_until=self.until)
         found = list(locked.values_list("cancel_requested", flat=True))

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from provisioning.imports.ahead import ahead
+from provisioning.imports.runs import Cancelled
 
 
 class Pages:
@@ -56,6 +58,37 @@ def test_pages_before_an_error_are_given_first(wanted: bool) -> None:
         assert (next(coming), next(coming)) == ("0", "1")
         with pytest.raises(ConnectionError):
             next(coming)
+
+
+def test_nobody_waits_for_a_page_once_the_import_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory may take a minute for it; what it is read from is closed by who reads it, and not before."""
+    monkeypatch.setattr("provisioning.imports.ahead.ASK", 0.01)
+    goes_on, closed, seen = threading.Event(), threading.Event(), list[str]()
+
+    def slow() -> Iterator[int]:
+        try:
+            yield 0
+            goes_on.wait(60)
+            yield 1
+        finally:
+            seen.append("pages")
+
+    def cancelled() -> None:
+        raise Cancelled
+
+    def close() -> None:
+        seen.append("directory")
+        closed.set()
+
+    with ExitStack() as source:
+        source.callback(close)
+        reading = ahead(slow(), str, wanted=True, go_on=cancelled, source=source)
+        with pytest.raises(Cancelled), reading as coming:
+            list(coming)
+    assert seen == []
+    goes_on.set()
+    assert closed.wait(60)
+    assert seen == ["pages", "directory"]
 
 
 def test_nothing_is_read_before_the_first_page_is_asked_for_unless_wanted() -> None:

@@ -1,6 +1,7 @@
 """A run's lease, its cancelling, the schedule, and how many queries a page takes."""
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -13,10 +14,10 @@ from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services, tasks
-from provisioning.imports import engine, requests, runs
+from provisioning.imports import ahead, engine, requests, runs
 from provisioning.models import ImportRun, PlannedChange, User
 from provisioning.models.imports import RunStatus, Trigger
-from tests.provisioning.imports.conftest import Source, errors, planned
+from tests.provisioning.imports.conftest import Source, SourceConnector, errors, planned
 
 pytestmark = pytest.mark.django_db
 Captured = Callable[..., AbstractContextManager[Any]]
@@ -144,6 +145,36 @@ def test_cancel_while_reading(source: Source) -> None:
     assert not User.objects.exists()
     source.before_page = lambda _: None
     assert source.run().created == 6
+
+
+def test_cancel_while_a_page_is_read_ahead(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory keeps the import waiting: the run ends all the same, and the connector is closed afterwards."""
+    monkeypatch.setattr(ahead, "ASK", 0.01)
+    monkeypatch.setattr(SourceConnector, "reads_ahead", True)
+    goes_on, closed = threading.Event(), threading.Event()
+    monkeypatch.setattr(SourceConnector, "close", lambda self: closed.set(), raising=False)
+    source.put_many(6)
+    source.page_size = 2
+    run = source.start()
+
+    def keep_waiting(number: int) -> None:
+        if number == 1:
+            goes_on.wait(60)
+
+    source.before_page = keep_waiting
+    go_on = runs.Lease.go_on
+
+    def cancelled_meanwhile(lease: runs.Lease) -> None:
+        services.cancel_import(run, "boss")
+        go_on(lease)
+
+    monkeypatch.setattr(runs.Lease, "go_on", cancelled_meanwhile)
+    engine.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.message) == (RunStatus.CANCELLED, "Cancelled before anything was changed.")
+    assert not closed.is_set()
+    goes_on.set()
+    assert closed.wait(60)
 
 
 def test_cancel_while_applying_keeps_what_was_applied(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
