@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "config.middleware.Messages",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.middleware.SecondLook",
 ]
 
 ROOT_URLCONF = "config.urls"

@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -89,7 +88,8 @@ class UserRename(admin.ModelAdmin):  # type: ignore[type-arg]
             name = form.cleaned_data["username"]
             if request.POST.get("action") != "rename":
                 seen = list(effects(user, name))
-            elif self._rename(request, user, form):
+            else:
+                self._rename(request, user, name)
                 messages.success(request, f"{user.username} is {name} now. Directories follow: see Accounts.")
                 return HttpResponseRedirect(reverse("admin:provisioning_user_change", args=[user.pk]))
         context = {
@@ -103,21 +103,11 @@ class UserRename(admin.ModelAdmin):  # type: ignore[type-arg]
         }
         return TemplateResponse(request, "provisioning/user/rename.html", context)
 
-    def _rename(self, request: HttpRequest, user: User, form: RenameForm) -> bool:
-        """Rename the user; return False, with an error in the form, when somebody just took the name."""
-        name = form.cleaned_data["username"]
+    def _rename(self, request: HttpRequest, user: User, name: str) -> None:
         try:
             services.rename_and_save(user, name, request.user.get_username())
         except User.DoesNotExist:
             raise Http404("There is no such user.") from None
-        except IntegrityError:
-            try:
-                free_name(name, user)
-            except ValidationError as error:
-                form.add_error("username", error)
-                return False
-            raise
-        return True
 
 
 def effects(user: User, username: str) -> Iterator[Effect]:
