@@ -63,6 +63,10 @@ def test_people_applications_and_what_waits_are_there(upgraded: dict[str, Any]) 
     }
 
 
+def test_leavers_who_waited_go_first(upgraded: dict[str, Any]) -> None:
+    assert upgraded["upgraded"]["lanes"] == {"anna": 1, "bert": 0, "Dora": 1, "cleo": 1}  # cleo waits for a person
+
+
 def test_what_newer_columns_hold_follows_from_the_old_ones(upgraded: dict[str, Any]) -> None:
     """State, what the source said of it, the last result, and whether the directory did not find the account."""
     assert upgraded["upgraded"]["accounts"] == {

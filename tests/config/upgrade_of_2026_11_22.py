@@ -148,6 +148,7 @@ def found() -> dict[str, Any]:
             account.key: (account.state, account.seen_state, account.last_result, account.unseen)
             for account in Account.objects.all()
         },
+        "lanes": {change.account.key: change.lane for change in Change.objects.all()},
         "waiting": {change.account.key: (change.reason, bool(change.parked)) for change in Change.objects.all()},
         "group": {
             group.name: sorted(group.members.values_list("username", flat=True)) for group in Group.objects.all()
