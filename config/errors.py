@@ -46,12 +46,12 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     return _answer(request, 500, UNEXPECTED)
 
 
-def _answer(request: HttpRequest, status: int, words: str) -> HttpResponse:
+def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
     if request.path.startswith("/scim/"):
-        return respond(ScimError(status, words).to_dict(), status)
+        return respond(ScimError(status, message).to_dict(), status)
     if request.path.startswith("/api/"):
-        return JsonResponse(problems.body(status, words), status=status, content_type=problems.TYPE)
+        return JsonResponse(problems.body(status, message), status=status, content_type=problems.TYPE)
     page = get_template(f"{status}.html")
     return HttpResponse(
-        page.render({"remedy": "" if words == UNEXPECTED else words}), status=status
+        page.render({"remedy": "" if message == UNEXPECTED else message}), status=status
     )  # without the request: what fills pages asks the database

@@ -120,9 +120,9 @@ class Supervisor:
         if self.refusal:
             raise CannotRun(self.refusal)
 
-    def refuse(self, words: str) -> None:
+    def refuse(self, message: str) -> None:
         """Stop all programs, because of something that a new start does not repair."""
-        self.refusal = self.refusal or words
+        self.refusal = self.refusal or message
 
     def say(self, program: Program, line: str) -> None:
         """Print a line of a program."""

@@ -184,7 +184,7 @@ def compile_expression(source: str, scope: str) -> Expression:
         names = frozenset(_check(tree, scope))
         return Expression(source, scope, names, _runner(tree))
     except TemplateSyntaxError as error:
-        raise ExpressionError(_words(error), error.lineno) from None
+        raise ExpressionError(_message(error), error.lineno) from None
     except (RecursionError, SyntaxError, MemoryError, OverflowError):
         raise ExpressionError("The expression is nested too deeply.") from None
     except ValueError as error:
@@ -193,7 +193,7 @@ def compile_expression(source: str, scope: str) -> Expression:
         raise ExpressionError("The expression holds a number that is too long.") from None
 
 
-def _words(error: TemplateSyntaxError) -> str:
+def _message(error: TemplateSyntaxError) -> str:
     message = (error.message or "The expression is not understood").rstrip(".")
     return f"{message[:1].upper()}{message[1:200]}."
 

@@ -64,11 +64,11 @@ def assess(situation: DirectorySetup, now: dt.datetime) -> Readiness:
     """Return what is active and what cannot work; ``now`` is in the portal's time zone."""
     warnings = [*_outbound(situation), *_leaving(situation), *_inbound(situation), *_passwords(situation)]
     warnings += _groups(situation)
-    words = in_words(situation.features, situation.next_import_at, now, enabled=situation.enabled)
-    return Readiness(words, warnings)
+    active = summary(situation.features, situation.next_import_at, now, enabled=situation.enabled)
+    return Readiness(active, warnings)
 
 
-def in_words(
+def summary(
     features: ProvisioningSettings | Features, next_import_at: dt.datetime | None, now: dt.datetime, *, enabled: bool
 ) -> str:
     """Return what of a directory is on, in one sentence; ``now`` is in the portal's time zone."""

@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from config.database.prepared import Parameter, Prepared
-from config.signin.limits import in_words
+from config.signin.limits import duration
 from directories.encryption import Sealed, clear
 from scim.access import strangers
 from scim.errors import ScimError
@@ -37,7 +37,7 @@ class TooManyTokens(ScimError):
     """Too many tokens from one address opened nothing (RFC 6585 section 4)."""
 
     def __init__(self, left: dt.timedelta) -> None:
-        super().__init__(429, f"Too many tokens that are not known. Try again in {in_words(left)}.")
+        super().__init__(429, f"Too many tokens that are not known. Try again in {duration(left)}.")
         self.left = left
 
 

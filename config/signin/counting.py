@@ -26,7 +26,7 @@ class TooMany(Exception):
     """No try is allowed for ``left``."""
 
     def __init__(self, left: dt.timedelta) -> None:
-        super().__init__(f"Try again in {limits.in_words(left)}.")
+        super().__init__(f"Try again in {limits.duration(left)}.")
         self.left = left
 
 

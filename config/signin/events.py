@@ -50,7 +50,7 @@ def failed(tried: FailedTry, row: Tries) -> None:
 
 def paused(tried: FailedTry, pause: dt.timedelta) -> None:
     """Record that no further try is allowed for a while."""
-    message = f"Too many: no {tried.what} for {limits.in_words(pause)}."
+    message = f"Too many: no {tried.what} for {limits.duration(pause)}."
     log.warning("%s", message)
     if _room():
         journal.record(_line(tried, message))
@@ -84,14 +84,14 @@ def _record(request: HttpRequest, user: AbstractBaseUser, operation: Operation, 
     journal.record(line)
 
 
-def _line(tried: FailedTry, words: str) -> Line:
+def _line(tried: FailedTry, message: str) -> Line:
     return Line(
         identifier=tried.identifier,
         application=tried.application,
         direction=Direction.PORTAL,
         operation=Operation.SIGN_IN,
         result=Result.FAILED,
-        message=words,
+        message=message,
         user_id=tried.user_id,
     )
 

@@ -103,7 +103,7 @@ def pause(rule: TryLimit, before: int) -> dt.timedelta:
     return min(doubled, rule.longest or rule.pause)
 
 
-def in_words(left: dt.timedelta) -> str:
+def duration(left: dt.timedelta) -> str:
     """Return a wait as people say it, rounded up to a minute."""
     minutes = max(1, -(-left // dt.timedelta(minutes=1)))
     return "1 minute" if minutes == 1 else f"{minutes} minutes"

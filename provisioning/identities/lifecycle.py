@@ -7,13 +7,15 @@ from contextvars import ContextVar
 from django.db import transaction
 from django.utils import timezone
 
+from provisioning.identities.users import report_line
 from provisioning.models import Account, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.outbound.passwords import pending
 from provisioning.profile import person
-from reports.journal import Line, record_many
-from reports.models import Direction, Operation, Result
+from provisioning.profile.facts import ACTIVE
+from reports.journal import record_many
+from reports.models import Operation
 
 _enqueued: ContextVar[bool] = ContextVar("enqueued", default=False)
 
@@ -28,7 +30,7 @@ def delete_page(user_ids: Collection[int], actor: str) -> int:
     """Delete the users; their accounts stay with what they last were, until the directories are in sync."""
     users = list(User.objects.filter(pk__in=user_ids).select_related("manager").order_by("pk"))
     forget(users, actor)
-    record_many(_line(user, Operation.DELETE, f"{user} was deleted from the portal.", actor) for user in users)
+    record_many(report_line(user, Operation.DELETE, f"{user} was deleted from the portal.", actor) for user in users)
     with _quiet():
         User.objects.filter(pk__in=[user.pk for user in users]).delete()
     return len(users)
@@ -68,23 +70,10 @@ def set_active_page(user_ids: Collection[int], active: bool, actor: str) -> int:
     User.objects.filter(pk__in=ids).update(is_active=active, updated_at=timezone.now())
     word = "activated" if active else "deactivated"
     operation = Operation.ENABLE if active else Operation.DISABLE
-    record_many(_line(user, operation, f"{user} was {word} in the portal.", actor, active) for user in users)
+    changes = {ACTIVE: (not active, active)}
+    record_many(report_line(user, operation, f"{user} was {word} in the portal.", actor, changes) for user in users)
     outbox.enqueue_users(ids, word, actor)
     return len(ids)
-
-
-def _line(user: User, operation: Operation, message: str, actor: str, active: bool | None = None) -> Line:
-    return Line(
-        identifier=user.username,
-        application="",
-        direction=Direction.PORTAL,
-        operation=operation,
-        result=Result.SUCCESS,
-        message=message,
-        changes={} if active is None else {"Active": (not active, active)},
-        actor=actor,
-        user_id=user.pk,
-    )
 
 
 @contextmanager

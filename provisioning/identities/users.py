@@ -159,7 +159,7 @@ def set_roles(user: User, roles: Iterable[Role], actor: str) -> None:
         after = sorted(user.groups.values_list("name", flat=True))
         if before != after:
             changes = {"Roles": (", ".join(before), ", ".join(after))}
-            record(_line(user, Operation.UPDATE, f"The roles of {user} were changed.", changes, actor))
+            record(report_line(user, Operation.UPDATE, f"The roles of {user} were changed.", actor, changes))
 
 
 def set_portal_password(user: User, clear: str, actor: str) -> None:
@@ -167,16 +167,16 @@ def set_portal_password(user: User, clear: str, actor: str) -> None:
     with transaction.atomic():
         user.set_password(clear)
         User.objects.filter(pk=user.pk).update(password=user.password)
-        record(_line(user, Operation.PASSWORD, f"The portal password of {user} was changed.", {}, actor))
+        record(report_line(user, Operation.PASSWORD, f"The portal password of {user} was changed.", actor))
 
 
 def _lines(users: Iterable[tuple[User, Facts | None]], known: Catalogue, actor: str) -> Iterator[Line]:
     for user, before in users:
         changes = differences(NEW if before is None else before, facts(user, known))
         if before is None:
-            yield _line(user, Operation.CREATE, f"{user} was added to the portal.", changes, actor)
+            yield report_line(user, Operation.CREATE, f"{user} was added to the portal.", actor, changes)
         elif changes:
-            yield _line(user, Operation.UPDATE, f"{user} was {_what(changes)}.", changes, actor)
+            yield report_line(user, Operation.UPDATE, f"{user} was {_what(changes)}.", actor, changes)
 
 
 def _what(changes: Mapping[str, tuple[Any, Any]]) -> str:
@@ -185,7 +185,10 @@ def _what(changes: Mapping[str, tuple[Any, Any]]) -> str:
     return f"changed in the portal: {', '.join(changes)}"
 
 
-def _line(user: User, operation: Operation, message: str, changes: Mapping[str, tuple[Any, Any]], actor: str) -> Line:
+def report_line(
+    user: User, operation: Operation, message: str, actor: str, changes: Mapping[str, tuple[Any, Any]] | None = None
+) -> Line:
+    """Return the line of the report about what somebody did to a user in the portal."""
     return Line(
         identifier=user.username,
         application="",
@@ -193,7 +196,7 @@ def _line(user: User, operation: Operation, message: str, changes: Mapping[str, 
         operation=operation,
         result=Result.SUCCESS,
         message=message,
-        changes=changes,
+        changes=changes or {},
         actor=actor,
         user_id=user.pk,
     )

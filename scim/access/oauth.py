@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from config.signin.limits import in_words
+from config.signin.limits import duration
 from scim.access import strangers, tokens
 from scim.authentication import PREFIX, digests
 from scim.models import SLUG, Client, Token, TokenKind
@@ -97,7 +97,7 @@ def token_endpoint(request: HttpRequest) -> HttpResponse:
     """Exchange an application's id and secret for an access token."""
     response: HttpResponse = _Server().create_token_response(request)
     if b'"invalid_client"' in response.content and (left := strangers.count(request)):
-        message = f"Too many wrong secrets. Try again in {in_words(left)}."
+        message = f"Too many wrong secrets. Try again in {duration(left)}."
         response = JsonResponse({"error": "invalid_client", "error_description": message}, status=429)
         response["Retry-After"] = str(max(1, round(left.total_seconds())))
     return response

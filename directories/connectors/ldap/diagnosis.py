@@ -80,7 +80,7 @@ class _Diagnosis:
         session = LdapSession(self.settings, connection, self.controls)
         try:
             caution = self.settings.encryption == NONE or not self.settings.checked
-            self.steps.append(ConnectionStep(TLS, True, self._tls_words(), caution))
+            self.steps.append(ConnectionStep(TLS, True, self._tls_message(), caution))
             try:
                 log_in(connection)
             except ConnectorError as error:
@@ -133,7 +133,7 @@ class _Diagnosis:
         self.steps.append(ConnectionStep(NAME, bool(resolved), " ".join([*resolved, missing]).strip()))
         return bool(resolved)
 
-    def _tls_words(self) -> str:
+    def _tls_message(self) -> str:
         if self.settings.encryption == NONE:
             return UNPROTECTED
         if not self.settings.checked:

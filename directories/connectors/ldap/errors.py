@@ -173,7 +173,7 @@ def unavailable(code: str, message: str) -> Unavailable:
 def broken(error: Exception) -> ConnectorError:
     """Return what an exception of the client library or of the network means."""
     if isinstance(error, ssl.SSLError):
-        return unavailable("tls", tls_words(error))
+        return unavailable("tls", tls_message(error))
     if isinstance(error, ldap.LDAPInvalidFilterError):
         return ConnectorError(f"The user filter cannot be read. Correct it {_CHECK}.", code="filter")
     if isinstance(error, ldap.LDAPInvalidDnError):
@@ -193,7 +193,7 @@ def broken(error: Exception) -> ConnectorError:
     return ConnectorError("The directory answered in a way that is not understood.", code="protocol")
 
 
-def tls_words(error: ssl.SSLError) -> str:
+def tls_message(error: ssl.SSLError) -> str:
     """Return what is wrong with a server's TLS."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH

@@ -117,7 +117,7 @@ def _refused(settings: SqlSettings, error: ConnectorError) -> list[ConnectionSte
         message = "The server takes only encrypted connections. Choose TLS on."
         return [ConnectionStep(reachability.TLS, False, message)]
     if code == Cause.TLS:
-        return [ConnectionStep(reachability.TLS, False, _tls_words(settings))]
+        return [ConnectionStep(reachability.TLS, False, _tls_message(settings))]
     usual = settings.dialect.usual_database
     if code == Cause.NO_DATABASE or (usual and _opens(replace(settings, database=usual))):
         message = f"There is no database {settings.database}, or {settings.user} may not open it. Capitals matter."
@@ -128,7 +128,7 @@ def _refused(settings: SqlSettings, error: ConnectorError) -> list[ConnectionSte
     return [*tls, ConnectionStep(LOGIN, False, error.message)]
 
 
-def _tls_words(settings: SqlSettings) -> str:
+def _tls_message(settings: SqlSettings) -> str:
     if settings.tls_mode == "verify-full":
         return (
             "The server's certificate is not trusted, or it is not for this host name, or the server offers no TLS. "

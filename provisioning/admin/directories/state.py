@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from directories.encryption import is_lost
 from directories.models import Directory, ProvisioningSettings
-from directories.readiness import FEATURES, in_words, moment
+from directories.readiness import FEATURES, moment, summary
 from provisioning.admin.states import State, counted, newest_results
 from provisioning.imports import listener
 from provisioning.models import Account, Change, ImportRun
@@ -42,15 +42,15 @@ def line_of(directory: Directory) -> State:
     if state.detail:
         return state
     settings = settings_of(directory)
-    words = in_words(settings, settings.next_import_at, timezone.localtime(), enabled=directory.enabled)
-    return replace(state, detail=words)
+    message = summary(settings, settings.next_import_at, timezone.localtime(), enabled=directory.enabled)
+    return replace(state, detail=message)
 
 
 def _unreachable(directory: Directory) -> str:
-    words = directory.last_error
+    message = directory.last_error
     if directory.retry_at and directory.retry_at > timezone.now():
-        words += f" The portal tries again {moment(directory.retry_at, timezone.localtime())}."
-    return f"{words} Changes wait and are made when it is back.".strip()
+        message += f" The portal tries again {moment(directory.retry_at, timezone.localtime())}."
+    return f"{message} Changes wait and are made when it is back.".strip()
 
 
 def settings_of(directory: Directory) -> ProvisioningSettings:
@@ -96,8 +96,8 @@ def _following(directory: Directory) -> tuple[State, str] | None:
     settings = settings_of(directory)
     if not (directory.enabled and settings.listen and settings.import_users):
         return None
-    going, words = listener.state_of(directory)
-    return State("Following changes" if going else "Not following changes", "success" if going else "warning"), words
+    going, message = listener.state_of(directory)
+    return State("Following changes" if going else "Not following changes", "success" if going else "warning"), message
 
 
 _SEES = {

@@ -120,8 +120,8 @@ class UserList(GoneIsNotFound):
     @display(description="Directories")  # type: ignore[untyped-decorator]
     def in_directories(self, user: User) -> str | SafeString:
         """Name the directories of the user, with what is wrong there."""
-        words = [_account_words(account, user) for account in cast(Any, user).listed_accounts]
-        return format_html("<br>".join(["{}"] * len(words)), *words) if words else BLANK
+        labels = [_account_label(account, user) for account in cast(Any, user).listed_accounts]
+        return format_html("<br>".join(["{}"] * len(labels)), *labels) if labels else BLANK
 
 
 def definitions(request: HttpRequest) -> list[AttributeDefinition]:
@@ -131,7 +131,7 @@ def definitions(request: HttpRequest) -> list[AttributeDefinition]:
     return request._attribute_definitions  # type: ignore[attr-defined, no-any-return]
 
 
-def _account_words(account: Account, user: User) -> str | SafeString:
+def _account_label(account: Account, user: User) -> str | SafeString:
     if account.state == AccountState.ACTIVE and not user.is_active:
         return format_html('<strong class="rc-wrong">{}: still open</strong>', account.directory.name)
     if account.last_result == LastResult.PARKED:

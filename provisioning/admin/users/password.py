@@ -49,11 +49,11 @@ class PasswordForm(forms.Form):
         super().__init__(data)
         self.user = user
         if names:
-            label, words = ", ".join(names), "The password of the user's account there. It is set within seconds."
-            self.fields["directories"] = _box(label, words, True)
+            label, about = ", ".join(names), "The password of the user's account there. It is set within seconds."
+            self.fields["directories"] = _box(label, about, True)
         if portal:
-            words = "What the user signs in to this portal with. Only staff can sign in."
-            self.fields["portal"] = _box("This portal", words, not names)
+            about = "What the user signs in to this portal with. Only staff can sign in."
+            self.fields["portal"] = _box("This portal", about, not names)
 
     def clean(self) -> dict[str, Any]:
         """Refuse two that differ, one that is too simple, and one for nowhere."""

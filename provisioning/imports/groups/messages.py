@@ -31,7 +31,7 @@ class GroupLines:
             result = Result.FAILED if one.action == GroupAction.ERROR else Result.SUCCESS
             changes = {LABELS[name]: (one.before.get(name), value) for name, value in one.after.items()}
             operation = OPERATIONS[GroupAction(one.action)]
-            yield self._line(one.name, operation, self._words(one), result=result, changes=changes)
+            yield self._line(one.name, operation, self._message(one), result=result, changes=changes)
 
     def of_members(self, pairs: Collection[tuple[int, int]], verb: str) -> Iterator[Line]:
         """Yield a line for each user who was added to a group or removed from it."""
@@ -53,7 +53,7 @@ class GroupLines:
             message = f"The group {inner} was {verb} the group {outer} from {self.directory}."
             yield self._line(inner, Operation.UPDATE, message)
 
-    def _words(self, one: PlannedGroup) -> str:
+    def _message(self, one: PlannedGroup) -> str:
         name, where = one.name or "without a name", self.directory
         match one.action:
             case GroupAction.CREATE:

@@ -95,19 +95,27 @@ class AccountWork(Work[AccountOutcome]):
         pending.delivered([each.password for each in outcomes if each.password])
         pending.refused(dict(each.refused for each in outcomes if each.refused))
         group_outbox.accounts_renamed(each.row.pk for each in outcomes if each.renamed)
-        gone = [each.row.pk for each in outcomes if each.row.state == AccountState.ABSENT and not each.parked]
-        come = [each.row.pk for each in outcomes if each.moved and each.row.state == AccountState.ACTIVE]
-        group_outbox.accounts_changed(come)
-        if come:  # the next import finds them active because the portal made them so, which is no news of the source
-            Account.objects.filter(pk__in=come, seen_state__in=CONNECTORS_OWN).update(seen_state="")
-        group_outbox.accounts_gone(gone)
-        if names := {each.row.key_folded for each in outcomes if each.row.pk in gone and each.row.user_id is None}:
+        self._store_active([each.row.pk for each in outcomes if each.moved and each.row.state == AccountState.ACTIVE])
+        self._store_gone([each.row for each in outcomes if each.row.state == AccountState.ABSENT and not each.parked])
+
+    def _store_active(self, ids: Collection[int]) -> None:
+        """Let the groups of accounts that came into being, or back, be looked at."""
+        group_outbox.accounts_changed(ids)
+        if ids:  # the next import finds them active because the portal made them so, which is no news of the source
+            Account.objects.filter(pk__in=ids, seen_state__in=CONNECTORS_OWN).update(seen_state="")
+
+    def _store_gone(self, rows: Sequence[Account]) -> None:
+        """Forget the memberships of accounts that are not there any more, and the accounts of deleted users."""
+        ids = [row.pk for row in rows]
+        group_outbox.accounts_gone(ids)
+        if names := {row.key_folded for row in rows if row.user_id is None}:
             self._wake_namesakes(names)
         # A user made anew meanwhile has taken the account over: the filter is on what the row says now.
-        left = Account.objects.filter(pk__in=gone, user=None)
-        # A source may show the row of somebody who was deleted here: their account stays as the memory of it.
-        remembers = self.reconciler is not None and self.reconciler.results.remembers
-        (left.filter(deleted_at=None) if remembers else left).delete()
+        left = Account.objects.filter(pk__in=ids, user=None)
+        if self.reconciler is not None and self.reconciler.results.remembers:
+            # A source may show the row of somebody who was deleted here: their account stays as the memory of it.
+            left = left.filter(deleted_at=None)
+        left.delete()
 
     def _wake_namesakes(self, keys: Collection[str]) -> None:
         """Let those be made at once who waited for the accounts of deleted users to go."""

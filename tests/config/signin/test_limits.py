@@ -79,4 +79,4 @@ def test_a_right_try_gives_back_what_it_took() -> None:
     ("seconds", "words"), [(0, "1 minute"), (60, "1 minute"), (61, "2 minutes"), (300, "5 minutes")]
 )
 def test_a_wait_in_words(seconds: int, words: str) -> None:
-    assert limits.in_words(dt.timedelta(seconds=seconds)) == words
+    assert limits.duration(dt.timedelta(seconds=seconds)) == words
