@@ -147,6 +147,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             ),
             models.Index(fields=["updated_at"], name="user_by_updated"),
             models.Index(Upper("display_name"), name="user_by_display_name"),
+            models.Index(Upper("employee_number"), name="user_by_number_without_case"),
         ]
 
     def __str__(self) -> str:
