@@ -65,7 +65,7 @@ def _access_token(*_: Any, **__: Any) -> str:
     return f"{PREFIX}{generate_token(42)}"
 
 
-class _Server(AuthorizationServer):  # type: ignore[misc]
+class _TokenServer(AuthorizationServer):  # type: ignore[misc]
     """Authlib's server on the portal's applications."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
 @sensitive_post_parameters("client_secret")
 def token_endpoint(request: HttpRequest) -> HttpResponse:
     """Exchange an application's id and secret for an access token."""
-    response: HttpResponse = _Server().create_token_response(request)
+    response: HttpResponse = _TokenServer().create_token_response(request)
     if b'"invalid_client"' in response.content and (left := strangers.count(request)):
         message = f"Too many wrong secrets. Try again in {duration(left)}."
         response = JsonResponse({"error": "invalid_client", "error_description": message}, status=429)

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from provisioning.models import Group
-from reports.models import Operation as Doing
+from reports.models import Operation
 from scim.errors import not_found
 from scim.groups import writing
 from scim.groups.reading import listing, read, version
@@ -38,14 +38,14 @@ def find(client: Client, scim_id: str) -> Group:
 
 def create(client: Client, document: Mapping[str, Any]) -> Group:
     """Make a group of the client's, with its members; all or nothing."""
-    with reported(client, Doing.CREATE, document.get("displayName") or ""), transaction.atomic():
+    with reported(client, Operation.CREATE, document.get("displayName") or ""), transaction.atomic():
         return writing.create(client, document)
 
 
 def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Check) -> tuple[Group, bool]:
     """Make the group what the document says; return it and whether anything changed."""
     key = id_of(scim_id)
-    with reported(client, Doing.UPDATE) as about, transaction.atomic():
+    with reported(client, Operation.UPDATE) as about, transaction.atomic():
         group = writing.locked(client, key)
         about.name = group.name
         check(group)
@@ -55,7 +55,7 @@ def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Ch
 def patch(client: Client, scim_id: str, operations: Sequence[PatchOperation], check: Check) -> tuple[Group, bool]:
     """Do the operations; return the group and whether anything changed."""
     key = id_of(scim_id)
-    with reported(client, Doing.UPDATE) as about, transaction.atomic():
+    with reported(client, Operation.UPDATE) as about, transaction.atomic():
         group = writing.locked(client, key)
         about.name = group.name
         check(group)
@@ -65,7 +65,7 @@ def patch(client: Client, scim_id: str, operations: Sequence[PatchOperation], ch
 def delete(client: Client, scim_id: str, check: Check) -> None:
     """Delete the group; the people in it stay."""
     key = id_of(scim_id)
-    with reported(client, Doing.DELETE) as about, transaction.atomic():
+    with reported(client, Operation.DELETE) as about, transaction.atomic():
         group = writing.locked(client, key)
         about.name = group.name
         check(group)

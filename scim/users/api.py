@@ -8,8 +8,7 @@ from django.db import transaction
 
 from provisioning.models import User
 from reports.journal import record
-from reports.models import Operation as Doing
-from reports.models import Result
+from reports.models import Operation, Result
 from scim.access.visibility import visible
 from scim.errors import ScimError, not_found
 from scim.filters import parse_path
@@ -47,69 +46,73 @@ def find(client: Client, scim_id: str) -> User:
     return user
 
 
-def read(client: Client, user: User, projection: Projection, page: rendering.Page | None = None) -> dict[str, Any]:
-    """Return one user as they are sent; ``page`` is what belongs to them, as far as that has been read."""
-    if page is None:
+def read(
+    client: Client, user: User, projection: Projection, context: rendering.RenderContext | None = None
+) -> dict[str, Any]:
+    """Return one user as they are sent; ``context`` is what belongs to them, as far as that has been read."""
+    if context is None:
         return read_page(client, [user], projection)[0]
-    if page.groups is None:
-        page = replace_fields(page, groups=queries.groups(client, [user.pk]) if projection.shows("groups") else {})
-    return rendering.resources([user], page, projection)[0]
+    if context.groups is None:
+        context = replace_fields(
+            context, groups=queries.groups(client, [user.pk]) if projection.shows("groups") else {}
+        )
+    return rendering.resources([user], context, projection)[0]
 
 
 def read_page(client: Client, users: Iterable[User], projection: Projection) -> list[dict[str, Any]]:
     """Return a page of users as they are sent, in the same few queries whatever their number."""
     page_users = list(users)
     rules = user_rules(client)
-    page = rendering.page_of(client, rules, page_users, groups=projection.shows("groups"))
-    return rendering.resources(page_users, page, projection)
+    context = rendering.context_of(client, rules, page_users, groups=projection.shows("groups"))
+    return rendering.resources(page_users, context, projection)
 
 
-def create(client: Client, document: Mapping[str, Any]) -> tuple[User, rendering.Page | None]:
+def create(client: Client, document: Mapping[str, Any]) -> tuple[User, rendering.RenderContext | None]:
     """Add the user of a document in the schemas' spelling (``scim.dialects``), or claim one who is in the portal.
 
     Return what belongs to them too, where that need not be read: a user who is new is in no group.
     """
     rules = user_rules(client)
-    with reported(client, Doing.CREATE, document.get("userName")), transaction.atomic():
+    with reported(client, Operation.CREATE, document.get("userName")), transaction.atomic():
         user, link = writing.create(client, draft(document, rules), rules)
-    return user, rendering.Page(client, rules, {user.pk: link}, {}) if link else None
+    return user, rendering.RenderContext(client, rules, {user.pk: link}, {}) if link else None
 
 
 def replace(
     client: Client, scim_id: str, document: Mapping[str, Any], check: Check
-) -> tuple[User, bool, rendering.Page]:
+) -> tuple[User, bool, rendering.RenderContext]:
     """Make the user what the document says; return them, whether anything changed, and what belongs to them.
 
     What the document leaves out is cleared (RFC 7644 section 3.5.1), but for whether the user is active, the externalId
     and the password.
     """
     rules = user_rules(client)
-    with reported(client, Doing.UPDATE) as about, transaction.atomic():
+    with reported(client, Operation.UPDATE) as about, transaction.atomic():
         user, links = _locked(client, scim_id)
         about.name, about.user_id = user.username, user.pk
         check(user)
         changed = writing.update(client, user, draft(document, rules), rules, links)
-    return user, changed, rendering.Page(client, rules, links)
+    return user, changed, rendering.RenderContext(client, rules, links)
 
 
 def patch(
     client: Client, scim_id: str, operations: Sequence[PatchOperation], check: Check
-) -> tuple[User, bool, rendering.Page]:
+) -> tuple[User, bool, rendering.RenderContext]:
     """Do the operations; return the user, whether anything changed, and what belongs to them."""
     rules = user_rules(client)
-    with reported(client, Doing.UPDATE) as about, transaction.atomic():
+    with reported(client, Operation.UPDATE) as about, transaction.atomic():
         user, links = _locked(client, scim_id)
         about.name, about.user_id = user.username, user.pk
         check(user)
-        page = rendering.Page(client, rules, links)
-        wanted = _switched(user, links, operations, rules) or _patched(user, page, operations)
+        context = rendering.RenderContext(client, rules, links)
+        wanted = _switched(user, links, operations, rules) or _patched(user, context, operations)
         if wanted is None:
-            return user, False, page
+            return user, False, context
         changed = writing.update(client, user, wanted, rules, links)
         if wanted.active and not user.is_active and client.deactivate_users:
             message = f"{client} says as before that {user} is active. They were deactivated elsewhere and stay so."
-            record(line(client, user.username, Doing.ENABLE, Result.SKIPPED, message, user_id=user.pk))
-    return user, changed, page
+            record(line(client, user.username, Operation.ENABLE, Result.SKIPPED, message, user_id=user.pk))
+    return user, changed, context
 
 
 def _switched(
@@ -129,16 +132,16 @@ def _switched(
     return Draft(user_name=known_as, values={ACTIVE: first.value}, kept=link.kept if link else {})
 
 
-def _patched(user: User, page: rendering.Page, operations: Sequence[PatchOperation]) -> Draft | None:
+def _patched(user: User, context: rendering.RenderContext, operations: Sequence[PatchOperation]) -> Draft | None:
     """Return what the operations make of the user; None when they come to nothing and do not speak of the state."""
-    before = rendering.resource(user, page)
-    after = patched(before, operations, schemas.user_model(page.rules.definitions))
-    about_state = any(operation.name in page.rules.state_attributes for operation in operations)
+    before = rendering.resource(user, context)
+    after = patched(before, operations, schemas.user_model(context.rules.definitions))
+    about_state = any(operation.name in context.rules.state_attributes for operation in operations)
     if after is before and not about_state:
         return None
     if "active" in before and "active" not in after:  # RFC 7644 section 3.5.2.2
         raise ScimError(400, "active cannot be removed. Set it to true or false.", "mutability")
-    wanted = checked_draft(after, page.rules)
+    wanted = checked_draft(after, context.rules)
     if not about_state:
         wanted.values.pop(ACTIVE, None)  # the state stands in the document, but the client says nothing of it
     if wanted.external_id is None:
@@ -148,7 +151,7 @@ def _patched(user: User, page: rendering.Page, operations: Sequence[PatchOperati
 
 def delete(client: Client, scim_id: str, check: Check) -> None:
     """Take the user away from the client."""
-    with reported(client, Doing.DELETE) as about, transaction.atomic():
+    with reported(client, Operation.DELETE) as about, transaction.atomic():
         user, links = _locked(client, scim_id)
         about.name, about.user_id = user.username, user.pk
         check(user)

@@ -26,7 +26,7 @@ TAKEN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MatchedUser:
     """A user in the portal, locked, and what the application knows of them already.
 
     ``leaver``: not whom the application means, but somebody who had the name before and can give it up.
@@ -37,7 +37,7 @@ class Found:
     leaver: bool = False
 
 
-def match(client: Client, draft: Draft) -> Found | None:
+def match(client: Client, draft: Draft) -> MatchedUser | None:
     """Return whom a new user of the application is in the portal; None when they are new. Raise ScimError 409."""
     holder = holder_of(client, draft)
     if holder is not None:
@@ -50,7 +50,7 @@ def match(client: Client, draft: Draft) -> Found | None:
         return None
     link = _link(client, found[0])
     if link is None or _comes_back(client, draft, found[0], link):
-        return Found(found[0], link)
+        return MatchedUser(found[0], link)
     if client.match == Match.EMAIL:
         return None  # two people of the application share an address
     raise conflict("The externalId belongs to another user of this application.", f"It is that of {found[0]}.")
@@ -85,15 +85,15 @@ def taken(holder: User) -> ScimError:
     return conflict(TAKEN, f"{holder} has the name. Give one of the two another: people are renamed on their page.")
 
 
-def _of_holder(client: Client, draft: Draft, user: User) -> Found:
+def _of_holder(client: Client, draft: Draft, user: User) -> MatchedUser:
     """Return the user of that very name if the application may have them, or the name."""
     _check_staff([user])
     link = _link(client, user)
     if link is not None:
         if _comes_back(client, draft, user, link):
-            return Found(user, link)
+            return MatchedUser(user, link)
         if gives_up(user, draft):
-            return Found(user, link, leaver=True)
+            return MatchedUser(user, link, leaver=True)
         if link.deleted_at is None:
             raise taken(user)
         raise conflict(
@@ -108,7 +108,7 @@ def _of_holder(client: Client, draft: Draft, user: User) -> Found:
             "rename them in the portal, on their page under Rename.",
             f"It is {user}.",
         )
-    return Found(user, link)
+    return MatchedUser(user, link)
 
 
 def _comes_back(client: Client, draft: Draft, user: User, link: UserLink) -> bool:

@@ -18,7 +18,7 @@ from scim.users import queries
 
 
 @dataclass(frozen=True)
-class Page:
+class RenderContext:
     """What a page of users needs besides themselves. ``groups`` is None as long as nobody has read them."""
 
     client: Client
@@ -27,24 +27,24 @@ class Page:
     groups: Mapping[int, list[tuple[Any, str]]] | None = None
 
 
-def page_of(client: Client, rules: Rules, users: Collection[User], *, groups: bool) -> Page:
+def context_of(client: Client, rules: Rules, users: Collection[User], *, groups: bool) -> RenderContext:
     """Read what belongs to the users, in two queries."""
     ids = [user.pk for user in users]
-    return Page(client, rules, queries.links_of(client, users), queries.groups(client, ids) if groups else {})
+    return RenderContext(client, rules, queries.links_of(client, users), queries.groups(client, ids) if groups else {})
 
 
-def resource(user: User, page: Page) -> dict[str, Any]:
+def resource(user: User, context: RenderContext) -> dict[str, Any]:
     """Return the user as the client sees them; ``user.manager`` must be loaded."""
-    link = page.links.get(user.pk)
-    values = outbound(user, page.rules)
-    document = mapping.overlay(link.kept if link else {}, values, page.rules)
+    link = context.links.get(user.pk)
+    values = outbound(user, context.rules)
+    document = mapping.overlay(link.kept if link else {}, values, context.rules)
     document["userName"] = (link and link.user_name) or document.get("userName") or user.username
     head: dict[str, Any] = {"id": str(user.scim_id)}
     if link and link.external_id:
         head["externalId"] = link.external_id
-    base = page.client.base_url
+    base = context.client.base_url
     _complete_manager(document, user, base)
-    if groups := (page.groups or {}).get(user.pk):
+    if groups := (context.groups or {}).get(user.pk):
         document["groups"] = [
             {"value": str(pk), "$ref": f"{base}/Groups/{pk}", "display": name, "type": "direct"} for pk, name in groups
         ]
@@ -52,9 +52,9 @@ def resource(user: User, page: Page) -> dict[str, Any]:
     return {"schemas": urns, **head, **document, "meta": meta(user, base)}
 
 
-def resources(users: Iterable[User], page: Page, projection: Projection) -> list[dict[str, Any]]:
+def resources(users: Iterable[User], context: RenderContext, projection: Projection) -> list[dict[str, Any]]:
     """Return a page of users as they are sent."""
-    return [projection.apply(resource(user, page)) for user in users]
+    return [projection.apply(resource(user, context)) for user in users]
 
 
 def outbound(user: User, rules: Rules) -> dict[str, Any]:

@@ -36,7 +36,7 @@ _JSON = {Kind.CUSTOM_PROFILE: "custom_profile", Kind.CUSTOM: "custom_attributes"
 
 
 @dataclass(slots=True)
-class Change:
+class UserChange:
     """What a request does to one user: the columns that differ, and what the client knows of them.
 
     ``link_columns`` are what the client reads back. ``said_active`` is the state that it gives, None for none;
@@ -97,7 +97,7 @@ def update(client: Client, user: User, draft: Draft, rules: Rules, links: dict[i
     return _write(client, change, draft, rules)
 
 
-def _claim(client: Client, found: matching.Found, draft: Draft, rules: Rules) -> User:
+def _claim(client: Client, found: matching.MatchedUser, draft: Draft, rules: Rules) -> User:
     """Let the client have a user who is in the portal; what it does not say stays as it is.
 
     Whom it had deleted itself it switches on again. Anybody else who is inactive was switched off by somebody else,
@@ -130,8 +130,8 @@ def _claim(client: Client, found: matching.Found, draft: Draft, rules: Rules) ->
     return user
 
 
-def _difference(client: Client, user: User, link: UserLink, draft: Draft, rules: Rules) -> Change:
-    change = Change(user, link, said_active=draft.active)
+def _difference(client: Client, user: User, link: UserLink, draft: Draft, rules: Rules) -> UserChange:
+    change = UserChange(user, link, said_active=draft.active)
     kept, columns = draft.kept, change.columns
     jsons = {name: dict(getattr(user, name)) for name in _JSON.values()}
     for (kind, name), value in draft.values.items():
@@ -172,7 +172,7 @@ def _check_addresses(addresses: Iterable[str | None]) -> None:
             raise invalid_value(f"{printable(address, 100)} is no e-mail address.")
 
 
-def _alias(change: Change, draft: Draft) -> str:
+def _alias(change: UserChange, draft: Draft) -> str:
     """Return what the client alone calls the user, "" where that is the portal's user name.
 
     A user whom the client brought is renamed in the portal, but for a change of case. A name that somebody else has is
@@ -223,7 +223,7 @@ def _put(values: dict[str, Any], name: str, value: Value) -> None:
         values[name] = value.isoformat() if isinstance(value, dt.date) else value
 
 
-def _permitted(client: Client, change: Change) -> None:
+def _permitted(client: Client, change: UserChange) -> None:
     """Hold a change to the client's switches; refuse it when nothing that is allowed is left of it.
 
     So a PUT that switches somebody off goes through although it says more than may be updated, and one that says
@@ -243,7 +243,7 @@ def _permitted(client: Client, change: Change) -> None:
         raise switched_off(off)
 
 
-def _write(client: Client, change: Change, draft: Draft, rules: Rules) -> bool:
+def _write(client: Client, change: UserChange, draft: Draft, rules: Rules) -> bool:
     """Write the user, the link and the line of the report; return whether anything differs that the client reads."""
     user, link = change.user, change.link
     before = facts(user, rules.catalogue) if change else {}
@@ -281,7 +281,7 @@ def _names_once() -> Iterator[None]:
         raise conflict("A user of this userName exists already.") from None
 
 
-def _set(change: Change) -> None:
+def _set(change: UserChange) -> None:
     for name, value in change.columns.items():
         if name == "username":
             services.rename_user(change.user, value, by=change.link)
@@ -313,7 +313,7 @@ def _save_link(link: UserLink) -> None:
             bulk.update([link], names)
 
 
-def _said(client: Client, user: User, change: Change) -> tuple[Operation, str]:
+def _said(client: Client, user: User, change: UserChange) -> tuple[Operation, str]:
     if set(change.columns) == {"is_active"}:
         on = user.is_active
         return (Operation.ENABLE if on else Operation.DISABLE), f"{client} {'' if on else 'de'}activated {user}."

@@ -16,7 +16,7 @@ from scim.views.base import MEGABYTE, View, check_version, unchanged
 LARGEST = 8 * MEGABYTE  # a hundred thousand members in one PUT
 
 
-class _View(View):
+class _GroupEndpoint(View):
     """What both addresses share."""
 
     max_body = LARGEST
@@ -40,7 +40,7 @@ class _View(View):
         return streamed
 
 
-class GroupsView(_View):
+class GroupsView(_GroupEndpoint):
     """The collection."""
 
     http_method_names = ["get", "head", "post", "options"]
@@ -58,7 +58,7 @@ class GroupsView(_View):
         return self.answered(group, projection, 201)
 
 
-class GroupView(_View):
+class GroupView(_GroupEndpoint):
     """One group."""
 
     http_method_names = ["get", "head", "put", "patch", "delete", "options"]

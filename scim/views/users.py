@@ -13,25 +13,27 @@ from scim.log import record as live_log
 from scim.resources.projection import Projection
 from scim.responses import respond
 from scim.users import api as users
-from scim.users.rendering import Page
+from scim.users.rendering import RenderContext
 from scim.views.base import View, check_version, unchanged
 
 
-class _View(View):
+class _UserEndpoint(View):
     """What both addresses share."""
 
     def projection(self) -> Projection:
         """Return what the response is to show."""
         return Projection.read(self.request.GET, users.schema(self.client))
 
-    def answered(self, user: User, projection: Projection, status: int = 200, page: Page | None = None) -> HttpResponse:
+    def answered(
+        self, user: User, projection: Projection, status: int = 200, context: RenderContext | None = None
+    ) -> HttpResponse:
         """Return one user."""
-        body = users.read(self.client, user, projection, page)
+        body = users.read(self.client, user, projection, context)
         location = f"{self.client.base_url}/Users/{user.scim_id}"
         return respond(body, status, location=location, version=users.version(user))
 
 
-class UsersView(_View):
+class UsersView(_UserEndpoint):
     """The collection."""
 
     http_method_names = ["get", "head", "post", "options"]
@@ -43,12 +45,12 @@ class UsersView(_View):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Create a user."""
         projection = self.projection()
-        user, page = users.create(self.client, dialects.resource(self.document(), projection.schema))
+        user, context = users.create(self.client, dialects.resource(self.document(), projection.schema))
         live_log.note(request, f"Added or claimed {user}.")
-        return self.answered(user, projection, 201, page)
+        return self.answered(user, projection, 201, context)
 
 
-class UserView(_View):
+class UserView(_UserEndpoint):
     """One user."""
 
     http_method_names = ["get", "head", "put", "patch", "delete", "options"]
@@ -68,17 +70,17 @@ class UserView(_View):
         """Replace a user."""
         projection = self.projection()
         document = dialects.resource(self.document(), projection.schema)
-        user, changed, page = users.replace(self.client, uuid, document, self.check)
+        user, changed, context = users.replace(self.client, uuid, document, self.check)
         self.note(user, changed)
-        return self.answered(user, projection, page=page)
+        return self.answered(user, projection, context=context)
 
     def patch(self, request: HttpRequest, uuid: str, **kwargs: Any) -> HttpResponse:
         """Change a user; the answer is the user, which Okta reads and Entra takes as well as 204."""
         projection = self.projection()
         operations = dialects.operations(self.document(), projection.schema)
-        user, changed, page = users.patch(self.client, uuid, operations, self.check)
+        user, changed, context = users.patch(self.client, uuid, operations, self.check)
         self.note(user, changed)
-        return self.answered(user, projection, page=page)
+        return self.answered(user, projection, context=context)
 
     def delete(self, request: HttpRequest, uuid: str, **kwargs: Any) -> HttpResponse:
         """Delete a user."""
