@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from config.signin import counting, events, limits
 from config.signin.addresses import client_address, network_of
-from config.signin.counting import Counted, TooMany
+from config.signin.counting import CountedTries, TooMany
 from config.signin.events import FailedTry
 from config.signin.limits import TryLimit
 from reports.journal import fold
@@ -63,7 +63,7 @@ class _Attempt:
         }
         self.counted = self._count()
 
-    def _count(self) -> Counted:
+    def _count(self) -> CountedTries:
         try:
             return counting.count(self.rules, usual=(self.pair, self.of_account), decided=False)
         except TooMany as error:

@@ -31,7 +31,7 @@ class TooMany(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountedTries:
     """One try that was counted: what is known of each key, and for how long nobody tries again because of it."""
 
     rows: Mapping[str, Tries]
@@ -44,7 +44,7 @@ def key(kind: str, *about: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def count(rules: Mapping[str, TryLimit], *, usual: tuple[str, str] | None = None, decided: bool = True) -> Counted:
+def count(rules: Mapping[str, TryLimit], *, usual: tuple[str, str] | None = None, decided: bool = True) -> CountedTries:
     """Count one try for each key; raise TooMany, counting nothing, when one of them allows none now.
 
     ``decided``: it counts for good. Else ``was_right`` or ``was_wrong`` says so, and the last one's pause waits for it.
@@ -63,10 +63,10 @@ def count(rules: Mapping[str, TryLimit], *, usual: tuple[str, str] | None = None
             _add(row, rules[name], now)
         pauses = [limits.stop(row, rules[name], now) for name, row in rows.items()] if decided else []
         Tries.objects.bulk_update(rows.values(), _FIELDS)
-    return Counted(rows, max(pauses, default=dt.timedelta()))
+    return CountedTries(rows, max(pauses, default=dt.timedelta()))
 
 
-def was_wrong(counted: Counted, rules: Mapping[str, TryLimit]) -> dict[str, dt.timedelta]:
+def was_wrong(counted: CountedTries, rules: Mapping[str, TryLimit]) -> dict[str, dt.timedelta]:
     """Begin the pauses of the keys of which this was the last try that is allowed; return how long they are."""
     last = [name for name, row in counted.rows.items() if row.number >= rules[name].most]
     if not last:
@@ -79,7 +79,7 @@ def was_wrong(counted: Counted, rules: Mapping[str, TryLimit]) -> dict[str, dt.t
     return pauses
 
 
-def was_right(counted: Counted, place: str) -> None:
+def was_right(counted: CountedTries, place: str) -> None:
     """Give a try back; at ``place`` all wrong ones before it are forgotten."""
     now = timezone.now()
     with transaction.atomic():

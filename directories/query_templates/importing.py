@@ -18,6 +18,7 @@ from directories.query_templates.names import fold
 from directories.query_templates.template import Template, parse
 
 _KEYS = "zzrollcallkeyszz"  # stands for the list of keys while the tree is written out
+_PLAIN = {"expressions", "from_", "where", "limit", "kind"}  # the parts of a SELECT that reads rows as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +136,7 @@ def slow_reason(sql: str, dialect: str, user_table: str, key_column: str) -> str
 def _merged(template: Template, users: _UserTable) -> dict[str, str] | None:
     """Return the query's columns by attribute name when it reads one row of the user table by the key, else None."""
     tree = template.tree
-    if not isinstance(tree, exp.Select) or {name for name, value in tree.args.items() if value} - {
-        *("expressions", "from_", "where", "limit", "kind")
-    }:
+    if not isinstance(tree, exp.Select) or {name for name, value in tree.args.items() if value} - _PLAIN:
         return None
     table = tree.args["from_"].this if tree.args.get("from_") else None
     if not isinstance(table, exp.Table) or not _same_table(table, users):
@@ -203,17 +202,23 @@ def _for_page(template: Template, users: _UserTable) -> exp.Select | str:
     distinct = tree.args.get("distinct")
     if tree.args.get("offset") or tree.find(exp.Window) or (distinct and distinct.args.get("on")):
         return "OFFSET, DISTINCT ON and window functions cannot be asked for many users at once."
+    conditions = _conditions(tree)
+    for position, condition in enumerate(conditions):
+        key = _compared(template, condition, users)
+        if key is not None:
+            keys = exp.In(this=key.copy(), expressions=[exp.column(_KEYS)])
+            rest = [node.copy() for node in (*conditions[:position], *conditions[position + 1 :])]
+            return _grouped(tree, template, key).where(keys, *rest, append=False, copy=False)
+    return "its WHERE does not compare a column with the user's key by a plain = ."
+
+
+def _conditions(tree: exp.Select) -> list[exp.Expr]:
+    """Return what the WHERE joins by AND; none without a WHERE."""
     where = tree.args.get("where")
-    conditions = [*where.this.unnest().flatten()] if where and isinstance(where.this.unnest(), exp.And) else []
-    conditions = conditions or ([where.this] if where else [])
-    index = next((i for i, node in enumerate(conditions) if _compared(template, node, users) is not None), None)
-    if index is None:
-        return "its WHERE does not compare a column with the user's key by a plain = ."
-    key = _compared(template, conditions[index], users)
-    assert key is not None
-    keys = exp.In(this=key.copy(), expressions=[exp.column(_KEYS)])
-    rest = [node.copy() for position, node in enumerate(conditions) if position != index]
-    return _grouped(tree, template, key).where(keys, *rest, append=False, copy=False)
+    if not where:
+        return []
+    condition = where.this.unnest()
+    return list(condition.flatten()) if isinstance(condition, exp.And) else [where.this]
 
 
 def _grouped(tree: exp.Select, template: Template, key: exp.Expr) -> exp.Select:
