@@ -108,20 +108,28 @@ def _look_ups(criteria: Criteria) -> list[Q]:
     """Return the conditions that share out the search; none when nobody's name begins with the identifier."""
     key = fold(criteria.identifier)
     begins = Q(identifier_key__startswith=key) if key else Q()
-    few_lines = criteria.user_id is not None or criteria.account_id is not None
-    if connection.vendor != "postgresql" or few_lines:
+    of_one_user = criteria.user_id is not None or criteria.account_id is not None
+    if connection.vendor != "postgresql" or of_one_user:
         return [begins]
-    if key and len(people := _people(key)) <= PEOPLE_LIMIT:
+    if not key:
+        return _by_outcome(criteria, Q())
+    people = _people(key)
+    if len(people) <= PEOPLE_LIMIT:
         return [Q(identifier_key=person) for person in people]
-    if key and _few(begins):
+    if _few(begins):
         return [begins]
-    if key:  # not the index on names: unless the database sorts by code point, it takes any beginning for a rare one
-        begins = Q(Exact(Left("identifier_key", len(key)), key))
-    if not (criteria.application or criteria.result or criteria.operation or criteria.run_id is not None):
-        return [begins]
+    # Not the index on names: unless the database sorts by code point, it takes any beginning for a rare one.
+    return _by_outcome(criteria, Q(Exact(Left("identifier_key", len(key)), key)))
+
+
+def _by_outcome(criteria: Criteria, condition: Q) -> list[Q]:
+    """Return the condition for each result and operation: what stands in front in the indexes of the other filters."""
+    filtered = criteria.application or criteria.result or criteria.operation or criteria.run_id is not None
+    if not filtered:
+        return [condition]
     results = [criteria.result] if criteria.result else Result.values
     operations = [criteria.operation] if criteria.operation else Operation.values
-    return [begins & Q(result=result, operation=operation) for result, operation in product(results, operations)]
+    return [condition & Q(result=result, operation=operation) for result, operation in product(results, operations)]
 
 
 def _few(condition: Q) -> bool:
