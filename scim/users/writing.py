@@ -71,7 +71,7 @@ def create(client: Client, draft: Draft, rules: Rules) -> tuple[User, UserLink |
     user = User(username=draft.username)
     user.set_unusable_password()
     link = UserLink(client=client, owned=True)
-    change = _difference(client, user, link, draft, rules)
+    change = _difference(client, user, link, draft)
     change.columns["is_active"] = link.said_active = draft.active is not False
     _set(change)
     with _names_once():
@@ -92,7 +92,7 @@ def update(client: Client, user: User, draft: Draft, rules: Rules, links: dict[i
     ``links`` holds what the client knows of the user, read when the user was locked, and will know.
     """
     link = links.setdefault(user.pk, UserLink(client=client, user=user))
-    change = _difference(client, user, link, draft, rules)
+    change = _difference(client, user, link, draft)
     _permitted(client, change)
     return _write(client, change, draft, rules)
 
@@ -110,7 +110,7 @@ def _claim(client: Client, found: matching.MatchedUser, draft: Draft, rules: Rul
     draft.values = {target: value for target, value in draft.values.items() if value not in (None, "")}
     if draft.active is None:
         draft.values[ACTIVE] = True
-    change = _difference(client, user, link, draft, rules)
+    change = _difference(client, user, link, draft)
     if not client.update_users:
         if "username" in change.columns and draft.user_name != user.username:
             change.link_columns["user_name"] = draft.user_name
@@ -130,35 +130,45 @@ def _claim(client: Client, found: matching.MatchedUser, draft: Draft, rules: Rul
     return user
 
 
-def _difference(client: Client, user: User, link: UserLink, draft: Draft, rules: Rules) -> UserChange:
+def _difference(client: Client, user: User, link: UserLink, draft: Draft) -> UserChange:
+    """Return what the draft would change; raise ScimError 400 or 409. Nothing is written."""
+    columns = _wanted(client, user, link, draft)
+    kept = draft.kept
+    if draft.manager and draft.values.get(MANAGER) and _unseen(columns["manager"]):
+        kept = resolve(kept, draft.manager)
     change = UserChange(user, link, said_active=draft.active)
-    kept, columns = draft.kept, change.columns
-    jsons = {name: dict(getattr(user, name)) for name in _JSON.values()}
-    for (kind, name), value in draft.values.items():
-        if kind in _JSON:
-            _put(jsons[_JSON[kind]], name, value)
-        elif (kind, name) == ACTIVE:
-            # Only a change of the client's own state switches somebody on: what was switched off elsewhere stays off.
-            if value is False or link.said_active is False:
-                columns["is_active"] = value
-        elif (kind, name) == MANAGER:
-            manager = lasting(client, user, str(value or ""))
-            columns["manager"] = manager
-            if value and draft.manager and (manager is None or is_staff(manager)):
-                kept = resolve(kept, draft.manager)
-        elif (kind, name) != USERNAME:
-            columns[name] = value or ""
-    columns |= jsons
     change.columns = {name: value for name, value in columns.items() if getattr(user, name) != value}
     _check_addresses([change.columns.get("email"), *_addresses(kept).difference(_addresses(link.kept))])
-    wanted: dict[str, Any] = {"kept": kept}
+    known: dict[str, Any] = {"kept": kept, "user_name": _alias(change, draft)}
     if draft.external_id is not None:
-        wanted["external_id"] = draft.external_id
-    wanted["user_name"] = _alias(change, draft)
-    change.link_columns = {name: value for name, value in wanted.items() if getattr(link, name) != value}
+        known["external_id"] = draft.external_id
+    change.link_columns = {name: value for name, value in known.items() if getattr(link, name) != value}
     if draft.password and not (user.pk and check_password(draft.password, user.password)):
         change.password = draft.password
     return change
+
+
+def _wanted(client: Client, user: User, link: UserLink, draft: Draft) -> dict[str, Any]:
+    """Return the columns of the user that the draft speaks of, but for the user name: see ``_alias``."""
+    columns: dict[str, Any] = {name: dict(getattr(user, name)) for name in _JSON.values()}
+    for target, value in draft.values.items():
+        kind, name = target
+        if kind in _JSON:
+            _put(columns[_JSON[kind]], name, value)
+        elif target == ACTIVE:
+            # Only a change of the client's own state switches somebody on: what was switched off elsewhere stays off.
+            if value is False or link.said_active is False:
+                columns["is_active"] = value
+        elif target == MANAGER:
+            columns["manager"] = lasting(client, user, str(value or ""))
+        elif target != USERNAME:
+            columns[name] = value or ""
+    return columns
+
+
+def _unseen(manager: User | None) -> bool:
+    """Return whether a manager is nobody whom a client may see, so that what it sent is kept for it."""
+    return manager is None or is_staff(manager)
 
 
 def _addresses(kept: Mapping[str, Any]) -> set[str]:
