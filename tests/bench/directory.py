@@ -15,6 +15,7 @@ MAPPING = {"givenName": "first_name", "sn": "last_name", "mail": "email", "depar
 # What the product asks for: its own id, name and state, and what is mapped.
 ATTRIBUTES = ["entryUUID", "uid", "pwdAccountLockedTime", *MAPPING]
 PAGE = 1000
+LONG_AGO = "20200101000000Z"
 
 
 class FullOpenLDAP(OpenLDAP):
@@ -43,7 +44,8 @@ def _person(number: int) -> str:
     return (
         f"dn: uid={uid},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: First{number} Last{number}\n"
         f"sn: Last{number}\ngivenName: First{number}\nmail: {uid}@example.org\n"
-        f"departmentNumber: Department {number % 50}\n\n"
+        f"departmentNumber: Department {number % 50}\n"
+        f"modifyTimestamp: {LONG_AGO}\n\n"  # what is newer than some minutes is read by every import of changes
     )
 
 
