@@ -464,6 +464,20 @@ def test_one_directory_can_be_left_out() -> None:
     assert list(Account.objects.values_list("directory", flat=True)) == [target.pk]
 
 
+def test_a_saved_user_is_enqueued_by_as_many_queries_for_three_directories_as_for_one(
+    django_assert_num_queries: Any,
+) -> None:
+    save_crew_directory("ONE")
+    user = make_user()
+    for name in ("ONE", "TWO", "THREE"):
+        if name != "ONE":
+            save_crew_directory(name)
+        services.provision(user, "first")  # makes the account
+        with django_assert_num_queries(3):  # the accounts, who creates accounts, and the changes
+            services.provision(user, "again")
+    assert Change.objects.filter(reason="again").count() == 1 + 2 + 3
+
+
 def test_a_change_that_comes_while_an_account_is_worked_on_is_not_lost(crews: Crews) -> None:
     directory = save_crew_directory()
     user = make_user()
