@@ -19,6 +19,7 @@ from ldap3.strategy.sync import SyncStrategy
 # parts first; until then nothing is decoded by guesswork.
 assert version("ldap3") == "2.9.1", "directories.connectors.ldap.decoding is written for ldap3 2.9.1"
 
+POST_READ = "1.3.6.1.1.13.2"  # RFC 4527: the entry as it is after a request, with the answer to that
 ENTRY = 0x64  # [APPLICATION 4] SearchResultEntry
 LONG = 0x80  # from here on, the first byte of a length says how many bytes the length has
 AT_ONCE = 65536
@@ -82,6 +83,14 @@ class EntryStrategy(SyncStrategy):
             start += size
         return data[start:]
 
+    @staticmethod
+    def decode_control_fast(control: Any, from_server: bool = True) -> tuple[str, dict[str, Any]]:
+        """Keep the values of an entry that was read after a request in bytes; ldap3 would guess what text they are."""
+        if control[0][3] == POST_READ.encode():
+            return POST_READ, {"value": entry_at(control[-1][3], 0)}
+        found: tuple[str, dict[str, Any]] = SyncStrategy.decode_control_fast(control, from_server)
+        return found
+
     def _get_response(self, message_id: int, timeout: float) -> Any:
         """Return ldap3's own answer with the entries before it: its last two items are the result and the end."""
         self._entries = []
@@ -102,8 +111,11 @@ def entry_in(data: bytes, start: int) -> Raw | None:
     """Return the entry in the message that begins at ``start``; None when it is another message, or has ranges."""
     at, _ = _value(data, start)
     _, at = _value(data, at)  # the message's id
-    if data[at] != ENTRY:
-        return None
+    return entry_at(data, at) if data[at] == ENTRY else None
+
+
+def entry_at(data: bytes, at: int) -> Raw | None:
+    """Return the entry whose element begins at ``at``; None when it has ranges."""
     at, _ = _value(data, at)
     at, end = _value(data, at)
     dn = data[at:end].decode(errors="surrogateescape")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import ldap3
 from ldap3.core.exceptions import LDAPException
+from ldap3.protocol.rfc4527 import post_read_control
 
 from directories.connectors.allowed import check_host
 from directories.connectors.base import ConnectorError, Unavailable
@@ -188,6 +189,25 @@ class LdapSession:
             raise broken(error) from None
         if connection.result["result"] != SUCCESS:
             raise fails(connection.result)
+
+    def modify(
+        self,
+        dn: str,
+        changes: Mapping[str, Any],
+        *,
+        shown: Sequence[str] = (),
+        fails: Callable[..., ConnectorError] = refused,
+    ) -> Raw | None:
+        """Change an entry; return it with the ``shown`` attributes as the server then holds it, if it says so.
+
+        It does by the post-read control of RFC 4527: what was really written, and no further round trip.
+        The control is not critical: a server that does not know it changes the entry and shows nothing.
+        """
+        controls = [post_read_control(shown)] if shown else None
+        self.run(lambda connection: connection.modify(dn, changes, controls=controls), fails=fails)
+        answered = (self.connection.result.get("controls") or {}).get(decoding.POST_READ) or {}
+        raw = answered.get("value")
+        return raw if isinstance(raw, Raw) else None
 
     def read(self, base: str, attributes: Sequence[str] = ("*",)) -> Raw | None:
         """Return one entry by its DN, None when it is not there."""

@@ -131,13 +131,12 @@ class LdapWriter:
         if waits and not (changes or moves):
             raise not_there_yet()
         try:
-            if changes:
-                self._modify(raw, changes)
+            shown = self._modify(raw, changes) if changes else raw
             if moves:
-                raw = replace(raw, dn=self._moved_to(raw.dn, own, container))
+                raw, shown = replace(raw, dn=self._moved_to(raw.dn, own, container)), None
         except ConnectorError as error:
             raise self.explained(error, asked) from None
-        account = self._now(raw.dn) if changes or moves else self.reader.found(raw)
+        account = self._now(raw.dn) if shown is None else self.reader.found(shown)
         return replace(account, waits=NOT_THERE_YET if waits else "")
 
     def _moved_to(self, dn: str, own: str, container: str) -> str:
@@ -156,15 +155,20 @@ class LdapWriter:
         new = [(name, b"".join(wanted.pop(name.lower(), ("", []))[1][:1]).decode() or value) for name, value in pairs]
         return held if new == pairs else names.part_of(new)
 
-    def _modify(self, raw: Raw, changes: Mapping[str, list[tuple[str, list[bytes]]]]) -> None:
-        """Send modifications; again as a whole when the server cannot tell the values of one of them apart."""
+    def _modify(self, raw: Raw, changes: Mapping[str, list[tuple[str, list[bytes]]]]) -> Raw | None:
+        """Send modifications; again as a whole when the server cannot tell the values of one of them apart.
+
+        Return the entry as the server holds it then, None when it does not say all of that in its answer.
+        """
+        shown = self.reader.wanted
         try:
-            self.session.run(lambda connection: connection.modify(raw.dn, changes), fails=refused_change)
+            found = self.session.modify(raw.dn, changes, shown=shown, fails=refused_change)
         except ConnectorError as error:
             if error.code != NO_MATCHING:
                 raise
-            whole = {name: values.as_a_whole(raw.get(name), found) for name, found in changes.items()}
-            self.session.run(lambda connection: connection.modify(raw.dn, whole))
+            whole = {name: values.as_a_whole(raw.get(name), change) for name, change in changes.items()}
+            found = self.session.modify(raw.dn, whole, shown=shown)
+        return found if found is not None and found.get(self.settings.id_attribute) else None
 
     def _refer(self, wanted: dict[str, tuple[str, list[bytes]]], raw: Raw | None = None) -> bool:
         """Replace the manager's user name by their DN; while they have none, leave them out and return True."""

@@ -184,9 +184,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[Any]]:
         link = connector.session.connection
         real = link.modify
 
-        def modify(dn: str, changes: dict[str, Any]) -> Any:
+        def modify(dn: str, changes: dict[str, Any], **more: Any) -> Any:
             found.append(changes)
-            return real(dn, changes)
+            return real(dn, changes, **more)
 
         monkeypatch.setattr(link, "modify", modify)
         return found
@@ -292,3 +292,31 @@ def test_an_account_waits_for_its_manager_and_keeps_nobody_else_waiting(subject:
         assert not connector.create(entry("boss"), "secret").waits
         assert not connector.update(again("ann", made, manager="boss", givenName="Anna")).waits
         assert connector.find(again("ann", made)).attributes["manager"] == "boss"  # type: ignore[union-attr]
+
+
+def test_what_an_update_left_behind_comes_with_its_answer_where_the_server_can(
+    subject: LdapSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is there, which is not always as it was sent; and not always text."""
+    kept = ("givenName", "description", "jpegPhoto")
+    with subject.open(attributes=kept) as connector:
+        ann = connector.create(entry("ann", givenName="Ann", sn="Lee"), "secret-1")
+        dn = next(dn for dn in subject.unit.dns() if "ann" in dn.lower())
+        subject.unit.link.modify(dn, {"jpegPhoto": [("MODIFY_ADD", [b"\xff\xd8\x00"])]})
+        found = connector.find(again("ann", ann))
+        asked: list[str] = []
+        search = connector.session.search
+
+        def counted(query: str, *rest: Any, **more: Any) -> Any:
+            asked.append(query)
+            return search(query, *rest, **more)
+
+        monkeypatch.setattr(connector.session, "search", counted)
+        wanted = again("ann", ann, givenName="Anna", description="Two  words")
+        account = connector.update(wanted, found)
+        assert len(asked) == (0 if subject.unit.kind == "ldap" else 1)
+        held = connector.find(again("ann", ann))
+    assert held is not None
+    assert account.attributes == held.attributes
+    assert (account.ref, account.key, account.enabled, account.place) == (ann.ref, "ann", held.enabled, held.place)
+    assert account.raw.get("jpegPhoto") == held.raw.get("jpegPhoto") == [b"\xff\xd8\x00"]
