@@ -4,6 +4,7 @@
 const NAMES = {
   "a:has(> .material-symbols-outlined:only-child)[href='/']": "Rollcall",
   "#searchbar-submit": "Search",
+  "a[x-on\\:click='openTheme = !openTheme']": "Choose light or dark",
   "[x-ref^=relatedWidgetWrapper]": "Change or add one",
   "span[x-on\\:click='sidebarMobileOpen = !sidebarMobileOpen']": "Close the navigation",
 };
