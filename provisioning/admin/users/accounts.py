@@ -17,6 +17,7 @@ from directories.models import Directory
 from directories.readiness import listed
 from provisioning import services
 from provisioning.admin.users.password import may_set
+from provisioning.imports.users.plan import AGAIN
 from provisioning.models import Account, Change, PendingPassword, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.services import Step
@@ -53,6 +54,11 @@ class AccountRow:
     still_open: bool = False
     refused_since: dt.datetime | None = None
     lost: Account | None = None
+
+    @property
+    def heard_next(self) -> bool:
+        """Whether what the directory says of the person is taken only with its next import of everything."""
+        return self.account is not None and self.account.seen_digest.startswith(AGAIN)
 
     @property
     def left_alone(self) -> bool:

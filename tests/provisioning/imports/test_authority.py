@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
+from provisioning.admin.users.accounts import rows_of
 from provisioning.imports import engine, requests
 from provisioning.imports.users import authority
 from provisioning.models import Account, ImportRun, User
@@ -141,6 +142,7 @@ def test_a_source_decides_nothing_of_whom_it_no_longer_shows(source: Source, sec
     source.run()
     assert user("anna").is_active is not leaves
     assert digests.get(user=user("anna")).seen_digest == "again:password"
+    assert [row.directory.name for row in rows_of(user("anna")) if row.heard_next] == ["HR2"]
     digests.update(seen_digest=Replace("seen_digest", Value(":password")))
     run = second.run()
     assert [change.key for change in planned(run)] == ["anna"]
