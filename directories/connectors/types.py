@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from directories.attributes import Value
 from directories.connectors.errors import ConnectorError
+from directories.connectors.server_certificate import ServerCertificate
 
 Cursor = Mapping[str, Any]  # a connector's own words for a moment of its directory; JSON can hold it
 
@@ -215,7 +216,8 @@ class ConnectionStep:
 class ConnectionTest:
     """What a connection test found: its steps in order, the server's version, latency in milliseconds, columns.
 
-    ``suggestions``: by the name of a setting that does not work, the values that would.
+    ``suggestions``: by the name of a setting that does not work, the values that would. ``certificate``: what the
+    server shows, when it is not trusted.
     """
 
     steps: Sequence[ConnectionStep]
@@ -223,6 +225,7 @@ class ConnectionTest:
     latency_ms: float | None = None
     attributes: Sequence[str] = ()
     suggestions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    certificate: ServerCertificate | None = None
 
     @property
     def ok(self) -> bool:

@@ -24,6 +24,7 @@ from directories.connectors.ldap.settings import (
     Address,
     LdapSettings,
 )
+from directories.connectors.server_certificate import ServerCertificate, look
 
 NAME, PORT, TLS, LOGIN, BASE, FILTER, READ, WRITE = (
     *("Name", "Port", "TLS", "Login", "Base DN", "User filter", "Right to read", "Right to write"),
@@ -62,6 +63,15 @@ def diagnose(settings: LdapSettings, controls: Sequence[Control]) -> ConnectionT
     return replace(found, steps=[reached.get(name) or replace(missing, name=name) for name in STEPS])
 
 
+def _start_tls(opened: socket.socket) -> None:
+    """Ask for TLS (RFC 4511, 4.14): message 1, an extended request with the object identifier of StartTLS."""
+    name = b"1.3.6.1.4.1.1466.20037"
+    request = b"\x80" + bytes([len(name)]) + name
+    message = b"\x02\x01\x01\x77" + bytes([len(request)]) + request
+    opened.sendall(b"\x30" + bytes([len(message)]) + message)
+    opened.recv(4096)
+
+
 class _Diagnosis:
     def __init__(self, settings: LdapSettings, controls: Sequence[Control]) -> None:
         self.settings = settings
@@ -76,6 +86,7 @@ class _Diagnosis:
         try:
             connection = opened(self.settings, address)
         except ConnectorError as error:
+            self.test = replace(self.test, certificate=self._certificate(address))
             return self._failed(TLS, error)
         session = LdapSession(self.settings, connection, self.controls)
         try:
@@ -89,6 +100,12 @@ class _Diagnosis:
             return self._logged_in(session)
         finally:
             session.close()
+
+    def _certificate(self, address: Address) -> ServerCertificate | None:
+        if self.settings.encryption == NONE or not self.settings.checked:
+            return None
+        greet = {"greet": _start_tls} if self.settings.encryption == STARTTLS else {}
+        return look(address.host, address.port, self.settings.connect_timeout, **greet)
 
     def _failed(self, name: str, error: ConnectorError) -> ConnectionTest:
         self.steps.append(ConnectionStep(name, False, error.message))

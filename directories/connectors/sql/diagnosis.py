@@ -10,6 +10,7 @@ from sqlalchemy import inspect
 
 from directories.connectors.allowed import file_problem
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
+from directories.connectors.server_certificate import ServerCertificate, look
 from directories.connectors.sql import reachability
 from directories.connectors.sql.error_codes import Cause
 from directories.connectors.sql.session import DRIVER_ERRORS, SqlSession
@@ -69,7 +70,8 @@ def _connected(
             version = str(session.rows(query)[0][0]) if query else ""
             session.rows(settings.dialect.ping)
         except ConnectorError as error:
-            return ConnectionTest([*steps, *_refused(settings, error)])
+            refused = _refused(settings, error)
+            return ConnectionTest([*steps, *refused], certificate=_certificate(settings, refused[-1]))
         steps = [*steps, *_accepted(settings)]
         latency = _latency(session)
         found = _Table(session, users, needed)
@@ -135,6 +137,13 @@ def _tls_message(settings: SqlSettings) -> str:
             "Paste the right certificate authority, and use the name that the certificate has."
         )
     return "The server does not offer TLS. Switch TLS on in the server, or choose TLS off here."
+
+
+def _certificate(settings: SqlSettings, failed: ConnectionStep) -> ServerCertificate | None:
+    """Return the certificate that is not trusted."""
+    if failed.name != reachability.TLS or settings.tls_mode != "verify-full":
+        return None
+    return look(settings.host, settings.port, settings.connect_timeout, settings.dialect.start_tls)
 
 
 def _opens(settings: SqlSettings) -> bool:

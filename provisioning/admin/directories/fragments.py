@@ -47,6 +47,7 @@ def test(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if config is not None:
         context["test"] = found = _tested(draft, config.connector)
         context["columns"] = found.attributes if found.ok else ()
+        context["trust"] = draft.connection["ca"] if found.certificate else None
         context["unreached"] = [step.name for step in found.steps if step.ok is None]
         context["suggestions"] = [
             (draft.connection[name], values) for name, values in found.suggestions.items() if values

@@ -65,6 +65,10 @@ def test_a_certificate_that_is_not_trusted(ldap: LdapSubject, tmp_path: Path, en
         name, words = failure(connector.test())
         assert name == "TLS"
         assert "not signed by an authority" in words
+        shown = connector.test().certificate
+        assert shown is not None
+        assert (shown.issuer, shown.problem) == ("itself", "")
+    assert tried(ldap, **{**wrong, "ca": shown.pem}) == ("", "")
     assert tried(ldap, **{**wrong, "ca": ""})[0] == "TLS"
     with ldap.open(**{**wrong, "ca": ldap.unit.settings["ca"]}) as connector:
         assert connector.test().ok

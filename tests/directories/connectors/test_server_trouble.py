@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from directories.connectors.base import Capability, ConnectionTest, Entry, RemoteAccount, Unavailable, Write
+from directories.connectors.server_certificate import OTHER_NAME
 from tests import servers
 from tests.directories.connectors.sql_subject import SqlSubject
 from tests.fixtures.databases import Database, postgres_database
@@ -137,6 +138,13 @@ def test_a_certificate_is_checked_with_the_authority_given(
     assert tried(sql, tls_mode="verify-full", ca=server.ca).ok
     assert failure(tried(sql, tls_mode="verify-full")) == "TLS"
     assert failure(tried(sql, tls_mode="verify-full", ca="no certificate")) == "TLS"
+    shown = tried(sql, tls_mode="verify-full").certificate
+    assert shown is not None
+    assert (shown.subject, shown.issuer, shown.problem) == ("CN=localhost", "itself", "")
+    assert tried(sql, tls_mode="verify-full", ca=shown.pem).ok
+    shown = tried(sql, tls_mode="verify-full", host="127.1").certificate  # an address that it is not for
+    assert shown is not None
+    assert (shown.pem, shown.problem) == ("", OTHER_NAME)
 
 
 def test_a_user_that_must_use_tls_is_told_so(mariadb_sql: SqlSubject) -> None:

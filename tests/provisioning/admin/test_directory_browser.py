@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.models import User
 from tests.fixtures.directories import AppsDb
+from tests.servers import Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -164,3 +165,21 @@ def test_a_sign_in_that_ended_leads_to_the_sign_in_page(
     admin_page.get_by_role("button", name="Test connection").click()
     expect(admin_page.locator("input[name=login]")).to_be_visible()
     assert Client().get("/login/").status_code == 200
+
+
+def test_a_certificate_is_trusted_after_a_look_at_it(
+    admin_page: Page, pg_appsdb: AppsDb, make_directory: Callable[..., Directory], postgres: Server
+) -> None:
+    page, directory = admin_page, make_directory(pg_appsdb)
+    page.goto(f"/directories/directory/{directory.pk}/change/#connection")
+    page.locator("#id_connection-tls_mode").select_option("verify-full")
+    page.locator("#id_connection-password").fill(pg_appsdb.settings["password"])
+    page.get_by_role("button", name="Test connection").click()
+    expect(page.get_by_text("Issued by itself")).to_be_visible()
+    expect(page.get_by_text("Compare the fingerprint")).to_be_visible()
+    page.get_by_role("button", name="Trust this certificate").click()
+    expect(page.get_by_text("The connection works.")).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    directory.refresh_from_db()
+    assert directory.settings["ca"].split() == postgres.ca.split()

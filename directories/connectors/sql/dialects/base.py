@@ -89,6 +89,9 @@ class Dialect:
         """Ask an open port whether it speaks TLS, where that can be asked; return a failed step when it does not."""
         return []
 
+    def start_tls(self, opened: Any) -> None:
+        """Lead a fresh connection up to the handshake of TLS."""
+
     def adapt(self, value: Value) -> Value:
         """Return a value as the driver takes it: times with a zone in UTC, as most types of column keep no zone."""
         if isinstance(value, dt.datetime) and value.tzinfo is not None:

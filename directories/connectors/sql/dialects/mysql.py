@@ -3,7 +3,9 @@
 import contextlib
 import datetime as dt
 import re
+import socket
 import ssl
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -92,6 +94,13 @@ class MySQLDialect(Dialect):
                 "sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
             )
         return connection
+
+    def start_tls(self, opened: socket.socket) -> None:
+        """Read the server's greeting and ask for TLS: an SSLRequest packet, which is the second of the connection."""
+        opened.recv(4096)
+        wanted = CLIENT.PROTOCOL_41 | CLIENT.SSL | CLIENT.SECURE_CONNECTION
+        request = struct.pack("<IIB23x", wanted, 2**24 - 1, 45)  # 45 is utf8mb4
+        opened.sendall(struct.pack("<I", len(request))[:3] + b"\x01" + request)
 
     def prepare_stream(self, connection: Connection) -> None:
         """No time-out of the server's while the portal works on a page."""

@@ -156,6 +156,10 @@ class PostgreSQLDialect(Dialect):
             message = "The server does not offer TLS. Switch TLS on in the server, or choose TLS off here."
         return [ConnectionStep("TLS", False, message)]
 
+    def start_tls(self, opened: socket.socket) -> None:
+        """Ask for it, and take the answer."""
+        self.probe_tls(opened)
+
     def adapt(self, value: Value) -> Value:
         """Everything as text of no declared type, so that PostgreSQL takes the type of the column it meets."""
         if value is None or type(value) is str:
