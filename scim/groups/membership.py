@@ -92,7 +92,7 @@ def _keep(client: Client, user_ids: Iterable[int]) -> None:
 
     A DELETE takes the user and then leaves their groups: it waits for this request, or this one for it.
     """
-    wanted = sorted(set(user_ids))  # an id may have been spelt in two ways
+    wanted = sorted(user_ids)
     for page in (wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)):
         rows.keep(User, page, unchanged=True)
         if users.visible(client).filter(pk__in=page).order_by().count() < len(page):
@@ -143,10 +143,11 @@ def _bitmap(ids: Iterable[int]) -> Bitmap:
 
 
 def _key(entry: Mapping[str, Any]) -> str:
+    """Return the id of a member in one spelling, so that the last word on it counts; what is no UUID stays as it is."""
     value = entry.get("value")
     if not isinstance(value, str) or not value:
         raise invalid_value("A member needs the id of a user or group as its value.")
-    return value
+    return str(_uuid(value) or value)
 
 
 def _uuid(key: str) -> uuid.UUID | None:

@@ -1,6 +1,6 @@
 """The attribute mapping of one client's groups, compiled: what a group is called and how it is described, either side.
 
-``displayName`` is always the name. With an expressiin the portal calls the group otherwise than the client does
+``displayName`` is always the name. With an expression the portal calls the group otherwise than the client does
 ("Okta – " before every name): the client's own name is then kept for it (``GroupLink.name``), read back, filtered by
 and unique among the groups that it sees. The description has no attribute in RFC 7643: it stands in an extension.
 """

@@ -398,3 +398,14 @@ def test_directories_hear_of_groups_and_members(scim: Scim) -> None:
     before = GroupChange.objects.count()
     scim.patch(f"/Groups/{made['id']}", {"op": "replace", "path": "displayName", "value": "Engineers"})
     assert GroupChange.objects.count() == before
+
+
+def test_the_last_word_on_a_member_counts_however_its_id_is_spelt(scim: Scim) -> None:
+    jane = scim.add("jane")["id"]
+    group = scim.post("/Groups", {"schemas": [GROUP], "displayName": "Crew"}).json["id"]
+    add = {"op": "add", "path": "members", "value": [{"value": jane.upper()}]}
+    remove = {"op": "remove", "path": f'members[value eq "{jane}"]'}
+    scim.patch(f"/Groups/{group}", add, remove)
+    assert not Membership.objects.exists()
+    scim.patch(f"/Groups/{group}", remove, add)
+    assert Membership.objects.count() == 1
