@@ -126,6 +126,10 @@ class Memory(Connector):
         """Return how many accounts there are."""
         return len(self.store)
 
+    def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount]:
+        """Return those that are there."""
+        return [self._account(ref) for ref in refs if ref in self.store]
+
     def groups(self, page_size: int = 1000) -> Iterator[GroupPage]:
         """Stream the groups in the order in which they came."""
         found = [self._group(ref) for ref in self.group_store]

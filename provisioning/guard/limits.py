@@ -1,7 +1,8 @@
 """Pure: whether more would be lost than may be without being asked. There is no way to switch it off.
 
 A limit has a number and a share; what is over either waits. A number or share of 0 means "always ask". A share only
-counts above ``FEW``: one person of a small department, or of a small directory, is no accident.
+counts above ``FEW``: one person of a small department, or of a small directory, is no accident. At 100 only the number
+counts.
 """
 
 from collections.abc import Iterable, Mapping
@@ -55,7 +56,7 @@ def objections(counted: Iterable[Counted], before: Before) -> list[Objection]:
     for one in counted:
         earlier = before.get((one.kind, one.scope), 0)
         known = one.known + (earlier if one.gone else 0)
-        if one.number and (over := exceeded(one.number + earlier, known, one.limit)):
+        if one.number > 0 and (over := exceeded(one.number + earlier, known, one.limit)):
             more = f", after {earlier:,} in the last 24 hours" if earlier else ""
             found.append(Objection(one.kind, f"{one.words}{more}; {over}.", one.scope))
     return found
@@ -65,7 +66,8 @@ def exceeded(number: int, known: int, limit: Limit) -> str:
     """Return which part of the limit the number is over, in words, "" when it may be."""
     if number > limit.most:
         return f"the limit is {limit.most:,}"
-    if number * 100 > known * limit.percent and (number > FEW or not limit.percent):
+    share = number * 100 > known * limit.percent and limit.percent < 100
+    if share and (number > FEW or not limit.percent):
         return f"the limit is {limit.percent} %"
     return ""
 

@@ -5,7 +5,6 @@ import logging
 import traceback
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import partial
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -14,10 +13,11 @@ from django.utils import timezone
 from config.database import bulk
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import AGAIN, Connector, ConnectorError, CursorLost, Page, Unavailable
-from provisioning.imports import follows, guard, incremental, runs
+from provisioning.imports import incremental, runs
 from provisioning.imports.ahead import ahead
 from provisioning.imports.groups.apply import GroupApplier
 from provisioning.imports.groups.crawl import plan_groups
+from provisioning.imports.holding import Seen, judge
 from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
 from provisioning.imports.users import claims, leavers
 from provisioning.imports.users.apply import Applier
@@ -31,6 +31,7 @@ from provisioning.models.imports import RunStatus, Trigger
 from reports.models import Result
 
 PAGE = 2000
+DECIDE = "Check the list, then approve or cancel what waits; everything else is done."
 INCOMPLETE = "{name} stopped before its last user was read, so nothing was changed. Import again."
 UNEXPECTED = "The import stopped because of a fault in the portal. The log of the worker has the details; import again."
 log = logging.getLogger(__name__)
@@ -76,12 +77,8 @@ def _work(run: ImportRun, lease: Lease) -> None:
         if run.preview:
             lease.end(RunStatus.PLANNED, " ".join(objections))
             return
-        if objections:
-            lease.end(
-                RunStatus.APPROVAL, " ".join([*objections, "Check the list, then approve or cancel this import."])
-            )
-            return
-        lease.write(status=RunStatus.APPLYING, apply_started_at=timezone.now())
+        why = " ".join([*objections, DECIDE]) if objections else ""
+        lease.write(status=RunStatus.APPLYING, apply_started_at=timezone.now(), message=why)
     run.refresh_from_db()
     if run.planned:
         Applier(config, run, lease).run_all()
@@ -89,6 +86,9 @@ def _work(run: ImportRun, lease: Lease) -> None:
             link_managers(run, lease)
         GroupApplier(config, run, lease).run_all()
         run.refresh_from_db()
+    if run.message and not run.approved:  # what is held waits, and everything else is done
+        lease.end(RunStatus.APPROVAL, run.message, rest_applied=True, applied_up_to=0)
+        return
     message = runs.summary(run)
     with transaction.atomic():
         lease.end(RunStatus.FINISHED, message)
@@ -121,10 +121,24 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
         since = None
         lease.write(expected=connector.count())
         read = _crawl(run, crawler, connector.accounts(PAGE), lease, source, ahead_wanted=connector.reads_ahead)
-    gone = leavers.plan_leavers(run, connector, crawler, lease, read)
+    if not since:
+        leavers.must_be_complete(run, read)
+    leavers.plan_leavers(run, connector, crawler, lease, read)
     claims.settle(run, crawler, lease)
-    objections = _objections(run, crawler, lease, read=read, gone=gone)
-    objections += plan_groups(run, config, connector, lease, crawler.noted, since=since)
+    lost = plan_groups(run, config, connector, lease, crawler.noted, since=since)
+    run.refresh_from_db()
+    takes = crawler.tally.kinds or crawler.tally.changed or lost
+    seen = Seen(
+        rows=read.rows,
+        known=leavers.known_accounts(run.directory_id) if takes else 0,
+        inactive=leavers.inactive_accounts(run.directory_id) if takes else 0,
+        missing=read.missing,
+        unproven=read.unproven,
+        labels=crawler.labels,
+        lost=lost,
+        joined=run.memberships_added,
+    )
+    objections = judge(run, config, lease, crawler.tally, seen)
     if not (objections or run.preview or run.incremental):
         leavers.forget_deleted(crawler, lease)
         leavers.stop_deciding(crawler, lease)
@@ -148,43 +162,6 @@ def _crawl(
             if rows.page.last:
                 return read
     raise Incomplete(INCOMPLETE.format(name=run.directory.name))
-
-
-def _objections(run: ImportRun, crawler: Crawler, lease: Lease, *, read: CrawlResult, gone: int) -> list[str]:
-    """Ask the guard about the plan of the users."""
-    config = crawler.config
-    assert config.id is not None
-    takes = gone or crawler.blanked or crawler.inactive or crawler.activated or crawler.renamed
-    known = leavers.known_accounts(config.id) if takes or not read.rows else 0  # else there is nothing to compare
-    found = guard.PlanCounts(
-        seen=max(read.rows, known) if run.incremental else read.rows,  # that nothing changed is no empty directory
-        known=known,
-        leavers=gone,
-        blanked=crawler.blanked,
-        inactive=crawler.inactive,
-        activated=crawler.activated,
-        renamed=crawler.renamed,
-        inactive_before=leavers.inactive_accounts(config.id) if crawler.renamed or crawler.blanked else 0,
-        before=incremental.done_before(run) if run.incremental else guard.NOTHING_BEFORE,
-    )
-    elsewhere = follows.count(run)
-    lease.write(
-        switched_off=found.switched_off,
-        switched_on=found.activated,
-        blanked=found.blanked,
-        renamed=found.renamed,
-        follows=[asdict(one) for one in elsewhere],
-    )
-    features = config.features
-    limits = guard.Limits(
-        max_leavers=features.max_leavers,
-        max_leavers_percent=features.max_leavers_percent,
-        max_blanked=features.max_blanked,
-        max_blanked_percent=features.max_blanked_percent,
-        max_activated=features.max_activated,
-        max_activated_percent=features.max_activated_percent,
-    )
-    return guard.objections(found, limits, config.name) + guard.opening_objections(elsewhere, features.max_opened)
 
 
 def _cancelled(run: ImportRun, lease: Lease) -> None:

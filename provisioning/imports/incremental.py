@@ -9,13 +9,12 @@ import datetime as dt
 import json
 from hashlib import blake2b
 
-from django.db.models import OuterRef, Q, Subquery, Sum
+from django.db.models import OuterRef, Subquery
 
 from directories.config import DirectoryConfig
 from directories.connectors import connector_class
 from directories.connectors.base import Capability, Connector, ConnectorError, Cursor, FieldType
 from directories.models import ProvisioningSettings
-from provisioning.imports.guard import Before
 from provisioning.imports.runs import Lease
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
@@ -54,28 +53,6 @@ def applied(run: ImportRun) -> None:
     if is_quiet(run):
         earlier = ImportRun.objects.filter(directory=run.directory_id, pk__lt=run.pk, incremental=True, planned=0)
         earlier.filter(status=RunStatus.FINISHED, preview=False).delete()
-
-
-def done_before(run: ImportRun) -> Before:
-    """Return what imports of changes did since everything was read, or since somebody approved a plan."""
-    earlier = ImportRun.objects.filter(directory=run.directory_id, preview=False, pk__lt=run.pk)
-    applied = earlier.filter(apply_started_at__isnull=False)
-    agreed = applied.filter(Q(incremental=False) | Q(approved=True), status=RunStatus.FINISHED).order_by("-pk")
-    since = agreed.values_list("pk", flat=True).first() or 0
-    sums = applied.filter(pk__gt=since).aggregate(
-        off=Sum("switched_off", default=0),
-        on=Sum("switched_on", default=0),
-        blank=Sum("blanked", default=0),
-        renamed=Sum("renamed", default=0),
-        lost=Sum("memberships_removed", default=0),
-    )
-    return Before(
-        switched_off=sums["off"],
-        switched_on=sums["on"],
-        blanked=sums["blank"],
-        renamed=sums["renamed"],
-        lost_members=sums["lost"],
-    )
 
 
 def is_quiet(run: ImportRun) -> bool:

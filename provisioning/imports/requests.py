@@ -9,10 +9,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings, Schedule
+from provisioning.guard import ledger
 from provisioning.imports import incremental, runs
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.schedule import next_import
-from provisioning.models import ImportRun
+from provisioning.models import ImportRun, PlannedGroup
 from provisioning.models.imports import RunStatus, Trigger
 from provisioning.outbound import dispatch
 from reports.models import Result
@@ -63,6 +64,8 @@ def approve_import(run: ImportRun, actor: str) -> None:
             }
             if not waiting.update(leased_until=None, finished_at=None, message="", **values):
                 raise _no_longer(run)
+            PlannedGroup.objects.filter(run=run, held=True).update(applied_at=None)
+            ledger.agree(runs.DOOR, run.directory_id)
             runs.report(run, Result.SUCCESS, f"{actor} approved the import from {run.directory.name}.", actor)
             dispatch.send_on_commit(RUN, run.pk)
     except IntegrityError:
@@ -80,6 +83,8 @@ def cancel_import(run: ImportRun, actor: str) -> None:
         if live.filter(idle).update(
             status=RunStatus.CANCELLED, leased_until=None, finished_at=now, message=message, cancel_requested=False
         ):
+            if run.rest_applied:
+                runs.leave_out_held(run)
             runs.forget_passwords(run.pk)
             runs.report(run, Result.SKIPPED, f"{actor} cancelled the import from {run.directory.name}.", actor)
         elif not live.update(cancel_requested=True):

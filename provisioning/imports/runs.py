@@ -9,13 +9,15 @@ import datetime as dt
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from config.database import bulk, commits
@@ -34,10 +36,23 @@ FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(minutes=1), dt.timedelta(minutes=30)  
 MOST_WAITED = 86_400.0  # seconds, whatever a directory asks for
 MOST_TRIES = 50  # a day; the schedule may have begun anew long before
 WORKING = (RunStatus.QUEUED, RunStatus.CRAWLING, RunStatus.APPLYING)
-COUNTERS = ("seen", "unchanged", "planned", "applied", "created", "updated", "deactivated", "left_alone", "errors")
+COUNTERS = (
+    "held",
+    "seen",
+    "unchanged",
+    "planned",
+    "applied",
+    "created",
+    "updated",
+    "deactivated",
+    "left_alone",
+    "errors",
+)
 GROUP_COUNTERS = ("groups_seen", "groups_changed", "memberships_added", "memberships_removed", "unmatched_members")
 
 
+REPLACED = "Replaced by a newer import. What waited is planned again."
+DOOR = "import"  # of losses, in the ledger
 log = logging.getLogger(__name__)
 
 
@@ -205,6 +220,8 @@ def create(
     must_be_on(directory)
     try:
         with transaction.atomic():
+            if trigger == Trigger.SCHEDULE and not incremental:
+                _replace_waiting(directory)
             return ImportRun.objects.create(
                 directory=directory,
                 preview=preview,
@@ -217,11 +234,49 @@ def create(
         raise ImportRefused(_already(directory)) from None
 
 
+def _replace_waiting(directory: Directory) -> None:
+    """End a run of which only what is held is left: the new one plans that again, as it is by then."""
+    waiting = ImportRun.objects.filter(directory=directory, status=RunStatus.APPROVAL)
+    for run in waiting.select_for_update(no_key=True, of=("self",)):
+        values = {"status": RunStatus.CANCELLED, "message": REPLACED, "finished_at": timezone.now()}
+        ImportRun.objects.filter(pk=run.pk).update(**values)
+        leave_out_held(run)
+        forget_passwords(run.pk)
+
+
+def leave_out_held(run: ImportRun) -> None:
+    """Take what was held, and is not applied any more, out of a run's numbers."""
+    gains: Counter[str] = Counter()
+    changes = PlannedChange.objects.filter(run=run, held=True).order_by().values_list("action")
+    for action, number in changes.annotate(Count("pk")):
+        gains[COUNTED.get(action, "")] -= number
+    members = PlannedMember.objects.filter(planned_group__run=run, held=True).order_by().values_list("add")
+    for add, number in members.annotate(Count("pk")):
+        gains["memberships_added" if add else "memberships_removed"] -= number
+    gains.pop("", None)
+    ImportRun.objects.filter(pk=run.pk).update(
+        **{name: Greatest(F(name) + number, 0) for name, number in gains.items()}
+    )
+
+
 def _already(directory: Directory) -> str:
     waiting = directory.import_runs.filter(status=RunStatus.APPROVAL).exists()
     if waiting:
         return f"An import of {directory.name} is waiting for approval. Approve or cancel it first."
     return f"An import of {directory.name} is already running. Wait until it has finished, or cancel it first."
+
+
+def is_first(run: ImportRun) -> bool:
+    """Return whether the directory has not been imported yet, so that everybody in it is new."""
+    done = ImportRun.objects.filter(directory=run.directory_id, status=RunStatus.FINISHED, preview=False)
+    return not done.exists()
+
+
+def applied_now(run: ImportRun) -> bool | None:
+    """Return which rows of a plan are applied: those that are held, those that are not, or (None) all of them."""
+    if run.rest_applied:
+        return True
+    return None if run.approved else False
 
 
 def prune_previews(run: ImportRun) -> None:
@@ -284,13 +339,19 @@ def summary(run: ImportRun) -> str:
     errors = f"{run.errors:,} {'error' if run.errors == 1 else 'errors'}"
     alone = f"{run.left_alone:,} left alone, " if run.left_alone else ""
     if not changed:
-        seen = f"Read {run.seen:,} {'user' if run.seen == 1 else 'users'} from {run.directory.name}"
+        seen = f"Read {run.seen:,} {'user' if run.seen == 1 else 'users'} from {run.directory.name}{_fewer(run)}"
         return f"{seen}: {run.unchanged:,} unchanged, {alone}{errors}{groups_summary(run)}"
     return (
-        f"Imported {changed:,} {'user' if changed == 1 else 'users'} from {run.directory.name}: "
+        f"Imported {changed:,} {'user' if changed == 1 else 'users'} from {run.directory.name}{_fewer(run)}: "
         f"{run.created:,} created, {run.updated:,} updated, {run.deactivated:,} deactivated, "
         f"{alone}{errors}{groups_summary(run)}"
     )
+
+
+def _fewer(run: ImportRun) -> str:
+    """Say when a little less was read than the directory counted before."""
+    fewer = 0 if run.incremental else (run.expected or 0) - run.seen
+    return f" ({fewer:,} fewer than it counted)" if fewer > 0 else ""
 
 
 def groups_summary(run: ImportRun) -> str:

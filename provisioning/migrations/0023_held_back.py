@@ -37,11 +37,6 @@ class Migration(migrations.Migration):
             field=models.BooleanField(db_default=False, default=False),
         ),
         migrations.AddField(
-            model_name='importrun',
-            name='shrunk',
-            field=models.BooleanField(db_default=False, default=False),
-        ),
-        migrations.AddField(
             model_name='plannedchange',
             name='held',
             field=models.BooleanField(db_default=False, default=False),

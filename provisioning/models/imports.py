@@ -49,7 +49,6 @@ class ImportRun(models.Model):
     ``leased_until`` is the run's lease: a worker keeps it alive while it works, and a dead run is taken over after it.
     ``retry_at`` is when a run that failed is followed by another one, ``tries`` how many like it failed before.
     ``rest_applied``: all is applied but what is held, which waits for somebody; ``held`` is how many rows that are.
-    ``shrunk``: it read so much less than the last good one that no later one is compared with it.
     """
 
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="import_runs")
@@ -81,7 +80,6 @@ class ImportRun(models.Model):
     applied_up_to = models.BigIntegerField(default=0)
     rest_applied = models.BooleanField(default=False, db_default=False)
     held = models.PositiveIntegerField(default=0, db_default=0)
-    shrunk = models.BooleanField(default=False, db_default=False)
     groups_seen = models.PositiveIntegerField(default=0)
     groups_changed = models.PositiveIntegerField(default=0)
     memberships_added = models.PositiveIntegerField(default=0)

@@ -33,7 +33,7 @@ from directories.connectors.sql.diagnosis import diagnose
 from directories.connectors.sql.dialects.base import Dialect
 from directories.connectors.sql.group_writes import SqlGroupWriter
 from directories.connectors.sql.groups import SqlGroupReader
-from directories.connectors.sql.reading import SqlReader
+from directories.connectors.sql.reading import KEYS_A_STATEMENT, SqlReader
 from directories.connectors.sql.results import affected, bare_name, counted_none, inserted_name
 from directories.connectors.sql.session import SqlSession
 from directories.connectors.sql.settings import sql_settings, user_table
@@ -241,6 +241,13 @@ class SqlConnector(Connector):
     def count(self) -> int | None:
         """Return the number of rows in the user table."""
         return int(self.session.rows(self.plan.count)[0][0])
+
+    def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount]:
+        """Read those that are in the user table, as an import would."""
+        found: list[RemoteAccount] = []
+        for start in range(0, len(refs), KEYS_A_STATEMENT):
+            found += self._read_many(refs[start : start + KEYS_A_STATEMENT]).values()
+        return found
 
     def close(self) -> None:
         """Give the connection back to the pool."""

@@ -4,7 +4,9 @@ A crash resumes where it stopped: groups that are made are found by their accoun
 its cursor, and what is in the portal already is neither written nor recorded again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 from django.db import IntegrityError
 from django.db.models import QuerySet
@@ -12,12 +14,16 @@ from django.utils import timezone
 
 from directories.config import DirectoryConfig
 from directories.models import ProvisioningSettings, PushGroups
+from provisioning.groups import nesting
+from provisioning.guard import ledger
+from provisioning.guard.losses import GROUP, Kind
 from provisioning.identities import membership
 from provisioning.imports.groups.drift import DRIFT, repair
+from provisioning.imports.groups.losses import in_effect, lost_with
 from provisioning.imports.groups.messages import GroupLines
 from provisioning.imports.groups.resolve import Resolver
 from provisioning.imports.groups.writing import GroupWriter
-from provisioning.imports.runs import Lease, caused_by
+from provisioning.imports.runs import DOOR, Lease, applied_now, caused_by
 from provisioning.models import ImportRun, PlannedGroup, PlannedMember
 from provisioning.models.imports import GroupAction
 from reports.journal import record_many
@@ -39,6 +45,11 @@ class GroupApplier:
         self.resolver = Resolver(config.id)
         self.notify = True
 
+    @cached_property
+    def privileged(self) -> set[int]:
+        """The groups whose members have special rights."""
+        return nesting.leading_to_privileged()
+
     def run_all(self) -> None:
         """Apply everything that is not applied yet."""
         if not PlannedGroup.objects.filter(run=self.run, applied_at=None).exists():
@@ -52,7 +63,7 @@ class GroupApplier:
             if pack[0].added + pack[0].removed > MEMBERS:
                 self._long_list(pack[0])
             else:
-                self._page(lambda pack=pack: self._members(pack, list(_members_of(pack))) + _close(pack))  # type: ignore[misc]
+                self._page(lambda pack=pack: self._members(pack, list(self._rows(pack))) + _close(pack))  # type: ignore[misc]
 
     def _page(self, write: Callable[[], int]) -> None:
         """Run one page's work, which says how much it applied, in a transaction of its own."""
@@ -70,18 +81,28 @@ class GroupApplier:
     def _pages(self) -> Iterator[list[PlannedGroup]]:
         last = 0
         rows = PlannedGroup.objects.filter(run=self.run, applied_at=None).order_by("pk")
+        if not self.run.approved:
+            rows = rows.exclude(action=GroupAction.DELETE, held=True)
         while page := list(rows.filter(pk__gt=last)[:PAGE]):
             last = page[-1].pk
             yield page
 
     def _groups(self, groups: Sequence[PlannedGroup]) -> int:
         """Make, change and remove the groups of one page; those without members to write are done then."""
+        leaving = [one.group_account_id for one in groups if one.action == GroupAction.DELETE]
+        self._record(lost_with(leaving) if leaving else Counter())
         done = self.writer.write(groups)
         record_many(self.lines.of_groups(done))
         repaired = sum(repair(one, self.caused_by) for one in groups if one.row.get(DRIFT))
         return repaired + _close(
             [one for one in groups if one.action == GroupAction.DELETE or not one.added + one.removed]
         )
+
+    def _record(self, lost: Counter[int]) -> None:
+        """Write the memberships that are lost just now, by group, into the ledger."""
+        counts: dict[tuple[str, str], int] = {(Kind.MEMBERS, ""): lost.total()}
+        counts |= {(Kind.MEMBERS, f"{GROUP}{pk}"): number for pk, number in in_effect(lost).items()}
+        ledger.record(DOOR, self.run.directory_id, counts, agreed=self.run.approved)
 
     # --- Members -----------------------------------------------------------------------------------------------------
 
@@ -101,31 +122,39 @@ class GroupApplier:
 
     def _long_list(self, group: PlannedGroup) -> None:
         """Write the members of one group in pages; its cursor says how far that has come."""
-        while rows := list(_members_of([group]).filter(pk__gt=group.row.get("cursor", 0))[:MEMBERS]):
+        while rows := list(self._rows([group]).filter(pk__gt=group.row.get("cursor", 0))[:MEMBERS]):
             row = {**group.row, "cursor": rows[-1].pk}
             self._page(lambda rows=rows, row=row: self._members([group], rows, row))  # type: ignore[misc]
             group.row = row
         self._page(lambda: _close([group]))
+
+    def _rows(self, groups: Sequence[PlannedGroup]) -> "QuerySet[PlannedMember]":
+        rows = PlannedMember.objects.filter(planned_group__in=[one.pk for one in groups])
+        if (held := applied_now(self.run)) is not None:
+            rows = rows.filter(held=held)
+        return rows.order_by("planned_group", "pk")
 
     def _members(
         self, groups: Sequence[PlannedGroup], rows: Sequence[PlannedMember], row: dict[str, object] | None = None
     ) -> int:
         found = self.resolver.resolve(groups, rows)
         actor, notify = self.caused_by, self.notify
-        for verb, pairs in (
-            ("added to", membership.write_pairs(found.add, "import", actor, notify=notify)),
-            ("removed from", membership.erase_pairs(found.remove, "import", actor, notify=notify)),
-        ):
+        inside = nesting.effective_counts({child for _, child in found.free})
+        added = membership.write_pairs(found.add, "import", actor, notify=notify)
+        erased = membership.erase_pairs(found.remove, "import", actor, notify=notify)
+        for verb, pairs in (("added to", added), ("removed from", erased)):
             record_many(self.lines.of_members(pairs, verb))
+        lost = Counter(group for group, _ in erased)
+        for parent, child in found.free:
+            lost[parent] += inside.get(child, 0)
+        self._record(lost)
+        elevated = sum(group in self.privileged for group, _ in added) if added else 0
+        ledger.record(DOOR, self.run.directory_id, {(Kind.ELEVATED, ""): elevated}, agreed=self.run.approved)
         record_many(self.lines.of_children(membership.nest_pairs(found.nest, actor, notify=notify), "added to"))
         record_many(self.lines.of_children(membership.free_pairs(found.free, actor, notify=notify), "removed from"))
         if row is not None:
             PlannedGroup.objects.filter(pk=groups[0].pk).update(row=row)
         return len(rows)
-
-
-def _members_of(groups: Sequence[PlannedGroup]) -> "QuerySet[PlannedMember]":
-    return PlannedMember.objects.filter(planned_group__in=[one.pk for one in groups]).order_by("planned_group", "pk")
 
 
 def _close(groups: Sequence[PlannedGroup]) -> int:

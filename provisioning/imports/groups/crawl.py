@@ -12,9 +12,9 @@ from django.db.models import Count
 
 from directories.config import DirectoryConfig
 from directories.connectors.base import Capability, Connector, Cursor, GroupPage, NotFound, RemoteGroup
-from provisioning.imports import guard, incremental
+from provisioning.guard.limits import FEW
 from provisioning.imports.bitmap import Bitmap
-from provisioning.imports.groups import plan
+from provisioning.imports.groups import losses, plan
 from provisioning.imports.groups.drift import DriftPlanner
 from provisioning.imports.groups.membership import Coming, ComparedGroup, MemberPlanner
 from provisioning.imports.groups.names import Holders, Names
@@ -22,7 +22,7 @@ from provisioning.imports.groups.plan import KnownGroup, PlannedRow
 from provisioning.imports.groups.store import Store
 from provisioning.imports.runs import Incomplete, Lease
 from provisioning.imports.users.plan import storable
-from provisioning.models import GroupAccount, ImportRun, Membership, Nesting, PlannedChange
+from provisioning.models import GroupAccount, ImportRun, Nesting, PlannedChange
 from provisioning.models.imports import Action, GroupAction
 from provisioning.outbound.digests import seen_digest
 
@@ -32,6 +32,14 @@ CHUNK = 1000
 SHOWN = 3  # groups that the run's message names
 SECONDS = 5.0  # between two heartbeats
 BROKE_OFF = "{name} stopped before the last of its groups was read, so nothing was changed. Import again."
+EMPTY = (
+    "{name} gave no groups at all, although {gone:,} came from it before. Nothing was changed. "
+    "Check where its groups are looked for and the rights of its login."
+)
+NOBODY = (
+    "{name} gave groups with nobody in them, although there were {lost:,} memberships before. Nothing was changed. "
+    "Check how its members are read and the rights of its login."
+)
 UNREADABLE = (
     "The keys of {number:,} groups cannot be read, so it is not known which are missing. No group is removed until "
     "that is corrected in the directory."
@@ -46,21 +54,21 @@ def plan_groups(
     noted: Bitmap,
     *,
     since: Cursor | None = None,
-) -> list[str]:
-    """Plan the groups of a directory when they are to be imported, and can be; return what the guard objects to.
+) -> int:
+    """Plan the groups of a directory when they are to be imported, and can be; return how many memberships are lost.
 
     With ``since`` only those are read that changed, unless the run brings new people: they may be in any group.
     """
     features = config.features
     if not (features.sync_groups and features.import_groups and Capability.IMPORT_GROUPS in connector.capabilities):
-        return []
+        return 0
     coming = PlannedChange.objects.filter(
         run=run, account_id=None, action__in=[Action.CREATE, Action.UPDATE, Action.LINK]
     )
     crawl = GroupCrawl(run, config, connector, lease, noted)
     crawl.run(None if coming.exists() else since)
     lease.write(unmatched_members=sum(number for _, number in crawl.nobody), unmatched_in=crawl.nobody[:SHOWN])
-    return crawl.objections()
+    return losses.lost(run, crawl.lost) if crawl.lost or crawl.gone else 0
 
 
 class GroupCrawl:
@@ -96,7 +104,15 @@ class GroupCrawl:
                 self._members(page.groups)
         if since is None:
             self._missing()
+            self._must_not_be_empty()
         self.store.flush()
+
+    def _must_not_be_empty(self) -> None:
+        """Raise Incomplete when there is no group, or nobody in any of them, where there were some before."""
+        if not self.read and self.gone:
+            raise Incomplete(EMPTY.format(name=self.config.name, gone=self.gone))
+        if self.lost > FEW and not self.members.found:
+            raise Incomplete(NOBODY.format(name=self.config.name, lost=self.lost))
 
     def _pages(self, since: Cursor | None) -> Iterator[GroupPage]:
         last = False
@@ -259,18 +275,6 @@ class GroupCrawl:
             self.lost += sum(row.removed for row in rows)
             self.gone += len(rows)
             self.store.groups(rows)
-
-    def objections(self) -> list[str]:
-        """Return what the guard objects to."""
-        if not self.read and self.gone:
-            return [f"{self.config.name} gave no groups at all, although {self.gone:,} came from it before."]
-        if not self.lost:
-            return []
-        known = Membership.objects.filter(group__owner=self.directory_id).count()
-        limits = self.config.features
-        limit = (limits.max_lost_members, limits.max_lost_members_percent)
-        before = incremental.done_before(self.import_run) if self.import_run.incremental else guard.Before()
-        return guard.group_objections(self.lost, known, limit, self.config.name, before)
 
 
 def _known(account: GroupAccount) -> KnownGroup:

@@ -67,6 +67,7 @@ class MemberPlanner:
     def __init__(self, run_id: int, directory_id: int, noted: Bitmap, coming: Coming | None) -> None:
         self.noted, self.coming = noted, coming
         self.nobody: set[str] = set()  # the names in the group compared last that no account here has
+        self.found = False  # whether any group has a member at all
         self._accounts = Account.objects.filter(directory=directory_id, user__isnull=False)
         self._groups = GroupAccount.objects.filter(directory=directory_id, group__isnull=False)
         self._planned = PlannedChange.objects.filter(run=run_id)
@@ -84,6 +85,7 @@ class MemberPlanner:
         for page in pages:
             found: list[MemberDifference] = []
             rest = _named(page)
+            self.found = self.found or bool(rest.refs or rest.places or rest.names)
             for user_id, difference in self._people(rest):
                 if user_id is None:
                     found.append(difference)

@@ -10,12 +10,15 @@ from directories.config import DirectoryConfig
 from directories.encryption import decrypt
 from directories.models import Directory, PushGroups
 from directories.passwords import to_django
-from provisioning.imports.runs import COUNTED, Lease, caused_by
+from provisioning.guard import ledger
+from provisioning.guard.losses import Kind
+from provisioning.imports.runs import COUNTED, DOOR, Lease, applied_now, caused_by, is_first
 from provisioning.imports.users import authority, store
 from provisioning.imports.users.messages import Lines
 from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.store import gain
+from provisioning.imports.users.tally import Tally
 from provisioning.imports.users.writing import UserWriter, Written, user_ids
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import Action
@@ -40,11 +43,12 @@ class Applier:
         self.writer = UserWriter(config.id, run.started_at)
         self.lines = Lines(config.name, run)
         self.groups_flow = config.features.sync_groups and config.features.push_groups != PushGroups.NONE
+        self.first = is_first(run)
         self.flows_on = Directory.objects.exclude(pk=config.id).exists()
 
     def run_all(self) -> None:
         """Apply every row that is not applied yet."""
-        for changes in store.pages(self.run.pk, after=self.run.applied_up_to):
+        for changes in store.pages(self.run.pk, after=self.run.applied_up_to, held=applied_now(self.run)):
             passwords = self._passwords(changes)
             with self.lease.page() as gains:
                 self._page(changes, passwords, gains)
@@ -66,6 +70,7 @@ class Applier:
         if written.refused or written.staff:
             self._not_done(changes, written, gains)
         gains["applied"] = len(changes)
+        self._record([change for change in changes if change.id in written.people])
         self._forget_passwords(passwords)
         leavers = [c.id for c in changes if c.after.get(ACTIVE) is False and c.id in written.people]
         if lost := [
@@ -83,6 +88,15 @@ class Applier:
             changed = (change.id for change in changes if change.action != Action.LINK)
             flowing = [written.people[pk][0] for pk in changed if pk in written.people]
             outbox.enqueue_users(flowing, "import", self.caused_by, exclude=self.directory_id)
+
+    def _record(self, changes: Sequence[Planned]) -> None:
+        """Write what people lost just now into the ledger."""
+        done = Tally()
+        for change in changes:
+            done.add(change)
+        if self.first:
+            del done.kinds[Kind.CREATED]
+        ledger.record(DOOR, self.directory_id, done.losses(), agreed=self.run.approved)
 
     def _keep_names(self, changes: Sequence[Planned], gains: dict[str, Any]) -> None:
         """Let people keep their names who would get names that somebody else has by now."""

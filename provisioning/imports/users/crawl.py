@@ -21,6 +21,7 @@ from provisioning.imports.users.messages import Labels
 from provisioning.imports.users.plan import ChangedRow, KnownAccount, KnownUser, Planned
 from provisioning.imports.users.pushed_digest import Echo
 from provisioning.imports.users.state import ACTIVE, leading, rule_digest, state_of
+from provisioning.imports.users.tally import Tally
 from provisioning.imports.users.writing import user_ids
 from provisioning.models import Account
 from provisioning.models.people import fold
@@ -108,10 +109,7 @@ class Crawler:
         self.spared = Bitmap()
         self.noted = Bitmap()
         self.created = 0
-        self.blanked = 0
-        self.inactive = 0
-        self.activated = 0
-        self.renamed = 0
+        self.tally = Tally()
         self.unreadable = 0
 
     def digested(self, page: Page) -> Digested:
@@ -156,10 +154,7 @@ class Crawler:
             if one.account_id is not None:
                 self.noted.add(one.account_id)
             self.created += one.action == plan.CREATE
-            self.blanked += one.blanks
-            self.inactive += one.switches_off
-            self.activated += one.switches_on
-            self.renamed += one.renames
+            self.tally.add(one)
         keep(planned)
 
     def _look(

@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, Page
+from provisioning.guard.limits import FEW
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.runs import Incomplete, Lease
 from provisioning.imports.users import authority
@@ -21,6 +22,15 @@ from provisioning.outbound.groups import outbox as group_outbox
 
 CHUNK = 1000
 SCAN = 20_000
+DRIFT = 100  # of so many counted rows one may be gone by the time that it is read
+EMPTY = (
+    "{name} gave no users, although {known:,} came from it before. Nothing was changed. "
+    "Check its user table, its filter and the rights of its login."
+)
+SHORT = (
+    "{name} said that it has {counted:,} users and gave {seen:,}, so it was not read to the end. Nothing was changed. "
+    "Import again; if it happens again, ask who runs it."
+)
 UNREADABLE = (
     "The keys of {number:,} rows cannot be read, so it is not known who is missing. Nobody is deactivated until they "
     "are corrected in the directory."
@@ -29,44 +39,60 @@ UNREADABLE = (
 
 @dataclass(slots=True)
 class CrawlResult:
-    """What a crawl came to: its rows, and the accounts that the directory says were deleted or may have left."""
+    """What a crawl came to: its rows, and the accounts that the directory says were deleted or may have left.
+
+    ``missing`` are the people who leave, and ``unproven`` those of them who could not be looked up by their lasting id.
+    """
 
     rows: int = 0
     gone: set[int] = field(default_factory=set)
+    missing: int = 0
+    unproven: int = 0
 
 
-def plan_leavers(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, read: CrawlResult) -> int:
-    """Plan whoever left, as far as the directory's settings want that; return how many there are.
+def must_be_complete(run: ImportRun, read: CrawlResult) -> None:
+    """Raise Incomplete when a crawl of everything gave nobody, or fewer than the directory counted just before it."""
+    known = 0 if read.rows else known_accounts(run.directory_id)
+    if known:
+        raise Incomplete(EMPTY.format(name=run.directory.name, known=known))
+    run.refresh_from_db(fields=["expected"])
+    counted = run.expected or 0
+    if counted - read.rows > max(FEW, counted // DRIFT):
+        raise Incomplete(SHORT.format(name=run.directory.name, counted=counted, seen=read.rows))
 
-    Raises Incomplete when a directory gave nobody at all, and nobody is asked about that.
-    """
+
+def plan_leavers(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, read: CrawlResult) -> None:
+    """Plan whoever left, as far as the directory's settings want that."""
     config = crawler.config
     assert config.id is not None
-    wanted = config.features.deactivate_missing
+    if not config.features.deactivate_missing:
+        return
     if run.incremental:
         missing = _not_seen(read.gone, crawler.accounts, crawler.spared)
-        return _plan(run, connector, crawler, lease, missing) if wanted else 0
-    if read.rows == 0 and not wanted and (known := known_accounts(config.id)):
-        raise Incomplete(
-            f"{config.name} gave no users, although {known:,} came from it before. Nothing was changed. "
-            "Check its user table, its filter and the rights of its login."
-        )
-    if not wanted:
-        return 0
-    if crawler.unreadable:
+        _plan(run, connector, crawler, lease, read=read, missing=missing)
+        read.unproven = 0  # the directory itself named them
+    elif crawler.unreadable:
         with lease.page() as gains:
             store(run.pk, [Planned(ERROR, "", message=UNREADABLE.format(number=crawler.unreadable))], gains)
-        return 0
-    return _plan(run, connector, crawler, lease, _missing(_from(config.id), crawler.accounts, crawler.spared))
+    else:
+        missing = _missing(_from(config.id), crawler.accounts, crawler.spared)
+        _plan(run, connector, crawler, lease, read=read, missing=missing)
 
 
-def _plan(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, missing: Iterable[list[int]]) -> int:
-    """Plan those who are missing, each looked up by the lasting id first; return how many leave.
+def _plan(
+    run: ImportRun,
+    connector: Connector,
+    crawler: Crawler,
+    lease: Lease,
+    *,
+    read: CrawlResult,
+    missing: Iterable[list[int]],
+) -> None:
+    """Plan those who are missing, each looked up by the lasting id first, where the directory can be asked that.
 
     An entry that is moved or renamed while the directory is read may be in none of the pages. Such a one is a row like
     any other.
     """
-    leaving = 0
     for ids in missing:
         found = connector.look_up(_remote_ids(ids))
         with lease.page() as gains:
@@ -76,8 +102,11 @@ def _plan(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, 
             store(run.pk, planned, gains)
             gain(gains, "seen", back.rows)
             gain(gains, "unchanged", back.unchanged)
-        leaving += sum(one.action == Action.DEACTIVATE for one in planned)
-    return leaving
+        leaving = [one for one in planned if one.action == Action.DEACTIVATE]
+        for one in leaving:
+            crawler.tally.add(one)
+        read.missing += len(leaving)
+        read.unproven += len(leaving) if found is None else 0
 
 
 def named(config: DirectoryConfig, refs: Sequence[str]) -> list[int]:

@@ -18,12 +18,15 @@ from directories.attributes import Kind, Value
 from directories.connectors.base import RemoteAccount
 from directories.mapping import AttributeKey
 from provisioning import usernames
+from provisioning.guard.losses import BITS
+from provisioning.guard.losses import Kind as Losing
 from provisioning.imports.users.identity import another_person
 from provisioning.imports.users.state import ACTIVE, NOTHING, SourceState, asked
 from provisioning.outbound.digests import place_digest
 
 USERNAME, MANAGER = "profile.username", "profile.manager"
 CREATE, UPDATE, LINK, LEAVE, ERROR = "create", "update", "link", "leave", "error"
+_OF_ACTION = {CREATE: BITS[Losing.CREATED], "deactivate": BITS[Losing.OFF], "delete": BITS[Losing.OFF]}
 SAME_ROW = (
     "Other rows of this import have the same key, so none of them is applied. Remove the others in the directory."
 )
@@ -133,6 +136,32 @@ class Planned:
         self.message = f"{self.message} {NAME_STAYS.format(name=self.key, why=why)}".lstrip()
         if not self.after:
             self.action = LINK
+
+    @property
+    def losses(self) -> int:
+        """The kinds of losses that it is, as ``guard.losses.BITS``."""
+        if self.action != UPDATE:
+            return _OF_ACTION.get(self.action, 0)
+        found = BITS[Losing.BLANKED] if self.blanks else 0
+        if self.renames:
+            found |= BITS[Losing.RENAMED]
+        if self.switches_off:
+            found |= BITS[Losing.OFF]
+        elif self.switches_on:
+            found |= BITS[Losing.ON]
+        return found
+
+    @property
+    def changed(self) -> list[str]:
+        """The attributes that have a value and get another one; the user name and the state are kinds of their own."""
+        if self.action != UPDATE:
+            return []
+        before = self.before
+        return [
+            name
+            for name, value in self.after.items()
+            if value is not None and before.get(name) is not None and name not in (ACTIVE, USERNAME)
+        ]
 
     @property
     def blanks(self) -> bool:

@@ -22,18 +22,20 @@ _decode = json.JSONDecoder().raw_decode
 
 def store(run_id: int, planned: Sequence[Planned], gains: dict[str, Any]) -> None:
     """Write planned changes; ``gains`` is what the run's counters gain."""
-    bulk.insert(PlannedChange, [{**vars(one), "id": None, "run_id": run_id} for one in planned])
+    bulk.insert(PlannedChange, [{**vars(one), "id": None, "run_id": run_id, "losses": one.losses} for one in planned])
     gain(gains, "planned", len(planned))
     for one in planned:
         gain(gains, COUNTED[one.action], 1)
 
 
-def pages(run_id: int, after: int) -> Iterator[list[Planned]]:
-    """Yield the planned changes of a run in pages, those behind the id ``after``."""
+def pages(run_id: int, after: int, *, held: bool | None) -> Iterator[list[Planned]]:
+    """Yield the planned changes of a run in pages, those behind the id ``after``; those that are ``held`` or not."""
     # JSON comes as text: Django's own way through json.loads takes three times as long.
     texts = {f"{name}_text": Cast(name, TextField()) for name in JSON}
     columns = [f"{name}_text" if name in JSON else name for name in NAMES]
     rows = PlannedChange.objects.filter(run=run_id).order_by("pk").annotate(**texts).values_list(*columns)
+    if held is not None:
+        rows = rows.filter(held=held)
     while page := [_planned(row) for row in rows.filter(pk__gt=after)[:PAGE]]:
         yield page
         after = page[-1].id
@@ -50,7 +52,7 @@ def keep_names(renames: Sequence[Planned], why: Callable[[str], str], gains: dic
         gain(gains, COUNTED[one.action], -1)
         one.keep_name(why(one.after[USERNAME]))
         gain(gains, COUNTED[one.action], 1)
-    names = ("action", "match_value", "before", "after", "row", "message")
+    names = ("action", "match_value", "before", "after", "row", "message", "losses")
     rows = [PlannedChange(id=one.id, **{name: getattr(one, name) for name in names}) for one in renames]
     PlannedChange.objects.bulk_update(rows, names)
 
@@ -72,7 +74,7 @@ def refuse(changes: QuerySet[PlannedChange], reason: str, gains: dict[str, Any])
     for action, number in wrong.values_list("action").annotate(Count("pk")):
         gain(gains, COUNTED[action], -number)
         gain(gains, "errors", number)
-    wrong.update(action=Action.ERROR, message=reason)
+    wrong.update(action=Action.ERROR, message=reason, losses=0)
 
 
 def gain(gains: dict[str, Any], counter: str, number: int) -> None:

@@ -1,6 +1,6 @@
 """A scripted source: the rows that a directory gives, and what goes wrong while it gives them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,6 +91,9 @@ class SourceConnector(Connector):
     def count(self) -> int | None:
         return len(self.source.rows)
 
+    def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount]:
+        return [row for row in self.source.rows if row.ref in refs]
+
     def _unused(self, *_: Any) -> Any:
         raise AssertionError("an import only reads")
 
@@ -108,8 +111,12 @@ def source(db: None, monkeypatch: pytest.MonkeyPatch) -> Source:
         AttributeMapping.objects.create(
             directory=directory, directory_attribute=theirs, portal_attribute=ours.partition(".")[2]
         )
-    limits = dict.fromkeys(("max_leavers_percent", "max_blanked_percent", "max_activated_percent"), 100)
-    limits["max_opened"] = 100_000
+    shares = ("leavers", "blanked", "activated", "changed", "created", "department", "group")
+    limits = {f"max_{name}_percent": 100 for name in shares} | {
+        "max_opened": 100_000,
+        "max_created": 100_000,
+        "max_changed": 100_000,
+    }
     ProvisioningSettings.objects.create(directory=directory, import_users=True, deactivate_missing=True, **limits)
     made = Source(directory)
     monkeypatch.setattr(engine, "open_connector", lambda config: SourceConnector(made))

@@ -303,13 +303,30 @@ def test_the_guard_asks_before_many_memberships_are_lost(groups: GroupSource, mo
     assert who("dev") == {"user0"}
 
 
-def test_no_groups_at_all_asks_first(groups: GroupSource) -> None:
+def test_no_groups_at_all_are_never_believed(groups: GroupSource) -> None:
     groups.put("dev")
     finished(groups)
     groups.groups.clear()
     run = groups.people.run()
-    assert run.status == RunStatus.APPROVAL
-    assert "gave no groups at all" in run.message
+    assert run.status == RunStatus.FAILED
+    assert "HR gave no groups at all, although 1 came from it before. Nothing was changed." in run.message
+    assert names() == {"dev"}
+
+
+@pytest.mark.heavy
+def test_groups_with_nobody_in_them_are_never_believed(groups: GroupSource) -> None:
+    people = [f"user{number}" for number in range(8)]
+    for name in people:
+        groups.person(name)
+    groups.put("dev", *people)
+    groups.put("ops", "user0")
+    finished(groups)
+    groups.put("dev")
+    groups.put("ops")
+    run = groups.people.run()
+    assert run.status == RunStatus.FAILED
+    assert "gave groups with nobody in them, although there were 9 memberships before" in run.message
+    assert len(who("dev")) == 8
 
 
 def test_a_preview_shows_and_changes_nothing(groups: GroupSource) -> None:

@@ -232,7 +232,7 @@ def test_too_many_leavers_wait_for_approval(source: Source) -> None:
     run = source.run()
     assert run.status == RunStatus.APPROVAL
     words = "2 people of 4 would be deactivated because they are missing from HR; the limit is 1."
-    assert run.message == f"{words} Check the list, then approve or cancel this import."
+    assert run.message == f"{words} {engine.DECIDE}"
     assert user("user0").is_active
     with pytest.raises(services.ImportRefused, match="waiting for approval"):
         source.start()
@@ -277,14 +277,12 @@ def test_an_empty_directory_is_never_believed(source: Source) -> None:
     source.put_many(3)
     source.run()
     source.rows = []
-    run = source.run()
-    assert run.status == RunStatus.APPROVAL
-    assert "HR gave no users at all, although 3 people came from it before." in run.message
-    services.cancel_import(run, "boss")
-    source.set(deactivate_missing=False)
-    failed = source.run()
-    assert failed.status == RunStatus.FAILED
-    assert "gave no users" in failed.message
+    for missing in (True, False):
+        source.set(deactivate_missing=missing)
+        failed = source.run()
+        assert failed.status == RunStatus.FAILED
+        assert "HR gave no users, although 3 came from it before. Nothing was changed." in failed.message
+        assert not PlannedChange.objects.filter(run=failed).exists()
     assert User.objects.filter(is_active=True).count() == 3
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
+from provisioning.guard.models import Loss
 from provisioning.imports import engine, requests
 from provisioning.models import ImportRun, User
 from provisioning.models.imports import RunStatus, Trigger
@@ -124,7 +125,7 @@ def switch_off(unit: LdapDirectory, uid: str) -> None:
     unit.link.modify(dn(unit, uid), {"pwdAccountLockedTime": [(ldap3.MODIFY_ADD, [b"000001010000Z"])]})
 
 
-def test_many_small_ones_take_away_no_more_than_one_whole_import_may(ldap_directory: LdapDirectory) -> None:
+def test_many_small_ones_take_away_no_more_than_a_day_may(ldap_directory: LdapDirectory) -> None:
     limits: dict[str, Any] = {
         "max_leavers": 2,
         "max_blanked": 1,
@@ -144,7 +145,7 @@ def test_many_small_ones_take_away_no_more_than_one_whole_import_may(ldap_direct
     waiting = imported(directory)
     assert (waiting.incremental, waiting.status) == (True, RunStatus.APPROVAL)
     assert "1 person of 6 would be deactivated" in waiting.message
-    assert "after 2 since the last import of everything; the limit is 2" in waiting.message
+    assert "after 2 in the last 24 hours; the limit is 2" in waiting.message
     services.cancel_import(waiting, "tester")
     assert imported(directory).status == RunStatus.APPROVAL  # what was not applied is planned again
     again = ImportRun.objects.latest("pk")
@@ -157,9 +158,11 @@ def test_many_small_ones_take_away_no_more_than_one_whole_import_may(ldap_direct
         ldap_directory.link.modify(dn(ldap_directory, uid), {"givenName": [(ldap3.MODIFY_DELETE, [])]})
         assert imported(directory).status == status
     services.cancel_import(ImportRun.objects.latest("pk"), "tester")
-    assert imported(directory, incremental=False).status == RunStatus.FINISHED  # a whole one is asked by itself
-    switch_off(ldap_directory, people[6])
-    assert imported(directory).status == RunStatus.FINISHED
+    waiting = imported(directory, incremental=False)  # a whole one adds up with them
+    assert (waiting.status, waiting.held) == (RunStatus.APPROVAL, 1)
+    services.cancel_import(waiting, "tester")
+    Loss.objects.update(at=timezone.now() - dt.timedelta(hours=25))
+    assert imported(directory, incremental=False).status == RunStatus.FINISHED
 
 
 def test_switching_missing_people_on_reads_everything_once(ad_directory: LdapDirectory) -> None:

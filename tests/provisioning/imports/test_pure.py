@@ -1,4 +1,4 @@
-"""Bitmap, schedule, guard and progress, without a database."""
+"""Bitmap, schedule and progress, without a database."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo
@@ -8,12 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioning.imports.bitmap import Bitmap
-from provisioning.imports.guard import Limits, PlanCounts, objections
 from provisioning.imports.progress import duration
 from provisioning.imports.schedule import next_import
 
 BERLIN = ZoneInfo("Europe/Berlin")
-LIMITS = Limits(max_leavers=50, max_leavers_percent=10, max_blanked=100, max_blanked_percent=10)
 
 
 @given(st.lists(st.integers(min_value=0, max_value=10**12)))
@@ -91,36 +89,6 @@ def test_the_next_moment_is_always_later_and_never_skips_a_turn(
     assert at is not None
     longest = {"hourly": dt.timedelta(hours=1), "daily": dt.timedelta(days=1), "weekly": dt.timedelta(days=7)}[schedule]
     assert now < at <= now + longest + dt.timedelta(hours=1)
-
-
-@pytest.mark.parametrize(
-    ("plan", "words"),
-    [
-        (PlanCounts(seen=900, known=1000, leavers=50, blanked=0), []),
-        (PlanCounts(seen=900, known=10_000, leavers=51, blanked=0), ["the limit is 50"]),
-        (PlanCounts(seen=90, known=100, leavers=11, blanked=0), ["11 people of 100", "the limit is 10 %"]),
-        (PlanCounts(seen=90, known=100, leavers=10, blanked=0), []),
-        (PlanCounts(seen=90, known=5000, leavers=0, blanked=101), ["101 people", "would lose a value", "100"]),
-        (PlanCounts(seen=0, known=3, leavers=0, blanked=0), ["no users at all", "3 people"]),
-        (PlanCounts(seen=0, known=0, leavers=0, blanked=0), []),
-        # Names and values are of everybody, also of people who are inactive.
-        (PlanCounts(seen=90, known=0, inactive_before=90, leavers=0, blanked=9, renamed=9), []),
-        (
-            PlanCounts(seen=90, known=2, inactive_before=88, leavers=0, blanked=10, renamed=11),
-            ["10 people of 90 would lose", "11 people of 90 would be renamed", "10 %"],
-        ),
-        (PlanCounts(seen=90, known=0, inactive_before=90, leavers=0, blanked=0, activated=1), ["activated again"]),
-        (
-            PlanCounts(seen=4, known=5, leavers=1, blanked=1),
-            ["1 person of 5 would be", "1 person of 5 would lose"],
-        ),
-    ],
-)
-def test_the_guard(plan: PlanCounts, words: list[str]) -> None:
-    found = " ".join(objections(plan, LIMITS, "APPSDB"))
-    assert bool(found) == bool(words)
-    for word in words:
-        assert word in found
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_many_small_imports_rename_no_more_than_a_whole_one_may(
     run = renamed(2)
     assert run.status == RunStatus.APPROVAL
     assert "1 person of 5 would be renamed" in run.message
-    assert "after 2 since the last import of everything; the limit is 2." in run.message
+    assert "after 2 in the last 24 hours; the limit is 2." in run.message
 
 
 def test_staff_are_not_renamed(follows: Source) -> None:
