@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from directories.connectors.base import RemoteAccount
-from directories.models import Operation, QueryTemplate, Schedule
+from directories.models import QueryTemplate, Schedule, TemplateOperation
 from provisioning import services
 from provisioning.guard.models import Loss
 from provisioning.imports import engine, requests, runs
@@ -285,8 +285,8 @@ def test_a_department_that_is_renamed_empties_a_group_only_when_somebody_agrees(
         pg_appsdb, import_users=True, deactivate_missing=True, sync_groups=True, max_created_percent=100
     )
     for operation, sql in (
-        (Operation.IMPORT_GROUPS, "SELECT DISTINCT LASTNAME AS name FROM USERS"),
-        (Operation.IMPORT_MEMBERS, "SELECT USERNAME AS member FROM USERS WHERE LASTNAME='##GROUP##'"),
+        (TemplateOperation.IMPORT_GROUPS, "SELECT DISTINCT LASTNAME AS name FROM USERS"),
+        (TemplateOperation.IMPORT_MEMBERS, "SELECT USERNAME AS member FROM USERS WHERE LASTNAME='##GROUP##'"),
     ):
         QueryTemplate.objects.create(directory=directory, operation=operation, sql=sql)
     pg_appsdb.many(
