@@ -1,16 +1,18 @@
 """Whether a directory can be reached, so that one that is down is asked by one worker now and then, not by all of them.
 
-The state is four columns of the directory. Every write is one compare-and-swap UPDATE, made on a transition only: of
+The state is five columns of the directory. Every write is one compare-and-swap UPDATE, made on a transition only: of
 many workers that fail together one counts, and a healthy directory costs no write.
 """
 
 import datetime as dt
+import json
 import random
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
-from directories.connectors.base import Unavailable
+from directories.connectors.base import ConnectorConfig, Unavailable
 from directories.models import Directory
 
 # Seconds between two trials, doubled with every failure in a row. A leaver's account stays open while a directory that
@@ -65,6 +67,17 @@ def record_success(directory_id: int) -> bool:
     """Open the directory again; return whether it was closed until now."""
     closed = Directory.objects.filter(pk=directory_id, unreachable_since__isnull=False)
     return bool(closed.update(unreachable_since=None, retry_at=None, failures=0, last_error=""))
+
+
+def note_answer(directory_id: int) -> None:
+    """Note that the directory answered, as its connection is set up now."""
+    Directory.objects.filter(pk=directory_id, answered_at=None).update(answered_at=timezone.now())
+
+
+def proof_of_test(config: ConnectorConfig) -> str:
+    """Return what shows, at the next save of the page, that the same connection was tested with success."""
+    tested = json.dumps(dict(config.settings), sort_keys=True, default=str)
+    return salted_hmac("directories.health.proof_of_test", tested, algorithm="sha256").hexdigest()
 
 
 def retry_now(directory_id: int) -> None:

@@ -13,8 +13,8 @@ class Directory(models.Model):
 
     ``settings`` and ``secrets`` hold the values of the fields that the connector of ``kind`` declares.
     ``unreachable_since``, ``retry_at`` and ``failures`` are the state of its connection, kept by
-    ``directories.health``. While everyone is being pushed to it, ``push_cursor`` is the id of the last user that was
-    enqueued.
+    ``directories.health``, and so is ``answered_at``: when it answered first, as its connection is set up now. While
+    everyone is being pushed to it, ``push_cursor`` is the id of the last user that was enqueued.
     """
 
     name = models.CharField(max_length=100)
@@ -24,6 +24,7 @@ class Directory(models.Model):
     description = models.TextField(blank=True)
     settings = models.JSONField(default=dict, blank=True)
     secrets = EncryptedJSONField(default=dict, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True, editable=False)
     unreachable_since = models.DateTimeField(null=True, blank=True, editable=False)
     retry_at = models.DateTimeField(null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from directories.attributes import Kind
 from directories.connectors.sql import language_of
@@ -118,6 +119,7 @@ def _directory(database: Path) -> Directory:
             "username_column": "USERNAME",
             "password_column": "PASSWORD",
         },
+        answered_at=timezone.now(),
     )
     examples = statements(ExampleTable(language_of("sqlite")))
     QueryTemplate.objects.bulk_create(

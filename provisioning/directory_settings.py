@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from config.database import bulk
 from directories.forms.draft import DirectoryDraft, Saved
 from directories.forms.situation import situation_of
-from directories.health import retry_now
+from directories.health import note_answer, proof_of_test, retry_now
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from directories.readiness import assess, listed
 from provisioning import services
@@ -58,11 +59,19 @@ class SavedSettings:
 
 
 @transaction.atomic
-def save(draft: DirectoryDraft, actor: str) -> SavedSettings:
-    """Save a valid draft, plan its next import and record the change."""
+def save(draft: DirectoryDraft, actor: str, proof: str = "") -> SavedSettings:
+    """Save a valid draft, plan its next import and record the change.
+
+    ``proof`` is of the last connection test that the page made, see ``health.proof_of_test``.
+    """
     created = draft.directory.pk is None
+    moved, config = bool(draft.connection.changed_labels()), draft.config()
     saved = draft.save()
     directory = draft.directory
+    if moved:
+        Directory.objects.filter(pk=directory.pk).update(answered_at=None)
+    if config and constant_time_compare(proof, proof_of_test(config.connector)):
+        note_answer(directory.pk)
     at = plan_next_import(directory)
     if saved.names and not created:
         retry_now(directory.pk)
@@ -132,6 +141,7 @@ def clone(directory: Directory, actor: str) -> Directory:
         description=directory.description,
         settings=directory.settings,
         secrets=directory.secrets,
+        answered_at=directory.answered_at,
     )
     templates, mappings = list(directory.query_templates.all()), list(directory.attribute_mappings.all())
     for template in templates:

@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from config.database import bulk
+from directories import health
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import AGAIN, Connector, ConnectorError, CursorLost, Page, Unavailable
 from provisioning.imports import incremental, runs
@@ -74,6 +75,7 @@ def _work(run: ImportRun, lease: Lease) -> None:
             # The source may take as long as its own time-out for one page; a slow page is no worker that hangs.
             lease.silence = max(runs.SILENCE, dt.timedelta(seconds=connector.patience) + runs.SILENCE / 2)
             objections = _plan(run, config, connector, lease, source)
+        health.note_answer(run.directory_id)
         if run.preview:
             lease.end(RunStatus.PLANNED, " ".join(objections))
             return

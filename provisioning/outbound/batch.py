@@ -166,7 +166,7 @@ class Work(ABC, Generic[AnyOutcome]):
 
 def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit: int | None = None) -> Delivered:
     """Bring those of the ids in sync that are due and that no other worker has."""
-    columns = ("name", "unreachable_since", "last_error")
+    columns = ("name", "answered_at", "unreachable_since", "last_error")
     directory = Directory.objects.filter(pk=directory_id, enabled=True).only(*columns).first()
     if directory is None:
         return Delivered()  # switched off or gone: changes wait
@@ -180,6 +180,8 @@ def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit:
     if held.changes:
         Batch(work, held, result, probing=probing).run()
         result.again = work.leases.left_over(held.changes)
+        if work.asked and directory.answered_at is None:
+            health.note_answer(directory_id)
     elif probing:
         result.resumed = answers(directory_id)
     return result

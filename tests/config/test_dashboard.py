@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from config import attention
+from directories import health
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate, Schedule
 from provisioning import heartbeat
 from provisioning.demo import load_demo
@@ -145,6 +146,8 @@ def test_an_empty_portal_leads_through_the_first_steps(it: Client) -> None:
 
     assert done() == [False] * 6
     directory = Directory.objects.create(name="APPSDB", kind="postgresql")
+    assert done() == [True, *[False] * 5], "nobody asked it anything yet"
+    health.note_answer(directory.pk)
     assert done() == [True, True, *[False] * 4]
     for operation in ("check", "create"):
         QueryTemplate.objects.create(directory=directory, operation=operation, sql="SELECT 1")
@@ -166,7 +169,7 @@ def test_the_demo_does_not_end_the_first_steps_of_ones_own(it: Client, settings:
     assert "1. Add a directory: APPSDB" in start(it)
     ImportRun.objects.create(directory=demo, status=RunStatus.FINISHED)
     assert [step.done for step in it.get("/").context["steps"]] == [False] * 6
-    own = Directory.objects.create(name="HR", kind="active_directory")
+    own = Directory.objects.create(name="HR", kind="active_directory", answered_at=timezone.now())
     html = start(it)
     assert "Add a directory: HR" in html
     assert "Query templates" not in html, "a kind without statements has no such step"

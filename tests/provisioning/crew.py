@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from django.utils import timezone
 
 from directories import config
 from directories.attributes import Value
@@ -123,7 +124,7 @@ def crews(monkeypatch: pytest.MonkeyPatch) -> Crews:
 
 def save_crew_directory(name: str = "CREW", **features: object) -> Directory:
     """Save a directory with first name, last name and e-mail mapped, and every outbound feature on."""
-    directory = Directory.objects.create(name=name, kind="crew")
+    directory = Directory.objects.create(name=name, kind="crew", answered_at=timezone.now())
     switches = {"create_users": True, "update_users": True, "deactivate_users": True, "delete_users": True}
     plain = {"initial_password": "fixed", "fixed_password": "defaultPassword123#", "password_storage": "plain"}
     ProvisioningSettings.objects.create(directory=directory, **{**switches, **plain, **features})  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, render
 
+from directories import health
 from directories.connectors import registry
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorConfig, ConnectorError
 from directories.connectors.sql import language_of
@@ -48,6 +49,10 @@ def test(model_admin: Any, request: HttpRequest) -> HttpResponse:
         context["test"] = found = _tested(draft, config.connector)
         context["columns"] = found.attributes if found.ok else ()
         context["trust"] = draft.connection["ca"] if found.certificate else None
+        if found.ok:
+            context["proof"] = health.proof_of_test(config.connector)
+            if draft.directory.pk and not draft.connection.changed_labels():
+                health.note_answer(draft.directory.pk)
         context["unreached"] = [step.name for step in found.steps if step.ok is None]
         context["suggestions"] = [
             (draft.connection[name], values) for name, values in found.suggestions.items() if values

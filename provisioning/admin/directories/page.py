@@ -50,14 +50,10 @@ def add(model_admin: Any, request: HttpRequest) -> HttpResponse:
     directory = Directory(kind=kind)
     draft = DirectoryDraft(directory, catalogue(), request.POST if request.method == "POST" else None)
     if request.method == "POST" and draft.is_valid():
-        directory_settings.save(draft, request.user.get_username())
+        directory_settings.save(draft, request.user.get_username(), request.POST.get("proof", ""))
         model_admin.log_addition(request, directory, "Added.")
         remember_columns(request, directory, posted_columns(request.POST))
-        messages.success(
-            request,
-            f"{directory.name} is saved. "
-            + ("Next: write its query templates." if draft.templated else "Next: map its attributes."),
-        )
+        messages.success(request, f"{directory.name} is saved.{_following(directory)}")
         return _to_page(directory, "templates" if draft.templated else "mapping")
     return _page(model_admin, request, draft, posted_columns(request.POST))
 
@@ -84,16 +80,20 @@ def change(model_admin: Any, request: HttpRequest, object_id: str) -> HttpRespon
 
 
 def _save(model_admin: Any, request: HttpRequest, draft: DirectoryDraft, columns: list[str]) -> HttpResponse:
-    outcome = directory_settings.save(draft, request.user.get_username())
+    outcome = directory_settings.save(draft, request.user.get_username(), request.POST.get("proof", ""))
     if outcome.saved.names:
         model_admin.log_change(request, draft.directory, f"Changed {', '.join(outcome.saved.names)}."[:1000])
     remember_columns(request, draft.directory, columns)
-    steps = progress.steps_of(draft.directory)
-    following = next((f" Next: {step.title}." for step in steps if not step.done), "")
-    messages.success(request, f"Saved. {outcome.active}{following}")
+    messages.success(request, f"Saved. {outcome.active}{_following(draft.directory)}")
     for warning in outcome.warnings:
         messages.warning(request, warning)
     return _to_page(draft.directory, request.POST.get("tab", ""), offer=outcome.offer)
+
+
+def _following(directory: Directory) -> str:
+    """Return what is to be done next with a directory that is being set up."""
+    directory.refresh_from_db(fields=["answered_at"])
+    return next((f" Next: {step.next}." for step in progress.steps_of(directory) if not step.done), "")
 
 
 def _page(

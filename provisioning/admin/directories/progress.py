@@ -12,6 +12,13 @@ from provisioning.admin.directories.operations import runs
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
 
+NEXT = {
+    "connection": "test the connection",
+    "templates": "write its query templates",
+    "mapping": "map its attributes",
+    "features": "switch on what should flow, under Features & schedule",
+    "import": "preview the first import",
+}
 WORDS = {
     "connection": ("Connection", "Host, login and user table, with a test that says what works."),
     "templates": ("Query templates", "How users are read, created, updated and deleted there."),
@@ -23,13 +30,17 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class SetupStep:
-    """One step; ``tab`` is the tab of the directory's page that it is done on, "" for another page."""
+    """One step; ``tab`` is the tab of the directory's page that it is done on, "" for another page.
+
+    ``next`` says what is to be done.
+    """
 
     title: str
     text: str
     done: bool
     url: str
     tab: str = ""
+    next: str = ""
 
 
 def steps_of(directory: Directory) -> list[SetupStep]:
@@ -43,7 +54,7 @@ def steps_of(directory: Directory) -> list[SetupStep]:
     written = set(QueryTemplate.objects.filter(directory=directory).values_list("operation", flat=True))
     needed = set(runs(lambda name: getattr(settings, name)))
     done = {
-        "connection": True,
+        "connection": directory.answered_at is not None,
         "templates": bool(written) and needed <= written,
         "mapping": AttributeMapping.objects.filter(directory=directory).exclude(portal_attribute="").exists(),
         "features": features,
@@ -66,7 +77,7 @@ def steps_of_none() -> list[SetupStep]:
 
 def _step(name: str, url: str, done: bool) -> SetupStep:
     title, text = WORDS[name]
-    return SetupStep(title=title, text=text, done=done, url=url, tab="" if name == "import" else name)
+    return SetupStep(title=title, text=text, done=done, url=url, tab="" if name == "import" else name, next=NEXT[name])
 
 
 def address(name: str, *args: int) -> str:

@@ -33,6 +33,8 @@ def state_of(directory: Directory) -> State:
     if directory.unreachable_since:
         since = moment(directory.unreachable_since, timezone.localtime())
         return State(f"Unreachable since {since}", "danger", _unreachable(directory))
+    if directory.answered_at is None:
+        return State("Not tested yet", "warning")
     return State("Reachable", "success")
 
 

@@ -1,5 +1,6 @@
 """A directory's page says what is still to be done: which operations are needed, and which step comes next."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from directories.models import Directory, ProvisioningSettings, QueryTemplate
+from provisioning.admin.directories import state as directories_state
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
+from tests.fixtures.databases import Database
+from tests.fixtures.directories import make_appsdb
+from tests.provisioning.admin.pages import Values, form_values
 
 
 def shown(client: Client, directory: Directory) -> Any:
@@ -78,7 +83,7 @@ def test_the_next_step_is_the_first_that_is_not_done(it_staff: Client, sqlite: A
     directory = sqlite("import")
     steps = shown(it_staff, directory)["steps"]
     assert [(step.tab, step.done) for step in steps] == [
-        ("connection", True),
+        ("connection", False),
         ("templates", True),
         ("mapping", False),
         ("features", False),
@@ -87,3 +92,29 @@ def test_the_next_step_is_the_first_that_is_not_done(it_staff: Client, sqlite: A
     assert steps[-1].url.endswith(f"?directory={directory.pk}")
     ImportRun.objects.create(directory=directory, status=RunStatus.FINISHED)
     assert shown(it_staff, directory)["steps"] == []
+
+
+def test_only_what_answered_counts_as_reachable(it_staff: Client, sqlite_directory: Database) -> None:
+    """A test before the first save counts, as one of the saved connection does, until the connection is changed."""
+    appsdb, add = make_appsdb(sqlite_directory), reverse("admin:directories_directory_add") + "?kind=sqlite"
+    test = reverse("admin:directories_directory_fragment_test")
+    typed = form_values(it_staff.get(add)) | {f"connection-{key}": [str(it)] for key, it in appsdb.settings.items()}
+
+    def saved(address: str, values: Values) -> tuple[Directory, str, str]:
+        response = it_staff.post(address, values, follow=True)
+        directory = Directory.objects.get(name=values["name"][0])
+        (note,) = [str(message) for message in response.context["messages"] if "aved. " in str(message)]
+        return directory, directories_state.state_of(directory).label, note.partition("Next: ")[2]
+
+    directory, label, following = saved(add, typed | {"name": ["UNTESTED"]})
+    assert (label, following) == ("Not tested yet", "test the connection.")
+    page = reverse("admin:directories_directory_change", args=[directory.pk])
+    it_staff.post(test, form_values(it_staff.get(page)))
+    assert shown(it_staff, directory)["state"].label == "Reachable"
+    values = form_values(it_staff.get(page)) | {"connection-user_table": ["OTHERS"]}
+    assert saved(page, values)[1] == "Not tested yet"
+
+    proof = re.findall('name="proof" value="([0-9a-f]+)"', it_staff.post(test, typed).content.decode())
+    assert saved(add, typed | {"name": ["TESTED"], "proof": proof})[1:] == ("Reachable", "write its query templates.")
+    other = typed | {"name": ["OTHER"], "proof": proof, "connection-user_table": ["OTHERS"]}
+    assert saved(add, other)[1] == "Not tested yet"
