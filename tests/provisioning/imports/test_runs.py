@@ -246,12 +246,14 @@ def test_a_schedule_without_a_moment_gets_one(source: Source) -> None:
     assert not ImportRun.objects.exists()
 
 
-def test_a_turn_is_left_out_while_an_import_waits(source: Source) -> None:
+def test_a_scheduled_import_takes_the_place_of_one_that_waits(source: Source) -> None:
     run = source.start()
     ImportRun.objects.filter(pk=run.pk).update(status=RunStatus.APPROVAL)
     scheduled(source, timezone.now() - dt.timedelta(minutes=1))
     tasks.start_due_imports()
-    assert ImportRun.objects.count() == 1
+    run.refresh_from_db()
+    assert (run.status, run.message) == (RunStatus.CANCELLED, runs.REPLACED)
+    assert ImportRun.objects.get(status=RunStatus.QUEUED).trigger == Trigger.SCHEDULE
     assert ProvisioningSettings.objects.get().next_import_at > timezone.now()  # type: ignore[operator]
 
 
