@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, Permission
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
@@ -19,6 +20,7 @@ import config.staff  # noqa: F401 - registers its page
 from config.models import Role
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.roles import ABOUT, ROLES, codenames
+from reports import evidence
 
 admin.site.unregister([Group, EmailAddress])
 admin.site.empty_value_display = "–"  # as the portal's own pages show it
@@ -66,6 +68,28 @@ class RoleAdmin(GoneIsNotFound, GroupAdmin, ModelAdmin):  # type: ignore[misc]
     list_display = ["name", "about"]
     filter_horizontal = ()
     readonly_fields = ("rights",)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save the rights, and keep what changed as evidence."""
+        super().save_related(request, form, formsets, change)
+        self._keep(request, form.instance, "changed" if change else "added")
+
+    def delete_model(self, request: HttpRequest, obj: Role) -> None:
+        """Delete the role, and keep that as evidence."""
+        self._keep(request, obj, "deleted")
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Role]) -> None:
+        """Delete the roles, and keep that as evidence."""
+        for role in queryset:
+            self._keep(request, role, "deleted")
+        super().delete_queryset(request, queryset)
+
+    def _keep(self, request: HttpRequest, role: Role, verb: str) -> None:
+        actor, held = request.user.get_username(), role.permissions.values_list("content_type__app_label", "codename")
+        gone = verb == "deleted"
+        state = None if gone else {"name": role.name, "rights": sorted(".".join(pair) for pair in held)}
+        evidence.changed(f"role {role.pk}", state, f"{actor} {verb} the role {role.name}.", actor)
 
     @admin.display(description="For")
     def about(self, role: Role) -> str:

@@ -16,6 +16,7 @@ from directories.health import note_answer, proof_of_test, retry_now
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from directories.readiness import assess, listed
 from provisioning import services
+from provisioning.blueprints import state as blueprint_state
 from provisioning.imports.schedule import next_import
 from provisioning.models import (
     Account,
@@ -29,7 +30,7 @@ from provisioning.models import (
     PushedMember,
 )
 from provisioning.models.imports import ENDED
-from reports import journal
+from reports import evidence, journal
 from reports.models import Direction, Operation, Result
 
 NAME_LENGTH = 100
@@ -188,15 +189,23 @@ def remove(directory: Directory, actor: str) -> None:
         Account.objects.filter(directory=directory),
     ):
         bulk.delete(rows)
-    record(directory, f"{actor} deleted the directory {directory.name}. Its accounts were left as they are.", actor)
+    message = f"{actor} deleted the directory {directory.name}. Its accounts were left as they are."
+    record(directory, message, actor, gone=True)
     directory.delete()
 
 
-def record(directory: Directory, message: str, actor: str) -> None:
-    """Write a line about the directory itself to the provisioning report. Names only: never a value or a secret."""
+def record(directory: Directory, message: str, actor: str, *, gone: bool = False) -> None:
+    """Write a line about the directory itself to the provisioning report, and what changed to the chain of evidence.
+
+    The line has names only, never a value; the chain has values, and marks in place of secrets.
+    """
     journal.record(
         journal.Line("", directory.name, Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, message, actor=actor)
     )
+    state = (
+        None if gone else blueprint_state.masked(blueprint_state.load_directory(Directory.objects.get(pk=directory.pk)))
+    )
+    evidence.changed(f"directory {directory.pk}", state, message, actor)
 
 
 def _free_name(name: str) -> str:

@@ -6,7 +6,7 @@ from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 
 from provisioning import services
-from provisioning.identities import lifecycle
+from provisioning.identities import lifecycle, rights
 from provisioning.models import User
 
 # Saved by every sign-in and by a changed portal password; no directory gets to see them.
@@ -17,9 +17,10 @@ PRIVATE = frozenset({"last_login", "password", "updated_at"})
 def user_saved(
     instance: User, created: bool, raw: bool = False, update_fields: frozenset[str] | None = None, **_: Any
 ) -> None:
-    """Enqueue the user's accounts for reconciliation."""
+    """Enqueue the user's accounts for reconciliation, and keep a change of the user's rights in the portal."""
     if not raw and (update_fields is None or not PRIVATE.issuperset(update_fields)):
-        services.provision(instance, "created" if created else "updated", getattr(instance, "changed_by", ""))
+        services.provision(instance, "created" if created else "updated", instance.changed_by)
+        rights.saved(instance, instance.changed_by)
 
 
 @receiver(pre_delete, sender=User)

@@ -1,4 +1,4 @@
-"""The event table: one line of history each, which outlives the user, the directory and the run that it tells of."""
+"""The event table, one line of history each, and the chain of evidence; both outlive what they tell of."""
 
 from django.db import models
 
@@ -92,3 +92,56 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+
+class EvidenceKind(models.TextChoices):
+    """What a row of the chain proves."""
+
+    RECEIPT = "receipt", "Receipt of a leaver"
+    APPROVAL = "approval", "Decision about an import"
+    CONFIGURATION = "configuration", "Change of the configuration"
+
+
+class Evidence(models.Model):
+    """One row of the chain, which ``reports.evidence`` alone writes; nothing changes or deletes it.
+
+    ``hash`` is over all other columns, ``previous`` (the hash of the row before) among them. ``payload`` holds no
+    secrets, and no numbers but whole ones, so that it is read back as it was hashed.
+    """
+
+    seq = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField("time")
+    kind = models.CharField(max_length=16, choices=EvidenceKind.choices)
+    payload = models.JSONField()
+    previous = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["seq"]
+        verbose_name_plural = "evidence"
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.get_kind_display()}"
+
+
+class EvidenceHead(models.Model):
+    """Where the chain ends: one row, which whoever appends to the chain locks."""
+
+    number = models.BigIntegerField(default=0)
+    hash = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.hash}"
+
+
+class KnownState(models.Model):
+    """How something was configured when that was last put into the chain: what the next change is compared with.
+
+    A secret is a mark there, by which another one is seen and which gives nothing away.
+    """
+
+    subject = models.CharField(max_length=255, unique=True)
+    state = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.subject

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from django.db import transaction
 from django.utils import timezone
 
+from provisioning.identities import rights
 from provisioning.identities.users import report_line
 from provisioning.models import Account, User
 from provisioning.outbound.accounts import outbox
@@ -33,6 +34,7 @@ def delete_page(user_ids: Collection[int], actor: str) -> int:
     record_many(report_line(user, Operation.DELETE, f"{user} was deleted from the portal.", actor) for user in users)
     with _quiet():
         User.objects.filter(pk__in=[user.pk for user in users]).delete()
+    rights.told([(user, {"Deleted": [False, True]}) for user in users if user.may_sign_in], actor)
     return len(users)
 
 
@@ -73,6 +75,7 @@ def set_active_page(user_ids: Collection[int], active: bool, actor: str) -> int:
     changes = {ACTIVE: (not active, active)}
     record_many(report_line(user, operation, f"{user} was {word} in the portal.", actor, changes) for user in users)
     outbox.enqueue_users(ids, word, actor)
+    rights.told([(user, {ACTIVE: [not active, active]}) for user in users if user.may_sign_in], actor)
     return len(ids)
 
 

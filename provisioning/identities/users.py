@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from config.database import bulk
 from directories.mapping import Catalogue
+from provisioning.identities import rights
 from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import FoldedField, fold
@@ -160,6 +161,7 @@ def set_roles(user: User, roles: Iterable[Role], actor: str) -> None:
         if before != after:
             changes = {"Roles": (", ".join(before), ", ".join(after))}
             record(report_line(user, Operation.UPDATE, f"The roles of {user} were changed.", actor, changes))
+            rights.told([(user, {"Roles": [before, after]})], actor)
 
 
 def set_portal_password(user: User, clear: str, actor: str) -> None:

@@ -67,6 +67,7 @@ def approve_import(run: ImportRun, actor: str) -> None:
             PlannedGroup.objects.filter(run=run, held=True).update(applied_at=None)
             ledger.agree(runs.DOOR, run.directory_id)
             runs.report(run, Result.SUCCESS, f"{actor} approved the import from {run.directory.name}.", actor)
+            runs.decided(run, "approved", actor)
             dispatch.send_on_commit(RUN, run.pk)
     except IntegrityError:
         raise ImportRefused(f"Another import of {run.directory.name} is running. Wait until it has finished.") from None
@@ -87,7 +88,10 @@ def cancel_import(run: ImportRun, actor: str) -> None:
                 runs.leave_out_held(run)
             runs.forget_passwords(run.pk)
             runs.report(run, Result.SKIPPED, f"{actor} cancelled the import from {run.directory.name}.", actor)
-        elif not live.update(cancel_requested=True):
+            runs.decided(run, "cancelled", actor)
+        elif live.update(cancel_requested=True):
+            runs.decided(run, "asked to cancel", actor)
+        else:
             raise _no_longer(run)
 
 

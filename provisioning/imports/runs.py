@@ -25,8 +25,9 @@ from directories.models import Directory
 from provisioning.imports import follows
 from provisioning.models import ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.imports import ENDED, Action, RunStatus, Trigger
+from reports import evidence
 from reports.journal import Line, record
-from reports.models import Direction, Operation, Result
+from reports.models import Direction, EvidenceKind, Operation, Result
 
 LEASE = dt.timedelta(seconds=30)
 RENEW = 8.0  # seconds between two renewals by the thread
@@ -331,6 +332,14 @@ def report(run: ImportRun, result: Result, message: str, actor: str | None = Non
             run_id=run.pk,
         )
     )
+
+
+def decided(run: ImportRun, decision: str, actor: str) -> None:
+    """Append what a person decided about a plan to the chain of evidence, in the same transaction."""
+    counted = ("planned", "switched_off", "switched_on", "blanked", "renamed", "held", "applied")
+    plan = {name: getattr(run, name) for name in counted} | {"why it waited": run.message, "preview": run.preview}
+    subject = {"import": run.pk, "directory": run.directory.name, "decision": decision, "by": actor}
+    evidence.append(EvidenceKind.APPROVAL, {**subject, "plan": plan})
 
 
 def summary(run: ImportRun) -> str:

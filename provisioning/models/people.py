@@ -125,6 +125,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects: ClassVar[UserManager] = UserManager()
 
     _stored_username: str | None = None
+    stored_rights: tuple[bool | None, ...] | None = None  # ``rights`` as they were read, None for what was not
     changed_by = ""  # not stored: who is saving, for the report lines that the signals of save() lead to
 
     class Meta:
@@ -156,9 +157,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> "User":
-        """Remember the stored user name, which may not change."""
+        """Remember the stored user name, which may not change, and the rights."""
         user = super().from_db(db, field_names, values)
-        user._stored_username = user.__dict__.get("username")
+        held = user.__dict__
+        user._stored_username = held.get("username")
+        user.stored_rights = (held.get("is_staff"), held.get("is_superuser"), held.get("is_active"))
         return user
 
     def clean(self) -> None:
@@ -177,6 +180,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Whether a password would let the user into the portal."""
         return self.is_staff or self.is_superuser
 
+    @property
+    def rights(self) -> tuple[bool, bool, bool]:
+        """Whether the user may sign in to the portal, may do everything there, and is active."""
+        return self.is_staff, self.is_superuser, self.is_active
+
     def rename(self, username: str) -> None:
         """Give the user another name, which the next ``save`` writes; see ``identities.users.rename``."""
         self.username = self._stored_username = username
@@ -187,7 +195,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             raise ValueError("A user name is changed by rename() only.")
         with transaction.atomic(savepoint=False):
             super().save(*args, **kwargs)
-        self._stored_username = self.username
+        self._stored_username, self.stored_rights = self.username, self.rights
 
     def get_full_name(self) -> str:
         """Return the name that pages show."""

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from directories.encryption import is_lost
-from reports import journal
+from reports import evidence, journal
 from reports.models import Direction, Operation, Result
 from scim import authentication
 from scim.models import Client, Token, TokenKind
@@ -21,6 +21,7 @@ from scim.models import Client, Token, TokenKind
 ACCESS_SECONDS = 3600
 OVERLAP = dt.timedelta(days=7)
 SOON = dt.timedelta(days=14)
+NO_SETTINGS = ("id", "created_at", "updated_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,26 @@ def rekey(**_: Any) -> None:
             Token.objects.filter(pk=token.pk).update(digest=key)
 
 
-def record(client: Client, message: str, actor: str) -> None:
-    """Write a line about the application itself to the provisioning report; never a secret."""
+def record(client: Client, message: str, actor: str, *, gone: bool = False) -> None:
+    """Write a line about the application itself to the provisioning report, and what changed to the chain of evidence.
+
+    The chain has no secrets: a token is known by its number, its name and its dates.
+    """
     journal.record(
         journal.Line("", client.name, Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, message, actor=actor)
     )
+    state = None if gone else _state_of(Client.objects.get(pk=client.pk))
+    evidence.changed(f"SCIM application {client.pk}", state, message, actor)
+
+
+def _state_of(client: Client) -> dict[str, Any]:
+    """Describe the application, its mapping and its tokens, but for access tokens, which come and go by themselves."""
+    columns = [field.name for field in client._meta.concrete_fields if field.name not in NO_SETTINGS]
+    rows = ("resource", "scim_path", "kind", "portal_attribute", "direction", "expression", "required")
+    held = client.tokens.filter(kind=TokenKind.BEARER).order_by("pk")
+    dates = ("label", "created_at", "expires_at", "revoked_at")
+    return {
+        **{name: getattr(client, name) for name in columns},
+        "mapping": list(client.mappings.values(*rows)),
+        "tokens": {str(token.pk): {name: getattr(token, name) for name in dates} for token in held},
+    }

@@ -85,5 +85,5 @@ def remove(client: Client, actor: str) -> None:
     """
     for rows in (RequestLog.objects, UserLink.objects, GroupLink.objects):
         bulk.delete(rows.filter(client=client))
-    record(client, f"{actor} deleted the SCIM application {client}. Its people and groups stay.", actor)
+    record(client, f"{actor} deleted the SCIM application {client}. Its people and groups stay.", actor, gone=True)
     client.delete()

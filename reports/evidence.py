@@ -1,0 +1,190 @@
+"""The chain of evidence: receipts, decisions about imports and changes of the configuration; nobody alters it unseen.
+
+Each row holds the hash of the row before it, so that an altered, missing or inserted row shows (``faults``). Whoever
+rewrites every row from some point on is found by a head, "so many rows, and the hash of the last", that an auditor
+keeps outside the portal. The hash is SHA-256 (FIPS 180-4) over the row's canonical text.
+
+Appending locks the head until the transaction ends, so it is the last thing that a transaction does.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from reports.models import Evidence, EvidenceHead, EvidenceKind, KnownState
+
+PAGE = 2000
+SECRET = "(secret)"  # begins what stands for a secret in a state
+Payload = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """So many rows, and the hash of the last; in text ``12:9f86…``."""
+
+    number: int
+    hash: str
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.hash}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Head":
+        """Return the head that was written down; raise ValueError for anything else."""
+        number, _, digest = text.strip().lower().partition(":")
+        if not (number.isascii() and number.isdecimal()) or len(digest) != len(hashlib.sha256().hexdigest()):
+            raise ValueError("A head is a number, a colon and 64 hexadecimal digits.")
+        int(digest, 16)
+        return cls(int(number), digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is wrong with the chain, and at which row."""
+
+    seq: int
+    words: str
+
+
+def append(kind: EvidenceKind, payload: Payload) -> int:
+    """Append one row in the caller's transaction and return its number."""
+    return append_many(kind, [payload])[0]
+
+
+def append_many(kind: EvidenceKind, payloads: Sequence[Payload]) -> list[int]:
+    """Append rows in the caller's transaction, in three statements, and return their numbers."""
+    if not payloads:
+        return []
+    now = timezone.now()
+    with transaction.atomic(savepoint=False):
+        end = EvidenceHead.objects.select_for_update().first() or _new_head()
+        rows = []
+        for payload in payloads:
+            row = Evidence(seq=end.number + 1, at=now, kind=kind.value, payload=_plain(payload), previous=end.hash)
+            row.hash = digest(row)
+            end.number, end.hash = row.seq, row.hash
+            rows.append(row)
+        Evidence.objects.bulk_create(rows, batch_size=PAGE)
+        end.save(update_fields=["number", "hash"])
+    return [row.seq for row in rows]
+
+
+def changed(subject: str, state: Payload | None, words: str, actor: str) -> None:
+    """Append what changed of something's configuration since it was last told, before and after; None: it is gone.
+
+    ``subject`` is its lasting name, "directory 7". ``words`` say what was done. A value that is secret is
+    ``masked`` by the caller.
+    """
+    known = KnownState.objects.filter(subject=subject).first()
+    after = {} if state is None else _plain(state)
+    changes = dict(_differences((), known.state if known else {}, after))
+    if known is None and state is not None:
+        KnownState.objects.create(subject=subject, state=after)
+    elif known is not None and state is None:
+        known.delete()
+    elif known is not None and changes:
+        known.state = after
+        known.save(update_fields=["state"])
+    shown = {path: [_shown(before), _shown(now)] for path, (before, now) in changes.items()}
+    append(
+        EvidenceKind.CONFIGURATION,
+        {"subject": subject, "what": words, "by": actor, "first": not known, "changes": shown},
+    )
+
+
+def masked(secret: str) -> str:
+    """Return what stands for a secret in a state: another one has another mark."""
+    return f"{SECRET} {salted_hmac('reports.evidence', secret, algorithm='sha256').hexdigest()[:16]}"
+
+
+def digest(row: Evidence) -> str:
+    """Return the hash that belongs to a row: of its canonical text, whose lines are its columns."""
+    at = row.at.astimezone(dt.UTC).isoformat(timespec="microseconds")
+    text = "\n".join([str(row.seq), at, row.kind, _canonical(row.payload), row.previous])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def head() -> Head:
+    """Return where the chain ends."""
+    last = Evidence.objects.order_by("-seq").values_list("seq", "hash").first()
+    return Head(*last) if last else Head(0, "")
+
+
+def faults(kept: Head | None = None) -> Iterator[Fault]:
+    """Walk the chain and yield what is wrong with it; ``kept`` is a head from before. Memory does not grow with it."""
+    number, last = 0, ""
+    found_kept = kept is None or kept.number == 0
+    for row in Evidence.objects.order_by("seq").iterator(chunk_size=PAGE):
+        if row.seq != number + 1:
+            missing = f"Row {number + 1} is" if row.seq == number + 2 else f"Rows {number + 1} to {row.seq - 1} are"
+            yield Fault(number + 1, f"{missing} missing.")
+        elif row.previous != last:
+            words = f"Row {row.seq} does not continue row {number}: one of them was inserted, replaced or altered."
+            yield Fault(row.seq, words)
+        if row.hash != digest(row):
+            yield Fault(row.seq, f"Row {row.seq} ({row.get_kind_display()}) was altered.")
+        if kept and row.seq == kept.number:
+            found_kept = True
+            if row.hash != kept.hash:
+                yield Fault(
+                    row.seq, f"Row {row.seq} is not the one of the head that was kept: the chain was rewritten."
+                )
+        number, last = row.seq, row.hash
+    if kept and not found_kept:
+        yield Fault(number + 1, f"The end is missing: the head that was kept counts {kept.number} rows.")
+    noted = EvidenceHead.objects.first()
+    if noted is None or (noted.number, noted.hash) != (number, last):
+        counted = noted.number if noted else 0
+        yield Fault(
+            number + 1, f"The end does not fit: {counted} rows were appended, and the last one here is {number}."
+        )
+
+
+def _new_head() -> EvidenceHead:
+    """Return the head where the table is empty: it goes on where the rows end."""
+    last = head()
+    EvidenceHead.objects.bulk_create([EvidenceHead(pk=1, number=last.number, hash=last.hash)], ignore_conflicts=True)
+    return EvidenceHead.objects.select_for_update().get(pk=1)
+
+
+def _plain(value: Any) -> Any:
+    """Return the value as JSON gives it back from any database: text, whole numbers, lists and objects."""
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key).replace("\x00", ""): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat(timespec="milliseconds")
+    return str(value)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _differences(path: tuple[str, ...], before: Any, after: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys([*before, *after]):
+            yield from _differences((*path, key), before.get(key), after.get(key))
+    elif before != after:
+        yield ".".join(path), (before, after)
+
+
+def _shown(value: Any) -> Any:
+    """Return the value without the marks of secrets."""
+    if isinstance(value, str) and value.startswith(SECRET):
+        return SECRET
+    if isinstance(value, dict):
+        return {key: _shown(each) for key, each in value.items()}
+    return value
