@@ -123,20 +123,18 @@ def _imports(*, outages_told: bool) -> Iterator[Notice]:
     for run in attention.approvals()[:SHOWN]:
         text = f"{run.message or 'It would change more than the limits allow.'} Nothing has been changed yet."
         url = _url("provisioning_importrun_change", run.pk)
-        yield Notice(
-            "warning", "pan_tool", f"An import of {run.directory.name} waits for approval", text, url, "Review"
-        )
+        yield Notice("warning", "pan_tool", f"An import of {run.source} waits for approval", text, url, "Review")
     for run in attention.troubled_imports(SHOWN):
         url = _url("provisioning_importrun_change", run.pk)
-        outage = run.directory.last_error if run.directory.unreachable_since else ""
+        outage = run.directory.last_error if run.directory and run.directory.unreachable_since else ""
         if outages_told and outage and run.message.startswith(outage):
             continue
         if run.status == RunStatus.FAILED:
-            title = f"The last import of {run.directory.name} failed"
+            title = f"The last import of {run.source} failed"
             yield Notice("danger", "error", title, run.message, url, "Open import")
             continue
         errors = "1 error" if run.errors == 1 else f"{run.errors:,} errors"
-        title = f"The last import of {run.directory.name} ended with {errors}"
+        title = f"The last import of {run.source} ended with {errors}"
         text = "Those rows were not applied. The list says of each what is wrong and what to do."
         yield Notice("warning", "error", title, text, f"{url}?action=error#changes", "Show the errors")
 

@@ -34,6 +34,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             badge=attention.left_open_badge,
         ),
         Item("Groups", "group", "provisioning_group_changelist", "provisioning.view_group"),
+        Item("Recycle bin", "restore_from_trash", "recycle_deleteduser_changelist", "recycle.view_deleteduser"),
     ),
     "Provisioning": (
         Item(

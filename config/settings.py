@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "config.signin",
     "directories",
     "provisioning",
+    "provisioning.recycle",
     "provisioning.guard",
     "scim",
     "config.apps.ConfigConfig",
@@ -176,6 +177,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 SEND_BESIDE = True  # a thread sends messages to the workers; off, whoever saves a user sends their own
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
+    "recycle-bin": {"task": "provisioning.tasks.purge_recycle_bin", "schedule": 3600.0, "options": {"expires": 3600}},
     "sweep": {"task": "provisioning.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "scim-leavers": {"task": "scim.tasks.delete_leavers", "schedule": 3600.0, "options": {"expires": 3600}},
     "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
@@ -242,6 +244,7 @@ SCIM_SERVICE_PROVIDER = {
 }
 SCIM_MAPPING_SECONDS = 2  # a process keeps an application's mapping so long before it reads it again
 SCIM_LOG_BESIDE = True  # a thread writes the live log; off, each request writes its own line
+RECYCLE_DAYS = env.int("RECYCLE_DAYS", default=30)  # how long a deleted user can be restored
 SCIM_LOG_DAYS = env.int("SCIM_LOG_DAYS", default=14)  # how long the live log of SCIM requests goes back
 SCIM_LOG_LINES = env.int("SCIM_LOG_LINES", default=50_000)  # and how many lines it keeps of one application
 # What a client pushes may be large: groups are sent with all their members.

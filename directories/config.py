@@ -57,6 +57,7 @@ class Features:
     max_department_percent: int = 50
     max_group_percent: int = 50
     max_elevated: int = 5
+    four_eyes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

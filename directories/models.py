@@ -170,7 +170,8 @@ class ProvisioningSettings(models.Model):
     ``import_cursor`` is where the next incremental import goes on (the connector's own words), ``incremental_minutes``
     how often that is tried between two full ones, and ``listen`` whether the listener process follows the directory.
     ``source_rank``: of two sources that say something else of one person, the one with the lower number decides.
-    ``follow_renames``: whoever has another user name there gets it in the portal.
+    ``follow_renames``: whoever has another user name there gets it in the portal. ``four_eyes``: a plan is approved by
+    somebody else than who started the import or changed the settings.
     The limits (``max_...``) hold for 24 hours, and none can be switched off: 0 means "always ask". ``max_leavers`` and
     ``max_lost_members`` are also how many accounts and memberships of this directory other doors may take away.
     """
@@ -219,6 +220,7 @@ class ProvisioningSettings(models.Model):
     max_department_percent = models.PositiveSmallIntegerField(default=50, db_default=50, validators=PERCENT)
     max_group_percent = models.PositiveSmallIntegerField(default=50, db_default=50, validators=PERCENT)
     max_elevated = models.PositiveIntegerField(default=5, db_default=5)
+    four_eyes = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         verbose_name = verbose_name_plural = "provisioning settings"

@@ -25,6 +25,7 @@ from provisioning.identities.membership import add_child as nest_group
 from provisioning.identities.membership import leave as leave_groups
 from provisioning.identities.membership import remove as remove_members
 from provisioning.identities.membership import remove_child as unnest_group
+from provisioning.identities.restoring import Restored, restore_page
 from provisioning.identities.users import (
     add_user,
     remove_manager,
@@ -37,7 +38,18 @@ from provisioning.identities.users import (
     write_user,
 )
 from provisioning.identities.users import rename as rename_user
-from provisioning.imports.requests import approve_import, cancel_import, start_import
+from provisioning.imports.doors.actions import (
+    AppliedNow,
+    applied,
+    change_members,
+    delete_by_plan,
+    restore_by_plan,
+    switch_by_plan,
+)
+from provisioning.imports.doors.hour import undo_span
+from provisioning.imports.doors.undo import losses_of, undo
+from provisioning.imports.doors.upload import FileLine, upload, values_of
+from provisioning.imports.requests import approve_import, cancel_import, refuse_changes, start_import
 from provisioning.imports.runs import ImportRefused
 from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState, LastResult
@@ -62,22 +74,29 @@ from reports.journal import record_many
 from reports.models import Operation, Result
 
 __all__ = [
+    "AppliedNow",
+    "FileLine",
     "ImportRefused",
     "LeftOpen",
     "Preview",
+    "Restored",
     "Step",
     "add_members",
     "add_user",
     "adopt_group",
+    "applied",
     "approve_import",
     "can_adopt_group",
     "cancel_import",
+    "change_members",
+    "delete_by_plan",
     "delete_groups",
     "delete_users",
     "give_back",
     "leave_groups",
     "left_open",
     "look_at_left_open",
+    "losses_of",
     "lost_to",
     "nest_group",
     "password_takers",
@@ -85,11 +104,14 @@ __all__ = [
     "provision",
     "provision_directory",
     "provision_many",
+    "refuse_changes",
     "remove_manager",
     "remove_members",
     "rename_and_save",
     "rename_user",
     "renamed",
+    "restore_by_plan",
+    "restore_users",
     "retry",
     "retry_cause",
     "save_group",
@@ -101,8 +123,13 @@ __all__ = [
     "set_portal_password",
     "set_roles",
     "start_import",
+    "switch_by_plan",
     "try_directory",
+    "undo",
+    "undo_span",
     "unnest_group",
+    "upload",
+    "values_of",
     "write_user",
 ]
 
@@ -134,6 +161,12 @@ def provision_directory(directory: Directory, actor: str) -> None:
 def delete_users(user_ids: Iterable[int], actor: str) -> int:
     """Delete users from the portal and let their directories know; return how many there were."""
     return sum(lifecycle.delete_page(page, actor) for page in outbox.pages(user_ids))
+
+
+def restore_users(wanted: Mapping[int, str], actor: str) -> list[Restored]:
+    """Restore rows of the recycle bin, each under the given user name or, where that is blank, under its own."""
+    pages = outbox.pages(wanted)
+    return [one for page in pages for one in restore_page({pk: wanted[pk] for pk in page}, actor)]
 
 
 def set_active(user_ids: Iterable[int], active: bool, actor: str) -> int:

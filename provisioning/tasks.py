@@ -13,6 +13,7 @@ from provisioning.outbound.dispatch import DELIVER, DRAIN, LEAVERS, PUSH, send
 from provisioning.outbound.kinds import BY_NAME, KINDS
 from provisioning.outbound.leases import DRAINS
 from provisioning.outbound.passwords import send as passwords
+from provisioning.recycle import retention
 
 PERIOD = 60.0  # seconds between two sweeps
 SOON = 60.0  # a trial of an unreachable directory that is due earlier than this need not wait for the sweep
@@ -68,6 +69,12 @@ def run_import(run_id: int) -> None:
 def start_due_imports() -> None:
     """Start scheduled imports that are due, and take over runs whose worker or message was lost."""
     requests.start_due_imports()
+
+
+@shared_task
+def purge_recycle_bin() -> None:
+    """Forget users who were deleted long ago."""
+    retention.purge()
 
 
 @shared_task

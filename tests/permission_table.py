@@ -95,6 +95,13 @@ IMPORTS = {
     **action(f"{RUN}progress/", "SIA"),
     **action(f"{RUN}cancel/", "SI"),
     **action(f"{RUN}approve/", "SI"),
+    **action(f"{RUN}refuse/", "SI"),
+    **action(f"{RUN}undo/", "SI"),
+    **action(f"{RUN}plan.csv", "SIA"),
+}
+
+RECYCLE = {
+    **model("recycle/deleteduser/", view="SIA", add="", change="", delete=""),
 }
 
 OPERATIONS = {
@@ -137,9 +144,16 @@ SHOWS_SECRET = f"{CLIENT}token/<int:token_id>/show/"
 API = {"api/v1/users/<str:username>/password": Rule("SI", "SI")}
 
 # The list of an app's pages: for those who may open one of them.
-APP_LISTS = {"reports": "SIHA", "provisioning": "SIHA", "directories": "SIA", "portal": "SA", "scim": "SIHA"}
+APP_LISTS = {
+    "reports": "SIHA",
+    "provisioning": "SIHA",
+    "directories": "SIA",
+    "portal": "SA",
+    "recycle": "SIA",
+    "scim": "SIHA",
+}
 
-TABLE = PORTAL | PEOPLE | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
+TABLE = PORTAL | PEOPLE | RECYCLE | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
 
 # The actions that each role which may open a list is offered there.
 ACTIONS = {
@@ -152,6 +166,7 @@ ACTIONS = {
         "export_xlsx": "SIHA",
     },
     "provisioning.group": {"delete_selected": "SI"},
+    "recycle.deleteduser": {"restore": "SI"},
     "provisioning.attributedefinition": {"delete_selected": "SI"},
     "portal.role": {"delete_selected": "S"},
     "portal.staff": {},

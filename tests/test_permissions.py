@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.models import Account, AttributeDefinition, Change, Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Action, RunStatus
+from provisioning.recycle.models import DeletedUser
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF, ROLES, codenames
 from reports.journal import Line, record
 from reports.models import Direction, Event, Operation, Result
@@ -91,7 +92,10 @@ def world() -> World:
     made.pk["portal.role"] = Role.objects.get(name=HELPDESK).pk
     for obj in (directory, settings, template, mapping, definition, user, group, membership):
         made.add(obj)
-    for obj in (account, change, run, planned):
+    deleted = DeletedUser.objects.create(
+        user_id=0, username="gone", image={"fields": {}, "memberships": [], "reports": [], "accounts": []}
+    )
+    for obj in (account, change, run, planned, deleted):
         made.add(obj)
     return made
 

@@ -50,6 +50,7 @@ EXPLANATIONS = {
     "set_passwords": "Set the password of the directory's account when somebody sets the user's in the portal.",
     "follow_renames": "Give users in the portal the new name when the directory names them otherwise.",
     "listen": "Import within seconds what changes in the directory, instead of waiting for the schedule.",
+    "four_eyes": "Let a plan be approved only by somebody else than who started the import or changed these settings.",
     "import_passwords": "Bring the passwords along: known hashes are kept, clear text is hashed on the way in.",
     **group_features.EXPLANATIONS,
 }
@@ -64,6 +65,7 @@ LABELS = {
     "set_passwords": "Set passwords",
     "listen": "Follow changes as they happen",
     "follow_renames": "Follow renamed users",
+    "four_eyes": "Four eyes for approvals",
     **group_features.LABELS,
 }
 LIMITS = {  # the number of a limit, and the share that goes with it
@@ -124,7 +126,7 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             *("import_users", "deactivate_missing", "import_passwords"),
             *("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords"),
             *("on_deactivate", "on_delete", "match_attribute", "initial_password", "password_storage"),
-            *("source_rank", "follow_renames"),
+            *("source_rank", "follow_renames", "four_eyes"),
             *("schedule", "schedule_time", "schedule_weekday", "incremental_minutes", "listen"),
             *GUARDS,
             *group_features.FIELDS,
@@ -270,6 +272,11 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
     def following(self) -> Switch:
         """The switch for changes as they happen."""
         return self._switch("listen")
+
+    @property
+    def approving(self) -> Switch:
+        """The switch for who may approve."""
+        return self._switch("four_eyes")
 
     @property
     def limits(self) -> list[tuple[forms.BoundField, forms.BoundField | None]]:

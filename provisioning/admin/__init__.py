@@ -5,4 +5,5 @@ import provisioning.admin.directories.admin
 import provisioning.admin.groups.admin
 import provisioning.admin.imports.admin
 import provisioning.admin.operations.admin
+import provisioning.admin.recycle.admin
 import provisioning.admin.users.admin  # noqa: F401

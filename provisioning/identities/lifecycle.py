@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,6 +16,7 @@ from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.outbound.passwords import pending
 from provisioning.profile import person
 from provisioning.profile.facts import ACTIVE
+from provisioning.recycle import images
 from reports.journal import record_many
 from reports.models import Operation
 
@@ -27,11 +29,12 @@ def already_enqueued() -> bool:
 
 
 @transaction.atomic
-def delete_page(user_ids: Collection[int], actor: str) -> int:
+def delete_page(user_ids: Collection[int], actor: str, run_id: int | None = None) -> int:
     """Delete the users; their accounts stay with what they last were, until the directories are in sync."""
     users = list(User.objects.filter(pk__in=user_ids).select_related("manager").order_by("pk"))
     forget(users, actor)
-    record_many(report_line(user, Operation.DELETE, f"{user} was deleted from the portal.", actor) for user in users)
+    lines = [report_line(user, Operation.DELETE, f"{user} was deleted from the portal.", actor) for user in users]
+    record_many(replace(line, run_id=run_id) for line in lines)
     with _quiet():
         User.objects.filter(pk__in=[user.pk for user in users]).delete()
     rights.told([(user, {"Deleted": [False, True]}) for user in users if user.may_sign_in], actor)
@@ -41,6 +44,7 @@ def delete_page(user_ids: Collection[int], actor: str) -> int:
 def forget(users: Collection[User], actor: str) -> None:
     """Before users are deleted: keep what their accounts need, and enqueue those and the people that they manage."""
     by_id = {user.pk: user for user in users}
+    images.keep(users, actor)
     accounts = list(Account.objects.filter(user__in=by_id).order_by("pk").select_for_update(no_key=True))
     by_directory: dict[int, list[int]] = {}
     now = timezone.now()

@@ -21,6 +21,7 @@ from reports.models import Direction, Operation, Result
 Pair = tuple[int, int]  # the id of a group, and of a user
 
 BATCH = 1000
+MEMBER_OF = "Member of"  # in the report's lines, with the group's name before or after
 
 
 @transaction.atomic
@@ -40,10 +41,7 @@ def leave(user: User, groups: Iterable[Group], actor: str, *, via: str = "") -> 
     """Take one user out of many groups, in as many queries as out of one; return in how many they were."""
     by_id = {group.pk: group for group in groups}
     gone = erase_pairs([(pk, user.pk) for pk in by_id], "removed from the group", actor)
-    record_many(
-        _line(user.username, f"{user} was removed from the group {by_id[pk].name}.", actor, via, user.pk)
-        for pk, _ in gone
-    )
+    record_many(_member_line(user, by_id[pk], actor, via, "removed from") for pk, _ in gone)
     return len(gone)
 
 
@@ -161,10 +159,14 @@ def _record(group: Group, user_ids: Collection[int], actor: str, via: str, verb:
     if not user_ids:
         return
     fields = ("username", "display_name", "first_name", "last_name")
-    record_many(
-        _line(user.username, f"{user} was {verb} the group {group.name}.", actor, via, user.pk)
-        for user in User.objects.filter(pk__in=user_ids).only(*fields)
-    )
+    users = User.objects.filter(pk__in=user_ids).only(*fields)
+    record_many(_member_line(user, group, actor, via, verb) for user in users)
+
+
+def _member_line(user: User, group: Group, actor: str, via: str, verb: str) -> Line:
+    line = _line(user.username, f"{user} was {verb} the group {group.name}.", actor, via, user.pk)
+    line.changes = {MEMBER_OF: (None, group.name) if verb == "added to" else (group.name, None)}
+    return line
 
 
 def _nesting_line(parent: Group, child: Group, actor: str, via: str, verb: str) -> Line:

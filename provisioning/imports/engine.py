@@ -14,13 +14,14 @@ from config.database import bulk
 from directories import health
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import AGAIN, Connector, ConnectorError, CursorLost, Page, Unavailable
-from provisioning.imports import incremental, runs
+from provisioning.imports import decisions, incremental, plan_hash, runs
 from provisioning.imports.ahead import ahead
+from provisioning.imports.doors import apply as doors
 from provisioning.imports.groups.apply import GroupApplier
 from provisioning.imports.groups.crawl import plan_groups
 from provisioning.imports.holding import Seen, judge
 from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
-from provisioning.imports.users import claims, leavers
+from provisioning.imports.users import claims, leavers, still
 from provisioning.imports.users.apply import Applier
 from provisioning.imports.users.crawl import Crawler
 from provisioning.imports.users.leavers import CrawlResult
@@ -28,12 +29,13 @@ from provisioning.imports.users.managers import link_managers
 from provisioning.imports.users.plan import MANAGER
 from provisioning.imports.users.store import gain, store
 from provisioning.models import ImportRun
-from provisioning.models.imports import RunStatus, Trigger
+from provisioning.models.imports import Part, RunStatus, Trigger
 from reports.models import Result
 
 PAGE = 2000
 DECIDE = "Check the list, then approve or cancel what waits; everything else is done."
 INCOMPLETE = "{name} stopped before its last user was read, so nothing was changed. Import again."
+ANOTHER_PLAN = "The plan is not the one that was approved, so nothing was applied. Import again."
 UNEXPECTED = "The import stopped because of a fault in the portal. The log of the worker has the details; import again."
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,9 @@ def execute(run_id: int) -> None:
 
 
 def _work(run: ImportRun, lease: Lease) -> None:
+    if run.directory_id is None:
+        doors.work(run, lease)
+        return
     config = load(run.directory_id)
     if run.status != RunStatus.APPLYING:
         with ExitStack() as source:
@@ -76,12 +81,16 @@ def _work(run: ImportRun, lease: Lease) -> None:
             lease.silence = max(runs.SILENCE, dt.timedelta(seconds=connector.patience) + runs.SILENCE / 2)
             objections = _plan(run, config, connector, lease, source)
         health.note_answer(run.directory_id)
+        run.refresh_from_db()
+        sealed = plan_hash.sealed(run)
         if run.preview:
-            lease.end(RunStatus.PLANNED, " ".join(objections))
+            lease.end(RunStatus.PLANNED, " ".join(objections), **sealed)
             return
         why = " ".join([*objections, DECIDE]) if objections else ""
-        lease.write(status=RunStatus.APPLYING, apply_started_at=timezone.now(), message=why)
-    run.refresh_from_db()
+        lease.write(status=RunStatus.APPLYING, apply_started_at=timezone.now(), message=why, **sealed)
+        run.refresh_from_db()
+    elif run.approved and not _is_as_approved(run, config, lease):
+        return
     if run.planned:
         Applier(config, run, lease).run_all()
         if any(f"{rule.kind.value}.{rule.portal_attribute}" == MANAGER for rule in config.rules):
@@ -89,7 +98,11 @@ def _work(run: ImportRun, lease: Lease) -> None:
         GroupApplier(config, run, lease).run_all()
         run.refresh_from_db()
     if run.message and not run.approved:  # what is held waits, and everything else is done
-        lease.end(RunStatus.APPROVAL, run.message, rest_applied=True, applied_up_to=0)
+        run.rest_applied = True
+        sealed = plan_hash.sealed(run)
+        lease.end(RunStatus.APPROVAL, run.message, rest_applied=True, applied_up_to=0, **sealed)
+        return
+    if run.part == Part.CHOSEN and _waits_again(run, lease):
         return
     message = runs.summary(run)
     with transaction.atomic():
@@ -97,6 +110,37 @@ def _work(run: ImportRun, lease: Lease) -> None:
         incremental.applied(run)
         if not incremental.is_quiet(run):
             runs.report(run, Result.PARTLY if run.errors else Result.SUCCESS, message + ".")
+
+
+def _waits_again(run: ImportRun, lease: Lease) -> bool:
+    """After what was approved by name is applied: let the rest wait again; False when nothing is left."""
+    with transaction.atomic():
+        decisions.close_chosen(run)
+        if not decisions.left(run):
+            return False
+        message = f"What was approved is applied. {decisions.words_left(run)}"
+        lease.end(RunStatus.APPROVAL, message, approved=False, part=Part.REST, **plan_hash.sealed(run))
+    return True
+
+
+def _is_as_approved(run: ImportRun, config: DirectoryConfig, lease: Lease) -> bool:
+    """Look whether the plan is the approved one, and refuse those of its rows of which the source says else by now.
+
+    Returns False, with the run waiting again, when the directory cannot be asked.
+    """
+    if not run.checked:
+        if plan_hash.of(run) != run.plan_hash:
+            raise Incomplete(ANOTHER_PLAN)
+        lease.write(checked=True)
+    try:
+        with open_connector(config) as connector:
+            lease.silence = max(runs.SILENCE, dt.timedelta(seconds=connector.patience) + runs.SILENCE / 2)
+            still.refuse_changed(run, connector, Crawler(config), lease)
+    except Unavailable as error:
+        message = f"{error.message.replace(AGAIN, '').rstrip()} Nothing more was applied. Approve again later."
+        lease.end(RunStatus.APPROVAL, message, approved=False, **plan_hash.sealed(run))
+        return False
+    return True
 
 
 def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: Lease, source: ExitStack) -> list[str]:
@@ -132,8 +176,8 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     takes = crawler.tally.kinds or crawler.tally.changed or lost
     seen = Seen(
         rows=read.rows,
-        known=leavers.known_accounts(run.directory_id) if takes else 0,
-        inactive=leavers.inactive_accounts(run.directory_id) if takes else 0,
+        known=leavers.known_accounts(config.id or 0) if takes else 0,
+        inactive=leavers.inactive_accounts(config.id or 0) if takes else 0,
         missing=read.missing,
         unproven=read.unproven,
         labels=crawler.labels,
@@ -163,7 +207,7 @@ def _crawl(
             read.rows += seen.rows
             if rows.page.last:
                 return read
-    raise Incomplete(INCOMPLETE.format(name=run.directory.name))
+    raise Incomplete(INCOMPLETE.format(name=run.source))
 
 
 def _cancelled(run: ImportRun, lease: Lease) -> None:
@@ -201,4 +245,4 @@ def _end(
         log.warning("Import run %s was taken over by another worker.", run.pk)
         return
     runs.forget_passwords(run.pk)
-    runs.report(run, result, f"Import from {run.directory.name}: {message}")
+    runs.report(run, result, f"Import from {run.source}: {message}")

@@ -35,7 +35,7 @@ def count(run: ImportRun) -> list[Follows]:
     users, and whoever is not any more loses the one that they have, as the directory's settings say. A few queries for
     each directory, whatever the number of people.
     """
-    others = Directory.objects.filter(provisioning__isnull=False).exclude(pk=run.directory_id)
+    others = Directory.objects.filter(provisioning__isnull=False).exclude(pk=run.directory_id or 0)
     others = others.filter(Q(provisioning__create_users=True) | Q(provisioning__deactivate_users=True))
     found = [_in(directory, run) for directory in others.select_related("provisioning").order_by("name")]
     return [one for one in found if one.opened or one.disabled or one.deleted]

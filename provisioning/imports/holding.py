@@ -15,7 +15,7 @@ from provisioning.imports import follows
 from provisioning.imports.groups.drift import DRIFT
 from provisioning.imports.groups.losses import lost_by_group
 from provisioning.imports.runs import DOOR, Lease, is_first
-from provisioning.imports.users.messages import Labels
+from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.tally import Tally, kinds_of
 from provisioning.models import (
     Account,

@@ -30,7 +30,7 @@ def progress_of(run: ImportRun, now: dt.datetime) -> Progress:
             return _progress("Applying the changes", run.applied, run.planned, run.apply_started_at, now)
         case RunStatus.CRAWLING if run.expected and run.seen >= run.expected:
             return _progress("Looking for people who are missing", run.seen, run.seen, run.started_at, now)
-    return _progress(f"Reading {run.directory.name}", run.seen, run.expected, run.started_at, now)
+    return _progress(f"Reading {run.source}", run.seen, run.expected, run.started_at, now)
 
 
 def _progress(phase: str, done: int, total: int | None, since: dt.datetime | None, now: dt.datetime) -> Progress:

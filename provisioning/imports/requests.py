@@ -10,16 +10,18 @@ from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings, Schedule
 from provisioning.guard import ledger
-from provisioning.imports import incremental, runs
+from provisioning.imports import decisions, four_eyes, incremental, runs
+from provisioning.imports.facets import Criteria
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.schedule import next_import
 from provisioning.models import ImportRun, PlannedGroup
-from provisioning.models.imports import RunStatus, Trigger
+from provisioning.models.imports import Part, RunStatus, Trigger
 from provisioning.outbound import dispatch
 from reports.models import Result
 
 RUN = "provisioning.tasks.run_import"
 WAITING = (RunStatus.APPROVAL, RunStatus.PLANNED)
+ANOTHER = "The plan is another one than the one that you looked at. Look at it again, then decide."
 NO_LONGER = "This run is no longer waiting: it is {status}."
 log = logging.getLogger(__name__)
 
@@ -47,30 +49,61 @@ def start_import(
     return run
 
 
-def approve_import(run: ImportRun, actor: str) -> None:
-    """Apply the very plan of a run that waits for approval, or of a preview; raise ImportRefused when it cannot be."""
-    runs.must_be_on(Directory.objects.select_related("provisioning").get(pk=run.directory_id))
-    newer = ImportRun.objects.filter(directory=run.directory_id, pk__gt=run.pk)
-    if newer.exists():
-        raise ImportRefused("A newer run of this directory exists, so this plan is out of date. Import again.")
+def approve_import(run: ImportRun, actor: str, *, plan_hash: str, wanted: Criteria | None = None) -> None:
+    """Apply the very plan of a run that waits, or with ``wanted`` those of its rows; raise ImportRefused with words.
+
+    ``plan_hash`` is that of the plan that was looked at.
+    """
+    if run.directory_id is not None:
+        runs.must_be_on(Directory.objects.select_related("provisioning").get(pk=run.directory_id))
+        if ImportRun.objects.filter(directory=run.directory_id, pk__gt=run.pk).exists():
+            raise ImportRefused("A newer run of this directory exists, so this plan is out of date. Import again.")
+    four_eyes.check(run, actor)
     try:
         with transaction.atomic():
             waiting = ImportRun.objects.filter(pk=run.pk, status__in=WAITING)
-            values = {
-                "status": RunStatus.APPLYING,
-                "preview": False,
-                "approved": True,
-                "apply_started_at": timezone.now(),
-            }
-            if not waiting.update(leased_until=None, finished_at=None, message="", **values):
+            found = waiting.select_for_update(no_key=True, of=("self",)).first()
+            if found is None:
                 raise _no_longer(run)
-            PlannedGroup.objects.filter(run=run, held=True).update(applied_at=None)
-            ledger.agree(runs.DOOR, run.directory_id)
-            runs.report(run, Result.SUCCESS, f"{actor} approved the import from {run.directory.name}.", actor)
-            runs.decided(run, "approved", actor)
+            if plan_hash != found.plan_hash:
+                raise ImportRefused(ANOTHER)
+            decision = decisions.choose(found, wanted, actor) if wanted else decisions.all_left(found, actor)
+            waiting.update(
+                status=RunStatus.APPLYING,
+                preview=False,
+                approved=True,
+                checked=False,
+                part=Part.CHOSEN if wanted else Part.REST,
+                applied_up_to=0,
+                apply_started_at=timezone.now(),
+                leased_until=None,
+                finished_at=None,
+                message="",
+            )
+            words = f"{actor} approved the import from {run.source}, plan {plan_hash[:12]}"
+            runs.report(
+                run,
+                Result.SUCCESS,
+                f"{words}: {decision.rows:,} of {decision.scope}." if wanted else f"{words}.",
+                actor,
+            )
+            if wanted is None:
+                PlannedGroup.objects.filter(run=run, held=True).update(applied_at=None)
+            ledger.agree(run.door, run.directory_id)
+            runs.decided(run, "approved" if wanted is None else f"approved {decision.scope}", actor)
             dispatch.send_on_commit(RUN, run.pk)
     except IntegrityError:
-        raise ImportRefused(f"Another import of {run.directory.name} is running. Wait until it has finished.") from None
+        raise ImportRefused(f"Another import of {run.source} is running. Wait until it has finished.") from None
+
+
+def refuse_changes(run: ImportRun, actor: str, wanted: Criteria, reason: str, *, groups: bool = False) -> int:
+    """Refuse some of the rows of a plan that waits, and return how many; raise ImportRefused with words."""
+    with transaction.atomic():
+        decision = decisions.refuse(run, wanted, actor, reason, groups=groups)
+        words = f"{actor} refused {decision.rows:,} changes from {run.source} ({decision.scope}): {decision.reason}"
+        runs.report(run, Result.SKIPPED, words, actor)
+        runs.decided(run, f"refused {decision.scope}: {decision.reason}", actor)
+    return decision.rows
 
 
 def cancel_import(run: ImportRun, actor: str) -> None:
@@ -87,7 +120,7 @@ def cancel_import(run: ImportRun, actor: str) -> None:
             if run.rest_applied:
                 runs.leave_out_held(run)
             runs.forget_passwords(run.pk)
-            runs.report(run, Result.SKIPPED, f"{actor} cancelled the import from {run.directory.name}.", actor)
+            runs.report(run, Result.SKIPPED, f"{actor} cancelled the import from {run.source}.", actor)
             runs.decided(run, "cancelled", actor)
         elif live.update(cancel_requested=True):
             runs.decided(run, "asked to cancel", actor)
@@ -143,6 +176,7 @@ def _try_again(run: ImportRun) -> None:
     try:
         with transaction.atomic():
             if ImportRun.objects.filter(pk=run.pk, retry_at=run.retry_at).update(retry_at=None):
+                assert run.directory is not None
                 start_import(run.directory, preview=False, actor=run.actor, **how)
     except ImportRefused as refused:
         log.info("The import of directory %s was not tried again yet: %s", run.directory_id, refused.message)

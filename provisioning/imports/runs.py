@@ -24,7 +24,7 @@ from config.database import bulk, commits
 from directories.models import Directory
 from provisioning.imports import follows
 from provisioning.models import ImportRun, PlannedChange, PlannedGroup, PlannedMember
-from provisioning.models.imports import ENDED, Action, RunStatus, Trigger
+from provisioning.models.imports import ENDED, Action, Door, RunStatus, Trigger
 from reports import evidence
 from reports.journal import Line, record
 from reports.models import Direction, EvidenceKind, Operation, Result
@@ -248,11 +248,12 @@ def _replace_waiting(directory: Directory) -> None:
 def leave_out_held(run: ImportRun) -> None:
     """Take what was held, and is not applied any more, out of a run's numbers."""
     gains: Counter[str] = Counter()
-    changes = PlannedChange.objects.filter(run=run, held=True).order_by().values_list("action")
+    waiting = PlannedChange.objects.filter(run=run, held=True, verdict="")  # what was refused is out already
+    changes = waiting.order_by().values_list("action")
     for action, number in changes.annotate(Count("pk")):
         gains[COUNTED.get(action, "")] -= number
-    members = PlannedMember.objects.filter(planned_group__run=run, held=True).order_by().values_list("add")
-    for add, number in members.annotate(Count("pk")):
+    members = PlannedMember.objects.filter(planned_group__run=run, planned_group__verdict="", held=True)
+    for add, number in members.order_by().values_list("add").annotate(Count("pk")):
         gains["memberships_added" if add else "memberships_removed"] -= number
     gains.pop("", None)
     ImportRun.objects.filter(pk=run.pk).update(
@@ -298,10 +299,11 @@ def drop_plans(run_ids: list[int]) -> None:
 
 def forget_passwords(run_id: int) -> None:
     """Take the encrypted passwords out of a plan that ended: they are kept only until they are applied."""
-    holding = PlannedChange.objects.filter(run=run_id, row__has_key="password").only("row")
+    holding = PlannedChange.objects.filter(run=run_id, row__has_any_keys=["password", "send"]).only("row")
     while rows := list(holding[:1000]):
         for change in rows:
-            change.row.pop("password")
+            change.row.pop("password", None)
+            change.row.pop("send", None)
         PlannedChange.objects.bulk_update(rows, ["row"])
 
 
@@ -313,9 +315,14 @@ def cancelled_message(run: ImportRun) -> str:
 
 
 def caused_by(run: ImportRun) -> str:
-    """Return who or what is behind the changes of people: the directory, not whoever happened to start the import."""
+    """Return who or what is behind the changes of people: the directory, not whoever happened to start the import.
+
+    In a run of another door it is the person who asked for it.
+    """
+    if run.directory is None:
+        return run.actor
     how = f"import started by {run.actor}" if run.actor else "scheduled import"
-    return f"{run.directory.name} ({'import' if run.trigger == Trigger.LISTENER else how})"
+    return f"{run.source} ({'import' if run.trigger == Trigger.LISTENER else how})"
 
 
 def report(run: ImportRun, result: Result, message: str, actor: str | None = None) -> None:
@@ -323,8 +330,8 @@ def report(run: ImportRun, result: Result, message: str, actor: str | None = Non
     record(
         Line(
             identifier="",
-            application=run.directory.name,
-            direction=Direction.IN,
+            application=run.directory.name if run.directory else "",
+            direction=Direction.IN if run.directory else Direction.PORTAL,
             operation=Operation.IMPORT,
             result=result,
             message=message,
@@ -338,20 +345,29 @@ def decided(run: ImportRun, decision: str, actor: str) -> None:
     """Append what a person decided about a plan to the chain of evidence, in the same transaction."""
     counted = ("planned", "switched_off", "switched_on", "blanked", "renamed", "held", "applied")
     plan = {name: getattr(run, name) for name in counted} | {"why it waited": run.message, "preview": run.preview}
-    subject = {"import": run.pk, "directory": run.directory.name, "decision": decision, "by": actor}
+    subject = {
+        "import": run.pk,
+        "directory": run.source,
+        "door": run.door,
+        "plan hash": run.plan_hash,
+        "decision": decision,
+        "by": actor,
+    }
     evidence.append(EvidenceKind.APPROVAL, {**subject, "plan": plan})
 
 
 def summary(run: ImportRun) -> str:
     """Return the final message of a run."""
+    if run.door != Door.IMPORT:
+        return _portal_summary(run)
     changed = run.created + run.updated + run.deactivated
     errors = f"{run.errors:,} {'error' if run.errors == 1 else 'errors'}"
     alone = f"{run.left_alone:,} left alone, " if run.left_alone else ""
     if not changed:
-        seen = f"Read {run.seen:,} {'user' if run.seen == 1 else 'users'} from {run.directory.name}{_fewer(run)}"
+        seen = f"Read {run.seen:,} {'user' if run.seen == 1 else 'users'} from {run.source}{_fewer(run)}"
         return f"{seen}: {run.unchanged:,} unchanged, {alone}{errors}{groups_summary(run)}"
     return (
-        f"Imported {changed:,} {'user' if changed == 1 else 'users'} from {run.directory.name}{_fewer(run)}: "
+        f"Imported {changed:,} {'user' if changed == 1 else 'users'} from {run.source}{_fewer(run)}: "
         f"{run.created:,} created, {run.updated:,} updated, {run.deactivated:,} deactivated, "
         f"{alone}{errors}{groups_summary(run)}"
     )
@@ -361,6 +377,15 @@ def _fewer(run: ImportRun) -> str:
     """Say when a little less was read than the directory counted before."""
     fewer = 0 if run.incremental else (run.expected or 0) - run.seen
     return f" ({fewer:,} fewer than it counted)" if fewer > 0 else ""
+
+
+def _portal_summary(run: ImportRun) -> str:
+    """Return the final message of a run of the portal's own, "Deactivate 3 users: 3 updated"."""
+    names = ("created", "updated", "deactivated", "deleted", "restored", "left_alone", "errors")
+    numbers = [(getattr(run, name), name.replace("_", " ")) for name in names]
+    numbers += [(run.memberships_added, "memberships added"), (run.memberships_removed, "memberships removed")]
+    words = ", ".join(f"{number:,} {name}" for number, name in numbers if number)
+    return f"{run.get_door_display()}: {run.subject}: {words or 'nothing changed'}"
 
 
 def groups_summary(run: ImportRun) -> str:
@@ -388,7 +413,7 @@ def preview_summary(run: ImportRun) -> str:
     """Return what a plan would do."""
     alone = f", {run.left_alone:,} are left alone" if run.left_alone else ""
     return (
-        f"An import from {run.directory.name} would create {run.created:,}, update {run.updated:,} and deactivate "
+        f"An import from {run.source} would create {run.created:,}, update {run.updated:,} and deactivate "
         f"{run.deactivated:,} users; {run.unchanged:,} are unchanged{alone} and {run.errors:,} have errors"
         f"{groups_summary(run)}.{_elsewhere(run)}"
     )
@@ -406,4 +431,6 @@ COUNTED: Mapping[str, str] = {
     Action.LINK: "unchanged",
     Action.LEAVE: "left_alone",
     Action.ERROR: "errors",
+    Action.DELETE: "deleted",
+    Action.RESTORE: "restored",
 }

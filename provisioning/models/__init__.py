@@ -3,7 +3,7 @@
 from provisioning.models.accounts import Account, Change
 from provisioning.models.groups import Group, GroupAccount, GroupChange, Membership, Nesting, PushedMember
 from provisioning.models.heartbeat import Heartbeat
-from provisioning.models.imports import ImportRun, PlannedChange, PlannedGroup, PlannedMember
+from provisioning.models.imports import Decision, ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.passwords import PendingPassword
 from provisioning.models.people import AttributeDefinition, User
 
@@ -11,6 +11,7 @@ __all__ = [
     "Account",
     "AttributeDefinition",
     "Change",
+    "Decision",
     "Group",
     "GroupAccount",
     "GroupChange",

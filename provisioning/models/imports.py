@@ -34,8 +34,31 @@ class Trigger(models.TextChoices):
     LISTENER = "listener", "Told by the directory"
 
 
+class Door(models.TextChoices):
+    """Through which door many people can change at once; only an import reads a directory."""
+
+    IMPORT = "import", "Import"
+    UPLOAD = "upload", "Uploaded file"
+    ACTION = "action", "Bulk action"
+    UNDO = "undo", "Undo"
+
+
+class Part(models.TextChoices):
+    """Which rows of its plan a run applies: all that nobody refused, or only those that were approved by name."""
+
+    REST = "rest", "All that is left"
+    CHOSEN = "chosen", "What was approved"
+
+
 class ImportRun(models.Model):
-    """One inbound run. A preview is a plan that nobody applied yet; an approval applies that very plan.
+    """One run of planned changes. A preview is a plan that nobody applied yet; an approval applies that very plan.
+
+    ``door`` is where it came from; only an import has a ``directory``, the others say in ``subject`` what they are
+    about, and an undo in ``undoes`` which run it takes back. ``plan_hash`` is the SHA-256 of the rows that wait (see
+    ``imports.plan_hash``), ``checked`` that an approved plan was found to be that one, and ``facets`` counts its rows
+    (see ``imports.facets``). ``part`` is which of the rows are applied now, ``changed_since`` how many were not because
+    their person or source row had changed, ``refused`` how many a person refused; ``deleted`` and ``restored`` count
+    people.
 
     ``incremental``: only what changed since the last run was read, so that nobody who was not seen is missing.
     ``cursor`` is where the directory stood when the run began; the next one goes on from it once this one is applied.
@@ -51,7 +74,14 @@ class ImportRun(models.Model):
     ``rest_applied``: all is applied but what is held, which waits for somebody; ``held`` is how many rows that are.
     """
 
-    directory = models.ForeignKey(Directory, models.CASCADE, related_name="import_runs")
+    directory = models.ForeignKey(Directory, models.CASCADE, null=True, blank=True, related_name="import_runs")
+    door = models.CharField(max_length=8, choices=Door.choices, default=Door.IMPORT, db_default=Door.IMPORT)
+    subject = models.CharField(max_length=255, blank=True, default="", db_default="")
+    undoes = models.BigIntegerField(null=True, blank=True)
+    plan_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
+    facets = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
+    checked = models.BooleanField(default=False, db_default=False)
+    part = models.CharField(max_length=8, choices=Part.choices, default=Part.REST, db_default=Part.REST)
     status = models.CharField(max_length=10, choices=RunStatus.choices, default=RunStatus.QUEUED)
     preview = models.BooleanField(default=False)
     incremental = models.BooleanField(default=False)
@@ -86,6 +116,10 @@ class ImportRun(models.Model):
     memberships_removed = models.PositiveIntegerField(default=0)
     unmatched_members = models.PositiveIntegerField(default=0, db_default=0)
     unmatched_in = models.JSONField(default=list, blank=True, db_default=NOTHING)
+    changed_since = models.PositiveIntegerField(default=0, db_default=0)
+    refused = models.PositiveIntegerField(default=0, db_default=0)
+    deleted = models.PositiveIntegerField(default=0, db_default=0)
+    restored = models.PositiveIntegerField(default=0, db_default=0)
     tries = models.PositiveIntegerField(default=0, db_default=0)
     retry_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -107,17 +141,25 @@ class ImportRun(models.Model):
         indexes = [
             models.Index(fields=["directory", "-created_at"], name="run_newest"),
             models.Index(fields=["retry_at"], name="run_to_try_again", condition=models.Q(retry_at__isnull=False)),
+            models.Index(fields=["undoes"], name="run_that_undoes", condition=models.Q(undoes__isnull=False)),
         ]
 
     def __str__(self) -> str:
-        return f"{'Preview' if self.preview else 'Import'} of {self.directory} ({self.get_status_display()})"
+        what = "Preview" if self.preview and self.door == Door.IMPORT else self.get_door_display()
+        return f"{what} of {self.source} ({self.get_status_display()})"
+
+    @property
+    def source(self) -> str:
+        """Where the changes come from: the directory's name, or what a run of another door is about."""
+        return self.directory.name if self.directory is not None else self.subject
 
 
 class Action(models.TextChoices):
     """What a planned change means to do to the portal.
 
     LINK changes nothing of the user: it only notes the row on the account, and counts as unchanged. LEAVE is for a
-    person whom an import does not touch, and for nothing that somebody has to correct.
+    person whom an import does not touch, and for nothing that somebody has to correct. Only other doors than an import
+    DELETE people, and RESTORE them from the recycle bin.
     """
 
     CREATE = "create", "Create"
@@ -126,6 +168,36 @@ class Action(models.TextChoices):
     LINK = "link", "Link"
     LEAVE = "leave", "Leave alone"
     ERROR = "error", "Error"
+    DELETE = "delete", "Delete"
+    RESTORE = "restore", "Restore"
+
+
+class Verdict(models.TextChoices):
+    """What a person decided about a planned change that waits; DONE is what was approved, and is applied."""
+
+    OPEN = "", "Undecided"
+    APPROVED = "approved", "Approved"
+    REFUSED = "refused", "Refused"
+    DONE = "done", "Applied"
+
+
+class Decision(models.Model):
+    """Who approved or refused which rows of a plan, when and why; ``rows`` is how many, ``scope`` says which."""
+
+    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="decisions")
+    verdict = models.CharField(max_length=8, choices=Verdict.choices)
+    actor = models.CharField(max_length=255)
+    reason = models.TextField(blank=True)
+    scope = models.CharField(max_length=255)
+    rows = models.PositiveIntegerField()
+    plan_hash = models.CharField(max_length=64, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_verdict_display()} by {self.actor}: {self.scope}"
 
 
 class PlannedChange(models.Model):
@@ -137,6 +209,8 @@ class PlannedChange(models.Model):
     user find each other, the new user name of somebody who is renamed, or what a row in error has of somebody else.
     ``losses`` are the kinds of losses that it is (``guard.losses.BITS``), and ``held`` says that it waits for somebody
     while the rest of the plan is applied.
+    ``department`` is the person's, ``cause`` why it is planned (see the users' ``causes``), and ``attributes`` names
+    what an update changes, between bars. ``verdict`` is what was decided about the row, ``decision_id`` by whom.
     The run is no constraint of the database, which would look it up for every row: rows are only written under the
     run's lease.
     """
@@ -158,11 +232,24 @@ class PlannedChange(models.Model):
     message = models.TextField(blank=True)
     losses = models.PositiveSmallIntegerField(default=0, db_default=0)
     held = models.BooleanField(default=False, db_default=False)
+    department = models.CharField(max_length=150, blank=True, default="", db_default="")
+    cause = models.CharField(max_length=16, blank=True, default="", db_default="")
+    attributes = models.TextField(blank=True, default="", db_default="")
+    verdict = models.CharField(max_length=8, choices=Verdict.choices, blank=True, default="", db_default="")
+    decision_id = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["pk"]
         indexes = [
             models.Index(fields=["run", "action", "id"], name="planned_by_action"),
+            models.Index(fields=["run", "cause", "id"], name="planned_by_cause", condition=~models.Q(cause="")),
+            models.Index(
+                fields=["run", "department", "id"], name="planned_by_department", condition=~models.Q(department="")
+            ),
+            models.Index(
+                fields=["run", "attributes", "id"], name="planned_by_attributes", condition=~models.Q(attributes="")
+            ),
+            models.Index(fields=["run", "verdict", "id"], name="planned_by_verdict", condition=~models.Q(verdict="")),
             models.Index(
                 fields=["run", "key_folded"], name="planned_by_key", opclasses=["int8_ops", "varchar_pattern_ops"]
             ),
@@ -191,6 +278,7 @@ class PlannedGroup(models.Model):
 
     ``before`` and ``after`` hold the name and description where they differ. ``added`` and ``removed`` count members.
     ``held``: its deletion, or some of its members, wait for somebody.
+    ``group_id`` is a group of the portal, in runs of other doors than an import.
     """
 
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_groups", db_index=False)
@@ -199,6 +287,7 @@ class PlannedGroup(models.Model):
     remote_id = models.CharField(max_length=512, blank=True)
     place = models.CharField(max_length=64, blank=True)
     group_account_id = models.BigIntegerField(null=True, blank=True)
+    group_id = models.BigIntegerField(null=True, blank=True)
     before = models.JSONField(default=dict, blank=True)
     after = models.JSONField(default=dict, blank=True)
     row = models.JSONField(default=dict, blank=True)
@@ -207,6 +296,8 @@ class PlannedGroup(models.Model):
     message = models.TextField(blank=True)
     held = models.BooleanField(default=False, db_default=False)
     applied_at = models.DateTimeField(null=True, blank=True)
+    verdict = models.CharField(max_length=8, choices=Verdict.choices, blank=True, default="", db_default="")
+    decision_id = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["pk"]
@@ -224,6 +315,8 @@ class PlannedMember(models.Model):
 
     ``account_id`` or ``group_account_id`` (a nested group) says who it is when that was known while planning; else
     ``ref`` is the remote id or the place digest of somebody whom the same run adds. ``held``: it waits for somebody.
+    ``ref`` is the remote id or the place digest of somebody whom the same run adds. Runs of other doors name the
+    portal's own ``user_id``, or ``child_id`` for a group.
     """
 
     planned_group = models.ForeignKey(PlannedGroup, models.CASCADE, related_name="members", db_index=False)
@@ -232,10 +325,13 @@ class PlannedMember(models.Model):
     group_account_id = models.BigIntegerField(null=True, blank=True)
     ref = models.CharField(max_length=512, blank=True)
     held = models.BooleanField(default=False, db_default=False)
+    user_id = models.BigIntegerField(null=True, blank=True)
+    child_id = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["pk"]
         indexes = [models.Index(fields=["planned_group", "id"], name="planned_member_of")]
 
     def __str__(self) -> str:
-        return f"{'Add' if self.add else 'Remove'} {self.account_id or self.group_account_id or self.ref}"
+        who = self.account_id or self.group_account_id or self.user_id or self.child_id or self.ref
+        return f"{'Add' if self.add else 'Remove'} {who}"

@@ -65,6 +65,7 @@ class UserResource(ModelResource):  # type: ignore[misc]
         self.fields = {name: self.DEFAULT_RESOURCE_FIELD(attribute=name, column_name=name) for name in self.columns}
         self.people: dict[str, User] = {}
         self.before: dict[str, Facts] = {}
+        self.held: dict[str, dict[str, Any]] = {}  # what known users were, as plans write it
         self.lines: dict[str, int] = {}
         self.managers: dict[str, str] = {}  # who gets a manager that this very file creates
         self.changed: set[str] = set()
@@ -88,6 +89,7 @@ class UserResource(ModelResource):  # type: ignore[misc]
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         """Read everybody the file speaks of, and lock them when it is going to be applied."""
         self.actor: User = kwargs["user"]
+        self.subject = f"a file of {len(dataset):,} {'user' if len(dataset) == 1 else 'users'}"
         names = {_key(name) for name in dataset["username"]}
         users = User.objects.select_related("manager")
         if not kwargs.get("dry_run"):
@@ -114,7 +116,10 @@ class UserResource(ModelResource):  # type: ignore[misc]
 
     def after_init_instance(self, instance: User, new: bool, row: Any, **kwargs: Any) -> None:
         """Remember what the user was."""
-        self.before[fold(instance.username)] = NEW if new else facts(instance, self.known)
+        key = fold(instance.username)
+        self.before[key] = NEW if new else facts(instance, self.known)
+        if not new:
+            self.held[key] = services.values_of(instance)
 
     def import_instance(self, instance: User, row: dict[str, Any], **kwargs: Any) -> None:
         """Put the cells into the user; collect every problem of the line."""
@@ -202,28 +207,24 @@ class UserResource(ModelResource):  # type: ignore[misc]
         """Wait for ``bulk_update``, which writes both."""
 
     def bulk_update(self, using_transactions: bool, dry_run: bool, raise_errors: bool, **kwargs: Any) -> None:
-        """Write the new and the changed users together; an error undoes all."""
+        """Plan the new and the changed users together; an error undoes all."""
         result = kwargs["result"]
         if dry_run or result.has_errors() or result.has_validation_errors():
             return
-        fresh = {fold(user.username): user for user in self.create_instances}
-        managed = {fold(user.username): user for user in [*self.create_instances, *self.update_instances]}
-        services.save_users(
-            self.create_instances,
-            [(user, self.before[fold(user.username)]) for user in self.update_instances],
-            self._model_fields(),
-            self.actor.get_username(),
-            managers=[(managed[key], fresh[boss]) for key, boss in self.managers.items() if key in managed],
-        )
-        services.set_passwords(
-            {managed[key].pk: clear for key, clear in self.passwords.clear.items() if key in managed},
-            self.actor.get_username(),
-        )
-
-    def _model_fields(self) -> set[str]:
-        names = {"is_active" if name == "active" else name for name in self.columns} - {"username"}
-        custom = {name for name, attribute in self.columns.items() if attribute.kind == Kind.CUSTOM_PROFILE}
-        return (names - custom) | {"custom_profile"}
+        names = {fold(user.username): user.username for user in self.create_instances}
+        lines = []
+        for user in [*self.create_instances, *self.update_instances]:
+            key = fold(user.username)
+            lines.append(
+                services.FileLine(
+                    user,
+                    self.held.get(key),
+                    manager=names.get(self.managers.get(key, ""), ""),
+                    password=self.passwords.clear.get(key, ""),
+                )
+            )
+        if lines:
+            result.planned = services.upload(self.subject, self.actor.get_username(), lines)
 
 
 def _key(cell: Any) -> str:

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -15,8 +16,10 @@ from unfold.decorators import display
 from directories.models import Directory
 from provisioning import services
 from provisioning.admin.imports import pages
+from provisioning.imports import decisions, plan_export
+from provisioning.imports.facets import EVERYTHING
 from provisioning.models import ImportRun
-from provisioning.models.imports import RunStatus
+from provisioning.models.imports import Door, RunStatus
 from reports.paging import CappedPaginator
 
 COLOURS = {
@@ -35,9 +38,9 @@ LABELS = {status.label: colour for status, colour in COLOURS.items()}
 class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
     """The history of imports. Runs are started on "Import users" and are never edited or deleted."""
 
-    list_display = ("started", "directory", "what", "state", "outcome", "started_by")
+    list_display = ("started", "source", "what", "state", "outcome", "started_by")
     list_display_links = ("started", "what")
-    list_filter = ("directory", "status", "preview")
+    list_filter = ("directory", "door", "status", "preview")
     list_select_related = ("directory",)
     list_per_page = 50
     show_add_link = False  # the list has its own "Import users"
@@ -55,6 +58,9 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
             path("<int:run_id>/progress/", wrap(self.progress_view), name="provisioning_importrun_progress"),
             path("<int:run_id>/cancel/", wrap(require_POST(self.cancel_view)), name="provisioning_importrun_cancel"),
             path("<int:run_id>/approve/", wrap(require_POST(self.approve_view)), name="provisioning_importrun_approve"),
+            path("<int:run_id>/refuse/", wrap(require_POST(self.refuse_view)), name="provisioning_importrun_refuse"),
+            path("<int:run_id>/undo/", wrap(self.undo_view), name="provisioning_importrun_undo"),
+            path("<int:run_id>/plan.csv", wrap(self.export_view), name="provisioning_importrun_plan"),
             *super().get_urls(),
         ]
 
@@ -71,9 +77,16 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         """When it was asked for."""
         return timezone.localtime(run.created_at).strftime("%Y-%m-%d %H:%M:%S")
 
+    @display(description="From", ordering="directory")  # type: ignore[untyped-decorator]
+    def source(self, run: ImportRun) -> str:
+        """The directory, or what a run of another door is about."""
+        return run.source
+
     @display(description="What", ordering="preview")  # type: ignore[untyped-decorator]
     def what(self, run: ImportRun) -> str:
-        """Import or preview."""
+        """Import or preview, or another door."""
+        if run.door != Door.IMPORT:
+            return str(run.get_door_display())
         return "Preview" if run.preview else "Import"
 
     @display(description="Status", ordering="status", label=LABELS)  # type: ignore[untyped-decorator]
@@ -140,14 +153,53 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         return _to(run)
 
     def approve_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
-        """Apply the plan as it is."""
+        """Apply the plan as it is, or those of its rows that the form names."""
         self._require(request, "provisioning.add_importrun")
         run = self._run(request, run_id)
+        wanted = pages.chosen(request.POST)
         try:
-            services.approve_import(run, request.user.get_username())
+            decisions.must_type(run, request.POST.get("number", ""), wanted or EVERYTHING)
+            seen = request.POST.get("plan_hash", "")
+            services.approve_import(run, request.user.get_username(), plan_hash=seen, wanted=wanted)
         except services.ImportRefused as refused:
             messages.error(request, refused.message)
         return _to(run)
+
+    def refuse_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Refuse some rows of the plan, with a reason."""
+        self._require(request, "provisioning.add_importrun")
+        run = self._run(request, run_id)
+        groups = request.POST.get("scope") == "groups"
+        reason = request.POST.get("reason", "")[:1000]
+        try:
+            wanted = pages.chosen(request.POST) or EVERYTHING
+            number = services.refuse_changes(run, request.user.get_username(), wanted, reason, groups=groups)
+            messages.success(request, f"{number:,} refused. {pages.COMES_AGAIN}")
+        except services.ImportRefused as refused:
+            messages.error(request, refused.message)
+        return _to(run)
+
+    def undo_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Say what cannot be brought back, then plan the inverse, which is looked at and approved like any plan."""
+        self._require(request, "provisioning.add_importrun")
+        run = self._run(request, run_id)
+        if request.method == "POST":
+            try:
+                delete = request.POST.get("created") == "delete"
+                return _to(services.undo(run, request.user.get_username(), delete_created=delete))
+            except services.ImportRefused as refused:
+                messages.error(request, refused.message)
+                return _to(run)
+        context = {**self.admin_site.each_context(request), "run": run, "losses": services.losses_of(run)}
+        context |= {"title": f"Undo: {run.source}", "opts": self.opts, "original": run}
+        return render(request, "provisioning/imports/undo.html", context)
+
+    def export_view(self, request: HttpRequest, run_id: int) -> HttpResponseBase:
+        """Stream the plan, as far as the filters say, as a CSV file."""
+        run = self._run(request, run_id)
+        response = StreamingHttpResponse(plan_export.csv_lines(run, pages.criteria(request.GET)), "text/csv")
+        response["Content-Disposition"] = f'attachment; filename="plan-{run.pk}.csv"'
+        return response
 
     def _run(self, request: HttpRequest, run_id: int) -> ImportRun:
         self._require(request, "provisioning.view_importrun")

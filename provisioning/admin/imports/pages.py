@@ -1,5 +1,7 @@
 """What the templates of the import pages show."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,22 +11,46 @@ from django.urls import reverse
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
-from provisioning.imports import follows
+from provisioning.imports import decisions, facets, follows
+from provisioning.imports.facets import Criteria, matching
 from provisioning.imports.groups import listing as groups_listing
 from provisioning.imports.progress import ACTIVE, progress_of
 from provisioning.imports.runs import preview_summary
 from provisioning.imports.users.listing import CHANGES, FILTERS, listing
+from provisioning.imports.users.plan import CAUSES
 from provisioning.models import ImportRun
-from provisioning.models.imports import Action, RunStatus, Trigger
+from provisioning.models.imports import ENDED, Action, Door, RunStatus, Trigger
 
 WAITING = (RunStatus.APPROVAL, RunStatus.PLANNED)
+PORTAL_ONLY = ("deleted", "restored")
+FILTERED_BY = ("action", "q", "department", "attribute", "cause")
+DECISIONS = 50  # of the decisions about a plan, as many as a page shows
+MOST_GROUPS = 10_000
+NEW: Mapping[str, str] = {Action.CREATE: "New people", Action.RESTORE: "Restored"}
+COMES_AGAIN = (
+    "Refused rows stay in the plan with the reason. The next import plans them again, unless the source says "
+    "something else by then."
+)
 COUNTS = (
     ("created", Action.CREATE, "Created", "To create"),
     ("updated", Action.UPDATE, "Updated", "To update"),
     ("deactivated", Action.DEACTIVATE, "Deactivated", "To deactivate"),
+    ("deleted", Action.DELETE, "Deleted", "To delete"),
+    ("restored", Action.RESTORE, "Restored", "To restore"),
     ("left_alone", Action.LEAVE, "Left alone", "Left alone"),
     ("errors", Action.ERROR, "Errors", "Errors"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Rows of a plan that wait for one cause."""
+
+    action: str
+    cause: str
+    label: str
+    number: int
+    destructive: bool
 
 
 def outcome(run: ImportRun) -> str:
@@ -66,23 +92,69 @@ def start_context(request: HttpRequest) -> dict[str, Any]:
     return context
 
 
+def criteria(values: Mapping[str, str]) -> Criteria:
+    """Return which rows of a plan the filters of its page name."""
+    action = values.get("action", "")
+    return Criteria(
+        actions=tuple(one.value for one in FILTERS.get(action, ())),
+        search=values.get("q", "")[:255],
+        department=values.get("department", "")[:150],
+        attribute=values.get("attribute", "")[:200],
+        cause=values.get("cause", "")[:16],
+    )
+
+
+def chosen(values: Mapping[str, str]) -> Criteria | None:
+    """Return the rows that a form to approve or refuse names, None for all that wait."""
+    return criteria(values) if values.get("scope") == "some" else None
+
+
 def run_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     """Return everything on a run's page."""
-    action = request.GET.get("action", "")
-    action = action if action in FILTERS else ""
-    search = request.GET.get("q", "")[:255]
-    page = listing(run, action, search, before=_id(request, "before"), after=_id(request, "after"))
+    filters = {name: request.GET.get(name, "") for name in FILTERED_BY}
+    filters["action"] = filters["action"] if filters["action"] in FILTERS else ""
+    wanted = criteria(filters)
+    page = listing(matching(run, wanted), before=_id(request, "before"), after=_id(request, "after"))
     return {
-        "title": f"{'Preview of' if run.preview else 'Import from'} {run.directory.name}",
+        "title": _title(run),
         "page": page,
-        "action": action,
-        "search": search,
-        "filters": _filters(run, action, search),
-        "earlier_url": _query(action, search, before=page.before) if page.before else "",
-        "later_url": _query(action, search, after=page.after) if page.after else "",
+        "chosen": filters,
+        "narrowed": any(filters.values()),
+        "filters": _filters(run, filters),
+        "attributes": facets.attributes(run),
+        "departments": [name for name, _ in run.facets.get("departments", [])],
+        "causes": [(cause, CAUSES[cause]) for cause in dict.fromkeys(c for _, c in facets.causes(run)) if cause],
+        "export_url": f"{reverse('admin:provisioning_importrun_plan', args=[run.pk])}?{_encoded(filters)}",
+        "earlier_url": _query(filters, before=page.before) if page.before else "",
+        "later_url": _query(filters, after=page.after) if page.after else "",
         "links": _user_links(request),
         **_group_context(request, run),
         **state_context(request, run),
+        **_decision_context(run),
+    }
+
+
+def _title(run: ImportRun) -> str:
+    if run.door != Door.IMPORT:
+        return f"{run.get_door_display()}: {run.source}"
+    return f"{'Preview of' if run.preview else 'Import from'} {run.source}"
+
+
+def _decision_context(run: ImportRun) -> dict[str, Any]:
+    """Return what waits, by cause, and what was decided already."""
+    if run.status not in WAITING:
+        return {"decided": run.decisions.all()[:DECISIONS]}
+    waiting = [
+        Waiting(action, cause, CAUSES.get(cause) or NEW.get(action, ""), number, cause in decisions.DESTRUCTIVE)
+        for action, cause, number in decisions.by_cause(run)
+    ]
+    groups = decisions.undecided_groups(run)
+    return {
+        "decided": run.decisions.all()[:DECISIONS],
+        "causes_waiting": waiting,
+        "groups_waiting": groups[: MOST_GROUPS + 1].count(),
+        "to_type": decisions.destructive(run),
+        "comes_again": COMES_AGAIN,
     }
 
 
@@ -103,19 +175,21 @@ def state_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     counts = [
         (getattr(run, name), action.value, planned if ready or run.status in ACTIVE else done)
         for name, action, done, planned in COUNTS
+        if getattr(run, name) or name not in PORTAL_ONLY
     ]
-    changed = run.created + run.updated + run.deactivated
+    changed = run.created + run.updated + run.deactivated + run.deleted + run.restored
     return {
         "run": run,
         "active": run.status in ACTIVE,
         "waiting": ready,
         "needs_approval": run.status == RunStatus.APPROVAL or bool(run.status == RunStatus.PLANNED and run.message),
-        "outdated": ready and ImportRun.objects.filter(directory=run.directory_id, pk__gt=run.pk).exists(),
+        "outdated": ready and run.directory_id is not None and _newer(run),
         "progress": progress_of(run, timezone.now()),
         "started_by": started_by(run),
         "counts": counts,
         "changed": changed,
         "follows": follows.load(run),
+        "can_undo": run.status in ENDED and bool(run.applied) and not _undone(run),
         "clean": run.status == RunStatus.FINISHED and not run.errors,
         "may_act": request.user.has_perm("provisioning.add_importrun"),
         "run_url": reverse("admin:provisioning_importrun_change", args=[run.pk]),
@@ -123,23 +197,43 @@ def state_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     }
 
 
-def _filters(run: ImportRun, chosen: str, search: str) -> list[tuple[str, str, bool]]:
+def _undone(run: ImportRun) -> bool:
+    undoing = ImportRun.objects.filter(undoes=run.pk).exclude(status__in=[RunStatus.CANCELLED, RunStatus.FAILED])
+    return undoing.exists()
+
+
+def _newer(run: ImportRun) -> bool:
+    return ImportRun.objects.filter(directory=run.directory_id, pk__gt=run.pk).exists()
+
+
+def _filters(run: ImportRun, filters: Mapping[str, str]) -> list[tuple[str, str, bool]]:
     """Return address, label and whether it is chosen; numbers only once they stand still."""
     ahead = run.status in ACTIVE or run.status in WAITING
-    changed = run.created + run.updated + run.deactivated
+    changed = run.created + run.updated + run.deactivated + run.deleted + run.restored
     labels = [("", "All rows", None), (CHANGES, "Changes", changed)]
-    labels += [(action.value, planned if ahead else done, getattr(run, name)) for name, action, done, planned in COUNTS]
+    labels += [
+        (action.value, planned if ahead else done, getattr(run, name))
+        for name, action, done, planned in COUNTS
+        if getattr(run, name) or name not in PORTAL_ONLY
+    ]
     labels.append((Action.LINK.value, "Linked only", None))
     still = run.status not in ACTIVE
     return [
-        (_query(value, search), label if number is None or not still else f"{label} {number:,}", value == chosen)
+        (
+            _query({**filters, "action": value}),
+            label if number is None or not still else f"{label} {number:,}",
+            value == filters["action"],
+        )
         for value, label, number in labels
     ]
 
 
-def _query(action: str, search: str, **place: int | None) -> str:
-    values = {"action": action, "q": search, **place}
-    return f"?{urlencode({name: value for name, value in values.items() if value})}#changes"
+def _query(filters: Mapping[str, str], **place: int | None) -> str:
+    return f"?{_encoded({**filters, **place})}#changes"
+
+
+def _encoded(values: Mapping[str, Any]) -> str:
+    return urlencode({name: value for name, value in values.items() if value})
 
 
 def _id(request: HttpRequest, name: str) -> int | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.contrib.admin.utils import unquote
@@ -11,12 +12,14 @@ from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 
 from directories.models import Directory, OnLeave
 from provisioning import services
 from provisioning.admin import protection
 from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState
+from provisioning.models.imports import RunStatus
 
 SHOWN = 20
 LEAVES = {
@@ -53,10 +56,10 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
     def _set_active(self, request: HttpRequest, users: QuerySet[User], active: bool) -> None:
         ids = self._allowed(request, users, leave_out_self=not active)
         if ids:
-            services.set_active(ids, active, request.user.get_username())
+            result = services.switch_by_plan(ids, active, request.user.get_username())
             verb = "activated" if active else "deactivated"
-            messages.success(request, f"{_people(len(ids))} {verb}. Directories follow in the background.")
-            if not active:
+            say_result(request, result, f"{_people(len(ids))} {verb}. Directories follow in the background.")
+            if not active and not result.waits:
                 say_left_open(request, services.left_open(ids))
 
     @admin.action(description="Sync selected users now", permissions=["sync"])
@@ -80,9 +83,10 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
             return None
         if request.POST.get("post"):
             left = list(services.left_open(ids, deleted=True))
-            services.delete_users(ids, request.user.get_username())
-            messages.success(request, f"{_people(len(ids))} deleted. Directories follow in the background.")
-            say_left_open(request, left)
+            result = services.delete_by_plan(ids, request.user.get_username())
+            say_result(request, result, f"{_people(len(ids))} deleted. Directories follow in the background.")
+            if not result.waits:
+                say_left_open(request, left)
             return None
         return self._confirm(request, ids, action="delete_selected")
 
@@ -118,11 +122,27 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
             "shown": list(users.order_by("username_key")[:SHOWN]),
             "more": max(0, len(ids) - SHOWN),
             "consequences": consequences(ids),
+            "recycle_days": settings.RECYCLE_DAYS,
             "action": action,
             "selected": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
             "across": request.POST.get("select_across", "0"),
         }
         return TemplateResponse(request, "provisioning/user/delete.html", context)
+
+
+def say_result(request: HttpRequest, result: services.AppliedNow, done: str) -> None:
+    """Say what became of a bulk action, with the way to its run: to look at it, to approve it, or to undo it."""
+    run = result.run
+    url = reverse("admin:provisioning_importrun_change", args=[run.pk])
+    link = format_html(
+        '<a class="text-link" href="{}">{}</a>', url, "Open the list" if result.waits else "Show or undo"
+    )
+    if result.waits:
+        messages.warning(request, format_html("{} {}.", result.words, link))
+    elif run.status == RunStatus.FINISHED and not run.errors and not run.left_alone:
+        messages.success(request, format_html("{} {}.", done, link))
+    else:
+        messages.warning(request, format_html("{} {}.", result.words, link))
 
 
 def say_provisioned(request: HttpRequest, user: User) -> None:

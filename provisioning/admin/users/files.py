@@ -13,7 +13,9 @@ from import_export.admin import ImportExportMixin
 from import_export.results import Result, RowResult
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 
+from provisioning import services
 from provisioning.admin.uploads import UploadStorage
+from provisioning.admin.users.actions import say_result
 from provisioning.models import User
 from provisioning.spreadsheets.columns import FileProblem
 from provisioning.spreadsheets.export import MOST_IN_WORKBOOK, csv_lines, workbook
@@ -109,11 +111,15 @@ class UserFiles(ImportExportMixin, admin.ModelAdmin):  # type: ignore[misc, type
             messages.error(request, "Nothing was imported: the users have changed since the preview. Look again.")
             return HttpResponseRedirect(reverse("admin:provisioning_user_import"))
         found = outcome(result)
-        messages.success(
-            request,
+        done = (
             f"Imported: {found['added']:,} added, {found['changed']:,} changed, {found['same']:,} unchanged. "
-            "Directories follow in the background.",
+            "Directories follow in the background."
         )
+        planned = getattr(result, "planned", None)
+        if planned is None:
+            messages.success(request, done)
+        else:
+            say_result(request, services.applied(planned), done)
         return HttpResponseRedirect(reverse("admin:provisioning_user_changelist"))
 
     # --- export ------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from provisioning.groups import nesting
 from provisioning.guard import ledger
 from provisioning.guard.losses import GROUP, Kind
 from provisioning.identities import membership
+from provisioning.imports.decisions import groups_to_apply
 from provisioning.imports.groups.drift import DRIFT, repair
 from provisioning.imports.groups.losses import in_effect, lost_with
 from provisioning.imports.groups.messages import GroupLines
@@ -52,7 +53,7 @@ class GroupApplier:
 
     def run_all(self) -> None:
         """Apply everything that is not applied yet."""
-        if not PlannedGroup.objects.filter(run=self.run, applied_at=None).exists():
+        if not groups_to_apply(self.run).exists():
             return
         pushed = ProvisioningSettings.objects.filter(sync_groups=True).exclude(push_groups=PushGroups.NONE)
         # Perhaps only to this very directory: a group of the portal's may hold one of the directory's own.
@@ -80,7 +81,7 @@ class GroupApplier:
 
     def _pages(self) -> Iterator[list[PlannedGroup]]:
         last = 0
-        rows = PlannedGroup.objects.filter(run=self.run, applied_at=None).order_by("pk")
+        rows = groups_to_apply(self.run).order_by("pk")
         if not self.run.approved:
             rows = rows.exclude(action=GroupAction.DELETE, held=True)
         while page := list(rows.filter(pk__gt=last)[:PAGE]):

@@ -7,7 +7,16 @@ from django.db.models import Q
 
 from provisioning.imports.groups.messages import LABELS
 from provisioning.imports.users.listing import ShownChange
-from provisioning.models import Account, GroupAccount, ImportRun, PlannedChange, PlannedGroup, PlannedMember
+from provisioning.models import (
+    Account,
+    Group,
+    GroupAccount,
+    ImportRun,
+    PlannedChange,
+    PlannedGroup,
+    PlannedMember,
+    User,
+)
 from provisioning.models.imports import GroupAction
 
 PAGE = 25
@@ -57,7 +66,10 @@ def groups(run: ImportRun, after: int | None = None) -> GroupListing:
     found = list(rows[: PAGE + 1])
     accounts = GroupAccount.objects.filter(pk__in=[one.group_account_id or 0 for one in found])
     on_roll: Mapping[int, int | None] = dict(accounts.values_list("pk", "group_id"))
-    listed = [ListedGroup(one, on_roll.get(one.group_account_id or 0), _differences(one)) for one in found[:PAGE]]
+    listed = [
+        ListedGroup(one, one.group_id or on_roll.get(one.group_account_id or 0), _differences(one))
+        for one in found[:PAGE]
+    ]
     return GroupListing(listed, found[PAGE - 1].pk if len(found) > PAGE else None)
 
 
@@ -67,9 +79,15 @@ def members(run: ImportRun, planned_id: int, after: int | None = None) -> Member
     if group is None:
         return None
     found = list(PlannedMember.objects.filter(planned_group=group, pk__gt=after or 0).order_by("pk")[: MEMBERS + 1])
-    page = found[:MEMBERS]
+    return MemberListing(group, named(run, found[:MEMBERS]), found[MEMBERS - 1].pk if len(found) > MEMBERS else None)
+
+
+def named(run: ImportRun, page: Sequence[PlannedMember]) -> list[ListedMember]:
+    """Return who is meant by planned memberships, in their order: a handful of queries."""
     people = Account.objects.filter(pk__in=[one.account_id or 0 for one in page]).select_related("user").in_bulk()
     nested = GroupAccount.objects.filter(pk__in=[one.group_account_id or 0 for one in page]).in_bulk()
+    users = dict(User.objects.filter(pk__in=[one.user_id or 0 for one in page]).values_list("pk", "username"))
+    groups = dict(Group.objects.filter(pk__in=[one.child_id or 0 for one in page]).values_list("pk", "name"))
     new = _new_names(run, [one.ref for one in page if one.ref])
     rows = []
     for one in page:
@@ -79,9 +97,13 @@ def members(run: ImportRun, planned_id: int, after: int | None = None) -> Member
             rows.append(ListedMember(one.add, name, user_id=account.user_id))
         elif child is not None:
             rows.append(ListedMember(one.add, child.key, group_id=child.group_id))
+        elif one.user_id in users:
+            rows.append(ListedMember(one.add, users[one.user_id], user_id=one.user_id))
+        elif one.child_id in groups:
+            rows.append(ListedMember(one.add, groups[one.child_id], group_id=one.child_id))
         else:
             rows.append(ListedMember(one.add, new.get(one.ref, "Somebody who is gone")))
-    return MemberListing(group, rows, page[-1].pk if len(found) > MEMBERS else None)
+    return rows
 
 
 def _new_names(run: ImportRun, refs: Sequence[str]) -> dict[str, str]:

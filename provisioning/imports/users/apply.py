@@ -12,7 +12,8 @@ from directories.models import Directory, PushGroups
 from directories.passwords import to_django
 from provisioning.guard import ledger
 from provisioning.guard.losses import Kind
-from provisioning.imports.runs import COUNTED, DOOR, Lease, applied_now, caused_by, is_first
+from provisioning.imports.decisions import to_apply
+from provisioning.imports.runs import COUNTED, DOOR, Lease, caused_by, is_first
 from provisioning.imports.users import authority, store
 from provisioning.imports.users.messages import Lines
 from provisioning.imports.users.plan import Planned
@@ -48,7 +49,7 @@ class Applier:
 
     def run_all(self) -> None:
         """Apply every row that is not applied yet."""
-        for changes in store.pages(self.run.pk, after=self.run.applied_up_to, held=applied_now(self.run)):
+        for changes in store.pages(to_apply(self.run), after=self.run.applied_up_to):
             passwords = self._passwords(changes)
             with self.lease.page() as gains:
                 self._page(changes, passwords, gains)
@@ -71,7 +72,7 @@ class Applier:
             self._not_done(changes, written, gains)
         gains["applied"] = len(changes)
         self._record([change for change in changes if change.id in written.people])
-        self._forget_passwords(passwords)
+        self._forget(passwords, "password")
         leavers = [c.id for c in changes if c.after.get(ACTIVE) is False and c.id in written.people]
         if lost := [
             written.people[c.id][0] for c in changes if c.action == Action.DEACTIVATE and c.id in written.people
@@ -109,9 +110,10 @@ class Applier:
 
     def _not_done(self, changes: Sequence[Planned], written: Written, gains: dict[str, Any]) -> None:
         """Say in the plan what could not be done."""
+        gain(gains, "changed_since", len(written.changed))
         for change in changes:
             action, message = written.outcome(change)
-            if action != change.action:
+            if action != change.action or change.id in written.said:
                 gain(gains, COUNTED[change.action], -1)
                 gain(gains, COUNTED[action], 1)
                 PlannedChange.objects.filter(pk=change.id).update(action=action, message=message)
@@ -138,11 +140,11 @@ class Applier:
             record_many(self.lines.of(changes, written))
         return written
 
-    def _forget_passwords(self, passwords: Mapping[int, str]) -> None:
+    def _forget(self, passwords: Mapping[int, str], name: str) -> None:
         """Take the tokens out of the plan: a password is kept there only until it is applied."""
         if not passwords:
             return
         rows = list(PlannedChange.objects.filter(pk__in=passwords).only("row"))
         for change in rows:
-            change.row.pop("password", None)
+            change.row.pop(name, None)
         PlannedChange.objects.bulk_update(rows, ["row"], batch_size=HASHED_AT_ONCE)

@@ -16,7 +16,7 @@ from django.db.models.functions import Concat, StrIndex, Substr
 
 from directories.mapping import IN, OUT
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
-from provisioning.imports.users.messages import Labels
+from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.plan import AGAIN, GONE, LINK, UPDATE, USERNAME, Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account

@@ -17,7 +17,7 @@ from provisioning.imports.users import plan
 from provisioning.imports.users.authority import Authority
 from provisioning.imports.users.correlate import Correlator, Deleted
 from provisioning.imports.users.identity import EMPLOYEE, another_person
-from provisioning.imports.users.messages import Labels
+from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.plan import ChangedRow, KnownAccount, KnownUser, Planned
 from provisioning.imports.users.pushed_digest import Echo
 from provisioning.imports.users.state import ACTIVE, leading, rule_digest, state_of

@@ -52,13 +52,13 @@ class CrawlResult:
 
 def must_be_complete(run: ImportRun, read: CrawlResult) -> None:
     """Raise Incomplete when a crawl of everything gave nobody, or fewer than the directory counted just before it."""
-    known = 0 if read.rows else known_accounts(run.directory_id)
+    known = 0 if read.rows else known_accounts(run.directory_id or 0)
     if known:
-        raise Incomplete(EMPTY.format(name=run.directory.name, known=known))
+        raise Incomplete(EMPTY.format(name=run.source, known=known))
     run.refresh_from_db(fields=["expected"])
     counted = run.expected or 0
     if counted - read.rows > max(FEW, counted // DRIFT):
-        raise Incomplete(SHORT.format(name=run.directory.name, counted=counted, seen=read.rows))
+        raise Incomplete(SHORT.format(name=run.source, counted=counted, seen=read.rows))
 
 
 def plan_leavers(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, read: CrawlResult) -> None:
@@ -207,6 +207,7 @@ def _deactivation(config: DirectoryConfig, account: Account) -> Planned:
         before={ACTIVE: True},
         after={ACTIVE: False},
         message=f"Missing from {config.name}",
+        department=user.department,
     )
     if user.is_staff or user.is_superuser:
         planned.action, planned.before, planned.after = Action.LEAVE, {}, {}

@@ -4,18 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioning.imports.users.messages import Labels
+from django.db.models import QuerySet
+
+from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.plan import USERNAME
-from provisioning.models import ImportRun, PlannedChange
+from provisioning.models import Decision, PlannedChange
 from provisioning.models.imports import Action
-from provisioning.models.people import fold
 from provisioning.profile.person import catalogue
 
 PAGE = 50
 CHANGES = "changes"
 FILTERS: Mapping[str, tuple[Action, ...]] = {
     "": (),
-    CHANGES: (Action.CREATE, Action.UPDATE, Action.DEACTIVATE),
+    CHANGES: (Action.CREATE, Action.UPDATE, Action.DEACTIVATE, Action.DELETE, Action.RESTORE),
     **{action.value: (action,) for action in Action},
 }
 
@@ -31,10 +32,11 @@ class ShownChange:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One planned change with its differences."""
+    """One planned change with its differences, and what was decided about it."""
 
     change: PlannedChange
     differences: Sequence[ShownChange]
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,9 @@ class Listing:
     after: int | None
 
 
-def listing(
-    run: ImportRun, action: str, search: str, *, before: int | None = None, after: int | None = None
-) -> Listing:
+def listing(rows: QuerySet[PlannedChange], *, before: int | None = None, after: int | None = None) -> Listing:
     """Return the page after, or before, an id; the first one without either."""
-    rows = PlannedChange.objects.filter(run=run).defer("row")
-    if wanted := FILTERS.get(action, ()):
-        rows = rows.filter(action__in=wanted)
-    if key := fold(search):
-        rows = rows.filter(key_folded__startswith=key)
+    rows = rows.defer("row")
     if before is not None:
         found = list(rows.filter(pk__lt=before).order_by("-pk")[: PAGE + 1])[::-1]
         more, found = len(found) > PAGE, found[-PAGE:]
@@ -65,16 +61,18 @@ def listing(
 
 def _page(found: Sequence[PlannedChange], *, earlier: bool, later: bool) -> Listing:
     labels = Labels(catalogue())
-    rows = [Listed(change, _differences(change, labels)) for change in found]
+    decided = Decision.objects.in_bulk([change.decision_id for change in found if change.decision_id])
+    rows = [Listed(change, _differences(change, labels), decided.get(change.decision_id or 0)) for change in found]
     return Listing(rows, found[0].pk if earlier else None, found[-1].pk if later else None)
 
 
 def _differences(change: PlannedChange, labels: Labels) -> list[ShownChange]:
     named = sorted((labels[path], path) for path in change.after if path != USERNAME or change.before)
-    return [ShownChange(label, _shown(change.before.get(path)), _shown(change.after[path])) for label, path in named]
+    return [ShownChange(label, shown(change.before.get(path)), shown(change.after[path])) for label, path in named]
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as people read it."""
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):

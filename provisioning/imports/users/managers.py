@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from provisioning.imports.runs import Lease, applied_now, caused_by
+from provisioning.imports.decisions import to_apply
+from provisioning.imports.runs import Lease, caused_by
 from provisioning.imports.users.plan import MANAGER
 from provisioning.imports.users.writing import save_users, user_ids
 from provisioning.models import ImportRun, PlannedChange, User
@@ -24,9 +25,7 @@ def link_managers(run: ImportRun, lease: Lease) -> None:
 
 
 def _pages(run: ImportRun) -> Iterator[list[PlannedChange]]:
-    named = PlannedChange.objects.filter(run=run, action__in=[Action.CREATE, Action.UPDATE], after__has_key=MANAGER)
-    if (held := applied_now(run)) is not None:
-        named = named.filter(held=held)
+    named = to_apply(run).filter(action__in=[Action.CREATE, Action.UPDATE], after__has_key=MANAGER)
     rows = named.order_by("pk").only("key", "after")
     last = 0
     while page := list(rows.filter(pk__gt=last)[:PAGE]):

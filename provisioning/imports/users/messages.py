@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from directories.attributes import Kind
-from directories.mapping import Catalogue
 from provisioning.imports.runs import caused_by
+from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.writing import Written
@@ -14,17 +13,6 @@ from provisioning.models.imports import Action
 from provisioning.profile.person import catalogue
 from reports.journal import Line
 from reports.models import Direction, Operation, Result
-
-
-class Labels:
-    """The attributes' labels by "kind.name"; a free custom attribute is its own label."""
-
-    def __init__(self, known: Catalogue) -> None:
-        self._labels = {f"{kind.value}.{name}": attribute.label for (kind, name), attribute in known.items()}
-
-    def __getitem__(self, path: str) -> str:
-        found = self._labels.get(path)
-        return found if found is not None else path.removeprefix(f"{Kind.CUSTOM.value}.")
 
 
 class Lines:

@@ -27,6 +27,21 @@ from provisioning.outbound.digests import place_digest
 USERNAME, MANAGER = "profile.username", "profile.manager"
 CREATE, UPDATE, LINK, LEAVE, ERROR = "create", "update", "link", "leave", "error"
 _OF_ACTION = {CREATE: BITS[Losing.CREATED], "deactivate": BITS[Losing.OFF], "delete": BITS[Losing.OFF]}
+DEPARTMENT = "profile.department"
+MISSING, INACTIVE, RENAMED, BLANKED = "missing", "inactive", "renamed", "blanked"
+ACTIVE_AGAIN, CHANGED = "active", "changed"
+CAUSES: Mapping[str, str] = {
+    MISSING: "Missing from the source",
+    INACTIVE: "Inactive in the source",
+    RENAMED: "Renamed",
+    BLANKED: "Loses a value",
+    ACTIVE_AGAIN: "Active again",
+    CHANGED: "Other values",
+    "delete": "Deleted",
+    "restore": "Restored",
+    ERROR: "Cannot be applied",
+}
+CAUSE_OF = {"deactivate": MISSING, "delete": "delete", "restore": "restore", ERROR: ERROR}
 SAME_ROW = (
     "Other rows of this import have the same key, so none of them is applied. Remove the others in the directory."
 )
@@ -105,7 +120,7 @@ class ChangedRow:
 class Planned:
     """One planned change: what reading plans, ``PlannedChange`` keeps under the same names, and applying works on.
 
-    ``id`` is that of the row that keeps it, 0 before there is one.
+    ``department`` is the person's. ``id`` is that of the row that keeps it, 0 before there is one.
     """
 
     action: str
@@ -119,7 +134,26 @@ class Planned:
     message: str = ""
     match_value: str = ""
     place: str = ""
+    department: str = ""
     id: int = 0
+
+    @property
+    def cause(self) -> str:
+        """Why it is planned, as far as somebody may have to decide about it; "" for what is only added or noted."""
+        if self.action != UPDATE:
+            return CAUSE_OF.get(self.action, "")
+        if self.switches_off:
+            return INACTIVE
+        if self.renames:
+            return RENAMED
+        if self.blanks:
+            return BLANKED
+        return ACTIVE_AGAIN if self.switches_on else CHANGED
+
+    @property
+    def attributes(self) -> str:
+        """The names of what an update changes, each between bars."""
+        return f"|{'|'.join(sorted(self.after))}|" if self.action == UPDATE and self.after else ""
 
     @property
     def renames(self) -> bool:
@@ -296,6 +330,7 @@ def plan_row(row: ChangedRow, user: KnownUser | None, *, follow_renames: bool = 
         row=_payload(row),
         message=" ".join([*row.left, *([STAYS_OFF] if stays_off else [])]),
         place=place_digest(row.remote.place),
+        department=department_of(user.values, after),
     )
     if USERNAME in after and (problem := usernames.problem(row.username)):
         planned.keep_name(problem)
@@ -318,7 +353,13 @@ def _create(row: ChangedRow) -> Planned:
         message=" ".join(row.left),
         match_value=row.match[:MAX_KEY],
         place=place_digest(row.remote.place),
+        department=department_of(after, {}),
     )
+
+
+def department_of(values: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Return the department of a planned change's person: the one that they have, else the one that they get."""
+    return str(values.get(DEPARTMENT) or after.get(DEPARTMENT) or "")[:150]
 
 
 def _wanted(row: ChangedRow, user: KnownUser, account: KnownAccount | None) -> dict[str, Any]:

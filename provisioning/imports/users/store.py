@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 
 from config.database import bulk
 from provisioning.imports.runs import COUNTED
-from provisioning.imports.users.plan import USERNAME, Planned
+from provisioning.imports.users.plan import ERROR, USERNAME, Planned
 from provisioning.models import PlannedChange
 from provisioning.models.imports import Action
 
@@ -22,20 +22,23 @@ _decode = json.JSONDecoder().raw_decode
 
 def store(run_id: int, planned: Sequence[Planned], gains: dict[str, Any]) -> None:
     """Write planned changes; ``gains`` is what the run's counters gain."""
-    bulk.insert(PlannedChange, [{**vars(one), "id": None, "run_id": run_id, "losses": one.losses} for one in planned])
+    common = {"id": None, "run_id": run_id}
+    rows = [
+        {**vars(one), **common, "losses": one.losses, "cause": one.cause, "attributes": one.attributes}
+        for one in planned
+    ]
+    bulk.insert(PlannedChange, rows)
     gain(gains, "planned", len(planned))
     for one in planned:
         gain(gains, COUNTED[one.action], 1)
 
 
-def pages(run_id: int, after: int, *, held: bool | None) -> Iterator[list[Planned]]:
-    """Yield the planned changes of a run in pages, those behind the id ``after``; those that are ``held`` or not."""
+def pages(changes: QuerySet[PlannedChange], after: int) -> Iterator[list[Planned]]:
+    """Yield planned changes in pages, those behind the id ``after``."""
     # JSON comes as text: Django's own way through json.loads takes three times as long.
     texts = {f"{name}_text": Cast(name, TextField()) for name in JSON}
     columns = [f"{name}_text" if name in JSON else name for name in NAMES]
-    rows = PlannedChange.objects.filter(run=run_id).order_by("pk").annotate(**texts).values_list(*columns)
-    if held is not None:
-        rows = rows.filter(held=held)
+    rows = changes.order_by("pk").annotate(**texts).values_list(*columns)
     while page := [_planned(row) for row in rows.filter(pk__gt=after)[:PAGE]]:
         yield page
         after = page[-1].id
@@ -52,7 +55,7 @@ def keep_names(renames: Sequence[Planned], why: Callable[[str], str], gains: dic
         gain(gains, COUNTED[one.action], -1)
         one.keep_name(why(one.after[USERNAME]))
         gain(gains, COUNTED[one.action], 1)
-    names = ("action", "match_value", "before", "after", "row", "message", "losses")
+    names = ("action", "match_value", "before", "after", "row", "message", "losses", "cause", "attributes")
     rows = [PlannedChange(id=one.id, **{name: getattr(one, name) for name in names}) for one in renames]
     PlannedChange.objects.bulk_update(rows, names)
 
@@ -74,7 +77,7 @@ def refuse(changes: QuerySet[PlannedChange], reason: str, gains: dict[str, Any])
     for action, number in wrong.values_list("action").annotate(Count("pk")):
         gain(gains, COUNTED[action], -number)
         gain(gains, "errors", number)
-    wrong.update(action=Action.ERROR, message=reason, losses=0)
+    wrong.update(action=Action.ERROR, message=reason, losses=0, cause=ERROR, attributes="")
 
 
 def gain(gains: dict[str, Any], counter: str, number: int) -> None:

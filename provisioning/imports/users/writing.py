@@ -30,6 +30,9 @@ NOTED = (
 )  # what an import writes on accounts
 PART = 500  # rows that are made ready while the database takes in those before them
 GONE = "The user was deleted since the plan was made."
+CHANGED = (
+    "Changed since the plan was made: {}. Nothing of this row was applied; the next plan takes the present values."
+)
 STAFF = "This person may sign in to the portal by now, and an import never changes such people."
 
 
@@ -37,12 +40,15 @@ STAFF = "This person may sign in to the portal by now, and an import never chang
 class Written:
     """What became of a page: the user and account of each change that was written, and why the others were not.
 
-    ``staff`` are changes of people who may sign in by now.
+    ``staff`` are changes of people who may sign in by now, ``changed`` those refused because their person is not any
+    more as the plan says.
     """
 
     people: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
     staff: set[int] = field(default_factory=set)
+    changed: set[int] = field(default_factory=set)
+    said: set[int] = field(default_factory=set)
     linked: set[int] = field(default_factory=set)
     renamed: set[int] = field(default_factory=set)  # accounts whose entries are elsewhere now
 
@@ -57,6 +63,8 @@ class Written:
         self.people |= other.people
         self.refused |= other.refused
         self.staff |= other.staff
+        self.changed |= other.changed
+        self.said |= other.said
         self.linked |= other.linked
         self.renamed |= other.renamed
 
@@ -83,6 +91,10 @@ class UserWriter:
         self._deactivate(actions[Action.DEACTIVATE], done)
         self._remember_deleted(actions[Action.LEAVE])
         return done
+
+    def may_change(self, user: User, change: Planned) -> bool:
+        """Return whether the person may be changed: an import never touches who may sign in."""
+        return not user.may_sign_in
 
     def _managers(self, changes: Iterable[Planned]) -> dict[str, int]:
         """Return the ids of managers who are in the portal already; the others are set once everybody is."""
@@ -138,14 +150,19 @@ class UserWriter:
         if not changes:
             return
         users = _locked({change.user_id for change in changes if change.user_id})
+        bosses = _names_of_managers(changes, users)
         kept, touched, renamed = [], set(), dict[int, str]()
         for change in changes:
             user = users.get(change.user_id or 0)
             if user is None:
                 done.refused[change.id] = GONE
                 continue
-            if user.is_staff or user.is_superuser:
+            if not self.may_change(user, change):
                 done.staff.add(change.id)
+                continue
+            if others := changed_since(user, change, bosses):
+                done.refused[change.id] = CHANGED.format(", ".join(others))
+                done.changed.add(change.id)
                 continue
             if USERNAME in change.after:
                 renamed[user.pk] = user.username
@@ -172,7 +189,7 @@ class UserWriter:
             if user is None:
                 done.refused[change.id] = GONE
                 continue
-            if user.is_staff or user.is_superuser:
+            if not self.may_change(user, change):
                 done.staff.add(change.id)
                 continue
             leaving.append(user.pk)
@@ -297,6 +314,35 @@ def set_values(user: User, after: Mapping[str, Any], managers: Mapping[str, int]
             setattr(user, column, held if value is None else {**held, attribute: value})
             fields.add(column)
     return fields
+
+
+def changed_since(user: User, change: Planned, bosses: Mapping[int, str]) -> list[str]:
+    """Return in words which of the planned values are neither as the plan found them nor as it wants them."""
+    return [
+        parts(name)[1].replace("_", " ")
+        for name, wanted in change.after.items()
+        if value_of(user, name, bosses) not in (change.before.get(name), wanted)
+    ]
+
+
+def value_of(user: User, name: str, bosses: Mapping[int, str]) -> Any:
+    """Return a user's value as plans hold it, blank as None; ``bosses`` are the user names of managers."""
+    kind, attribute = parts(name)
+    if name == ACTIVE:
+        return user.is_active
+    if name == MANAGER:
+        return bosses.get(user.manager_id or 0)
+    if kind == "profile":
+        return getattr(user, attribute) or None
+    value = (user.custom_profile if kind == "custom_profile" else user.custom_attributes).get(attribute)
+    return None if value == "" else value
+
+
+def _names_of_managers(changes: Iterable[Planned], users: Mapping[int, User]) -> dict[int, str]:
+    """Return the user names of those who manage people whose manager is planned to change."""
+    concerned = [change.user_id for change in changes if MANAGER in change.after and change.user_id in users]
+    managers = {users[pk].manager_id for pk in concerned if pk} - {None}
+    return dict(User.objects.filter(pk__in=managers).values_list("pk", "username")) if managers else {}
 
 
 def save_users(users: Sequence[User], fields: Collection[str]) -> None:

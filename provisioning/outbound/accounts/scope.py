@@ -146,7 +146,7 @@ def _reattach(people: Iterable[UserInScope]) -> None:
     locked = lost.order_by("pk").select_for_update(no_key=True) if numbers else ()
     found = [account for account in locked if _employee_number(account) == numbers.get(by_key[account.key_folded])]
     if found:
-        _give_back([(account, by_key[account.key_folded]) for account in found], names)
+        give_back_all([(account, by_key[account.key_folded]) for account in found], names)
 
 
 def lost_to(user: User) -> QuerySet[Account]:
@@ -160,11 +160,11 @@ def lost_to(user: User) -> QuerySet[Account]:
 def give_back(user: User, account_id: int) -> Account | None:
     """Give the user an account that was lost to them; None when it cannot be theirs now. Call it in a transaction."""
     account = lost_to(user).filter(pk=account_id).select_for_update(of=("self",), no_key=True).first()
-    given = _give_back([(account, user.pk)], {user.pk: user.username}) if account else []
+    given = give_back_all([(account, user.pk)], {user.pk: user.username}) if account else []
     return given[0] if given else None
 
 
-def _give_back(lost: Collection[tuple[Account, int]], names: Mapping[int, str]) -> list[Account]:
+def give_back_all(lost: Collection[tuple[Account, int]], names: Mapping[int, str]) -> list[Account]:
     """Give each account to its user, unless the directory has made them another or is about to; return those given."""
     pairs = {(owner, account.directory_id) for account, owner in lost}
     owners = {owner for owner, _ in pairs}

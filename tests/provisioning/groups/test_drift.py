@@ -119,7 +119,7 @@ def test_who_left_the_group_since_the_preview_is_not_put_back(pushed: Directory)
     del stored(pushed, "Developers").members["anna"]
     found = imported(pushed, preview=True)
     membership.remove(Group.objects.get(), [Account.objects.get(key="anna").user_id or 0], "tester")
-    services.approve_import(found, "boss")
+    services.approve_import(found, "boss", plan_hash=found.plan_hash)
     engine.execute(found.pk)
     run(pushed)
     assert held(pushed) == {"Developers": ["ben"]}

@@ -68,7 +68,7 @@ def test_a_filter_that_hides_nine_of_ten_holds_the_leavers_and_nothing_else(crew
     assert (run.held, len(held(run))) == (108, 108)
     assert active() == PEOPLE + 1
     assert (user("user0").title, user("new").first_name) == ("Boss", "New")
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     run.refresh_from_db()
     assert (run.status, run.deactivated, run.applied) == (RunStatus.FINISHED, 108, 110)
@@ -217,7 +217,7 @@ def test_a_source_that_became_small_waits_where_missing_people_stay(crew: Source
     words = "HR gave 60 users, and 120 at the last import of everything; the limit is 50."
     assert run.message.startswith(words)
     assert (held(run), user("user2").title) == ({"user1"}, "Boss")
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     assert user("user1").email == ""
     assert crew.run().status == RunStatus.FINISHED  # that is what it has now
@@ -258,7 +258,7 @@ def test_who_stays_for_now_keeps_their_groups(groups: GroupSource) -> None:
     run = groups.people.run()
     assert (run.status, run.held) == (RunStatus.APPROVAL, 21)
     assert (len(who("dev")), who("ops")) == (20, {"user0", "user1"})  # nobody loses anything to half a source
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     assert (len(who("dev")), who("ops"), active()) == (10, {"user1"}, 10)
 
@@ -300,7 +300,7 @@ def test_a_department_that_is_renamed_empties_a_group_only_when_somebody_agrees(
     assert waiting.status == RunStatus.APPROVAL
     assert "20 memberships of 20 of the group Sales would be lost; the limit is 50 %." in waiting.message
     assert len(who("Sales")) == len(who("Selling")) == 20  # who comes in, comes in at once
-    services.approve_import(waiting, "boss")
+    services.approve_import(waiting, "boss", plan_hash=waiting.plan_hash)
     engine.execute(waiting.pk)
     assert (Group.objects.filter(name="Sales").exists(), len(who("Selling"))) == (False, 20)
 

@@ -48,7 +48,7 @@ def test_a_preview_says_what_follows_in_other_directories(source: Source) -> Non
     words = "And then in other directories: 2 accounts opened, 2 accounts disabled in Apps; 2 accounts deleted in CRM."
     assert preview_summary(run).endswith(words)
 
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     opened = Account.objects.filter(directory__name="Apps", state="pending", user__is_active=True)
     assert set(opened.values_list("key", flat=True)) == {"linked", "new"}

@@ -298,7 +298,7 @@ def test_the_guard_asks_before_many_memberships_are_lost(groups: GroupSource, mo
     assert run.status == RunStatus.APPROVAL
     assert "9 memberships of 10 in groups of HR would be lost" in run.message
     assert len(who("dev")) == 10
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     assert who("dev") == {"user0"}
 
@@ -336,7 +336,7 @@ def test_a_preview_shows_and_changes_nothing(groups: GroupSource) -> None:
     assert run.status == RunStatus.PLANNED
     assert planned(run) == {"dev": ("create", 1, 0)}
     assert names() == set()
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     assert who("dev") == {"ann"}
 
@@ -442,7 +442,7 @@ def test_a_user_deleted_between_plan_and_approval_is_left_out(groups: GroupSourc
     groups.members["dev"] = ["ann", "bob"]
     run = groups.people.run(preview=True)
     services.delete_users(User.objects.filter(username="ann").values_list("pk", flat=True), "boss")
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     assert who("dev") == {"bob"}
 

@@ -58,7 +58,7 @@ def test_a_name_that_is_taken_after_the_preview_does_not_stop_the_import(groups:
     groups.put("dev", "ann", name="Engineers")
     run = groups.people.run(preview=True)
     Group.objects.create(name="engineers")
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     run.refresh_from_db()
     assert run.status == RunStatus.FINISHED, run.message

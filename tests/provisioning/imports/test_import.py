@@ -84,7 +84,7 @@ def test_a_preview_changes_nothing_and_can_be_applied_later(source: Source) -> N
     assert not User.objects.exists()
     assert not Account.objects.exists()
     assert not Event.objects.exists()
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     source.put("later", "L")  # not part of the plan that was shown
     engine.execute(run.pk)
     run.refresh_from_db()
@@ -101,7 +101,7 @@ def test_a_newer_run_replaces_a_preview(source: Source) -> None:
     assert (preview.status, preview.message) == (RunStatus.CANCELLED, "Replaced by a newer run.")
     assert not planned(preview)
     with pytest.raises(services.ImportRefused):
-        services.approve_import(preview, "boss")
+        services.approve_import(preview, "boss", plan_hash=preview.plan_hash)
 
 
 @pytest.mark.heavy
@@ -236,12 +236,12 @@ def test_too_many_leavers_wait_for_approval(source: Source) -> None:
     assert user("user0").is_active
     with pytest.raises(services.ImportRefused, match="waiting for approval"):
         source.start()
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     run.refresh_from_db()
     assert (run.status, run.deactivated) == (RunStatus.FINISHED, 2)
     assert not user("user0").is_active
-    assert Event.objects.filter(message="boss approved the import from HR.").exists()
+    assert Event.objects.filter(message=f"boss approved the import from HR, plan {run.plan_hash[:12]}.").exists()
 
 
 def test_people_whom_the_directory_switches_off_count_as_leavers(source: Source) -> None:
@@ -301,7 +301,7 @@ def test_staff_are_never_touched(source: Source) -> None:
     )
     User.objects.filter(username="later").update(is_superuser=True)
     User.objects.filter(username="gone").delete()
-    services.approve_import(preview, "x")
+    services.approve_import(preview, "x", plan_hash=preview.plan_hash)
     engine.execute(preview.pk)
     preview.refresh_from_db()
     assert preview.message == "Imported 1 user from HR: 1 created, 0 updated, 0 deactivated, 2 left alone, 1 error"
@@ -327,7 +327,7 @@ def test_names_taken_between_plan_and_apply(source: Source) -> None:
     User.objects.create_user("USER1")
     other = Directory.objects.create(name="Other", kind="memory")
     assert other
-    services.approve_import(run, "x")
+    services.approve_import(run, "x", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     run.refresh_from_db()
     assert run.message == "Imported 2 users from HR: 2 created, 0 updated, 0 deactivated, 1 error"
@@ -340,7 +340,7 @@ def test_a_page_that_the_database_refuses_is_written_row_by_row(source: Source, 
     run = source.run(preview=True)
     someone = User.objects.create_user("someone")
     Account.objects.create(user=someone, directory=source.directory, key="x", remote_id="user1", state="active")
-    services.approve_import(run, "x")
+    services.approve_import(run, "x", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     run.refresh_from_db()
     assert (run.created, run.errors, run.applied) == (rows - 1, 1, rows)

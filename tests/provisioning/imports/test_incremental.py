@@ -115,7 +115,7 @@ def test_the_cursor_moves_only_when_the_run_was_applied(ad_directory: LdapDirect
     waiting = imported(directory)
     assert (waiting.status, waiting.incremental) == (RunStatus.APPROVAL, True)
     assert kept(directory) == before
-    services.approve_import(waiting, "tester")
+    services.approve_import(waiting, "tester", plan_hash=waiting.plan_hash)
     engine.execute(waiting.pk)
     assert kept(directory)["at"]["usn"] > before["at"]["usn"]
     assert User.objects.get().first_name == ""
@@ -149,7 +149,7 @@ def test_many_small_ones_take_away_no_more_than_a_day_may(ldap_directory: LdapDi
     services.cancel_import(waiting, "tester")
     assert imported(directory).status == RunStatus.APPROVAL  # what was not applied is planned again
     again = ImportRun.objects.latest("pk")
-    services.approve_import(again, "tester")
+    services.approve_import(again, "tester", plan_hash=again.plan_hash)
     engine.execute(again.pk)
     assert User.objects.filter(is_active=True).count() == 5
     switch_off(ldap_directory, people[3])

@@ -69,7 +69,7 @@ def test_preview_look_through_and_apply(source: Source) -> None:
     assert "First name is longer than 150 characters." in failed.content.decode()
     assert not client.get(address("change", run), {"action": "nonsense", "after": "x", "q": "no"}).context["page"].rows
 
-    client.post(address("approve", run))
+    client.post(address("approve", run), {"plan_hash": ImportRun.objects.get().plan_hash})
     engine.execute(run.pk)
     text = client.get(address("change", run)).content.decode()
     assert f"{PAGE + 11} created" in text
@@ -121,7 +121,7 @@ def test_who_may_do_what(source: Source) -> None:
     assert page.status_code == 200
     assert "Approve" not in page.content.decode()
     assert client.get(reverse(START)).status_code == 403
-    assert client.post(address("approve", run)).status_code == 403
+    assert client.post(address("approve", run), {"plan_hash": ImportRun.objects.get().plan_hash}).status_code == 403
     assert client.post(address("cancel", run)).status_code == 403
     run.refresh_from_db()
     assert run.status == RunStatus.APPROVAL

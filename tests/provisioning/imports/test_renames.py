@@ -94,7 +94,7 @@ def test_a_name_that_is_taken_while_a_plan_waits_keeps_nothing_else_back(follows
     put(follows, "id1", "bob", LASTNAME="Miller")
     run = follows.run(preview=True)
     User.objects.create_user("bob")
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     run.refresh_from_db()
     [change] = planned(run)

@@ -126,7 +126,7 @@ def test_cancel_before_a_worker_came(source: Source) -> None:
     with pytest.raises(services.ImportRefused, match="no longer waiting: it is cancelled"):
         services.cancel_import(run, "boss")
     with pytest.raises(services.ImportRefused):
-        services.approve_import(run, "boss")
+        services.approve_import(run, "boss", plan_hash=run.plan_hash)
 
 
 def test_cancel_while_reading(source: Source) -> None:
@@ -360,7 +360,7 @@ def test_a_plan_is_not_approved_while_its_directory_or_import_is_off(source: Sou
     else:
         source.set(import_users=False)
     with pytest.raises(services.ImportRefused, match="switched off"):
-        services.approve_import(run, "boss")
+        services.approve_import(run, "boss", plan_hash=run.plan_hash)
     run.refresh_from_db()
     assert run.status == RunStatus.PLANNED
     services.cancel_import(run, "boss")

@@ -129,7 +129,7 @@ def test_many_who_are_active_again_wait_for_approval(stated: tuple[Source, str])
     words = "2 people would be activated again because HR has them active again; the limit is 1."
     assert run.message.startswith(words)
     assert not user("user0").is_active
-    services.approve_import(run, "boss")
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)
     assert user("user0").is_active
 

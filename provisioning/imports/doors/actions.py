@@ -1,0 +1,89 @@
+"""Bulk actions on people: each is a plan, which the guard sees and which can be undone; a small one is applied now."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F
+
+from provisioning.imports import engine
+from provisioning.imports.doors import people
+from provisioning.imports.doors.groups import plan_members
+from provisioning.imports.doors.runs import AT_ONCE, plan, start
+from provisioning.imports.users.plan import Planned
+from provisioning.models import Group, ImportRun
+from provisioning.models.imports import Action, Door, RunStatus
+from provisioning.recycle.models import DeletedUser
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedNow:
+    """What became of a bulk action: its run, and whether it is applied, waits for approval, or is worked on."""
+
+    run: ImportRun
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody has to approve it."""
+        return self.run.status == RunStatus.APPROVAL
+
+    @property
+    def words(self) -> str:
+        """What to say to whoever asked."""
+        if self.waits:
+            return f"Nothing was changed yet. {self.run.message}"
+        if self.run.status == RunStatus.FINISHED:
+            return self.run.message
+        return "This is more than is done while you wait. It goes on in the background."
+
+
+def switch_by_plan(user_ids: Collection[int], active: bool, actor: str) -> AppliedNow:
+    """Activate or deactivate users."""
+    subject = f"{'Activate' if active else 'Deactivate'} {_users(len(user_ids))}"
+    return applied(plan(Door.ACTION, subject, actor, people.switching(user_ids, active=active)))
+
+
+def delete_by_plan(user_ids: Collection[int], actor: str) -> AppliedNow:
+    """Delete users, who go into the recycle bin."""
+    return applied(plan(Door.ACTION, f"Delete {_users(len(user_ids))}", actor, people.deleting(user_ids)))
+
+
+def restore_by_plan(wanted: Mapping[int, str], actor: str) -> AppliedNow:
+    """Restore rows of the recycle bin, each under the name that is given, or under its own where that is blank."""
+    rows = DeletedUser.objects.filter(pk__in=wanted).order_by("pk").values_list("pk", "username", "department")
+    planned = [
+        Planned(
+            Action.RESTORE,
+            wanted[pk].strip() or name,
+            department=department,
+            row={"deleted": pk, "name": wanted[pk].strip()},
+        )
+        for pk, name, department in rows
+    ]
+    return applied(plan(Door.ACTION, f"Restore {_users(len(planned))}", actor, [planned]))
+
+
+def change_members(group: Group, user_ids: Collection[int], actor: str, *, add: bool) -> AppliedNow:
+    """Put users into a group of the portal, or take them out."""
+    words = f"{'Add' if add else 'Remove'} {_users(len(user_ids))} {'to' if add else 'from'} the group {group.name}"
+    with transaction.atomic():
+        run = start(Door.ACTION, words, actor)
+        plan_members(run, group, list(user_ids), add=add)
+        gained = {"memberships_added" if add else "memberships_removed": len(user_ids), "groups_changed": 1}
+        values = {name: F(name) + number for name, number in gained.items()}
+        ImportRun.objects.filter(pk=run.pk).update(planned=1 + len(user_ids), **values)
+        run.refresh_from_db()
+        run = plan(Door.ACTION, words, actor, [], run=run)
+    return applied(run)
+
+
+def applied(run: ImportRun) -> AppliedNow:
+    """Apply a run that may be, unless it is so large that a worker does."""
+    if run.status == RunStatus.APPLYING and run.planned <= AT_ONCE:
+        engine.execute(run.pk)
+        run.refresh_from_db()
+    return AppliedNow(run)
+
+
+def _users(number: int) -> str:
+    return "1 user" if number == 1 else f"{number:,} users"

@@ -1,0 +1,35 @@
+"""Four eyes: a plan is approved by somebody else than who started it, or who changed the settings before it."""
+
+from directories.models import ProvisioningSettings
+from provisioning.imports.runs import ImportRefused
+from provisioning.models import ImportRun
+from provisioning.models.imports import RunStatus
+from reports.models import Event, Operation, Result
+
+STARTED = "Four eyes are asked for here: somebody else than {}, who started this, has to approve it."
+SETTINGS = "Four eyes are asked for here: somebody else than {}, who changed the settings of {}, has to approve this."
+
+
+def check(run: ImportRun, actor: str) -> None:
+    """Raise ImportRefused when this person may not approve the run.
+
+    A run without a directory asks for four eyes as soon as one directory does.
+    """
+    asking = ProvisioningSettings.objects.filter(four_eyes=True)
+    if run.directory is not None:
+        asking = asking.filter(directory=run.directory_id)
+    if not asking.exists():
+        return
+    if run.actor and run.actor == actor:
+        raise ImportRefused(STARTED.format(actor))
+    if run.directory is None:
+        return
+    earlier = ImportRun.objects.filter(directory=run.directory_id, preview=False, pk__lt=run.pk)
+    since = earlier.filter(status=RunStatus.FINISHED).values_list("finished_at", flat=True).first()
+    changed = Event.objects.filter(
+        application=run.directory.name, result=Result.SUCCESS, operation=Operation.SETTINGS, actor=actor
+    )
+    if since is not None:
+        changed = changed.filter(at__gt=since)
+    if changed.exists():
+        raise ImportRefused(SETTINGS.format(actor, run.directory.name))

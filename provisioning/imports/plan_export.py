@@ -1,0 +1,79 @@
+"""A plan as CSV: streamed, a line for each value and each membership, safe to open in a spreadsheet."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from provisioning.imports.facets import EVERYTHING, Criteria, matching
+from provisioning.imports.groups.listing import named
+from provisioning.imports.groups.messages import LABELS as GROUP_LABELS
+from provisioning.imports.users.labels import Labels
+from provisioning.imports.users.listing import shown
+from provisioning.imports.users.plan import CAUSES
+from provisioning.models import Decision, ImportRun, PlannedChange, PlannedGroup, PlannedMember
+from provisioning.models.imports import Action, GroupAction
+from provisioning.profile.person import catalogue
+from reports.csv_lines import MARK, harmless, line_writer
+
+PAGE = 2000
+COLUMNS = ("Kind", "Name", "What", "Cause", "Department", "Attribute", "Before", "After", "Message", "Decision")
+ACTIONS: dict[str, Any] = dict(Action.choices)
+GROUP_ACTIONS: dict[str, Any] = dict(GroupAction.choices)
+
+
+_written = line_writer()
+
+
+def _line(cells: Sequence[str]) -> str:
+    return _written([harmless(cell) for cell in cells])
+
+
+def csv_lines(run: ImportRun, criteria: Criteria) -> Iterator[str]:
+    """Yield the file, a page of rows at a time; groups and members follow when no row is left out."""
+    yield MARK + _line(COLUMNS)
+    labels = Labels(catalogue())
+    decided = {one.pk: _decision(one) for one in Decision.objects.filter(run=run)}
+    last = 0
+    rows = matching(run, criteria).order_by("pk").defer("row")
+    while page := list(rows.filter(pk__gt=last)[:PAGE]):
+        last = page[-1].pk
+        yield "".join(_line(cells) for change in page for cells in _change(change, labels, decided))
+    if criteria == EVERYTHING:
+        yield from _groups(run, decided)
+
+
+def _change(change: PlannedChange, labels: Labels, decided: dict[int, str]) -> Iterator[list[str]]:
+    first = ["User", change.key, ACTIONS[change.action], CAUSES.get(change.cause, ""), change.department]
+    rest = [change.message, decided.get(change.decision_id or 0, "")]
+    for name in change.after or [""]:
+        values = [shown(change.before.get(name)), shown(change.after[name])] if name else ["", ""]
+        yield [*first, labels[name] if name else "", *values, *rest]
+
+
+def _groups(run: ImportRun, decided: dict[int, str]) -> Iterator[str]:
+    last = 0
+    while page := list(PlannedGroup.objects.filter(run=run, pk__gt=last).order_by("pk").defer("row")[:PAGE]):
+        last = page[-1].pk
+        lines = []
+        for one in page:
+            first = ["Group", one.name, GROUP_ACTIONS[one.action], "", ""]
+            rest = [one.message, decided.get(one.decision_id or 0, "")]
+            for name in one.after or [""]:
+                values = [shown(one.before.get(name)), shown(one.after[name])] if name else ["", ""]
+                lines.append(_line([*first, GROUP_LABELS[name] if name else "", *values, *rest]))
+        yield "".join(lines)
+    last = 0
+    members = PlannedMember.objects.filter(planned_group__run=run).select_related("planned_group").order_by("pk")
+    while found := list(members.filter(pk__gt=last)[:PAGE]):
+        last = found[-1].pk
+        yield "".join(
+            _line(
+                ["Membership", member.name, "Add" if member.add else "Remove", "", "", "Group"]
+                + (["", one.planned_group.name] if member.add else [one.planned_group.name, ""])
+                + ["", ""]
+            )
+            for one, member in zip(found, named(run, found), strict=True)
+        )
+
+
+def _decision(one: Decision) -> str:
+    return f"{one.get_verdict_display()} by {one.actor}{f': {one.reason}' if one.reason else ''}"
