@@ -62,6 +62,7 @@ from provisioning.outbound.accounts.plan import Status, Step, assumed, without_l
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.accounts.scope import lost_to
+from provisioning.outbound.allowance import HELD
 from provisioning.outbound.dispatch import DRAIN, PUSH, send_on_commit
 from provisioning.outbound.groups.adoption import adopt as adopt_group
 from provisioning.outbound.groups.adoption import can_adopt as can_adopt_group
@@ -70,10 +71,11 @@ from provisioning.outbound.passwords import pending
 from provisioning.outbound.passwords.send import send as set_passwords
 from provisioning.outbound.passwords.send import takers as password_takers
 from provisioning.profile import person
-from reports.journal import record_many
-from reports.models import Operation, Result
+from reports.journal import Line, record, record_many
+from reports.models import Direction, Operation, Result
 
 __all__ = [
+    "HELD",
     "AppliedNow",
     "FileLine",
     "ImportRefused",
@@ -93,6 +95,7 @@ __all__ = [
     "delete_groups",
     "delete_users",
     "give_back",
+    "held_changes",
     "leave_groups",
     "left_open",
     "look_at_left_open",
@@ -104,7 +107,9 @@ __all__ = [
     "provision",
     "provision_directory",
     "provision_many",
+    "refuse",
     "refuse_changes",
+    "release",
     "remove_manager",
     "remove_members",
     "rename_and_save",
@@ -134,6 +139,9 @@ __all__ = [
 ]
 
 
+REFUSED = "{actor} refused to take this away. The next change of the person asks again."
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What would be done for one user in one directory now: the steps, before and after, and why not more."""
@@ -158,9 +166,14 @@ def provision_directory(directory: Directory, actor: str) -> None:
         send_on_commit(PUSH, directory.pk)
 
 
-def delete_users(user_ids: Iterable[int], actor: str) -> int:
-    """Delete users from the portal and let their directories know; return how many there were."""
-    return sum(lifecycle.delete_page(page, actor) for page in outbox.pages(user_ids))
+def delete_users(user_ids: Iterable[int], actor: str, *, by_person: bool = False) -> int:
+    """Delete users from the portal and let their directories know; return how many there were.
+
+    What a person decides about one user (``by_person``), here and below, is not asked about again on its way out.
+    """
+    ids = set(user_ids)
+    cleared = by_person and len(ids) == 1
+    return sum(lifecycle.delete_page(page, actor, cleared=cleared) for page in outbox.pages(ids))
 
 
 def restore_users(wanted: Mapping[int, str], actor: str) -> list[Restored]:
@@ -169,9 +182,11 @@ def restore_users(wanted: Mapping[int, str], actor: str) -> list[Restored]:
     return [one for page in pages for one in restore_page({pk: wanted[pk] for pk in page}, actor)]
 
 
-def set_active(user_ids: Iterable[int], active: bool, actor: str) -> int:
+def set_active(user_ids: Iterable[int], active: bool, actor: str, *, by_person: bool = False) -> int:
     """Activate or deactivate users and let their directories know; return how many changed."""
-    return sum(lifecycle.set_active_page(page, active, actor) for page in outbox.pages(user_ids))
+    ids = set(user_ids)
+    cleared = by_person and len(ids) == 1
+    return sum(lifecycle.set_active_page(page, active, actor, cleared=cleared) for page in outbox.pages(ids))
 
 
 def left_open(user_ids: Collection[int], *, deleted: bool = False) -> Iterator[LeftOpen]:
@@ -239,6 +254,43 @@ def retry_cause(change: type[QueuedChange], directory_id: int, code: str, actor:
     health.retry_now(directory_id)
     parked = change._default_manager.filter(directory=directory_id, parked__isnull=False, parked_code=code)
     return retry(parked, actor)
+
+
+def release(changes: QuerySet[Any], actor: str) -> int:
+    """Let held changes of one kind be made, whatever they take away; return how many there were."""
+    held = changes.filter(parked_code=HELD, parked__isnull=False)
+    _record_decision(held, actor, "released")
+    return kind_of(changes.model).leases.retry(held, actor, cleared=True)
+
+
+def refuse(changes: QuerySet[Any], actor: str) -> int:
+    """Drop held changes of one kind: what they would take away stays, and is asked about anew by the next change."""
+    held = changes.filter(parked_code=HELD, parked__isnull=False)
+    _record_decision(held, actor, "refused")
+    return kind_of(changes.model).leases.drop(held, REFUSED.format(actor=actor))
+
+
+def held_changes(change: type[QueuedChange], directory_id: int) -> QuerySet[Any]:
+    """Return what is held in a directory."""
+    parked = change._default_manager.filter(directory=directory_id, parked__isnull=False)
+    return parked.filter(parked_code=HELD)
+
+
+def _record_decision(held: QuerySet[Any], actor: str, word: str) -> None:
+    numbers = held.order_by().values_list("directory__name").annotate(Count("pk"))
+    for name, number in numbers:
+        what = "1 held change" if number == 1 else f"{number:,} held changes"
+        record(
+            Line(
+                identifier="",
+                application=name,
+                direction=Direction.OUT,
+                operation=Operation.SETTINGS,
+                result=Result.SUCCESS,
+                message=f"{actor} {word} {what} of {name}.",
+                actor=actor,
+            )
+        )
 
 
 def try_directory(directory: Directory) -> None:

@@ -19,7 +19,8 @@ def user_saved(
 ) -> None:
     """Enqueue the user's accounts for reconciliation, and keep a change of the user's rights in the portal."""
     if not raw and (update_fields is None or not PRIVATE.issuperset(update_fields)):
-        services.provision(instance, "created" if created else "updated", instance.changed_by)
+        why = "created" if created else "updated"
+        services.provision(instance, why, instance.changed_by, cleared=instance.decided)
         rights.saved(instance, instance.changed_by)
 
 

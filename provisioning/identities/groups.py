@@ -30,15 +30,15 @@ def save(group: Group, actor: str, directories: Collection[int] | None = None, *
     outbox.group_changed([group.pk], "updated" if before else "created", actor, lane=lane)
 
 
-def delete(group_ids: Iterable[int], actor: str, *, via: str = "") -> int:
+def delete(group_ids: Iterable[int], actor: str, *, via: str = "", cleared: bool = False) -> int:
     """Delete groups, a page a transaction, and let their directories know; return how many there were."""
-    return sum(_delete_page(page, actor, via) for page in pages(group_ids))
+    return sum(_delete_page(page, actor, via, cleared=cleared) for page in pages(group_ids))
 
 
 @transaction.atomic
-def _delete_page(group_ids: Collection[int], actor: str, via: str) -> int:
+def _delete_page(group_ids: Collection[int], actor: str, via: str, *, cleared: bool) -> int:
     names = list(Group.objects.filter(pk__in=group_ids).values_list("name", flat=True))
-    outbox.group_deleted(group_ids, actor)
+    outbox.group_deleted(group_ids, actor, cleared=cleared)
     record_many(_line(name, Operation.DELETE, f"The group {name} was deleted.", actor, via) for name in names)
     Group.objects.filter(pk__in=group_ids).delete()
     return len(names)

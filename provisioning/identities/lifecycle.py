@@ -12,6 +12,7 @@ from provisioning.identities import rights
 from provisioning.identities.users import report_line
 from provisioning.models import Account, User
 from provisioning.outbound.accounts import outbox
+from provisioning.outbound.accounts.scope import AccountsInScope
 from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.outbound.passwords import pending
 from provisioning.profile import person
@@ -29,10 +30,13 @@ def already_enqueued() -> bool:
 
 
 @transaction.atomic
-def delete_page(user_ids: Collection[int], actor: str, run_id: int | None = None) -> int:
-    """Delete the users; their accounts stay with what they last were, until the directories are in sync."""
+def delete_page(user_ids: Collection[int], actor: str, run_id: int | None = None, *, cleared: bool = False) -> int:
+    """Delete the users; their accounts stay with what they last were, until the directories are in sync.
+
+    ``cleared``: that passed the guard, or somebody decided it about one user.
+    """
     users = list(User.objects.filter(pk__in=user_ids).select_related("manager").order_by("pk"))
-    forget(users, actor)
+    forget(users, actor, cleared=cleared)
     lines = [report_line(user, Operation.DELETE, f"{user} was deleted from the portal.", actor) for user in users]
     record_many(replace(line, run_id=run_id) for line in lines)
     with _quiet():
@@ -41,7 +45,7 @@ def delete_page(user_ids: Collection[int], actor: str, run_id: int | None = None
     return len(users)
 
 
-def forget(users: Collection[User], actor: str) -> None:
+def forget(users: Collection[User], actor: str, *, cleared: bool = False) -> None:
     """Before users are deleted: keep what their accounts need, and enqueue those and the people that they manage."""
     by_id = {user.pk: user for user in users}
     images.keep(users, actor)
@@ -61,15 +65,18 @@ def forget(users: Collection[User], actor: str) -> None:
         update_fields=["key", "key_folded", "person", "deleted_at"],
     )
     pending.forget(account.pk for account in accounts)
-    outbox.enqueue(by_directory, "deleted", actor, leaving={account.pk for account in accounts})
-    group_outbox.users_leave(by_id, "deleted", actor)
+    leaving = {account.pk for account in accounts}
+    outbox.enqueue(by_directory, "deleted", actor, leaving=leaving, cleared=cleared)
+    if cleared and len(by_id) == 1:
+        outbox.count_decided(AccountsInScope(by_directory, leaving))
+    group_outbox.users_leave(by_id, "deleted", actor, cleared=cleared)
     managed = User.objects.filter(manager__in=by_id).exclude(pk__in=by_id).values_list("pk", flat=True)
     outbox.enqueue_users(managed, "manager left", actor)
 
 
 @transaction.atomic
-def set_active_page(user_ids: Collection[int], active: bool, actor: str) -> int:
-    """Set ``is_active`` of those users that differ."""
+def set_active_page(user_ids: Collection[int], active: bool, actor: str, *, cleared: bool = False) -> int:
+    """Set ``is_active`` of those users that differ; ``cleared``: somebody decided that about this one user."""
     rows = User.objects.filter(pk__in=user_ids, is_active=not active).order_by("pk").select_for_update(no_key=True)
     users = list(rows)
     ids = [user.pk for user in users]
@@ -78,7 +85,7 @@ def set_active_page(user_ids: Collection[int], active: bool, actor: str) -> int:
     operation = Operation.ENABLE if active else Operation.DISABLE
     changes = {ACTIVE: (not active, active)}
     record_many(report_line(user, operation, f"{user} was {word} in the portal.", actor, changes) for user in users)
-    outbox.enqueue_users(ids, word, actor)
+    outbox.enqueue_users(ids, word, actor, cleared=cleared, decided=cleared)
     rights.told([(user, {ACTIVE: [not active, active]}) for user in users if user.may_sign_in], actor)
     return len(ids)
 

@@ -31,9 +31,11 @@ def add(group: Group, user_ids: Iterable[int], actor: str, *, via: str = "") -> 
 
 
 @transaction.atomic
-def remove(group: Group, user_ids: Iterable[int], actor: str, *, via: str = "") -> int:
-    """Take the users out of the group and return how many were in it."""
-    return sum(_remove_page(group, page, actor, via) for page in _pages(user_ids))
+def remove(group: Group, user_ids: Iterable[int], actor: str, *, via: str = "", cleared: bool = False) -> int:
+    """Take the users out of the group and return how many were in it; ``cleared``: that passed the guard."""
+    wanted = set(user_ids)
+    decided = cleared or (not via and len(wanted) == 1)  # by a person, about one user
+    return sum(_remove_page(group, page, actor, via, cleared=decided) for page in _pages(wanted))
 
 
 @transaction.atomic
@@ -81,15 +83,20 @@ def write_pairs(pairs: Collection[Pair], reason: str, actor: str, *, notify: boo
     return fresh
 
 
-def erase_pairs(pairs: Collection[Pair], reason: str, actor: str, *, notify: bool = True) -> list[Pair]:
-    """Take users out of many groups at once, as ``write_pairs`` puts them in; return the pairs that were there."""
+def erase_pairs(
+    pairs: Collection[Pair], reason: str, actor: str, *, notify: bool = True, cleared: bool = False
+) -> list[Pair]:
+    """Take users out of many groups at once, as ``write_pairs`` puts them in; return the pairs that were there.
+
+    ``cleared``: that passed the guard, or somebody decided it about one user.
+    """
     wanted = set(pairs)
     rows = _among(pairs).order_by("pk").select_for_update().values_list("pk", "group_id", "user_id")
     found = [(pk, (group, user)) for pk, group, user in rows if (group, user) in wanted]
     bulk.delete(Membership.objects.filter(pk__in=[pk for pk, _ in found]))
     erased = [pair for _, pair in found]
     if notify:
-        _notify(erased, reason, actor, Lane.LEAVERS)
+        _notify(erased, reason, actor, Lane.LEAVERS, cleared=cleared)
     return erased
 
 
@@ -106,7 +113,7 @@ def nest_pairs(pairs: Collection[Pair], actor: str, *, notify: bool = True) -> l
     return fresh
 
 
-def free_pairs(pairs: Collection[Pair], actor: str, *, notify: bool = True) -> list[Pair]:
+def free_pairs(pairs: Collection[Pair], actor: str, *, notify: bool = True, cleared: bool = False) -> list[Pair]:
     """Take groups out of others, as ``nest_pairs`` puts them in; return the pairs that were there."""
     wanted = set(pairs)
     rows = Nesting.objects.filter(parent__in={parent for parent, _ in pairs}, child__in={child for _, child in pairs})
@@ -114,9 +121,8 @@ def free_pairs(pairs: Collection[Pair], actor: str, *, notify: bool = True) -> l
     Nesting.objects.filter(pk__in=[one.pk for one in found]).delete()
     gone = [(one.parent_id, one.child_id) for one in found]
     if notify and gone:
-        outbox.group_changed(
-            nesting.above({parent for parent, _ in gone}), "group no longer nested", actor, lane=Lane.LEAVERS
-        )
+        around = nesting.above({parent for parent, _ in gone})
+        outbox.group_changed(around, "group no longer nested", actor, lane=Lane.LEAVERS, cleared=cleared)
     return gone
 
 
@@ -126,7 +132,7 @@ def _among(pairs: Collection[Pair]) -> "QuerySet[Membership]":
     return Membership.objects.filter(group__in=groups, user__in=users)
 
 
-def _notify(pairs: Iterable[Pair], reason: str, actor: str, lane: Lane = Lane.USUAL) -> None:
+def _notify(pairs: Iterable[Pair], reason: str, actor: str, lane: Lane = Lane.USUAL, *, cleared: bool = False) -> None:
     """Enqueue the pairs for reconciliation; groups with the same users at once: many groups of one are few queries."""
     by_group: dict[int, list[int]] = {}
     for group, user in pairs:
@@ -135,7 +141,7 @@ def _notify(pairs: Iterable[Pair], reason: str, actor: str, lane: Lane = Lane.US
     for group, users in by_group.items():
         by_users.setdefault(tuple(users), []).append(group)
     for users_of, groups in by_users.items():
-        outbox.memberships_changed(groups, users_of, reason, actor, lane)
+        outbox.memberships_changed(groups, users_of, reason, actor, lane, cleared=cleared)
 
 
 def _add_page(group: Group, page: Sequence[int], actor: str, via: str) -> int:
@@ -144,8 +150,9 @@ def _add_page(group: Group, page: Sequence[int], actor: str, via: str) -> int:
     return len(fresh)
 
 
-def _remove_page(group: Group, page: Sequence[int], actor: str, via: str) -> int:
-    gone = erase_pairs([(group.pk, user) for user in page], "removed from the group", actor)
+def _remove_page(group: Group, page: Sequence[int], actor: str, via: str, *, cleared: bool) -> int:
+    pairs = [(group.pk, user) for user in page]
+    gone = erase_pairs(pairs, "removed from the group", actor, cleared=cleared)
     _record(group, [user for _, user in gone], actor, via, "removed from")
     return len(gone)
 

@@ -15,6 +15,7 @@ from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import FoldedField, fold
 from provisioning.outbound.accounts import outbox
+from provisioning.profile import person
 from provisioning.profile.facts import ACTIVE, NEW, Facts, differences, facts
 from provisioning.profile.person import catalogue
 from reports.journal import Line, record, record_many
@@ -38,6 +39,8 @@ def save_user(user: User, actor: str) -> None:
         stored = User.objects.select_related("manager").filter(pk=user.pk).first() if user.pk else None
         before = facts(stored, known) if stored else None
         user.changed_by = actor
+        # Who was off before stays a question, if it is one: saving something else of them decides nothing.
+        user.decided = person.wanted(user) or stored is None or person.wanted(stored)
         if user.may_sign_in and not (stored and stored.may_sign_in) and not _keeps_accounts(user, stored):
             user.provisioned = False
         if stored and user.may_sign_in and not stored.may_sign_in and user.password == stored.password:

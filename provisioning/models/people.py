@@ -126,6 +126,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     _stored_username: str | None = None
     stored_rights: tuple[bool | None, ...] | None = None  # ``rights`` as they were read, None for what was not
+    decided = False  # not stored: what directories lose by this save, one person decided about this one user
     changed_by = ""  # not stored: who is saving, for the report lines that the signals of save() lead to
 
     class Meta:

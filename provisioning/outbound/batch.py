@@ -159,6 +159,10 @@ class Work(ABC, Generic[AnyOutcome]):
         """End the claimed changes of rows that are in sync now."""
         self.leases.finish(held, [outcome.row.pk for outcome in outcomes])
 
+    def close(self) -> None:
+        """Give back what the batch took and did not need."""
+        return
+
     @abstractmethod
     def store(self, outcomes: Sequence[AnyOutcome]) -> None:
         """Write what goes with the results, in their transaction."""
@@ -222,6 +226,7 @@ class Batch:
             else:
                 self._work()
         self._flush()
+        self.work.close()
 
     def keep_lease(self) -> None:
         """At least half of the lease must be left before a call; raise Lost when the first row is not ours any more."""

@@ -76,3 +76,8 @@ def _text(value: Value) -> str:
     if isinstance(value, dt.datetime) and (value.hour, value.minute, value.second, value.microsecond) == (0, 0, 0, 0):
         return value.date().isoformat()
     return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def loses_a_value(changes: Mapping[str, tuple[Value, Value]]) -> bool:
+    """Return whether an attribute that has a value is to be empty."""
+    return any(new in (None, "") and old not in (None, "") for old, new in changes.values())

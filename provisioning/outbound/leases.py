@@ -22,7 +22,7 @@ from django.db.models.functions import Now
 
 from config.database.prepared import Parameter, Prepared
 from directories.models import Directory
-from provisioning.models.outbox import AnyLeased, Lane, QueuedChange
+from provisioning.models.outbox import AnyLeased, Lane, LastResult, QueuedChange
 from provisioning.outbound import dispatch
 
 LEASE = 90.0  # seconds after which another worker takes over what a dead one held
@@ -66,6 +66,7 @@ class Claimed(NamedTuple):
     pk: int
     about: int | None
     lane: int
+    cleared: bool = False
 
 
 @dataclass(slots=True)
@@ -90,6 +91,10 @@ class Claim:
     def lane(self, pk: int) -> int:
         """Return the first lane of the claimed changes."""
         return min(change.lane for change in self.changes[pk])
+
+    def cleared(self, pk: int) -> bool:
+        """Return whether nobody has to be asked about what is lost: one of the changes stands for a decision."""
+        return any(change.cleared for change in self.changes[pk])
 
     def ids(self, pks: Iterable[int]) -> list[int]:
         """Return the ids of the claimed changes of these."""
@@ -243,14 +248,13 @@ class Leases(Generic[AnyLeased]):
         kept = {change: pk for pk, change in self._last_changes(held, causes).items()}
         self.delete([change for change in held.ids(causes) if change not in kept])
         self._of(causes).filter(parked__isnull=False).exclude(pk__any_id=kept).delete()
-        by_cause: dict[tuple[Parked, int], list[int]] = defaultdict(list)
+        by_cause: dict[tuple[Parked, int, bool], list[int]] = defaultdict(list)
         for change, pk in kept.items():
-            by_cause[causes[pk], held.lane(pk)].append(change)
+            by_cause[causes[pk], held.lane(pk), held.cleared(pk)].append(change)
         whole = {self.about: None} if self.about else {}
-        for (cause, lane), changes in by_cause.items():
-            self._changes(pk__any_id=changes).update(
-                parked=Now(), parked_code=cause.code[:32], parked_message=cause.message, lane=lane, **whole
-            )
+        for (cause, lane, cleared), changes in by_cause.items():
+            words = {"parked_code": cause.code[:32], "parked_message": cause.message}
+            self._changes(pk__any_id=changes).update(parked=Now(), lane=lane, cleared=cleared, **words, **whole)
 
     def _last_changes(self, held: Claim, ids: Collection[int]) -> dict[int, int]:
         """Return the last claimed change of each that is still there, or a new one: its parts may be done already."""
@@ -266,8 +270,8 @@ class Leases(Generic[AnyLeased]):
 
     # --- Retrying ----------------------------------------------------------------------------------------------------
 
-    def retry(self, changes: QuerySet[Any], actor: str = "") -> int:
-        """Make the changes due now, parked or paused, a page a transaction.
+    def retry(self, changes: QuerySet[Any], actor: str = "", *, cleared: bool = False) -> int:
+        """Make the changes due now, parked or paused, a page a transaction; ``cleared``: whatever they take away.
 
         Changes that are about the same thing are tried together; return how many things that were.
         """
@@ -288,9 +292,26 @@ class Leases(Generic[AnyLeased]):
                 chosen = self._changes(pk__any_id=[pk for pk, *_ in page])
                 again = chosen if self.about else self._of({target for _, target, *_ in page})
                 again.update(parked=None, parked_code="", parked_message="", reason="retry", actor=actor[:255])
+                if cleared:
+                    again.update(cleared=True)
                 for (directory_id, lane), ids in by_directory.items():
                     self.wake(directory_id, ids, lane)
             number += len(page) if self.about else len({target for _, target, *_ in page})
+
+    def drop(self, changes: QuerySet[Any], message: str) -> int:
+        """Delete parked changes and leave open what they are about, a page a transaction; return how many they were."""
+        number, last = 0, 0
+        while True:
+            with transaction.atomic():
+                page = list(changes.filter(pk__gt=last).order_by("pk").values_list("pk", f"{self.link}_id")[:PAGE])
+                if not page:
+                    return number
+                last = page[-1][0]
+                targets = self._targets(pk__any_id={target for _, target in page})
+                list(targets.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+                self._changes(pk__any_id=[pk for pk, _ in page]).delete()
+                targets.filter(last_result=LastResult.PARKED).update(last_result=LastResult.OPEN, last_message=message)
+            number += len(page)
 
     # --- Messages ----------------------------------------------------------------------------------------------------
 
@@ -347,9 +368,9 @@ class Leases(Generic[AnyLeased]):
     def _read_changes(self, held: Claim, ids: Collection[int]) -> None:
         about = self.about or self.link
         mine = self._of(ids).filter(**{f"{self.link}__leased_until": held.until}, parked=None).order_by("pk")
-        rows = mine.values_list(f"{self.link}_id", "pk", f"{about}_id", "lane", "actor")
-        for target, pk, part, lane, actor in rows.iterator(chunk_size=5000):
-            held.changes.setdefault(target, []).append(Claimed(pk, part if self.about else None, lane))
+        rows = mine.values_list(f"{self.link}_id", "pk", f"{about}_id", "lane", "cleared", "actor")
+        for target, pk, part, lane, cleared, actor in rows.iterator(chunk_size=5000):
+            held.changes.setdefault(target, []).append(Claimed(pk, part if self.about else None, lane, cleared))
             held.actors[target] = actor or held.actors.get(target, "")
 
     def _ours(self, held: Claim, ids: Collection[int]) -> QuerySet[AnyLeased]:

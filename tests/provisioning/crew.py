@@ -20,6 +20,7 @@ from directories.connectors.base import (
     RemoteAccount,
 )
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
+from tests.fixtures.directories import GENEROUS
 
 Call = tuple[str, str]
 
@@ -127,7 +128,7 @@ def save_crew_directory(name: str = "CREW", **features: object) -> Directory:
     directory = Directory.objects.create(name=name, kind="crew", answered_at=timezone.now())
     switches = {"create_users": True, "update_users": True, "deactivate_users": True, "delete_users": True}
     plain = {"initial_password": "fixed", "fixed_password": "defaultPassword123#", "password_storage": "plain"}
-    ProvisioningSettings.objects.create(directory=directory, **{**switches, **plain, **features})  # type: ignore[arg-type]
+    ProvisioningSettings.objects.create(directory=directory, **{**switches, **plain, **GENEROUS, **features})  # type: ignore[arg-type]
     for position, (theirs, ours) in enumerate(
         {"FIRSTNAME": "first_name", "LASTNAME": "last_name", "EMAIL_ADDRESS": "email"}.items()
     ):

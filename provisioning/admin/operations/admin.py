@@ -39,6 +39,7 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
             path("", wrap(self.changelist_view), name=f"{name}_changelist"),
             path("retry/", wrap(require_POST(self.retry_view)), name=f"{name}_retry"),
             path("try/", wrap(require_POST(self.try_view)), name=f"{name}_try"),
+            path("decide/", wrap(require_POST(self.decide_view)), name=f"{name}_decide"),
         ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -74,6 +75,8 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
             "may_retry": self.has_change_permission(request),
             "list_url": _list_url(self.changes),
             "retry_url": _list_url(self.changes) + "retry/",
+            "decide_url": _list_url(self.changes) + "decide/",
+            "held": services.HELD,
             "of_groups": self.changes is GroupChange,
             "lists": self._lists(request),
             **(extra_context or {}),
@@ -96,6 +99,26 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
             messages.info(request, "Nothing was left to try: it has been done in the meantime.")
         else:
             messages.warning(request, "Select the changes to try again first.")
+        return HttpResponseRedirect(_back(request, self.changes))
+
+    def decide_view(self, request: HttpRequest) -> HttpResponse:
+        """Release or refuse held changes: the selected ones, or all of a directory. More than one need their number."""
+        self._require_change(request)
+        directory = get_object_or_404(Directory, pk=_number(request.POST.get("directory")) or 0)
+        held = services.held_changes(self.changes, directory.pk)
+        if not request.POST.get("all"):
+            held = held.filter(pk__in=[pk for pk in map(_number, request.POST.getlist("change")) if pk])
+        number, actor = held.count(), request.user.get_username()
+        if not number:
+            messages.warning(request, "Select the changes to decide about first.")
+        elif number > 1 and _number(request.POST.get("number")) != number:
+            messages.error(request, f"These are {number:,} changes. Type {number} into the box to decide about them.")
+        elif request.POST.get("decision") == "release":
+            services.release(held, actor)
+            messages.success(request, f"{_changes(number)} made now. The provisioning report shows how it went.")
+        elif request.POST.get("decision") == "refuse":
+            services.refuse(held, actor)
+            messages.success(request, f"Refused. {directory.name} keeps what it would have lost.")
         return HttpResponseRedirect(_back(request, self.changes))
 
     def try_view(self, request: HttpRequest) -> HttpResponse:

@@ -99,7 +99,7 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
             raise PermissionDenied
         if request.method == "POST":
             left = list(services.left_open([user.pk], deleted=True))
-            services.delete_users([user.pk], request.user.get_username())
+            services.delete_users([user.pk], request.user.get_username(), by_person=True)
             messages.success(request, f"{user.get_full_name()} was deleted. Directories follow in the background.")
             say_left_open(request, left)
             return HttpResponseRedirect(reverse("admin:provisioning_user_changelist"))

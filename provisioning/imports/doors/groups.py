@@ -73,7 +73,7 @@ class GroupApplier:
 
     def _change(self, one: PlannedGroup, group: Group) -> None:
         if one.action == GroupAction.DELETE:
-            groups.delete([group.pk], self.actor)
+            groups.delete([group.pk], self.actor, cleared=True)
         elif one.after:
             group.name = one.after.get(NAME, group.name)
             group.description = one.after.get(DESCRIPTION, group.description)
@@ -85,7 +85,9 @@ class GroupApplier:
         while page := list(rows.filter(pk__gt=one.row.get("cursor", 0))[:MEMBERS]):
             with self.lease.page() as gains:
                 membership.add(group, [row.user_id for row in page if row.add and row.user_id], self.actor)
-                membership.remove(group, [row.user_id for row in page if not row.add and row.user_id], self.actor)
+                membership.remove(
+                    group, [row.user_id for row in page if not row.add and row.user_id], self.actor, cleared=True
+                )
                 for row in page:
                     self._nested(group, row)
                 one.row = {**one.row, "cursor": page[-1].pk}

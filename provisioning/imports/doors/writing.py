@@ -53,7 +53,7 @@ class PortalWriter(UserWriter):
             else:
                 going.append(user.pk)
         if going:
-            lifecycle.delete_page(going, self.actor, self.run.pk)
+            lifecycle.delete_page(going, self.actor, self.run.pk, cleared=True)
 
     def _restore(self, changes: Sequence[Planned], done: Written) -> None:
         by_row = {change.row["deleted"]: change for change in changes}

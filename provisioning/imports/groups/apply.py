@@ -142,7 +142,7 @@ class GroupApplier:
         actor, notify = self.caused_by, self.notify
         inside = nesting.effective_counts({child for _, child in found.free})
         added = membership.write_pairs(found.add, "import", actor, notify=notify)
-        erased = membership.erase_pairs(found.remove, "import", actor, notify=notify)
+        erased = membership.erase_pairs(found.remove, "import", actor, notify=notify, cleared=True)
         for verb, pairs in (("added to", added), ("removed from", erased)):
             record_many(self.lines.of_members(pairs, verb))
         lost = Counter(group for group, _ in erased)
@@ -152,7 +152,11 @@ class GroupApplier:
         elevated = sum(group in self.privileged for group, _ in added) if added else 0
         ledger.record(DOOR, self.run.directory_id, {(Kind.ELEVATED, ""): elevated}, agreed=self.run.approved)
         record_many(self.lines.of_children(membership.nest_pairs(found.nest, actor, notify=notify), "added to"))
-        record_many(self.lines.of_children(membership.free_pairs(found.free, actor, notify=notify), "removed from"))
+        record_many(
+            self.lines.of_children(
+                membership.free_pairs(found.free, actor, notify=notify, cleared=True), "removed from"
+            )
+        )
         if row is not None:
             PlannedGroup.objects.filter(pk=groups[0].pk).update(row=row)
         return len(rows)

@@ -128,7 +128,7 @@ class GroupWriter:
         pairs = list(accounts.values_list("pk", "group_id"))
         ids = [group_id for _, group_id in pairs]
         if self.notify:
-            outbox.group_deleted([group_id or 0 for group_id in ids], self.actor)
+            outbox.group_deleted([group_id or 0 for group_id in ids], self.actor, cleared=True)
         bulk.delete(Membership.objects.filter(group__in=ids))
         GroupAccount.objects.filter(pk__in=[pk for pk, _ in pairs]).delete()
         Group.objects.filter(pk__in=ids).delete()

@@ -11,7 +11,7 @@ from directories.encryption import decrypt
 from directories.models import Directory, PushGroups
 from directories.passwords import to_django
 from provisioning.guard import ledger
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import BITS, Kind
 from provisioning.imports.decisions import to_apply
 from provisioning.imports.runs import COUNTED, DOOR, Lease, caused_by, is_first
 from provisioning.imports.users import authority, store
@@ -28,6 +28,7 @@ from provisioning.outbound.groups import outbox as group_outbox
 from reports.journal import record_many
 
 HASHED_AT_ONCE = 100
+LOST = BITS[Kind.OFF] | BITS[Kind.BLANKED]
 NAME_TAKEN = "A user named {} exists by now."
 REFUSED = "The row could not be written. Import again; if it happens again, check the values of the row."
 
@@ -86,9 +87,11 @@ class Applier:
             group_outbox.accounts_changed(accounts, "import", self.caused_by)
             group_outbox.accounts_renamed(written.renamed, self.caused_by)
         if self.flows_on:
-            changed = (change.id for change in changes if change.action != Action.LINK)
-            flowing = [written.people[pk][0] for pk in changed if pk in written.people]
-            outbox.enqueue_users(flowing, "import", self.caused_by, exclude=self.directory_id)
+            done = [one for one in changes if one.action != Action.LINK and one.id in written.people]
+            for passed in (False, True):  # what people lose by this plan passed the guard
+                flowing = [written.people[one.id][0] for one in done if bool(one.losses & LOST) is passed]
+                if flowing:
+                    outbox.enqueue_users(flowing, "import", self.caused_by, exclude=self.directory_id, cleared=passed)
 
     def _record(self, changes: Sequence[Planned]) -> None:
         """Write what people lost just now into the ledger."""

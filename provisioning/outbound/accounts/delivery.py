@@ -13,6 +13,7 @@ from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.outcome import AccountOutcome, park, wait
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
+from provisioning.outbound.allowance import Allowance
 from provisioning.outbound.batch import Batch, Delivered, Work
 from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.outbound.leases import Parked
@@ -36,6 +37,7 @@ class AccountWork(Work[AccountOutcome]):
     leases = outbox.LEASES
     fields = (*engine.FIELDS, "attributes", "password_set_at", "unseen")
     reconciler: AccountReconciler | None = None
+    allowance: Allowance | None = None
 
     def load(self, ids: Collection[int]) -> Sequence[Account]:
         """Return the accounts with their users."""
@@ -45,7 +47,9 @@ class AccountWork(Work[AccountOutcome]):
         """Read what the accounts share: who owns which remote id, and the passwords that wait for them."""
         owners = Owners(self.directory_id, [account.key for account in batch.todo if not account.remote_id])
         passwords = pending.read(batch.held.changes)
+        self.allowance = Allowance(config, {pk for pk in batch.held.changes if batch.held.cleared(pk)})
         self.reconciler = AccountReconciler(config, person.catalogue(), connector, owners, passwords)
+        self.reconciler.allowance = self.allowance
 
     def begin(self, rows: Sequence[Account]) -> set[int]:
         """Write the first accounts together, where the directory can."""
@@ -64,6 +68,10 @@ class AccountWork(Work[AccountOutcome]):
         assert self.reconciler is not None
         try:
             outcome = self.reconciler.reconcile(row, actor)
+        except ConnectorError:
+            if self.allowance is not None:
+                self.allowance.undo()
+            raise
         finally:
             self.asked |= self.reconciler.asked
         if self.reconciler.replaced is not None:
@@ -89,6 +97,11 @@ class AccountWork(Work[AccountOutcome]):
         row.remote_id, row.attributes, row.pushed_digest = "", {}, ""
         row.state, row.unseen, row.unanswered = AccountState.PENDING, False, ""
         return park(row, self.name, Operation.CREATE, TAKEN, actor)
+
+    def close(self) -> None:
+        """Give back what nobody's account took of the directory's budget."""
+        if self.allowance is not None:
+            self.allowance.budget.close()
 
     def store(self, outcomes: Sequence[AccountOutcome]) -> None:
         """Write what became of passwords, and let the groups of accounts that came, went or moved be looked at."""

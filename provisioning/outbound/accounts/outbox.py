@@ -10,10 +10,14 @@ from typing import Any
 from django.db import transaction
 
 from config.database import bulk
+from provisioning.guard import ledger
+from provisioning.guard.budget import DOOR as DELIVERY
+from provisioning.guard.losses import Kind
 from provisioning.models import Account, Change, User
 from provisioning.models.outbox import Lane
 from provisioning.outbound import dispatch
 from provisioning.outbound.accounts import scope
+from provisioning.outbound.accounts.scope import AccountsInScope
 from provisioning.outbound.leases import PAGE, Leases
 
 CHUNK = 200  # accounts a message
@@ -21,15 +25,20 @@ LEASES = Leases(name="accounts", chunk=CHUNK, target=Account, change=Change, lin
 
 
 def enqueue(
-    account_ids: Mapping[int, Iterable[int]], reason: str, actor: str = "", *, leaving: Collection[int] = ()
+    account_ids: Mapping[int, Iterable[int]],
+    reason: str,
+    actor: str = "",
+    *,
+    leaving: Collection[int] = (),
+    cleared: bool = False,
 ) -> None:
     """Append a change for each account (ids by directory) and wake the workers after commit; needs a transaction.
 
-    Those of ``leaving`` go before everybody else.
+    Those of ``leaving`` go before everybody else. ``cleared``: what they lose was decided, or passed the guard.
     """
     if leaving:
         LEASES.hurry(leaving)
-    common = {"reason": reason[:64], "actor": actor[:255]}
+    common = {"reason": reason[:64], "actor": actor[:255], "cleared": cleared}
     rows: list[dict[str, Any]] = []
     lanes: dict[tuple[Lane, int], list[int]] = {}
     for directory_id, ids in account_ids.items():
@@ -42,24 +51,43 @@ def enqueue(
         LEASES.wake(directory_id, accounts, lane)
 
 
-def enqueue_user(user: User, reason: str, actor: str = "") -> None:
+def enqueue_user(user: User, reason: str, actor: str = "", *, cleared: bool = False) -> None:
     """Enqueue the accounts of one user as held in memory: what was just saved is not read again."""
     with transaction.atomic(savepoint=False):
         found = scope.accounts_of(user)
-        enqueue(found.by_directory, reason, actor, leaving=found.leaving)
+        enqueue(found.by_directory, reason, actor, leaving=found.leaving, cleared=cleared)
+        if cleared and found.leaving:
+            count_decided(found)
+
+
+def count_decided(found: AccountsInScope) -> None:
+    """Count in each directory what a person decided about one user: nobody is asked, and it adds up with the rest."""
+    for directory_id, accounts in found.by_directory.items():
+        number = len(found.leaving.intersection(accounts))
+        ledger.record(DELIVERY, directory_id, {(Kind.CLOSED, ""): number})
 
 
 def enqueue_users(
-    user_ids: Iterable[int], reason: str, actor: str = "", *, exclude: int | None = None, only: int | None = None
+    user_ids: Iterable[int],
+    reason: str,
+    actor: str = "",
+    *,
+    exclude: int | None = None,
+    only: int | None = None,
+    cleared: bool = False,
+    decided: bool = False,
 ) -> None:
     """Enqueue each user's accounts for reconciliation, a page of users a transaction.
 
-    ``exclude`` leaves out the directory that the news came from, and ``only`` all the others.
+    ``exclude`` leaves out the directory that the news came from, and ``only`` all the others. ``decided``: by a person,
+    about one user.
     """
     for page in pages(user_ids):
         with transaction.atomic(savepoint=False):
             found = scope.accounts_for(page, exclude=exclude, only=only)
-            enqueue(found.by_directory, reason, actor, leaving=found.leaving)
+            enqueue(found.by_directory, reason, actor, leaving=found.leaving, cleared=cleared)
+            if decided:
+                count_decided(found)
 
 
 def pages(ids: Iterable[int]) -> Iterable[list[int]]:

@@ -25,6 +25,7 @@ from directories.connectors.base import (
 from directories.mapping import Catalogue, Mapper, writes_state
 from directories.query_templates import NamedValues
 from directories.query_templates import fold as fold_name
+from provisioning.guard.losses import Kind
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
@@ -34,6 +35,8 @@ from provisioning.outbound.accounts.outcome import AccountOutcome, park
 from provisioning.outbound.accounts.plan import Situation, Status, Step, after_looking, without_looking
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.accounts.results import Results, Turn
+from provisioning.outbound.allowance import Allowance
+from provisioning.outbound.compare import loses_a_value
 from provisioning.outbound.digests import state_digest
 from provisioning.outbound.groups.leaving import leave_groups
 from provisioning.outbound.leases import Parked
@@ -69,6 +72,7 @@ class AccountReconciler:
     ) -> None:
         self.config, self.connector, self.owners = config, connector, owners
         self.passwords = PasswordStep(config, connector, passwords)
+        self.allowance: Allowance | None = None  # what previews need not ask about
         self.asked = self.finds = False
         self.replaced: int | None = None
         self.operation = Operation.UPDATE
@@ -129,6 +133,8 @@ class AccountReconciler:
     def reconcile(self, account: Account, actor: str) -> AccountOutcome:
         """Bring the account in sync; raise ConnectorError."""
         self.operation, self.replaced = Operation.UPDATE, None
+        if self.allowance is not None:
+            self.allowance.begin()
         turn = self.ahead.pop(account.pk, None) or self._turn(account)
         self.operation = meant(turn.now)
         self._bring(turn)
@@ -213,7 +219,7 @@ class AccountReconciler:
             case ():
                 return True
             case (Step.UPDATE,):
-                return self.connector.writes_together(Capability.UPDATE)
+                return not loses_a_value(turn.plan.changes) and self.connector.writes_together(Capability.UPDATE)
             case (Step.CREATE,):
                 return self._will_be_found(account) and self.connector.writes_together(Capability.CREATE)
         return False
@@ -288,6 +294,7 @@ class AccountReconciler:
             hint = self.connector.look_up_hint
             raise ConnectorError(messages.unseen(account.key, self.config.name, hint), code="unseen")
         turn.plan, turn.held = after_looking(now, turn.found), turn.found
+        self._must_be_allowed(turn)
         steps = turn.plan.steps
         if Step.DELETE in steps:
             leave_groups(self.connector, account, turn.entry)
@@ -300,6 +307,17 @@ class AccountReconciler:
             account.unseen = not self._is_found(account, replace(turn.entry, ref=""))
         if turn.held is not None:
             turn.entry = replace(turn.entry, ref=turn.held.ref)
+
+    def _must_be_allowed(self, turn: Turn) -> None:
+        """Raise ConnectorError when what the account loses needs a person's word first."""
+        steps, found = turn.plan.steps, turn.found
+        if self.allowance is None or found is None:
+            return
+        usable = turn.account.state == AccountState.ACTIVE if found.enabled is None else found.enabled
+        if Step.DELETE in steps or (Step.DISABLE in steps and usable):
+            self.allowance.must_allow(turn.account.pk, Kind.CLOSED)
+        if Step.UPDATE in steps and loses_a_value(turn.plan.changes):
+            self.allowance.must_allow(turn.account.pk, Kind.BLANKED)
 
     def _must_be_gone(self, entry: Entry) -> None:
         """Look whether a deleted account is gone; raise ConnectorError when the directory still has it."""

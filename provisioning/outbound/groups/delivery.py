@@ -8,6 +8,7 @@ from provisioning.models import GroupAccount
 from provisioning.models.outbox import AccountState, LastResult
 from provisioning.outbound import batch as engine
 from provisioning.outbound.accounts.plan import Step
+from provisioning.outbound.allowance import Allowance
 from provisioning.outbound.batch import Batch, Delivered, Work
 from provisioning.outbound.groups import messages, outbox, record
 from provisioning.outbound.groups.reconcile import GroupOutcome, GroupReconciler
@@ -22,6 +23,7 @@ class GroupWork(Work[GroupOutcome]):
 
     leases = outbox.LEASES
     fields = record.FIELDS
+    allowance: Allowance | None = None
     one_by_one = True  # the next group may get the name, and so the remote id, of one that was deleted just now
     step = Step.UPDATE  # what a failed line calls the work
 
@@ -32,10 +34,11 @@ class GroupWork(Work[GroupOutcome]):
     def open(self, config: DirectoryConfig, connector: Connector, batch: Batch) -> None:
         """Keep what each group needs."""
         self.config, self.connector, self.batch = config, connector, batch
+        self.allowance = Allowance(config, ())
 
     def one(self, row: GroupAccount, actor: str) -> GroupOutcome:
         """Bring one group in sync."""
-        reconciler = GroupReconciler(self.config, self.connector, self.batch, row, actor)
+        reconciler = GroupReconciler(self.config, self.connector, self.batch, row, actor, allowance=self.allowance)
         try:
             return reconciler.reconcile()
         finally:
@@ -61,6 +64,11 @@ class GroupWork(Work[GroupOutcome]):
         """End the claimed changes, but for the members that were refused."""
         for outcome in outcomes:
             outbox.finish(held, outcome.row.pk, outcome.refused)
+
+    def close(self) -> None:
+        """Give back what no group took of the directory's budget."""
+        if self.allowance is not None:
+            self.allowance.budget.close()
 
     def store(self, outcomes: Sequence[GroupOutcome]) -> None:
         """Forget groups that are not in the directory and need not be; groups of their names may be made then."""

@@ -6,6 +6,7 @@ one without says "look at the whole group".
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -29,12 +30,18 @@ LEASES = Leases(
 
 
 def group_changed(
-    group_ids: Iterable[int], reason: str, actor: str = "", *, only: int | None = None, lane: Lane = Lane.USUAL
+    group_ids: Iterable[int],
+    reason: str,
+    actor: str = "",
+    *,
+    only: int | None = None,
+    lane: Lane = Lane.USUAL,
+    cleared: bool = False,
 ) -> None:
     """Let the groups' directories look at them again: a new group, a name, where it goes, everyone in it."""
     for page in pages(group_ids):
         with transaction.atomic(savepoint=False):
-            enqueue_whole(scope.accounts_for(page, only=only).by_directory, reason, actor, lane)
+            enqueue_whole(scope.accounts_for(page, only=only).by_directory, reason, actor, lane, cleared=cleared)
 
 
 def push_all(directory_id: int, actor: str) -> None:
@@ -48,22 +55,31 @@ def push_all(directory_id: int, actor: str) -> None:
 
 @transaction.atomic
 def memberships_changed(
-    group_ids: Collection[int], user_ids: Collection[int], reason: str, actor: str = "", lane: Lane = Lane.USUAL
+    group_ids: Collection[int],
+    user_ids: Collection[int],
+    reason: str,
+    actor: str = "",
+    lane: Lane = Lane.USUAL,
+    *,
+    cleared: bool = False,
 ) -> None:
-    """Enqueue the users' memberships of the groups, and of every group that those are in."""
+    """Enqueue the users' memberships of the groups, and of every group that those are in.
+
+    ``cleared``, here and below: what is lost was decided about these people, or passed the guard.
+    """
     found = scope.accounts_for(above(group_ids))
     if not found.by_directory:
         return
     whole = {directory: [pk for pk in ids if pk in found.fresh] for directory, ids in found.by_directory.items()}
     if len(user_ids) > WHOLE:
         whole = found.by_directory
-    enqueue_whole({directory: ids for directory, ids in whole.items() if ids}, reason, actor, lane)
+    enqueue_whole({directory: ids for directory, ids in whole.items() if ids}, reason, actor, lane, cleared=cleared)
     if len(user_ids) <= WHOLE:
         accounts = Account.objects.filter(user__in=user_ids, directory__in=found.by_directory).order_by("pk")
         pairs: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for account, directory in accounts.values_list("pk", "directory_id"):
             pairs[directory] += [(group, account) for group in found.by_directory[directory]]
-        enqueue_pairs(pairs, reason, actor, lane)
+        enqueue_pairs(pairs, reason, actor, lane, cleared=cleared)
 
 
 def accounts_changed(account_ids: Iterable[int], reason: str = "account", actor: str = "") -> None:
@@ -87,12 +103,12 @@ def accounts_renamed(account_ids: Iterable[int], actor: str = "") -> None:
             enqueue_pairs(deltas.groups_of(page), "renamed", actor)
 
 
-def users_leave(user_ids: Collection[int], reason: str, actor: str = "") -> None:
+def users_leave(user_ids: Collection[int], reason: str, actor: str = "", *, cleared: bool = False) -> None:
     """Before users are deleted: enqueue the groups that the portal put their accounts into."""
-    enqueue_pairs(deltas.pushed_groups_of(user_ids), reason, actor, Lane.LEAVERS)
+    enqueue_pairs(deltas.pushed_groups_of(user_ids), reason, actor, Lane.LEAVERS, cleared=cleared)
 
 
-def group_deleted(group_ids: Iterable[int], actor: str = "") -> None:
+def group_deleted(group_ids: Iterable[int], actor: str = "", *, cleared: bool = False) -> None:
     """Before groups are deleted: enqueue them, and the groups that lose members with them."""
     for page in pages(group_ids):
         with transaction.atomic():
@@ -100,32 +116,45 @@ def group_deleted(group_ids: Iterable[int], actor: str = "") -> None:
             rows = GroupAccount.objects.filter(group__in=page).exclude(group__owner=deltas.OWN).order_by("pk")
             for pk, directory in rows.values_list("pk", "directory_id"):
                 by_directory[directory].append(pk)
-            enqueue_whole(by_directory, "deleted", actor, Lane.LEAVERS)
-            group_changed(above(page) - set(page), "group deleted", actor, lane=Lane.LEAVERS)
+            enqueue_whole(by_directory, "deleted", actor, Lane.LEAVERS, cleared=cleared)
+            group_changed(above(page) - set(page), "group deleted", actor, lane=Lane.LEAVERS, cleared=cleared)
 
 
 def enqueue_whole(
-    by_directory: Mapping[int, Collection[int]], reason: str, actor: str, lane: Lane = Lane.USUAL
+    by_directory: Mapping[int, Collection[int]],
+    reason: str,
+    actor: str,
+    lane: Lane = Lane.USUAL,
+    *,
+    cleared: bool = False,
 ) -> None:
     """Append a change of the whole group for each group account and wake the workers after commit."""
-    _enqueue({directory: [(pk, None) for pk in ids] for directory, ids in by_directory.items()}, reason, actor, lane)
+    pairs = {directory: [(pk, None) for pk in ids] for directory, ids in by_directory.items()}
+    _enqueue(pairs, {"reason": reason[:64], "actor": actor[:255], "lane": lane, "cleared": cleared})
 
 
 def enqueue_pairs(
-    pairs: Mapping[int, Collection[tuple[int, int]]], reason: str, actor: str, lane: Lane = Lane.USUAL
+    pairs: Mapping[int, Collection[tuple[int, int]]],
+    reason: str,
+    actor: str,
+    lane: Lane = Lane.USUAL,
+    *,
+    cleared: bool = False,
 ) -> None:
     """Append a change for each pair of group account and account, by directory; needs a transaction."""
-    _enqueue(pairs, reason, actor, lane)
+    _enqueue(pairs, {"reason": reason[:64], "actor": actor[:255], "lane": lane, "cleared": cleared})
 
 
-def _enqueue(pairs: Mapping[int, Collection[tuple[int, int | None]]], reason: str, actor: str, lane: Lane) -> None:
-    if lane == Lane.LEAVERS:
+def _enqueue(pairs: Mapping[int, Collection[tuple[int, int | None]]], common: Mapping[str, Any]) -> None:
+    if common["lane"] == Lane.LEAVERS:
         LEASES.hurry({group for found in pairs.values() for group, _ in found})  # at once: locks are taken in order
     for directory, found in pairs.items():
-        common = {"directory_id": directory, "reason": reason[:64], "actor": actor[:255], "lane": lane}
-        rows = [{"group_account_id": group, "account_id": account, **common} for group, account in found]
+        rows = [
+            {"group_account_id": group, "account_id": account, "directory_id": directory, **common}
+            for group, account in found
+        ]
         bulk.insert(GroupChange, rows)
-        LEASES.wake(directory, {group for group, _ in found}, lane)
+        LEASES.wake(directory, {group for group, _ in found}, common["lane"])
 
 
 # --- Ending: in the transaction that called ``LEASES.lock`` ----------------------------------------------------------

@@ -25,10 +25,12 @@ from directories.connectors.base import (
     Unavailable,
 )
 from directories.models import PushGroups
-from provisioning.models import Account, GroupAccount
+from provisioning.guard.losses import Kind
+from provisioning.models import Account, GroupAccount, PushedMember
 from provisioning.models.outbox import AccountState, LastResult
 from provisioning.outbound.accounts.messages import late as late_words
 from provisioning.outbound.accounts.plan import Step
+from provisioning.outbound.allowance import Allowance
 from provisioning.outbound.batch import Batch, Outcome
 from provisioning.outbound.digests import OUTDATED, place_digest, seen_digest
 from provisioning.outbound.dispatch import chunks
@@ -68,8 +70,16 @@ class GroupReconciler:
     """
 
     def __init__(
-        self, config: DirectoryConfig, connector: Connector, batch: Batch, account: GroupAccount, actor: str
+        self,
+        config: DirectoryConfig,
+        connector: Connector,
+        batch: Batch,
+        account: GroupAccount,
+        actor: str,
+        *,
+        allowance: Allowance | None = None,
     ) -> None:
+        self.allowance = allowance
         self.config, self.connector, self.batch = config, connector, batch
         self.held, self.name = batch.held, config.name
         self.capabilities = connector.capabilities
@@ -137,6 +147,7 @@ class GroupReconciler:
             return
         if Capability.DELETE_GROUP not in self.capabilities:
             raise self._cannot("delete groups")
+        self._must_be_allowed()
         self._ask(Step.DELETE, lambda: self.connector.delete_group(entry_of(account)))
         self.outcome.lines.append(self._line(Step.DELETE, account.key))
         self.outcome.gone = True
@@ -293,12 +304,42 @@ class GroupReconciler:
         """Put members into the group or take them out, in one call, and record it."""
         self.batch.keep_lease()
         members = list(Account.objects.filter(pk__in=account_ids).select_related("user__manager").order_by("pk"))
-        entries = {member.pk: _entry(member) for member in members}
+        refused = {} if add else self._held_back([member.pk for member in members])
+        entries = {member.pk: _entry(member) for member in members if member.pk not in refused}
         by_entry = {id(entry): pk for pk, entry in entries.items()}
         change = self.connector.add_members if add else self.connector.remove_members
-        answer = self._ask("members", lambda: change(entry_of(self.account), list(entries.values())))
-        refused = {by_entry[id(entry)]: Parked(error.code, error.message) for entry, error in answer}
+        if entries:
+            answer = self._ask("members", lambda: change(entry_of(self.account), list(entries.values())))
+            refused |= {by_entry[id(entry)]: Parked(error.code, error.message) for entry, error in answer}
         self.outcome.refused |= record.members(self.held, self.account, self.name, members, refused, added=add)
+
+    # --- What a person has to be asked about first -------------------------------------------------------------------
+
+    def _cleared(self) -> tuple[bool, set[int | None]]:
+        """Return whether the whole group was decided about, and the members who were."""
+        decided = {change.about for change in self.held.changes[self.account.pk] if change.cleared}
+        return None in decided, decided
+
+    def _held_back(self, account_ids: Sequence[int]) -> dict[int, Parked]:
+        """Return those who may not be taken out of the group without a person's word, and why."""
+        whole, decided = self._cleared()
+        asked = [pk for pk in account_ids if pk not in decided]
+        if self.allowance is None or whole or not asked:
+            return {}
+        left = asked[self.allowance.budget.take(Kind.MEMBERS, len(asked)) :]
+        why = self.allowance.held(Kind.MEMBERS)
+        return dict.fromkeys(left, Parked(why.code, why.message))
+
+    def _must_be_allowed(self) -> None:
+        """Raise ConnectorError when the group has more members than may lose it without a person's word."""
+        whole, _ = self._cleared()
+        number = PushedMember.objects.filter(group_account=self.account).count()
+        if self.allowance is None or whole or not number:
+            return
+        granted = self.allowance.budget.take(Kind.MEMBERS, number)
+        if granted < number:
+            self.allowance.budget.give_back(Kind.MEMBERS, granted)
+            raise self.allowance.held(Kind.MEMBERS)
 
     # --- Calls and lines ---------------------------------------------------------------------------------------------
 

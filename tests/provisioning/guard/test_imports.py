@@ -23,6 +23,7 @@ from tests.provisioning.imports.test_sql import run as run_of
 
 __all__ = ["groups", "source"]
 pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
+USUAL = {"max_leavers": 50, "max_leavers_percent": 10, "max_blanked": 100, "max_blanked_percent": 10}
 PEOPLE = 120
 
 
@@ -329,7 +330,7 @@ def test_privileged_groups_get_few_people_without_a_question(groups: GroupSource
 
 
 def test_a_real_source_that_is_emptied_cut_or_blanked(appsdb: AppsDb) -> None:
-    directory = save_directory(appsdb, import_users=True, deactivate_missing=True, max_created=100_000, max_leavers=50)
+    directory = save_directory(appsdb, import_users=True, deactivate_missing=True, max_created=100_000, **USUAL)
     appsdb.add_many(600)
     assert run_of(directory).status == RunStatus.FINISHED
     appsdb.execute("UPDATE USERS SET EMAIL_ADDRESS=NULL")

@@ -1,0 +1,64 @@
+"""What deliveries may take away in one directory within 24 hours without a person's word.
+
+A batch takes some of it at a time, under a lock that is held for a moment and by nobody who holds another one, and
+gives back what it did not need. A worker that is killed leaves what it took as lost: that errs on the safe side.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from django.db import transaction
+
+from directories.models import ProvisioningSettings
+from provisioning.guard import ledger
+from provisioning.guard.limits import FEW, Limit
+from provisioning.guard.losses import Kind
+
+DOOR = "delivery"
+BLOCK = 10  # how much is taken at once
+Known = Callable[[Kind, int], int]  # of how many a kind of loss is, counted up to a number
+
+
+class Budget:
+    """The budget of one directory, as one batch uses it. ``limits`` are by kind, and ``known`` counts what there is."""
+
+    def __init__(self, directory_id: int, limits: Mapping[Kind, Limit], known: Known) -> None:
+        self.directory_id, self.limits, self.known = directory_id, limits, known
+        self._left: Counter[Kind] = Counter()
+
+    def take(self, kind: Kind, wanted: int) -> int:
+        """Return how many of ``wanted`` may be taken away now."""
+        missing = wanted - self._left[kind]
+        if missing > 0:
+            self._left[kind] += self._reserve(kind, max(missing, BLOCK))
+        granted = min(wanted, self._left[kind])
+        self._left[kind] -= granted
+        return granted
+
+    def give_back(self, kind: Kind, number: int) -> None:
+        """Take nothing after all."""
+        self._left[kind] += number
+
+    def close(self) -> None:
+        """Give back what was reserved and not needed."""
+        ledger.record(DOOR, self.directory_id, {(kind, ""): -number for kind, number in self._left.items()})
+        self._left.clear()
+
+    @transaction.atomic
+    def _reserve(self, kind: Kind, number: int) -> int:
+        """Count as much of ``number`` as the limit leaves as lost, and return it."""
+        settings = ProvisioningSettings.objects.filter(directory=self.directory_id).order_by("pk")
+        list(settings.select_for_update(no_key=True).values_list("pk"))
+        before = ledger.before(DOOR, self.directory_id).get((kind, ""), 0)
+        granted = max(0, min(number, self._most(kind, before) - before))
+        ledger.record(DOOR, self.directory_id, {(kind, ""): granted})
+        return granted
+
+    def _most(self, kind: Kind, before: int) -> int:
+        """Return the limit as a number; a share counts above a few, as in ``limits.exceeded``."""
+        limit = self.limits[kind]
+        if not limit.percent or limit.percent == 100:
+            return limit.most if limit.percent else 0
+        enough = -(-limit.most * 100 // limit.percent)  # of so many the share is the number
+        known = self.known(kind, enough) + (0 if kind == Kind.BLANKED else before)  # what is gone was there before
+        return min(limit.most, max(FEW, known * limit.percent // 100))

@@ -1,0 +1,75 @@
+"""Whether what a delivery would take away may be taken without a person's word.
+
+What came of a plan that passed the guard, and what one person decided about one user, is ``cleared`` and not asked
+about again. Everything else shares the budget of its directory: a SCIM client, a bulk action, changed settings.
+Over it the change is parked as "held", until somebody releases or refuses it.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+
+from directories.config import DirectoryConfig
+from directories.connectors.base import ConnectorError
+from provisioning.guard.budget import Budget
+from provisioning.guard.limits import Limit
+from provisioning.guard.losses import Kind
+from provisioning.models import Account, PushedMember
+from provisioning.models.outbox import AccountState
+
+HELD = "held"  # the code of what is parked so
+WORDS = {
+    Kind.CLOSED: "More accounts would be closed in {name}",
+    Kind.BLANKED: "More accounts would lose a value in {name}",
+    Kind.MEMBERS: "More memberships would be lost in {name}",
+}
+REST = " than may be within 24 hours (the limit is {most:,}{share}). Look at whom it concerns, then release or refuse."
+
+
+class Allowance:
+    """What one batch may take away in its directory. ``cleared`` are the rows that nobody has to be asked about.
+
+    ``used`` is what the row that is worked on has taken; ``undo`` gives it back when the work on it failed.
+    """
+
+    def __init__(self, config: DirectoryConfig, cleared: Collection[int]) -> None:
+        assert config.id is not None
+        features = config.features
+        self.name, self.directory_id, self.cleared = config.name, config.id, cleared
+        self.limits = {
+            Kind.CLOSED: Limit(features.max_leavers, features.max_leavers_percent),
+            Kind.BLANKED: Limit(features.max_blanked, features.max_blanked_percent),
+            Kind.MEMBERS: Limit(features.max_lost_members, features.max_lost_members_percent),
+        }
+        self.budget = Budget(config.id, self.limits, self._known)
+        self.used: Counter[Kind] = Counter()
+
+    def begin(self) -> None:
+        """Begin with the next row."""
+        self.used.clear()
+
+    def must_allow(self, pk: int, kind: Kind) -> None:
+        """Count one loss of a row, once; raise ConnectorError when a person has to be asked."""
+        if pk in self.cleared or self.used[kind]:
+            return
+        if not self.budget.take(kind, 1):
+            raise self.held(kind)
+        self.used[kind] += 1
+
+    def undo(self) -> None:
+        """Give back what the row took: it was not done."""
+        for kind, number in self.used.items():
+            self.budget.give_back(kind, number)
+        self.used.clear()
+
+    def held(self, kind: Kind) -> ConnectorError:
+        """Return why something waits for a person."""
+        limit = self.limits[kind]
+        share = f", or {limit.percent} %" if limit.percent < 100 else ""
+        return ConnectorError((WORDS[kind] + REST).format(name=self.name, most=limit.most, share=share), code=HELD)
+
+    def _known(self, kind: Kind, enough: int) -> int:
+        if kind == Kind.MEMBERS:
+            members = PushedMember.objects.filter(group_account__directory=self.directory_id)
+            return members.order_by()[:enough].count()
+        there = Account.objects.filter(directory=self.directory_id, state=AccountState.ACTIVE)
+        return there.order_by()[:enough].count()
