@@ -17,6 +17,7 @@ from directories import health
 from directories.attributes import Value
 from directories.connectors.base import ConnectorError
 from directories.models import Directory
+from provisioning.guard.administrators import LastAdministrator
 from provisioning.identities import lifecycle
 from provisioning.identities.groups import delete as delete_groups
 from provisioning.identities.groups import save as save_group
@@ -79,6 +80,7 @@ __all__ = [
     "AppliedNow",
     "FileLine",
     "ImportRefused",
+    "LastAdministrator",
     "LeftOpen",
     "Preview",
     "Restored",

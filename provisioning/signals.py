@@ -2,15 +2,23 @@
 
 from typing import Any
 
-from django.db.models.signals import post_save, pre_delete
+from django.db.models.signals import post_save, pre_delete, pre_save
 from django.dispatch import receiver
 
 from provisioning import services
+from provisioning.guard import administrators
 from provisioning.identities import lifecycle, rights
 from provisioning.models import User
 
 # Saved by every sign-in and by a changed portal password; no directory gets to see them.
 PRIVATE = frozenset({"last_login", "password", "updated_at"})
+
+
+@receiver(pre_save, sender=User)
+def user_changes(instance: User, raw: bool = False, **_: Any) -> None:
+    """Keep the last administrator of the portal."""
+    if not raw and instance.stops_administering:
+        administrators.must_remain([instance.pk])
 
 
 @receiver(post_save, sender=User)

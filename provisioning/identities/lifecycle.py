@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.db import transaction
 from django.utils import timezone
 
+from provisioning.guard import administrators
 from provisioning.identities import rights
 from provisioning.identities.users import report_line
 from provisioning.models import Account, User
@@ -36,6 +37,7 @@ def delete_page(user_ids: Collection[int], actor: str, run_id: int | None = None
     ``cleared``: that passed the guard, or somebody decided it about one user.
     """
     users = list(User.objects.filter(pk__in=user_ids).select_related("manager").order_by("pk"))
+    _must_leave_an_administrator(users)
     forget(users, actor, cleared=cleared)
     lines = [report_line(user, Operation.DELETE, f"{user} was deleted from the portal.", actor) for user in users]
     record_many(replace(line, run_id=run_id) for line in lines)
@@ -80,6 +82,8 @@ def set_active_page(user_ids: Collection[int], active: bool, actor: str, *, clea
     rows = User.objects.filter(pk__in=user_ids, is_active=not active).order_by("pk").select_for_update(no_key=True)
     users = list(rows)
     ids = [user.pk for user in users]
+    if not active:
+        _must_leave_an_administrator(users)
     User.objects.filter(pk__in=ids).update(is_active=active, updated_at=timezone.now())
     word = "activated" if active else "deactivated"
     operation = Operation.ENABLE if active else Operation.DISABLE
@@ -88,6 +92,11 @@ def set_active_page(user_ids: Collection[int], active: bool, actor: str, *, clea
     outbox.enqueue_users(ids, word, actor, cleared=cleared, decided=cleared)
     rights.told([(user, {ACTIVE: [not active, active]}) for user in users if user.may_sign_in], actor)
     return len(ids)
+
+
+def _must_leave_an_administrator(users: Collection[User]) -> None:
+    if any(user.is_superuser for user in users):
+        administrators.must_remain([user.pk for user in users])
 
 
 @contextmanager

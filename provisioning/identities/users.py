@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from config.database import bulk
 from directories.mapping import Catalogue
+from provisioning.guard import administrators
 from provisioning.identities import rights
 from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState
@@ -97,6 +98,8 @@ def add_user(user: User, actor: str) -> None:
 
 def write_user(user: User, actor: str, columns: Iterable[str]) -> None:
     """Write these columns of a user, whose row the caller has locked, and enqueue their accounts, in the same way."""
+    if user.stops_administering:
+        administrators.must_remain([user.pk])
     changed = {*columns}
     folded = {each.name for each in _COLUMNS if isinstance(each, FoldedField) and each.source in changed}
     bulk.update([user], [*sorted(changed | folded), "updated_at"])

@@ -186,6 +186,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Whether the user may sign in to the portal, may do everything there, and is active."""
         return self.is_staff, self.is_superuser, self.is_active
 
+    @property
+    def stops_administering(self) -> bool:
+        """Whether the user administered the portal when it was read, and would not any more once it is saved."""
+        _, superuser, active = self.stored_rights or (None, None, None)
+        return bool(superuser and active) and not (self.is_superuser and self.is_active)
+
     def rename(self, username: str) -> None:
         """Give the user another name, which the next ``save`` writes; see ``identities.users.rename``."""
         self.username = self._stored_username = username

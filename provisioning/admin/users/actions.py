@@ -99,7 +99,11 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
             raise PermissionDenied
         if request.method == "POST":
             left = list(services.left_open([user.pk], deleted=True))
-            services.delete_users([user.pk], request.user.get_username(), by_person=True)
+            try:
+                services.delete_users([user.pk], request.user.get_username(), by_person=True)
+            except services.LastAdministrator as refused:
+                messages.error(request, str(refused))
+                return HttpResponseRedirect(reverse("admin:provisioning_user_change", args=[user.pk]))
             messages.success(request, f"{user.get_full_name()} was deleted. Directories follow in the background.")
             say_left_open(request, left)
             return HttpResponseRedirect(reverse("admin:provisioning_user_changelist"))

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from directories.attributes import PROFILE_ATTRIBUTES
@@ -17,6 +18,7 @@ from provisioning.admin.fields import (
     time_zone_widget,
 )
 from provisioning.admin.users.rename import free_name
+from provisioning.guard.administrators import LastAdministrator, must_remain
 from provisioning.models import AttributeDefinition, User
 
 PROFILE = {attribute.name: attribute for attribute in PROFILE_ATTRIBUTES}
@@ -103,6 +105,12 @@ class UserForm(forms.ModelForm[User]):
                 profile[definition.name] = self.cleaned_data[name]
         self.instance.custom_profile = profile
         super()._post_clean()  # type: ignore[misc]
+        if self.instance.stops_administering:
+            try:
+                with transaction.atomic():
+                    must_remain([self.instance.pk])
+            except LastAdministrator as refused:
+                self.add_error(None, str(refused))
 
 
 def form_for(definitions: list[AttributeDefinition]) -> type[UserForm]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from provisioning.guard import administrators
+from provisioning.guard.losses import BITS, Kind
 from provisioning.identities import lifecycle
 from provisioning.identities.restoring import restore_page
 from provisioning.identities.users import report_line
@@ -25,16 +27,21 @@ class PortalWriter(UserWriter):
     def __init__(self, run: ImportRun) -> None:
         super().__init__(0, run.started_at)
         self.run, self.actor = run, caused_by(run)
+        self.last: set[int] = set()
 
     def write(self, changes: Sequence[Planned], passwords: Mapping[int, str]) -> Written:
         """Write the changes; users who come from the recycle bin, or go into it, are written by what does only that."""
+        leaving = [change.user_id for change in changes if change.user_id and change.losses & BITS[Kind.OFF]]
+        self.last = administrators.last_among(leaving) if leaving else set()
         done = super().write(changes, passwords)
         self._delete([change for change in changes if change.action == Action.DELETE], done)
         self._restore([change for change in changes if change.action == Action.RESTORE], done)
         return done
 
     def may_change(self, user: User, change: Planned) -> bool:
-        """Return whether the person may be changed."""
+        """Return whether the person may be changed; who administers the portal last is not taken away from it."""
+        if user.pk in self.last and change.losses & BITS[Kind.OFF]:
+            return False
         return bool(change.row.get(STAFF)) or not user.may_sign_in
 
     def _accounts(self, changes: Sequence[Planned], users: Sequence[int], done: Written) -> None:
