@@ -77,10 +77,15 @@ class Nesting(models.Model):
 
 
 class GroupAccount(Leased):
-    """One group in one directory, imported from it or pushed to it; it outlives the group, as an account its user."""
+    """One group in one directory, imported from it or pushed to it; it outlives the group, as an account its user.
+
+    ``unanswered_members`` are the ids of accounts that the directory was asked to put into the group in a look at all
+    of it, until the answer is recorded: they may be in it.
+    """
 
     group = models.ForeignKey(Group, models.SET_NULL, null=True, blank=True, related_name="accounts")
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="group_accounts")
+    unanswered_members = models.JSONField(default=list, blank=True, db_default=[])
 
     class Meta:
         constraints = [

@@ -288,16 +288,18 @@ class GroupReconciler:
         """Take out who does not belong in the group and put in who does, a page a call."""
         changed = {change.about for change in self.held.changes[self.account.pk]}
         among = sorted(pk for pk in changed if pk is not None)
-        if self.lost:
-            # They may have been put into the group before, without an answer, and not belong there any more.
-            for some in chunks(among, MEMBERS):
-                if ids := deltas.not_belonging(self.account, some):
-                    self._change(ids, add=False)
+        # They may have been put into the group before, without an answer, and not belong there any more.
+        doubtful = {*self.account.unanswered_members, *(among if self.lost else ())}
+        for some in chunks(sorted(doubtful), MEMBERS):
+            if ids := deltas.not_belonging(self.account, some):
+                self._change(ids, add=False)
         for page in [None] if whole or None in changed else chunks(among, MEMBERS):
             for find, add in ((deltas.to_remove, False), (deltas.to_add, True)):
                 last = 0
                 while ids := find(self.account, last, page, MEMBERS):
                     last = ids[-1]
+                    if add and page is None:  # no change names them
+                        record.asking(self.held, self.account, ids)
                     self._change(ids, add=add)
 
     def _change(self, account_ids: Sequence[int], *, add: bool) -> None:

@@ -1,6 +1,6 @@
 """What becomes of a group while it is worked on, written in short transactions as far as the lease is still ours."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from django.db import transaction
@@ -29,9 +29,16 @@ def group(held: Claim, account: GroupAccount, lines: Sequence[Line], *, fresh: b
             )
             theirs.exclude(pk=account.pk).delete()
             bulk.delete(PushedMember.objects.filter(group_account=account))
+            account.unanswered_members = []
         account.leased_until = held.until
-        account.save(update_fields=FIELDS)
+        account.save(update_fields=(*FIELDS, "unanswered_members"))
         journal.record_many(lines)
+
+
+def asking(held: Claim, account: GroupAccount, member_ids: Sequence[int]) -> None:
+    """Write that the directory is about to be asked to put accounts into the group."""
+    with _ours(held, account):
+        _save_unanswered(account, {*account.unanswered_members, *member_ids})
 
 
 def members(
@@ -46,6 +53,8 @@ def members(
     """Write that accounts were put into the group or taken out; return those that were refused and are still there."""
     actor = held.actor(account.pk)
     with _ours(held, account):
+        if account.unanswered_members:
+            _save_unanswered(account, set(account.unanswered_members).difference(each.pk for each in accounts))
         # An account that was deleted during the call has nothing to be recorded of it.
         there = rows.keep(Account, [each.pk for each in accounts])
         accounts = [each for each in accounts if each.pk in there]
@@ -69,6 +78,11 @@ def members(
         )
         outbox.members_seen(held, account, [each.pk for each in accounts], refused)
     return set(refused)
+
+
+def _save_unanswered(account: GroupAccount, member_ids: Collection[int]) -> None:
+    account.unanswered_members = sorted(member_ids)
+    account.save(update_fields=["unanswered_members"])
 
 
 @contextmanager

@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from directories.connectors.base import ConnectorError, Entry, GroupEntry, RefusedMember, Unavailable
 from directories.connectors.memory import GROUPS, Memory
-from directories.models import Directory, Operation, ProvisioningSettings, QueryTemplate
+from directories.models import Directory, ProvisioningSettings, QueryTemplate, TemplateOperation
 from provisioning import services
 from provisioning.identities import membership
 from provisioning.models import Group, GroupAccount, GroupChange, PushedMember, User
-from provisioning.outbound.groups import delivery
+from provisioning.outbound.groups import delivery, outbox
 from tests.fixtures.databases import Database
 from tests.fixtures.directories import AppsDb, make_appsdb, save_directory
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
@@ -62,7 +62,7 @@ def in_sql(database: Database, statements: dict[str, str]) -> Place:
     )
     directory = save_directory(appsdb, password_storage="plain", **OUT)
     for operation, sql in statements.items():
-        QueryTemplate.objects.create(directory=directory, operation=Operation(operation), sql=sql)
+        QueryTemplate.objects.create(directory=directory, operation=TemplateOperation(operation), sql=sql)
 
     def members() -> set[str] | None:
         there = appsdb.rows("SELECT NAME FROM TEAMS")
@@ -251,9 +251,12 @@ def test_a_group_that_was_made_for_one_that_was_deleted_meanwhile_goes(
 
 
 @pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize("at_once", [1, outbox.WHOLE + 1])
 def test_a_member_who_was_added_without_an_answer_and_left_meanwhile_is_taken_out(
-    mem: Directory, lose: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, dies: bool
+    mem: Directory, lose: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, dies: bool, at_once: int
 ) -> None:
+    """Be it one of a few, each of whom is a change, or of so many that they are one change of the whole group."""
+    monkeypatch.setattr(outbox, "WHOLE", outbox.WHOLE // at_once)
     anna, ben = make_users("anna", "ben")
     group = make_group("Developers")
     membership.add(group, [ben.pk], "tester")
@@ -282,3 +285,22 @@ def test_a_member_who_was_added_without_an_answer_and_left_meanwhile_is_taken_ou
     membership.remove(group, [anna.pk], "tester")
     settle(mem)
     assert held(mem) == {"Developers": ["ben"]}
+
+
+def test_who_was_added_without_an_answer_is_taken_out_with_the_group_that_brought_them(
+    mem: Directory, lose: Callable[[str], None]
+) -> None:
+    """Nobody's own membership of the outer group changed, so the changes do not name them."""
+    anna, ben = make_users("anna", "ben")
+    ProvisioningSettings.objects.update(push_groups="chosen")
+    inner, outer = make_group("Inner"), make_group("Outer", [mem])
+    membership.add(inner, [anna.pk, ben.pk], "tester")
+    run(mem)
+    lose("add_members")
+    services.nest_group(outer, inner, "tester")
+    run_groups(mem)
+    assert held(mem) == {"Outer": ["anna", "ben"]}
+    services.delete_groups([inner.pk], "tester")
+    settle(mem)
+    assert held(mem) == {"Outer": []}
+    assert GroupAccount.objects.get(group=outer).unanswered_members == []
