@@ -1,24 +1,34 @@
 """The provisioning report: what happened, to whom, where and why."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.db.models import QuerySet
+from django.http import (
+    HttpRequest,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from reports.export import csv_lines
-from reports.forms import QUERY_NAMES, ReportForm
-from reports.models import Event
+from reports.forms import QUERY_NAMES, NameForm, ReportForm
+from reports.models import Event, SavedFilter
 from reports.paging import KeysetPage, PageCursor
 from reports.presentation import report_lines
 from reports.search import Criteria, TooSlow, application_names, page
 
 PAGE_SIZE = 50
+MOST_SAVED = 50  # filters a person keeps
 NO_LINES: KeysetPage[Event] = KeysetPage(rows=[], newer=None, older=None)
 SCOPES = {
     "user_id": "the history of one user",
@@ -44,10 +54,16 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the export; there is no page for a single line, because the report shows all of it."""
+        """Add the export and the saved filters; no line has a page, because the report shows all of it."""
         return [
             path("", self.admin_site.admin_view(self.changelist_view), name="reports_event_changelist"),
             path("export/", self.admin_site.admin_view(self.export_view), name="reports_event_export"),
+            path("filters/save/", self.admin_site.admin_view(self.save_filter_view), name="reports_filter_save"),
+            path(
+                "filters/<int:pk>/delete/",
+                self.admin_site.admin_view(self.delete_filter_view),
+                name="reports_filter_delete",
+            ),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
@@ -60,6 +76,8 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
                 found = self._page(request, form.criteria)
             except TooSlow:
                 slow = True
+        filters = _filters(request)
+        saved = [(kept, _address(kept.filters), kept.filters == filters) for kept in _saved(request)]
         context = {
             **self.admin_site.each_context(request),
             "title": "Provisioning report",
@@ -67,7 +85,11 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             "form": form,
             "lines": report_lines(found.rows, request.user),
             "slow": slow,
-            "filtered": any(_filters(request).values()),
+            "filtered": bool(filters),
+            "saved": saved,
+            "name_form": NameForm(auto_id="id_filter_%s"),
+            "may_save": filters and form.is_valid() and not any(chosen for _, _, chosen in saved),
+            "save_url": f"{reverse('admin:reports_filter_save')}{_query(request)}",
             "scopes": [
                 (words, _query(request, **{name: ""}), form[name].errors)
                 for name, words in SCOPES.items()
@@ -88,12 +110,38 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
         self._require_view(request)
         form = ReportForm(request.GET, applications=[])
         if not form.is_valid():
-            return HttpResponseRedirect(f"{reverse('admin:reports_event_changelist')}{_query(request)}")
+            return HttpResponseRedirect(_address(_filters(request)))
         response = StreamingHttpResponse(csv_lines(form.criteria), content_type="text/csv; charset=utf-8")
         stamp = timezone.localtime().strftime("%Y-%m-%d-%H%M")
         response["Content-Disposition"] = f'attachment; filename="provisioning-report-{stamp}.csv"'
         response["X-Accel-Buffering"] = "no"
         return response
+
+    def save_filter_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Keep the search of the address under a name; one that has it already is replaced."""
+        self._require_view(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        filters, named = _filters(request), NameForm(request.POST)
+        if not named.is_valid():
+            messages.error(request, str(named.errors["name"][0]))
+        elif not filters or not ReportForm(request.GET, applications=[]).is_valid():
+            messages.error(request, "Nothing was saved. Search with a filter first, and then save it.")
+        elif not _keep(request, named.cleaned_data["name"], filters):
+            messages.error(request, f"You keep {MOST_SAVED} filters. Delete one of them first.")
+        else:
+            messages.success(request, f"Saved the filter {named.cleaned_data['name']}.")
+        return HttpResponseRedirect(_address(filters))
+
+    def delete_filter_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Delete one of the person's own saved filters."""
+        self._require_view(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        kept = get_object_or_404(_saved(request), pk=pk)
+        kept.delete()
+        messages.success(request, f"Deleted the filter {kept.name}.")
+        return HttpResponseRedirect(_address(_filters(request)))
 
     def _page(self, request: HttpRequest, criteria: Criteria) -> KeysetPage[Event]:
         """Return the page asked for; too near the newest for a full page, the newest page instead."""
@@ -114,6 +162,25 @@ def _filters(request: HttpRequest) -> dict[str, str]:
     """Return the filters of the address as it writes them; everything else there is dropped."""
     names = [QUERY_NAMES.get(name, name) for name in ReportForm.base_fields]
     return {name: request.GET[name] for name in names if request.GET.get(name)}
+
+
+def _saved(request: HttpRequest) -> "QuerySet[SavedFilter]":
+    """Return the filters that the person keeps."""
+    return SavedFilter.objects.filter(user=request.user.pk)
+
+
+def _keep(request: HttpRequest, name: str, filters: Mapping[str, str]) -> bool:
+    """Save a filter under its name; False when the person keeps too many."""
+    kept = _saved(request)
+    if not kept.filter(name=name).exists() and kept.count() >= MOST_SAVED:
+        return False
+    SavedFilter.objects.update_or_create(user_id=request.user.pk, name=name, defaults={"filters": filters})
+    return True
+
+
+def _address(filters: Mapping[str, str]) -> str:
+    """Return the address of the page with a search."""
+    return f"{reverse('admin:reports_event_changelist')}?{urlencode(filters)}"
 
 
 def _query(request: HttpRequest, **extra: str) -> str:

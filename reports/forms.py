@@ -130,6 +130,17 @@ class ReportForm(forms.Form):
         return Criteria(**{name: values[name] for name in names}, start=start, end=end)
 
 
+class NameForm(forms.Form):
+    """What a saved filter is called."""
+
+    name = forms.CharField(
+        label="Name of this filter",
+        max_length=60,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+        error_messages={"required": "Write a name for the filter, and save it again."},
+    )
+
+
 def span_start(span: str, now: dt.datetime) -> dt.datetime | None:
     """Return when the preset ``span`` began, None for all time."""
     if span == "today":

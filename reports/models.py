@@ -1,5 +1,9 @@
-"""The event table, one line of history each, and the chain of evidence; both outlive what they tell of."""
+"""The event table, one line of history each, and the chain of evidence; both outlive what they tell of.
 
+Beside it: the searches of the report that people keep.
+"""
+
+from django.conf import settings
 from django.db import models
 
 
@@ -145,3 +149,19 @@ class KnownState(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+
+class SavedFilter(models.Model):
+    """A search of the report that a person named; ``filters`` are those of the page's address. Nobody else sees it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    filters = models.JSONField()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="saved_filter_name_once")]
+        default_permissions = ()  # who may see the report may keep filters of it
+
+    def __str__(self) -> str:
+        return self.name

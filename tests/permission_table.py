@@ -116,6 +116,8 @@ OPERATIONS = {
 REPORTS = {
     **action("reports/event/", "SIHA"),
     **action("reports/event/export/", "SIHA"),
+    **action("reports/event/filters/save/", "SIHA"),
+    **action("reports/event/filters/<int:pk>/delete/", "SIHA"),
 }
 
 # Answers with 401 or 403 instead of leading to the sign-in; POST alone.
