@@ -127,7 +127,7 @@ SCIM = {
     **action("scim/client/fragment/mapping/", "SI"),
     **{
         rule: who
-        for name in ("enable", "disable", "default-mapping", "conformance", "token/add")
+        for name in ("enable", "disable", "default-mapping", "conformance", "token/add", "undo")
         for rule, who in action(f"{CLIENT}{name}/", "SI").items()
     },
     **{

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
 from provisioning.admin.states import counted
-from scim.admin import conformance, log, page, state, tokens
+from scim.admin import conformance, log, page, state, tokens, undo
 from scim.models import Client, RequestLog
 from scim.upkeep import clients
 
@@ -103,6 +103,7 @@ class ClientAdmin(ModelAdmin):  # type: ignore[misc]
             self._url(f"{one}/log/<int:request_id>/", log.one, "log_one"),
             self._url(f"{one}/log/<int:request_id>/replay/", log.replay, "log_replay"),
             self._url(f"{one}/conformance/", conformance.check, "conformance"),
+            self._url(f"{one}/undo/", undo.last, "undo"),
         ]
         return here + super().get_urls()  # type: ignore[no-any-return]
 

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from provisioning.admin.states import State, counted, newest_results
+from scim.admin import undo
 from scim.models import Client, GroupLink, UserLink
 from scim.resources.rules import user_rules
 from scim.upkeep import health
@@ -40,6 +41,7 @@ def activity(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResp
         "client": client,
         "numbers": numbers(client),
         "last": client.requests.order_by("-pk").first(),
+        "spans": undo.SPANS if request.user.has_perms(undo.RIGHTS) else (),
         "events": newest_results(client.name) if sees_report else None,
     }
     return render(request, f"{FOLDER}/activity.html", context)
