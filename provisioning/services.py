@@ -20,6 +20,7 @@ from directories.models import Directory
 from provisioning.guard.administrators import LastAdministrator
 from provisioning.identities import lifecycle
 from provisioning.identities.groups import delete as delete_groups
+from provisioning.identities.groups import mark_privileged
 from provisioning.identities.groups import save as save_group
 from provisioning.identities.membership import add as add_members
 from provisioning.identities.membership import add_child as nest_group
@@ -103,6 +104,7 @@ __all__ = [
     "look_at_left_open",
     "losses_of",
     "lost_to",
+    "mark_privileged",
     "nest_group",
     "password_takers",
     "preview",

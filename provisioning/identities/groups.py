@@ -30,6 +30,17 @@ def save(group: Group, actor: str, directories: Collection[int] | None = None, *
     outbox.group_changed([group.pk], "updated" if before else "created", actor, lane=lane)
 
 
+@transaction.atomic
+def mark_privileged(group_ids: Collection[int], privileged: bool, actor: str) -> int:
+    """Say that the members of these groups have special rights somewhere, or have not; return how many changed."""
+    groups = Group.objects.filter(pk__in=group_ids).exclude(privileged=privileged)
+    names = dict(groups.values_list("pk", "name"))
+    word = "marked as privileged" if privileged else "marked as not privileged"
+    record_many(_line(name, Operation.UPDATE, f"The group {name} was {word}.", actor, "") for name in names.values())
+    Group.objects.filter(pk__in=names).update(privileged=privileged)
+    return len(names)
+
+
 def delete(group_ids: Iterable[int], actor: str, *, via: str = "", cleared: bool = False) -> int:
     """Delete groups, a page a transaction, and let their directories know; return how many there were."""
     return sum(_delete_page(page, actor, via, cleared=cleared) for page in pages(group_ids))

@@ -34,6 +34,8 @@ def add(group: Group, user_ids: Iterable[int], actor: str, *, via: str = "") -> 
 def remove(group: Group, user_ids: Iterable[int], actor: str, *, via: str = "", cleared: bool = False) -> int:
     """Take the users out of the group and return how many were in it; ``cleared``: that passed the guard."""
     wanted = set(user_ids)
+    if via and group.privileged:
+        wanted -= {user for _, user in last_of({group.pk}, [(group.pk, user) for user in wanted])}
     decided = cleared or (not via and len(wanted) == 1)  # by a person, about one user
     return sum(_remove_page(group, page, actor, via, cleared=decided) for page in _pages(wanted))
 
@@ -42,7 +44,9 @@ def remove(group: Group, user_ids: Iterable[int], actor: str, *, via: str = "", 
 def leave(user: User, groups: Iterable[Group], actor: str, *, via: str = "") -> int:
     """Take one user out of many groups, in as many queries as out of one; return in how many they were."""
     by_id = {group.pk: group for group in groups}
-    gone = erase_pairs([(pk, user.pk) for pk in by_id], "removed from the group", actor)
+    pairs = [(pk, user.pk) for pk in by_id]
+    kept = last_of({pk for pk, group in by_id.items() if via and group.privileged}, pairs)
+    gone = erase_pairs([pair for pair in pairs if pair not in kept], "removed from the group", actor)
     record_many(_member_line(user, by_id[pk], actor, via, "removed from") for pk, _ in gone)
     return len(gone)
 
@@ -98,6 +102,20 @@ def erase_pairs(
     if notify:
         _notify(erased, reason, actor, Lane.LEAVERS, cleared=cleared)
     return erased
+
+
+def last_of(privileged: Collection[int], pairs: Collection[Pair]) -> set[Pair]:
+    """Return those pairs without which one of the privileged groups would have no active member left.
+
+    No machine takes them out: who administers something is decided by people.
+    """
+    found: set[Pair] = set()
+    for group in {group for group, _ in pairs} & {*privileged}:
+        leaving = {user for each, user in pairs if each == group}
+        staying = Membership.objects.filter(group=group, user__is_active=True).exclude(user__in=leaving)
+        if not staying.exists():
+            found |= {(group, user) for user in leaving}
+    return found
 
 
 def nest_pairs(pairs: Collection[Pair], actor: str, *, notify: bool = True) -> list[Pair]:

@@ -36,3 +36,9 @@ def check_ours(group: Group) -> None:
     """Refuse a change of a directory's group."""
     if group.owner is not None:
         raise ScimError(403, f"The group {group.name} comes from the directory {group.owner.name}. Change it there.")
+
+
+def check_not_privileged(group: Group) -> None:
+    """Refuse to delete a group whose members have special rights: people do that in the portal."""
+    if group.privileged:
+        raise ScimError(403, f"The group {group.name} gives special rights. Delete it in the portal.")

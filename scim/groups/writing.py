@@ -103,6 +103,7 @@ def delete(client: Client, group: Group) -> None:
     """Delete the group; the people in it stay."""
     rights.check_groups(client)
     rights.check_ours(group)
+    rights.check_not_privileged(group)
     services.delete_groups([group.pk], client.name, via=client.name)
 
 

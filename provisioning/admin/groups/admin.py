@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from directories.models import Directory, PushGroups
 from provisioning import services
+from provisioning.admin import protection
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.admin.groups.members import Members, people
 from provisioning.admin.groups.panel import GroupPanel
@@ -107,7 +108,7 @@ class GroupAdmin(GoneIsNotFound, GroupPanel, ModelAdmin):  # type: ignore[misc]
     """Groups of people; those that a directory or an application keeps are shown and not edited."""
 
     form = GroupForm
-    list_display = ("name", "description", "comes_from")
+    list_display = ("name", "description", "comes_from", "special")
     search_fields = ("name_key",)
     search_help_text = "Beginning of a name"
     when_empty = "No group yet. Groups come from directories and SCIM applications, or are added here."
@@ -117,6 +118,27 @@ class GroupAdmin(GoneIsNotFound, GroupPanel, ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     list_per_page = 50
     warn_unsaved_form = True
+    actions = ("mark_privileged", "unmark_privileged")
+
+    @admin.action(description="Mark as privileged", permissions=["rights"])
+    def mark_privileged(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        """Let the guard look after who gets into them, and keep their last members."""
+        self._mark(request, queryset, True)
+
+    @admin.action(description="Mark as not privileged", permissions=["rights"])
+    def unmark_privileged(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        """Treat them like any other group."""
+        self._mark(request, queryset, False)
+
+    def _mark(self, request: HttpRequest, groups: QuerySet[Group], privileged: bool) -> None:
+        ids = list(groups.order_by().values_list("pk", flat=True))
+        number = services.mark_privileged(ids, privileged, request.user.get_username())
+        word = "privileged" if privileged else "not privileged"
+        messages.success(request, f"{number:,} {'group is' if number == 1 else 'groups are'} {word} now.")
+
+    def has_rights_permission(self, request: HttpRequest) -> bool:
+        """Return whether the actor decides about special rights."""
+        return protection.is_superuser(request.user)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Group], search_term: str
@@ -128,6 +150,11 @@ class GroupAdmin(GoneIsNotFound, GroupPanel, ModelAdmin):  # type: ignore[misc]
     def comes_from(self, group: Group) -> str:
         """Return whose group it is."""
         return source(group)
+
+    @display(description="Rights", label={"Privileged": "warning"})  # type: ignore[untyped-decorator]
+    def special(self, group: Group) -> str:
+        """Return whether its members have special rights."""
+        return "Privileged" if group.privileged else ""
 
     @admin.display(description="Comes from")
     def whose(self, group: Group) -> SafeString | str:

@@ -142,7 +142,9 @@ class GroupApplier:
         actor, notify = self.caused_by, self.notify
         inside = nesting.effective_counts({child for _, child in found.free})
         added = membership.write_pairs(found.add, "import", actor, notify=notify)
-        erased = membership.erase_pairs(found.remove, "import", actor, notify=notify, cleared=True)
+        kept = membership.last_of(self.privileged, found.remove) if found.remove else set()
+        leaving = [pair for pair in found.remove if pair not in kept]
+        erased = membership.erase_pairs(leaving, "import", actor, notify=notify, cleared=True)
         for verb, pairs in (("added to", added), ("removed from", erased)):
             record_many(self.lines.of_members(pairs, verb))
         lost = Counter(group for group, _ in erased)

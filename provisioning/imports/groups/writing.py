@@ -124,7 +124,9 @@ class GroupWriter:
         if not groups:
             return []
         by_account = {one.group_account_id: one for one in groups}
-        accounts = GroupAccount.objects.filter(pk__in=by_account, group__owner=self.directory_id)
+        # A group with special rights is removed by people alone.
+        ours = {"group__owner": self.directory_id, "group__privileged": False}
+        accounts = GroupAccount.objects.filter(pk__in=by_account, **ours)
         pairs = list(accounts.values_list("pk", "group_id"))
         ids = [group_id for _, group_id in pairs]
         if self.notify:
