@@ -1,16 +1,16 @@
 """Writes the live log beside the requests: a thread of the process inserts what has gathered, a few times a second.
 
 A request costs its client no INSERT and no commit for the log, and under load one INSERT holds many lines. What has
-gathered is written at the process's end; a crash takes the last moment with it.
+gathered is written at the process's end; a crash takes the last moment with it. While the database is away, lines wait.
 """
 
 import logging
 import time
 from collections.abc import Sequence
 
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
 
-from config.database import bulk
+from config.database import bulk, outage
 from config.database.bulk import Values
 from provisioning.background import Gathered
 from scim.models import RequestLog
@@ -18,6 +18,7 @@ from scim.models import RequestLog
 EVERY = 0.25  # seconds
 MOST = 500  # lines of one INSERT
 MOST_WAITING = 20_000  # lines
+AWAY = 1.0  # seconds until a database that is away is asked again
 logger = logging.getLogger(__name__)
 
 
@@ -37,21 +38,36 @@ def log_writer() -> Gathered[Values]:
 
 
 def _write_all(rows: Sequence[Values]) -> None:
+    if _refused(rows) is None:
+        return
+    # One of them may belong to an application that was deleted meanwhile; the others are written.
+    for row in rows:
+        if error := _refused([row]):
+            logger.warning("A line of the SCIM log could not be written: %s", type(error).__name__)
+            time.sleep(0.01)
+
+
+def _refused(rows: Sequence[Values]) -> Exception | None:
+    """Write the lines; return why the database refuses them. While it is away they wait."""
+    while True:
+        close_old_connections()
+        try:
+            write(rows)
+            return None
+        except (DatabaseError, InterfaceError) as error:
+            if not _away():
+                return error
+        time.sleep(AWAY)
+
+
+def _away() -> bool:
+    """Return whether the database cannot be reached: a connection that broke is replaced first."""
     close_old_connections()
     try:
-        write(rows)
-    except DatabaseError:
-        # One of them may belong to an application that was deleted meanwhile; the others are written.
-        for row in rows:
-            _write_one(row)
-
-
-def _write_one(row: Values) -> None:
-    try:
-        write([row])
-    except DatabaseError as error:
-        logger.warning("A line of the SCIM log could not be written: %s", type(error).__name__)
-        time.sleep(0.01)
+        connection.ensure_connection()
+    except outage.ERRORS:
+        return True
+    return not connection.is_usable()
 
 
 writer = log_writer()

@@ -6,8 +6,11 @@ import urllib.error
 import urllib.request
 from email.message import Message
 
+import psycopg
+
 from tests import servers
 from tests.fixtures.portal import Portal
+from tests.fixtures.waiting import wait_until
 from tests.scim.conftest import USER, make_client
 
 SCIM_TYPE, PROBLEM_TYPE = "application/scim+json", "application/problem+json"
@@ -74,3 +77,28 @@ def test_what_clients_and_people_are_told_while_the_database_is_away(
     own_postgres.start()
     assert ask(portal, "POST", "/scim/v2/Users", {"schemas": [USER], "userName": "ada"}, **bearer)[0] == 201
     assert ask(portal, "GET", "/login/")[0] == 200
+
+
+def test_the_log_of_requests_loses_no_line_to_a_restart_of_the_database(
+    portal: Portal, own_postgres: servers.Program
+) -> None:
+    bearer = {"Authorization": f"Bearer {make_client().token}"}
+    copy_database(portal, own_postgres)
+    there = portal.environment["DATABASE_URL"].replace("postgres://", "postgresql://")
+    portal.web()
+    holding = psycopg.connect(there)
+    holding.execute("LOCK TABLE scim_requestlog")  # so that a line is on its way when the server ends
+    looking = psycopg.connect(there, autocommit=True)
+    assert ask(portal, "GET", "/scim/v2/Users", **bearer)[0] == 200
+    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted"
+    wait_until(lambda: looking.execute(waiting).fetchone(), words="a line that is being written")
+    own_postgres.stop()
+    for broken in (holding, looking):
+        broken.close()
+    assert ask(portal, "GET", "/scim/v2/Users", **bearer)[0] == 503
+    own_postgres.start()
+    wait_until(lambda: ask(portal, "GET", "/scim/v2/Schemas", **bearer)[0] == 200, words="the portal's answer")
+    with psycopg.connect(there, autocommit=True) as again:
+        told = "SELECT count(*) FROM scim_requestlog WHERE status = 200 HAVING count(*) = 2"
+        wait_until(lambda: again.execute(told).fetchone(), words="both lines")
+    assert "SCIM log" not in portal.logs()
