@@ -5,7 +5,7 @@ import os
 import sys
 
 from celery import Celery
-from celery.signals import worker_init, worker_process_init, worker_ready
+from celery.signals import beat_init, worker_init, worker_process_init, worker_ready
 
 from config import broker
 
@@ -32,6 +32,15 @@ def settle(**_: object) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     sys.setswitchinterval(SWITCH_SECONDS)
+
+
+@worker_init.connect
+@beat_init.connect
+def look_first(**_: object) -> None:
+    """Look whether the portal's database was restored from a backup, before anything is worked on."""
+    from provisioning.restore import continuity  # Django is set up by now
+
+    continuity.at_start()
 
 
 @worker_ready.connect

@@ -22,13 +22,16 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 def post_worker_init(worker: object) -> None:
-    """Keep one-time links out of gunicorn's logs, and the garbage collector off what is loaded for good.
+    """Look whether the database was restored, and keep one-time links out of gunicorn's logs.
 
-    That took a twelfth of a SCIM request's time.
+    The garbage collector is kept off what is loaded for good, which took a twelfth of a SCIM request's time.
     """
     from config.signin.masked import WithoutLinks  # the portal can be imported only now
 
     for name in ("gunicorn.access", "gunicorn.error"):
         logging.getLogger(name).addFilter(WithoutLinks())
+    from provisioning.restore import continuity
+
+    continuity.at_start()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -23,6 +23,7 @@ from config.celery import app
 from directories.models import Directory
 from provisioning import heartbeat
 from provisioning.outbound.kinds import KINDS
+from provisioning.restore.models import HeldDirectory
 
 KEPT_SECONDS = 2.0
 STALE_SECONDS = 180.0  # three sweeps missed
@@ -53,7 +54,7 @@ class Readyz(OpenView):
     def get(self, request: Request) -> Response:
         """Answer with the state of each part."""
         parts = readiness.parts()
-        ready = all(part["status"] == "ok" for part in parts.values())
+        ready = all(part["status"] != "failing" for part in parts.values())
         return Response({"status": "ok" if ready else "failing", **parts}, status=200 if ready else 503)
 
 
@@ -83,14 +84,23 @@ def worker() -> Part:
 def due_changes() -> Part:
     """The oldest change that could be delivered now does not wait too long.
 
-    What waits for a directory that is switched off or unreachable is not due.
+    What waits for a directory that is switched off, kept back or unreachable is not due.
     """
     now = timezone.now()
-    open_directories = Directory.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), enabled=True)
+    open_directories = Directory.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), enabled=True, held=None)
     ids = list(open_directories.values_list("pk", flat=True))
     oldest = min(filter(None, (kind.leases.oldest_due(ids) for kind in KINDS)), default=now)
     age = max(0.0, (now - oldest).total_seconds())
     return {"status": "ok" if age < settings.READY_DUE_SECONDS else "failing", "oldest_seconds": round(age)}
+
+
+def look_first() -> Part:
+    """How many directories are kept back until a person has seen what would be changed there.
+
+    That does not make the portal unready: people must reach it to look.
+    """
+    number = HeldDirectory.objects.count()
+    return {"status": "waiting" if number else "ok", "directories": number}
 
 
 CHECKS: dict[str, Callable[[], Part]] = {
@@ -98,6 +108,7 @@ CHECKS: dict[str, Callable[[], Part]] = {
     "broker": broker,
     "worker": worker,
     "due_changes": due_changes,
+    "look_first": look_first,
 }
 
 

@@ -70,6 +70,12 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             badge=attention.parked_badge,
             also="provisioning_groupchange_changelist",
         ),
+        Item(
+            "Look first",
+            "visibility",
+            "restore_helddirectory_changelist",
+            "restore.view_helddirectory",
+        ),
     ),
     "Settings": (
         Item(

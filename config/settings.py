@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "provisioning",
     "provisioning.recycle",
     "provisioning.guard",
+    "provisioning.restore",
     "scim",
     "config.apps.ConfigConfig",
 ]
@@ -150,7 +151,7 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
 # computing thirty times.
 QUEUES: dict[str, list[str]] = {
     "leavers": [],  # deliveries and drains of leavers, whatever the route of the task
-    "imports": ["provisioning.tasks.run_import"],
+    "imports": ["provisioning.tasks.run_import", "provisioning.tasks.look"],
     "celery": [],  # every other task: deliveries of what was just saved
     "beat": [
         "provisioning.tasks.sweep",
@@ -184,6 +185,8 @@ CELERY_BEAT_SCHEDULE = {
     "sign-in-tries": {"task": "config.signin.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "start-due-imports": {"task": "provisioning.tasks.start_due_imports", "schedule": 20.0, "options": {"expires": 20}},
 }
+# Whether a database that is behind the marks outside it, a restored backup, makes the portal look first.
+CONTINUITY = env.bool("CONTINUITY", default=True)
 # /readyz fails when a change that could be delivered waits longer than this.
 READY_DUE_SECONDS = env.int("READY_DUE_SECONDS", default=3600)
 

@@ -69,6 +69,9 @@ from provisioning.outbound.dispatch import DRAIN, PUSH, send_on_commit
 from provisioning.outbound.groups.adoption import adopt as adopt_group
 from provisioning.outbound.groups.adoption import can_adopt as can_adopt_group
 from provisioning.outbound.kinds import KINDS, kind_of
+from provisioning.outbound.outlook import LetGoRefused
+from provisioning.outbound.outlook import ask as ask_for_outlook
+from provisioning.outbound.outlook import let_go as let_directory_go
 from provisioning.outbound.passwords import pending
 from provisioning.outbound.passwords.send import send as set_passwords
 from provisioning.outbound.passwords.send import takers as password_takers
@@ -83,6 +86,7 @@ __all__ = [
     "ImportRefused",
     "LastAdministrator",
     "LeftOpen",
+    "LetGoRefused",
     "Preview",
     "Restored",
     "Step",
@@ -91,6 +95,7 @@ __all__ = [
     "adopt_group",
     "applied",
     "approve_import",
+    "ask_for_outlook",
     "can_adopt_group",
     "cancel_import",
     "change_members",
@@ -101,6 +106,7 @@ __all__ = [
     "held_changes",
     "leave_groups",
     "left_open",
+    "let_directory_go",
     "look_at_left_open",
     "losses_of",
     "lost_to",

@@ -8,12 +8,13 @@ from celery import shared_task
 from directories import health
 from provisioning import heartbeat
 from provisioning.imports import engine, requests
-from provisioning.outbound import batch, full_sync
-from provisioning.outbound.dispatch import DELIVER, DRAIN, LEAVERS, PUSH, send
+from provisioning.outbound import batch, full_sync, outlook
+from provisioning.outbound.dispatch import DELIVER, DRAIN, LEAVERS, LOOK, PUSH, send
 from provisioning.outbound.kinds import BY_NAME, KINDS
 from provisioning.outbound.leases import DRAINS
 from provisioning.outbound.passwords import send as passwords
 from provisioning.recycle import retention
+from provisioning.restore import continuity
 
 PERIOD = 60.0  # seconds between two sweeps
 SOON = 60.0  # a trial of an unreachable directory that is due earlier than this need not wait for the sweep
@@ -45,7 +46,10 @@ def drain(directory_id: int, until: float = 0.0, kind: str = KINDS[0].name, leav
 @shared_task
 def sweep() -> None:
     """Send again whatever is due: a broker may lose every message and nothing is lost."""
+    continuity.beat()
     heartbeat.stamp()
+    for directory_id in outlook.unseen():
+        send(LOOK, directory_id)
     passwords.sweep()
     for kind in KINDS:
         for directory_id in kind.leases.waiting_leavers():
@@ -82,6 +86,12 @@ def continue_push(directory_id: int) -> None:
     """Enqueue the next users of a push to everyone."""
     if full_sync.next_pages(directory_id):
         send(PUSH, directory_id)
+
+
+@shared_task
+def look(directory_id: int, read: bool = False) -> None:
+    """Reckon what letting a directory go would change that is kept back; with ``read`` by reading the directory."""
+    outlook.look(directory_id, read=read)
 
 
 def _follow(directory_id: int, kind: str, result: batch.Delivered, tries: int = 0) -> None:

@@ -113,6 +113,13 @@ OPERATIONS = {
     **action("provisioning/groupchange/try/", "SI"),
 }
 
+LOOK_FIRST = {
+    **action("restore/helddirectory/", "SIA"),
+    **action("restore/helddirectory/<int:held_id>/look/", "SI"),
+    **action("restore/helddirectory/<int:held_id>/release/", "SI"),
+    **action("restore/helddirectory/<int:held_id>/refuse/", "SI"),
+}
+
 REPORTS = {
     **action("reports/event/", "SIHA"),
     **action("reports/event/export/", "SIHA"),
@@ -152,13 +159,15 @@ APP_LISTS = {
     "directories": "SIA",
     "portal": "SA",
     "recycle": "SIA",
+    "restore": "SIA",
     "scim": "SIHA",
 }
 
-TABLE = PORTAL | PEOPLE | RECYCLE | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
+TABLE = PORTAL | PEOPLE | RECYCLE | DIRECTORIES | IMPORTS | OPERATIONS | LOOK_FIRST | REPORTS | API | SCIM
 
 # The actions that each role which may open a list is offered there.
 ACTIONS = {
+    "restore.helddirectory": {},
     "provisioning.user": {
         "activate": "SI",
         "deactivate": "SI",

@@ -48,6 +48,7 @@ def _run_environment() -> None:
         "SECRET_KEY": secrets.token_urlsafe(50),
         "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "HTTPS": "false",
+        "CONTINUITY": "false",
         "SQLITE_FOLDER": tempfile.gettempdir(),
         "STATIC_ROOT": str(folder / "static"),
         "LOG_LEVEL": "WARNING",

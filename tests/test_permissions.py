@@ -19,6 +19,7 @@ from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning.models import Account, AttributeDefinition, Change, Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Action, RunStatus
 from provisioning.recycle.models import DeletedUser
+from provisioning.restore.models import HeldDirectory
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF, ROLES, codenames
 from reports.journal import Line, record
 from reports.models import Direction, Event, Operation, Result
@@ -95,7 +96,8 @@ def world() -> World:
     deleted = DeletedUser.objects.create(
         user_id=0, username="gone", image={"fields": {}, "memberships": [], "reports": [], "accounts": []}
     )
-    for obj in (account, change, run, planned, deleted):
+    held = HeldDirectory.objects.create(directory=directory, why="It was restored.", failure="It did not answer.")
+    for obj in (account, change, run, planned, deleted, held):
         made.add(obj)
     return made
 

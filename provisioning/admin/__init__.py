@@ -4,6 +4,7 @@ import provisioning.admin.attributes.admin
 import provisioning.admin.directories.admin
 import provisioning.admin.groups.admin
 import provisioning.admin.imports.admin
+import provisioning.admin.look_first
 import provisioning.admin.operations.admin
 import provisioning.admin.recycle.admin
 import provisioning.admin.users.admin  # noqa: F401

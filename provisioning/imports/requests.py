@@ -149,7 +149,7 @@ def start_due_imports() -> None:
     for run in _to_try_again(now):
         _try_again(run)
     alone = Q(leased_until__lt=now) | Q(leased_until=None, created_at__lt=now - runs.PATIENCE)
-    for run_id in ImportRun.objects.filter(alone, status__in=runs.WORKING).values_list("pk", flat=True):
+    for run_id in ImportRun.objects.filter(alone, runs.MAY_GO_ON, status__in=runs.WORKING).values_list("pk", flat=True):
         dispatch.send(RUN, run_id, queue=dispatch.USUAL)
 
 

@@ -25,6 +25,7 @@ from directories.models import Directory
 from provisioning.imports import follows
 from provisioning.models import ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.imports import ENDED, Action, Door, RunStatus, Trigger
+from provisioning.restore import continuity, holding
 from reports import evidence
 from reports.journal import Line, record
 from reports.models import Direction, EvidenceKind, Operation, Result
@@ -36,6 +37,7 @@ PATIENCE = dt.timedelta(seconds=30)  # how long a queued run may wait before its
 FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(minutes=1), dt.timedelta(minutes=30)  # before a failed import is tried again
 MOST_WAITED = 86_400.0  # seconds, whatever a directory asks for
 MOST_TRIES = 50  # a day; the schedule may have begun anew long before
+MAY_GO_ON = Q(preview=True) | holding.free()
 WORKING = (RunStatus.QUEUED, RunStatus.CRAWLING, RunStatus.APPLYING)
 COUNTERS = (
     "held",
@@ -164,7 +166,8 @@ class Lease:
             raise Cancelled
 
     def _lock(self) -> None:
-        locked = ImportRun.objects.select_for_update(no_key=True).filter(pk=self.run_id, leased_until=self.until)
+        held = ImportRun.objects.filter(MAY_GO_ON, pk=self.run_id, leased_until=self.until)
+        locked = held.select_for_update(no_key=True)
         found = list(locked.values_list("cancel_requested", flat=True))
         if not found:
             raise LeaseLost
@@ -184,11 +187,15 @@ class Lease:
 
 
 def claim(run_id: int) -> Lease | None:
-    """Take a run that is waiting for a worker or whose worker is dead; None when there is nothing to take."""
+    """Take a run that is waiting for a worker or whose worker is dead; None when there is nothing to take.
+
+    Of a directory that is kept back only previews are taken.
+    """
+    continuity.look()
     now = timezone.now()
     free = Q(leased_until=None) | Q(leased_until__lt=now)
     lease = Lease(run_id, now + LEASE)
-    won = ImportRun.objects.filter(free, pk=run_id, status__in=WORKING).update(leased_until=lease.until)
+    won = ImportRun.objects.filter(free, MAY_GO_ON, pk=run_id, status__in=WORKING).update(leased_until=lease.until)
     return lease if won else None
 
 
@@ -203,7 +210,7 @@ def retry_moment(now: dt.datetime, tries: int, retry_after: float | None) -> dt.
     return now + max(pause, dt.timedelta(seconds=min(retry_after or 0.0, MOST_WAITED)))
 
 
-def must_be_on(directory: Directory) -> None:
+def must_be_on(directory: Directory, *, preview: bool = False) -> None:
     """Raise ImportRefused when the directory is not to be imported."""
     if not directory.enabled:
         raise ImportRefused(f"{directory.name} is switched off. Switch it on first, on its page under Directories.")
@@ -212,13 +219,15 @@ def must_be_on(directory: Directory) -> None:
         raise ImportRefused(
             f'Import is switched off for {directory.name}. Switch on "Import users" in its provisioning features.'
         )
+    if not preview and holding.is_held(directory.pk):
+        raise ImportRefused(holding.REFUSED.format(name=directory.name))
 
 
 def create(
     directory: Directory, *, preview: bool, actor: str, trigger: Trigger, incremental: bool = False, tries: int = 0
 ) -> ImportRun:
     """Queue a run; raise ImportRefused when the directory already has one, or is not to be imported."""
-    must_be_on(directory)
+    must_be_on(directory, preview=preview)
     try:
         with transaction.atomic():
             if trigger == Trigger.SCHEDULE and not incremental:

@@ -24,6 +24,7 @@ from directories.models import Directory
 from provisioning.models.outbox import Lane, LastResult
 from provisioning.outbound import leases
 from provisioning.outbound.leases import Claim, Leases, Parked
+from provisioning.restore import continuity
 from reports.journal import Line, record_many
 
 UNEXPECTED = Parked("internal", "Something unexpected went wrong in the portal. Its log has the details.")
@@ -170,10 +171,11 @@ class Work(ABC, Generic[AnyOutcome]):
 
 def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit: int | None = None) -> Delivered:
     """Bring those of the ids in sync that are due and that no other worker has."""
+    continuity.look()
     columns = ("name", "answered_at", "unreachable_since", "last_error")
-    directory = Directory.objects.filter(pk=directory_id, enabled=True).only(*columns).first()
+    directory = Directory.objects.filter(pk=directory_id, enabled=True, held=None).only(*columns).first()
     if directory is None:
-        return Delivered()  # switched off or gone: changes wait
+        return Delivered()  # switched off, kept back or gone: changes wait
     work = kind(directory_id, directory.name)
     probing = directory.unreachable_since is not None
     if probing and not health.start_probe(directory_id):

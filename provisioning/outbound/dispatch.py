@@ -21,6 +21,7 @@ DRAIN = "provisioning.tasks.drain"
 LEAVERS = "leavers"  # the queue of those who lose access; a worker of its own serves it
 USUAL = "celery"  # the queue of what was just saved
 PUSH = "provisioning.tasks.continue_push"
+LOOK = "provisioning.tasks.look"
 
 GATHER = 0.05  # seconds in which what was saved joins one message
 MOST = 1000  # deliveries that are read from what has gathered

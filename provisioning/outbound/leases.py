@@ -24,6 +24,7 @@ from config.database.prepared import Parameter, Prepared
 from directories.models import Directory
 from provisioning.models.outbox import AnyLeased, Lane, LastResult, QueuedChange
 from provisioning.outbound import dispatch
+from provisioning.restore import holding
 
 LEASE = 90.0  # seconds after which another worker takes over what a dead one held
 LONGEST_LEASE = 3 * 3600.0  # one that ends later than this was not written by a sound worker, and is void
@@ -159,8 +160,8 @@ class Leases(Generic[AnyLeased]):
     def _waiting_for(self, **conditions: Any) -> QuerySet[Directory]:
         """Return the directories that can be tried and have such changes, due or not."""
         changes = self._changes(directory=OuterRef("pk"), parked=None, **conditions)
-        reachable = Directory.objects.filter(Q(retry_at=None) | Q(retry_at__lte=Now()), Exists(changes), enabled=True)
-        return reachable.order_by("pk")
+        reachable = Q(retry_at=None) | Q(retry_at__lte=Now())
+        return Directory.objects.filter(reachable, Exists(changes), enabled=True, held=None).order_by("pk")
 
     def oldest_due(self, directory_ids: Collection[int]) -> dt.datetime | None:
         """Return since when the oldest change waits that could be delivered to one of the directories now."""
@@ -169,9 +170,9 @@ class Leases(Generic[AnyLeased]):
         return found
 
     def claimable(self, ids: Collection[int]) -> QuerySet[AnyLeased]:
-        """Return those that are due and free at this moment."""
+        """Return those that are due and free at this moment, in directories that nobody keeps back."""
         waiting = Exists(self._changes(parked=None, **{self.link: OuterRef("pk")}))
-        return self._targets(pk__any_id=ids).filter(_due(), waiting)
+        return self._targets(pk__any_id=ids).filter(_due(), waiting, holding.free())
 
     # --- Holding -----------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ def test_ready_with_a_fresh_worker(db: None, client: Client) -> None:
         "broker": "ok",
         "worker": "ok",
         "due_changes": "ok",
+        "look_first": "ok",
     }
     assert not response.cookies
     assert Heartbeat.objects.count() == 1

@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from provisioning.demo import load_demo
+from provisioning.restore import continuity
 
 
 class Command(BaseCommand):
@@ -19,5 +20,6 @@ class Command(BaseCommand):
         """Do it; progress goes to stderr, the new administrator's password (or "") to stdout."""
         self.stderr.write("Bringing the database up to date...")
         call_command("migrate", interactive=False, verbosity=0, stdout=sys.stderr)
+        continuity.at_start()  # before there is a directory, so that a new database is not taken for a restored one
         call_command("collectstatic", interactive=False, verbosity=0, stdout=sys.stderr)
         self.stdout.write(json.dumps({"password": load_demo().password}))
