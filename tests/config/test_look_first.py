@@ -37,7 +37,7 @@ from tests.servers import Server
 
 MARK = Path(str(settings.VAR_DIR)) / marks.FILE
 ALL = {"create_users": True, "update_users": True, "deactivate_users": True, "delete_users": True}
-DISABLE = "UPDATE USERS SET PASSWORD='off' WHERE USERNAME='##USERNAME##'"
+PATIENCE = 120  # seconds: programs start several times, and the machine may be busy
 
 
 @pytest.fixture
@@ -325,10 +325,10 @@ def test_a_restored_backup(
     login = connection.settings_dict
     backup = f"{login['NAME']}_backup"
     worker = portal.worker("--pool=threads")
-    wait_until(portal.swept, words="the worker's start")
+    wait_until(portal.swept, PATIENCE, words="the worker's start")
     for name in ("anna", "bert"):
         User.objects.create_user(name)
-    wait_until(lambda: set(pg_appsdb.people()) == {"anna", "bert"}, words="the first people")
+    wait_until(lambda: set(pg_appsdb.people()) == {"anna", "bert"}, PATIENCE, words="the first people")
     portal.stop(worker)
     connection.close()
     copy_database(backup, login["NAME"], login)
@@ -336,7 +336,7 @@ def test_a_restored_backup(
         worker = portal.worker("--pool=threads")
         User.objects.get(username="anna").delete()
         User.objects.create_user("later")
-        wait_until(lambda: set(pg_appsdb.people()) == {"bert", "later"}, words="what happened since")
+        wait_until(lambda: set(pg_appsdb.people()) == {"bert", "later"}, PATIENCE, words="what happened since")
         portal.stop(worker)
         subprocess.run(
             [sys.executable, "manage.py", "shell", "-c", "from provisioning.restore.continuity import beat; beat()"],
@@ -351,12 +351,12 @@ def test_a_restored_backup(
             list(User.objects.filter(username__in=["anna", "bert"]).values_list("pk", flat=True)), "test"
         )
         worker = portal.worker("--pool=threads")
-        wait_until(lambda: bool(HeldDirectory.objects.exclude(looked_at=None).count()), words="a look")
+        wait_until(lambda: bool(HeldDirectory.objects.exclude(looked_at=None).count()), PATIENCE, words="a look")
         held = HeldDirectory.objects.get()
         assert held.why.startswith("Its database is older")
         assert set(pg_appsdb.people()) == {"bert", "later"}, "nothing went out"
         it_client.post(f"/restore/helddirectory/{held.pk}/look/", {"read": "1"})
-        wait_until(lambda: HeldDirectory.objects.filter(was_read=True).exists(), words="the directory read")
+        wait_until(lambda: HeldDirectory.objects.filter(was_read=True).exists(), PATIENCE, words="the directory read")
         page = it_client.get("/restore/helddirectory/").content.decode()
         assert "anna" in page
         held.refresh_from_db()
@@ -364,7 +364,7 @@ def test_a_restored_backup(
         assert held.outlook["samples"]["unknown"] == ["later"]
         assert set(pg_appsdb.people()) == {"bert", "later"}, "nothing went out"
         it_client.post(f"/restore/helddirectory/{held.pk}/release/", {"number": "1"})
-        wait_until(lambda: set(pg_appsdb.people()) == {"anna", "bert", "later"}, words="what was shown")
+        wait_until(lambda: set(pg_appsdb.people()) == {"anna", "bert", "later"}, PATIENCE, words="what was shown")
     finally:
         portal.stop(worker)
         connection.close()
