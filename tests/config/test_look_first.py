@@ -1,8 +1,6 @@
 """A restored backup looks first: real databases, real programs, and what the target holds read back."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -185,7 +183,7 @@ def test_nothing_is_claimed_while_a_directory_is_kept_back(
     waits.refresh_from_db()
     assert waits.status == RunStatus.QUEUED
     with pytest.raises(services.ImportRefused, match="kept back"):
-        services.approve_import(planned, "root")
+        services.approve_import(planned, "root", plan_hash="")
     waits.delete()
     with pytest.raises(services.ImportRefused, match="kept back"):
         services.start_import(directory, preview=False, actor="root")
@@ -338,12 +336,7 @@ def test_a_restored_backup(
         User.objects.create_user("later")
         wait_until(lambda: set(pg_appsdb.people()) == {"bert", "later"}, PATIENCE, words="what happened since")
         portal.stop(worker)
-        subprocess.run(
-            [sys.executable, "manage.py", "shell", "-c", "from provisioning.restore.continuity import beat; beat()"],
-            env=portal.environment,
-            check=True,
-            capture_output=True,
-        )
+        portal.manage("shell", "-c", "from provisioning.restore.continuity import beat; beat()")
         connection.close()
         copy_database(login["NAME"], backup, login)
         User.objects.filter(username="anna").update(first_name="Anna")
