@@ -62,6 +62,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
     ),
     "Reports": (
         Item("Provisioning report", "list_alt", "reports_event_changelist", "reports.view_event"),
+        Item("Leavers", "person_off", "receipts_receipt_changelist", "receipts.view_receipt"),
         Item(
             "Failed and waiting",
             "build",

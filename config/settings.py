@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "provisioning.recycle",
     "provisioning.guard",
     "provisioning.restore",
+    "provisioning.receipts",
     "scim",
     "config.apps.ConfigConfig",
 ]

@@ -102,6 +102,7 @@ __all__ = [
     "delete_by_plan",
     "delete_groups",
     "delete_users",
+    "disable_everywhere",
     "give_back",
     "held_changes",
     "leave_groups",
@@ -150,6 +151,7 @@ __all__ = [
 
 
 REFUSED = "{actor} refused to take this away. The next change of the person asks again."
+DISABLED_EVERYWHERE = "disabled everywhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,28 @@ def set_active(user_ids: Iterable[int], active: bool, actor: str, *, by_person: 
     ids = set(user_ids)
     cleared = by_person and len(ids) == 1
     return sum(lifecycle.set_active_page(page, active, actor, cleared=cleared) for page in outbox.pages(ids))
+
+
+def disable_everywhere(user_ids: Iterable[int], actor: str) -> None:
+    """Deactivate users and have every account that they may still have closed now, each with a receipt.
+
+    Their accounts go before everything else, disabled ones included, which are looked at once more. Directories that
+    cannot be reached are tried at once instead of at their next trial.
+    """
+    ids = set(user_ids)
+    cleared = len(ids) == 1  # a person's decision about one user
+    for page in outbox.pages(ids):
+        with transaction.atomic():
+            lifecycle.set_active_page(page, False, actor, cleared=cleared, reason=DISABLED_EVERYWHERE)
+            there = Account.objects.filter(user__in=page).exclude(state=AccountState.ABSENT).order_by("pk")
+            by_directory: dict[int, list[int]] = {}
+            for directory_id, pk in there.values_list("directory_id", "pk"):
+                by_directory.setdefault(directory_id, []).append(pk)
+            leaving = {pk for ids in by_directory.values() for pk in ids}
+            outbox.enqueue(by_directory, DISABLED_EVERYWHERE, actor, leaving=leaving, cleared=cleared)
+            away = Directory.objects.filter(pk__in=by_directory, unreachable_since__isnull=False)
+            for directory in away.order_by("pk"):
+                try_directory(directory)
 
 
 def left_open(user_ids: Collection[int], *, deleted: bool = False) -> Iterator[LeftOpen]:

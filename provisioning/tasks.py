@@ -13,6 +13,7 @@ from provisioning.outbound.dispatch import DELIVER, DRAIN, LEAVERS, LOOK, PUSH, 
 from provisioning.outbound.kinds import BY_NAME, KINDS
 from provisioning.outbound.leases import DRAINS
 from provisioning.outbound.passwords import send as passwords
+from provisioning.receipts import book as receipts
 from provisioning.recycle import retention
 from provisioning.restore import continuity
 
@@ -51,6 +52,7 @@ def sweep() -> None:
     for directory_id in outlook.unseen():
         send(LOOK, directory_id)
     passwords.sweep()
+    receipts.sweep()
     for kind in KINDS:
         for directory_id in kind.leases.waiting_leavers():
             _drain_leavers(directory_id, kind.name)

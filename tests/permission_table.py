@@ -61,6 +61,7 @@ PEOPLE = {
     **action("provisioning/user/process_import/", "SI"),
     **action("provisioning/user/export/", "SIHA"),
     "provisioning/user/<path:object_id>/accounts/": Rule("SIHA", "SI"),  # POST retries and syncs
+    **action("provisioning/user/<path:object_id>/leave/", "SI"),
     "provisioning/user/<path:object_id>/groups/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/rename/": Rule("SI", "SI"),
     "provisioning/group/<path:object_id>/panel/": Rule("SIHA", "SI"),  # POST takes a group out
@@ -125,6 +126,14 @@ REPORTS = {
     **action("reports/event/export/", "SIHA"),
     **action("reports/event/filters/save/", "SIHA"),
     **action("reports/event/filters/<int:pk>/delete/", "SIHA"),
+    **{
+        rule: who
+        for name in ("", "export/", "compare/")
+        for rule, who in action(f"receipts/receipt/{name}", "SIHA").items()
+    },
+    **action("receipts/receipt/<int:receipt_id>/", "SIHA"),
+    **action("receipts/receipt/<int:receipt_id>/panel/", "SIHA"),
+    **action("receipts/receipt/<int:receipt_id>/exception/", "SI"),
 }
 
 # Answers with 401 or 403 instead of leading to the sign-in; POST alone.
@@ -160,6 +169,7 @@ APP_LISTS = {
     "portal": "SA",
     "recycle": "SIA",
     "restore": "SIA",
+    "receipts": "SIHA",
     "scim": "SIHA",
 }
 
@@ -171,6 +181,7 @@ ACTIONS = {
     "provisioning.user": {
         "activate": "SI",
         "deactivate": "SI",
+        "disable_everywhere": "SI",
         "sync_now": "SI",
         "delete_selected": "SI",
         "export_csv": "SIHA",
@@ -187,4 +198,5 @@ ACTIONS = {
     "provisioning.change": {},
     "provisioning.groupchange": {},
     "reports.event": {},
+    "receipts.receipt": {},
 }

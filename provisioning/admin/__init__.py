@@ -6,5 +6,6 @@ import provisioning.admin.groups.admin
 import provisioning.admin.imports.admin
 import provisioning.admin.look_first
 import provisioning.admin.operations.admin
+import provisioning.admin.receipts.admin
 import provisioning.admin.recycle.admin
 import provisioning.admin.users.admin  # noqa: F401

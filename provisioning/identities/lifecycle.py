@@ -77,8 +77,13 @@ def forget(users: Collection[User], actor: str, *, cleared: bool = False) -> Non
 
 
 @transaction.atomic
-def set_active_page(user_ids: Collection[int], active: bool, actor: str, *, cleared: bool = False) -> int:
-    """Set ``is_active`` of those users that differ; ``cleared``: somebody decided that about this one user."""
+def set_active_page(
+    user_ids: Collection[int], active: bool, actor: str, *, cleared: bool = False, reason: str = ""
+) -> int:
+    """Set ``is_active`` of those users that differ; ``cleared``: somebody decided that about this one user.
+
+    ``reason`` says of their accounts why, if not just that.
+    """
     rows = User.objects.filter(pk__in=user_ids, is_active=not active).order_by("pk").select_for_update(no_key=True)
     users = list(rows)
     ids = [user.pk for user in users]
@@ -89,7 +94,7 @@ def set_active_page(user_ids: Collection[int], active: bool, actor: str, *, clea
     operation = Operation.ENABLE if active else Operation.DISABLE
     changes = {ACTIVE: (not active, active)}
     record_many(report_line(user, operation, f"{user} was {word} in the portal.", actor, changes) for user in users)
-    outbox.enqueue_users(ids, word, actor, cleared=cleared, decided=cleared)
+    outbox.enqueue_users(ids, reason or word, actor, cleared=cleared, decided=cleared)
     rights.told([(user, {ACTIVE: [not active, active]}) for user in users if user.may_sign_in], actor)
     return len(ids)
 

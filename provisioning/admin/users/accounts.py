@@ -20,6 +20,7 @@ from provisioning.admin.users.password import may_set
 from provisioning.imports.users.plan import AGAIN
 from provisioning.models import Account, Change, PendingPassword, User
 from provisioning.models.accounts import AccountState, LastResult
+from provisioning.receipts.models import Receipt
 from provisioning.services import Step
 
 NEXT = {
@@ -112,6 +113,8 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
             "may_give_back": may_sync and self.has_change_permission(request, user),
             "refusal": refusal,
             "may_set_password": may_set(request, user),
+            "may_leave": self.has_change_permission(request, user) and user.pk != request.user.pk,
+            "receipt": _receipt(request, user),
             "poll": any(row.waiting for row in rows),
             "page": request.build_absolute_uri(reverse("admin:provisioning_user_change", args=[user.pk])),
         }
@@ -148,6 +151,12 @@ def rows_of(user: User) -> list[AccountRow]:
             )
         )
     return sorted(found, key=lambda row: row.account is None)
+
+
+def _receipt(request: HttpRequest, user: User) -> Receipt | None:
+    """Return the newest receipt of the user, for those who may see it."""
+    may_see = request.user.has_perm("receipts.view_receipt")
+    return Receipt.objects.filter(user_id=user.pk).order_by("-pk").first() if may_see else None
 
 
 def _named(rows: Iterable[AccountRow]) -> str:

@@ -33,7 +33,7 @@ SWITCHED_OFF = "Nothing: this is switched off for the directory."
 class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
     """Activate, deactivate, delete and sync."""
 
-    actions = ("activate", "deactivate", "sync_now", "delete_selected")
+    actions = ("activate", "deactivate", "disable_everywhere", "sync_now", "delete_selected")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Offer our own deletion instead of Django's, which would list every row that hangs on a user."""

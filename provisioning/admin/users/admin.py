@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from provisioning import services
 from provisioning.admin import protection
 from provisioning.admin.fields import PREFIX, shown
+from provisioning.admin.receipts.switch import LeaverSwitch
 from provisioning.admin.users.accounts import AccountsPanel
 from provisioning.admin.users.actions import UserActions, say_left_open, say_provisioned
 from provisioning.admin.users.files import UserFiles
@@ -35,6 +36,7 @@ class UserAdmin(
     UserList,
     UserFiles,
     UserActions,
+    LeaverSwitch,
     AccountsPanel,
     GroupsPanel,
     UserPassword,

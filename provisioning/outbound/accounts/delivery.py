@@ -7,7 +7,7 @@ from django.db import transaction
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, ConnectorError
 from provisioning.models import Account
-from provisioning.models.outbox import AccountState, LastResult
+from provisioning.models.outbox import AccountState, Lane, LastResult
 from provisioning.outbound import batch as engine
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.outcome import AccountOutcome, park, wait
@@ -19,6 +19,8 @@ from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.outbound.leases import Parked
 from provisioning.outbound.passwords import pending
 from provisioning.profile import person
+from provisioning.profile.person import wanted
+from provisioning.receipts import book
 from reports.models import Operation
 
 TAKEN = Parked(
@@ -48,7 +50,9 @@ class AccountWork(Work[AccountOutcome]):
         owners = Owners(self.directory_id, [account.key for account in batch.todo if not account.remote_id])
         passwords = pending.read(batch.held.changes)
         self.allowance = Allowance(config, {pk for pk in batch.held.changes if batch.held.cleared(pk)})
-        self.reconciler = AccountReconciler(config, person.catalogue(), connector, owners, passwords)
+        leavers = [pk for pk in batch.held.changes if batch.held.lane(pk) == Lane.LEAVERS]
+        to_prove = book.unproven(leavers) if leavers else ()
+        self.reconciler = AccountReconciler(config, person.catalogue(), connector, owners, passwords, to_prove=to_prove)
         self.reconciler.allowance = self.allowance
 
     def begin(self, rows: Sequence[Account]) -> set[int]:
@@ -104,11 +108,13 @@ class AccountWork(Work[AccountOutcome]):
             self.allowance.budget.close()
 
     def store(self, outcomes: Sequence[AccountOutcome]) -> None:
-        """Write what became of passwords, and let the groups of accounts that came, went or moved be looked at."""
+        """Write what became of passwords and of leavers, and let groups of accounts that came, went or moved follow."""
         pending.delivered([each.password for each in outcomes if each.password])
         pending.refused(dict(each.refused for each in outcomes if each.refused))
         group_outbox.accounts_renamed(each.row.pk for each in outcomes if each.renamed)
         self._store_active([each.row.pk for each in outcomes if each.moved and each.row.state == AccountState.ACTIVE])
+        book.record({each.row.pk: each.proof for each in outcomes if each.proof})
+        self._store_returned([each.row for each in outcomes])
         self._store_gone([each.row for each in outcomes if each.row.state == AccountState.ABSENT and not each.parked])
 
     def _store_active(self, ids: Collection[int]) -> None:
@@ -116,6 +122,12 @@ class AccountWork(Work[AccountOutcome]):
         group_outbox.accounts_changed(ids)
         if ids:  # the next import finds them active because the portal made them so, which is no news of the source
             Account.objects.filter(pk__in=ids, seen_state__in=CONNECTORS_OWN).update(seen_state="")
+
+    def _store_returned(self, rows: Sequence[Account]) -> None:
+        """End the receipts of those who came back before their accounts were closed."""
+        if self.reconciler is not None and self.reconciler.to_prove:
+            proven = self.reconciler.to_prove
+            book.returned({row.user.pk for row in rows if row.pk in proven and row.user and wanted(row.user)})
 
     def _store_gone(self, rows: Sequence[Account]) -> None:
         """Forget the memberships of accounts that are not there any more, and the accounts of deleted users."""

@@ -133,6 +133,14 @@ def still_there(directory: str, hint: str) -> str:
     return f"{directory} still has the account after deleting it. {hint}"
 
 
+def still_enabled(directory: str) -> str:
+    """Return why a disabled account is not believed to be."""
+    return (
+        f"{directory} still shows the account as enabled after disabling it. Look at what it does to disable an "
+        "account, then press Retry."
+    )
+
+
 def password_set(key: str, directory: str) -> str:
     """Return the sentence for a password that the directory took."""
     return f"The password of {key} was set in {directory}."

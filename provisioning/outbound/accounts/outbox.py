@@ -19,6 +19,7 @@ from provisioning.outbound import dispatch
 from provisioning.outbound.accounts import scope
 from provisioning.outbound.accounts.scope import AccountsInScope
 from provisioning.outbound.leases import PAGE, Leases
+from provisioning.receipts import book
 
 CHUNK = 200  # accounts a message
 LEASES = Leases(name="accounts", chunk=CHUNK, target=Account, change=Change, link="account")
@@ -34,10 +35,12 @@ def enqueue(
 ) -> None:
     """Append a change for each account (ids by directory) and wake the workers after commit; needs a transaction.
 
-    Those of ``leaving`` go before everybody else. ``cleared``: what they lose was decided, or passed the guard.
+    Those of ``leaving`` go before everybody else, and a receipt is opened for whom they belong to. ``cleared``: what
+    they lose was decided, or passed the guard.
     """
     if leaving:
         LEASES.hurry(leaving)
+        book.begin(leaving, reason, actor)
     common = {"reason": reason[:64], "actor": actor[:255], "cleared": cleared}
     rows: list[dict[str, Any]] = []
     lanes: dict[tuple[Lane, int], list[int]] = {}
@@ -55,7 +58,7 @@ def enqueue_user(user: User, reason: str, actor: str = "", *, cleared: bool = Fa
     """Enqueue the accounts of one user as held in memory: what was just saved is not read again."""
     with transaction.atomic(savepoint=False):
         found = scope.accounts_of(user)
-        enqueue(found.by_directory, reason, actor, leaving=found.leaving, cleared=cleared)
+        _enqueue_found(found, reason, actor, cleared=cleared)
         if cleared and found.leaving:
             count_decided(found)
 
@@ -85,7 +88,7 @@ def enqueue_users(
     for page in pages(user_ids):
         with transaction.atomic(savepoint=False):
             found = scope.accounts_for(page, exclude=exclude, only=only)
-            enqueue(found.by_directory, reason, actor, leaving=found.leaving, cleared=cleared)
+            _enqueue_found(found, reason, actor, cleared=cleared)
             if decided:
                 count_decided(found)
 
@@ -93,3 +96,9 @@ def enqueue_users(
 def pages(ids: Iterable[int]) -> Iterable[list[int]]:
     """Cut ids into sorted pages, none of them twice."""
     return dispatch.chunks(sorted(set(ids)), PAGE)
+
+
+def _enqueue_found(found: AccountsInScope, reason: str, actor: str, *, cleared: bool) -> None:
+    if found.returning:
+        book.returned(found.returning)
+    enqueue(found.by_directory, reason, actor, leaving=found.leaving, cleared=cleared)

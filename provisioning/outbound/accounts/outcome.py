@@ -7,6 +7,7 @@ from provisioning.models import Account
 from provisioning.outbound.accounts import messages
 from provisioning.outbound.batch import Outcome
 from provisioning.outbound.leases import Parked
+from provisioning.receipts.book import Proof
 from reports.models import Operation, Result
 
 
@@ -15,11 +16,13 @@ class AccountOutcome(Outcome):
     """How one account (``row``) ended.
 
     ``moved``: the account came into being or went, so its groups need a look; ``renamed``: its entry is elsewhere now.
-    ``password`` is the version of the password that the directory took, ``refused`` the one that it did not, and why.
+    ``proof`` is what was seen of the account of somebody who left. ``password`` is the version of the password that the
+    directory took, ``refused`` the one that it did not, and why.
     """
 
     moved: bool = False
     renamed: bool = False
+    proof: Proof | None = None
     password: UUID | None = None
     refused: tuple[UUID, str] | None = None
 

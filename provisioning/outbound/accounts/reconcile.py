@@ -5,9 +5,11 @@ new values and the report lines, for the batch to write.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+
+from django.utils import timezone
 
 from directories.attributes import Person, Value
 from directories.config import DirectoryConfig
@@ -43,6 +45,8 @@ from provisioning.outbound.leases import Parked
 from provisioning.outbound.passwords.pending import REFUSED, Pending
 from provisioning.outbound.passwords.step import PasswordStep, advice
 from provisioning.profile.person import person_behind, wanted
+from provisioning.receipts.book import Proof
+from provisioning.receipts.models import Seen
 from reports.models import Operation
 
 NEVER_COMPARED = {fold_name(name) for name in ("username", "password", "active")}  # they have ways of their own
@@ -58,8 +62,8 @@ class AccountReconciler:
 
     Where the directory can be asked and told about many at once, ``begin`` does that for the accounts whose turn comes
     next; ``reconcile`` is the same with and without it. ``asked`` is whether the directory has answered yet,
-    ``operation`` what a failed line calls the work on the account that is looked at, and ``replaced`` the account of a
-    deleted user in whose place it was made.
+    ``to_prove`` are accounts of leavers that are looked at in any case, ``operation`` what a failed line calls the work
+    on the account that is looked at, and ``replaced`` the account of a deleted user in whose place it was made.
     """
 
     def __init__(
@@ -69,10 +73,13 @@ class AccountReconciler:
         connector: Connector,
         owners: Owners,
         passwords: Mapping[int, Pending] = MappingProxyType({}),
+        *,
+        to_prove: Collection[int] = (),
     ) -> None:
         self.config, self.connector, self.owners = config, connector, owners
         self.passwords = PasswordStep(config, connector, passwords)
         self.allowance: Allowance | None = None  # what previews need not ask about
+        self.to_prove = to_prove
         self.asked = self.finds = False
         self.replaced: int | None = None
         self.operation = Operation.UPDATE
@@ -239,10 +246,15 @@ class AccountReconciler:
     def _bring(self, turn: Turn) -> None:
         """Do what is to be done, and write down on the turn what became of it."""
         plan = without_looking(turn.now)
+        proves = turn.account.pk in self.to_prove and turn.now.status is not Status.WANTED
+        if proves and plan is not None and plan.settled and plan.state == AccountState.DISABLED:
+            plan = None  # somebody may have enabled it over there
         try:
             # With a password for it, an account that is not known yet is worth a look whatever is switched off.
             if plan is not None and not (turn.pending and turn.now.status is Status.WANTED and not turn.entry.ref):
                 turn.plan = plan
+                if proves:
+                    self._look_for_proof(turn)
             elif isinstance(turn.written, ConnectorError):
                 raise turn.written
             elif turn.written is not None:
@@ -302,6 +314,8 @@ class AccountReconciler:
             turn.held = self._take(step, turn)
         if Step.DELETE in steps and turn.found is not None:
             self._must_be_gone(turn.entry)
+        if now.status is not Status.WANTED:
+            self._read_back(turn)
         if Step.CREATE in steps:
             self.replaced = self.owners.before(turn.held.ref, account.pk) if turn.held else None
             account.unseen = not self._is_found(account, replace(turn.entry, ref=""))
@@ -324,6 +338,38 @@ class AccountReconciler:
         if not self.connector.keeps_deleted and self.connector.find(entry) is not None:
             hint = self.connector.delete_hint
             raise ConnectorError(messages.still_there(self.config.name, hint), code="still_there")
+
+    def _read_back(self, turn: Turn) -> None:
+        """Look by the lasting id what the directory holds of a leaver after the steps; raise ConnectorError.
+
+        Whoever had nothing to do was looked at just now, and so was what had to be gone after its deletion.
+        """
+        steps, seen = turn.plan.steps, turn.found
+        if turn.found is not None and Step.DELETE in steps:
+            seen = self.connector.find(turn.entry) if self.connector.keeps_deleted else None
+        elif turn.found is not None and steps:
+            seen = self.connector.find(turn.entry)
+            if seen is not None and seen.enabled:
+                raise ConnectorError(messages.still_enabled(self.config.name), code="still_enabled")
+        turn.proof = self._proof(turn, seen)
+
+    def _look_for_proof(self, turn: Turn) -> None:
+        """Look at the account of a leaver of which the portal believes that there is nothing to do."""
+        seen = self.connector.find(turn.entry)
+        self.asked = True
+        if seen is not None and not turn.entry.ref and self._not_theirs(turn.account, seen):
+            seen = None
+        turn.proof = self._proof(turn, seen)
+
+    def _proof(self, turn: Turn, seen: RemoteAccount | None) -> Proof:
+        states = {True: Seen.ACTIVE, False: Seen.DISABLED, None: Seen.UNCLEAR}
+        return Proof(
+            seen=Seen.ABSENT if seen is None else states[seen.enabled],
+            read_at=timezone.now(),
+            sent_at=turn.sent_at,
+            answer=" and ".join(messages.OPERATIONS[step].label.lower() for step in turn.plan.steps if turn.sent_at),
+            remote_id=turn.entry.ref,
+        )
 
     def _is_found(self, account: Account, entry: Entry) -> bool:
         """Return whether a new account is found by its name: asked for the first, and for names likely to be re-spelt.
@@ -357,6 +403,7 @@ class AccountReconciler:
         account, before = turn.account, turn.account.unanswered
         if step is not Step.LINK:
             account.unanswered = before or step.value
+            turn.sent_at = timezone.now() if turn.found is not None else None
         try:
             return self._take_with_password(step, turn)
         except Unavailable:

@@ -1,5 +1,6 @@
 """What was carried out on one account becomes its outcome: new values and report lines. Nothing is written here."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ from provisioning.outbound.digests import place_digest
 from provisioning.outbound.leases import Parked
 from provisioning.outbound.passwords.pending import Pending
 from provisioning.outbound.passwords.step import PasswordStep
+from provisioning.receipts.book import Proof
 from reports.journal import Line
 from reports.models import Operation, Result
 
@@ -31,7 +33,7 @@ class Turn:
     ``held`` is what it holds after the steps of ``plan``. ``written`` is what became of the one step of an account that
     was written together with others. ``lost`` is the step that the directory was asked for before and did not answer,
     "" for none, None while the directory was not looked at. ``given``: the password was set, or was not because of
-    ``refusal``.
+    ``refusal``. ``sent_at`` is when the directory was told the last step, and ``proof`` what was seen of a leaver.
     """
 
     account: Account
@@ -47,6 +49,8 @@ class Turn:
     lost: str | None = None
     given: bool = False
     refusal: ConnectorError | None = None
+    sent_at: dt.datetime | None = None
+    proof: Proof | None = None
 
 
 class Results:
@@ -91,7 +95,7 @@ class Results:
         if turn.lost is not None:
             account.unanswered = ""
         account.last_message = lines[-1].message if lines and not plan.reason else plan.reason
-        outcome = AccountOutcome(account, lines, moved=before[0] != account.state)
+        outcome = AccountOutcome(account, lines, moved=before[0] != account.state, proof=turn.proof)
         if account.unseen:
             account.pushed_digest = ""  # the next try looks again
             cause = Parked("unseen", messages.unseen(account.key, name, self.look_up_hint))

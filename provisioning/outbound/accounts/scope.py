@@ -32,10 +32,14 @@ class UserInScope(NamedTuple):
 
 @dataclass(slots=True)
 class AccountsInScope:
-    """Accounts by directory; those that are ``leaving`` give access that is to end."""
+    """Accounts by directory; those that are ``leaving`` give access that is to end.
+
+    ``returning`` are users who are wanted and have a disabled account: perhaps they had left.
+    """
 
     by_directory: dict[int, list[int]] = field(default_factory=dict)
     leaving: set[int] = field(default_factory=set)
+    returning: set[int] = field(default_factory=set)
 
 
 # The accounts of one user, and those that ``_reattach`` may give back.
@@ -100,6 +104,8 @@ def _in_scope(
     unwanted = {person.id for person in people if not person.wanted}
     found = AccountsInScope()
     for account, user, directory, state in accounts:
+        if user is not None and state == AccountState.DISABLED and user not in unwanted:
+            found.returning.add(user)
         if directory == exclude or only not in (None, directory):
             continue
         found.by_directory.setdefault(directory, []).append(account)

@@ -1,0 +1,1 @@
+"""Receipts: the proof that a leaver lost every account; opened by what enqueues a leaver, and closed by looks."""
