@@ -42,12 +42,16 @@ class RemovalRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SavedSettings:
-    """What a save did: the names of what changed, what is active now, and what is worth offering."""
+    """What a save did: the names of what changed, what is active now, and what is worth offering.
+
+    ``decides_imports``: another import is to be previewed, because it may see others or take them for others.
+    """
 
     saved: Saved
     active: str
     warnings: Sequence[str]
     pushes: bool
+    decides_imports: bool = False
 
     @property
     def offer(self) -> str:
@@ -67,6 +71,8 @@ def save(draft: DirectoryDraft, actor: str, proof: str = "") -> SavedSettings:
     """
     created = draft.directory.pk is None
     moved, config = bool(draft.connection.changed_labels()), draft.config()
+    before = None if created else services.stored_configuration(draft.directory.pk)
+    decides = config is not None and services.decides_imports(before, config)
     saved = draft.save()
     directory = draft.directory
     if moved:
@@ -89,7 +95,7 @@ def save(draft: DirectoryDraft, actor: str, proof: str = "") -> SavedSettings:
     readiness = assess(situation_of(draft, at), timezone.localtime())
     warnings = [*readiness.warnings, *draft.templates.warnings]
     pushes = draft.features.instance.update_users
-    return SavedSettings(saved, readiness.active, warnings, pushes)
+    return SavedSettings(saved, readiness.active, warnings, pushes, decides_imports=decides)
 
 
 def plan_next_import(directory: Directory) -> dt.datetime | None:

@@ -40,6 +40,11 @@ from provisioning.identities.users import (
     write_user,
 )
 from provisioning.identities.users import rename as rename_user
+from provisioning.impact.impact import Impact
+from provisioning.impact.reckoning import decides_imports
+from provisioning.impact.reckoning import of_change as impact_of_change
+from provisioning.impact.reckoning import of_everything as impact_of_everything
+from provisioning.impact.reckoning import stored as stored_configuration
 from provisioning.imports.doors.actions import (
     AppliedNow,
     applied,
@@ -83,6 +88,7 @@ __all__ = [
     "HELD",
     "AppliedNow",
     "FileLine",
+    "Impact",
     "ImportRefused",
     "LastAdministrator",
     "LeftOpen",
@@ -99,12 +105,15 @@ __all__ = [
     "can_adopt_group",
     "cancel_import",
     "change_members",
+    "decides_imports",
     "delete_by_plan",
     "delete_groups",
     "delete_users",
     "disable_everywhere",
     "give_back",
     "held_changes",
+    "impact_of_change",
+    "impact_of_everything",
     "leave_groups",
     "left_open",
     "let_directory_go",
@@ -139,6 +148,7 @@ __all__ = [
     "set_portal_password",
     "set_roles",
     "start_import",
+    "stored_configuration",
     "switch_by_plan",
     "try_directory",
     "undo",

@@ -77,6 +77,7 @@ PEOPLE = {
 DIRECTORIES = {
     **model("directories/directory/", view="SIA", add="SI", change="SI", delete="SI"),
     **action("directories/directory/<int:object_id>/health/", "SIA"),
+    **action("directories/directory/<int:object_id>/recompute/", "SIA"),
     **{
         rule: who
         for name in ("test", "url", "suggest", "sample", "entry", "try", "people", "panel/<slug:panel>")

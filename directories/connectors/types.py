@@ -50,6 +50,7 @@ class ConnectorField:
 
     ``harmless``: changing it does not change who is given the secrets, so that they need not be typed again.
     ``suggested``: a connection test may find out what it can be, so a test does not ask for it.
+    ``selects``: it decides whom an import sees.
     """
 
     name: str
@@ -64,6 +65,7 @@ class ConnectorField:
     maximum: int | None = None
     harmless: bool = False
     suggested: bool = False
+    selects: bool = False
 
 
 @dataclass(frozen=True, slots=True)

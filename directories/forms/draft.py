@@ -4,6 +4,7 @@ Test, "Try it", the live sample and the save all work on a draft, so that what w
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -67,6 +68,7 @@ class DirectoryDraft:
         self.stored_mappings = list(directory.attribute_mappings.all()) if saved else []
         provisioning = ProvisioningSettings.objects.filter(directory=directory).first() if saved else None
         provisioning = provisioning or ProvisioningSettings(directory=directory)
+        self.provisioning_before = copy(provisioning)
         self.created_before = provisioning.create_users
         self.pushed_before = _pushed(provisioning)
         self.parts = data if data is not None and PARTS_MARK in data else None

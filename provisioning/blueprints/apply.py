@@ -8,7 +8,7 @@ from django.db import transaction
 from pydantic import SecretStr, ValidationError
 
 from provisioning.blueprints import checks, sections, writing
-from provisioning.blueprints.document import BlueprintError, Document, Problem
+from provisioning.blueprints.document import BlueprintError, Document, Location, Problem
 from provisioning.blueprints.schema import checked, with_sections
 from provisioning.blueprints.state import BlueprintItem
 
@@ -30,21 +30,26 @@ class Difference:
 
 @dataclass(slots=True)
 class Applied:
-    """What a blueprint changed, and what about its directories cannot work, as their pages say it too."""
+    """What a blueprint changed, and what about its directories cannot work, as their pages say it too.
+
+    ``impacts`` tells what it does to accounts, a line for each directory where that is anything.
+    """
 
     differences: list[Difference] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    impacts: list[str] = field(default_factory=list)
 
 
-def apply(text: str, *, actor: str, check: bool = False) -> Applied:
+def apply(text: str, *, actor: str, check: bool = False, number: int | None = None) -> Applied:
     """Make the portal what the blueprint says and return what changed; with ``check`` only return what would.
 
+    ``number`` is how many accounts somebody saw that it reaches, needed where that is over a directory's limits.
     Raises BlueprintError, with every problem that was found and nothing changed.
     """
     document = Document(text)
     data = _checked(document)
     with transaction.atomic():
-        found = _apply(document, data, actor)
+        found = _apply(document, data, actor, check=check, number=number)
         if check:
             # The difference is that of a real run, databases' own rules included; then all of it is taken back.
             transaction.set_rollback(True)
@@ -66,9 +71,11 @@ def _checked(document: Document) -> dict[str, Any]:
     return data
 
 
-def _apply(document: Document, data: dict[str, Any], actor: str) -> Applied:
+def _apply(document: Document, data: dict[str, Any], actor: str, *, check: bool, number: int | None) -> Applied:
     problems: list[Problem] = []
     found = Applied()
+    over: list[tuple[Location, str]] = []
+    reached = 0
     steps: Iterable[tuple[str, Callable[[BlueprintItem, str], writing.WrittenPart]]] = (
         ("attributes", writing.write_attribute),
         ("directories", writing.write_directory),
@@ -83,11 +90,18 @@ def _apply(document: Document, data: dict[str, Any], actor: str) -> Applied:
             except writing.PartRefused as refused:
                 problems.append(document.problem((section, index, *refused.path), refused.message))
                 continue
+            if impact := written.impact:
+                found.impacts += [f"{written.label} {wanted['name']}: {words}" for words in impact.sentences]
+                reached += impact.reached if written.over else 0
+            over += [((section, index), words) for words in written.over]
             found.differences += differences(f"{written.label} {wanted['name']}", written.before, written.after)
             if written.directory is not None:
                 checked = list(checks.directory(written.directory, written.after))
                 problems += [document.problem((section, index, *path), words, line) for path, words, line in checked]
                 found.warnings += [] if checked else checks.warnings(written.directory)
+    if not problems and not check and over and number != reached:
+        advice = f"Look at what --check shows, then apply it with --number {reached}."
+        problems = [document.problem(path, f"{words} {advice}") for path, words in over]
     if problems:
         raise BlueprintError(problems)
     return found

@@ -1,5 +1,6 @@
 """Writes one part of a blueprint; a part that is as it should be is not touched."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +37,17 @@ class PartRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WrittenPart:
-    """What was there before (None: nothing) and what is there now."""
+    """What was there before (None: nothing) and what is there now.
+
+    ``impact`` is what that does to a directory's accounts, and ``over`` what of it is over its limits.
+    """
 
     label: str
     before: BlueprintItem | None
     after: BlueprintItem
     directory: Directory | None = None
+    impact: services.Impact | None = None
+    over: Sequence[str] = ()
 
 
 def write_attribute(wanted: BlueprintItem, actor: str) -> WrittenPart:
@@ -118,11 +124,17 @@ def write_directory(wanted: BlueprintItem, actor: str) -> WrittenPart:
     _require_connection(after, is_new=before is None)
     changed = [name for name in after if before is None or before[name] != after[name]]
     directory = directory or Directory(kind=after["kind"])
-    if changed:
-        _write(directory, after, changed)
-        directory_settings.plan_next_import(directory)
-        _record(directory, before, changed, actor)
-    return WrittenPart("directory", before, after, directory)
+    if not changed:
+        return WrittenPart("directory", before, after, directory)
+    stored = services.stored_configuration(directory.pk) if before else None
+    limits = ProvisioningSettings.objects.filter(directory=directory).first() if before else None
+    _write(directory, after, changed)
+    directory_settings.plan_next_import(directory)
+    _record(directory, before, changed, actor)
+    now = services.stored_configuration(directory.pk) if before else None
+    impact = services.impact_of_change(stored, now) if now else None
+    over = impact.objections(limits or ProvisioningSettings()) if impact else []
+    return WrittenPart("directory", before, after, directory, impact, [objection.words for objection in over])
 
 
 def _require_connection(after: BlueprintItem, *, is_new: bool) -> None:

@@ -65,8 +65,16 @@ def _tables() -> tuple[ConnectorField, ...]:
             help_text="For example USERS or hr.users; a name with capitals in quotes.",
             group="Users",
             harmless=True,
+            selects=True,
         ),
-        ConnectorField(name="username_column", label="User name column", required=True, group="Users", harmless=True),
+        ConnectorField(
+            name="username_column",
+            label="User name column",
+            required=True,
+            group="Users",
+            harmless=True,
+            selects=True,
+        ),
         ConnectorField(
             name="password_column",
             label="Password column",

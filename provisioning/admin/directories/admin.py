@@ -14,7 +14,7 @@ from directories.connectors import registry
 from directories.models import Directory
 from provisioning import directory_settings
 from provisioning.admin.directories import actions as directories_actions
-from provisioning.admin.directories import entry, fragments, tryout
+from provisioning.admin.directories import entry, fragments, impact, tryout
 from provisioning.admin.directories import page as directories_page
 from provisioning.admin.directories import state as directories_state
 
@@ -105,6 +105,7 @@ class DirectoryAdmin(ModelAdmin):  # type: ignore[misc]
             self._url("fragment/try/", tryout.try_it, "fragment_try"),
             self._url("fragment/people/", tryout.people, "fragment_people"),
             self._url("<int:object_id>/health/", directories_state.health, "health"),
+            self._url("<int:object_id>/recompute/", impact.recompute, "recompute"),
             self._url("<int:object_id>/make-default/", directories_actions.make_default, "make_default"),
             self._url("<int:object_id>/clone/", directories_actions.clone, "clone"),
             self._url("<int:object_id>/enable/", directories_actions.enable, "enable"),

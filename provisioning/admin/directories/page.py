@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -17,7 +18,7 @@ from directories.forms.draft import DirectoryDraft
 from directories.models import Directory
 from directories.readiness import moment
 from provisioning import directory_settings
-from provisioning.admin.directories import actions, operations, progress
+from provisioning.admin.directories import actions, impact, operations, progress
 from provisioning.admin.directories import state as directories_state
 from provisioning.imports.users.authority import explained
 from provisioning.models import User
@@ -74,9 +75,11 @@ def change(model_admin: Any, request: HttpRequest, object_id: str) -> HttpRespon
     columns = posted_columns(request.POST) or columns
     stale = request.POST.get("version") != version_of(directory)
     draft = DirectoryDraft(directory, catalogue(), request.POST, columns)
-    if draft.is_valid() and not stale:
-        return _save(model_admin, request, draft, columns)
-    return _page(model_admin, request, draft, columns, stale=stale)
+    if not draft.is_valid() or stale:
+        return _page(model_admin, request, draft, columns, stale=stale)
+    if question := impact.question(draft, request.POST):
+        return _page(model_admin, request, draft, columns, question=question)
+    return _save(model_admin, request, draft, columns)
 
 
 def _save(model_admin: Any, request: HttpRequest, draft: DirectoryDraft, columns: list[str]) -> HttpResponse:
@@ -87,7 +90,7 @@ def _save(model_admin: Any, request: HttpRequest, draft: DirectoryDraft, columns
     messages.success(request, f"Saved. {outcome.active}{_following(draft.directory)}")
     for warning in outcome.warnings:
         messages.warning(request, warning)
-    return _to_page(draft.directory, request.POST.get("tab", ""), offer=outcome.offer)
+    return _to_page(draft.directory, request.POST.get("tab", ""), offer=outcome.offer, preview=outcome.decides_imports)
 
 
 def _following(directory: Directory) -> str:
@@ -103,11 +106,15 @@ def _page(
     columns: list[str] | None = None,
     *,
     stale: bool = False,
+    question: impact.Question | None = None,
 ) -> HttpResponse:
     directory = draft.directory
     adding = directory.pk is None
     may_change = model_admin.has_add_permission(request) if adding else model_admin.has_change_permission(request)
     errors = tab_errors(draft) if request.method == "POST" else {}
+    first_tab = next((tab for tab, count in errors.items() if count), "")
+    if question and request.POST.get("tab") in TABS:
+        first_tab = request.POST["tab"]
     context = {
         **_chrome(model_admin, request),
         **parts_context(draft, columns or []),
@@ -117,12 +124,15 @@ def _page(
         "stale": stale,
         "version": "" if adding else version_of(directory),
         "tabs": _tabs(draft, errors),
-        "first_error_tab": next((tab for tab, count in errors.items() if count), ""),
-        "has_errors": request.method == "POST" and not stale,
+        "first_tab": first_tab,
+        "has_errors": request.method == "POST" and not stale and question is None,
+        "question": question,
+        "proof": request.POST.get("proof", ""),
         "state": None if adding else directories_state.line_of(directory),
         "may_change": may_change,
         "steps": [] if adding or not may_change else progress.steps_of(directory),
         "offer": request.GET.get("offer", "") if request.method == "GET" else "",
+        "preview": request.method == "GET" and "preview" in request.GET,
         "somebody": not adding and User.objects.filter(provisioned=True).exists(),
     }
     return render(request, f"{FOLDER}/page.html", context)
@@ -214,7 +224,7 @@ def _chrome(model_admin: Any, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _to_page(directory: Directory, tab: str, offer: str = "") -> HttpResponseRedirect:
+def _to_page(directory: Directory, tab: str, offer: str = "", *, preview: bool = False) -> HttpResponseRedirect:
     url = reverse("admin:directories_directory_change", args=[directory.pk])
-    query = f"?offer={offer}" if offer else ""
-    return HttpResponseRedirect(f"{url}{query}#{tab if tab in TABS else 'connection'}")
+    query = urlencode({**({"offer": offer} if offer else {}), **({"preview": 1} if preview else {})})
+    return HttpResponseRedirect(f"{url}{'?' if query else ''}{query}#{tab if tab in TABS else 'connection'}")

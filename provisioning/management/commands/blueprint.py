@@ -29,13 +29,16 @@ class Command(BaseCommand):
         applying.add_argument(
             "--check", action="store_true", help="Change nothing; show the difference and exit 1 when there is one."
         )
+        applying.add_argument(
+            "--number", type=int, help="How many accounts it reaches, as --check shows; needed where limits are passed."
+        )
 
     def handle(self, *args: Any, action: str, file: str, **options: Any) -> None:
         """Run the action."""
         if action == "export":
             self._export(file)
         else:
-            self._apply(file, check=options["check"])
+            self._apply(file, check=options["check"], number=options["number"])
 
     def _export(self, file: str) -> None:
         text = export()
@@ -49,15 +52,17 @@ class Command(BaseCommand):
             raise CommandError(f"{path} cannot be written: {error.strerror}.") from None
         self.stdout.write(self.style.SUCCESS(f"Written to {path}."))
 
-    def _apply(self, file: str, *, check: bool) -> None:
+    def _apply(self, file: str, *, check: bool, number: int | None) -> None:
         try:
-            applied = apply(_read(file), actor=_actor(), check=check)
+            applied = apply(_read(file), actor=_actor(), check=check, number=number)
         except BlueprintError as error:
             name = "standard input" if file == "-" else file
             lines = "\n".join(f"{name}: {problem}" for problem in error.problems)
             raise CommandError(f"{lines}\nNothing was changed.") from None
         for difference in applied.differences:
             self.stdout.write(str(difference))
+        for impact in applied.impacts:
+            self.stdout.write(f"! {impact}")
         for warning in applied.warnings:
             self.stderr.write(self.style.WARNING(f"Warning: {warning}"))
         count = len(applied.differences)
