@@ -1,14 +1,18 @@
-"""Whether a directory can be reached, so that one that is down is asked by one worker now and then, not by all of them.
+"""Whether a directory can be worked with, so that one that is down, or that only refuses, is asked now and then.
 
-The state is five columns of the directory. Every write is one compare-and-swap UPDATE, made on a transition only: of
-many workers that fail together one counts, and a healthy directory costs no write.
+A directory that cannot be reached and one in quarantine, which refused everything for a while, are alike: changes wait,
+one worker at a time tries one of them, and the directory is open again once that goes well. The state is eight columns
+of the directory. Every write is one compare-and-swap UPDATE, made on a transition only: of many workers that fail
+together one counts, and a healthy directory costs no write.
 """
 
 import datetime as dt
 import json
 import random
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -20,7 +24,11 @@ from directories.models import Directory
 # login after a few wrong passwords.
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
 FIRST_LOGIN_PAUSE, LONGEST_LOGIN_PAUSE = 60.0, 600.0
+FIRST_QUARANTINE_PAUSE, LONGEST_QUARANTINE_PAUSE = 60.0, 600.0
+REFUSALS, REFUSING = 20, dt.timedelta(minutes=10)  # so many in a row, over so long, and nothing done in between
 PROBE = 90.0  # seconds for which one worker has the trial to itself
+
+AGREEABLE: dict[str, Any] = {"quarantined": False, "refusals": 0, "refusing_since": None}
 
 
 def blocked(directory_id: int) -> bool:
@@ -66,7 +74,34 @@ def record_failure(directory_id: int, error: Unavailable, *, probe: bool = False
 def record_success(directory_id: int) -> bool:
     """Open the directory again; return whether it was closed until now."""
     closed = Directory.objects.filter(pk=directory_id, unreachable_since__isnull=False)
-    return bool(closed.update(unreachable_since=None, retry_at=None, failures=0, last_error=""))
+    return bool(closed.update(unreachable_since=None, retry_at=None, failures=0, last_error="", **AGREEABLE))
+
+
+def record_refusals(directory_id: int, number: int, message: str) -> bool:
+    """Count what a directory refused, with nothing done beside it; return whether it goes into quarantine by that."""
+    now = timezone.now()
+    directory = Directory.objects.filter(pk=directory_id, quarantined=False)
+    directory.update(refusals=F("refusals") + number, refusing_since=Coalesce("refusing_since", now))
+    only_refuses = directory.filter(unreachable_since=None, refusals__gte=REFUSALS, refusing_since__lte=now - REFUSING)
+    pause = dt.timedelta(seconds=FIRST_QUARANTINE_PAUSE)
+    return bool(
+        only_refuses.update(
+            quarantined=True, unreachable_since=now, retry_at=now + pause, failures=1, last_error=message
+        )
+    )
+
+
+def forget_refusals(directory_id: int) -> None:
+    """Begin to count anew: the directory did something."""
+    Directory.objects.filter(pk=directory_id, quarantined=False, refusals__gt=0).update(**AGREEABLE)
+
+
+def stay_in_quarantine(directory_id: int, message: str) -> None:
+    """Wait longer: the trial of a directory in quarantine was refused, too."""
+    held = Directory.objects.filter(pk=directory_id, quarantined=True)
+    for failures in held.values_list("failures", flat=True):
+        pause = min(LONGEST_QUARANTINE_PAUSE, FIRST_QUARANTINE_PAUSE * 2.0 ** min(failures, 16))
+        held.update(retry_at=timezone.now() + dt.timedelta(seconds=pause), failures=failures + 1, last_error=message)
 
 
 def note_answer(directory_id: int) -> None:

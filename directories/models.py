@@ -13,7 +13,8 @@ class Directory(models.Model):
 
     ``settings`` and ``secrets`` hold the values of the fields that the connector of ``kind`` declares.
     ``unreachable_since``, ``retry_at`` and ``failures`` are the state of its connection, kept by
-    ``directories.health``, and so is ``answered_at``: when it answered first, as its connection is set up now. While
+    ``directories.health``, and so are ``refusals`` in a row, since ``refusing_since``, and ``quarantined``: it is tried
+    rarely because it only refused. ``answered_at`` is when it answered first, as its connection is set up now. While
     everyone is being pushed to it, ``push_cursor`` is the id of the last user that was enqueued.
     """
 
@@ -28,6 +29,9 @@ class Directory(models.Model):
     unreachable_since = models.DateTimeField(null=True, blank=True, editable=False)
     retry_at = models.DateTimeField(null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False)
+    refusals = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    refusing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    quarantined = models.BooleanField(default=False, db_default=False, editable=False)
     last_error = models.TextField(blank=True, editable=False)
     push_cursor = models.BigIntegerField(null=True, blank=True, editable=False)
     push_actor = models.CharField(max_length=255, blank=True, editable=False)

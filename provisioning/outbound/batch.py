@@ -23,9 +23,11 @@ from directories.connectors.base import Connector, ConnectorError, Unavailable
 from directories.models import Directory
 from provisioning.models.outbox import Lane, LastResult
 from provisioning.outbound import leases
+from provisioning.outbound.allowance import HELD
 from provisioning.outbound.leases import Claim, Leases, Parked
 from provisioning.restore import continuity
 from reports.journal import Line, record_many
+from reports.models import Direction, Operation, Result
 
 UNEXPECTED = Parked("internal", "Something unexpected went wrong in the portal. Its log has the details.")
 FLUSH_ITEMS = 100
@@ -172,7 +174,7 @@ class Work(ABC, Generic[AnyOutcome]):
 def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit: int | None = None) -> Delivered:
     """Bring those of the ids in sync that are due and that no other worker has."""
     continuity.look()
-    columns = ("name", "answered_at", "unreachable_since", "last_error")
+    columns = ("name", "answered_at", "unreachable_since", "last_error", "quarantined", "refusals")
     directory = Directory.objects.filter(pk=directory_id, enabled=True, held=None).only(*columns).first()
     if directory is None:
         return Delivered()  # switched off, kept back or gone: changes wait
@@ -184,7 +186,9 @@ def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit:
     held = work.leases.claim(ids, 1 if probing else limit)
     result = Delivered(claimed=len(held.changes), skipped=held.skipped)
     if held.changes:
-        Batch(work, held, result, probing=probing).run()
+        batch = Batch(work, held, result, probing=probing, quarantined=directory.quarantined)
+        batch.run()
+        batch.count_refusals(directory.refusals)
         result.again = work.leases.left_over(held.changes)
         if work.asked and directory.answered_at is None:
             health.note_answer(directory_id)
@@ -196,8 +200,11 @@ def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit:
 class Batch:
     """What one worker has claimed of one directory."""
 
-    def __init__(self, work: Work[Any], held: Claim, result: Delivered, *, probing: bool) -> None:
-        self.work, self.held, self.result, self.probing = work, held, result, probing
+    def __init__(
+        self, work: Work[Any], held: Claim, result: Delivered, *, probing: bool, quarantined: bool = False
+    ) -> None:
+        self.work, self.held, self.result, self.probing, self.quarantined = work, held, result, probing, quarantined
+        self.refused, self.refusal, self.did = 0, "", False
         # Leavers, and then in the order in which the changes came, so that what catches up does so as it happened.
         rows = work.load(list(held.changes))
         for row in rows:
@@ -258,7 +265,7 @@ class Batch:
                 return
             del self.todo[0]
             if self.probing and self.work.asked:
-                self._reached()
+                self._probed()
             late = time.monotonic() - self.flushed >= FLUSH_SECONDS
             if late or self.work.one_by_one or len(self.outcomes) >= FLUSH_ITEMS:
                 self._flush()
@@ -331,9 +338,29 @@ class Batch:
             outcome = work.park(row, UNEXPECTED, actor)
         return outcome
 
+    def _probed(self) -> None:
+        """Note how the trial of a closed directory ended. Only success ends a quarantine."""
+        outcome = self.outcomes[-1] if self.outcomes else None
+        if self.quarantined and outcome is not None and (outcome.parked or outcome.waits):
+            self.probing = False
+            health.stay_in_quarantine(self.work.directory_id, outcome.row.last_message)
+            return
+        self._reached()
+
     def _reached(self) -> None:
         self.probing = False
         self.result.resumed = health.record_success(self.work.directory_id)
+        if self.quarantined and self.result.resumed:
+            record_many([_notice(self.work.name, Result.SUCCESS, "takes changes again and has left quarantine.")])
+
+    def count_refusals(self, before: int) -> None:
+        """Tell a directory that only refuses from one that refuses something; ``before``: it refused some already."""
+        directory_id, name = self.work.directory_id, self.work.name
+        if self.did and before:
+            health.forget_refusals(directory_id)
+        elif self.refused and not self.did and health.record_refusals(directory_id, self.refused, self.refusal):
+            words = f"refuses everything and is in quarantine: one change at a time is tried now. {self.refusal}"
+            record_many([_notice(name, Result.FAILED, words)])
 
     def _unreachable(self, error: Unavailable) -> None:
         """Let every row that is left wait, without trying the directory again."""
@@ -342,7 +369,10 @@ class Batch:
         self.todo = []
 
     def _park_all(self, cause: Parked) -> None:
-        if self.probing:
+        if self.probing and self.quarantined:
+            self.probing = False
+            health.stay_in_quarantine(self.work.directory_id, cause.message)
+        elif self.probing:
             self._reached()
         self.outcomes += [self.work.park(row, cause, self.held.actor(row.pk)) for row in self.todo]
         self.todo = []
@@ -352,6 +382,9 @@ class Batch:
         outcomes, self.outcomes, self.flushed = self.outcomes, [], time.monotonic()
         if not outcomes:
             return
+        refusals = [outcome.parked for outcome in outcomes if outcome.parked and outcome.parked.code != HELD]
+        self.refused, self.refusal = self.refused + len(refusals), refusals[-1].message if refusals else self.refusal
+        self.did = self.did or any(line.result == Result.SUCCESS for outcome in outcomes for line in outcome.lines)
         try:
             self._write(outcomes)
             return
@@ -384,6 +417,11 @@ class Batch:
             record_many(line for outcome in kept for line in outcome.lines)
             work.store(kept)
         work.leases.hurry_leavers({outcome.row.pk for outcome in kept if outcome.busy} - leavers)
+
+
+def _notice(directory: str, result: Result, words: str) -> Line:
+    """Return a line of the report about a directory as a whole."""
+    return Line("", directory, Direction.PORTAL, Operation.SETTINGS, result, f"{directory} {words}")
 
 
 def lease_for(patience: float) -> float:

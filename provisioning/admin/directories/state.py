@@ -32,7 +32,8 @@ def state_of(directory: Directory) -> State:
         return State("Switched off", "default", "Changes wait until it is enabled.")
     if directory.unreachable_since:
         since = moment(directory.unreachable_since, timezone.localtime())
-        return State(f"Unreachable since {since}", "danger", _unreachable(directory))
+        label = "In quarantine" if directory.quarantined else "Unreachable"
+        return State(f"{label} since {since}", "danger", _unreachable(directory))
     if directory.answered_at is None:
         return State("Not tested yet", "warning")
     return State("Reachable", "success")
@@ -52,7 +53,10 @@ def _unreachable(directory: Directory) -> str:
     message = directory.last_error
     if directory.retry_at and directory.retry_at > timezone.now():
         message += f" The portal tries again {moment(directory.retry_at, timezone.localtime())}."
-    return f"{message} Changes wait and are made when it is back.".strip()
+    waits = "Changes wait and are made when it is back."
+    if directory.quarantined:
+        waits = "It refused every change for a while, so they wait, and one of them is tried now and then."
+    return f"{message} {waits}".strip()
 
 
 def settings_of(directory: Directory) -> ProvisioningSettings:

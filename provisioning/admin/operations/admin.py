@@ -64,7 +64,7 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
             **self.admin_site.each_context(request),
             "title": "Failed and waiting",
             "opts": self.opts,
-            "unreachable": lists.unreachable(directory_id),
+            "unreachable": [(one, lists.leavers_waiting(one)) for one in lists.unreachable(directory_id)],
             "parked": [(group, _url(group), group == chosen) for group in parked],
             "waiting": [(group, _url(group), group == chosen) for group in waiting],
             "chosen": chosen,

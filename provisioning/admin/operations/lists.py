@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from directories.models import Directory
+from provisioning.admin.operations.advice import Advice, advice_on, place_of
 from provisioning.models import Change
-from provisioning.models.outbox import QueuedChange
+from provisioning.models.outbox import Lane, QueuedChange
 from provisioning.outbound.kinds import kind_of
 
 MOST = 10_000
@@ -30,6 +32,30 @@ class CauseGroup:
     oldest: dt.datetime
     message: str
     of: type[QueuedChange] = Change
+    newest: dt.datetime | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong with how many changes: "182 changes: a value is taken in CRM"."""
+        known = advice_on(self.code or "")
+        number = f"{self.count} change{'' if self.number == 1 else 's'}"
+        return f"{number}: {known.means} ({self.directory.name})" if known else f"{number}: {self.message}"
+
+    @property
+    def advice(self) -> Advice | None:
+        """What to do about it, when that is known."""
+        return advice_on(self.code or "")
+
+    @property
+    def place(self) -> str:
+        """Where that is done."""
+        return place_of(self.advice, self.directory) if self.advice else ""
+
+    @property
+    def next_try(self) -> dt.datetime | None:
+        """When the portal tries the next of them by itself; None: as soon as a worker gets to it."""
+        at = self.directory.retry_at
+        return at if self.code is None and at and at > timezone.now() else None
 
     @property
     def count(self) -> str:
@@ -61,7 +87,11 @@ def parked(of: type[QueuedChange], directory_id: int | None) -> Iterator[CauseGr
         while first := mine.filter(parked_code__gt=code).order_by("parked_code", "pk").first():
             code = first.parked_code
             same = mine.filter(parked_code=code)
-            yield CauseGroup(directory, code, _count(same), first.parked or first.created_at, first.parked_message, of)
+            oldest, newest = (
+                first.parked or first.created_at,
+                same.order_by("-pk").values_list("parked", flat=True).first(),
+            )
+            yield CauseGroup(directory, code, _count(same), oldest, first.parked_message, of, newest)
 
 
 def waiting(of: type[QueuedChange], directory_id: int | None) -> Iterator[CauseGroup]:
@@ -70,7 +100,15 @@ def waiting(of: type[QueuedChange], directory_id: int | None) -> Iterator[CauseG
         changes = _waiting(of, directory.pk)
         first = changes.order_by("pk").first()
         if first is not None:
-            yield CauseGroup(directory, None, _count(changes), first.created_at, _why(directory), of)
+            newest = changes.order_by("-pk").values_list("created_at", flat=True).first()
+            yield CauseGroup(directory, None, _count(changes), first.created_at, _why(directory), of, newest)
+
+
+def leavers_waiting(directory: Directory) -> str:
+    """Return how many accounts of leavers are still open because their directory is closed, "" for none."""
+    waiting = Change.objects.filter(directory=directory, lane=Lane.LEAVERS, parked=None)
+    number = waiting.order_by()[: MOST + 1].count()
+    return "" if not number else f"{MOST:,}+" if number > MOST else f"{number:,}"
 
 
 def anything(of: type[QueuedChange]) -> bool:
@@ -123,6 +161,8 @@ def _count(changes: QuerySet[Any]) -> int:
 def _why(directory: Directory) -> str:
     if not directory.enabled:
         return "The directory is switched off. Its changes are made once it is enabled again."
+    if directory.quarantined:
+        return "The directory is in quarantine: it refused everything. One change is tried now and then."
     if directory.unreachable_since:
         return "The directory cannot be reached. Its changes are made, in order, as soon as it answers again."
     return "Under way: workers make these changes now, and try those that are held up again by themselves."
