@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "provisioning.guard",
     "provisioning.restore",
     "provisioning.receipts",
+    "provisioning.reconciliation",
     "scim",
     "config.apps.ConfigConfig",
 ]
@@ -152,11 +153,16 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
 # computing thirty times.
 QUEUES: dict[str, list[str]] = {
     "leavers": [],  # deliveries and drains of leavers, whatever the route of the task
-    "imports": ["provisioning.tasks.run_import", "provisioning.tasks.look"],
+    "imports": [
+        "provisioning.tasks.run_import",
+        "provisioning.tasks.look",
+        "provisioning.tasks.run_reconciliation",
+    ],
     "celery": [],  # every other task: deliveries of what was just saved
     "beat": [
         "provisioning.tasks.sweep",
         "provisioning.tasks.start_due_imports",
+        "provisioning.tasks.start_due_reconciliations",
         "scim.tasks.*",
         "config.signin.tasks.*",
     ],
@@ -185,6 +191,11 @@ CELERY_BEAT_SCHEDULE = {
     "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
     "sign-in-tries": {"task": "config.signin.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "start-due-imports": {"task": "provisioning.tasks.start_due_imports", "schedule": 20.0, "options": {"expires": 20}},
+    "start-due-reconciliations": {
+        "task": "provisioning.tasks.start_due_reconciliations",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
 }
 # Whether a database that is behind the marks outside it, a restored backup, makes the portal look first.
 CONTINUITY = env.bool("CONTINUITY", default=True)

@@ -14,6 +14,8 @@ from provisioning.outbound.kinds import BY_NAME, KINDS
 from provisioning.outbound.leases import DRAINS
 from provisioning.outbound.passwords import send as passwords
 from provisioning.receipts import book as receipts
+from provisioning.reconciliation import engine as reconciliation
+from provisioning.reconciliation import requests as reconciliations
 from provisioning.recycle import retention
 from provisioning.restore import continuity
 
@@ -81,6 +83,18 @@ def start_due_imports() -> None:
 def purge_recycle_bin() -> None:
     """Forget users who were deleted long ago."""
     retention.purge()
+
+
+@shared_task
+def run_reconciliation(run_id: int) -> None:
+    """Compare a directory with the portal, unless another worker does."""
+    reconciliation.execute(run_id)
+
+
+@shared_task
+def start_due_reconciliations() -> None:
+    """Start scheduled reconciliations that are due, and take over runs whose worker or message was lost."""
+    reconciliations.start_due()
 
 
 @shared_task

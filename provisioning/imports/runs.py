@@ -83,11 +83,13 @@ class Cancelled(Exception):
 class Lease:
     """A claimed run: ``until`` is both the end of the lease and the token that proves it.
 
-    ``wrote`` is when the worker itself last wrote (``time.monotonic``), and ``silence`` how long it may write nothing.
+    ``runs`` is the kind of run. ``wrote`` is when the worker itself last wrote (``time.monotonic``), and ``silence``
+    how long it may write nothing.
     """
 
     run_id: int
     until: dt.datetime
+    runs: type[Any] = ImportRun
     silence: dt.timedelta = SILENCE
     wrote: float = field(default_factory=time.monotonic)
     _writing: "threading.RLock" = field(default_factory=threading.RLock)  # held while ``until`` changes
@@ -110,7 +112,7 @@ class Lease:
 
     def _renewed(self, **values: Any) -> bool:
         renewed = max(timezone.now() + LEASE, self.until + dt.timedelta(microseconds=1))
-        held = ImportRun.objects.filter(pk=self.run_id, leased_until=self.until)
+        held = self.runs.objects.filter(pk=self.run_id, leased_until=self.until)
         if not held.update(leased_until=renewed, **values):
             return False
         self.until = renewed
@@ -133,7 +135,8 @@ class Lease:
             try:
                 self.renew()
             except DatabaseError as error:
-                log.warning("%s while the lease of import run %s was renewed.", type(error).__name__, self.run_id)
+                name = self.runs._meta.verbose_name
+                log.warning("%s while the lease of %s %s was renewed.", type(error).__name__, name, self.run_id)
             finally:
                 connection.close()
 
@@ -162,11 +165,11 @@ class Lease:
 
     def go_on(self) -> None:
         """Raise Cancelled when the run is to be cancelled: asked while its directory keeps it waiting."""
-        if ImportRun.objects.filter(pk=self.run_id, cancel_requested=True).exists():
+        if self.runs.objects.filter(pk=self.run_id, cancel_requested=True).exists():
             raise Cancelled
 
     def _lock(self) -> None:
-        held = ImportRun.objects.filter(MAY_GO_ON, pk=self.run_id, leased_until=self.until)
+        held = self.runs.objects.filter(may_go_on(self.runs), pk=self.run_id, leased_until=self.until)
         locked = held.select_for_update(no_key=True)
         found = list(locked.values_list("cancel_requested", flat=True))
         if not found:
@@ -180,22 +183,28 @@ class Lease:
         if status in ENDED or status == RunStatus.PLANNED:
             values["finished_at"] = now
         with self._writing:
-            held = ImportRun.objects.filter(pk=self.run_id, leased_until=self.until)
+            held = self.runs.objects.filter(pk=self.run_id, leased_until=self.until)
             ended = held.update(leased_until=None, status=status, message=message, cancel_requested=False, **values)
         if not ended:
             raise LeaseLost
 
 
-def claim(run_id: int) -> Lease | None:
+def may_go_on(runs: type[Any]) -> Q:
+    """Return the condition for runs of this kind to be worked on; a comparison writes nothing by itself."""
+    return MAY_GO_ON if runs is ImportRun else Q()
+
+
+def claim(run_id: int, runs: type[Any] = ImportRun) -> Lease | None:
     """Take a run that is waiting for a worker or whose worker is dead; None when there is nothing to take.
 
-    Of a directory that is kept back only previews are taken.
+    Of a directory that is kept back only previews are taken, and what only compares.
     """
     continuity.look()
     now = timezone.now()
     free = Q(leased_until=None) | Q(leased_until__lt=now)
-    lease = Lease(run_id, now + LEASE)
-    won = ImportRun.objects.filter(free, MAY_GO_ON, pk=run_id, status__in=WORKING).update(leased_until=lease.until)
+    lease = Lease(run_id, now + LEASE, runs)
+    waiting = runs.objects.filter(free, may_go_on(runs), pk=run_id, status__in=WORKING)
+    won = waiting.update(leased_until=lease.until)
     return lease if won else None
 
 

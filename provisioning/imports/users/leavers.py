@@ -53,12 +53,16 @@ class CrawlResult:
 def must_be_complete(run: ImportRun, read: CrawlResult) -> None:
     """Raise Incomplete when a crawl of everything gave nobody, or fewer than the directory counted just before it."""
     known = 0 if read.rows else known_accounts(run.directory_id or 0)
-    if known:
-        raise Incomplete(EMPTY.format(name=run.source, known=known))
     run.refresh_from_db(fields=["expected"])
-    counted = run.expected or 0
-    if counted - read.rows > max(FEW, counted // DRIFT):
-        raise Incomplete(SHORT.format(name=run.source, counted=counted, seen=read.rows))
+    must_be_whole(run.source, rows=read.rows, known=known, counted=run.expected or 0)
+
+
+def must_be_whole(name: str, *, rows: int, known: int, counted: int) -> None:
+    """Raise Incomplete when nobody was read though some are ``known``, or fewer than were ``counted`` before."""
+    if known and not rows:
+        raise Incomplete(EMPTY.format(name=name, known=known))
+    if counted - rows > max(FEW, counted // DRIFT):
+        raise Incomplete(SHORT.format(name=name, counted=counted, seen=rows))
 
 
 def plan_leavers(run: ImportRun, connector: Connector, crawler: Crawler, lease: Lease, read: CrawlResult) -> None:

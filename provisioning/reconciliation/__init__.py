@@ -1,0 +1,1 @@
+"""Reconciliation: what a directory really holds against what the portal wants, and what to do about each difference."""
