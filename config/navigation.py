@@ -59,6 +59,12 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             "provisioning.view_importrun",
             badge=attention.approval_badge,
         ),
+        Item(
+            "Reconciliation",
+            "rule",
+            "reconciliation_reconcilerun_changelist",
+            "reconciliation.view_reconcilerun",
+        ),
     ),
     "Reports": (
         Item("Provisioning report", "list_alt", "reports_event_changelist", "reports.view_event"),

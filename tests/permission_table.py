@@ -106,13 +106,25 @@ RECYCLE = {
     **model("recycle/deleteduser/", view="SIA", add="", change="", delete=""),
 }
 
+RECONCILED = "reconciliation/reconcilerun/"
+RECONCILIATION = {
+    **model(RECONCILED, view="SIA", add="", change="SIA", delete=""),
+    **action(f"{RECONCILED}start/<int:directory_id>/", "SI"),
+    f"{RECONCILED}settings/<int:directory_id>/": Rule("SIA", "SI"),
+    **action(f"{RECONCILED}<int:run_id>/progress/", "SIA"),
+    **action(f"{RECONCILED}<int:run_id>/cancel/", "SI"),
+    **action(f"{RECONCILED}<int:run_id>/act/", "SI"),
+}
+
 OPERATIONS = {
     **action("provisioning/change/", "SIA"),
     **action("provisioning/change/retry/", "SI"),
     **action("provisioning/change/try/", "SI"),
+    **action("provisioning/change/decide/", "SI"),
     **action("provisioning/groupchange/", "SIA"),
     **action("provisioning/groupchange/retry/", "SI"),
     **action("provisioning/groupchange/try/", "SI"),
+    **action("provisioning/groupchange/decide/", "SI"),
 }
 
 LOOK_FIRST = {
@@ -168,13 +180,15 @@ APP_LISTS = {
     "provisioning": "SIHA",
     "directories": "SIA",
     "portal": "SA",
+    "reconciliation": "SIA",
     "recycle": "SIA",
     "restore": "SIA",
     "receipts": "SIHA",
     "scim": "SIHA",
 }
 
-TABLE = PORTAL | PEOPLE | RECYCLE | DIRECTORIES | IMPORTS | OPERATIONS | LOOK_FIRST | REPORTS | API | SCIM
+WATCHED = RECYCLE | RECONCILIATION | LOOK_FIRST
+TABLE = PORTAL | PEOPLE | WATCHED | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
 
 # The actions that each role which may open a list is offered there.
 ACTIONS = {
@@ -196,6 +210,7 @@ ACTIONS = {
     "directories.directory": {},
     "scim.client": {},
     "provisioning.importrun": {},
+    "reconciliation.reconcilerun": {},
     "provisioning.change": {},
     "provisioning.groupchange": {},
     "reports.event": {},

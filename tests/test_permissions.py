@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.models import Account, AttributeDefinition, Change, Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Action, RunStatus
+from provisioning.reconciliation.models import ReconcileRun
 from provisioning.recycle.models import DeletedUser
 from provisioning.restore.models import HeldDirectory
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF, ROLES, codenames
@@ -97,7 +98,8 @@ def world() -> World:
         user_id=0, username="gone", image={"fields": {}, "memberships": [], "reports": [], "accounts": []}
     )
     held = HeldDirectory.objects.create(directory=directory, why="It was restored.", failure="It did not answer.")
-    for obj in (account, change, run, planned, deleted, held):
+    compared = ReconcileRun.objects.create(directory=directory, status=RunStatus.FINISHED)
+    for obj in (account, change, run, planned, deleted, held, compared):
         made.add(obj)
     return made
 

@@ -7,5 +7,6 @@ import provisioning.admin.imports.admin
 import provisioning.admin.look_first
 import provisioning.admin.operations.admin
 import provisioning.admin.receipts.admin
+import provisioning.admin.reconciliation.admin
 import provisioning.admin.recycle.admin
 import provisioning.admin.users.admin  # noqa: F401

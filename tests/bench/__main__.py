@@ -3,8 +3,8 @@
 Everything runs on PostgreSQL. Rates are the medians of three rounds (one round of 100,000 people or more), memory is
 the most of them. ``sql`` measures the imports and deliveries of a SQL directory, ``imports`` its imports alone: with
 N=1000000 it shows that their memory does not grow with the people. Others are ``groups``, ``ldap``, ``scaling``
-(deliveries to a server that is far away, by worker processes) and ``saved`` (from a save to the row, beside imports and
-pushes of groups).
+(deliveries to a server that is far away, by worker processes), ``reconcile`` and ``saved`` (from a save
+to the row, beside imports and pushes of groups).
 """
 
 import json
@@ -116,6 +116,22 @@ def imports(dsn: str, variables: dict[str, str], count: int) -> Iterator[tuple[s
         processor = median(rounds, "processor") / count * 1_000_000
         figures = f"{rate:,.0f} users/s, {processor:.0f} µs of processor time each{to_reach}"
         yield (name, figures, f"{rate / floor:.3f}", f"{memory:.0f} MiB")
+
+
+def reconciles(dsn: str, variables: dict[str, str], count: int) -> Iterator[tuple[str, ...]]:
+    """Measure a comparison in which all is in step, and one in which 1 % differs, beside an unchanged import."""
+    run(variables, "forget")
+    source.fill(dsn, count)
+    run(variables, "import")
+    steps = [("Unchanged import", run(variables, "import")), ("Reconciliation", run(variables, "reconcile"))]
+    source.touch(dsn, 1)
+    steps.append(("Reconciliation, 1 % differ", run(variables, "reconcile")))
+    floor = steps[0][1]["processor"]
+    for name, step in steps:
+        rate, used = step["rows"] / step["seconds"], step["processor"]
+        figures = f"{rate:,.0f} users/s, {used / count * 1_000_000:.0f} µs of processor time each"
+        found = f", {step['found']:,.0f} found" if "found" in step else ""
+        yield (name, figures + found, f"{used / floor:.2f} of its processor time", f"{step['memory']:.0f} MiB")
 
 
 def deliveries(dsn: str, variables: dict[str, str], count: int) -> Iterator[tuple[str, ...]]:
@@ -238,6 +254,9 @@ def main() -> None:
             rows += imports(dsn, variables, count)
         if only in ("", "sql"):
             rows += deliveries(dsn, variables, max(2000, count // 10))
+        if only == "reconcile":
+            run(variables, "prepare", dsn)
+            rows += reconciles(dsn, variables, count)
         if only in ("", "groups"):
             run(variables, "forget")
             run(variables, "prepare", dsn)

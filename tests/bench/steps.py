@@ -115,6 +115,24 @@ def imported(incremental: str = "") -> dict[str, float]:
     return {**result, "rows": run.seen, "changed": run.created + run.updated}
 
 
+def reconciled() -> dict[str, float]:
+    """Compare the directory with the portal."""
+    from directories.models import Directory
+    from provisioning.models.imports import RunStatus, Trigger
+    from provisioning.reconciliation import engine, requests
+
+    directory = Directory.objects.get(name=NAME)
+    result: dict[str, float] = {}
+    warm()
+    with measured(result):
+        run = requests.start(directory, actor="bench", trigger=Trigger.COMMAND)
+        engine.execute(run.pk)
+    run.refresh_from_db()
+    if run.status != RunStatus.FINISHED:
+        raise SystemExit(f"The reconciliation did not finish: {run.status} {run.message}")
+    return {**result, "rows": run.seen, "in_step": run.in_step, "found": sum(run.counts.values())}
+
+
 def forget() -> dict[str, float]:
     """Empty the portal and its history; the directory stays. No signals: nobody is to leave the directory."""
     from django.db import connection
@@ -201,6 +219,7 @@ STEPS: dict[str, Callable[..., dict[str, float]]] = {
     "prepare": prepare,
     "prepare_ldap": prepare_ldap,
     "import": imported,
+    "reconcile": reconciled,
     "forget": forget,
     "outbound": outbound,
     "latency": latency,

@@ -20,6 +20,7 @@ def allowed(model_admin: Any, request: HttpRequest) -> dict[str, bool]:
         "add": model_admin.has_add_permission(request),
         "delete": model_admin.has_delete_permission(request),
         "import": request.user.has_perm("provisioning.add_importrun"),
+        "reconcile": request.user.has_perm("reconciliation.add_reconcilerun"),
         "push": request.user.has_perm("provisioning.change_change"),
     }
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from directories.encryption import is_lost
 from directories.models import Directory, ProvisioningSettings
 from directories.readiness import FEATURES, moment, summary
+from provisioning.admin.reconciliation import pages as reconciliation
 from provisioning.admin.states import State, counted, newest_results
 from provisioning.imports import listener
 from provisioning.models import Account, Change, ImportRun
@@ -91,6 +92,7 @@ def health(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespon
         "left_open": counted(Account.objects.filter(LEFT_OPEN, directory=directory)),
         "waiting": counted(Change.objects.filter(directory=directory, parked__isnull=True)),
         "parked": counted(Change.objects.filter(directory=directory, parked__isnull=False)),
+        "reconciled": reconciliation.last_line(directory) if sees["reconciliation"] else None,
         "last_run": ImportRun.objects.filter(directory=directory).first() if sees["imports"] else None,
         "events": newest_results(directory.name) if sees["report"] else [],
     }
@@ -110,6 +112,7 @@ _SEES = {
     "report": "reports.view_event",
     "operations": "provisioning.view_change",
     "imports": "provisioning.view_importrun",
+    "reconciliation": "reconciliation.view_reconcilerun",
 }
 
 
