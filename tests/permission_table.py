@@ -118,10 +118,12 @@ RECONCILIATION = {
 
 OPERATIONS = {
     **action("provisioning/change/", "SIA"),
+    **action("provisioning/change/decide/", "SI"),
     **action("provisioning/change/retry/", "SI"),
     **action("provisioning/change/try/", "SI"),
     **action("provisioning/change/decide/", "SI"),
     **action("provisioning/groupchange/", "SIA"),
+    **action("provisioning/groupchange/decide/", "SI"),
     **action("provisioning/groupchange/retry/", "SI"),
     **action("provisioning/groupchange/try/", "SI"),
     **action("provisioning/groupchange/decide/", "SI"),
