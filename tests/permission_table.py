@@ -121,12 +121,10 @@ OPERATIONS = {
     **action("provisioning/change/decide/", "SI"),
     **action("provisioning/change/retry/", "SI"),
     **action("provisioning/change/try/", "SI"),
-    **action("provisioning/change/decide/", "SI"),
     **action("provisioning/groupchange/", "SIA"),
     **action("provisioning/groupchange/decide/", "SI"),
     **action("provisioning/groupchange/retry/", "SI"),
     **action("provisioning/groupchange/try/", "SI"),
-    **action("provisioning/groupchange/decide/", "SI"),
 }
 
 LOOK_FIRST = {
