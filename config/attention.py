@@ -12,6 +12,7 @@ from provisioning import heartbeat
 from provisioning.models import Account, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
+from provisioning.notices.models import Notice
 from provisioning.outbound.kinds import KINDS, WorkKind
 from scim.upkeep import health
 
@@ -41,6 +42,11 @@ def capped_text(number: int, cap: int = CAP) -> str:
 def _badge(rows: QuerySet[Any], variant: str) -> Badge | None:
     number = capped(rows)
     return Badge(capped_text(number), variant) if number else None
+
+
+def notices_badge() -> Badge | None:
+    """Notices that are open."""
+    return _badge(Notice.objects.filter(closed_at=None), "danger")
 
 
 def unreachable_badge() -> Badge | None:

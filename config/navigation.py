@@ -78,6 +78,13 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             also="provisioning_groupchange_changelist",
         ),
         Item(
+            "Notices",
+            "notifications",
+            "notices_notice_changelist",
+            "notices.view_notice",
+            badge=attention.notices_badge,
+        ),
+        Item(
             "Look first",
             "visibility",
             "restore_helddirectory_changelist",

@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "provisioning.restore",
     "provisioning.receipts",
     "provisioning.reconciliation",
+    "provisioning.notices",
     "scim",
     "config.apps.ConfigConfig",
 ]
@@ -165,6 +166,7 @@ QUEUES: dict[str, list[str]] = {
         "provisioning.tasks.start_due_reconciliations",
         "scim.tasks.*",
         "config.signin.tasks.*",
+        "provisioning.tasks.notices",
     ],
     "backlog": ["provisioning.tasks.drain"],
 }
@@ -190,6 +192,7 @@ CELERY_BEAT_SCHEDULE = {
     "scim-leavers": {"task": "scim.tasks.delete_leavers", "schedule": 3600.0, "options": {"expires": 3600}},
     "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
     "sign-in-tries": {"task": "config.signin.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "notices": {"task": "provisioning.tasks.notices", "schedule": 60.0, "options": {"expires": 60}},
     "start-due-imports": {"task": "provisioning.tasks.start_due_imports", "schedule": 20.0, "options": {"expires": 20}},
     "start-due-reconciliations": {
         "task": "provisioning.tasks.start_due_reconciliations",
@@ -244,6 +247,16 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_THROTTLE_RATES": {"api-address": "120/min", "api-user": "120/min"},
 }
+
+# --- Mail: notices to staff, where a server is named ------------------------------------------------------------------
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = env.int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="rollcall@localhost")
 
 # --- Directories: what of the portal's own machine may be one --------------------------------------------------------
 ALLOW_LOCAL_DIRECTORIES = env.bool("ALLOW_LOCAL_DIRECTORIES", default=not HTTPS)

@@ -41,6 +41,7 @@ ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "provisioning.decision": VIEW,
         "recycle.deleteduser": ("view", "change"),
         "guard.loss": VIEW,
+        "notices.notice": VIEW,
         "restore.helddirectory": ("view", "change"),
         "receipts.receipt": VIEW,
         "reconciliation.reconcilerun": ("view", "add", "change"),
@@ -59,6 +60,7 @@ ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "reports.event": VIEW,
     },
     HELPDESK: {
+        "notices.notice": VIEW,
         "provisioning.user": VIEW,
         "provisioning.account": VIEW,
         "provisioning.group": VIEW,
@@ -87,6 +89,7 @@ ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "provisioning.decision": VIEW,
         "recycle.deleteduser": VIEW,
         "guard.loss": VIEW,
+        "notices.notice": VIEW,
         "restore.helddirectory": VIEW,
         "receipts.receipt": VIEW,
         "reconciliation.reconcilerun": VIEW,

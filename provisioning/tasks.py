@@ -8,6 +8,7 @@ from celery import shared_task
 from directories import health
 from provisioning import heartbeat
 from provisioning.imports import engine, requests
+from provisioning.notices import mail, watch
 from provisioning.outbound import batch, full_sync, outlook
 from provisioning.outbound.dispatch import DELIVER, DRAIN, LEAVERS, LOOK, PUSH, send
 from provisioning.outbound.kinds import BY_NAME, KINDS
@@ -108,6 +109,13 @@ def continue_push(directory_id: int) -> None:
 def look(directory_id: int, read: bool = False) -> None:
     """Reckon what letting a directory go would change that is kept back; with ``read`` by reading the directory."""
     outlook.look(directory_id, read=read)
+
+
+@shared_task
+def notices() -> None:
+    """Open and close notices, and send the mails that are due."""
+    watch.watch()
+    mail.send_due()
 
 
 def _follow(directory_id: int, kind: str, result: batch.Delivered, tries: int = 0) -> None:

@@ -12,14 +12,16 @@ class ScimConfig(AppConfig):
         """Let blueprints carry SCIM applications, tokens follow the encryption keys, and names stay."""
         from directories.encryption import rotated
         from provisioning.blueprints import sections
+        from provisioning.notices.causes import register
         from provisioning.recycle import images
         from provisioning.services import renamed
         from scim.access import tokens
-        from scim.upkeep import blueprint
+        from scim.upkeep import blueprint, notices
         from scim.users import recycling
         from scim.users.writing import keep_names
 
         sections.register(blueprint.SECTION)
+        register(notices.TOKENS)
         rotated.connect(tokens.rekey)
         renamed.connect(keep_names)
         images.register(recycling.KEEPER)

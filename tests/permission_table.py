@@ -128,6 +128,8 @@ OPERATIONS = {
 }
 
 LOOK_FIRST = {
+    **action("notices/notice/", "SIHA"),
+    **action("notices/notice/choices/", "SIHA"),
     **action("restore/helddirectory/", "SIA"),
     **action("restore/helddirectory/<int:held_id>/look/", "SI"),
     **action("restore/helddirectory/<int:held_id>/release/", "SI"),
@@ -184,6 +186,7 @@ APP_LISTS = {
     "recycle": "SIA",
     "restore": "SIA",
     "receipts": "SIHA",
+    "notices": "SIHA",
     "scim": "SIHA",
 }
 
@@ -193,6 +196,7 @@ TABLE = PORTAL | PEOPLE | WATCHED | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS
 # The actions that each role which may open a list is offered there.
 ACTIONS = {
     "restore.helddirectory": {},
+    "notices.notice": {},
     "provisioning.user": {
         "activate": "SI",
         "deactivate": "SI",

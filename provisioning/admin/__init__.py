@@ -5,6 +5,7 @@ import provisioning.admin.directories.admin
 import provisioning.admin.groups.admin
 import provisioning.admin.imports.admin
 import provisioning.admin.look_first
+import provisioning.admin.notices
 import provisioning.admin.operations.admin
 import provisioning.admin.receipts.admin
 import provisioning.admin.reconciliation.admin

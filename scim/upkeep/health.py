@@ -57,6 +57,9 @@ def recent(client: Client) -> Recent:
     return _judged(list(newest))
 
 
+OF_TOKENS = ("No token", "Token expired", "Token ends soon")  # labels of what is wrong with tokens
+
+
 def token_trouble(client: Client) -> Trouble | None:
     """Return what is wrong with the application's tokens, None when one of them lasts."""
     return _ends(_watched().get(pk=client.pk))

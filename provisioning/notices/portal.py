@@ -1,0 +1,79 @@
+"""The causes that provisioning itself knows."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.utils import timezone
+
+from directories.models import Directory
+from provisioning.models import Account, Change, ImportRun
+from provisioning.models.accounts import LEFT_OPEN
+from provisioning.models.imports import RunStatus
+from provisioning.notices.causes import DANGER, WARNING, Cause, Found, register
+from provisioning.restore.models import HeldDirectory
+
+UNPROVEN = dt.timedelta(minutes=5)
+MOST = 200  # subjects of a cause
+
+
+def _look_first() -> Iterator[Found]:
+    number = HeldDirectory.objects.count()
+    if number:
+        text = "See what would be changed, and let one directory after the other go."
+        title = f"The portal looks first: {number} director{'y is' if number == 1 else 'ies are'} kept back"
+        yield Found("portal", title, text, "/restore/helddirectory/")
+
+
+def _unreachable() -> Iterator[Found]:
+    down = Directory.objects.filter(enabled=True, unreachable_since__isnull=False).order_by("pk")
+    for pk, name in down.values_list("pk", "name")[:MOST]:
+        text = "Its changes wait and go out when it returns."
+        yield Found(f"directory {pk}", f"{name} cannot be reached", text, f"/directories/directory/{pk}/change/")
+
+
+def _waiting_imports() -> Iterator[Found]:
+    waiting = ImportRun.objects.filter(status=RunStatus.APPROVAL).order_by("pk")
+    for pk, name in waiting.values_list("pk", "directory__name")[:MOST]:
+        title = f"An import of {name} waits for approval" if name else "A plan waits for approval"
+        yield Found(f"run {pk}", title, "Approve or cancel what waits.", f"/provisioning/importrun/{pk}/change/")
+
+
+def _held_changes() -> Iterator[Found]:
+    held = Change.objects.filter(parked__isnull=False, parked_code="held").order_by()
+    rows = held.values("directory_id", "directory__name").annotate(number=Count("pk"))
+    for row in rows.order_by("directory_id")[:MOST]:
+        path = f"/provisioning/change/?directory={row['directory_id']}"
+        title = f"{row['number']:,} changes for {row['directory__name']} are held"
+        yield Found(f"directory {row['directory_id']}", title, "Release or refuse them.", path)
+
+
+def _failed_imports() -> Iterator[Found]:
+    ended = ImportRun.objects.filter(directory=OuterRef("pk"), status__in=[RunStatus.FINISHED, RunStatus.FAILED])
+    newest = Directory.objects.order_by().values_list(Subquery(ended.order_by("-created_at").values("pk")[:1]))
+    failed = ImportRun.objects.filter(pk__in=newest, status=RunStatus.FAILED).order_by("pk")
+    for pk, directory_id, name in failed.values_list("pk", "directory_id", "directory__name")[:MOST]:
+        text = "Its page says why and what to do."
+        path = f"/provisioning/importrun/{pk}/change/"
+        yield Found(f"directory {directory_id}", f"The last import of {name} failed", text, path)
+
+
+def _left_open() -> Iterator[Found]:
+    late = Q(changes__created_at__lte=timezone.now() - UNPROVEN) | Q(last_synced_at__lte=timezone.now() - UNPROVEN)
+    some = Account.objects.filter(LEFT_OPEN).filter(late).order_by().values("pk")[:10_000]
+    rows = Account.objects.filter(pk__in=some).values("directory_id", "directory__name").order_by("directory_id")
+    for row in rows.annotate(number=Count("pk"))[:MOST]:
+        number = row["number"]
+        who = f"{number:,} people have left and still have accounts"
+        if number == 1:
+            who = "1 person has left and still has an account"
+        path = f"/provisioning/user/?account=open&directory={row['directory_id']}"
+        yield Found(f"directory {row['directory_id']}", f"{who} in {row['directory__name']}", "Close them there.", path)
+
+
+register(Cause("look_first", "The portal looks first", DANGER, "restore.view_helddirectory", _look_first))
+register(Cause("left_open", "Leavers not proven closed", DANGER, "provisioning.view_account", _left_open))
+register(Cause("unreachable", "Directories that cannot be reached", DANGER, "directories.view_directory", _unreachable))
+register(Cause("failed_import", "Failed imports", DANGER, "provisioning.view_importrun", _failed_imports))
+register(Cause("waiting_import", "Imports that wait", WARNING, "provisioning.view_importrun", _waiting_imports))
+register(Cause("held_changes", "Changes that are held", WARNING, "provisioning.view_change", _held_changes))
