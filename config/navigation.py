@@ -69,6 +69,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
     "Reports": (
         Item("Provisioning report", "list_alt", "reports_event_changelist", "reports.view_event"),
         Item("Leavers", "person_off", "receipts_receipt_changelist", "receipts.view_receipt"),
+        Item("As of a date", "event_repeat", "provisioning_user_past", "reports.view_event"),
         Item(
             "Failed and waiting",
             "build",

@@ -62,7 +62,7 @@ from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.outbox import QueuedChange
 from provisioning.outbound import full_sync
-from provisioning.outbound.accounts import messages, outbox, scope
+from provisioning.outbound.accounts import messages, on_demand, outbox, scope
 from provisioning.outbound.accounts.outbox import enqueue_user as provision
 from provisioning.outbound.accounts.outbox import enqueue_users as provision_many
 from provisioning.outbound.accounts.plan import Status, Step, assumed, without_looking
@@ -122,6 +122,7 @@ __all__ = [
     "lost_to",
     "mark_privileged",
     "nest_group",
+    "on_demand",
     "password_takers",
     "preview",
     "provision",

@@ -27,6 +27,7 @@ class Line:
     actor: str = ""
     user_id: int | None = None
     account_id: int | None = None
+    group_id: int | None = None
     run_id: int | None = None
     at: dt.datetime | None = None
 
@@ -76,5 +77,6 @@ def _values(line: Line, now: dt.datetime) -> dict[str, Any]:
         "actor": line.actor[:255],
         "user_id": line.user_id,
         "account_id": line.account_id,
+        "group_id": line.group_id,
         "run_id": line.run_id,
     }

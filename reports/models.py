@@ -6,6 +6,8 @@ Beside it: the searches of the report that people keep.
 from django.conf import settings
 from django.db import models
 
+DEPARTMENT = "Department"  # the label under which lines tell of it
+
 
 class Direction(models.TextChoices):
     """Which way the change went."""
@@ -46,7 +48,8 @@ class Event(models.Model):
 
     ``identifier`` is the end user's name as it was at the time and ``application`` the directory's (both plain text);
     ``identifier_key`` is the folded identifier that searches use. ``changes`` maps an attribute to [before, after].
-    ``user_id``, ``account_id`` and ``run_id`` are plain numbers, not foreign keys: history outlives its subject.
+    ``user_id``, ``account_id``, ``group_id`` and ``run_id`` are plain numbers, not foreign keys: history outlives its
+    subject. A line about a membership has both its user and its group.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -62,6 +65,7 @@ class Event(models.Model):
     actor = models.CharField("caused by", max_length=255, blank=True)
     user_id = models.BigIntegerField(null=True, blank=True)
     account_id = models.BigIntegerField(null=True, blank=True)
+    group_id = models.BigIntegerField(null=True, blank=True)
     run_id = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
@@ -91,6 +95,13 @@ class Event(models.Model):
                 fields=["account_id", "-at", "-id"],
                 name="event_by_account",
                 condition=models.Q(account_id__isnull=False),
+            ),
+            models.Index(
+                fields=["group_id", "-at", "-id"], name="event_by_group", condition=models.Q(group_id__isnull=False)
+            ),
+            # Who came into a department or left one: few lines, and no column of their own.
+            models.Index(
+                fields=["-at", "-id"], name="event_of_department", condition=models.Q(changes__has_key=DEPARTMENT)
             ),
         ]
 

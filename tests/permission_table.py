@@ -64,6 +64,9 @@ PEOPLE = {
     **action("provisioning/user/<path:object_id>/leave/", "SI"),
     "provisioning/user/<path:object_id>/groups/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/rename/": Rule("SI", "SI"),
+    "provisioning/user/as-of/": Rule("SIHA", ""),
+    "provisioning/user/<path:object_id>/why/": Rule("SIHA", ""),
+    "provisioning/user/<path:object_id>/on-demand/<int:directory_id>/": Rule("SIHA", "SI"),  # POST does it
     "provisioning/group/<path:object_id>/panel/": Rule("SIHA", "SI"),  # POST takes a group out
     **action("provisioning/user/<id>/password/", "SI"),
     **model("provisioning/group/", view="SIHA", add="SI", change="SI", delete="SI"),

@@ -1,15 +1,19 @@
 """Groups in the portal: made, changed and deleted, with a line in the report and changes for the directories."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 
-from provisioning.models import Group
+from provisioning.identities.membership import membership_ends
+from provisioning.models import Group, Membership
 from provisioning.models.outbox import Lane
 from provisioning.outbound.accounts.outbox import pages
 from provisioning.outbound.groups import outbox
 from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
+
+LABELS = {"name": "Name", "description": "Description"}
 
 
 @transaction.atomic
@@ -20,11 +24,17 @@ def save(group: Group, actor: str, directories: Collection[int] | None = None, *
     group.save()
     if directories is not None and chosen != set(directories):
         group.directories.set(directories)
+    changes = _changes(before or {}, group)
+    words = ""
     if before is None:
-        _record(group.name, Operation.CREATE, f"The group {group.name} was created.", actor, via)
+        words = f"The group {group.name} was created."
     elif before["name"] != group.name:
-        message = f"The group {before['name']} was renamed to {group.name}."
-        _record(group.name, Operation.UPDATE, message, actor, via)
+        words = f"The group {before['name']} was renamed to {group.name}."
+    elif changes:
+        words = f"The description of the group {group.name} was changed."
+    if words:
+        operation = Operation.UPDATE if before else Operation.CREATE
+        record(_line(group, operation, words, actor=actor, via=via, changes=changes))
     # A directory that the group is no longer chosen for is one that its members lose something in.
     lane = Lane.LEAVERS if directories is not None and chosen - set(directories) else Lane.USUAL
     outbox.group_changed([group.pk], "updated" if before else "created", actor, lane=lane)
@@ -33,12 +43,15 @@ def save(group: Group, actor: str, directories: Collection[int] | None = None, *
 @transaction.atomic
 def mark_privileged(group_ids: Collection[int], privileged: bool, actor: str) -> int:
     """Say that the members of these groups have special rights somewhere, or have not; return how many changed."""
-    groups = Group.objects.filter(pk__in=group_ids).exclude(privileged=privileged)
-    names = dict(groups.values_list("pk", "name"))
+    groups = list(Group.objects.filter(pk__in=group_ids).exclude(privileged=privileged))
     word = "marked as privileged" if privileged else "marked as not privileged"
-    record_many(_line(name, Operation.UPDATE, f"The group {name} was {word}.", actor, "") for name in names.values())
-    Group.objects.filter(pk__in=names).update(privileged=privileged)
-    return len(names)
+    changes = {"Privileged": ("no", "yes") if privileged else ("yes", "no")}
+    record_many(
+        _line(group, Operation.UPDATE, f"The group {group.name} was {word}.", actor=actor, via="", changes=changes)
+        for group in groups
+    )
+    Group.objects.filter(pk__in=[group.pk for group in groups]).update(privileged=privileged)
+    return len(groups)
 
 
 def delete(group_ids: Iterable[int], actor: str, *, via: str = "", cleared: bool = False) -> int:
@@ -48,24 +61,41 @@ def delete(group_ids: Iterable[int], actor: str, *, via: str = "", cleared: bool
 
 @transaction.atomic
 def _delete_page(group_ids: Collection[int], actor: str, via: str, *, cleared: bool) -> int:
-    names = list(Group.objects.filter(pk__in=group_ids).values_list("name", flat=True))
+    groups = list(Group.objects.filter(pk__in=group_ids))
     outbox.group_deleted(group_ids, actor, cleared=cleared)
-    record_many(_line(name, Operation.DELETE, f"The group {name} was deleted.", actor, via) for name in names)
+    memberships = Membership.objects.filter(group__in=[group.pk for group in groups])
+    membership_ends(memberships, ", which was deleted", actor, via)
+    record_many(
+        _line(
+            group,
+            Operation.DELETE,
+            f"The group {group.name} was deleted.",
+            actor=actor,
+            via=via,
+            changes={LABELS[name]: (value, None) for name in LABELS if (value := getattr(group, name))},
+        )
+        for group in groups
+    )
     Group.objects.filter(pk__in=group_ids).delete()
-    return len(names)
+    return len(groups)
 
 
-def _record(name: str, operation: Operation, message: str, actor: str, via: str) -> None:
-    record(_line(name, operation, message, actor, via))
+def _changes(before: Mapping[str, Any], group: Group) -> dict[str, tuple[Any, Any]]:
+    pairs = {name: (before.get(name) or None, getattr(group, name) or None) for name in LABELS}
+    return {LABELS[name]: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _line(name: str, operation: Operation, message: str, actor: str, via: str) -> Line:
+def _line(
+    group: Group, operation: Operation, message: str, *, actor: str, via: str, changes: Mapping[str, tuple[Any, Any]]
+) -> Line:
     return Line(
-        identifier=name,
+        identifier=group.name,
         application=via,
         direction=Direction.IN if via else Direction.PORTAL,
         operation=operation,
         result=Result.SUCCESS,
         message=message,
+        changes=changes,
         actor=actor,
+        group_id=group.pk,
     )

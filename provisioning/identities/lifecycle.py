@@ -10,14 +10,15 @@ from django.utils import timezone
 
 from provisioning.guard import administrators
 from provisioning.identities import rights
-from provisioning.identities.users import report_line
-from provisioning.models import Account, User
+from provisioning.identities.membership import membership_ends
+from provisioning.identities.users import manager_leaves, report_line
+from provisioning.models import Account, Membership, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.scope import AccountsInScope
 from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.outbound.passwords import pending
 from provisioning.profile import person
-from provisioning.profile.facts import ACTIVE
+from provisioning.profile.facts import ACTIVE, differences, facts
 from provisioning.recycle import images
 from reports.journal import record_many
 from reports.models import Operation
@@ -39,7 +40,11 @@ def delete_page(user_ids: Collection[int], actor: str, run_id: int | None = None
     users = list(User.objects.filter(pk__in=user_ids).select_related("manager").order_by("pk"))
     _must_leave_an_administrator(users)
     forget(users, actor, cleared=cleared)
-    lines = [report_line(user, Operation.DELETE, f"{user} was deleted from the portal.", actor) for user in users]
+    known, words = person.catalogue(), "{} was deleted from the portal."
+    lines = (
+        report_line(user, Operation.DELETE, words.format(user), actor, differences(facts(user, known), {}))
+        for user in users
+    )
     record_many(replace(line, run_id=run_id) for line in lines)
     with _quiet():
         User.objects.filter(pk__in=[user.pk for user in users]).delete()
@@ -72,8 +77,12 @@ def forget(users: Collection[User], actor: str, *, cleared: bool = False) -> Non
     if cleared and len(by_id) == 1:
         outbox.count_decided(AccountsInScope(by_directory, leaving))
     group_outbox.users_leave(by_id, "deleted", actor, cleared=cleared)
-    managed = User.objects.filter(manager__in=by_id).exclude(pk__in=by_id).values_list("pk", flat=True)
-    outbox.enqueue_users(managed, "manager left", actor)
+    managed = User.objects.filter(manager__in=by_id).exclude(pk__in=by_id).order_by("pk")
+    lines = manager_leaves(managed, {pk: user.username for pk, user in by_id.items()}, actor)
+    record_many(lines)
+    outbox.enqueue_users([line.user_id for line in lines if line.user_id], "manager left", actor)
+    memberships = Membership.objects.filter(user__in=by_id)
+    membership_ends(memberships, ", because they were deleted from the portal", actor)
 
 
 @transaction.atomic

@@ -5,7 +5,8 @@ that the groups are pushed to. What an import writes goes through ``write_pairs`
 nothing: it has lines of its own.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -15,13 +16,14 @@ from provisioning.groups import nesting
 from provisioning.models import Group, Membership, Nesting, User
 from provisioning.models.outbox import Lane
 from provisioning.outbound.groups import outbox
+from provisioning.profile.facts import CHILDREN, MEMBER
 from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
 
 Pair = tuple[int, int]  # the id of a group, and of a user
 
 BATCH = 1000
-MEMBER_OF = "Member of"  # in the report's lines, with the group's name before or after
+NAMES = ("username", "display_name", "first_name", "last_name")  # what a user is called by
 
 
 @transaction.atomic
@@ -47,7 +49,7 @@ def leave(user: User, groups: Iterable[Group], actor: str, *, via: str = "") -> 
     pairs = [(pk, user.pk) for pk in by_id]
     kept = last_of({pk for pk, group in by_id.items() if via and group.privileged}, pairs)
     gone = erase_pairs([pair for pair in pairs if pair not in kept], "removed from the group", actor)
-    record_many(_member_line(user, by_id[pk], actor, via, "removed from") for pk, _ in gone)
+    record_many(_member_line(user, by_id[pk].name, pk, actor=actor, via=via, verb="removed from") for pk, _ in gone)
     return len(gone)
 
 
@@ -183,22 +185,58 @@ def _pages(ids: Iterable[int]) -> Iterable[list[int]]:
 def _record(group: Group, user_ids: Collection[int], actor: str, via: str, verb: str) -> None:
     if not user_ids:
         return
-    fields = ("username", "display_name", "first_name", "last_name")
-    users = User.objects.filter(pk__in=user_ids).only(*fields)
-    record_many(_member_line(user, group, actor, via, verb) for user in users)
+    record_many(
+        _member_line(user, group.name, group.pk, actor=actor, via=via, verb=verb)
+        for user in User.objects.filter(pk__in=user_ids).only(*NAMES)
+    )
 
 
-def _member_line(user: User, group: Group, actor: str, via: str, verb: str) -> Line:
-    line = _line(user.username, f"{user} was {verb} the group {group.name}.", actor, via, user.pk)
-    line.changes = {MEMBER_OF: (None, group.name) if verb == "added to" else (group.name, None)}
-    return line
+def membership_ends(memberships: "QuerySet[Membership]", why: str, actor: str, via: str = "") -> None:
+    """Record of each of the memberships that it ends, before they go with their user or their group."""
+    record_many(_lines(memberships, "removed from", why, actor, via))
+
+
+def memberships_return(memberships: "QuerySet[Membership]", why: str, actor: str) -> None:
+    """Record of each of the memberships that it is there again, with its user."""
+    record_many(_lines(memberships, "added to", why, actor, ""))
+
+
+def _lines(memberships: "QuerySet[Membership]", verb: str, why: str, actor: str, via: str) -> Iterator[Line]:
+    rows = memberships.select_related("user", "group").order_by("pk")
+    rows = rows.only("user_id", "group__name", *(f"user__{name}" for name in NAMES))
+    for one in rows.iterator(chunk_size=BATCH):
+        yield _member_line(one.user, one.group.name, one.group_id, actor=actor, via=via, verb=verb, why=why)
+
+
+def membership_changes(name: str, verb: str, label: str = MEMBER) -> dict[str, tuple[Any, Any]]:
+    """Return what a line of the report says of a membership before and after."""
+    return {label: (None, name) if verb == "added to" else (name, None)}
+
+
+def _member_line(user: User, name: str, group_id: int, *, actor: str, via: str, verb: str, why: str = "") -> Line:
+    return _line(
+        user.username,
+        f"{user} was {verb} the group {name}{why}.",
+        actor,
+        via,
+        user_id=user.pk,
+        group_id=group_id,
+        changes=membership_changes(name, verb),
+    )
 
 
 def _nesting_line(parent: Group, child: Group, actor: str, via: str, verb: str) -> Line:
-    return _line(child.name, f"The group {child.name} was {verb} the group {parent.name}.", actor, via)
+    return _line(
+        child.name,
+        f"The group {child.name} was {verb} the group {parent.name}.",
+        actor,
+        via,
+        group_id=parent.pk,
+        changes=membership_changes(child.name, verb, CHILDREN),
+    )
 
 
-def _line(identifier: str, message: str, actor: str, via: str, user_id: int | None = None) -> Line:
+def _line(identifier: str, message: str, actor: str, via: str, **about: Any) -> Line:
     return Line(
         identifier=identifier,
         application=via,
@@ -207,5 +245,5 @@ def _line(identifier: str, message: str, actor: str, via: str, user_id: int | No
         result=Result.SUCCESS,
         message=message,
         actor=actor,
-        user_id=user_id,
+        **about,
     )

@@ -16,9 +16,11 @@ from django.utils.crypto import get_random_string
 
 from provisioning import usernames
 from provisioning.identities import membership
-from provisioning.models import Account, Group, User
+from provisioning.identities.users import report_line
+from provisioning.models import Account, Group, Membership, User
 from provisioning.models.people import fold
 from provisioning.outbound.accounts import outbox, scope
+from provisioning.profile.facts import MANAGER
 from provisioning.recycle import images
 from provisioning.recycle.models import DeletedUser
 from reports.journal import Line, record_many
@@ -141,7 +143,9 @@ def _memberships(image: Mapping[int, Any], notes: Mapping[int, list[str]], actor
                 pairs.append((group, user_id))
             else:
                 notes[user_id].append(f"the group {name} was deleted")
-    membership.write_pairs(pairs, "restored", actor)
+    fresh = membership.write_pairs(pairs, "restored", actor)
+    back = Membership.objects.filter(group__in={group for group, _ in fresh}, user__in={user for _, user in fresh})
+    membership.memberships_return(back, ", because they were restored", actor)
 
 
 def _reports(image: Mapping[int, Any], actor: str) -> None:
@@ -154,6 +158,17 @@ def _reports(image: Mapping[int, Any], actor: str) -> None:
     if reports:
         User.objects.bulk_update(reports, ["manager"])
         User.objects.filter(pk__in=[one.pk for one in reports]).update(updated_at=timezone.now())
+        names = dict(User.objects.filter(pk__in={one.manager_id for one in reports}).values_list("pk", "username"))
+        record_many(
+            report_line(
+                one,
+                Operation.UPDATE,
+                f"{one} has their manager {names[one.manager_id or 0]} again.",
+                actor,
+                {MANAGER: (None, names[one.manager_id or 0])},
+            )
+            for one in reports
+        )
         outbox.enqueue_users([one.pk for one in reports], "manager restored", actor)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group as Role
 from django.db import transaction
+from django.db.models import QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from provisioning.models.accounts import AccountState
 from provisioning.models.people import FoldedField, fold
 from provisioning.outbound.accounts import outbox
 from provisioning.profile import person
-from provisioning.profile.facts import ACTIVE, NEW, Facts, differences, facts
+from provisioning.profile.facts import ACTIVE, MANAGER, NEW, Facts, differences, facts
 from provisioning.profile.person import catalogue
 from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
@@ -109,11 +110,27 @@ def write_user(user: User, actor: str, columns: Iterable[str]) -> None:
 def remove_manager(manager: User, actor: str) -> int:
     """Take a user away as the manager of others, and let their directories know; return how many people that were."""
     reports = User.objects.filter(manager=manager).order_by("pk").select_for_update(no_key=True)
-    ids = list(reports.values_list("pk", flat=True))
+    lines = manager_leaves(reports, {manager.pk: manager.username}, actor)
+    ids = [line.user_id for line in lines if line.user_id]
     if ids:
         User.objects.filter(pk__in=ids).update(manager=None, updated_at=timezone.now())
+        record_many(lines)
         outbox.enqueue_users(ids, "manager left", actor)
     return len(ids)
+
+
+def manager_leaves(reports: "QuerySet[User]", managers: Mapping[int, str], actor: str) -> list[Line]:
+    """Return a line for each of the people who lose their manager with that one; ``managers`` are names by id."""
+    return [
+        report_line(
+            user,
+            Operation.UPDATE,
+            f"{user} has no manager any more: {managers[user.manager_id or 0]} left.",
+            actor,
+            {MANAGER: (managers[user.manager_id or 0], None)},
+        )
+        for user in reports.only("manager_id", "username", "display_name", "first_name", "last_name")
+    ]
 
 
 def _keeps_accounts(user: User, stored: User | None) -> bool:

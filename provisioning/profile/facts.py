@@ -8,6 +8,9 @@ from provisioning.models import User
 
 Facts = dict[str, Any]
 ACTIVE = "Active"
+MANAGER = "Manager (user name)"
+MEMBER = "Member of"  # the label under which lines tell of a membership; their ``group_id`` says of which group
+CHILDREN = "Groups in it"
 _SWITCHES = {
     "is_active": ACTIVE,
     "provisioned": "Provision to directories",
@@ -28,8 +31,13 @@ def facts(user: User, known: Catalogue) -> Facts:
         elif name != "active":
             found[attribute.label] = getattr(user, name)
     found |= {label: getattr(user, name) for name, label in _SWITCHES.items()}
-    found |= {f"{name} (custom)": value for name, value in user.custom_attributes.items()}
+    found |= {free_label(name): value for name, value in user.custom_attributes.items()}
     return {label: _shown(value) for label, value in found.items() if value not in (None, "")}
+
+
+def free_label(name: str) -> str:
+    """Return what a free attribute of one user is called."""
+    return f"{name} (custom)"
 
 
 def differences(before: Facts, after: Facts) -> dict[str, tuple[Any, Any]]:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import django
@@ -24,7 +24,7 @@ from tests.bench.__main__ import ROOT, TABLE, stage
 PAGE = 50
 FILL = """
 INSERT INTO reports_event (at, identifier, identifier_key, application, direction, operation, result, message, changes,
-                           actor, user_id, account_id, run_id)
+                           actor, user_id, account_id, group_id, run_id)
 SELECT now() - interval '2 years' * (1 - line::float / %(lines)s), name, name,
        CASE WHEN old THEN 'Legacy HR' WHEN line %% 10 < 5 THEN 'App 0' ELSE 'App ' || line %% 30 END,
        CASE WHEN line %% 2 = 0 THEN 'out' ELSE 'in' END,
@@ -32,8 +32,11 @@ SELECT now() - interval '2 years' * (1 - line::float / %(lines)s), name, name,
             WHEN line %% 100 = 8 THEN 'disable' WHEN line %% 7 = 0 THEN 'create' ELSE 'update' END,
        CASE WHEN line %% 50 = 0 THEN 'failed' WHEN line %% 1000 = 3 THEN 'waiting' WHEN line %% 77 = 0 THEN 'skipped'
             ELSE 'success' END,
-       'Updated ' || name || ' in App: first name, e-mail.', '{"email": ["a@example.org", "b@example.org"]}', 'sweep',
-       person, person * 2, CASE WHEN line %% 2 = 1 THEN line / 100000 END
+       'Updated ' || name || ' in App: first name, e-mail.',
+       CASE WHEN line %% 500 = 0 THEN '{"Department": ["Sales", "IT"]}'::jsonb
+            ELSE '{"email": ["a@example.org", "b@example.org"]}'::jsonb END, 'sweep',
+       person, person * 2, CASE WHEN line %% 20 = 0 THEN line / 20 %% 500 END,
+       CASE WHEN line %% 2 = 1 THEN line / 100000 END
 FROM (SELECT line, person, line < %(lines)s / 10 AND line %% 3 = 0 AS old, 'user' || person || '.smith' AS name
       FROM (SELECT line, (hashint8(line) & 2147483647) %% 200000 AS person FROM generate_series(1, %(lines)s) line) a) b
 """
@@ -73,11 +76,33 @@ def timings() -> Iterator[tuple[str, float]]:
         yield ", ".join(filter(None, parts)) or "no filter", milliseconds
 
 
+def of_the_past() -> Iterator[tuple[str, float]]:
+    """Yield (question, milliseconds) of what "Why?" and "As of a date" ask: bounded, and over an index each."""
+    from provisioning.history import lines
+
+    month = timezone.now() - dt.timedelta(days=30)
+    for number in range(0, 200_000, 10_000):
+        questions = {
+            "why, of a user": lambda number=number: list(lines.of_user(number)[:1001]),
+            "as of a date, of a user": lambda number=number: list(lines.of_user(number, after=month)[: lines.MOST]),
+            "why, of a membership": lambda number=number: list(lines.of_membership(number, number % 500)[:5]),
+            "as of a date, of a group": lambda number=number: list(
+                lines.of_group(number % 500, after=month)[: lines.MOST]
+            ),
+            "as of a date, of a department": lambda: list(lines.of_departments(month)[: lines.MOST]),
+            "where the report begins": lines.begins,
+        }
+        for kind, ask in questions.items():
+            before = time.perf_counter()
+            ask()
+            yield kind, (time.perf_counter() - before) * 1000
+
+
 def measure(lines: int) -> str:
     """Return the table in Markdown."""
     fill(lines)
     found: dict[str, list[float]] = {}
-    for kind, milliseconds in timings():
+    for kind, milliseconds in chain(timings(), of_the_past()):
         found.setdefault(kind, []).append(milliseconds)
     rows = [
         f"| {kind} | {len(times)} | {sorted(times)[len(times) // 2]:.0f} ms | {max(times):.0f} ms |"

@@ -43,6 +43,7 @@ PAGES = (
     "provisioning_importrun_start",
     "provisioning_importrun_changelist",
     "reports_event_changelist",
+    "provisioning_user_past",
     "provisioning_change_changelist",
     "provisioning_attributedefinition_changelist",
     "provisioning_attributedefinition_add",

@@ -71,6 +71,7 @@ def test_each_change_has_its_line_in_the_report(scim: Scim) -> None:
         ("Okta", "The group Developers was created."),
         ("Okta", "user0 was added to the group Developers."),
         ("Okta", "The group Developers was renamed to Engineers."),
+        ("Okta", "user0 was removed from the group Engineers, which was deleted."),
         ("Okta", "The group Engineers was deleted."),
     ]
 

@@ -22,6 +22,7 @@ from provisioning.admin.users.actions import UserActions, say_left_open, say_pro
 from provisioning.admin.users.files import UserFiles
 from provisioning.admin.users.form import UserForm, form_for
 from provisioning.admin.users.groups import GroupsPanel
+from provisioning.admin.users.history import UserHistory
 from provisioning.admin.users.list import UserList, definitions
 from provisioning.admin.users.password import UserPassword
 from provisioning.admin.users.rename import UserRename
@@ -41,6 +42,7 @@ class UserAdmin(
     GroupsPanel,
     UserPassword,
     UserRename,
+    UserHistory,
     DjangoUserAdmin,  # type: ignore[type-arg]
     ModelAdmin,  # type: ignore[misc]
 ):

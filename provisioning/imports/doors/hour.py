@@ -12,7 +12,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from provisioning.identities.membership import MEMBER_OF
 from provisioning.imports.doors.groups import plan_members
 from provisioning.imports.doors.people import about
 from provisioning.imports.doors.runs import plan, start
@@ -26,6 +25,7 @@ from provisioning.models import Group, ImportRun, User
 from provisioning.models.imports import Action, Door
 from provisioning.models.people import fold
 from provisioning.profile.facts import ACTIVE as ACTIVE_LABEL
+from provisioning.profile.facts import MEMBER
 from provisioning.profile.person import catalogue
 from provisioning.recycle.models import DeletedUser
 from reports.models import Direction, Event, Operation, Result
@@ -84,7 +84,7 @@ def _read(application: str, since: dt.datetime, until: dt.datetime) -> dict[int,
         done.created |= operation == Operation.CREATE
         done.deleted |= operation == Operation.DELETE
         for label, (before, after) in changes.items():
-            if label == MEMBER_OF:
+            if label == MEMBER:
                 done.groups[str(after or before)] = after is not None
             elif path := paths.get(label) or _custom(label):
                 first = done.values.get(path, (_value(path, before), None))[0]

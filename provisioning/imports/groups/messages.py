@@ -3,10 +3,12 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from provisioning.identities.membership import membership_changes
 from provisioning.imports.groups.plan import DESCRIPTION, NAME
 from provisioning.imports.runs import caused_by
 from provisioning.models import Group, ImportRun, PlannedGroup, User
 from provisioning.models.imports import GroupAction
+from provisioning.profile.facts import CHILDREN
 from reports.journal import Line
 from reports.models import Direction, Operation, Result
 
@@ -31,7 +33,10 @@ class GroupLines:
             result = Result.FAILED if one.action == GroupAction.ERROR else Result.SUCCESS
             changes = {LABELS[name]: (one.before.get(name), value) for name, value in one.after.items()}
             operation = OPERATIONS[GroupAction(one.action)]
-            yield self._line(one.name, operation, self._message(one), result=result, changes=changes)
+            if one.action == GroupAction.DELETE:
+                changes = {LABELS[NAME]: (one.name, None)}
+            words = self._message(one)
+            yield self._line(one.name, operation, words, result=result, changes=changes, group_id=one.group_id)
 
     def of_members(self, pairs: Collection[tuple[int, int]], verb: str) -> Iterator[Line]:
         """Yield a line for each user who was added to a group or removed from it."""
@@ -43,7 +48,10 @@ class GroupLines:
         for group, user_id in pairs:
             if user := users.get(user_id):
                 message = f"{user} was {verb} the group {names.get(group, '')} from {self.directory}."
-                yield self._line(user.username, Operation.UPDATE, message, user_id=user_id)
+                changes = membership_changes(names.get(group, ""), verb)
+                yield self._line(
+                    user.username, Operation.UPDATE, message, user_id=user_id, group_id=group, changes=changes
+                )
 
     def of_children(self, pairs: Collection[tuple[int, int]], verb: str) -> Iterator[Line]:
         """Yield a line for each group that was added to another or removed from it."""
@@ -51,7 +59,8 @@ class GroupLines:
         for parent, child in pairs:
             inner, outer = names.get(child, ""), names.get(parent, "")
             message = f"The group {inner} was {verb} the group {outer} from {self.directory}."
-            yield self._line(inner, Operation.UPDATE, message)
+            changes = membership_changes(inner, verb, CHILDREN)
+            yield self._line(inner, Operation.UPDATE, message, group_id=parent, changes=changes)
 
     def _message(self, one: PlannedGroup) -> str:
         name, where = one.name or "without a name", self.directory

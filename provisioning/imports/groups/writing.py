@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from django.utils import timezone
 
-from config.database import (
-    bulk,
-)
+from config.database import bulk
+from provisioning.identities.membership import membership_ends
 from provisioning.imports.groups.names import Holders, Names
 from provisioning.imports.groups.plan import DESCRIPTION, NAME
 from provisioning.models import Group, GroupAccount, Membership, PlannedGroup
@@ -52,6 +51,8 @@ class GroupWriter:
         rows = [self._account(one, group_id) for one, group_id in zip(new, ids, strict=True)]
         for one, pk in zip(new, bulk.insert_returning(GroupAccount, rows), strict=True):
             one.group_account_id = pk
+        for one, pk in zip(new, ids, strict=True):
+            one.group_id = pk
         bulk.update(groups, ["action", "message", "name", "after", "group_account_id"])
         if self.notify:
             outbox.group_changed(ids, "import", self.actor)
@@ -103,6 +104,7 @@ class GroupWriter:
                 account.group.description = one.after.get(DESCRIPTION, account.group.description)
                 account.group.name_key, account.group.updated_at = fold(account.group.name), timezone.now()
                 changed.append(account.group)
+                one.group_id = account.group_id
                 done.append(one)
         bulk.update(accounts, ["key", "place", "seen_digest", "last_synced_at"])
         bulk.update(changed, ["name", "name_key", "description", "updated_at"])
@@ -131,9 +133,13 @@ class GroupWriter:
         ids = [group_id for _, group_id in pairs]
         if self.notify:
             outbox.group_deleted([group_id or 0 for group_id in ids], self.actor, cleared=True)
-        bulk.delete(Membership.objects.filter(group__in=ids))
+        memberships = Membership.objects.filter(group__in=ids)
+        membership_ends(memberships, f", which {self.directory} no longer has", self.actor, self.directory)
+        bulk.delete(memberships)
         GroupAccount.objects.filter(pk__in=[pk for pk, _ in pairs]).delete()
         Group.objects.filter(pk__in=ids).delete()
+        for pk, group_id in pairs:
+            by_account[pk].group_id = group_id
         return [by_account[pk] for pk, _ in pairs]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from directories.attributes import Kind
 from directories.mapping import Catalogue
+from provisioning.profile.facts import free_label
 
 
 class Labels:
@@ -19,4 +20,4 @@ class Labels:
 
     def __getitem__(self, path: str) -> str:
         found = self._labels.get(path)
-        return found if found is not None else path.removeprefix(f"{Kind.CUSTOM.value}.")
+        return found if found is not None else free_label(path.removeprefix(f"{Kind.CUSTOM.value}."))

@@ -142,12 +142,13 @@ class AccountReconciler:
         self.operation, self.replaced = Operation.UPDATE, None
         if self.allowance is not None:
             self.allowance.begin()
-        turn = self.ahead.pop(account.pk, None) or self._turn(account)
+        turn = self.ahead.pop(account.pk, None) or self.turn_of(account)
         self.operation = meant(turn.now)
         self._bring(turn)
         return self.results.of(turn, actor)
 
-    def _turn(self, account: Account) -> Turn:
+    def turn_of(self, account: Account) -> Turn:
+        """Return the account's turn, before anything is looked at."""
         now, entry = self.situation(account)
         return Turn(account, now, entry, self.passwords.of(account), time.monotonic())
 
@@ -201,7 +202,7 @@ class AccountReconciler:
         self.ahead = {}
         for account in accounts:
             try:
-                self.ahead[account.pk] = self._turn(account)
+                self.ahead[account.pk] = self.turn_of(account)
             except ConnectorError:
                 break  # it says so when it is its turn
         waiting = [turn for turn in self.ahead.values() if turn.now.status is Status.WANTED]
@@ -286,7 +287,11 @@ class AccountReconciler:
         except ConnectorError as error:
             turn.refusal = error
 
-    def _look_and_act(self, turn: Turn) -> None:
+    def look(self, turn: Turn) -> None:
+        """Look the account up and plan for it, and write both down on the turn; nothing is done.
+
+        Raise ConnectorError, also when what the directory has is somebody else's.
+        """
         account, now = turn.account, turn.now
         turn.lost = account.unanswered
         turn.entry, turn.given = replace(turn.entry, ref=account.remote_id), False
@@ -306,15 +311,18 @@ class AccountReconciler:
             hint = self.connector.look_up_hint
             raise ConnectorError(messages.unseen(account.key, self.config.name, hint), code="unseen")
         turn.plan, turn.held = after_looking(now, turn.found), turn.found
+
+    def _look_and_act(self, turn: Turn) -> None:
+        self.look(turn)
         self._must_be_allowed(turn)
-        steps = turn.plan.steps
+        account, steps = turn.account, turn.plan.steps
         if Step.DELETE in steps:
             leave_groups(self.connector, account, turn.entry)
         for step in steps:
             turn.held = self._take(step, turn)
         if Step.DELETE in steps and turn.found is not None:
             self._must_be_gone(turn.entry)
-        if now.status is not Status.WANTED:
+        if turn.now.status is not Status.WANTED:
             self._read_back(turn)
         if Step.CREATE in steps:
             self.replaced = self.owners.before(turn.held.ref, account.pk) if turn.held else None
