@@ -167,6 +167,7 @@ def test_nobody_is_restored_twice() -> None:
 
 
 def test_staff_come_back_without_their_rights() -> None:
+    User.objects.create_superuser("other", "secret-Pass-2")  # the last administrator could not be deleted
     staff = User.objects.create_superuser("root", "secret-Pass-1")
     services.delete_users([staff.pk], "admin")
     assert "do not come back" in restore("root").words
