@@ -209,7 +209,7 @@ ACTIONS = {
         "export_csv": "SIHA",
         "export_xlsx": "SIHA",
     },
-    "provisioning.group": {"delete_selected": "SI"},
+    "provisioning.group": {"delete_selected": "SI", "mark_privileged": "S", "unmark_privileged": "S"},
     "recycle.deleteduser": {"restore": "SI"},
     "provisioning.attributedefinition": {"delete_selected": "SI"},
     "portal.role": {"delete_selected": "S"},
