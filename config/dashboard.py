@@ -18,11 +18,11 @@ from config import attention
 from config.attention import capped_text
 from config.first_steps import first_steps
 from config.recent import recent
-from directories.models import Directory, ProvisioningSettings, Schedule
-from provisioning.models import Account, Change
+from directories.models import ProvisioningSettings, Schedule
+from provisioning.admin.operations.lists import leavers_waiting
+from provisioning.models import Account
 from provisioning.models.accounts import LastResult
 from provisioning.models.imports import RunStatus
-from provisioning.models.outbox import Lane
 from provisioning.outbound.kinds import KINDS, WorkKind
 from scim.upkeep import health
 
@@ -105,26 +105,27 @@ def _left_open() -> Iterator[Notice]:
 
 def _unreachable(*, details: bool) -> Iterator[Notice]:
     """Name the directories that are down; where and why is for those who may open directories."""
-    for directory in attention.unreachable()[:SHOWN]:
+    closed = list(attention.unreachable()[:SHOWN])
+    leavers = leavers_waiting(closed)
+    for directory in closed:
         began = directory.unreachable_since or timezone.now()
         reason = f"{directory.last_error} " if details and directory.last_error else ""
         returns = "takes one of them again" if directory.quarantined else "returns"
+        still = _leavers(leavers.get(directory.pk, 0))
         length, since = _since(began), timezone.localtime(began).strftime("%Y-%m-%d %H:%M")
         yield Notice(
             "danger",
             "cloud_off",
             f"{directory.name} {'is in quarantine' if directory.quarantined else 'cannot be reached'}",
-            f"Since {since} ({length}). {reason}Its changes wait and go out when it {returns}.{_leavers(directory)}",
+            f"Since {since} ({length}). {reason}Its changes wait and go out when it {returns}.{still}",
             _url("directories_directory_change", directory.pk) if details else "",
             "Open directory",
         )
 
 
-def _leavers(directory: Directory) -> str:
+def _leavers(number: int) -> str:
     """Say how many of those who lose access still have it because their directory is closed."""
-    number = attention.capped(Change.objects.filter(directory=directory, lane=Lane.LEAVERS, parked=None))
-    text = attention.capped_text(number)
-    return f" {text} of those who lose access there still have it." if number else ""
+    return f" {capped_text(number)} of those who lose access there still have it." if number else ""
 
 
 def _imports(*, outages_told: bool) -> Iterator[Notice]:

@@ -208,9 +208,10 @@ def record(directory: Directory, message: str, actor: str, *, gone: bool = False
     journal.record(
         journal.Line("", directory.name, Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, message, actor=actor)
     )
-    state = (
-        None if gone else blueprint_state.masked(blueprint_state.load_directory(Directory.objects.get(pk=directory.pk)))
-    )
+    state = None
+    if not gone:
+        stored = Directory.objects.get(pk=directory.pk)
+        state = blueprint_state.masked(blueprint_state.load_directory(stored, without_lost=True))
     evidence.changed(f"directory {directory.pk}", state, message, actor)
 
 

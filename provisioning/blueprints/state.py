@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from directories.connectors import connector_class
 from directories.connectors.base import ConnectorField, FieldType
+from directories.encryption import is_lost
 from directories.models import (
     WEEKDAYS,
     AttributeMapping,
@@ -117,9 +118,13 @@ def of_provisioning(settings: ProvisioningSettings) -> BlueprintItem:
     }
 
 
-def load_directory(directory: Directory) -> BlueprintItem:
-    """Describe a stored directory."""
+def load_directory(directory: Directory, *, without_lost: bool = False) -> BlueprintItem:
+    """Describe a stored directory. Secrets that no key opens raise SecretLost, or are left out (``without_lost``)."""
     provisioning = ProvisioningSettings.objects.filter(directory=directory).first() or ProvisioningSettings()
+    if without_lost:
+        for row, name in ((directory, "secrets"), (provisioning, FIXED_PASSWORD)):
+            if is_lost(row, name):
+                setattr(row, name, None)
     return of_directory(
         directory, list(directory.query_templates.all()), list(directory.attribute_mappings.all()), provisioning
     )

@@ -2,7 +2,7 @@
 
 import pytest
 from django.db import connection
-from django.db.migrations import AddField
+from django.db.migrations import AddField, CreateModel
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import Field
 
@@ -11,14 +11,21 @@ BEFORE = {"directories": "0002", "provisioning": "0011", "reports": "0002", "sci
 
 
 def added() -> list[tuple[str, str, str]]:
-    """Return app, model and name of every column that migrations since then put into a table."""
+    """Return app, model and name of every column that migrations since then put into a table that was there."""
     loader = MigrationLoader(None, ignore_no_migrations=True)
-    return [
-        (app, operation.model_name_lower, operation.name)
+    since = [
+        (app, operation)
         for (app, name), migration in sorted(loader.disk_migrations.items())
         if app in BEFORE and name[:4] > BEFORE[app]
         for operation in migration.operations
-        if isinstance(operation, AddField) and not operation.field.many_to_many
+    ]
+    new = {(app, operation.name_lower) for app, operation in since if isinstance(operation, CreateModel)}
+    return [
+        (app, operation.model_name_lower, operation.name)
+        for app, operation in since
+        if isinstance(operation, AddField)
+        and not operation.field.many_to_many
+        and (app, operation.model_name_lower) not in new
     ]
 
 

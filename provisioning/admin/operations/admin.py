@@ -60,11 +60,13 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
         chosen = _chosen(request, parked, waiting)
         after = _number(request.GET.get("after"))
         changes = lists.page(chosen, after or 0) if chosen else ChangePage([], 0)
+        closed = list(lists.unreachable(directory_id))
+        leavers = lists.leavers_waiting(closed)
         context = {
             **self.admin_site.each_context(request),
             "title": "Failed and waiting",
             "opts": self.opts,
-            "unreachable": [(one, lists.leavers_waiting(one)) for one in lists.unreachable(directory_id)],
+            "unreachable": [(one, leavers.get(one.pk, 0)) for one in closed],
             "parked": [(group, _url(group), group == chosen) for group in parked],
             "waiting": [(group, _url(group), group == chosen) for group in waiting],
             "chosen": chosen,

@@ -5,7 +5,7 @@ with ten changes and with a million.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,11 +104,10 @@ def waiting(of: type[QueuedChange], directory_id: int | None) -> Iterator[CauseG
             yield CauseGroup(directory, None, _count(changes), first.created_at, _why(directory), of, newest)
 
 
-def leavers_waiting(directory: Directory) -> str:
-    """Return how many accounts of leavers are still open because their directory is closed, "" for none."""
-    waiting = Change.objects.filter(directory=directory, lane=Lane.LEAVERS, parked=None)
-    number = waiting.order_by()[: MOST + 1].count()
-    return "" if not number else f"{MOST:,}+" if number > MOST else f"{number:,}"
+def leavers_waiting(directories: Iterable[Directory]) -> dict[int, int]:
+    """Return how many accounts of leavers are still open because their directory is closed, by directory: one query."""
+    waiting = Change.objects.filter(directory__in=[one.pk for one in directories], lane=Lane.LEAVERS, parked=None)
+    return dict(waiting.order_by().values_list("directory").annotate(Count("pk")))
 
 
 def anything(of: type[QueuedChange]) -> bool:

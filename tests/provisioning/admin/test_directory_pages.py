@@ -358,7 +358,7 @@ def test_the_list_shows_state_features_and_default(
     Directory.objects.filter(name="DB1").update(unreachable_since=timezone.now(), last_error="The server is down.")
     Directory.objects.filter(name="DB2").update(enabled=False)
     Directory.objects.filter(name="DB3").update(is_default=True)
-    with django_assert_max_num_queries(14):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(16):  # type: ignore[attr-defined]
         html = text(it_staff.get(LIST))
     for words in (
         "Unreachable since today",
