@@ -94,8 +94,14 @@ class Claim:
         return min(change.lane for change in self.changes[pk])
 
     def cleared(self, pk: int) -> bool:
-        """Return whether nobody has to be asked about what is lost: one of the changes stands for a decision."""
-        return any(change.cleared for change in self.changes[pk])
+        """Return whether nobody has to be asked about what is lost: one of the changes stands for a decision.
+
+        What was decided about a part of it is no decision about the whole, and of somebody who leaves only what was
+        decided about that counts.
+        """
+        whole = [change for change in self.changes[pk] if change.about is None]
+        first = min((change.lane for change in whole), default=None)
+        return any(change.cleared for change in whole if change.lane == first)
 
     def ids(self, pks: Iterable[int]) -> list[int]:
         """Return the ids of the claimed changes of these."""

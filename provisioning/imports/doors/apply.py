@@ -11,7 +11,7 @@ from provisioning.imports.doors.groups import GroupApplier
 from provisioning.imports.doors.runs import record_losses
 from provisioning.imports.doors.writing import PortalLines, PortalWriter
 from provisioning.imports.runs import Incomplete, Lease
-from provisioning.imports.users.apply import LOST, Applier
+from provisioning.imports.users.apply import LOST, Applier, passed_guard
 from provisioning.imports.users.managers import link_managers
 from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
@@ -42,13 +42,13 @@ class PortalApplier(Applier):
         if written.refused or written.staff or written.said:
             self._not_done(changes, written, gains)
         gains["applied"] = len(changes)
-        by_word: dict[tuple[str, bool], list[int]] = {}
+        by_word: dict[tuple[str, int], list[int]] = {}
         for change in changes:
             if change.id in written.people:
-                lost = bool(change.losses & LOST)  # what people lose by this plan passed the guard
-                by_word.setdefault((_word(change), lost), []).append(written.people[change.id][0])
-        for (word, lost), ids in by_word.items():
-            outbox.enqueue_users(ids, word, self.caused_by, cleared=lost)
+                key = _word(change), change.losses & LOST
+                by_word.setdefault(key, []).append(written.people[change.id][0])
+        for (word, losses), ids in by_word.items():
+            outbox.enqueue_users(ids, word, self.caused_by, **passed_guard(losses))
         self._send_passwords(changes, written.people)
 
     def _send_passwords(self, changes: Sequence[Planned], people: Mapping[int, tuple[int, int | None]]) -> None:

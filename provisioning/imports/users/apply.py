@@ -33,6 +33,11 @@ NAME_TAKEN = "A user named {} exists by now."
 REFUSED = "The row could not be written. Import again; if it happens again, check the values of the row."
 
 
+def passed_guard(losses: int) -> dict[str, bool]:
+    """Return what outbound need not ask about again: what people lose by a plan passed the guard, and no more."""
+    return {"cleared": bool(losses), "closing": bool(losses & BITS[Kind.OFF])}
+
+
 class Applier:
     """Applies the plan of one run under its lease."""
 
@@ -88,10 +93,12 @@ class Applier:
             group_outbox.accounts_renamed(written.renamed, self.caused_by)
         if self.flows_on:
             done = [one for one in changes if one.action != Action.LINK and one.id in written.people]
-            for passed in (False, True):  # what people lose by this plan passed the guard
-                flowing = [written.people[one.id][0] for one in done if bool(one.losses & LOST) is passed]
-                if flowing:
-                    outbox.enqueue_users(flowing, "import", self.caused_by, exclude=self.directory_id, cleared=passed)
+            by_losses: dict[int, list[int]] = {}
+            for one in done:
+                by_losses.setdefault(one.losses & LOST, []).append(written.people[one.id][0])
+            for losses, flowing in sorted(by_losses.items()):
+                passed = passed_guard(losses)
+                outbox.enqueue_users(flowing, "import", self.caused_by, exclude=self.directory_id, **passed)
 
     def _record(self, changes: Sequence[Planned]) -> None:
         """Write what people lost just now into the ledger."""

@@ -32,22 +32,24 @@ def enqueue(
     *,
     leaving: Collection[int] = (),
     cleared: bool = False,
+    closing: bool = True,
 ) -> None:
     """Append a change for each account (ids by directory) and wake the workers after commit; needs a transaction.
 
     Those of ``leaving`` go before everybody else, and a receipt is opened for whom they belong to. ``cleared``: what
-    they lose was decided, or passed the guard.
+    they lose was decided, or passed the guard; without ``closing`` that was not about who leaves.
     """
     if leaving:
         LEASES.hurry(leaving)
         book.begin(leaving, reason, actor)
-    common = {"reason": reason[:64], "actor": actor[:255], "cleared": cleared}
+    common = {"reason": reason[:64], "actor": actor[:255]}
     rows: list[dict[str, Any]] = []
     lanes: dict[tuple[Lane, int], list[int]] = {}
     for directory_id, ids in account_ids.items():
         for pk in ids:
             lane = Lane.LEAVERS if pk in leaving else Lane.USUAL
-            rows.append({**common, "account_id": pk, "directory_id": directory_id, "lane": lane})
+            decided = cleared and (closing or lane != Lane.LEAVERS)
+            rows.append({**common, "account_id": pk, "directory_id": directory_id, "lane": lane, "cleared": decided})
             lanes.setdefault((lane, directory_id), []).append(pk)
     bulk.insert(Change, rows)
     for (lane, directory_id), accounts in sorted(lanes.items()):  # leavers first
@@ -78,6 +80,7 @@ def enqueue_users(
     exclude: int | None = None,
     only: int | None = None,
     cleared: bool = False,
+    closing: bool = True,
     decided: bool = False,
 ) -> None:
     """Enqueue each user's accounts for reconciliation, a page of users a transaction.
@@ -88,7 +91,7 @@ def enqueue_users(
     for page in pages(user_ids):
         with transaction.atomic(savepoint=False):
             found = scope.accounts_for(page, exclude=exclude, only=only)
-            _enqueue_found(found, reason, actor, cleared=cleared)
+            _enqueue_found(found, reason, actor, cleared=cleared, closing=closing)
             if decided:
                 count_decided(found)
 
@@ -98,7 +101,7 @@ def pages(ids: Iterable[int]) -> Iterable[list[int]]:
     return dispatch.chunks(sorted(set(ids)), PAGE)
 
 
-def _enqueue_found(found: AccountsInScope, reason: str, actor: str, *, cleared: bool) -> None:
+def _enqueue_found(found: AccountsInScope, reason: str, actor: str, *, cleared: bool, closing: bool = True) -> None:
     if found.returning:
         book.returned(found.returning)
-    enqueue(found.by_directory, reason, actor, leaving=found.leaving, cleared=cleared)
+    enqueue(found.by_directory, reason, actor, leaving=found.leaving, cleared=cleared, closing=closing)

@@ -1,6 +1,8 @@
 """What other doors than imports take away: counted where a delivery would do it, and held over the limit of a day."""
 
 import datetime as dt
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -10,11 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from directories.connectors.base import Unavailable
+from directories.connectors.base import Connector, ConnectorError, Entry, GroupEntry, Unavailable
+from directories.connectors.memory import Memory
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.guard.models import Loss
-from provisioning.models import Account, Change, Group, GroupChange, User
+from provisioning.models import Account, Change, Group, GroupAccount, GroupChange, User
 from provisioning.models.outbox import LastResult
 from provisioning.outbound import batch
 from provisioning.outbound.accounts import outbox
@@ -26,9 +29,10 @@ from tests.fixtures.directories import AppsDb, save_directory
 from tests.provisioning.crew import Crew, Crews, crews, save_crew_directory
 from tests.provisioning.groups.push import held as members_of
 from tests.provisioning.groups.push import make_group, make_users, mem, run
+from tests.provisioning.imports.conftest import Source, source
 from tests.scim.conftest import make_client
 
-__all__ = ["crews", "mem"]
+__all__ = ["crews", "mem", "source"]
 pytestmark = pytest.mark.django_db
 USUAL = {"max_leavers": 50, "max_leavers_percent": 10, "max_blanked": 100, "max_blanked_percent": 10}
 PEOPLE = 80
@@ -156,6 +160,33 @@ def test_what_an_import_or_an_approval_decided_is_not_asked_again(app: Crew) -> 
     assert (len(app.disabled), parked(), Loss.objects.count()) == (70, 0, 0)
 
 
+def test_an_import_that_blanks_a_value_closes_nobody_whose_closing_is_held(source: Source, crews: Crews) -> None:
+    directory = save_crew_directory("APP", max_leavers=0)
+    source.put_many(3)
+    source.run()
+    work(directory)
+    services.set_active(ids(0, 1, 2), False, "Okta")
+    work(directory)
+    assert parked() == 3
+    source.put("user0", "First0", "L", "")
+    assert source.run().blanked == 1
+    work(directory)
+    assert (crews["APP"].disabled, parked()) == (set(), 3)
+
+
+def test_what_was_decided_about_something_else_clears_no_closing_that_comes_after_it(app: Crew) -> None:
+    ProvisioningSettings.objects.update(max_leavers=0)
+    user = User.objects.get(username="user0")
+    user.first_name = "Other"
+    services.save_user(user, "boss")
+    services.set_active([user.pk], False, "Okta")
+    work(app_directory())
+    assert (app.disabled, parked()) == (set(), 1)
+    services.retry(Change.objects.filter(parked_code="held"), "boss")
+    work(app_directory())
+    assert (app.disabled, parked()) == (set(), 1)
+
+
 def test_what_could_not_be_done_is_given_back(app: Crew) -> None:
     def refuse(call: str, key: str) -> None:
         if call == "disable" and key != "user0":
@@ -243,6 +274,46 @@ def test_a_group_with_many_members_is_not_deleted_in_passing(mem: Directory) -> 
     services.release(services.held_changes(GroupChange, mem.pk), "boss")
     run(mem)
     assert not members_of(mem)
+
+
+def test_memberships_that_stay_after_all_are_given_back(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: Any) -> list[tuple[Entry, ConnectorError]]:
+        raise Unavailable("Busy", whole_directory=False)
+
+    def refuse(connector: Connector, group: GroupEntry, members: Sequence[Entry]) -> list[tuple[Entry, ConnectorError]]:
+        return [(member, ConnectorError("No.")) for member in members]
+
+    group, users = push_dev(mem)
+    services.remove_members(group, [user.pk for user in users[:8]], "Okta", via="Okta")
+    for answer in (busy, busy, refuse):
+        monkeypatch.setattr(Memory, "remove_members", answer)
+        GroupAccount.objects.update(not_before=timezone.now())
+        run(mem)
+        assert len(crew_in(mem)) == 30
+        assert sum(Loss.objects.values_list("number", flat=True)) == 0
+    monkeypatch.undo()
+    monkeypatch.setattr(Memory, "delete_group", busy)
+    ProvisioningSettings.objects.update(max_lost_members=30)
+    services.delete_groups([group.pk], "boss")
+    run(mem)
+    assert len(crew_in(mem)) == 30
+    assert sum(Loss.objects.values_list("number", flat=True)) == 0
+
+
+def test_a_decision_about_one_member_clears_no_others(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> list[tuple[Entry, ConnectorError]]:
+        raise ConnectorError("No.")
+
+    group, users = push_dev(mem)
+    monkeypatch.setattr(Memory, "remove_members", refuse)
+    services.remove_members(group, [users[0].pk], "boss")
+    run(mem)
+    assert GroupChange.objects.filter(parked__isnull=False).count() == 1
+    monkeypatch.undo()
+    services.remove_members(group, [user.pk for user in users[1:26]], "Okta", via="Okta")
+    services.retry(GroupChange.objects.filter(parked__isnull=False), "boss")
+    run(mem)
+    assert len(crew_in(mem)) == 20
 
 
 # --- Deciding --------------------------------------------------------------------------------------------------------
