@@ -51,9 +51,19 @@ class Allowance:
         """Count one loss of a row, once; raise ConnectorError when a person has to be asked."""
         if pk in self.cleared or self.used[kind]:
             return
-        if not self.budget.take(kind, 1):
+        if not self.take(kind, 1):
             raise self.held(kind)
-        self.used[kind] += 1
+
+    def take(self, kind: Kind, wanted: int) -> int:
+        """Return how many of ``wanted`` may be taken away now, and count them."""
+        granted = self.budget.take(kind, wanted)
+        self.used[kind] += granted
+        return granted
+
+    def give_back(self, kind: Kind, number: int) -> None:
+        """Count less: so many of what the row took were not taken away."""
+        self.used[kind] -= number
+        self.budget.give_back(kind, number)
 
     def undo(self) -> None:
         """Give back what the row took: it was not done."""

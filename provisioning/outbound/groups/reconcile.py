@@ -5,7 +5,7 @@ that is killed loses at most that page, and putting it into the group once more 
 during a call.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -91,6 +91,8 @@ class GroupReconciler:
 
     def reconcile(self) -> GroupOutcome:
         """Bring the group in sync; raise ConnectorError, or Lost."""
+        if self.allowance is not None:
+            self.allowance.begin()
         try:
             self._reconcile()
         except (NotFound, Conflict) as error:
@@ -312,7 +314,10 @@ class GroupReconciler:
         change = self.connector.add_members if add else self.connector.remove_members
         if entries:
             answer = self._ask("members", lambda: change(entry_of(self.account), list(entries.values())))
-            refused |= {by_entry[id(entry)]: Parked(error.code, error.message) for entry, error in answer}
+            stay = {by_entry[id(entry)]: Parked(error.code, error.message) for entry, error in answer}
+            if not add:
+                self._not_lost(stay)
+            refused |= stay
         self.outcome.refused |= record.members(self.held, self.account, self.name, members, refused, added=add)
 
     # --- What a person has to be asked about first -------------------------------------------------------------------
@@ -328,9 +333,16 @@ class GroupReconciler:
         asked = [pk for pk in account_ids if pk not in decided]
         if self.allowance is None or whole or not asked:
             return {}
-        left = asked[self.allowance.budget.take(Kind.MEMBERS, len(asked)) :]
+        self.allowance.begin()  # what was done before is done
+        left = asked[self.allowance.take(Kind.MEMBERS, len(asked)) :]
         why = self.allowance.held(Kind.MEMBERS)
         return dict.fromkeys(left, Parked(why.code, why.message))
+
+    def _not_lost(self, member_ids: Collection[int]) -> None:
+        """Give back what was taken for members whom the directory kept in the group."""
+        whole, decided = self._cleared()
+        if self.allowance is not None and not whole:
+            self.allowance.give_back(Kind.MEMBERS, len(set(member_ids) - decided))
 
     def _must_be_allowed(self) -> None:
         """Raise ConnectorError when the group has more members than may lose it without a person's word."""
@@ -338,9 +350,8 @@ class GroupReconciler:
         number = PushedMember.objects.filter(group_account=self.account).count()
         if self.allowance is None or whole or not number:
             return
-        granted = self.allowance.budget.take(Kind.MEMBERS, number)
-        if granted < number:
-            self.allowance.budget.give_back(Kind.MEMBERS, granted)
+        if self.allowance.take(Kind.MEMBERS, number) < number:
+            self.allowance.undo()
             raise self.allowance.held(Kind.MEMBERS)
 
     # --- Calls and lines ---------------------------------------------------------------------------------------------
@@ -356,10 +367,11 @@ class GroupReconciler:
         account.unanswered = before or step
         try:
             return self._call(call)
-        except Unavailable:
-            raise
-        except ConnectorError:
-            account.unanswered = before  # an answer
+        except ConnectorError as error:
+            if self.allowance is not None:
+                self.allowance.undo()
+            if not isinstance(error, Unavailable):
+                account.unanswered = before  # an answer
             raise
 
     def _cannot(self, what: str) -> ConnectorError:
