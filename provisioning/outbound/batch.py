@@ -220,6 +220,7 @@ class Batch:
         """Work through the rows; what is left when the portal itself fails is claimed again after the lease."""
         directory_id = self.work.directory_id
         with ExitStack() as stack:
+            stack.callback(self.work.close)
             try:
                 config = directory_config.load(directory_id)
                 connector = stack.enter_context(directory_config.open_connector(config))
@@ -235,7 +236,6 @@ class Batch:
             else:
                 self._work()
         self._flush()
-        self.work.close()
 
     def keep_lease(self) -> None:
         """At least half of the lease must be left before a call; raise Lost when the first row is not ours any more."""
@@ -341,6 +341,8 @@ class Batch:
     def _probed(self) -> None:
         """Note how the trial of a closed directory ended. Only success ends a quarantine."""
         outcome = self.outcomes[-1] if self.outcomes else None
+        if self.quarantined and outcome is not None and outcome.parked and outcome.parked.code == HELD:
+            return  # the directory was asked for nothing
         if self.quarantined and outcome is not None and (outcome.parked or outcome.waits):
             self.probing = False
             health.stay_in_quarantine(self.work.directory_id, outcome.row.last_message)

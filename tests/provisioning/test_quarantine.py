@@ -10,7 +10,7 @@ from django.utils import timezone
 from directories import health
 from directories.connectors.base import ConnectorError
 from directories.connectors.memory import STORES, Memory
-from directories.models import Directory
+from directories.models import Directory, ProvisioningSettings
 from provisioning.models import Account, Change, User
 from provisioning.models.outbox import Lane
 from provisioning.outbound import batch
@@ -151,3 +151,21 @@ def test_leavers_in_quarantine_are_shown_in_red(
     assert "1 of those who lose access there still have it." in listed
     assert f"{COUNT} changes: the directory refused it (CRM)" in listed
     assert "Correct that first." in listed
+
+
+def test_what_waits_for_a_person_is_no_trial_of_a_directory(monkeypatch: pytest.MonkeyPatch, crm: Directory) -> None:
+    there = new(1, "there")
+    deliver(crm, there)
+    quarantine(monkeypatch, crm)
+    before = Directory.objects.get(pk=crm.pk).failures
+    ProvisioningSettings.objects.update(max_leavers=0, deactivate_users=True, on_deactivate="delete")
+    User.objects.filter(username="there0").update(is_active=False)
+    enqueue_users(User.objects.filter(username="there0").values_list("pk", flat=True), "test", "tests")
+    due(crm)
+    deliver(crm, there)
+    assert Change.objects.filter(account__in=there, parked_code="held").count() == 1
+    crm.refresh_from_db()
+    assert crm.quarantined, "nothing was tried"
+    assert crm.failures == before
+    assert crm.retry_at is not None
+    assert crm.retry_at <= timezone.now(), "the next change is the trial, at once"
