@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from directories import config as directory_config
@@ -150,6 +151,18 @@ def test_of_very_many_some_are_looked_at_and_leavers_all(monkeypatch: pytest.Mon
     assert impact.disabled == 7
     assert abs(impact.changed - 2_000) < 20
     assert "about" in impact.sentence
+
+
+def test_accounts_whose_ids_are_all_odd_are_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reckoning, "EVERY", 100)
+    monkeypatch.setattr(reckoning, "SOME", 20)
+    directory = make()
+    people(directory, 400)
+    even = Account.objects.annotate(rest=F("pk") % 2).filter(rest=0)  # as beside the accounts of another directory
+    even.delete()
+    impact = reckoned(changed(directory, mapped(mail="mobile")))
+    assert impact.estimated
+    assert (impact.changed, impact.losing, impact.is_small) == (200, 200, False)
 
 
 def test_an_expression_that_fails_is_told() -> None:
