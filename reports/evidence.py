@@ -119,32 +119,37 @@ def head() -> Head:
 
 def faults(kept: Head | None = None) -> Iterator[Fault]:
     """Walk the chain and yield what is wrong with it; ``kept`` is a head from before. Memory does not grow with it."""
-    number, last = 0, ""
-    found_kept = kept is None or kept.number == 0
-    for row in Evidence.objects.order_by("seq").iterator(chunk_size=PAGE):
-        if row.seq != number + 1:
-            missing = f"Row {number + 1} is" if row.seq == number + 2 else f"Rows {number + 1} to {row.seq - 1} are"
-            yield Fault(number + 1, f"{missing} missing.")
-        elif row.previous != last:
-            words = f"Row {row.seq} does not continue row {number}: one of them was inserted, replaced or altered."
-            yield Fault(row.seq, words)
-        if row.hash != digest(row):
-            yield Fault(row.seq, f"Row {row.seq} ({row.get_kind_display()}) was altered.")
-        if kept and row.seq == kept.number:
-            found_kept = True
-            if row.hash != kept.hash:
-                yield Fault(
-                    row.seq, f"Row {row.seq} is not the one of the head that was kept: the chain was rewritten."
-                )
-        number, last = row.seq, row.hash
+    end, found_kept = Head(0, ""), kept is None or kept.number == 0
+    while True:
+        noted, begun = EvidenceHead.objects.first(), end.number
+        for row in Evidence.objects.filter(seq__gt=begun).order_by("seq").iterator(chunk_size=PAGE):
+            yield from _faults_of(row, end)
+            if kept and row.seq == kept.number:
+                found_kept = True
+                if row.hash != kept.hash:
+                    words = f"Row {row.seq} is not the one of the head that was kept: the chain was rewritten."
+                    yield Fault(row.seq, words)
+            end = Head(row.seq, row.hash)
+        if (noted and (noted.number, noted.hash)) == (end.number, end.hash) or end.number == begun:
+            break  # else rows came while it was walked, and the next round begins with a head that counts them
     if kept and not found_kept:
-        yield Fault(number + 1, f"The end is missing: the head that was kept counts {kept.number} rows.")
-    noted = EvidenceHead.objects.first()
-    if noted is None or (noted.number, noted.hash) != (number, last):
+        yield Fault(end.number + 1, f"The end is missing: the head that was kept counts {kept.number} rows.")
+    if noted is None or (noted.number, noted.hash) != (end.number, end.hash):
         counted = noted.number if noted else 0
-        yield Fault(
-            number + 1, f"The end does not fit: {counted} rows were appended, and the last one here is {number}."
-        )
+        words = f"The end does not fit: {counted} rows were appended, and the last one here is {end.number}."
+        yield Fault(end.number + 1, words)
+
+
+def _faults_of(row: Evidence, before: Head) -> Iterator[Fault]:
+    number = before.number
+    if row.seq != number + 1:
+        missing = f"Row {number + 1} is" if row.seq == number + 2 else f"Rows {number + 1} to {row.seq - 1} are"
+        yield Fault(number + 1, f"{missing} missing.")
+    elif row.previous != before.hash:
+        words = f"Row {row.seq} does not continue row {number}: one of them was inserted, replaced or altered."
+        yield Fault(row.seq, words)
+    if row.hash != digest(row):
+        yield Fault(row.seq, f"Row {row.seq} ({row.get_kind_display()}) was altered.")
 
 
 def _new_head() -> EvidenceHead:

@@ -95,6 +95,21 @@ def test_a_tail_that_was_cut_off_is_found() -> None:
     assert faults(head) == "The end is missing: the head that was kept counts 6 rows.\n"
 
 
+def test_rows_that_come_while_it_is_walked_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain()
+    digest, late = evidence.digest, [1]
+
+    def appending(row: Evidence) -> str:
+        if late and row.seq == EvidenceHead.objects.get().number:
+            late.pop()
+            chain(1)
+        return digest(row)
+
+    monkeypatch.setattr(evidence, "digest", appending)
+    assert "6 rows" in verified()
+    assert (late, Evidence.objects.count()) == ([], 7)
+
+
 def test_a_head_that_is_none_is_refused() -> None:
     with pytest.raises(CommandError, match="A head is a number"):
         verified("12:abc")
@@ -176,12 +191,12 @@ def test_a_changed_directory_is_kept_with_before_and_after_and_no_secret() -> No
 def test_decisions_about_imports_are_kept() -> None:
     directory = Directory.objects.create(name="HR", kind="memory")
     directory_settings.ProvisioningSettings.objects.create(directory=directory, import_users=True)
-    run = ImportRun.objects.create(
-        directory=directory, status=RunStatus.APPROVAL, switched_off=70, planned=80, message="70 people would leave."
-    )
-    services.approve_import(run, "ada")
+    numbers = {"switched_off": 70, "planned": 80, "plan_hash": "ab", "message": "70 people would leave."}
+    run = ImportRun.objects.create(directory=directory, status=RunStatus.APPROVAL, **numbers)
+    services.approve_import(run, "ada", plan_hash=run.plan_hash)
     assert last() | {"plan": None} == {
         "kind": "approval", "import": run.pk, "directory": "HR", "decision": "approved", "by": "ada", "plan": None,
+        "door": "import", "plan hash": "ab",
     }  # fmt: skip
     assert last()["plan"]["switched_off"] == 70
     assert last()["plan"]["why it waited"] == "70 people would leave."
