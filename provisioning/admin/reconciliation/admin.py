@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -21,6 +22,7 @@ from provisioning.admin.reconciliation import pages
 from provisioning.models.imports import Trigger
 from provisioning.reconciliation import actions, requests
 from provisioning.reconciliation.models import Finding, Kind, Policy, ReconcileRun, ReconcileSettings
+from reports import evidence
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 from reports.paging import CappedPaginator
@@ -226,8 +228,8 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
         held = ReconcileSettings.objects.filter(directory=directory).first() or ReconcileSettings(directory=directory)
         form = SettingsForm(request.POST if request.method == "POST" else None, instance=held)
         if request.method == "POST" and form.is_valid():
-            form.save()
-            self._say_saved(request, directory)
+            with transaction.atomic():
+                self._say_saved(request, directory, form.save())
             return HttpResponseRedirect(request.path)
         context = {
             **self.admin_site.each_context(request),
@@ -241,11 +243,13 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
         }
         return render(request, f"{FOLDER}/settings.html", context)
 
-    def _say_saved(self, request: HttpRequest, directory: Directory) -> None:
+    def _say_saved(self, request: HttpRequest, directory: Directory, saved: ReconcileSettings) -> None:
         actor = request.user.get_username()
         words = f"{actor} changed when {directory.name} is reconciled, and what is done about what is found."
         how: dict[str, Any] = {"direction": Direction.PORTAL, "operation": Operation.SETTINGS, "result": Result.SUCCESS}
         record(Line(identifier="", application=directory.name, message=words, actor=actor, **how))
+        state = {name: getattr(saved, name) for name in (*SettingsForm.Meta.fields, "policies")}
+        evidence.changed(f"reconciliation of directory {directory.pk}", {"name": directory.name, **state}, words, actor)
         messages.success(request, "Saved.")
 
     def _run(self, request: HttpRequest, run_id: int) -> ReconcileRun:

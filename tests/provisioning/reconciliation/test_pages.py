@@ -13,6 +13,7 @@ from directories.models import Directory, ProvisioningSettings
 from provisioning.models import Account, Change, User
 from provisioning.models.imports import RunStatus
 from provisioning.reconciliation.models import Finding, Kind, ReconcileRun, ReconcileSettings
+from reports.models import Evidence
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +94,9 @@ def test_the_settings_keep_what_is_more_than_a_report(admin_client: Client, run:
     held = ReconcileSettings.objects.get()
     assert (held.schedule, held.policies) == ("daily", {"different": "push", "orphan": "ignore"})
     assert held.next_run_at is not None
+    kept = Evidence.objects.latest("seq").payload
+    assert kept["by"] == "admin"
+    assert kept["changes"]["policies"] == [None, {"different": "push", "orphan": "ignore"}]
     policies["policy_orphan"] = "push"  # would delete: no policy does
     assert admin_client.post(url, {"schedule": "daily", **policies}).status_code == 200
 
