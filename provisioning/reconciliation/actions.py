@@ -43,6 +43,7 @@ NOT_THIS = "That cannot be done about a finding of this kind."
 NOT_OURS = "comes from the directory. Import the directory, and the portal follows it."
 TAKEN = "has an account in this directory by now. Reconcile again."
 NO_MATCH = "matches no user, so it cannot be adopted."
+MATCHED = "may be the account of a user in the portal. Adopt it, or ignore it."
 OWNED = "belongs to somebody in the portal by now. Reconcile again."
 CLOSES_NOT = "{name} is set up to leave the accounts of people who were deleted. Change that under Features & schedule."
 BELIEVED = {Kind.ENABLED: AccountState.ACTIVE, Kind.DISABLED: AccountState.DISABLED}
@@ -291,7 +292,8 @@ def _close(page: Page) -> None:
     for one in page.findings:
         if one.kind != Kind.ORPHAN and one.pk in page.left:
             page.refuse(one, NOT_THIS, of_it=False)
-    known = [one for one in page.of(Kind.ORPHAN) if one.account_id and not one.user_id]
+    _refuse_matched(page)
+    known = _still_nobodys(page, [one for one in page.of(Kind.ORPHAN) if one.account_id and not one.user_id])
     free = [one for one in _free(page, but=known) if one.pk in page.left]
     now = timezone.now()
     rows = [
@@ -315,6 +317,26 @@ def _close(page: Page) -> None:
     deletes = features.on_delete == OnLeave.DELETE
     operation, verb = (Operation.DELETE, "deleted") if deletes else (Operation.DISABLE, "disabled")
     page.finish("close", operation, f"had {{key}} {verb} in {{name}}.")
+
+
+def _refuse_matched(page: Page) -> None:
+    """Refuse what matches somebody who is to have an account: closing it would shut them out."""
+    orphans = [one for one in page.of(Kind.ORPHAN) if one.user_id]
+    there = User.objects.filter(pk__in=[one.user_id for one in orphans], is_active=True, provisioned=True)
+    ids = set(there.values_list("pk", flat=True)) if orphans else set()
+    for one in orphans:
+        if one.user_id in ids:
+            page.refuse(one, MATCHED)
+
+
+def _still_nobodys(page: Page, findings: Sequence[Finding]) -> list[Finding]:
+    """Return those whose accounts are still of people who were deleted; refuse the others. The accounts are locked."""
+    accounts = _accounts([one.account_id for one in findings])
+    for one in findings:
+        account = accounts.get(one.account_id or 0)
+        if account is None or account.user_id is not None:
+            page.refuse(one, GONE if account is None else OWNED)
+    return [one for one in findings if one.pk in page.left]
 
 
 def _free(page: Page, but: Iterable[Finding] = ()) -> list[Finding]:

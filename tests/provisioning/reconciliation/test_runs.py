@@ -161,6 +161,25 @@ def test_a_finding_that_changed_meanwhile_is_refused_and_said(crew: TableHands) 
     assert not Change.objects.exists()
 
 
+def test_no_account_of_somebody_who_is_here_is_closed_as_an_orphan(crew: TableHands) -> None:
+    crew.switch("user1", False)
+    User.objects.get(username="user1").delete()
+    User.objects.create(username="fay")
+    crew.add("fay")
+    Change.objects.all().delete()
+    run = reconciled(crew.directory)
+    assert found(run) == {"fay": "orphan", "user1": "orphan"}
+    back = User.objects.create(username="user1b")
+    Account.objects.filter(user=back).delete()
+    Account.objects.filter(key="user1").update(user=back, state="disabled", deleted_at=None)
+    Change.objects.all().delete()
+    closed = actions.close(Finding.objects.filter(run=run, kind="orphan"), "admin")
+    assert closed.number == 0
+    assert sorted(closed.refused) == [f"fay {actions.MATCHED}", f"user1 {actions.OWNED}"]
+    assert Account.objects.get(user=back).state == "disabled"
+    assert not Change.objects.exists()
+
+
 def test_what_is_switched_off_is_said_and_not_enqueued(crew: TableHands) -> None:
     crew.mail("user1", "other@example.org")
     crew.add("stranger")
