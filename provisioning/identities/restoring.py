@@ -174,23 +174,30 @@ def _reports(image: Mapping[int, Any], actor: str) -> None:
 
 def _accounts(users: Mapping[int, User], image: Mapping[int, Any], notes: Mapping[int, list[str]]) -> None:
     """Give the accounts back that directories still have, or that the portal remembers for a source."""
-    owners = {account: user_id for user_id, held in image.items() for account in held["accounts"]}
-    rows = Account.objects.filter(pk__in=owners).select_related("directory")
-    accounts = list(rows.order_by("pk").select_for_update(no_key=True, of=("self",)))
-    for account in accounts:
+    called = {user_id: fold(held["fields"]["username"]) for user_id, held in image.items()}
+    owners: dict[int, int] = {}
+    claims = [(account, user_id) for user_id, held in image.items() for account in held["accounts"]]
+    rows = Account.objects.filter(pk__in={account for account, _ in claims}).select_related("directory")
+    accounts = rows.order_by("pk").select_for_update(no_key=True, of=("self",)).in_bulk()
+    for pk, user_id in claims:
+        if (account := accounts.get(pk)) is None:
+            continue
         if account.user_id is not None:
-            notes[owners[account.pk]].append(f"the account in {account.directory} is {account.key}'s by now")
-    free = [account for account in accounts if account.user_id is None]
+            notes[user_id].append(f"the account in {account.directory} is {account.key}'s by now")
+        elif fold(account.key) != called[user_id]:  # somebody had it since, who was deleted as well
+            notes[user_id].append(f"the account in {account.directory} was {account.key}'s since")
+        else:
+            owners[pk] = user_id
+    pairs = [(accounts[pk], user_id) for pk, user_id in sorted(owners.items())]
     # Sources that showed a deleted person later on remember it by accounts of their own, with the same moment.
-    moments = {account.deleted_at: owners[account.pk] for account in free if account.deleted_at}
-    remembered = Account.objects.filter(user=None, deleted_at__in=moments, person__isnull=True)
-    names = {user.pk: user.username for user in users.values()}
-    pairs = [(account, owners[account.pk]) for account in free]
+    moments = {(account.deleted_at, called[owner]): owner for account, owner in pairs if account.deleted_at}
+    there = {moment for moment, _ in moments}
+    remembered = Account.objects.filter(user=None, deleted_at__in=there, person__isnull=True)
     for account in remembered.order_by("pk").select_for_update(no_key=True):
         assert account.deleted_at is not None
-        owner = moments[account.deleted_at]
-        if fold(account.key) == fold(image[owner]["fields"]["username"]):
+        if owner := moments.get((account.deleted_at, fold(account.key))):
             pairs.append((account, owner))
+    names = {user.pk: user.username for user in users.values()}
     scope.give_back_all(pairs, names)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Q
 
 from config.database import bulk
+from provisioning.models.people import fold
 from provisioning.recycle.images import Keeper
 from scim.models import Client, UserLink
 
@@ -26,7 +27,7 @@ def give(parts: Mapping[int, list[dict[str, Any]]]) -> dict[int, list[str]]:
     links = [{"user_id": user, **link} for user, held in parts.items() for link in held if link["client_id"] in clients]
     others = UserLink.objects.filter(
         Q(external_id__in=[link["external_id"] for link in links if link["external_id"]])
-        | Q(user_name_key__in=[link["user_name"].casefold() for link in links if link["user_name"]])
+        | Q(user_name_key__in=[fold(link["user_name"]) for link in links if link["user_name"]])
     )
     taken = set()
     for client, external, name in others.values_list("client_id", "external_id", "user_name_key"):
@@ -38,7 +39,7 @@ def give(parts: Mapping[int, list[dict[str, Any]]]) -> dict[int, list[str]]:
             words = f"the identifier {link['external_id']} of {clients[client]} is somebody else's by now"
             missing.setdefault(link["user_id"], []).append(words)
             link["external_id"] = ""
-        if link["user_name"] and (client, "name", link["user_name"].casefold()) in taken:
+        if link["user_name"] and (client, "name", fold(link["user_name"])) in taken:
             words = f"the name {link['user_name']} in {clients[client]} is somebody else's by now"
             missing.setdefault(link["user_id"], []).append(words)
             link["user_name"] = ""

@@ -247,6 +247,36 @@ def test_a_source_that_remembered_the_deletion_forgets_it(source: Source) -> Non
     assert source.run().errors == 0
 
 
+def test_a_source_that_remembered_many_deletions_forgets_them_all(source: Source) -> None:
+    other = Directory.objects.create(name="Other", kind="memory")
+    ProvisioningSettings.objects.create(directory=other, import_users=True)
+    for name in ("anna", "bob"):
+        account = Account(user=add(name), directory=other, key=name, remote_id=name, state="active", seen_digest="seen")
+        account.save()
+        source.put(name, name.title(), "A")
+    services.delete_users(list(User.objects.values_list("pk", flat=True)), "admin")
+    assert source.run().left_alone == 2
+    services.restore_users(dict.fromkeys(DeletedUser.objects.values_list("pk", flat=True), ""), "boss")
+    assert Account.objects.filter(directory=source.directory, user__isnull=False).count() == 2
+    assert source.run().left_alone == 0
+
+
+def test_an_account_that_went_to_somebody_who_was_deleted_too_is_theirs(crews: Crews) -> None:
+    directory = save_crew_directory(on_delete="disable")
+    anna = add("anna", employee_number="1")
+    run(directory)
+    services.delete_users([anna.pk], "admin")
+    eve = add("eve", employee_number="2")
+    Account.objects.filter(user=eve).delete()
+    Account.objects.update(user=eve, key="eve", key_folded="eve", person=None, deleted_at=None)
+    services.delete_users([eve.pk], "admin")
+    restored = restore("anna")
+    assert restored.missing == ["the account in CREW was eve's since"]
+    assert Account.objects.get(key="eve").user_id is None
+    assert restore("eve").missing == []
+    assert Account.objects.get(key="eve").user_id == eve.pk
+
+
 def test_what_is_old_is_forgotten() -> None:
     services.delete_users([add("anna").pk, add("bob").pk], "admin")
     old = timezone.now() - dt.timedelta(days=settings.RECYCLE_DAYS, seconds=1)
