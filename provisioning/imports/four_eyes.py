@@ -24,8 +24,9 @@ def check(run: ImportRun, actor: str) -> None:
         raise ImportRefused(STARTED.format(actor))
     if run.directory is None:
         return
-    earlier = ImportRun.objects.filter(directory=run.directory_id, preview=False, pk__lt=run.pk)
-    since = earlier.filter(status=RunStatus.FINISHED).values_list("finished_at", flat=True).first()
+    whole = {"preview": False, "incremental": False, "status": RunStatus.FINISHED}
+    earlier = ImportRun.objects.filter(directory=run.directory_id, pk__lt=run.pk, **whole)
+    since = earlier.values_list("started_at", flat=True).first()
     changed = Event.objects.filter(
         application=run.directory.name, result=Result.SUCCESS, operation=Operation.SETTINGS, actor=actor
     )
