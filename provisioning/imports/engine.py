@@ -107,6 +107,8 @@ def _work(run: ImportRun, lease: Lease) -> None:
     message = runs.summary(run)
     with transaction.atomic():
         lease.end(RunStatus.FINISHED, message)
+        if run.refused:
+            runs.forget_passwords(run.pk)
         incremental.applied(run)
         if not incremental.is_quiet(run):
             runs.report(run, Result.PARTLY if run.errors else Result.SUCCESS, message + ".")
@@ -119,7 +121,8 @@ def _waits_again(run: ImportRun, lease: Lease) -> bool:
         if not decisions.left(run):
             return False
         message = f"What was approved is applied. {decisions.words_left(run)}"
-        lease.end(RunStatus.APPROVAL, message, approved=False, part=Part.REST, **plan_hash.sealed(run))
+        waits = {"approved": False, "part": Part.REST, "applied_up_to": 0}
+        lease.end(RunStatus.APPROVAL, message, **waits, **plan_hash.sealed(run))
     return True
 
 

@@ -52,6 +52,19 @@ def test_an_hour_of_an_application_is_undone() -> None:
     assert list(members) == ["bob"]
 
 
+def test_who_came_into_a_group_and_left_it_again_is_not_put_back() -> None:
+    okta = make_client()
+    ann = okta.add("ann")["id"]
+    bob = okta.add("bob")["id"]
+    group = okta.post("/Groups", {"displayName": "Admins", "members": [{"value": bob}]}).json["id"]
+    Event.objects.update(at=timezone.now() - 2 * HOUR)
+    okta.patch(f"/Users/{ann}", {"op": "replace", "path": "title", "value": "Boss"})
+    okta.patch(f"/Groups/{group}", {"op": "add", "path": "members", "value": [{"value": ann}]})
+    okta.patch(f"/Groups/{group}", {"op": "remove", "path": f'members[value eq "{ann}"]'})
+    assert undo().status == RunStatus.FINISHED
+    assert list(Membership.objects.values_list("user__username", flat=True)) == ["bob"]
+
+
 def test_what_somebody_else_did_is_not_touched() -> None:
     okta, entra = make_client(), make_client("Entra")
     ann = entra.add("ann")

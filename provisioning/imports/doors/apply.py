@@ -75,10 +75,13 @@ def work(run: ImportRun, lease: Lease) -> None:
             decisions.close_chosen(run)
             if decisions.left(run):
                 message = LEFT + decisions.words_left(run)
-                lease.end(RunStatus.APPROVAL, message, approved=False, part=Part.REST, **plan_hash.sealed(run))
+                waits = {"approved": False, "part": Part.REST, "applied_up_to": 0}
+                lease.end(RunStatus.APPROVAL, message, **waits, **plan_hash.sealed(run))
                 return
         message = runs.summary(run)
         lease.end(RunStatus.FINISHED, message)
+        if run.refused:
+            runs.forget_passwords(run.pk)
         record_losses(run)
         runs.report(run, Result.PARTLY if run.errors else Result.SUCCESS, message + ".")
 

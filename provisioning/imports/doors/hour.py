@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F
 
 from provisioning.imports.doors.groups import plan_members
-from provisioning.imports.doors.people import about
+from provisioning.imports.doors.people import about, without_staff
 from provisioning.imports.doors.runs import plan, start
 from provisioning.imports.doors.undo import GONE, KEPT, NOT_IN_BIN
 from provisioning.imports.doors.upload import values_of
@@ -40,13 +40,13 @@ CUSTOM = " (custom)"
 
 @dataclass(slots=True)
 class Done:
-    """What became of one user: values by path as (first before, last after), groups as True for joined."""
+    """What became of one user: values by path as (first before, last after), groups as (was in it, is in it)."""
 
     name: str = ""
     created: bool = False
     deleted: bool = False
     values: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    groups: dict[str, bool] = field(default_factory=dict)
+    groups: dict[str, tuple[bool, bool]] = field(default_factory=dict)
 
 
 def undo_span(application: str, since: dt.datetime, until: dt.datetime, actor: str) -> ImportRun:
@@ -59,7 +59,7 @@ def undo_span(application: str, since: dt.datetime, until: dt.datetime, actor: s
         run = start(Door.UNDO, subject, actor)
         _groups(run, found)
         run.refresh_from_db()
-        return plan(Door.UNDO, subject, actor, _people(found), run=run, look=True)
+        return plan(Door.UNDO, subject, actor, without_staff(_people(found), actor), run=run, look=True)
 
 
 def _read(application: str, since: dt.datetime, until: dt.datetime) -> dict[int, Done]:
@@ -85,7 +85,8 @@ def _read(application: str, since: dt.datetime, until: dt.datetime) -> dict[int,
         done.deleted |= operation == Operation.DELETE
         for label, (before, after) in changes.items():
             if label == MEMBER:
-                done.groups[str(after or before)] = after is not None
+                group, joined = str(after or before), after is not None
+                done.groups[group] = (done.groups.get(group, (not joined,))[0], joined)
             elif path := paths.get(label) or _custom(label):
                 first = done.values.get(path, (_value(path, before), None))[0]
                 done.values[path] = (first, _value(path, after))
@@ -151,8 +152,9 @@ def _groups(run: ImportRun, found: Mapping[int, Done]) -> None:
     """Plan that people leave the groups that they were put into, and come back into those that they left."""
     wanted: dict[tuple[str, bool], list[int]] = {}
     for user_id, done in found.items():
-        for name, joined in done.groups.items():
-            wanted.setdefault((fold(name), not joined), []).append(user_id)
+        for name, (was, now) in done.groups.items():
+            if was != now:
+                wanted.setdefault((fold(name), was), []).append(user_id)
     groups = {group.name_key: group for group in Group.objects.filter(name_key__in={name for name, _ in wanted})}
     there = set(User.objects.filter(pk__in=found).values_list("pk", flat=True))
     for (name, add), ids in wanted.items():

@@ -1,6 +1,7 @@
 """What other doors plan for people of the portal: a page of them as planned changes, with before and after."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from provisioning.imports.doors.writing import STAFF
@@ -11,6 +12,7 @@ from provisioning.models.imports import Action
 from provisioning.outbound.accounts.outbox import pages
 
 FIELDS = ("username", "department", "is_active", "is_staff", "is_superuser")
+SUPERUSERS = "This person may sign in to the portal, so only a superuser can take this back."
 
 
 def switching(user_ids: Iterable[int], *, active: bool) -> Iterator[list[Planned]]:
@@ -48,6 +50,20 @@ def about(
         department=user.department,
         message=message,
     )
+
+
+def without_staff(pages: Iterable[Sequence[Planned]], actor: str) -> Iterator[Sequence[Planned]]:
+    """Leave people alone who may sign in to the portal, unless the actor is a superuser, who alone may change them."""
+    if User.objects.filter(username=actor, is_superuser=True, is_active=True).exists():
+        yield from pages
+        return
+    for page in pages:
+        yield [
+            replace(one, action=Action.LEAVE, before={}, after={}, row={}, match_value="", message=SUPERUSERS)
+            if one.row.get(STAFF)
+            else one
+            for one in page
+        ]
 
 
 def _pages(user_ids: Iterable[int]) -> Iterator[Sequence[User]]:

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from config.database import bulk
-from provisioning.imports.doors.people import about
+from provisioning.imports.decisions import to_apply
+from provisioning.imports.doors.people import about, without_staff
 from provisioning.imports.doors.runs import plan, start
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.users.labels import Labels
@@ -64,13 +65,16 @@ def undo(run: ImportRun, actor: str, *, delete_created: bool = False) -> ImportR
         made.undoes = run.pk
         _groups(run, made)
         made.refresh_from_db(fields=["memberships_added", "memberships_removed", "groups_changed", "planned"])
-        return plan(Door.UNDO, "", actor, _people(run, delete_created=delete_created), run=made, look=True)
+        people = without_staff(_people(run, delete_created=delete_created), actor)
+        return plan(Door.UNDO, "", actor, people, run=made, look=True)
 
 
 def _applied(run: ImportRun) -> Any:
     rows = PlannedChange.objects.filter(run=run, action__in=DONE).exclude(verdict=Verdict.REFUSED).order_by("pk")
     if run.status != RunStatus.FINISHED:
-        rows = rows.filter(Q(pk__lte=run.applied_up_to) | Q(verdict=Verdict.DONE))
+        begun = to_apply(run).filter(pk__lte=run.applied_up_to)
+        done = Q(verdict=Verdict.DONE) | Q(pk__in=begun.values("pk"))
+        rows = rows.filter(done | Q(held=False) if run.rest_applied else done)
     return rows.defer("row")
 
 
@@ -167,7 +171,7 @@ def _listed(names: Sequence[str], user: User, bosses: Mapping[int, str], labels:
 def _groups(run: ImportRun, made: ImportRun) -> None:
     """Plan the inverse of the run's groups, one after the other, with their members a page at a time."""
     numbers = {"memberships_added": 0, "memberships_removed": 0, "groups_changed": 0, "planned": 0, "errors": 0}
-    rows = PlannedGroup.objects.filter(run=run).exclude(action=GroupAction.ERROR).exclude(verdict=Verdict.REFUSED)
+    rows = PlannedGroup.objects.filter(run=run).exclude(action=GroupAction.ERROR)
     accounts = dict(
         GroupAccount.objects.filter(directory=run.directory_id or 0).exclude(group=None).values_list("pk", "group_id")
     )
@@ -196,6 +200,8 @@ def _groups(run: ImportRun, made: ImportRun) -> None:
 def _members(run: ImportRun, one: PlannedGroup, planned: PlannedGroup, numbers: dict[str, int]) -> None:
     last, added, removed = 0, 0, 0
     rows = PlannedMember.objects.filter(planned_group=one).order_by("pk")
+    if one.verdict == Verdict.REFUSED or not run.approved:
+        rows = rows.filter(held=False)  # what was held was never applied
     while page := list(rows.filter(pk__gt=last)[:PAGE]):
         last = page[-1].pk
         users = _users(run, page)

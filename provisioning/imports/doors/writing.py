@@ -90,7 +90,7 @@ class PortalLines:
             action, message = written.outcome(change)
             if action == Action.ERROR:
                 yield self._failed(change, message)
-            elif change.id in written.people:
+            elif change.id in written.people and change.action != Action.LINK:
                 line = self._done(users[written.people[change.id][0]], change)
                 line.run_id = self.run.pk
                 yield line

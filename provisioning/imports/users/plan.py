@@ -165,7 +165,8 @@ class Planned:
         self.before.pop(USERNAME, None)
         self.after.pop(USERNAME, None)
         self.row.pop("pushed", None)
-        self.row["digest"] = again(self.row["digest"])
+        if "digest" in self.row:
+            self.row["digest"] = again(self.row["digest"])
         self.match_value = ""
         self.message = f"{self.message} {NAME_STAYS.format(name=self.key, why=why)}".lstrip()
         if not self.after:

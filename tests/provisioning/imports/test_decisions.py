@@ -2,9 +2,10 @@
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from provisioning import services
-from provisioning.imports import decisions, engine
+from provisioning.imports import decisions, engine, plan_hash
 from provisioning.imports.facets import EVERYTHING, Criteria
 from provisioning.imports.plan_export import csv_lines
 from provisioning.imports.users.plan import INACTIVE, MISSING
@@ -135,6 +136,33 @@ def test_four_eyes(source: Source, waiting: ImportRun, who: str) -> None:
     with pytest.raises(services.ImportRefused, match=f"somebody else than {actor}, who {who.partition(' ')[0]}"):
         services.approve_import(waiting, actor, plan_hash=waiting.plan_hash)
     services.approve_import(waiting, "boss", plan_hash=waiting.plan_hash)
+
+
+def test_four_eyes_see_settings_that_only_an_import_of_changes_came_after(source: Source, waiting: ImportRun) -> None:
+    source.set(four_eyes=True)
+    first = ImportRun.objects.exclude(pk=waiting.pk).get()
+    assert first.started_at is not None
+    assert first.finished_at is not None
+    settings = {"application": "HR", "direction": Direction.PORTAL, "operation": Operation.SETTINGS, "message": "x"}
+    at = first.started_at + (first.finished_at - first.started_at) / 2  # while an import ran with the old ones
+    Event.objects.create(at=at, result=Result.SUCCESS, actor="changer", **settings)
+    ImportRun.objects.filter(pk=waiting.pk).update(status=RunStatus.CANCELLED)
+    changes = {"directory": source.directory, "incremental": True, "status": RunStatus.FINISHED, "actor": "x"}
+    now = timezone.now()
+    ImportRun.objects.create(started_at=now, finished_at=now, **changes)
+    run = source.run(preview=True)
+    with pytest.raises(services.ImportRefused, match="somebody else than changer"):
+        services.approve_import(run, "changer", plan_hash=run.plan_hash)
+
+
+def test_passwords_of_refused_rows_are_forgotten(waiting: ImportRun) -> None:
+    PlannedChange.objects.filter(run=waiting, key="u0").update(row={"digest": "x", "password": "secret"})
+    waiting.plan_hash = plan_hash.of(waiting)
+    waiting.save()
+    services.refuse_changes(waiting, "boss", Criteria(search="u0"), "Not now")
+    approve(waiting)
+    assert waiting.status == RunStatus.FINISHED
+    assert not PlannedChange.objects.filter(run=waiting, row__has_key="password").exists()
 
 
 def test_a_kill_between_two_pages_of_what_was_approved_by_name(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from directories.connectors.base import RemoteAccount
 from directories.models import Directory
 from provisioning import services
 from provisioning.identities.users import save_user
@@ -159,6 +160,53 @@ def test_an_import_is_undone_but_for_what_changed_since(source: Source, crews: C
     quiet = source.run()  # what was undone stays undone as long as the source says the same
     assert (quiet.updated, quiet.deactivated, quiet.errors) == (0, 0, 0)
     assert user("kept").first_name == "Old"
+
+
+def test_what_a_run_did_before_the_rest_was_cancelled_is_undone(source: Source) -> None:
+    for name in ("ann", "bob", "eve"):
+        source.put(name, "Old", "N")
+    source.run()
+    source.set(max_leavers=0)
+    source.put("ann", "New", "N")
+    source.remove("bob")
+    run = source.run()
+    assert (run.status, run.rest_applied, user("ann").first_name) == (RunStatus.APPROVAL, True, "New")
+    services.cancel_import(run, "boss")
+    run.refresh_from_db()
+    User.objects.filter(username="bob").update(is_active=False)  # by hand: the run did nothing to them
+    made = undone(run)
+    assert (made.status, made.updated, user("ann").first_name) == (RunStatus.FINISHED, 1, "Old")
+    assert not user("bob").is_active
+
+
+def test_staff_are_undone_by_superusers_only(source: Source) -> None:
+    User.objects.create_superuser("root", "x")
+    source.put_many(3)
+    run = source.run()
+    ann = add("ann")
+    User.objects.filter(username__in=["user1", "ann"]).update(is_staff=True)
+    switched = services.switch_by_plan([ann.pk], False, "root").run
+    made = services.undo(run, "boss", delete_created=True)
+    assert "superuser" in words(made)["user1"]
+    approved(made)
+    assert (made.deleted, made.left_alone) == (2, 1)
+    assert user("user1").is_active
+    again = services.undo(switched, "boss")
+    assert (again.updated, again.left_alone) == (0, 1)
+    services.cancel_import(again, "boss")
+    approved(services.undo(switched, "root"))
+    assert user("ann").is_active
+
+
+def test_an_old_name_that_somebody_took_since_stays_theirs(source: Source) -> None:
+    source.set(follow_renames=True)
+    source.rows = [RemoteAccount("id1", "ann", {"FIRSTNAME": "Ann", "LASTNAME": "B", "MAIL": ""})]
+    source.run()
+    source.rows = [RemoteAccount("id1", "berg", {"FIRSTNAME": "Eve", "LASTNAME": "B", "MAIL": ""})]
+    made = services.undo(source.run(), "boss")
+    other = add("ann")
+    approved(made)
+    assert (made.status, user("berg").first_name, user("ann").pk) == (RunStatus.FINISHED, "Ann", other.pk)
 
 
 def test_people_whom_a_run_created_can_be_deleted_instead(source: Source) -> None:
