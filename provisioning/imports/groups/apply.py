@@ -123,8 +123,9 @@ class GroupApplier:
 
     def _long_list(self, group: PlannedGroup) -> None:
         """Write the members of one group in pages; its cursor says how far that has come."""
-        while rows := list(self._rows([group]).filter(pk__gt=group.row.get("cursor", 0))[:MEMBERS]):
-            row = {**group.row, "cursor": rows[-1].pk}
+        cursor = "held_cursor" if self.run.rest_applied else "cursor"  # what was held is gone through on its own
+        while rows := list(self._rows([group]).filter(pk__gt=group.row.get(cursor, 0))[:MEMBERS]):
+            row = {**group.row, cursor: rows[-1].pk}
             self._page(lambda rows=rows, row=row: self._members([group], rows, row))  # type: ignore[misc]
             group.row = row
         self._page(lambda: _close([group]))

@@ -264,6 +264,24 @@ def test_who_stays_for_now_keeps_their_groups(groups: GroupSource) -> None:
     assert (len(who("dev")), who("ops"), active()) == (10, {"user1"}, 10)
 
 
+def test_a_long_list_of_members_that_waited_is_applied_in_full(
+    groups: GroupSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provisioning.imports.groups.apply.MEMBERS", 4)
+    people = [f"user{number}" for number in range(14)]
+    for name in people:
+        groups.person(name)
+    groups.put("admins", *people[:6])
+    assert groups.people.run().status == RunStatus.FINISHED
+    Group.objects.filter(name="admins").update(privileged=True)
+    groups.put("admins", *people[4:])
+    run = groups.people.run()
+    assert (run.status, who("admins")) == (RunStatus.APPROVAL, set(people[4:6]))
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
+    engine.execute(run.pk)
+    assert who("admins") == set(people[4:])
+
+
 def test_a_group_that_loses_a_nested_one_loses_all_in_it(groups: GroupSource) -> None:
     people = [f"user{number}" for number in range(30)]
     for name in people:
