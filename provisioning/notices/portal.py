@@ -7,9 +7,10 @@ from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from directories.models import Directory
-from provisioning.models import Account, Change, ImportRun
+from provisioning.models import Account, Change, GroupChange, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
+from provisioning.models.outbox import QueuedChange
 from provisioning.notices.causes import DANGER, WARNING, Cause, Found, register
 from provisioning.restore.models import HeldDirectory
 
@@ -40,11 +41,19 @@ def _waiting_imports() -> Iterator[Found]:
 
 
 def _held_changes() -> Iterator[Found]:
-    held = Change.objects.filter(parked__isnull=False, parked_code="held").order_by()
+    return _held(Change, "changes for", "change")
+
+
+def _held_groups() -> Iterator[Found]:
+    return _held(GroupChange, "changes of groups for", "groupchange")
+
+
+def _held(change: type[QueuedChange], words: str, page: str) -> Iterator[Found]:
+    held = change._default_manager.filter(parked__isnull=False, parked_code="held").order_by()
     rows = held.values("directory_id", "directory__name").annotate(number=Count("pk"))
     for row in rows.order_by("directory_id")[:MOST]:
-        path = f"/provisioning/change/?directory={row['directory_id']}"
-        title = f"{row['number']:,} changes for {row['directory__name']} are held"
+        path = f"/provisioning/{page}/?directory={row['directory_id']}"
+        title = f"{row['number']:,} {words} {row['directory__name']} are held"
         yield Found(f"directory {row['directory_id']}", title, "Release or refuse them.", path)
 
 
@@ -77,3 +86,6 @@ register(Cause("unreachable", "Directories that cannot be reached", DANGER, "dir
 register(Cause("failed_import", "Failed imports", DANGER, "provisioning.view_importrun", _failed_imports))
 register(Cause("waiting_import", "Imports that wait", WARNING, "provisioning.view_importrun", _waiting_imports))
 register(Cause("held_changes", "Changes that are held", WARNING, "provisioning.view_change", _held_changes))
+register(
+    Cause("held_groups", "Changes of groups that are held", WARNING, "provisioning.view_groupchange", _held_groups)
+)

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from directories.models import Directory
-from provisioning.models import User
+from provisioning.models import Account, Change, GroupAccount, GroupChange, User
 from provisioning.notices import mail, watch
 from provisioning.notices.models import Choice, How, Letter, Notice
 from provisioning.notices.signals import notice_closed, notice_opened
@@ -198,3 +198,16 @@ def test_a_person_chooses_and_sees_what_they_may(down: Directory, it: User) -> N
     helper = Client()
     helper.force_login(person("helper", "Helpdesk"))
     assert b"CRM cannot be reached" not in helper.get("/notices/notice/").content
+
+
+def test_what_is_held_of_people_and_of_groups_has_a_notice_each(it: User) -> None:
+    directory = Directory.objects.create(name="CRM", kind="sqlite")
+    held = {"directory": directory, "parked": timezone.now(), "parked_code": "held"}
+    Change.objects.create(account=Account.objects.create(directory=directory, key="ada"), **held)
+    GroupChange.objects.create(group_account=GroupAccount.objects.create(directory=directory, key="dev"), **held)
+    watch.watch()
+    titles = set(Notice.objects.values_list("title", "path"))
+    assert titles == {
+        ("1 changes for CRM are held", f"/provisioning/change/?directory={directory.pk}"),
+        ("1 changes of groups for CRM are held", f"/provisioning/groupchange/?directory={directory.pk}"),
+    }
