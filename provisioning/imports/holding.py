@@ -215,12 +215,13 @@ class _Question:
         names = dict(Group.objects.filter(pk__in=asked).order_by("name_key").values_list("pk", "name"))
         for pk, name in names.items():
             held = known.get(pk, 0)
+            number = min(lost[pk], held)  # whoever is in it by several ways is lost with each of them
             yield Counted(
                 Kind.MEMBERS,
-                lost[pk],
+                number,
                 held,
                 limit,
-                f"{memberships(lost[pk])} of {held:,} of the group {name} would be lost",
+                f"{memberships(number)} of {held:,} of the group {name} would be lost",
                 scope=f"{GROUP}{pk}",
                 gone=True,
             )

@@ -61,5 +61,7 @@ def _edges(run: ImportRun) -> tuple[list[Edge], int]:
     rows = len(edges)
     deleted = PlannedGroup.objects.filter(run=run, action=GroupAction.DELETE).values("group_account_id")
     gone = Group.objects.filter(accounts__in=deleted)
-    edges += Nesting.objects.filter(child__in=gone).values_list("parent_id", "child_id")
+    around = Nesting.objects.filter(child__in=gone).values_list("parent_id", "child_id")
+    known = set(edges)
+    edges += [edge for edge in around if edge not in known]
     return [(parent or 0, child or 0) for parent, child in edges], rows

@@ -57,7 +57,7 @@ def test_from_why_to_do_it_now(page: Any, sign_in: Any, crews: Crews, look: Look
     walk.sidebar("As of a date")
     page.fill("[name=name]", "anna.berg")
     page.fill("[name=at]", then)
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Show", exact=True).click()
     walk.says("as known now")
     walk.says("Sales team")
     fits(page)
