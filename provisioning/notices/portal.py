@@ -28,9 +28,10 @@ def _look_first() -> Iterator[Found]:
 
 def _unreachable() -> Iterator[Found]:
     down = Directory.objects.filter(enabled=True, unreachable_since__isnull=False).order_by("pk")
-    for pk, name in down.values_list("pk", "name")[:MOST]:
+    for pk, name, quarantined in down.values_list("pk", "name", "quarantined")[:MOST]:
+        title = f"{name} {'refuses everything and is in quarantine' if quarantined else 'cannot be reached'}"
         text = "Its changes wait and go out when it returns."
-        yield Found(f"directory {pk}", f"{name} cannot be reached", text, f"/directories/directory/{pk}/change/")
+        yield Found(f"directory {pk}", title, text, f"/directories/directory/{pk}/change/")
 
 
 def _waiting_imports() -> Iterator[Found]:
@@ -41,11 +42,11 @@ def _waiting_imports() -> Iterator[Found]:
 
 
 def _held_changes() -> Iterator[Found]:
-    return _held(Change, "changes for", "change")
+    return _held(Change, "for", "change")
 
 
 def _held_groups() -> Iterator[Found]:
-    return _held(GroupChange, "changes of groups for", "groupchange")
+    return _held(GroupChange, "of groups for", "groupchange")
 
 
 def _held(change: type[QueuedChange], words: str, page: str) -> Iterator[Found]:
@@ -53,7 +54,9 @@ def _held(change: type[QueuedChange], words: str, page: str) -> Iterator[Found]:
     rows = held.values("directory_id", "directory__name").annotate(number=Count("pk"))
     for row in rows.order_by("directory_id")[:MOST]:
         path = f"/provisioning/{page}/?directory={row['directory_id']}"
-        title = f"{row['number']:,} {words} {row['directory__name']} are held"
+        alone = row["number"] == 1
+        number = "1 change" if alone else f"{row['number']:,} changes"
+        title = f"{number} {words} {row['directory__name']} {'is' if alone else 'are'} held"
         yield Found(f"directory {row['directory_id']}", title, "Release or refuse them.", path)
 
 

@@ -29,6 +29,8 @@ from provisioning.restore import continuity
 from reports.journal import Line, record_many
 from reports.models import Direction, Operation, Result
 
+# What the portal itself found wrong with one account or group: its directory refused nothing.
+OURS = frozenset({HELD, "internal", "mapping", "container", "other_account", "other_group"})
 UNEXPECTED = Parked("internal", "Something unexpected went wrong in the portal. Its log has the details.")
 FLUSH_ITEMS = 100
 FLUSH_SECONDS = 1.0
@@ -341,7 +343,7 @@ class Batch:
     def _probed(self) -> None:
         """Note how the trial of a closed directory ended. Only success ends a quarantine."""
         outcome = self.outcomes[-1] if self.outcomes else None
-        if self.quarantined and outcome is not None and outcome.parked and outcome.parked.code == HELD:
+        if self.quarantined and outcome is not None and outcome.parked and outcome.parked.code in OURS:
             return  # the directory was asked for nothing
         if self.quarantined and outcome is not None and (outcome.parked or outcome.waits):
             self.probing = False
@@ -376,6 +378,8 @@ class Batch:
             health.stay_in_quarantine(self.work.directory_id, cause.message)
         elif self.probing:
             self._reached()
+        if cause.code in OURS:  # but settings that cannot be used let nobody through
+            self.refused, self.refusal = self.refused + len(self.todo), cause.message
         self.outcomes += [self.work.park(row, cause, self.held.actor(row.pk)) for row in self.todo]
         self.todo = []
 
@@ -384,7 +388,7 @@ class Batch:
         outcomes, self.outcomes, self.flushed = self.outcomes, [], time.monotonic()
         if not outcomes:
             return
-        refusals = [outcome.parked for outcome in outcomes if outcome.parked and outcome.parked.code != HELD]
+        refusals = [outcome.parked for outcome in outcomes if outcome.parked and outcome.parked.code not in OURS]
         self.refused, self.refusal = self.refused + len(refusals), refusals[-1].message if refusals else self.refusal
         self.did = self.did or any(line.result == Result.SUCCESS for outcome in outcomes for line in outcome.lines)
         try:

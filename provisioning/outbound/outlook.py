@@ -185,7 +185,7 @@ def _read(directory: Directory, connector: Connector, reconciler: AccountReconci
     complete = False
     for page in connector.accounts(PAGE):
         complete = page.last
-        remotes = {remote.ref: remote for remote in page.accounts if not remote.problem}
+        remotes = {remote.ref: remote for remote in page.accounts if remote.ref and not remote.problem}
         names = {fold(remote.key): remote for remote in remotes.values()}
         known = Q(remote_id__in=remotes) | Q(remote_id="", user__isnull=False, key_folded__in=names)
         theirs = Account.objects.filter(known, directory=directory).select_related("user__manager")

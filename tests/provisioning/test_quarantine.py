@@ -45,10 +45,10 @@ def deliver(directory: Directory, ids: list[int]) -> batch.Delivered:
     return batch.deliver(AccountWork, directory.pk, ids)
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, tried: list[str]) -> None:
+def refuse(monkeypatch: pytest.MonkeyPatch, tried: list[str], code: str = "refused") -> None:
     def create(self: Memory, entry: Any, password: str | None = None) -> None:
         tried.append(entry.key)
-        raise ConnectorError("The quota of the CRM is used up. Ask for more.", code="refused")
+        raise ConnectorError("The quota of the CRM is used up. Ask for more.", code=code)
 
     monkeypatch.setattr(Memory, "create", create)
 
@@ -95,6 +95,15 @@ def test_a_directory_that_only_refuses_goes_into_quarantine_with_one_notice(
     assert crm.retry_at > timezone.now() + dt.timedelta(seconds=health.FIRST_QUARANTINE_PAUSE)
     assert Change.objects.filter(account__in=waiting, parked=None).count() == 29, "the others wait and are not parked"
     assert Event.objects.filter(message__contains="quarantine").count() == 1
+
+
+def test_what_the_portal_itself_finds_wrong_is_no_refusal(monkeypatch: pytest.MonkeyPatch, crm: Directory) -> None:
+    """People whose values do not fit the mapping close no directory to those who leave it."""
+    tried: list[str] = []
+    refuse(monkeypatch, tried, code="mapping")
+    deliver(crm, new(COUNT, "first"))
+    crm.refresh_from_db()
+    assert (len(tried), crm.refusals, crm.quarantined) == (COUNT, 0, False)
 
 
 def test_it_returns_by_itself_when_the_trial_succeeds(monkeypatch: pytest.MonkeyPatch, crm: Directory) -> None:

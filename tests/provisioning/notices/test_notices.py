@@ -208,6 +208,6 @@ def test_what_is_held_of_people_and_of_groups_has_a_notice_each(it: User) -> Non
     watch.watch()
     titles = set(Notice.objects.values_list("title", "path"))
     assert titles == {
-        ("1 changes for CRM are held", f"/provisioning/change/?directory={directory.pk}"),
-        ("1 changes of groups for CRM are held", f"/provisioning/groupchange/?directory={directory.pk}"),
+        ("1 change for CRM is held", f"/provisioning/change/?directory={directory.pk}"),
+        ("1 change of groups for CRM is held", f"/provisioning/groupchange/?directory={directory.pk}"),
     }
