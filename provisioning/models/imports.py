@@ -146,7 +146,8 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         what = "Preview" if self.preview and self.door == Door.IMPORT else self.get_door_display()
-        return f"{what} of {self.source} ({self.get_status_display()})"
+        joint = " of " if self.door == Door.IMPORT else ": "
+        return f"{what}{joint}{self.source} ({self.get_status_display()})"
 
     @property
     def source(self) -> str:

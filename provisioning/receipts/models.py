@@ -55,6 +55,7 @@ class Receipt(models.Model):
     evidence = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
+        verbose_name_plural = "leavers"  # what the pages about them are called
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(

@@ -32,6 +32,7 @@ class DeletedUserAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
     """Deleted users, newest first. They are restored, or forgotten in time; nothing here is edited."""
 
     list_display = ("username", "full_name", "department", "deleted", "deleted_by", "kept_until")
+    list_before_template = "provisioning/recycle/before.html"
     list_per_page = 50
     search_fields = ("username_key__startswith",)
     search_help_text = "Beginning of the user name"

@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                 ('evidence', models.BigIntegerField(blank=True, null=True)),
             ],
             options={
+                'verbose_name_plural': 'leavers',
                 'ordering': ['-pk'],
                 'indexes': [models.Index(fields=['user_id', '-id'], name='receipt_of_user'), models.Index(fields=['status', '-id'], name='receipt_by_status'), models.Index(fields=['-learnt_at', '-id'], name='receipt_newest'), models.Index(fields=['employee_number'], name='receipt_by_number'), models.Index(fields=['username'], name='receipt_by_name'), models.Index(condition=models.Q(('evidence', None)), fields=['id'], name='receipt_unsealed')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'open')), fields=('user_id',), name='receipt_one_open_a_user')],
