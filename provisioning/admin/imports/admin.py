@@ -174,7 +174,7 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         try:
             wanted = pages.chosen(request.POST) or EVERYTHING
             number = services.refuse_changes(run, request.user.get_username(), wanted, reason, groups=groups)
-            messages.success(request, f"{number:,} refused. {pages.COMES_AGAIN}")
+            messages.success(request, f"{number:,} refused. {pages.comes_again(run)}")
         except services.ImportRefused as refused:
             messages.error(request, refused.message)
         return _to(run)

@@ -27,10 +27,8 @@ FILTERED_BY = ("action", "q", "department", "attribute", "cause")
 DECISIONS = 50  # of the decisions about a plan, as many as a page shows
 MOST_GROUPS = 10_000
 NEW: Mapping[str, str] = {Action.CREATE: "New people", Action.RESTORE: "Restored"}
-COMES_AGAIN = (
-    "Refused rows stay in the plan with the reason. The next import plans them again, unless the source says "
-    "something else by then."
-)
+REFUSED = "Refused rows stay in the plan with the reason."
+COMES_AGAIN = f"{REFUSED} The next import plans them again, unless the source says something else by then."
 COUNTS = (
     ("created", Action.CREATE, "Created", "To create"),
     ("updated", Action.UPDATE, "Updated", "To update"),
@@ -140,6 +138,11 @@ def _title(run: ImportRun) -> str:
     return f"{'Preview of' if run.preview else 'Import from'} {run.source}"
 
 
+def comes_again(run: ImportRun) -> str:
+    """Return what becomes of refused rows: only an import finds them again."""
+    return COMES_AGAIN if run.door == Door.IMPORT else REFUSED
+
+
 def _decision_context(run: ImportRun) -> dict[str, Any]:
     """Return what waits, by cause, and what was decided already."""
     if run.status not in WAITING:
@@ -154,7 +157,7 @@ def _decision_context(run: ImportRun) -> dict[str, Any]:
         "causes_waiting": waiting,
         "groups_waiting": groups[: MOST_GROUPS + 1].count(),
         "to_type": decisions.destructive(run),
-        "comes_again": COMES_AGAIN,
+        "comes_again": comes_again(run),
     }
 
 
