@@ -3,7 +3,7 @@
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from django.db.models import Q
@@ -21,6 +21,7 @@ STILL_ACTIVE, NO_ACCOUNT, NOT_KNOWN = (
     "Inactive in the portal; there was no account to close, or it was closed before receipts were kept.",
     "Not known in the portal.",
 )
+NO_LIST = "This is no list of people. Save it as CSV, with one person and one date a line: 4711;2030-01-31"
 
 
 class Unreadable(Exception):
@@ -48,10 +49,15 @@ def read(text: str) -> list[HrLine]:
     """Return the lines of HR's list; raise Unreadable with the line's number."""
     first = text.lstrip("\ufeff\r\n ").partition("\n")[0]
     delimiter = max(";,\t", key=first.count)
-    rows = list(csv.reader(io.StringIO(text.lstrip("\ufeff")), delimiter=delimiter))
+    try:
+        rows = list(csv.reader(io.StringIO(text.lstrip("\ufeff")), delimiter=delimiter))
+    except csv.Error:
+        raise Unreadable(NO_LIST) from None
     found: list[HrLine] = []
     for number, row in enumerate(rows, 1):
         cells = [cell.strip() for cell in row]
+        if any("\0" in cell for cell in cells):
+            raise Unreadable(NO_LIST)
         if not any(cells):
             continue
         end = next((day for cell in cells if (day := _day(cell))), None)
@@ -87,9 +93,11 @@ def compare(lines: Iterable[HrLine], start: dt.datetime, end: dt.datetime) -> Co
     return result
 
 
-def _receipts_of(lines: Iterable[HrLine]) -> dict[str, Receipt]:
+def _receipts_of(lines: Collection[HrLine]) -> dict[str, Receipt]:
     """Return the newest receipt by each key, be it a number or a name."""
-    keys = {line.key for line in lines} | {fold(line.key) for line in lines}
+    folded = {fold(line.key) for line in lines}
+    spelt = User.objects.filter(username_key__in=folded).values_list("username", flat=True)
+    keys = {line.key for line in lines} | folded | set(spelt)
     found: dict[str, Receipt] = {}
     for receipt in Receipt.objects.filter(Q(employee_number__in=keys) | Q(username__in=keys)).order_by("pk"):
         for key in (receipt.employee_number, receipt.username):

@@ -5,6 +5,7 @@ from io import BytesIO
 
 import pytest
 from django.contrib.auth.models import Group as Role
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -192,6 +193,19 @@ def test_hrs_list_is_compared_both_ways(crews: Crews, it_staff: Client) -> None:
     assert str(evidence.head()) in response.content.decode()
     wrong = it_staff.post("/receipts/receipt/compare/", {"text": f"4700;{today}\n4701;soon"})
     assert "Line 2 has no name or no date." in wrong.content.decode()
+    for text_of_no_list in ("a\0b;2030-01-31", f"{'a' * 200_000};2030-01-31"):
+        wrong = it_staff.post(
+            "/receipts/receipt/compare/", {"file": SimpleUploadedFile("hr.csv", text_of_no_list.encode())}
+        )
+        assert "This is no list of people." in wrong.content.decode()
+
+
+def test_hrs_spelling_of_a_user_name_does_not_matter(crews: Crews, it_staff: Client) -> None:
+    user = employed(save_crew_directory("CRM"), username="Left.Both")
+    it_staff.post(f"/provisioning/user/{user.pk}/leave/", {"post": "yes"})
+    rows = f"LEFT.BOTH;{timezone.localdate()}"
+    found = it_staff.post("/receipts/receipt/compare/", {"text": rows}).context["found"]
+    assert [receipt.username for _, receipt, _ in found.both] == ["Left.Both"]
 
 
 def test_an_exception_needs_an_owner_and_a_day_to_come(crews: Crews, it_staff: Client) -> None:
