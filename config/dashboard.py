@@ -24,6 +24,7 @@ from provisioning.models import Account
 from provisioning.models.accounts import LastResult
 from provisioning.models.imports import RunStatus
 from provisioning.outbound.kinds import KINDS, WorkKind
+from provisioning.services import HELD
 from scim.upkeep import health
 
 SHOWN = 8
@@ -131,7 +132,7 @@ def _leavers(number: int) -> str:
 def _imports(*, outages_told: bool) -> Iterator[Notice]:
     """Tell of imports that wait or went wrong; that a directory is down is told once."""
     for run in attention.approvals()[:SHOWN]:
-        text = f"{run.message or 'It would change more than the limits allow.'} Nothing has been changed yet."
+        text = run.message or "It would change more than the limits allow. Nothing has been changed yet."
         url = _url("provisioning_importrun_change", run.pk)
         yield Notice("warning", "pan_tool", f"An import of {run.source} waits for approval", text, url, "Review")
     for run in attention.troubled_imports(SHOWN):
@@ -161,14 +162,15 @@ def _parked(kinds: Collection[WorkKind], *, may_retry: bool) -> Iterator[Notice]
             continue
         number = capped_text(cause.number, attention.CAUSES_CAP - 1)
         noun = cause.kind.noun if cause.number == 1 else cause.kind.plural
+        held = cause.code == HELD
         query = urlencode({"directory": cause.directory_id, "parked_code": cause.code})
         yield Notice(
             "danger",
             "front_hand",
-            f"{number} {noun} refused by {cause.directory}",
+            f"{number} {noun} {'held for' if held else 'refused by'} {cause.directory}",
             f"For example: {cause.message}",
             f"{_url(f'provisioning_{cause.kind.change._meta.model_name}_changelist')}?{query}",
-            "Look and retry" if may_retry else "Look",
+            ("Look and decide" if held else "Look and retry") if may_retry else "Look",
         )
 
 

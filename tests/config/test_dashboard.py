@@ -21,6 +21,7 @@ from provisioning.demo import load_demo
 from provisioning.models import Account, Change, GroupAccount, GroupChange, Heartbeat, ImportRun, User
 from provisioning.models.accounts import LastResult
 from provisioning.models.imports import RunStatus
+from provisioning.restore import holding
 from provisioning.roles import HELPDESK, IT_STAFF
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
@@ -99,6 +100,23 @@ def test_trouble_comes_first_with_the_next_step(it: Client) -> None:
         directory=directory, status=RunStatus.FAILED, message="The server does not answer. The portal tries again soon."
     )
     assert "The last import of Dir 1 failed" not in start(it)  # that Dir 1 is down is told once
+
+
+def test_what_the_guard_holds_is_not_called_refused(it: Client) -> None:
+    directory = Directory.objects.create(name="CRM", kind="postgresql")
+    park(Account.objects.create(directory=directory, key="anna"), 2, code="held")
+    html = start(it)
+    assert "2 changes held for CRM" in html
+    assert "Look and decide" in html
+    assert "refused by CRM" not in html
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "1 directory waits until"), (2, "2 directories wait until")])
+def test_the_banner_counts_who_waits(it: Client, number: int, words: str) -> None:
+    for one in range(number):
+        Directory.objects.create(name=f"Dir {one}", kind="postgresql")
+    holding.hold_all("By hand.")
+    assert words in start(it)
 
 
 def test_refused_changes_of_groups_are_trouble_too(it: Client) -> None:
