@@ -69,7 +69,7 @@ def test_start_the_person_and_the_filter_name_a_leaver_with_an_account(crews: Cr
     assert "Still open" in panel
     assert OFF in panel
     health = browser.get(reverse("admin:directories_directory_health", args=[directory.pk])).content.decode()
-    assert "1 of people who have left can still be used" in health
+    assert "1 account of people who have left can still be used" in health
 
 
 def test_the_report_says_it_once(crews: Crews) -> None:
