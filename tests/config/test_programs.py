@@ -47,7 +47,7 @@ def test_containers_run_the_procfile() -> None:
 def test_systemd_and_the_readme_name_programs_of_the_procfile() -> None:
     readme = (ROOT / "README.md").read_text()
     assert set(re.findall(r"config/bin/program (\w+)", readme)) <= set(COMMANDS)
-    assert set(re.findall(r"rollcall@(\w+)", readme + UNIT)) - {"service"} <= set(COMMANDS)
+    assert set(re.findall(r"rollcall@(\w+)", readme + UNIT)) - {"service", "localhost"} <= set(COMMANDS)
     assert not re.search(r"celery .*(worker|beat)", readme + UNIT)
 
 

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import uuid
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def upgraded(
     folder = tmp_path_factory.mktemp("upgrade")
     url = f"sqlite:///{folder / 'portal.sqlite3'}"
     if request.param == "postgresql":
-        name = f"upgrade_{os.getpid()}"
+        name = f"upgrade_{uuid.uuid4().hex}"  # the module may begin twice in one process
         postgres_database(postgres, name).connection.close()
         url = f"postgres://{postgres.user}:{postgres.password}@127.0.0.1:{postgres.port}/{name}"
     path = folder / "directory.sqlite3"

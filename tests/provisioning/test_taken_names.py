@@ -11,7 +11,8 @@ from django.db.models import Model
 from django.test import Client
 
 from directories.models import Directory
-from provisioning.models import AttributeDefinition, Group, User
+from provisioning.imports.users.writing import UserWriter
+from provisioning.models import AttributeDefinition, Group, PlannedChange, User
 from scim.models import Client as Application
 from tests.provisioning.admin import roll
 from tests.provisioning.admin.pages import form_values
@@ -142,10 +143,27 @@ def test_renaming_a_user(boss: Client, quicker: Quicker) -> None:
     assert "bob is taken by Bob" in response.content.decode()
 
 
-def test_a_file(boss: Client, quicker: Quicker) -> None:
+def test_a_file(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of a file are a plan, and its people are written by COPY: Anna comes just before that."""
     previewed = preview(boss, "User name\nanna\n")
-    quicker(User(username="Anna"))
-    assert "Nothing was imported" in confirm(boss, previewed).content.decode()
+    write = UserWriter.write
+
+    def after_anna(self: UserWriter, *rest: Any) -> Any:
+        def commit() -> None:
+            User.objects.bulk_create([User(username="Anna")], ignore_conflicts=True)
+            connection.close()
+
+        other = threading.Thread(target=commit)
+        other.start()
+        other.join()
+        return write(self, *rest)
+
+    monkeypatch.setattr(UserWriter, "write", after_anna)
+    assert confirm(boss, previewed).status_code == 200
+    row = PlannedChange.objects.get()
+    assert (row.action, row.run.errors, row.run.created) == ("error", 1, 0)
+    assert row.message
+    assert list(User.objects.exclude(username="boss").values_list("username", flat=True)) == ["Anna"]
 
 
 @pytest.mark.parametrize(
