@@ -58,7 +58,7 @@ def act(client: Client, run: ReconcileRun, **values: str) -> str:
 def test_a_run_is_one_sentence_and_its_dangers_are_red(admin_client: Client, run: ReconcileRun) -> None:
     shown = admin_client.get(page(run)).content.decode()
     assert "7 of 9 accounts in step; 2 orphans, 1 missing." in shown
-    assert '<strong class="rc-wrong">Orphans</strong>' in shown
+    assert '<strong class="rc-wrong">Orphan</strong>' in shown
     assert "Missing 1" in shown
     only = admin_client.get(f"{page(run)}?kind=missing").content.decode()
     assert "ann" in only
