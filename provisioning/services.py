@@ -34,7 +34,6 @@ from provisioning.identities.users import (
     rename_and_save,
     renamed,
     save_user,
-    save_users,
     set_portal_password,
     set_roles,
     write_user,
@@ -60,7 +59,7 @@ from provisioning.imports.requests import approve_import, cancel_import, refuse_
 from provisioning.imports.runs import ImportRefused
 from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState, LastResult
-from provisioning.models.outbox import QueuedChange
+from provisioning.models.outbox import HELD, QueuedChange
 from provisioning.outbound import full_sync
 from provisioning.outbound.accounts import messages, on_demand, outbox, scope
 from provisioning.outbound.accounts.outbox import enqueue_user as provision
@@ -69,7 +68,6 @@ from provisioning.outbound.accounts.plan import Status, Step, assumed, without_l
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.accounts.scope import lost_to
-from provisioning.outbound.allowance import HELD
 from provisioning.outbound.dispatch import DRAIN, PUSH, send_on_commit
 from provisioning.outbound.groups.adoption import adopt as adopt_group
 from provisioning.outbound.groups.adoption import can_adopt as can_adopt_group
@@ -142,7 +140,6 @@ __all__ = [
     "retry_cause",
     "save_group",
     "save_user",
-    "save_users",
     "set_active",
     "set_password",
     "set_passwords",

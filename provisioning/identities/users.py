@@ -1,6 +1,6 @@
 """What people change in the portal: one user on a page, or many from a file, with their report lines."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib.auth.models import Group as Role
@@ -23,7 +23,6 @@ from provisioning.profile.person import catalogue
 from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
 
-BATCH = 1000
 _COLUMNS = [field for field in User._meta.concrete_fields if not field.primary_key]
 
 renamed = Signal()  # ``before``: the names that users had, by id; ``by``: who renamed them
@@ -138,41 +137,6 @@ def _keeps_accounts(user: User, stored: User | None) -> bool:
         return False
     there = Account.objects.filter(user=user.pk, state__in=[AccountState.ACTIVE, AccountState.DISABLED])
     return there.exists() or (user.provisioned and not stored.provisioned)
-
-
-def save_users(
-    created: Sequence[User],
-    updated: Sequence[tuple[User, Facts]],
-    fields: Iterable[str],
-    actor: str,
-    managers: Sequence[tuple[User, User]] = (),
-) -> None:
-    """Write many users, a page a statement, and enqueue their accounts for reconciliation.
-
-    ``updated`` pairs each user with its ``facts`` before; ``fields`` names what may differ; ``managers`` pairs users
-    with a manager out of ``created``, who has no id before. The caller holds a transaction in which it has read and
-    locked the updated users.
-    """
-    known = catalogue()
-    User.objects.bulk_create(created, batch_size=BATCH)
-    new = set(map(id, created))
-    for user, manager in managers:
-        user.manager = manager
-    User.objects.bulk_update([user for user, _ in managers if id(user) in new], ["manager"], batch_size=BATCH)
-    columns = {*fields, "updated_at"} | {
-        f"{name}_key" for name in ("email", "first_name", "last_name") if name in fields
-    }
-    # One upsert a page: bulk_update's CASE over every row and column takes ten times as long.
-    User.objects.bulk_create(
-        [user for user, _ in updated],
-        batch_size=BATCH,
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=sorted(columns),
-    )
-    record_many(_lines([*((user, None) for user in created), *updated], known, actor))
-    outbox.enqueue_users([user.pk for user in created], "created", actor)
-    outbox.enqueue_users([user.pk for user, _ in updated], "updated", actor)
 
 
 def set_roles(user: User, roles: Iterable[Role], actor: str) -> None:

@@ -11,13 +11,12 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
 from provisioning.imports.facets import EVERYTHING, Criteria, causes, matching
-from provisioning.imports.runs import COUNTED, ImportRefused, applied_now
+from provisioning.imports.runs import COUNTED, ImportRefused, applied_now, no_longer_waits
 from provisioning.imports.users.plan import BLANKED, INACTIVE, MISSING, RENAMED
 from provisioning.models import Decision, ImportRun, PlannedChange, PlannedGroup, PlannedMember
-from provisioning.models.imports import Action, GroupAction, Part, RunStatus, Verdict
+from provisioning.models.imports import WAITING, Action, GroupAction, Part, Verdict
 
 OVER = (Verdict.REFUSED, Verdict.DONE)
-WAITING = (RunStatus.APPROVAL, RunStatus.PLANNED)
 DESTRUCTIVE = (MISSING, INACTIVE, BLANKED, RENAMED, "delete")
 NOTHING_TO_DECIDE = (Action.ERROR, Action.LEAVE, Action.LINK)
 REASON = "Say why: the reason stands in the plan and in the report."
@@ -106,7 +105,7 @@ def refuse(run: ImportRun, wanted: Criteria, actor: str, reason: str, *, groups:
     with transaction.atomic():
         locked = ImportRun.objects.select_for_update(no_key=True).get(pk=run.pk)
         if locked.status not in WAITING:
-            raise ImportRefused(f"This run is no longer waiting: it is {locked.get_status_display().lower()}.")
+            raise no_longer_waits(locked)
         if groups:
             return _refuse_groups(locked, actor, reason.strip())
         return _decide(locked, wanted, Verdict.REFUSED, actor, reason.strip())

@@ -15,14 +15,12 @@ from provisioning.imports.facets import Criteria
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.schedule import next_import
 from provisioning.models import ImportRun, PlannedGroup
-from provisioning.models.imports import Part, RunStatus, Trigger, Verdict
+from provisioning.models.imports import WAITING, Part, RunStatus, Trigger, Verdict
 from provisioning.outbound import dispatch
 from reports.models import Result
 
 RUN = "provisioning.tasks.run_import"
-WAITING = (RunStatus.APPROVAL, RunStatus.PLANNED)
 ANOTHER = "The plan is another one than the one that you looked at. Look at it again, then decide."
-NO_LONGER = "This run is no longer waiting: it is {status}."
 log = logging.getLogger(__name__)
 
 
@@ -64,7 +62,7 @@ def approve_import(run: ImportRun, actor: str, *, plan_hash: str, wanted: Criter
             waiting = ImportRun.objects.filter(pk=run.pk, status__in=WAITING)
             found = waiting.select_for_update(no_key=True, of=("self",)).first()
             if found is None:
-                raise _no_longer(run)
+                raise runs.no_longer_waits(run)
             if plan_hash != found.plan_hash:
                 raise ImportRefused(ANOTHER)
             decision = decisions.choose(found, wanted, actor) if wanted else decisions.all_left(found, actor)
@@ -125,12 +123,7 @@ def cancel_import(run: ImportRun, actor: str) -> None:
         elif live.update(cancel_requested=True):
             runs.decided(run, "asked to cancel", actor)
         else:
-            raise _no_longer(run)
-
-
-def _no_longer(run: ImportRun) -> ImportRefused:
-    run.refresh_from_db()
-    return ImportRefused(NO_LONGER.format(status=run.get_status_display().lower()))
+            raise runs.no_longer_waits(run)
 
 
 def start_due_imports() -> None:

@@ -67,6 +67,12 @@ class ImportRefused(Exception):
         self.message = message
 
 
+def no_longer_waits(run: ImportRun) -> ImportRefused:
+    """Return why nobody can decide about the run: what has become of it by now."""
+    run.refresh_from_db()
+    return ImportRefused(f"This run is no longer waiting: it is {run.get_status_display().lower()}.")
+
+
 class LeaseLost(Exception):
     """Another worker has taken the run over; this one must stop without writing."""
 

@@ -23,6 +23,7 @@ class RunStatus(models.TextChoices):
 
 
 ENDED = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
+WAITING = (RunStatus.APPROVAL, RunStatus.PLANNED)  # for a person
 
 
 class Trigger(models.TextChoices):

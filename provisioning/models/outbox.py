@@ -65,6 +65,9 @@ class Leased(models.Model):
         abstract = True
 
 
+HELD = "held"  # the ``parked_code`` of what the guard holds back
+
+
 class QueuedChange(models.Model):
     """An outbox row: "bring this in sync, because ..."; it carries no payload.
 

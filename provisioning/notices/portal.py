@@ -10,7 +10,7 @@ from directories.models import Directory
 from provisioning.models import Account, Change, GroupChange, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
-from provisioning.models.outbox import QueuedChange
+from provisioning.models.outbox import HELD, QueuedChange
 from provisioning.notices.causes import DANGER, WARNING, Cause, Found, register
 from provisioning.restore.models import HeldDirectory
 
@@ -50,7 +50,7 @@ def _held_groups() -> Iterator[Found]:
 
 
 def _held(change: type[QueuedChange], words: str, page: str) -> Iterator[Found]:
-    held = change._default_manager.filter(parked__isnull=False, parked_code="held").order_by()
+    held = change._default_manager.filter(parked__isnull=False, parked_code=HELD).order_by()
     rows = held.values("directory_id", "directory__name").annotate(number=Count("pk"))
     for row in rows.order_by("directory_id")[:MOST]:
         path = f"/provisioning/{page}/?directory={row['directory_id']}"

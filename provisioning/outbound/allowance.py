@@ -14,9 +14,8 @@ from provisioning.guard.budget import Budget
 from provisioning.guard.limits import Limit
 from provisioning.guard.losses import Kind
 from provisioning.models import Account, PushedMember
-from provisioning.models.outbox import AccountState
+from provisioning.models.outbox import HELD, AccountState
 
-HELD = "held"  # the code of what is parked so
 WORDS = {
     Kind.CLOSED: "More accounts would be closed in {name}",
     Kind.BLANKED: "More accounts would lose a value in {name}",

@@ -21,9 +21,8 @@ from directories import health
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, ConnectorError, Unavailable
 from directories.models import Directory
-from provisioning.models.outbox import Lane, LastResult
+from provisioning.models.outbox import HELD, Lane, LastResult
 from provisioning.outbound import leases
-from provisioning.outbound.allowance import HELD
 from provisioning.outbound.leases import Claim, Leases, Parked
 from provisioning.restore import continuity
 from reports.journal import Line, record_many

@@ -12,7 +12,7 @@ from django.utils import timezone
 from directories.connectors.base import ConnectorError, RemoteAccount, Unavailable
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services
-from provisioning.identities.users import rename_and_save, save_user, save_users
+from provisioning.identities.users import rename_and_save, save_user
 from provisioning.models import Account, Change, GroupAccount, PushedMember, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts import outbox
@@ -33,7 +33,8 @@ def by_admin(_: Source) -> None:
 
 
 def by_file(_: Source) -> None:
-    save_users([User(username="Anna", first_name="Ännchen")], [], [], "admin")
+    line = services.FileLine(User(username="Anna", first_name="Ännchen"), None)
+    assert services.applied(services.upload("a file of 1 user", "admin", [line])).run.created == 1
 
 
 def by_import(source: Source) -> None:

@@ -19,9 +19,8 @@ from provisioning.imports.runs import preview_summary
 from provisioning.imports.users.listing import CHANGES, FILTERS, listing
 from provisioning.imports.users.plan import CAUSES
 from provisioning.models import ImportRun
-from provisioning.models.imports import ENDED, Action, Door, RunStatus, Trigger
+from provisioning.models.imports import ENDED, WAITING, Action, Door, RunStatus, Trigger
 
-WAITING = (RunStatus.APPROVAL, RunStatus.PLANNED)
 PORTAL_ONLY = ("deleted", "restored")
 FILTERED_BY = ("action", "q", "department", "attribute", "cause")
 DECISIONS = 50  # of the decisions about a plan, as many as a page shows

@@ -14,6 +14,7 @@ from directories.connectors.base import ConnectorError, RemoteAccount
 from directories.mapping import IN
 from directories.models import Directory
 from provisioning.models import Account, Change, User
+from provisioning.models.outbox import HELD
 from provisioning.outbound.accounts import outbox, scope
 from provisioning.outbound.accounts.delivery import AccountWork
 from provisioning.outbound.accounts.plan import Plan, Status, Step, without_looking
@@ -28,7 +29,7 @@ READ, MATCH, SCOPE, MAP, ACT = "Read", "Match", "Scope", "Map", "Act"
 WAIT = 5.0  # seconds for a worker that was quicker
 HIDDEN = "••••••"
 SECRET = ("password", "passwd", "pwd", "secret", "token", "hash", "credential")
-HELD = "The guard holds a change of this account back. Decide about it on Failed and waiting first."
+HELD_BACK = "The guard holds a change of this account back. Decide about it on Failed and waiting first."
 BUSY = "A worker is at this account at the moment. Look at it again in a minute."
 OFF = "{} is switched off. Switch it on first."
 NOT_IN_SCOPE = "There is nothing to do: {}"
@@ -108,8 +109,8 @@ def do_it(user: User, directory: Directory, actor: str) -> Done:
         if not account_ids:
             return Done(refusal=NOT_IN_SCOPE.format(f"{directory} does not get an account of this user."))
         changes = Change.objects.filter(account__in=account_ids)
-        if changes.filter(parked_code="held", parked__isnull=False).exists():
-            return Done(refusal=HELD)
+        if changes.filter(parked_code=HELD, parked__isnull=False).exists():
+            return Done(refusal=HELD_BACK)
         last = Event.objects.filter(account_id__in=account_ids).order_by("-at", "-id").values_list("id", flat=True)
         newest = last.first() or 0
         Account.objects.filter(pk__in=account_ids, leased_until=None).update(pushed_digest="")

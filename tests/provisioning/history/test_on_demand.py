@@ -110,7 +110,7 @@ def test_secrets_are_masked_and_what_is_not_mapped_is_not_shown(directory: Direc
 def test_what_is_switched_off_or_held_is_not_done(directory: Directory, anna: User) -> None:
     account = Account.objects.get(user=anna)
     Change.objects.filter(account=account).update(parked=account.not_before, parked_code="held", parked_message="Many.")
-    assert on_demand.do_it(anna, directory, "ida").refusal == on_demand.HELD
+    assert on_demand.do_it(anna, directory, "ida").refusal == on_demand.HELD_BACK
     Directory.objects.filter(pk=directory.pk).update(enabled=False)
     directory.refresh_from_db()
     assert "switched off" in on_demand.do_it(anna, directory, "ida").refusal
