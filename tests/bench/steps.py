@@ -79,6 +79,7 @@ def prepare_ldap(note: str) -> dict[str, float]:
     """Describe the OpenLDAP of the note (JSON: its settings) as a directory, alone: the others would be pushed to."""
     from directories.models import AttributeMapping, Directory, ProvisioningSettings
     from tests.bench.directory import MAPPING, OUT
+    from tests.fixtures.directories import GENEROUS
 
     settings = json.loads(Path(note).read_text())
     Directory.objects.all().delete()
@@ -87,7 +88,7 @@ def prepare_ldap(note: str) -> dict[str, float]:
     directory = Directory.objects.create(
         name=NAME, kind="ldap", settings={**settings, "container": OUT}, secrets=secrets
     )
-    ProvisioningSettings.objects.create(directory=directory, **switches)
+    ProvisioningSettings.objects.create(directory=directory, **GENEROUS, max_changed=100_000, **switches)
     for position, (theirs, ours) in enumerate(MAPPING.items()):
         AttributeMapping.objects.create(
             directory=directory, directory_attribute=theirs, portal_attribute=ours, position=position

@@ -34,7 +34,7 @@ NAMES = ("Rollcall", "stock django-scim2", "scim2-server in memory")
 def served(variables: dict[str, str], *command: str) -> Iterator[tuple[int, int]]:
     """Give the port and the process of a gunicorn that answers."""
     port = free_port()
-    program = [sys.executable, "-m", "gunicorn", *command, "--bind", f"127.0.0.1:{port}"]
+    program = [sys.executable, "-m", "gunicorn", *command, "--bind", f"127.0.0.1:{port}", "--max-requests", "0"]
     process = subprocess.Popen(program, env={**variables, "PORT": str(port)}, cwd=ROOT, start_new_session=True)
     try:
         for _ in range(3000):

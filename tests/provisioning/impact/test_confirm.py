@@ -1,5 +1,6 @@
 """A save of the directory page that reaches many asks first, and asks for the number where a limit is passed."""
 
+import re
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_change_that_blanks_many_asks_for_the_number(it_staff: Client) -> None
     asked = it_staff.post(page(directory), values)
     assert "Nothing is saved yet" in text(asked)
     assert "change 250 accounts and blank 250 values of mail" in text(asked)
-    assert "user0@example.org" in text(asked), "an example, before and after"
+    assert re.search(r"user\d+@example\.org", text(asked)), "examples, before and after"
     assert AttributeMapping.objects.filter(portal_attribute="email").exists()
 
     again = form_values(asked)
