@@ -22,10 +22,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 def post_worker_init(worker: object) -> None:
-    """Look whether the database was restored, and keep one-time links out of gunicorn's logs.
-
-    The garbage collector is kept off what is loaded for good, which took a twelfth of a SCIM request's time.
-    """
+    """Look whether the database was restored, and keep one-time links out of gunicorn's logs."""
     from config.signin.masked import WithoutLinks  # the portal can be imported only now
 
     for name in ("gunicorn.access", "gunicorn.error"):
@@ -33,5 +30,10 @@ def post_worker_init(worker: object) -> None:
     from provisioning.restore import continuity
 
     continuity.at_start()
+    calm_the_collector()
+
+
+def calm_the_collector() -> None:
+    """Keep the garbage collector off what is loaded for good, which took a twelfth of a SCIM request's time."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -96,7 +96,7 @@ def stock(dsn: str, variables: dict[str, str], size: int) -> Figures:
     migrate = [sys.executable, "-m", "django", "migrate", "--run-syncdb", "--verbosity=0"]
     subprocess.run(migrate, env=own, cwd=ROOT, check=True)
     rows.fill(dsn.replace("dbname=appsdb", "dbname=stock"), rows.STOCK, size)
-    with served(own, "tests.bench.scim.stock.wsgi", "--config", "config/gunicorn.py") as (port, pid):
+    with served(own, "tests.bench.scim.stock.wsgi", "--config", "tests/bench/scim/gunicorn.py") as (port, pid):
         used = processor.watch(pid, dsn)
         return measure(Service(NAMES[1], port, "bench", size, *numbered(size, "1"), used))
 
@@ -104,7 +104,7 @@ def stock(dsn: str, variables: dict[str, str], size: int) -> Figures:
 def memory(variables: dict[str, str], size: int) -> Figures:
     """Measure scim2-server."""
     own = {**variables, "MEMORY_PEOPLE": str(size), "BENCH_TOKEN": "bench"}
-    options = ("--config", "config/gunicorn.py", "--workers", "1", "--timeout", "600")
+    options = ("--config", "tests/bench/scim/gunicorn.py", "--workers", "1", "--timeout", "600")
     with served(own, "tests.bench.scim.memory:application", *options) as (port, pid):
         people = numbered(size, "everybody")
         return measure(Service(NAMES[2], port, "bench", size, *people, processor.watch(pid), "/v2"))
