@@ -32,6 +32,9 @@ NOT_FAST = {
     *("browser", "portal", "runs", "live_server"),
 }
 
+# What is made cheap for tests, as it is in production: rounds of bcrypt.
+COSTS: dict[str, int] = {}
+
 
 def _run_environment() -> None:
     """Set what all processes of the run share."""
@@ -115,10 +118,13 @@ def pytest_configure() -> None:
     """Make what the settings file means for production cheap for tests."""
     from django.conf import settings
 
+    from directories import passwords
+
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.SCIM_LOG_BESIDE = settings.SEND_BESIDE = False
     settings.SCIM_MAPPING_SECONDS = 0
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+    COSTS["bcrypt"], passwords.BCRYPT_ROUNDS = passwords.BCRYPT_ROUNDS, 4  # made for each account that a test creates
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,8 +9,10 @@ import pytest
 from django.contrib.auth.hashers import check_password, identify_hasher, is_password_usable
 from django.test import override_settings
 
+from directories import passwords
 from directories.config import Features
 from directories.passwords import MAX_STORED, initial_password, random_password, stored_form, to_django
+from tests.plugin import COSTS
 
 CLEAR = "Grüße aus Łódź 42"
 RAW = CLEAR.encode()
@@ -120,7 +122,8 @@ def test_a_long_password_against_bcrypt_is_compared_not_an_error() -> None:
 
 
 @pytest.mark.parametrize("storage", ["plain", "bcrypt", "argon2id"])
-def test_a_fixed_initial_password_is_stored_as_asked(storage: str) -> None:
+def test_a_fixed_initial_password_is_stored_as_asked(monkeypatch: pytest.MonkeyPatch, storage: str) -> None:
+    monkeypatch.setattr(passwords, "BCRYPT_ROUNDS", COSTS["bcrypt"])
     fixed = Features(initial_password="fixed", fixed_password="defaultPassword123#", password_storage=storage)
     password = initial_password(fixed)
     assert password.clear == "defaultPassword123#"

@@ -126,12 +126,13 @@ def test_an_edit_of_something_else_releases_nobody(app: Crew) -> None:
 def test_a_scim_client_that_deactivates_everybody_one_by_one(app: Crew) -> None:
     scim = make_client()
     assert Application.objects.count() == 1
-    for n in range(60):
+    ProvisioningSettings.objects.update(max_leavers=8)
+    for n in range(12):
         user = User.objects.get(username=f"user{n}")
         answer = scim.patch(f"/Users/{user.scim_id}", {"op": "replace", "path": "active", "value": False})
         assert answer.status == 200, answer
         work(app_directory())
-    assert (len(app.disabled), parked()) == (50, 10)
+    assert (len(app.disabled), parked()) == (8, 4)
 
 
 def test_a_scope_that_is_switched_counts(app: Crew) -> None:
