@@ -26,33 +26,6 @@ def runs(tmp_path: Path) -> Iterator[list[Run]]:
             run.process.kill()
 
 
-def test_start_stop_and_start_again(tmp_path: Path, runs: list[Run]) -> None:
-    """The password is printed once and works; Ctrl-C leaves no process behind; the data stays."""
-    runs.append(first := Run(tmp_path))
-    text = first.wait_ready()
-    assert f"http://localhost:{first.port}" in text
-    password = re.search(r"Password: (\S+)", text)
-    assert password
-    family = first.family()
-    assert len(family) >= 5
-    stored = [path for path in (tmp_path / "var").rglob("*") if path.is_file()]
-    assert all(password[1].encode() not in path.read_bytes() for path in stored)
-
-    assert first.interrupt() == 0, first.text()
-    _, alive = psutil.wait_procs(family, timeout=5)
-    assert alive == []
-    assert "Traceback" not in first.text()
-
-    runs.append(second := Run(tmp_path))
-    text = second.wait_ready()
-    assert password[1] not in text
-    assert "changepassword admin" in text
-    family = second.family()
-    assert second.interrupt(signal.SIGHUP) == 0
-    _, alive = psutil.wait_procs(family, timeout=5)
-    assert alive == []
-
-
 def rows(database: Path, where: str = "") -> list[tuple[str, ...]]:
     """Return the rows of the demo's table."""
     with closing(sqlite3.connect(database)) as connection:
@@ -66,27 +39,51 @@ def add(run: Run, database: Path, username: str) -> None:
     wait_until(lambda: rows(database, f"WHERE USERNAME = '{username}'"), words="the new row")
 
 
-def test_the_first_five_minutes(tmp_path: Path, runs: list[Run]) -> None:
-    """Import the demo's people, add one, and see the row arrive, also after a power cut of the worker alone."""
-    runs.append(run := Run(tmp_path))
-    run.wait_ready()
+def stop(run: Run, number: signal.Signals) -> None:
+    """End the portal by a signal; no process of it is left."""
+    family = run.family()
+    assert len(family) >= 5
+    assert run.interrupt(number) == 0, run.text()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []
+
+
+def test_start_the_first_five_minutes_stop_and_start_again(tmp_path: Path, runs: list[Run]) -> None:
+    """The password is printed once. Import the demo's people, add one, and see the row arrive, also after a power cut
+    of the worker alone. Ctrl-C leaves no process behind; the data stays.
+    """
+    runs.append(first := Run(tmp_path))
+    text = first.wait_ready()
+    assert f"http://localhost:{first.port}" in text
+    password = re.search(r"Password: (\S+)", text)
+    assert password
+    stored = [path for path in (tmp_path / "var").rglob("*") if path.is_file()]
+    assert all(password[1].encode() not in path.read_bytes() for path in stored)
+
     database = tmp_path / "var" / "appsdb.sqlite3"
     assert len(rows(database)) == 200
-
-    assert "200 created" in run.manage("import_directory", "APPSDB")
-    add(run, database, "lovelace")
+    assert "200 created" in first.manage("import_directory", "APPSDB")
+    add(first, database, "lovelace")
     assert rows(database, "WHERE USERNAME = 'lovelace'") == [("lovelace", "Ada", "Łovelace")]
+    assert "Traceback" not in first.text()
 
     worker = next(
         process
-        for process in run.family()
+        for process in first.family()
         if "worker" in process.cmdline() and "--exclude-queues=imports" in process.cmdline()
     )
     worker.kill()
-    add(run, database, "hopper")
-    assert "The worker ended. It is started again in 1 s." in run.text()
-
-    run.manage(
+    add(first, database, "hopper")
+    assert "The worker ended. It is started again in 1 s." in first.text()
+    first.manage(
         "shell", "-v0", "-c", "from provisioning.models import User; User.objects.get(username='weiss').delete()"
     )
     wait_until(lambda: not rows(database, "WHERE USERNAME = 'weiss'"), words="the deleted row")
+    stop(first, signal.SIGINT)
+    assert "Traceback" not in first.text()
+
+    runs.append(second := Run(tmp_path))
+    text = second.wait_ready()
+    assert password[1] not in text
+    assert "changepassword admin" in text
+    stop(second, signal.SIGHUP)
