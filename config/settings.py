@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "provisioning",
     "provisioning.recycle",
     "provisioning.guard",
+    "provisioning.contracts",
     "provisioning.restore",
     "provisioning.receipts",
     "provisioning.reconciliation",
@@ -164,6 +165,7 @@ QUEUES: dict[str, list[str]] = {
         "provisioning.tasks.sweep",
         "provisioning.tasks.start_due_imports",
         "provisioning.tasks.start_due_reconciliations",
+        "provisioning.tasks.settle_contracts",
         "scim.tasks.*",
         "config.signin.tasks.*",
         "provisioning.tasks.notices",
@@ -192,6 +194,7 @@ CELERY_BEAT_SCHEDULE = {
     "scim-leavers": {"task": "scim.tasks.delete_leavers", "schedule": 3600.0, "options": {"expires": 3600}},
     "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
     "sign-in-tries": {"task": "config.signin.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "contracts": {"task": "provisioning.tasks.settle_contracts", "schedule": 60.0, "options": {"expires": 60}},
     "notices": {"task": "provisioning.tasks.notices", "schedule": 60.0, "options": {"expires": 60}},
     "start-due-imports": {"task": "provisioning.tasks.start_due_imports", "schedule": 20.0, "options": {"expires": 20}},
     "start-due-reconciliations": {

@@ -52,6 +52,7 @@ from provisioning.imports.doors.actions import (
     restore_by_plan,
     switch_by_plan,
 )
+from provisioning.imports.doors.contracts import settle as settle_contracts
 from provisioning.imports.doors.hour import undo_span
 from provisioning.imports.doors.undo import losses_of, undo
 from provisioning.imports.doors.upload import FileLine, upload, values_of
@@ -145,6 +146,7 @@ __all__ = [
     "set_passwords",
     "set_portal_password",
     "set_roles",
+    "settle_contracts",
     "start_import",
     "stored_configuration",
     "switch_by_plan",

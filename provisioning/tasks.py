@@ -8,6 +8,7 @@ from celery import shared_task
 from directories import health
 from provisioning import heartbeat
 from provisioning.imports import engine, requests
+from provisioning.imports.doors import contracts
 from provisioning.notices import mail, watch
 from provisioning.outbound import batch, full_sync, outlook
 from provisioning.outbound.dispatch import DELIVER, DRAIN, LEAVERS, LOOK, PUSH, send
@@ -96,6 +97,12 @@ def run_reconciliation(run_id: int) -> None:
 def start_due_reconciliations() -> None:
     """Start scheduled reconciliations that are due, and take over runs whose worker or message was lost."""
     reconciliations.start_due()
+
+
+@shared_task
+def settle_contracts() -> None:
+    """Bring what follows from contracts up to date for everybody whose moment has come."""
+    contracts.settle()
 
 
 @shared_task

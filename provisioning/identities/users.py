@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from config.database import bulk
 from directories.mapping import Catalogue
+from provisioning.contracts import due
 from provisioning.guard import administrators
 from provisioning.identities import rights
 from provisioning.models import Account, User
@@ -47,6 +48,8 @@ def save_user(user: User, actor: str) -> None:
         if stored and user.may_sign_in and not stored.may_sign_in and user.password == stored.password:
             user.set_unusable_password()
         user.save()
+        if stored and stored.time_zone != user.time_zone:
+            due.again([user.pk])
         record(*_lines([(user, before)], known, actor))
 
 
@@ -103,6 +106,8 @@ def write_user(user: User, actor: str, columns: Iterable[str]) -> None:
     changed = {*columns}
     folded = {each.name for each in _COLUMNS if isinstance(each, FoldedField) and each.source in changed}
     bulk.update([user], [*sorted(changed | folded), "updated_at"])
+    if "time_zone" in changed:
+        due.again([user.pk])
     outbox.enqueue_user(user, "updated", actor)
 
 

@@ -42,6 +42,7 @@ class Door(models.TextChoices):
     UPLOAD = "upload", "Uploaded file"
     ACTION = "action", "Bulk action"
     UNDO = "undo", "Undo"
+    CONTRACTS = "contract", "Contracts"
 
 
 class Part(models.TextChoices):

@@ -11,7 +11,7 @@ from provisioning.guard import ledger
 from provisioning.guard.limits import Counted, Limit, memberships, objections, people
 from provisioning.guard.losses import Kind
 from provisioning.imports import plan_hash
-from provisioning.imports.users.plan import ACTIVE_AGAIN, BLANKED, INACTIVE, MISSING, RENAMED, Planned
+from provisioning.imports.users.plan import ACTIVE_AGAIN, BLANKED, CHANGED, INACTIVE, MISSING, RENAMED, Planned
 from provisioning.imports.users.store import store
 from provisioning.models import ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Door, RunStatus
@@ -21,7 +21,7 @@ RUN = "provisioning.tasks.run_import"
 AT_ONCE = 1000  # rows that are applied while somebody waits for the page
 WAITS = "Check the list, then approve or cancel."
 # What one door may do within 24 hours without a second look: a number, and a share of the active people.
-LIMITS = {
+LIMITS: dict[Kind, tuple[Limit, str, tuple[str, ...]]] = {
     Kind.OFF: (Limit(50, 10), "would be deactivated or deleted", (INACTIVE, MISSING, "delete")),
     Kind.ON: (Limit(50, 10), "would be activated again or restored", (ACTIVE_AGAIN, "restore")),
     Kind.BLANKED: (Limit(100, 10), "would lose a value", (BLANKED,)),
@@ -29,7 +29,14 @@ LIMITS = {
 }
 
 
+# What follows from contracts is nobody's decision, so that many other values are a question too.
+OF_CONTRACTS = {Kind.CHANGED: (Limit(500, 20), "would get other values", (CHANGED,))}
 MEMBERS = Limit(500, 20)
+
+
+def limits_of(door: str) -> dict[Kind, tuple[Limit, str, tuple[str, ...]]]:
+    """Return what one door may do: a limit for each kind, what is done in words, and by which causes it is counted."""
+    return LIMITS | OF_CONTRACTS if door == Door.CONTRACTS else LIMITS
 
 
 def start(door: Door, subject: str, actor: str, *, undoes: int | None = None) -> ImportRun:
@@ -86,7 +93,7 @@ def _objections(run: ImportRun) -> list[str]:
     rows = PlannedChange.objects.filter(run=run)
     active = 0
     counted = []
-    for kind, (limit, words, causes) in LIMITS.items():
+    for kind, (limit, words, causes) in limits_of(run.door).items():
         number = rows.filter(cause__in=causes).count()
         if number:
             active = active or User.objects.filter(is_active=True).count()
@@ -114,7 +121,7 @@ def record_losses(run: ImportRun) -> None:
     """Write what the run took away into the ledger, once it is applied."""
     rows = PlannedChange.objects.filter(run=run)
     counts: dict[tuple[str, str], int] = {
-        (kind, ""): rows.filter(cause__in=causes).count() for kind, (_, _, causes) in LIMITS.items()
+        (kind, ""): rows.filter(cause__in=causes).count() for kind, (_, _, causes) in limits_of(run.door).items()
     }
     counts[Kind.MEMBERS, ""] = run.memberships_removed
     ledger.record(run.door, None, counts, agreed=run.approved)

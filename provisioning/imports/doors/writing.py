@@ -104,7 +104,7 @@ class PortalLines:
             return report_line(user, Operation.CREATE, f"{user} was added to the portal.", self.actor, differences)
         if set(change.after) == {ACTIVE}:
             on = change.after[ACTIVE]
-            words = f"{user} was {'activated' if on else 'deactivated'} in the portal."
+            words = f"{user} was {'activated' if on else 'deactivated'} in the portal. {change.message}".rstrip()
             operation = Operation.ENABLE if on else Operation.DISABLE
             return report_line(user, operation, words, self.actor, differences)
         words = f"{user} was changed in the portal: {', '.join(differences)}. {change.message}".rstrip()

@@ -8,13 +8,14 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, Page
+from provisioning.contracts.derive import kept_elsewhere
 from provisioning.guard.limits import FEW
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.runs import Incomplete, Lease
 from provisioning.imports.users import authority
 from provisioning.imports.users.crawl import Crawler
 from provisioning.imports.users.plan import ERROR, GONE, Planned, storable
-from provisioning.imports.users.state import ACTIVE
+from provisioning.imports.users.state import ABSENT, ACTIVE
 from provisioning.imports.users.store import gain, store
 from provisioning.models import Account, Change, ImportRun
 from provisioning.models.imports import Action
@@ -195,11 +196,16 @@ def _from(directory_id: int, *, active: bool = True) -> QuerySet[Account]:
 
 
 def _deactivations(config: DirectoryConfig, account_ids: Collection[int]) -> list[Planned]:
-    accounts = Account.objects.filter(pk__in=account_ids).select_related("user").order_by("pk")
-    return [_deactivation(config, account) for account in accounts if account.user is not None]
+    accounts = list(Account.objects.filter(pk__in=account_ids).select_related("user").order_by("pk"))
+    kept = kept_elsewhere([one.user_id for one in accounts if one.user_id], account_ids)
+    return [
+        _deactivation(config, account, kept.get(account.user_id or 0, ""))
+        for account in accounts
+        if account.user is not None
+    ]
 
 
-def _deactivation(config: DirectoryConfig, account: Account) -> Planned:
+def _deactivation(config: DirectoryConfig, account: Account, kept: str) -> Planned:
     user = account.user
     assert user is not None
     planned = Planned(
@@ -213,7 +219,11 @@ def _deactivation(config: DirectoryConfig, account: Account) -> Planned:
         message=f"Missing from {config.name}",
         department=user.department,
     )
-    if user.is_staff or user.is_superuser:
+    if kept and not user.may_sign_in:
+        planned.action, planned.before, planned.after = Action.LINK, {}, {}
+        planned.row = {ABSENT: True}
+        planned.message = f"Missing from {config.name}, and still active: {kept} holds."
+    if user.may_sign_in:
         planned.action, planned.before, planned.after = Action.LEAVE, {}, {}
         planned.remote_id = ""  # no row of the directory, so nothing to remember of one
         planned.message = (

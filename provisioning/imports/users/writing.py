@@ -15,6 +15,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.utils import timezone
 
 from config.database import bulk
+from provisioning.contracts import due
 from provisioning.identities.users import tell_renamed
 from provisioning.imports.users.plan import MANAGER, USERNAME, Planned, parts
 from provisioning.imports.users.state import ABSENT as MISSING
@@ -198,6 +199,7 @@ class UserWriter:
         Account.objects.filter(directory=self.directory_id, user__in=leaving).update(
             state=AccountState.ABSENT, seen_state=MISSING, seen_digest="", pushed_digest=""
         )
+        due.again(leaving)
 
     def _remember_deleted(self, changes: Sequence[Planned]) -> None:
         """Keep for this directory too that a person was deleted here, as long as it shows them."""
@@ -220,11 +222,14 @@ class UserWriter:
         here = self._existing(changes, users)
         new: list[tuple[Planned, dict[str, Any]]] = []
         kept: list[Account] = []
+        moved = []  # whose contracts count no more, or again
         for change, user_id in zip(changes, users, strict=True):
             account = here.get(change.account_id or 0) or here.get(-user_id)
             if account is None:
                 new.append((change, self._new_account(change, user_id)))
                 continue
+            if MISSING in change.row or account.seen_state == MISSING:
+                moved.append(user_id)
             if self._note(account, change, user_id):
                 done.renamed.add(account.pk)
             kept.append(account)
@@ -234,6 +239,7 @@ class UserWriter:
             done.people[change.id] = (row["user_id"], account_id)
             done.linked.add(change.id)
         bulk.update(kept, NOTED)
+        due.again(moved)
 
     def _existing(self, changes: Sequence[Planned], users: Sequence[int]) -> dict[int, Account]:
         """Return the accounts by id, and those of the users in this directory by minus the user's id."""
@@ -270,6 +276,10 @@ class UserWriter:
 
         What was pushed since the row was read is newer than the row.
         """
+        if change.row.get(MISSING):  # gone, and another source has a contract of its person that holds
+            account.state, account.seen_state = AccountState.ABSENT, MISSING
+            account.seen_digest = account.pushed_digest = ""
+            return False
         pushed_since = account.last_synced_at is not None and account.last_synced_at > self.started
         if account.user_id != user_id:  # that of somebody who was deleted and added again, perhaps by another name
             account.user_id, account.key = user_id, change.after.get(USERNAME, change.key)
@@ -349,6 +359,8 @@ def save_users(users: Sequence[User], fields: Collection[str]) -> None:
     """Write these fields of locked users, with the folded copies that follow them."""
     folded = {f"{name}_key" for name in ("username", "email", "first_name", "last_name") if name in fields}
     bulk.update(users, sorted({*fields, *folded, "updated_at"}))
+    if "time_zone" in fields:
+        due.again([user.pk for user in users])
 
 
 def user_ids(username_keys: Collection[str]) -> dict[str, int]:

@@ -1,0 +1,48 @@
+"""Which people are to be looked at again because their contracts, or what these hang on, changed.
+
+A mark is written in the transaction of the change, so that nothing is lost when whoever made it dies: the tick of the
+next minute looks at everybody who is marked.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from config.database import bulk
+from provisioning.contracts.models import Employment
+from provisioning.models import Account, User
+
+
+def mark(user_ids: Collection[int]) -> None:
+    """Mark users who have contracts, or had them until now: two statements."""
+    if user_ids:
+        now = timezone.now()
+        rows = [{"user_id": pk, "next_change_at": now, "said": {}} for pk in sorted(user_ids)]
+        bulk.insert(Employment, rows, ignore_conflicts=True)
+        again(user_ids)
+
+
+def again(user_ids: Collection[int]) -> None:
+    """Mark those of the users who have an employment: one statement."""
+    if user_ids:
+        Employment.objects.filter(user__in=user_ids).update(next_change_at=timezone.now())
+
+
+def in_departments(department_ids: Collection[int]) -> None:
+    """Mark everybody with a contract in one of these departments."""
+    if department_ids:
+        here = Q(contracts__department__in=department_ids)
+        people = User.objects.filter(here).values("pk")
+        of(people, Account.objects.filter(here, user__isnull=False).values("user_id"))
+
+
+def of(people: "QuerySet[Any, Any]", through: "QuerySet[Any, Any]") -> None:
+    """Mark the users of a query, and those of accounts."""
+    Employment.objects.filter(Q(user__in=people) | Q(user__in=through)).update(next_change_at=timezone.now())
+
+
+def everybody() -> None:
+    """Mark everybody who has contracts: the order of contracts, or what follows them, became another."""
+    Employment.objects.update(next_change_at=timezone.now())
