@@ -17,6 +17,11 @@ from typing import Any, TypeAlias
 import orjson
 from django.db import connection, models
 from django.utils import timezone
+from psycopg import Cursor
+from psycopg.copy import LibpqWriter
+from psycopg.errors import error_from_result
+from psycopg.generators import fetch_many, send
+from psycopg.pq import ExecStatus
 
 from config.database import prepared
 
@@ -92,6 +97,24 @@ class Ids:
         return taken
 
 
+class _Sent(LibpqWriter):
+    """A COPY whose rows are all sent: the server is told so at once, because it holds the last ones back until then.
+
+    psycopg's own writer tells it only when it waits for the answer.
+    """
+
+    def __init__(self, cursor: Cursor[Any]) -> None:
+        super().__init__(cursor)
+        self.connection.pgconn.put_copy_end()
+        self.connection.wait(send(self.connection.pgconn))
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        """Wait for the server's answer, which does not matter any more after an error."""
+        (answer,) = self.connection.wait(fetch_many(self.connection.pgconn))
+        if exc is None and answer.status != ExecStatus.COMMAND_OK:
+            raise error_from_result(answer)
+
+
 class _Copies(local):
     """The COPY that this thread's server still takes in, when ``overlapping`` is on."""
 
@@ -102,7 +125,9 @@ class _Copies(local):
         self.finish()
         with connection.wrap_database_errors, ExitStack() as stack:
             cursor = stack.enter_context(connection.cursor())
-            stack.enter_context(cursor.copy(sql)).write(data)
+            copy = stack.enter_context(cursor.copy(sql))
+            copy.write(data)
+            copy.writer = _Sent(copy.cursor)
             self.running = stack.pop_all()
 
     def finish(self, *error: Any) -> None:
