@@ -55,10 +55,12 @@ class Applier:
 
     def run_all(self) -> None:
         """Apply every row that is not applied yet."""
-        for changes in store.pages(to_apply(self.run), after=self.run.applied_up_to):
-            passwords = self._passwords(changes)
-            with self.lease.page() as gains:
-                self._page(changes, passwords, gains)
+        pages = store.pages_ahead(to_apply(self.run), self.run.applied_up_to, self.lease.go_on)
+        with pages as coming:
+            for changes in coming:
+                passwords = self._passwords(changes)
+                with self.lease.page() as gains:
+                    self._page(changes, passwords, gains)
 
     def _passwords(self, changes: Sequence[Planned]) -> dict[int, str]:
         """Return the imported passwords as Django keeps them; hashing is slow, so the lease is renewed meanwhile."""

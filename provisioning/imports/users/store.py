@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from config.database import bulk
+from provisioning.imports.ahead import ahead
 from provisioning.imports.runs import COUNTED
 from provisioning.imports.users.plan import ERROR, USERNAME, Planned
 from provisioning.models import PlannedChange
@@ -42,6 +45,26 @@ def pages(changes: QuerySet[PlannedChange], after: int) -> Iterator[list[Planned
     while page := [_planned(row) for row in rows.filter(pk__gt=after)[:PAGE]]:
         yield page
         after = page[-1].id
+
+
+def pages_ahead(
+    changes: QuerySet[PlannedChange], after: int, go_on: Callable[[], None]
+) -> AbstractContextManager[Iterator[list[Planned]]]:
+    """Give the pages; one is read while the one before is applied, by a connection of its own (on PostgreSQL).
+
+    ``go_on`` may raise Cancelled (see ``ahead``). In a caller's transaction nothing is read ahead, because no other
+    connection sees a plan that it wrote.
+    """
+    apart = connection.vendor == "postgresql" and not connection.in_atomic_block
+
+    def coming() -> Iterator[list[Planned]]:
+        try:
+            yield from pages(changes, after)
+        finally:
+            if apart:
+                connection.close()
+
+    return ahead(coming(), lambda page: page, wanted=apart, go_on=go_on)
 
 
 def few(changes: QuerySet[PlannedChange]) -> list[Planned]:

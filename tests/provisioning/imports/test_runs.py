@@ -2,7 +2,7 @@
 
 import datetime as dt
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -15,8 +15,11 @@ from django.utils import timezone
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services, tasks
 from provisioning.imports import ahead, engine, requests, runs
+from provisioning.imports.users import store
+from provisioning.imports.users.plan import Planned
 from provisioning.models import ImportRun, PlannedChange, User
 from provisioning.models.imports import RunStatus, Trigger
+from tests.fixtures.waiting import wait_until
 from tests.provisioning.imports.conftest import Source, SourceConnector, errors, planned
 
 pytestmark = pytest.mark.django_db
@@ -192,6 +195,35 @@ def test_cancel_while_applying_keeps_what_was_applied(source: Source, monkeypatc
     run.refresh_from_db()
     assert (run.status, run.message) == (RunStatus.CANCELLED, "Cancelled after 2 of 6 changes; those are kept.")
     assert User.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_next_page_of_a_plan_is_read_while_one_is_applied(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a thread whose connection is closed in the end."""
+    monkeypatch.setattr(store, "PAGE", 2)
+    source.put_many(5)
+    readers: set[int] = set()
+    pages = store.pages
+
+    def noted(*arguments: Any) -> Iterator[list[Planned]]:
+        for page in pages(*arguments):
+            readers.add(threading.get_ident())
+            yield page
+
+    monkeypatch.setattr(store, "pages", noted)
+    run = source.run()
+    assert (run.status, run.applied, User.objects.count()) == (RunStatus.FINISHED, 5, 5)
+    assert len(readers - {threading.get_ident()}) == 1
+
+    def alone() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+            return bool(cursor.fetchone()[0] == 0)
+
+    wait_until(alone, 20, "the end of the other connections")
 
 
 # --- Schedule --------------------------------------------------------------------------------------------------------
