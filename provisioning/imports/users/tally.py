@@ -1,7 +1,9 @@
 """Counting what a plan takes away while it is made; rows that two claim are taken out of it only later."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from provisioning.guard.losses import BITS, Kind
 from provisioning.imports.users.plan import Planned
@@ -17,7 +19,8 @@ class Tally:
     def add(self, planned: Planned) -> None:
         """Count one planned change."""
         if bits := planned.losses:
-            self.kinds.update(kinds_of(bits))
+            for kind in kinds_of(bits):
+                self.kinds[kind] += 1
         if changed := planned.changed:
             self.changed.update(changed)
 
@@ -27,6 +30,7 @@ class Tally:
         return found | {(Kind.CHANGED, path): number for path, number in self.changed.items()}
 
 
-def kinds_of(bits: int) -> list[Kind]:
+@cache
+def kinds_of(bits: int) -> Sequence[Kind]:
     """Return the kinds of losses that bits stand for."""
     return [kind for kind, bit in BITS.items() if bits & bit]
