@@ -25,6 +25,8 @@ class Features:
     import_passwords: bool = False
     on_deactivate: str = "disable"
     on_delete: str = "delete"
+    delete_after_days: int | None = None
+    groups_of_leavers: str = "later"
     match_attribute: str = "profile.username"
     source_rank: int = 100
     follow_renames: bool = False

@@ -140,6 +140,13 @@ class OnLeave(models.TextChoices):
     LEAVE = "leave", "Leave the account as it is"
 
 
+class GroupsOfLeavers(models.TextChoices):
+    """When the account of somebody who is deactivated leaves the groups that the portal put it into."""
+
+    LATER = "later", "When the account is deleted"
+    NOW = "now", "When the account is disabled"
+
+
 class InitialPassword(models.TextChoices):
     """The password that a created account gets."""
 
@@ -175,7 +182,8 @@ class ProvisioningSettings(models.Model):
     how often that is tried between two full ones, and ``listen`` whether the listener process follows the directory.
     ``source_rank``: of two sources that say something else of one person, the one with the lower number decides.
     ``follow_renames``: whoever has another user name there gets it in the portal. ``four_eyes``: a plan is approved by
-    somebody else than who started the import or changed the settings.
+    somebody else than who started the import or changed the settings. ``delete_after_days``: an account that is to be
+    deleted is disabled, and deleted so many days later; blank: it is deleted at once.
     The limits (``max_...``) hold for 24 hours, and none can be switched off: 0 means "always ask". ``max_leavers`` and
     ``max_lost_members`` are also how many accounts and memberships of this directory other doors may take away.
     """
@@ -190,6 +198,12 @@ class ProvisioningSettings(models.Model):
     import_passwords = models.BooleanField(default=False)
     on_deactivate = models.CharField(max_length=8, choices=OnLeave.choices, default=OnLeave.DISABLE)
     on_delete = models.CharField(max_length=8, choices=OnLeave.choices, default=OnLeave.DELETE)
+    delete_after_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(3650)]
+    )
+    groups_of_leavers = models.CharField(
+        max_length=8, choices=GroupsOfLeavers.choices, default=GroupsOfLeavers.LATER, db_default=GroupsOfLeavers.LATER
+    )
     match_attribute = models.CharField(max_length=128, default="profile.username")
     source_rank = models.PositiveSmallIntegerField(default=100, db_default=100, validators=[MinValueValidator(1)])
     follow_renames = models.BooleanField(default=False, db_default=False)

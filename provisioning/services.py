@@ -62,7 +62,12 @@ from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.outbox import HELD, QueuedChange
 from provisioning.outbound import full_sync
-from provisioning.outbound.accounts import messages, on_demand, outbox, scope
+from provisioning.outbound.accounts import deletions, messages, on_demand, outbox, scope
+from provisioning.outbound.accounts.deletions import Rescheduling
+from provisioning.outbound.accounts.deletions import cancel as cancel_deletions
+from provisioning.outbound.accounts.deletions import delete_now as delete_accounts_now
+from provisioning.outbound.accounts.finality import of_deletions as final_deletions
+from provisioning.outbound.accounts.finality import of_leaving as final_leaving
 from provisioning.outbound.accounts.outbox import enqueue_user as provision
 from provisioning.outbound.accounts.outbox import enqueue_users as provision_many
 from provisioning.outbound.accounts.plan import Status, Step, assumed, without_looking
@@ -93,7 +98,9 @@ __all__ = [
     "LeftOpen",
     "LetGoRefused",
     "Preview",
+    "Rescheduling",
     "Restored",
+    "Status",
     "Step",
     "add_members",
     "add_user",
@@ -102,13 +109,17 @@ __all__ = [
     "approve_import",
     "ask_for_outlook",
     "can_adopt_group",
+    "cancel_deletions",
     "cancel_import",
     "change_members",
     "decides_imports",
+    "delete_accounts_now",
     "delete_by_plan",
     "delete_groups",
     "delete_users",
     "disable_everywhere",
+    "final_deletions",
+    "final_leaving",
     "give_back",
     "held_changes",
     "impact_of_change",
@@ -311,7 +322,8 @@ def refuse(changes: QuerySet[Any], actor: str) -> int:
     """Drop held changes of one kind: what they would take away stays, and is asked about anew by the next change."""
     held = changes.filter(parked_code=HELD, parked__isnull=False)
     _record_decision(held, actor, "refused")
-    return kind_of(changes.model).leases.drop(held, REFUSED.format(actor=actor))
+    kept = deletions.refuse(held, actor) if changes.model is Change else 0
+    return kept + kind_of(changes.model).leases.drop(held, REFUSED.format(actor=actor))
 
 
 def held_changes(change: type[QueuedChange], directory_id: int) -> QuerySet[Any]:

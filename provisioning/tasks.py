@@ -11,6 +11,7 @@ from provisioning.imports import engine, requests
 from provisioning.imports.doors import contracts
 from provisioning.notices import mail, watch
 from provisioning.outbound import batch, full_sync, outlook
+from provisioning.outbound.accounts import deletions
 from provisioning.outbound.dispatch import DELIVER, DRAIN, LEAVERS, LOOK, PUSH, send
 from provisioning.outbound.kinds import BY_NAME, KINDS
 from provisioning.outbound.leases import DRAINS
@@ -57,6 +58,7 @@ def sweep() -> None:
         send(LOOK, directory_id)
     passwords.sweep()
     receipts.sweep()
+    deletions.sweep()
     for kind in KINDS:
         for directory_id in kind.leases.waiting_leavers():
             _drain_leavers(directory_id, kind.name)

@@ -208,6 +208,11 @@ class Connector(ABC):
         """Whether ``delete`` only marks an account, so that it can still be found."""
         return False
 
+    @property
+    def deletion_is_final(self) -> str:
+        """What ``delete`` takes for good, in words that follow "Cannot be undone in …: "; "" when it can be undone."""
+        return "the account is gone with what it owns, and a new one has another id."
+
     @abstractmethod
     def test(self) -> ConnectionTest:
         """Try the connection part by part; a failure is a step of the result, not an exception."""

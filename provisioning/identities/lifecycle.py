@@ -64,12 +64,13 @@ def forget(users: Collection[User], actor: str, *, cleared: bool = False) -> Non
         account.key = user.username
         account.person = person.snapshot(person.person_of(user))
         account.deleted_at = now
+        account.kept_by = ""  # another decision than the one after which somebody wanted it to be kept
         by_directory.setdefault(account.directory_id, []).append(account.pk)
     Account.objects.bulk_create(
         accounts,
         update_conflicts=True,
         unique_fields=["id"],
-        update_fields=["key", "key_folded", "person", "deleted_at"],
+        update_fields=["key", "key_folded", "person", "deleted_at", "kept_by"],
     )
     pending.forget(account.pk for account in accounts)
     leaving = {account.pk for account in accounts}

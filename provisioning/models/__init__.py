@@ -1,6 +1,6 @@
 """The roll, the accounts in directories, the outbox and the imports."""
 
-from provisioning.models.accounts import Account, Change
+from provisioning.models.accounts import Account, Change, ScheduledDeletion
 from provisioning.models.groups import Group, GroupAccount, GroupChange, Membership, Nesting, PushedMember
 from provisioning.models.heartbeat import Heartbeat
 from provisioning.models.imports import Decision, ImportRun, PlannedChange, PlannedGroup, PlannedMember
@@ -24,5 +24,6 @@ __all__ = [
     "PlannedGroup",
     "PlannedMember",
     "PushedMember",
+    "ScheduledDeletion",
     "User",
 ]

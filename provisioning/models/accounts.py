@@ -6,7 +6,7 @@ from directories.models import Directory
 from provisioning.models.outbox import AccountState, Lane, LastResult, Leased, QueuedChange
 from provisioning.models.people import FoldedField, User
 
-__all__ = ["LEFT_OPEN", "Account", "AccountState", "Change", "LastResult"]
+__all__ = ["LEFT_OPEN", "Account", "AccountState", "Change", "LastResult", "ScheduledDeletion"]
 
 
 # Accounts of people who left that can still be used; their users are inactive, or gone from the portal.
@@ -24,7 +24,8 @@ class Account(Leased):
     ``person`` the portal attributes of a user that was deleted, and ``deleted_at`` when. ``last_result`` "open": its
     user has left, the directory is written to, and nothing there closes the account. ``unseen``: the portal made it,
     and the directory's look-up has not found it since. ``password_set_at`` is when the portal last gave it a password
-    that somebody chose.
+    that somebody chose. ``delete_at`` is when an account that is disabled will be deleted, and ``kept_by`` who decided
+    that it will not be, until its user has returned.
     """
 
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="accounts")
@@ -36,6 +37,8 @@ class Account(Leased):
     unseen = models.BooleanField(default=False, db_default=False)
     deleted_at = models.DateTimeField(null=True, blank=True)
     password_set_at = models.DateTimeField(null=True, blank=True)
+    delete_at = models.DateTimeField(null=True, blank=True)
+    kept_by = models.CharField(max_length=255, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -57,10 +60,26 @@ class Account(Leased):
                 name="account_needs_attention",
                 condition=models.Q(last_result__in=["parked", "open"]),
             ),
+            models.Index(
+                fields=["delete_at", "id"], name="account_delete_at", condition=models.Q(delete_at__isnull=False)
+            ),
+            models.Index(
+                fields=["directory", "delete_at"],
+                name="account_scheduled",
+                condition=models.Q(delete_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.key} in {self.directory}"
+
+
+class ScheduledDeletion(Account):
+    """An account that is disabled and will be deleted: what the page "Scheduled" lists, with rights of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "scheduled deletion"
 
 
 class Change(QueuedChange):

@@ -130,6 +130,10 @@ def record(proofs: Mapping[int, Proof]) -> None:
         row.remote_id = row.remote_id or proof.remote_id
     bulk.update(rows, ["seen", "read_at", "sent_at", "answer", "remote_id"])
     _settle_on_commit({row.receipt_id for row in rows})
+    gone = [pk for pk, proof in proofs.items() if proof.seen == Seen.ABSENT and proof.sent_at]
+    if gone:
+        later = ReceiptAccount.objects.filter(account_id__in=gone, seen=Seen.DISABLED, gone_at=None)
+        later.exclude(receipt__status=Status.OPEN).update(gone_at=timezone.now())
 
 
 def returned(user_ids: Collection[int]) -> None:

@@ -84,7 +84,8 @@ class ReceiptAccount(models.Model):
     """One account of a leaver: when the directory was told, what it answered, and what a look showed after that.
 
     ``before`` is the state that the portal believed it in. ``reason``, ``owner`` and ``until`` are of an exception:
-    somebody chose to leave it open, answers for that, and until when.
+    somebody chose to leave it open, answers for that, and until when. ``gone_at`` is when a look showed that an account
+    which had been disabled was deleted later on.
     """
 
     receipt = models.ForeignKey(Receipt, models.CASCADE, related_name="accounts", db_index=False)
@@ -101,6 +102,7 @@ class ReceiptAccount(models.Model):
     reason = models.CharField(max_length=255, blank=True)
     owner = models.CharField(max_length=255, blank=True)
     until = models.DateField(null=True, blank=True)
+    gone_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["directory", "pk"]

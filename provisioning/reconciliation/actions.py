@@ -314,7 +314,7 @@ def _close(page: Page) -> None:
     Account.objects.filter(pk__in=ids).update(pushed_digest="", state=AccountState.ACTIVE)
     if ids:
         outbox.enqueue({page.config.id or 0: ids}, REASON, page.actor, leaving=set(ids))
-    deletes = features.on_delete == OnLeave.DELETE
+    deletes = features.on_delete == OnLeave.DELETE and not features.delete_after_days
     operation, verb = (Operation.DELETE, "deleted") if deletes else (Operation.DISABLE, "disabled")
     page.finish("close", operation, f"had {{key}} {verb} in {{name}}.")
 

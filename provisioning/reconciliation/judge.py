@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from directories.attributes import Value
 from directories.connectors.base import RemoteAccount
-from provisioning.outbound.accounts.plan import CONTAINER, DISABLED, Situation, Status
+from provisioning.outbound.accounts.plan import CONTAINER, DISABLED, Situation, Status, policy
 from provisioning.outbound.compare import differences
 from provisioning.reconciliation.models import Kind
 
@@ -45,15 +45,14 @@ def judge(now: Situation, remote: RemoteAccount, state_names: Collection[str]) -
 def _leaver(now: Situation, usable: bool | None, values: Values) -> Judged:
     """Judge the account of somebody who is inactive, or who was deleted from the portal."""
     deleted = now.status is Status.DELETED
-    policy = now.switches.on_delete if deleted else now.switches.on_deactivate
     if not now.writes:  # a source: nobody is given access by its rows
         return Judged(Kind.DIFFERENT, {"active": (False, True)}, usable) if usable and not deleted else Judged()
-    if policy == "leave":
+    if policy(now) == "leave":
         return Judged(usable=usable)
     if usable or (usable is None and now.state != DISABLED):
         who = "was deleted from the portal" if deleted else "is inactive"
         return Judged(Kind.ENABLED, values, usable, f"The account can be used, and its user {who}.")
-    if policy == "delete":
+    if policy(now) == "delete":
         who = "was deleted" if deleted else "is inactive"
         return Judged(Kind.ORPHAN, {}, usable, f"The account should be gone: its user {who}.")
     return Judged(usable=usable)

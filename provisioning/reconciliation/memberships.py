@@ -5,7 +5,7 @@ from typing import Any
 
 from directories.config import DirectoryConfig
 from directories.connectors.base import Capability, Connector, NotFound, RemoteGroup
-from directories.models import PushGroups
+from directories.models import GroupsOfLeavers, PushGroups
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.groups.crawl import BROKE_OFF, MEMBERS, PAGE
 from provisioning.imports.groups.membership import Coming, ComparedGroup, MemberPlanner
@@ -90,9 +90,10 @@ class MemberComparer:
     def _pushed(self, account: GroupAccount, remote: RemoteGroup) -> Changes:
         """Yield who is in a pushed group and does not belong there, and who belongs there and is not."""
         there, complete = Bitmap(), False
+        leavers = self.config.features.groups_of_leavers == GroupsOfLeavers.NOW
         for page in self.connector.members(remote, MEMBERS):
             fresh = [pk for pk in self.planner.accounts(page) if there.add(pk)]
-            if fresh and (extra := deltas.not_belonging(account, fresh)):
+            if fresh and (extra := deltas.not_belonging(account, fresh, leavers=leavers)):
                 yield [(Kind.MORE, pk) for pk in extra]
             complete = page.last
         if not complete:

@@ -243,6 +243,7 @@ class ActiveDirectory(Ldap):
     reader_class = DomainReader
     writer_class = DomainWriter
     controls = (DOMAIN_SCOPE,)
+    deletion_is_final = "only the recycle bin of Active Directory, where it is switched on, gives the account back."
     counts_changes = True
 
     @classmethod

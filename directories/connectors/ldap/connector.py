@@ -77,6 +77,7 @@ class Ldap(Connector):
     fills = {name: filled(preset) for name, preset in PRESETS.items()}
     folded = frozenset({"New accounts", "Leavers", "Groups", "Limits"})
     key_source = "the unique identifier that is set under Connection"
+    deletion_is_final = "the entry is gone with its id, its password and its groups."
     look_up_hint = "Let new accounts lie below the base DN and pass the filter for users, both under Connection."
     clear_passwords = True
     nested_groups = True

@@ -118,6 +118,11 @@ class SqlConnector(Connector):
         """A delete query that is an UPDATE marks the row."""
         return any(template.kind == "UPDATE" for template in self.templates("delete"))
 
+    @property
+    def deletion_is_final(self) -> str:
+        """A row that is only marked can be brought back by hand."""
+        return "" if self.keeps_deleted else "the row is gone, with what the delete query takes along."
+
     def test(self) -> ConnectionTest:
         """Try the connection part by part."""
         found = diagnose(self.settings, self.users, self.config.templates)

@@ -6,10 +6,11 @@ from django.db import transaction
 
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, ConnectorError
+from directories.models import GroupsOfLeavers
 from provisioning.models import Account
 from provisioning.models.outbox import AccountState, Lane, LastResult
 from provisioning.outbound import batch as engine
-from provisioning.outbound.accounts import outbox
+from provisioning.outbound.accounts import grace, outbox
 from provisioning.outbound.accounts.outcome import AccountOutcome, park, wait
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
@@ -115,6 +116,8 @@ class AccountWork(Work[AccountOutcome]):
         self._store_active([each.row.pk for each in outcomes if each.moved and each.row.state == AccountState.ACTIVE])
         book.record({each.row.pk: each.proof for each in outcomes if each.proof})
         self._store_returned([each.row for each in outcomes])
+        grace.store(outcomes)
+        self._store_left([each.row.pk for each in outcomes if each.left and each.moved])
         self._store_gone([each.row for each in outcomes if each.row.state == AccountState.ABSENT and not each.parked])
 
     def _store_active(self, ids: Collection[int]) -> None:
@@ -122,6 +125,15 @@ class AccountWork(Work[AccountOutcome]):
         group_outbox.accounts_changed(ids)
         if ids:  # the next import finds them active because the portal made them so, which is no news of the source
             Account.objects.filter(pk__in=ids, seen_state__in=CONNECTORS_OWN).update(seen_state="")
+
+    def _store_left(self, ids: Collection[int]) -> None:
+        """Let accounts that were disabled leave their groups now, where the settings say so."""
+        if self.allowance is None or self.reconciler is None or not ids:
+            return
+        if self.reconciler.config.features.groups_of_leavers == GroupsOfLeavers.NOW:
+            decided = {pk for pk in ids if pk in self.allowance.cleared}
+            for some, cleared in ((decided, True), (set(ids) - decided, False)):
+                group_outbox.accounts_left(some, "disabled", cleared=cleared)
 
     def _store_returned(self, rows: Sequence[Account]) -> None:
         """End the receipts of those who came back before their accounts were closed."""

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+
 from directories.attributes import Kind, PortalAttribute, Value
 from directories.mapping import AttributeRule
 from provisioning.models import Account
 from provisioning.models.outbox import AccountState
-from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step
+from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step, policy
 from reports.journal import Line
 from reports.models import Direction, Operation, Result
 
@@ -85,9 +87,12 @@ def meant(now: Situation) -> Operation:
     """Return what a failed line calls the work: the step is not known before the directory was asked."""
     if now.status is Status.WANTED:
         return Operation.UPDATE if now.state in (AccountState.ACTIVE, AccountState.DISABLED) else Operation.CREATE
-    deleted = now.status is Status.DELETED
-    policy = now.switches.on_delete if deleted else now.switches.on_deactivate
-    return Operation.DELETE if policy == "delete" else Operation.DISABLE
+    return Operation.DELETE if policy(now) == "delete" else Operation.DISABLE
+
+
+def scheduled(key: str, directory: str, at: dt.datetime) -> str:
+    """Return the sentence for an account that is disabled and will be deleted."""
+    return f"{key} will be deleted from {directory} on {timezone.localtime(at):%Y-%m-%d}, unless they return."
 
 
 def failed(key: str, directory: str, operation: Operation, message: str) -> str:

@@ -16,7 +16,7 @@ from provisioning.guard.losses import Kind
 from provisioning.models import Account, Change, User
 from provisioning.models.outbox import Lane
 from provisioning.outbound import dispatch
-from provisioning.outbound.accounts import scope
+from provisioning.outbound.accounts import grace, scope
 from provisioning.outbound.accounts.scope import AccountsInScope
 from provisioning.outbound.leases import PAGE, Leases
 from provisioning.receipts import book
@@ -104,4 +104,5 @@ def pages(ids: Iterable[int]) -> Iterable[list[int]]:
 def _enqueue_found(found: AccountsInScope, reason: str, actor: str, *, cleared: bool, closing: bool = True) -> None:
     if found.returning:
         book.returned(found.returning)
+        grace.returned(found.returning)
     enqueue(found.by_directory, reason, actor, leaving=found.leaving, cleared=cleared, closing=closing)

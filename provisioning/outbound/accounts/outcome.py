@@ -1,5 +1,6 @@
 """How the work on one account ended."""
 
+import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,13 +16,18 @@ from reports.models import Operation, Result
 class AccountOutcome(Outcome):
     """How one account (``row``) ended.
 
-    ``moved``: the account came into being or went, so its groups need a look; ``renamed``: its entry is elsewhere now.
-    ``proof`` is what was seen of the account of somebody who left. ``password`` is the version of the password that the
-    directory took, ``refused`` the one that it did not, and why.
+    ``moved``: the account came into being or went, so its groups need a look; ``renamed``: its entry is elsewhere now;
+    ``left``: its user has left.
+    ``delete_at`` is when an account that is disabled now is to be deleted; ``returned`` that nothing of the kind is
+    left, because its user is back or it is gone. ``proof`` is what was seen of the account of somebody who left.
+    ``password`` is the version of the password that the directory took, ``refused`` the one that it did not, and why.
     """
 
     moved: bool = False
     renamed: bool = False
+    left: bool = False
+    delete_at: dt.datetime | None = None
+    returned: bool = False
     proof: Proof | None = None
     password: UUID | None = None
     refused: tuple[UUID, str] | None = None

@@ -35,6 +35,7 @@ class Step(StrEnum):
 
 
 CHOOSE = "Or choose something else for users who are deactivated or deleted, under Features & schedule."
+NO_GRACE = "Or leave the days blank under Features & schedule: then accounts are deleted at once."
 CONTAINER = "container"  # what a move is called among the changes of attributes
 PENDING, ACTIVE, DISABLED, ABSENT = "pending", "active", "disabled", "absent"
 
@@ -70,7 +71,8 @@ class Situation:
     ``digest`` stands for the wanted state and ``pushed_digest`` for the one last reached ("" is unknown). ``known``
     holds the directory attributes last seen or pushed. ``carries_state``: the mapping writes whether the user is
     active, so an update can disable and enable. ``container``: where the account is to stand, "" where it may stay;
-    ``placeless`` is the digest without it, which an import leaves behind.
+    ``placeless`` is the digest without it, which an import leaves behind. ``delete_due``: an account that the
+    directory's settings delete may be deleted now; until then it is disabled.
     ``lacking`` tells what is missing for a capability and what to do about it, as ``Connector.lacking`` does;
     ``container_of`` where an account stands.
     """
@@ -87,6 +89,7 @@ class Situation:
     carries_state: bool = False
     container: str = ""
     placeless: str = ""
+    delete_due: bool = True
     lacking: Callable[[Capability], str] = str
     container_of: Callable[[RemoteAccount], str] = lambda account: ""
 
@@ -194,7 +197,7 @@ def _leaving_without_looking(now: Situation) -> Plan | None:
         return _stay(now, Why(f"{'Deleting' if deleted else 'Deactivating'} users is switched off for {name}."))
     if now.state == ABSENT:
         return Plan(state=ABSENT, reason=f"{name} has no such account.")
-    match _policy(now):
+    match policy(now):
         case "leave":
             return _stay(now, Why(f"{name} leaves the accounts of {now.status} users as they are."), chosen=True)
         case "delete" if not now.can(Capability.DELETE):
@@ -202,13 +205,14 @@ def _leaving_without_looking(now: Situation) -> Plan | None:
         case "disable" if now.state == DISABLED and now.digest == now.pushed_digest:
             return Plan(state=DISABLED, reason=f"{name} is in sync.")
         case "disable" if not now.can(Capability.DISABLE) and not now.state_by_update:
-            message = f"{name} cannot disable users. {now.lacking(Capability.DISABLE)} {CHOOSE}"
+            choose = NO_GRACE if waits(now) else CHOOSE
+            message = f"{name} cannot disable users. {now.lacking(Capability.DISABLE)} {choose}"
             return _stay(now, Why(message, blocked=True))
     return None
 
 
 def _leaving(now: Situation, remote: RemoteAccount | None) -> Plan:
-    step = Step.DELETE if _policy(now) == "delete" else Step.DISABLE
+    step = Step.DELETE if policy(now) == "delete" else Step.DISABLE
     if remote is None:
         # An account that was there once gets its line: a worker may have died between deleting and recording it.
         steps = (step,) if now.state in (ACTIVE, DISABLED) else ()
@@ -266,7 +270,17 @@ def _why_not_update(now: Situation) -> Why | None:
     return None
 
 
-def _policy(now: Situation) -> str:
+def policy(now: Situation) -> str:
+    """Return what is done to the account of somebody who has left: "disable", "delete" or "leave"."""
+    return "disable" if waits(now) else _chosen(now)
+
+
+def waits(now: Situation) -> bool:
+    """Return whether the account is to be deleted, and not yet."""
+    return _chosen(now) == "delete" and not now.delete_due
+
+
+def _chosen(now: Situation) -> str:
     return now.switches.on_delete if now.status is Status.DELETED else now.switches.on_deactivate
 
 

@@ -31,7 +31,7 @@ from provisioning.guard.losses import Kind
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
-from provisioning.outbound.accounts import messages
+from provisioning.outbound.accounts import grace, messages
 from provisioning.outbound.accounts.messages import meant
 from provisioning.outbound.accounts.outcome import AccountOutcome, park
 from provisioning.outbound.accounts.plan import Situation, Status, Step, after_looking, without_looking
@@ -104,6 +104,7 @@ class AccountReconciler:
             pushed_digest="" if account.unanswered else account.pushed_digest,
             container=container,
             placeless=state_digest(desired, status is Status.WANTED) if container else "",
+            delete_due=grace.is_due(account, self.config.features.delete_after_days, timezone.now()),
         )
         return now, entry
 
@@ -116,6 +117,7 @@ class AccountReconciler:
             switches=self.config.features,
             capabilities=self.capabilities,
             carries_state=self.carries_state,
+            delete_due=self.config.features.delete_after_days is None,
             lacking=self.connector.lacks,
             container_of=self.connector.container_of,
         )

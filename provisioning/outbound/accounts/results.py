@@ -14,7 +14,7 @@ from provisioning.models import Account
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts import messages
 from provisioning.outbound.accounts.outcome import AccountOutcome, wait
-from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step
+from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step, waits
 from provisioning.outbound.compare import differences, same
 from provisioning.outbound.digests import place_digest
 from provisioning.outbound.leases import Parked
@@ -62,6 +62,7 @@ class Results:
         self.name, self.passwords = config.name, passwords
         self.labels = messages.labels(config.rules, catalogue)
         self.look_up_hint = look_up_hint
+        self.delete_after_days = config.features.delete_after_days
         # A Check query may select every column; only what is mapped is kept, never a password.
         self.remembers = config.features.import_users
         self.mapped = {name.casefold() for name in config.connector.attributes}
@@ -96,6 +97,7 @@ class Results:
             account.unanswered = ""
         account.last_message = lines[-1].message if lines and not plan.reason else plan.reason
         outcome = AccountOutcome(account, lines, moved=before[0] != account.state, proof=turn.proof)
+        self._schedule(outcome, turn, actor)
         if account.unseen:
             account.pushed_digest = ""  # the next try looks again
             cause = Parked("unseen", messages.unseen(account.key, name, self.look_up_hint))
@@ -110,6 +112,20 @@ class Results:
         elif turn.given and turn.pending:
             outcome.password, account.password_set_at = turn.pending.version, timezone.now()
         return outcome
+
+    def _schedule(self, outcome: AccountOutcome, turn: Turn, actor: str) -> None:
+        """Say when the account is to be deleted, or that it is not any more."""
+        account, now = turn.account, turn.now
+        outcome.left = now.status is not Status.WANTED
+        outcome.returned = not outcome.left or account.state == AccountState.ABSENT
+        if outcome.returned or account.state != AccountState.DISABLED or not waits(now):
+            return
+        if account.delete_at is None and not account.kept_by and self.delete_after_days:
+            outcome.delete_at = timezone.now() + dt.timedelta(days=self.delete_after_days)
+            words = messages.scheduled(account.key, self.name, outcome.delete_at)
+            outcome.lines.append(
+                messages.line(account, self.name, Operation.DELETE, Result.WAITING, words, actor=actor)
+            )
 
     def _late_line(self, step: Step, turn: Turn, actor: str) -> Line:
         """Return the line about a step that was done before, and of which the portal learns now."""

@@ -183,12 +183,12 @@ def give_back_all(lost: Collection[tuple[Account, int]], names: Mapping[int, str
         if (owner, account.directory_id) not in taken:
             taken.add((owner, account.directory_id))
             account.user_id, account.person, account.deleted_at = owner, None, None
+            account.delete_at, account.kept_by = None, ""
             account.key, account.key_folded = names[owner], fold(names[owner])
             account.pushed_digest = account.seen_digest = ""  # both are looked at anew
             back.append(account)
-    Account.objects.bulk_update(
-        back, ["user", "key", "key_folded", "person", "deleted_at", "pushed_digest", "seen_digest"]
-    )
+    columns = ("user", "key", "key_folded", "person", "deleted_at", "delete_at", "kept_by")
+    Account.objects.bulk_update(back, [*columns, "pushed_digest", "seen_digest"])
     return back
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from provisioning.groups.nesting import below_query
 from provisioning.models import Account, Group, GroupAccount, Membership, Nesting, PushedMember
@@ -39,9 +39,9 @@ def groups_of(account_ids: Sequence[int]) -> Pairs:
         return _pairs(cursor.fetchall())
 
 
-def pushed_groups_of(user_ids: Collection[int]) -> Pairs:
-    """Return the group accounts that the portal put the users' accounts into."""
-    rows = PushedMember.objects.filter(account__user__in=user_ids).order_by("group_account", "account")
+def pushed_groups_of(**accounts: Collection[int]) -> Pairs:
+    """Return the group accounts that the portal put such accounts into."""
+    rows = PushedMember.objects.filter(**accounts).order_by("group_account", "account")
     return _pairs(rows.values_list("group_account__directory_id", "group_account_id", "account_id"))
 
 
@@ -58,18 +58,28 @@ def to_add(account: GroupAccount, after: int, among: Sequence[int] | None, limit
     return _page(missing, among, limit)
 
 
-def to_remove(account: GroupAccount, after: int, among: Sequence[int] | None, limit: int) -> list[int]:
-    """Return accounts that the portal put into the group and that do not belong there now, by id from ``after`` on."""
-    member = Membership.objects.filter(group__in=below_query(account.group_id or 0), user=OuterRef("user"))
+def to_remove(
+    account: GroupAccount, after: int, among: Sequence[int] | None, limit: int, *, leavers: bool = False
+) -> list[int]:
+    """Return accounts that the portal put into the group and that do not belong there now, by id from ``after`` on.
+
+    ``leavers``, here and below: accounts that are disabled because their user has left do not.
+    """
     held = Account.objects.filter(pushed_memberships__group_account=account.pk, pk__gt=after)
-    return _page(held.exclude(Exists(member)), among, limit)
+    return _page(held.filter(_out_of(account, leavers=leavers)), among, limit)
 
 
-def not_belonging(account: GroupAccount, among: Sequence[int]) -> list[int]:
+def not_belonging(account: GroupAccount, among: Sequence[int], *, leavers: bool = False) -> list[int]:
     """Return those of the accounts that are there and do not belong in the group, whoever may have put them into it."""
+    there = Account.objects.filter(directory=account.directory_id).exclude(remote_id="")
+    return _page(there.filter(_out_of(account, leavers=leavers)), among, len(among))
+
+
+def _out_of(account: GroupAccount, *, leavers: bool) -> Q:
     member = Membership.objects.filter(group__in=below_query(account.group_id or 0), user=OuterRef("user"))
-    there = Account.objects.filter(directory=account.directory_id).exclude(remote_id="").exclude(Exists(member))
-    return _page(there, among, len(among))
+    gone = Q(user__is_active=False) | Q(user__provisioned=False)
+    out = Q(~Exists(member))
+    return out | (gone & Q(state=AccountState.DISABLED)) if leavers else out
 
 
 def _page(accounts: QuerySet[Account], among: Sequence[int] | None, limit: int) -> list[int]:

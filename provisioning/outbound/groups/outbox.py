@@ -89,6 +89,12 @@ def accounts_changed(account_ids: Iterable[int], reason: str = "account", actor:
             enqueue_pairs(deltas.groups_of(page), reason, actor)
 
 
+def accounts_left(account_ids: Collection[int], reason: str, actor: str = "", *, cleared: bool = False) -> None:
+    """Enqueue the groups that the portal put accounts into whose users have left; needs a transaction."""
+    if account_ids:
+        enqueue_pairs(deltas.pushed_groups_of(account__in=account_ids), reason, actor, Lane.LEAVERS, cleared=cleared)
+
+
 def accounts_gone(account_ids: Iterable[int]) -> None:
     """Forget in which groups those of the accounts are that are not in their directory any more."""
     for page in pages(account_ids):
@@ -105,7 +111,7 @@ def accounts_renamed(account_ids: Iterable[int], actor: str = "") -> None:
 
 def users_leave(user_ids: Collection[int], reason: str, actor: str = "", *, cleared: bool = False) -> None:
     """Before users are deleted: enqueue the groups that the portal put their accounts into."""
-    enqueue_pairs(deltas.pushed_groups_of(user_ids), reason, actor, Lane.LEAVERS, cleared=cleared)
+    enqueue_pairs(deltas.pushed_groups_of(account__user__in=user_ids), reason, actor, Lane.LEAVERS, cleared=cleared)
 
 
 def group_deleted(group_ids: Iterable[int], actor: str = "", *, cleared: bool = False) -> None:

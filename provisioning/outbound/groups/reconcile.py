@@ -8,6 +8,7 @@ during a call.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 from django.db.models import QuerySet
@@ -24,7 +25,7 @@ from directories.connectors.base import (
     RemoteGroup,
     Unavailable,
 )
-from directories.models import PushGroups
+from directories.models import GroupsOfLeavers, PushGroups
 from provisioning.guard.losses import Kind
 from provisioning.models import Account, GroupAccount, PushedMember
 from provisioning.models.outbox import AccountState, LastResult
@@ -290,13 +291,15 @@ class GroupReconciler:
         """Take out who does not belong in the group and put in who does, a page a call."""
         changed = {change.about for change in self.held.changes[self.account.pk]}
         among = sorted(pk for pk in changed if pk is not None)
+        leavers = self.config.features.groups_of_leavers == GroupsOfLeavers.NOW
+        to_remove = partial(deltas.to_remove, leavers=leavers)
         # They may have been put into the group before, without an answer, and not belong there any more.
         doubtful = {*self.account.unanswered_members, *(among if self.lost else ())}
         for some in chunks(sorted(doubtful), MEMBERS):
-            if ids := deltas.not_belonging(self.account, some):
+            if ids := deltas.not_belonging(self.account, some, leavers=leavers):
                 self._change(ids, add=False)
         for page in [None] if whole or None in changed else chunks(among, MEMBERS):
-            for find, add in ((deltas.to_remove, False), (deltas.to_add, True)):
+            for find, add in ((to_remove, False), (deltas.to_add, True)):
                 last = 0
                 while ids := find(self.account, last, page, MEMBERS):
                     last = ids[-1]

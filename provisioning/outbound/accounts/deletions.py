@@ -1,0 +1,191 @@
+"""Deletions that are scheduled: what is due is enqueued, and people cancel, hasten and reschedule.
+
+A deletion that is due is a change like any other, so the guard counts it, and holds what is over the limit of a day.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from directories.config import Features
+from directories.models import GroupsOfLeavers, OnLeave, ProvisioningSettings
+from provisioning.guard import ledger
+from provisioning.guard.budget import DOOR as DELIVERY
+from provisioning.guard.losses import Kind
+from provisioning.models import Account, Change, PushedMember
+from provisioning.models.accounts import AccountState, LastResult
+from provisioning.outbound.accounts import messages, outbox
+from provisioning.outbound.groups import outbox as group_outbox
+from provisioning.outbound.leases import PAGE
+from reports.journal import record_many
+from reports.models import Operation, Result
+
+REASON = "grace time over"
+KEPT = "{key} will not be deleted from {name}: {actor} cancelled that. The account stays disabled."
+HASTENED = "{actor} had {key} deleted from {name} before the grace time was over."
+ENDED = "{key} will not be deleted from {name} any more: {actor} changed the directory's settings."
+Settings = ProvisioningSettings | Features
+SCHEDULED = Q(delete_at__isnull=False)
+
+
+def sweep() -> None:
+    """Enqueue every account of which the deletion is due.
+
+    Not those that have a change already, be it held, and not those that were looked at since: the directory's settings
+    do not delete them now.
+    """
+    seen = Q(last_synced_at__isnull=True) | Q(last_synced_at__lt=F("delete_at"))
+    waiting = Change.objects.filter(account=OuterRef("pk"))
+    due = Account.objects.filter(seen, ~Exists(waiting), delete_at__lte=timezone.now(), kept_by="")
+    _by_page(due, lambda page: outbox.enqueue(_by_directory(page), REASON))
+
+
+def cancel(accounts: QuerySet[Any], actor: str) -> int:
+    """Keep accounts that would be deleted, until their users have returned; return how many there were.
+
+    Those that a worker is deleting just now are left out.
+    """
+
+    def keep(page: Sequence[Account]) -> None:
+        ids = [account.pk for account in page]
+        Account.objects.filter(pk__in=ids).update(delete_at=None, kept_by=actor[:255])
+        Change.objects.filter(account__in=ids, parked__isnull=False).delete()
+        parked = Account.objects.filter(pk__in=ids, last_result=LastResult.PARKED)
+        parked.update(last_result=LastResult.OK, last_message="")
+        _record(page, KEPT, Result.SKIPPED, actor)
+
+    now = timezone.now()
+    return _by_page(accounts.filter(SCHEDULED).exclude(delete_at__lte=now, leased_until__gt=now), keep)
+
+
+def delete_now(accounts: QuerySet[Any], actor: str) -> int:
+    """Let accounts be deleted now whose time has not come yet, by a person's decision; return how many there were."""
+
+    def delete(page: Sequence[Account]) -> None:
+        Account.objects.filter(pk__in=[account.pk for account in page]).update(delete_at=timezone.now())
+        by_directory = _by_directory(page)
+        outbox.enqueue(by_directory, "delete now", actor, cleared=True)
+        for directory_id, found in by_directory.items():
+            ledger.record(DELIVERY, directory_id, {(Kind.CLOSED, ""): len(found)})
+        _record(page, HASTENED, Result.SUCCESS, actor)
+
+    return _by_page(accounts.filter(SCHEDULED), delete)
+
+
+def refuse(changes: QuerySet[Any], actor: str) -> int:
+    """Keep the accounts of held deletions that somebody refused; return how many there were."""
+    return cancel(Account.objects.filter(state=AccountState.DISABLED, changes__in=changes), actor)
+
+
+class Rescheduling:
+    """What other settings of a directory do to people who have left: their scheduled deletions, and their groups."""
+
+    def __init__(self, directory_id: int, before: Settings, after: Settings) -> None:
+        self.directory_id = directory_id
+        self.scheduled = Account.objects.filter(SCHEDULED, directory=directory_id)
+        self.before, self.after = before, after
+
+    @property
+    def ending(self) -> QuerySet[Account]:
+        """Those that will not be deleted any more."""
+        kept = Q(pk__in=())
+        if not _deletes(self.after, deleted=False):
+            kept |= Q(user__isnull=False)
+        if not _deletes(self.after, deleted=True):
+            kept |= Q(user__isnull=True)
+        return self.scheduled.filter(kept)
+
+    @property
+    def moving(self) -> QuerySet[Account]:
+        """Those that will be deleted at another time."""
+        if self.before.delete_after_days == self.after.delete_after_days:
+            return self.scheduled.none()
+        return self.scheduled.filter(delete_at__gt=timezone.now()).exclude(pk__in=self.ending.values("pk"))
+
+    @property
+    def due(self) -> QuerySet[Account]:
+        """Those of them that are due at once then."""
+        shift = self._shift
+        return self.moving if shift is None else self.moving.filter(delete_at__lte=timezone.now() - shift)
+
+    @property
+    def memberships(self) -> QuerySet[PushedMember]:
+        """The memberships of disabled accounts that are taken away now."""
+        settings = [one.groups_of_leavers for one in (self.before, self.after)]
+        if settings != [GroupsOfLeavers.LATER, GroupsOfLeavers.NOW] or not self.after.sync_groups:
+            return PushedMember.objects.none()
+        left = Q(account__user__is_active=False) | Q(account__user__provisioned=False)
+        disabled = Q(account__directory=self.directory_id, account__state=AccountState.DISABLED)
+        return PushedMember.objects.filter(left, disabled)
+
+    @property
+    def _shift(self) -> dt.timedelta | None:
+        """By how much they move, None when all are due at once."""
+        days = self.after.delete_after_days
+        return None if days is None else dt.timedelta(days=days - (self.before.delete_after_days or days))
+
+    def write(self, actor: str) -> None:
+        """Write it."""
+
+        def end(page: Sequence[Account]) -> None:
+            Account.objects.filter(pk__in=[account.pk for account in page]).update(delete_at=None)
+            _record(page, ENDED, Result.SKIPPED, actor)
+
+        def move(page: Sequence[Account]) -> None:
+            shift = self._shift
+            at = timezone.now() if shift is None else F("delete_at") + shift
+            Account.objects.filter(pk__in=[account.pk for account in page]).update(delete_at=at)
+
+        def leave(page: Sequence[Account]) -> None:
+            group_outbox.accounts_left({account.pk for account in page}, "settings changed", actor)
+
+        _by_page(Account.objects.filter(pk__in=self.memberships.values("account")), leave)
+        _by_page(self.ending, end)
+        _by_page(self.moving, move)
+
+
+def _deletes(settings: Settings, *, deleted: bool) -> bool:
+    """Return whether the settings delete the accounts of people who are deactivated, or deleted."""
+    if deleted:
+        return settings.delete_users and settings.on_delete == OnLeave.DELETE
+    return settings.deactivate_users and settings.on_deactivate == OnLeave.DELETE
+
+
+def _by_page(accounts: QuerySet[Any], act: Callable[[Sequence[Account]], None]) -> int:
+    """Act on accounts, which are locked, a page a transaction; return how many there were."""
+    number, last = 0, 0
+    while True:
+        with transaction.atomic():
+            rows = accounts.filter(pk__gt=last).order_by("pk").select_related("directory")
+            page = list(rows.select_for_update(of=("self",), no_key=True)[:PAGE])
+            if page:
+                act(page)
+        number += len(page)
+        if len(page) < PAGE:
+            return number
+        last = page[-1].pk
+
+
+def _by_directory(page: Sequence[Account]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for account in page:
+        found.setdefault(account.directory_id, []).append(account.pk)
+    return found
+
+
+def _record(page: Sequence[Account], said: str, result: Result, actor: str) -> None:
+    record_many(
+        messages.line(
+            account,
+            account.directory.name,
+            Operation.DELETE,
+            result,
+            said.format(key=account.key, name=account.directory.name, actor=actor),
+            actor=actor,
+        )
+        for account in page
+    )

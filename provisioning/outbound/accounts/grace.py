@@ -1,0 +1,46 @@
+"""The grace time: an account that is to be deleted is disabled first, and deleted when ``Account.delete_at`` is over.
+
+The moment is counted from when the directory was seen to have disabled the account, so that a directory that was away
+takes no day of it. Everything here is one statement for any number of accounts.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+
+from provisioning.models import Account
+from provisioning.models.accounts import AccountState
+from provisioning.outbound.accounts.outcome import AccountOutcome
+
+
+def is_due(account: Account, days: int | None, now: dt.datetime) -> bool:
+    """Return whether an account that the directory's settings delete may be deleted; ``days`` are the settings'."""
+    if account.kept_by:
+        return False
+    return days is None if account.delete_at is None else account.delete_at <= now
+
+
+def store(outcomes: Iterable[AccountOutcome]) -> None:
+    """Write when accounts are to be deleted, in the transaction of the results.
+
+    The rows say what is so by now, not the accounts as they were read: a person may have decided meanwhile.
+    """
+    scheduled: dict[int, dt.datetime] = {}
+    over: list[int] = []
+    for outcome in outcomes:
+        if outcome.delete_at:
+            scheduled[outcome.row.pk] = outcome.delete_at
+        elif outcome.returned and (outcome.row.delete_at or outcome.row.kept_by):
+            over.append(outcome.row.pk)
+    if scheduled:
+        unscheduled = Account.objects.filter(pk__in=scheduled, delete_at=None, kept_by="")
+        unscheduled.update(delete_at=max(scheduled.values()))
+    if over:
+        Account.objects.filter(pk__in=over).update(delete_at=None, kept_by="")
+
+
+def returned(user_ids: Collection[int]) -> None:
+    """Delete nothing of users who are back; needs a transaction."""
+    theirs = Account.objects.filter(user__in=user_ids, state=AccountState.DISABLED).order_by("pk")
+    waiting = theirs.exclude(delete_at=None, kept_by="")
+    if ids := list(waiting.select_for_update(no_key=True).values_list("pk", flat=True)):
+        Account.objects.filter(pk__in=ids).update(delete_at=None, kept_by="")
