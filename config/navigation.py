@@ -60,6 +60,12 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             badge=attention.approval_badge,
         ),
         Item(
+            "Scheduled",
+            "event",
+            "provisioning_scheduleddeletion_changelist",
+            "provisioning.view_scheduleddeletion",
+        ),
+        Item(
             "Reconciliation",
             "rule",
             "reconciliation_reconcilerun_changelist",

@@ -140,10 +140,21 @@ def _leaving(situation: DirectorySetup) -> list[str]:
             )
         elif on and chosen is OnLeave.LEAVE:
             found.append(f"{label} is on but set to leave the account as it is, so nothing will happen.")
+    if deletes_later(features) and Capability.DISABLE in lacking and not _disables_by_update(situation):
+        found.append(
+            f"Accounts are to be deleted after {features.delete_after_days} days, but cannot be disabled until then, "
+            f"so they stay open. {lacking[Capability.DISABLE]} Or leave the days blank under Features & schedule."
+        )
     disables = features.deactivate_users and features.on_deactivate == OnLeave.DISABLE
     if disables and Capability.DISABLE not in lacking and Capability.ENABLE in lacking:
         found.append(f"A user who is activated again stays disabled in the directory. {lacking[Capability.ENABLE]}")
     return found
+
+
+def deletes_later(features: ProvisioningSettings | Features) -> bool:
+    """Return whether accounts are deleted some days after their users have left."""
+    on = features.deactivate_users and features.on_deactivate == OnLeave.DELETE
+    return bool(features.delete_after_days) and (on or (features.delete_users and features.on_delete == OnLeave.DELETE))
 
 
 def _disables_by_update(situation: DirectorySetup) -> bool:

@@ -92,6 +92,7 @@ def save(draft: DirectoryDraft, actor: str, proof: str = "") -> SavedSettings:
         )
     if saved.names and not created:
         services.look_at_left_open(directory, actor)
+        services.Rescheduling(directory.pk, draft.provisioning_before, draft.features.instance).write(actor)
     readiness = assess(situation_of(draft, at), timezone.localtime())
     warnings = [*readiness.warnings, *draft.templates.warnings]
     pushes = draft.features.instance.update_users

@@ -120,6 +120,8 @@ RECONCILIATION = {
 }
 
 OPERATIONS = {
+    **action("provisioning/scheduleddeletion/", "SIHA"),
+    **action("provisioning/scheduleddeletion/decide/", "SI"),
     **action("provisioning/change/", "SIA"),
     **action("provisioning/change/decide/", "SI"),
     **action("provisioning/change/retry/", "SI"),
@@ -217,6 +219,7 @@ ACTIONS = {
     "directories.directory": {},
     "scim.client": {},
     "provisioning.importrun": {},
+    "provisioning.scheduleddeletion": {},
     "reconciliation.reconcilerun": {},
     "provisioning.change": {},
     "provisioning.groupchange": {},

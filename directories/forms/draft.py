@@ -14,7 +14,8 @@ from django.db import transaction
 from django.db.models import Model
 from django.http import QueryDict
 
-from directories.config import DirectoryConfig, from_parts
+from directories import readiness
+from directories.config import DirectoryConfig, from_parts, open_connector
 from directories.connectors import connector_class
 from directories.connectors.base import Capability
 from directories.encryption import is_lost
@@ -22,7 +23,7 @@ from directories.forms.connection import NOTHING, ConnectionForm, DirectoryForm,
 from directories.forms.features import ProvisioningForm
 from directories.forms.mappings import MappingsForm
 from directories.forms.templates import TemplatesForm
-from directories.mapping import Catalogue
+from directories.mapping import Catalogue, writes_state
 from directories.models import (
     AttributeMapping,
     Directory,
@@ -101,8 +102,24 @@ class DirectoryDraft:
             self.check_templates(),
             self.mappings.check(),
             self.parts is None or self.features.is_valid(),
+            self.parts is None or self._check_grace(),
         ]
         return all(checks)
+
+    def _check_grace(self) -> bool:
+        """Refuse a grace time where nothing would close the account until it is over."""
+        config = self.config()
+        wanted = self.features.unsaved()
+        if config is None or not readiness.deletes_later(wanted) or Capability.DISABLE not in self.lacking:
+            return True
+        with open_connector(config) as connector:
+            if Capability.UPDATE not in self.lacking and writes_state(config.rules, connector.update_names):
+                return True
+        message = (
+            f"The account stays open until then, because it cannot be disabled. {self.lacking[Capability.DISABLE]}"
+        )
+        self.features.add_error("delete_after_days", f"{message} Or leave this blank: then it is deleted at once.")
+        return False
 
     def check_templates(self) -> bool:
         """Check every statement against the names and the user table of this draft."""

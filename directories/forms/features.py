@@ -125,7 +125,8 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
         fields = (
             *("import_users", "deactivate_missing", "import_passwords"),
             *("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords"),
-            *("on_deactivate", "on_delete", "match_attribute", "initial_password", "password_storage"),
+            *("on_deactivate", "on_delete", "delete_after_days", "groups_of_leavers"),
+            *("match_attribute", "initial_password", "password_storage"),
             *("source_rank", "follow_renames", "four_eyes"),
             *("schedule", "schedule_time", "schedule_weekday", "incremental_minutes", "listen"),
             *GUARDS,
@@ -135,6 +136,8 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             **group_features.OTHER_LABELS,
             "on_deactivate": "When a user is deactivated",
             "on_delete": "When a user is deleted",
+            "delete_after_days": "Delete the account after … days",
+            "groups_of_leavers": "People who are deactivated lose their groups",
             "match_attribute": "Find the user by",
             "source_rank": "Rank among the sources",
             "schedule": "Import",
@@ -148,6 +151,9 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             "password_storage": "The form in which the directory is given passwords.",
             "incremental_minutes": "Blank: only whole imports. A whole import also finds who is gone.",
             "push_groups": group_features.PUSH_HELP,
+            "delete_after_days": (
+                "Blank: at once. Until then the account is disabled, and whoever returns has it again."
+            ),
             "source_rank": "Of two sources that map the same attribute, the one with the lower number decides.",
             "match_attribute": "How an imported row finds its user when it is seen for the first time.",
         }
@@ -156,7 +162,7 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             **dict.fromkeys(
                 (
                     *("on_deactivate", "on_delete", "initial_password", "password_storage"),
-                    *("schedule", "schedule_weekday", "push_groups"),
+                    *("schedule", "schedule_weekday", "push_groups", "groups_of_leavers"),
                 ),
                 UnfoldAdminSelectWidget(),
             ),
@@ -165,6 +171,7 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
                 UnfoldAdminIntegerFieldWidget(),
             ),
             "incremental_minutes": UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),
+            "delete_after_days": UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),
             "source_rank": UnfoldAdminIntegerFieldWidget(attrs={"min": 1}),
             "schedule_time": UnfoldAdminTimeWidget(attrs={"type": "time"}),
         }
@@ -187,7 +194,7 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             choices=_matches(catalogue),
             widget=UnfoldAdminSelectWidget(),
         )
-        self.fields["source_rank"].required = False
+        self.fields["source_rank"].required = self.fields["groups_of_leavers"].required = False
         stored = "stored – leave blank to keep" if self.stored_password else ""
         self.fields["fixed_password"].widget.attrs["placeholder"] = stored
         if self.stored_password:
@@ -199,6 +206,10 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
         """Take the usual rank where none is given."""
         rank: int | None = self.cleaned_data.get("source_rank")
         return rank or USUAL_RANK
+
+    def clean_groups_of_leavers(self) -> str:
+        """Keep what is stored where nothing is said."""
+        return self.cleaned_data.get("groups_of_leavers") or self.instance.groups_of_leavers
 
     def clean(self) -> dict[str, Any]:
         """Refuse a schedule without its time or day, and a fixed password that nobody typed."""

@@ -10,4 +10,5 @@ import provisioning.admin.operations.admin
 import provisioning.admin.receipts.admin
 import provisioning.admin.reconciliation.admin
 import provisioning.admin.recycle.admin
+import provisioning.admin.scheduled.admin
 import provisioning.admin.users.admin  # noqa: F401

@@ -9,8 +9,16 @@ from directories.connectors.types import FieldType
 from directories.mapping import IN, OUT, AttributeRule
 from directories.models import PushGroups
 
-OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users", "on_deactivate", "on_delete")
-GROUPS = ("sync_groups", "push_groups", "delete_groups")
+OUTBOUND = (
+    "create_users",
+    "update_users",
+    "deactivate_users",
+    "delete_users",
+    "on_deactivate",
+    "on_delete",
+    "delete_after_days",
+)
+GROUPS = ("sync_groups", "push_groups", "delete_groups", "groups_of_leavers")
 READING = ("import", "import_groups", "import_members")  # the operations whose statements an import runs
 
 

@@ -29,7 +29,10 @@ class Impact:
 
     ``known`` are the accounts that the directory has. ``losing`` are those that lose a value, by ``blanked`` attribute;
     ``values`` counts those with another value by attribute. ``unclear`` cannot be reckoned: ``trouble`` says why.
-    ``left_open`` are accounts of leavers that nothing would close any more. ``estimated``: of so many accounts only
+    ``left_open`` are accounts of leavers that nothing would close any more. Of the deletions that are scheduled,
+    ``moved`` would be made on another day, and ``unscheduled`` not at all. ``memberships`` of people
+    who have left are taken away. ``final``: why a deletion
+    there cannot be undone. ``estimated``: of so many accounts only
     some were looked at. ``imports`` are the changed settings that decide whom an import sees.
     """
 
@@ -39,6 +42,8 @@ class Impact:
     disabled: int = 0
     deleted: int = 0
     left_open: int = 0
+    moved: int = 0
+    unscheduled: int = 0
     losing: int = 0
     unclear: int = 0
     trouble: str = ""
@@ -46,6 +51,8 @@ class Impact:
     values: Counter[str] = field(default_factory=Counter)
     groups: int = 0
     fewer_groups: int = 0
+    memberships: int = 0
+    final: str = ""
     estimated: bool = False
     imports: list[str] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
@@ -63,7 +70,10 @@ class Impact:
     @property
     def is_small(self) -> bool:
         """Whether it may be saved without being confirmed."""
-        everything = (self.reached, self.left_open, self.unclear, self.groups, self.fewer_groups)
+        people = (self.reached, self.left_open, self.unclear, self.moved, self.unscheduled)
+        everything = (*people, self.groups, self.fewer_groups, self.memberships)
+        if self.deleted and self.final:
+            return False
         return max(everything) <= FEW and not (self.imports and self.known > FEW)
 
     @property
@@ -77,7 +87,9 @@ class Impact:
     @property
     def sentences(self) -> list[str]:
         """What would be done, and what cannot be reckoned, for people who read lines."""
-        found = [self.sentence] if self.reached or self.left_open or self.groups or self.fewer_groups else []
+        found = [self.sentence] if list(self._parts()) else []
+        if self.deleted and self.final:
+            found.append(self.final)
         if self.unclear:
             found.append(f"{accounts(self.unclear)} cannot be reckoned: {self.trouble}")
         if self.imports and self.known:
@@ -98,10 +110,17 @@ class Impact:
             yield f"blank {about}{number:,} {'value' if number == 1 else 'values'} of {name}"
         if self.left_open:
             yield f"leave {accounts(self.left_open)} of people who have left open"
+        if self.moved:
+            yield f"move {deletions(self.moved)} to another day"
+        if self.unscheduled:
+            yield f"cancel {deletions(self.unscheduled)}"
         if self.groups:
             yield f"add {groups(self.groups)}"
         if self.fewer_groups:
             yield f"no longer push {groups(self.fewer_groups)}"
+        if self.memberships:
+            some = "1 membership" if self.memberships == 1 else f"{self.memberships:,} memberships"
+            yield f"take {some} of people who have left away"
 
     def sample(self, key: str, what: str, changes: Mapping[str, tuple[Value, Value]]) -> None:
         """Keep an account as an example, as long as there are few of its kind."""
@@ -132,6 +151,11 @@ class Impact:
 def accounts(number: int) -> str:
     """Return a number of accounts in words."""
     return "1 account" if number == 1 else f"{number:,} accounts"
+
+
+def deletions(number: int) -> str:
+    """Return a number of scheduled deletions in words."""
+    return "1 scheduled deletion" if number == 1 else f"{number:,} scheduled deletions"
 
 
 def groups(number: int) -> str:

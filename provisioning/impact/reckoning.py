@@ -19,7 +19,9 @@ from provisioning.impact import differences
 from provisioning.impact.impact import SAMPLES, Impact
 from provisioning.models import Account, Group, User
 from provisioning.models.accounts import AccountState
-from provisioning.outbound.accounts.plan import Plan, Step, assumed
+from provisioning.outbound.accounts import finality
+from provisioning.outbound.accounts.deletions import Rescheduling
+from provisioning.outbound.accounts.plan import Plan, Status, Step, assumed
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.groups.scope import pushed_to
@@ -55,6 +57,7 @@ def of_change(old: DirectoryConfig | None, new: DirectoryConfig) -> Impact | Non
     impact = Impact(imports=imports, known=_there(new).count())
     if accounts:
         _reckon(impact, old, new)
+        _reckon_scheduled(impact, old, new)
     if groups:
         _reckon_groups(impact, old, new)
     return impact
@@ -99,6 +102,7 @@ def _reckon(impact: Impact, old: DirectoryConfig | None, new: DirectoryConfig) -
         except ConnectorError as error:
             impact.unclear, impact.trouble = impact.known, error.message
             return
+        impact.final = finality.of_step(after, after.situation_of_any(Status.DELETED, ""), Step.DELETE)
         try:
             before = planner(old) if old else None
         except ConnectorError:
@@ -108,6 +112,16 @@ def _reckon(impact: Impact, old: DirectoryConfig | None, new: DirectoryConfig) -
         for rows in (leaving, of_directory.filter(WANTED)):
             _look_at(impact, rows, before, after)
         _missing(impact, before, after)
+
+
+def _reckon_scheduled(impact: Impact, old: DirectoryConfig, new: DirectoryConfig) -> None:
+    """Count what becomes of the deletions that are scheduled already; those that come due would be made at once."""
+    change = Rescheduling(_id(new), old.features, new.features)
+    due = change.due.count()
+    impact.deleted += due
+    impact.moved, impact.unscheduled = change.moving.count() - due, change.ending.count()
+    for key in change.due.order_by("pk").values_list("key", flat=True)[:SAMPLES]:
+        impact.sample(key, WORDS["deleted"], {})
 
 
 def _look_at(
@@ -206,6 +220,8 @@ def _reckon_groups(impact: Impact, old: DirectoryConfig | None, new: DirectoryCo
     if which == PushGroups.CHOSEN:
         wanted = wanted.filter(directories=_id(new))
     impact.groups = wanted.exclude(Exists(there.filter(group=OuterRef("pk")))).count()
+    if old is not None:
+        impact.memberships = Rescheduling(_id(new), old.features, new.features).memberships.count()
     if old is None or differences.pushed(old) != which:
         impact.fewer_groups = there.exclude(group__in=wanted).count()
 

@@ -1,5 +1,6 @@
 """What comes of a plan in other directories, counted by sets before anything is applied."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q
@@ -9,6 +10,8 @@ from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account, ImportRun, PlannedChange, User
 from provisioning.models.accounts import AccountState
 from provisioning.models.imports import Action
+from provisioning.outbound.accounts import finality
+from provisioning.outbound.accounts.plan import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,29 @@ def load(run: ImportRun) -> list[Follows]:
     return [Follows(**one) for one in run.follows]
 
 
+def final(changes: Sequence[PlannedChange]) -> dict[int, list[str]]:
+    """Return, by user, what planned changes lead to in directories that cannot be undone, in words."""
+    leaving = {
+        change.user_id: Status.DELETED if change.action == Action.DELETE else Status.DEACTIVATED
+        for change in changes
+        if change.user_id
+        and (
+            change.action in (Action.DEACTIVATE, Action.DELETE)
+            or (change.action == Action.UPDATE and change.after.get(ACTIVE) is False)
+        )
+    }
+    there = Account.objects.filter(user__in=leaving, state=AccountState.ACTIVE) if leaving else Account.objects.none()
+    accounts = list(there.order_by("directory__name").values_list("user_id", "directory_id"))
+    found: dict[int, list[str]] = {}
+    for status in set(leaving.values()):
+        theirs = [(user, directory) for user, directory in accounts if leaving[user] is status]
+        words = finality.of_leaving({directory for _, directory in theirs}, status)
+        for user, directory in theirs:
+            if directory in words:
+                found.setdefault(user or 0, []).append(words[directory])
+    return found
+
+
 def _in(directory: Directory, run: ImportRun) -> Follows:
     settings = directory.provisioning
     planned = PlannedChange.objects.filter(run=run)
@@ -63,5 +89,5 @@ def _in(directory: Directory, run: ImportRun) -> Follows:
     if settings.deactivate_users and settings.on_deactivate != OnLeave.LEAVE:
         accounts = Account.objects.filter(directory=directory, state=AccountState.ACTIVE)
         off = accounts.filter(user__in=turned_off.values("user_id")).count()
-    deletes = settings.on_deactivate == OnLeave.DELETE
+    deletes = settings.on_deactivate == OnLeave.DELETE and settings.delete_after_days is None
     return Follows(directory.name, opened=opened, disabled=0 if deletes else off, deleted=off if deletes else 0)

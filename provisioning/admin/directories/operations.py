@@ -90,6 +90,8 @@ def runs(value: Callable[[str], Any]) -> Iterator[TemplateOperation]:
         chosen = value(choice)
         if value(feature) and chosen in LEAVERS:
             yield LEAVERS[chosen]
+            if chosen == OnLeave.DELETE and value("delete_after_days"):
+                yield TemplateOperation.DISABLE
     if value("sync_groups"):
         if value("import_groups"):
             yield from (TemplateOperation.IMPORT_GROUPS, TemplateOperation.IMPORT_MEMBERS)

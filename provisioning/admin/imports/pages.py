@@ -111,7 +111,8 @@ def run_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     filters = {name: request.GET.get(name, "") for name in FILTERED_BY}
     filters["action"] = filters["action"] if filters["action"] in FILTERS else ""
     wanted = criteria(filters)
-    page = listing(matching(run, wanted), before=_id(request, "before"), after=_id(request, "after"))
+    ahead = run.status in WAITING
+    page = listing(matching(run, wanted), before=_id(request, "before"), after=_id(request, "after"), ahead=ahead)
     return {
         "title": _title(run),
         "page": page,

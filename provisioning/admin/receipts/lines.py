@@ -66,7 +66,9 @@ def sentence(receipt: Receipt, accounts: Collection[ReceiptAccount]) -> str:
     proven = [row for row in accounts if row.proven]
     last = max((row.read_at for row in proven if row.read_at), default=None)
     verified = f", verified {_time(last)}" if last else ""
-    said = f"{len(proven)} of {len(accounts)} disabled{verified}."
+    gone = sum(row.seen == Seen.ABSENT for row in proven)
+    word = "disabled" if not gone else "gone" if gone == len(proven) else "disabled or gone"
+    said = f"{len(proven)} of {len(accounts)} {word}{verified}."
     if chosen := names(row for row in accounts if row.excepted):
         said += f" Left open by choice: {chosen}."
     if open_ := names(row for row in accounts if not row.done):
@@ -90,7 +92,8 @@ def _colour(receipt: Receipt) -> str:
 
 def _line(receipt: Receipt, row: ReceiptAccount, account: Account | None, directory: Directory | None) -> AccountLine:
     if row.proven:
-        return AccountLine(row, str(Seen(row.seen).label), "success", "")
+        later = f"Deleted after the grace time, seen gone {_moment(row.gone_at)}." if row.gone_at else ""
+        return AccountLine(row, "Deleted" if later else str(Seen(row.seen).label), "success", later)
     if row.excepted:
         over = row.until is not None and row.until < timezone.localdate()
         detail = f"{row.owner} answers for it until {row.until}. {row.reason}"

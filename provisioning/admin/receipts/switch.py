@@ -1,5 +1,6 @@
 """The leaver switch: "Disable everywhere now", on the page of a user and for selected users."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -39,7 +40,7 @@ class LeaverSwitch(admin.ModelAdmin):  # type: ignore[type-arg]
             raise PermissionDenied
         if request.method == "POST":
             return _disable(request, [user.pk])
-        return self._ask(request, [user.pk], action="")
+        return ask(self, request, [user.pk], action="")
 
     @admin.action(description="Disable selected users everywhere now …", permissions=["change"])
     def disable_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
@@ -51,25 +52,39 @@ class LeaverSwitch(admin.ModelAdmin):  # type: ignore[type-arg]
         ids = list(allowed.order_by().values_list("pk", flat=True))
         if not ids:
             return None
-        return _disable(request, ids) if request.POST.get("post") else self._ask(request, ids, "disable_everywhere")
+        return _disable(request, ids) if request.POST.get("post") else ask(self, request, ids, "disable_everywhere")
 
-    def _ask(self, request: HttpRequest, ids: list[int], action: str) -> TemplateResponse:
-        users = User.objects.filter(pk__in=ids).only("username", "display_name", "first_name", "last_name")
-        there = Account.objects.filter(user__in=ids).exclude(state=AccountState.ABSENT).order_by("directory__name")
-        names = list(there.values_list("directory__name", flat=True).distinct())
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Disable everywhere now",
-            "opts": self.opts,
-            "count": len(ids),
-            "shown": list(users.order_by("username_key")[:SHOWN]),
-            "more": max(0, len(ids) - SHOWN),
-            "directories": listed(names) if names else "",
-            "action": action,
-            "selected": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
-            "across": request.POST.get("select_across", "0"),
-        }
-        return TemplateResponse(request, "provisioning/user/leave.html", context)
+
+def ask(
+    model_admin: Any, request: HttpRequest, ids: list[int], action: str, *, everywhere: bool = True
+) -> TemplateResponse:
+    """Say what deactivating users does in which directory, and ask; not ``everywhere``: as their settings say."""
+    users = User.objects.filter(pk__in=ids).only("username", "display_name", "first_name", "last_name")
+    there = Account.objects.filter(user__in=ids).exclude(state=AccountState.ABSENT).order_by("directory__name")
+    found = dict(there.values_list("directory_id", "directory__name"))
+    names = list(found.values())
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "Disable everywhere now" if everywhere else "Deactivate users",
+        "opts": model_admin.opts,
+        "count": len(ids),
+        "shown": list(users.order_by("username_key")[:SHOWN]),
+        "more": max(0, len(ids) - SHOWN),
+        "directories": listed(names) if names else "",
+        "final": final_leaving(ids).values(),
+        "everywhere": everywhere,
+        "action": action,
+        "selected": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
+        "across": request.POST.get("select_across", "0"),
+    }
+    return TemplateResponse(request, "provisioning/user/leave.html", context)
+
+
+def final_leaving(ids: Iterable[int]) -> dict[int, str]:
+    """Return, by directory, what deactivating these users does there that cannot be undone."""
+    there = Account.objects.filter(user__in=ids, state=AccountState.ACTIVE).order_by()
+    directories = set(there.values_list("directory_id", flat=True).distinct())
+    return services.final_leaving(directories, services.Status.DEACTIVATED)
 
 
 def _disable(request: HttpRequest, ids: list[int]) -> HttpResponse:

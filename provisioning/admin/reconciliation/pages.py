@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from directories.models import Directory, OnLeave, ProvisioningSettings
 from directories.readiness import moment
+from provisioning import services
 from provisioning.models.imports import RunStatus, Trigger
 from provisioning.reconciliation import actions, engine
 from provisioning.reconciliation.models import Finding, FindingState, Kind, ReconcileRun
@@ -61,7 +62,8 @@ def run_context(request: HttpRequest, run: ReconcileRun) -> dict[str, Any]:
         "next_url": _query(kind, after=more) if more else "",
         "first_url": _query(kind) if after else "",
         "may_act": request.user.has_perm("reconciliation.change_finding") and run.status not in ACTIVE,
-        "buttons": _buttons(kind, settings.on_delete),
+        "buttons": _buttons(kind, settings),
+        "final": _final(run, kind),
         "links": request.user.has_perm("provisioning.view_user"),
         "today": timezone.localdate().isoformat(),
         **state_context(request, run),
@@ -95,9 +97,19 @@ def _chips(run: ReconcileRun, chosen: str) -> list[tuple[str, str, bool, bool]]:
     return chips
 
 
-def _buttons(kind: str, on_delete: str) -> list[tuple[str, str, bool]]:
+def _final(run: ReconcileRun, kind: str) -> str:
+    """Return why closing orphans cannot be undone, "" when it can or none is shown."""
+    if kind not in ("", Kind.ORPHAN):
+        return ""
+    return services.final_leaving({run.directory_id}, services.Status.DELETED).get(run.directory_id, "")
+
+
+def _buttons(kind: str, settings: ProvisioningSettings) -> list[tuple[str, str, bool]]:
     """Return the value, the label and the danger of what may be done about findings of a kind."""
+    on_delete, days = settings.on_delete, settings.delete_after_days
     closes = {OnLeave.DELETE: "Delete in the directory", OnLeave.DISABLE: "Disable in the directory"}
+    if days:
+        closes[OnLeave.DELETE] = f"Disable in the directory, delete after {days} {'day' if days == 1 else 'days'}"
     found: list[tuple[str, str, bool]] = []
     if kind in (IGNORED, DONE):
         return found

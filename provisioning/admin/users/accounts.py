@@ -34,6 +34,7 @@ NEXT = {
 NOT_GIVEN_BACK = (
     "The account was not given back: it is gone, or one is being made for this person. Look again in a minute."
 )
+NOT_KEPT = "Nothing is scheduled for this account any more, or it is being deleted just now."
 STATE_COLOURS = {AccountState.ACTIVE: "success", AccountState.DISABLED: "danger", AccountState.PENDING: "info"}
 
 
@@ -43,7 +44,7 @@ class AccountRow:
 
     ``still_open``: the user is inactive and the account can be used. ``refused_since`` is when the directory refused a
     change, None when nothing waits for a person. ``lost`` is the account that the directory has kept of a
-    deleted person of that name.
+    deleted person of that name. ``final`` is why its scheduled deletion cannot be undone.
     """
 
     directory: Directory
@@ -55,6 +56,7 @@ class AccountRow:
     still_open: bool = False
     refused_since: dt.datetime | None = None
     lost: Account | None = None
+    final: str = ""
 
     @property
     def heard_next(self) -> bool:
@@ -98,11 +100,13 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         if not self.has_view_permission(request, user):
             raise PermissionDenied
         may_sync = request.user.has_perm("provisioning.change_change")
+        may_keep = request.user.has_perm("provisioning.change_scheduleddeletion")
         refusal = ""
         if request.method == "POST":
-            if not may_sync:
+            keep = request.POST.get("keep", "")
+            if not (may_keep if keep else may_sync):
                 raise PermissionDenied
-            refusal = _act(self, request, user)
+            refusal = _keep(request, user, keep) if keep else _act(self, request, user)
         rows = rows_of(user)
         context = {
             "rows": rows,
@@ -110,6 +114,7 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
             "still_open": _named(row for row in rows if row.still_open and not (row.waiting or row.left_alone)),
             "refusals": [row for row in rows if row.refused_since],
             "may_sync": may_sync,
+            "may_keep": may_keep,
             "may_give_back": may_sync and self.has_change_permission(request, user),
             "refusal": refusal,
             "may_set_password": may_set(request, user),
@@ -130,6 +135,7 @@ def rows_of(user: User) -> list[AccountRow]:
     accounts = {account.directory_id: account for account in Account.objects.filter(user=user)}
     pending = {one.account_id: one for one in PendingPassword.objects.filter(account__user=user)}
     lost = {account.directory_id: account for account in services.lost_to(user)}
+    final = services.final_deletions({account.directory_id for account in accounts.values() if account.delete_at})
     found = []
     for directory in Directory.objects.order_by("name"):
         account = accounts.get(directory.pk)
@@ -148,6 +154,7 @@ def rows_of(user: User) -> list[AccountRow]:
                 still_open=open_,
                 refused_since=refused.get(account.pk) if account else None,
                 lost=lost.get(directory.pk),
+                final=final.get(directory.pk, ""),
             )
         )
     return sorted(found, key=lambda row: row.account is None)
@@ -188,6 +195,12 @@ def _act(panel: AccountsPanel, request: HttpRequest, user: User) -> str:
     if not panel.has_change_permission(request, user):
         raise PermissionDenied
     return "" if services.give_back(user, int(lost), actor) else NOT_GIVEN_BACK
+
+
+def _keep(request: HttpRequest, user: User, account: str) -> str:
+    """Cancel the deletion of an account; return why that was not done, "" when it was."""
+    theirs = Account.objects.filter(user=user, pk=int(account) if account.isdecimal() and len(account) < 19 else 0)
+    return "" if services.cancel_deletions(theirs, request.user.get_username()) else NOT_KEPT
 
 
 def _sync(user: User, account: str, actor: str) -> None:

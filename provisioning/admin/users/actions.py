@@ -17,9 +17,11 @@ from django.utils.html import format_html
 from directories.models import Directory, OnLeave
 from provisioning import services
 from provisioning.admin import protection
+from provisioning.admin.receipts.switch import ask, final_leaving
 from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState
 from provisioning.models.imports import RunStatus
+from provisioning.services import Status
 
 SHOWN = 20
 LEAVES = {
@@ -49,9 +51,14 @@ class UserActions(admin.ModelAdmin):  # type: ignore[type-arg]
         self._set_active(request, queryset, True)
 
     @admin.action(description="Deactivate selected users", permissions=["change"])
-    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Switch them off, everywhere."""
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        """Switch them off, everywhere; ask first where that does something which cannot be undone."""
+        if not request.POST.get("post"):
+            ids = list(protection.changeable(request.user, queryset, leave_out_self=True).values_list("pk", flat=True))
+            if final_leaving(ids):
+                return ask(self, request, ids, "deactivate", everywhere=False)
         self._set_active(request, queryset, False)
+        return None
 
     def _set_active(self, request: HttpRequest, users: QuerySet[User], active: bool) -> None:
         ids = self._allowed(request, users, leave_out_self=not active)
@@ -177,8 +184,14 @@ def consequences(ids: Iterable[int]) -> list[dict[str, Any]]:
     accounts = Account.objects.filter(user__in=ids).exclude(state=AccountState.ABSENT)
     counts = dict(accounts.order_by().values_list("directory").annotate(Count("pk")))
     directories = Directory.objects.filter(pk__in=counts).select_related("provisioning")
+    final = services.final_leaving(set(counts), Status.DELETED)
     return [
-        {"directory": directory.name, "count": counts[directory.pk], "words": _on_delete(directory)}
+        {
+            "directory": directory.name,
+            "count": counts[directory.pk],
+            "words": _on_delete(directory),
+            "final": final.get(directory.pk, ""),
+        }
         for directory in directories
     ]
 
@@ -194,6 +207,9 @@ def _on_delete(directory: Directory) -> str:
         OnLeave.LEAVE: lambda: True,
     }
     message = LEAVES[policy] if allowed[policy]() else SWITCHED_OFF
+    if message == LEAVES[OnLeave.DELETE] and settings.delete_after_days:
+        days = settings.delete_after_days
+        message = f"The account is disabled now, and deleted after {days} {'day' if days == 1 else 'days'}."
     return message if directory.enabled else f"{message} It waits until the directory is switched on."
 
 

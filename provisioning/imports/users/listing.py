@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from provisioning.imports import follows
 from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.plan import USERNAME
 from provisioning.models import Decision, PlannedChange
@@ -32,11 +33,12 @@ class ShownChange:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One planned change with its differences, and what was decided about it."""
+    """One planned change with its differences, what was decided about it, and what of it cannot be undone."""
 
     change: PlannedChange
     differences: Sequence[ShownChange]
     decision: Decision | None = None
+    final: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,32 @@ class Listing:
     after: int | None
 
 
-def listing(rows: QuerySet[PlannedChange], *, before: int | None = None, after: int | None = None) -> Listing:
-    """Return the page after, or before, an id; the first one without either."""
+def listing(
+    rows: QuerySet[PlannedChange], *, before: int | None = None, after: int | None = None, ahead: bool = False
+) -> Listing:
+    """Return the page after, or before, an id; the first one without either. ``ahead``: nothing of it is done yet."""
     rows = rows.defer("row")
     if before is not None:
         found = list(rows.filter(pk__lt=before).order_by("-pk")[: PAGE + 1])[::-1]
         more, found = len(found) > PAGE, found[-PAGE:]
-        return _page(found, earlier=more, later=bool(found))
+        return _page(found, earlier=more, later=bool(found), ahead=ahead)
     found = list(rows.filter(pk__gt=after or 0).order_by("pk")[: PAGE + 1])
-    return _page(found[:PAGE], earlier=bool(after and found), later=len(found) > PAGE)
+    return _page(found[:PAGE], earlier=bool(after and found), later=len(found) > PAGE, ahead=ahead)
 
 
-def _page(found: Sequence[PlannedChange], *, earlier: bool, later: bool) -> Listing:
+def _page(found: Sequence[PlannedChange], *, earlier: bool, later: bool, ahead: bool) -> Listing:
     labels = Labels(catalogue())
     decided = Decision.objects.in_bulk([change.decision_id for change in found if change.decision_id])
-    rows = [Listed(change, _differences(change, labels), decided.get(change.decision_id or 0)) for change in found]
+    final = follows.final(found) if ahead else {}
+    rows = [
+        Listed(
+            change,
+            _differences(change, labels),
+            decided.get(change.decision_id or 0),
+            final.get(change.user_id or 0, ()),
+        )
+        for change in found
+    ]
     return Listing(rows, found[0].pk if earlier else None, found[-1].pk if later else None)
 
 

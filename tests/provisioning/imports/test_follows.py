@@ -6,6 +6,7 @@ from directories.models import Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.imports import engine, follows
 from provisioning.imports.runs import preview_summary
+from provisioning.imports.users.listing import listing
 from provisioning.models import Account, Change, User
 from provisioning.models.imports import RunStatus
 from tests.provisioning.imports.conftest import Source, user
@@ -47,6 +48,13 @@ def test_a_preview_says_what_follows_in_other_directories(source: Source) -> Non
     ]
     words = "And then in other directories: 2 accounts opened, 2 accounts disabled in Apps; 2 accounts deleted in CRM."
     assert preview_summary(run).endswith(words)
+    rows = {row.change.key: list(row.final) for row in listing(run.planned_changes.all(), ahead=True).rows}
+    final = ["Cannot be undone in CRM: the account is gone with what it owns, and a new one has another id."]
+    assert (rows["gone"], rows["off"], rows["linked"]) == (final, final, [])
+    assert not any(row.final for row in listing(run.planned_changes.all()).rows), "what is done is no warning"
+    crm.provisioning.delete_after_days = 30
+    crm.provisioning.save()
+    assert follows.final(list(run.planned_changes.all())) == {}
 
     services.approve_import(run, "boss", plan_hash=run.plan_hash)
     engine.execute(run.pk)

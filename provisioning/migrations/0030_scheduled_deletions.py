@@ -13,7 +13,7 @@ def grant(apps, editor):
 class Migration(migrations.Migration):
     """Two columns, empty for every account that is there, and two indexes over hardly any rows."""
 
-    dependencies = [("directories", "0010_grace"), ("provisioning", "0028_unanswered_members")]
+    dependencies = [("directories", "0010_grace"), ("provisioning", "0029_contracts_door")]
 
     operations = [
         migrations.AddField("account", "delete_at", models.DateTimeField(blank=True, null=True)),

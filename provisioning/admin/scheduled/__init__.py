@@ -1,0 +1,1 @@
+"""The page "Scheduled": accounts that are disabled and will be deleted."""

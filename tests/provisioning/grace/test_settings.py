@@ -1,0 +1,100 @@
+"""Where a grace time is set: the directory's page, a blueprint; and what compares directories with it."""
+
+import datetime as dt
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from directories.connectors.base import RemoteAccount
+from directories.models import Directory, ProvisioningSettings, QueryTemplate
+from provisioning import services
+from provisioning.blueprints.apply import apply
+from provisioning.models import Account, User
+from provisioning.outbound.accounts.plan import Status
+from provisioning.reconciliation.judge import judge
+from provisioning.reconciliation.models import Kind
+from tests.fixtures.databases import Database
+from tests.fixtures.directories import make_appsdb, save_directory
+from tests.provisioning.admin.conftest import client_of, it_staff
+from tests.provisioning.admin.pages import form_values, text
+from tests.provisioning.grace.test_grace import DELETES, work
+from tests.provisioning.groups.push import mem
+from tests.provisioning.test_plan import Switches, situation
+
+__all__ = ["client_of", "it_staff", "mem"]
+pytestmark = pytest.mark.django_db
+BLUEPRINT = """
+version: 1
+directories:
+  - name: MEM
+    kind: memory
+    provisioning:
+      create_users: true
+      deactivate_users: true
+      on_deactivate: delete
+      delete_after_days: {days}
+      groups_of_leavers: now
+"""
+
+
+def test_the_page_refuses_a_grace_time_in_which_the_account_would_stay_open(
+    it_staff: object, sqlite_directory: Database
+) -> None:
+    directory = save_directory(make_appsdb(sqlite_directory), deactivate_users=True, on_deactivate="delete")
+    assert not QueryTemplate.objects.filter(operation="disable").exists()
+    address = reverse("admin:directories_directory_change", args=[directory.pk])
+    values = form_values(it_staff.get(address))  # type: ignore[attr-defined]
+    values |= {"delete_after_days": ["30"]}
+    answer = text(it_staff.post(address, values))  # type: ignore[attr-defined]
+    assert "The account stays open until then, because it cannot be disabled." in answer
+    assert "Or leave this blank: then it is deleted at once." in answer
+    assert ProvisioningSettings.objects.get().delete_after_days is None
+    values |= {"template_disable": ["UPDATE USERS SET LASTNAME='off' WHERE USERNAME='##USERNAME##'"]}
+    answer = it_staff.post(address, values)  # type: ignore[attr-defined]
+    assert answer.status_code == 302, text(answer)
+    assert ProvisioningSettings.objects.get().delete_after_days == 30
+
+
+def test_saving_the_page_moves_what_is_scheduled(it_staff: object, mem: Directory) -> None:
+    ProvisioningSettings.objects.update(**DELETES)
+    user = User.objects.create(username="ann", email="ann@example.org")
+    work(mem)
+    services.set_active([user.pk], False, "HR")
+    work(mem)
+    before = Account.objects.get().delete_at
+    assert before is not None
+    address = reverse("admin:directories_directory_change", args=[mem.pk])
+    values = form_values(it_staff.get(address)) | {"delete_after_days": ["40"]}  # type: ignore[attr-defined]
+    answer = it_staff.post(address, values)  # type: ignore[attr-defined]
+    assert answer.status_code == 302, text(answer)
+    assert Account.objects.get().delete_at == before + dt.timedelta(days=10)
+
+
+def test_a_blueprint_carries_the_settings_and_moves_what_is_scheduled(mem: Directory) -> None:
+    apply(BLUEPRINT.format(days=30), actor="tests")
+    settings = ProvisioningSettings.objects.get()
+    assert (settings.delete_after_days, settings.groups_of_leavers) == (30, "now")
+    user = User.objects.create(username="ann", email="ann@example.org")
+    work(mem)
+    services.set_active([user.pk], False, "HR")
+    work(mem)
+    before = Account.objects.get().delete_at
+    assert before is not None
+    found = apply(BLUEPRINT.format(days=10), actor="tests")
+    assert [str(one) for one in found.differences] == ["~ directory MEM: provisioning.delete_after_days: 30 -> 10"]
+    assert found.impacts == ["directory MEM: This would move 1 scheduled deletion to another day."]
+    assert Account.objects.get().delete_at == before - dt.timedelta(days=20)
+    Account.objects.update(delete_at=timezone.now() + dt.timedelta(days=3))
+    apply(BLUEPRINT.format(days="null"), actor="tests", check=True)
+    assert Account.objects.get().delete_at > timezone.now() + dt.timedelta(days=2), "a check writes nothing"  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("due", "usable", "kind"),
+    [(False, False, None), (True, False, Kind.ORPHAN), (False, True, Kind.ENABLED), (True, True, Kind.ENABLED)],
+)
+def test_a_reconciliation_calls_what_waits_for_its_day_in_step(due: bool, usable: bool, kind: Kind | None) -> None:
+    deletes = Switches(on_deactivate="delete")
+    now = situation(Status.DEACTIVATED, "disabled", switches=deletes, delete_due=due, desired={})
+    assert judge(now, RemoteAccount("anna", "anna", {}, usable), ()).kind == kind
