@@ -132,9 +132,9 @@ def write_directory(wanted: BlueprintItem, actor: str) -> WrittenPart:
     directory_settings.plan_next_import(directory)
     _record(directory, before, changed, actor)
     now = services.stored_configuration(directory.pk) if before else None
+    impact = services.impact_of_change(stored, now) if now else None
     if limits and now:
         services.Rescheduling(directory.pk, limits, now.features).write(actor)
-    impact = services.impact_of_change(stored, now) if now else None
     over = impact.objections(limits or ProvisioningSettings()) if impact else []
     return WrittenPart("directory", before, after, directory, impact, [objection.words for objection in over])
 

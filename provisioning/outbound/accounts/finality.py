@@ -13,7 +13,7 @@ from provisioning.profile import person
 def of_step(reconciler: AccountReconciler, now: Situation, step: Step) -> str:
     """Return why one step cannot be undone in the directory, "" when it can."""
     words = ""
-    if step is Step.DELETE:
+    if step is Step.DELETE and now.can(Capability.DELETE):
         words = reconciler.connector.deletion_is_final
     elif step is Step.DISABLE and not now.state_by_update and not now.can(Capability.ENABLE):
         words = f"nothing enables the account again. {now.lacking(Capability.ENABLE)}"
