@@ -1,8 +1,10 @@
 """The fixtures of every test; each module of ``tests/fixtures`` says what it offers."""
 
-from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db import connection
+from django.test import TransactionTestCase
 from hypothesis import settings as properties
+
+from tests import servers
 
 pytest_plugins = [
     "tests.fixtures.databases",
@@ -17,15 +19,10 @@ properties.register_profile("rollcall", properties.default, deadline=None)
 properties.load_profile("rollcall")
 
 
-def _restore_roles(sender: AppConfig, **_: object) -> None:
-    from django.apps import apps
-
-    from provisioning.roles import grant
-
-    if sender.label == "portal":  # the last of the apps, so once
-        grant(apps)
+def _restore(_: TransactionTestCase) -> None:
+    with connection.cursor() as cursor:
+        servers.restore(cursor.execute)
 
 
-# A transactional test ends with a flush, which also takes what migrations wrote. Django calls this after each flush,
-# for each app.
-post_migrate.connect(_restore_roles, weak=False, dispatch_uid="roles of the tests")
+# After a transactional test. Django's own flush also takes what migrations wrote, and costs half a second.
+TransactionTestCase._fixture_teardown = _restore

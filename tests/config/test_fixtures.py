@@ -70,7 +70,10 @@ def test_make_directory(appsdb: AppsDb, make_directory: Callable[..., Directory]
 @pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("turn", [1, 2])
-def test_roles_are_there_in_every_transactional_test(turn: int) -> None:
-    """A migration wrote them; the second turn runs on a database that was flushed since."""
+def test_every_transactional_test_begins_as_migrations_left_it(turn: int) -> None:
+    """The roles are there and nobody else's rows; the second turn comes after one that took and left something."""
+    assert not User.objects.exists()
     assert Group.objects.count() >= 3, turn
     assert all(role.permissions.exists() for role in Group.objects.all())
+    User.objects.create_user("left")
+    Group.objects.all().delete()
