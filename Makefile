@@ -7,7 +7,7 @@ endif
 BIN := $(VENV)/bin
 PORT ?= 8000
 N ?= 10000
-JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTS ?=
 
 # Python keeps what it compiles, also where the machine says otherwise: half of the start of the tests is compiling them.
@@ -26,10 +26,13 @@ help: ## Show this list
 run: $(VENV)/.run ## Start the portal with its demo (PORT=8000); everything it needs is installed first
 	@PORT=$(PORT) $(BIN)/python -m config.embedded
 
-test: $(VENV)/.dev ## Run the tests on real servers (TESTS=path, JOBS=2); missing servers come from Debian's packages
+# Where the tests wait for programs, a worker more uses the time.
+test: JOBS ?= $(shell expr $(CORES) + 1)
+test: $(VENV)/.dev ## Run the tests on real servers (TESTS=path, JOBS=3); missing servers come from Debian's packages
 	@config/bin/servers
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=30 $(TESTS)
 
+test-fast lowest: JOBS ?= $(CORES)
 test-fast: $(VENV)/.dev ## Run the quick tests, on PostgreSQL alone (PYTHON=python3.12, TESTS=path, JOBS=2)
 	@config/bin/servers postgresql
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --fast --durations=10 $(TESTS)
