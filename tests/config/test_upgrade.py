@@ -6,26 +6,32 @@ import sqlite3
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import servers
 from tests.fixtures.databases import postgres_database
 from tests.fixtures.waiting import ROOT
-from tests.servers import Server
 
 pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture(params=["postgresql", "sqlite"], scope="module")
 def upgraded(
-    request: pytest.FixtureRequest, postgres: Server, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, postgres: servers.Server, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What ``upgrade_of_2026_11_22`` found after the upgrade, and after the worker did what waited."""
+    """What ``upgrade_of_2026_11_22`` found after the upgrade, and after the worker did what waited; once a run."""
     folder = tmp_path_factory.mktemp("upgrade")
+    return dict(servers.once(f"upgraded-{request.param}", lambda: upgrade(request.param, postgres, folder)))
+
+
+def upgrade(kind: str, postgres: servers.Server, folder: Path) -> dict[str, Any]:
+    """Upgrade a portal on that database."""
     url = f"sqlite:///{folder / 'portal.sqlite3'}"
-    if request.param == "postgresql":
-        name = f"upgrade_{uuid.uuid4().hex}"  # the module may begin twice in one process
+    if kind == "postgresql":
+        name = f"upgrade_{uuid.uuid4().hex}"  # another test begins anew after a failure
         postgres_database(postgres, name).connection.close()
         url = f"postgres://{postgres.user}:{postgres.password}@127.0.0.1:{postgres.port}/{name}"
     path = folder / "directory.sqlite3"
