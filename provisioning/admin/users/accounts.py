@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -176,6 +177,8 @@ def _next(user: User, directory: Directory, account: Account | None) -> str:
     if account and account.last_result == LastResult.PARKED:
         return "Nothing, until somebody presses Retry."
     plan = services.preview(user, directory)
+    if not plan.steps and account and account.delete_at:
+        return f"Nothing until {timezone.localtime(account.delete_at):%Y-%m-%d}, when it is deleted."
     if not plan.steps:
         return plan.reason
     message = f"Will be {' and '.join(NEXT[Step(step)] for step in plan.steps)}"

@@ -118,6 +118,7 @@ def test_the_persons_page_says_when_and_cancels(boss: Client, crm: Directory) ->
     assert account.delete_at is not None
     assert f"Will be deleted on {timezone.localtime(account.delete_at):%Y-%m-%d}" in shown
     assert "Cancel the deletion" in shown
+    assert f"Nothing until {timezone.localtime(account.delete_at):%Y-%m-%d}, when it is deleted." in shown
     shown = boss.post(address, {"keep": account.pk}).content.decode()
     assert "Stays disabled and is not deleted: boss cancelled that." in shown
     assert "Nothing is scheduled for this account any more" in boss.post(address, {"keep": account.pk}).content.decode()
