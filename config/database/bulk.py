@@ -10,12 +10,13 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from itertools import repeat
 from threading import local
 from typing import Any, TypeAlias
 
 import orjson
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.utils import timezone
 from psycopg import Cursor
 from psycopg.copy import LibpqWriter
@@ -27,6 +28,7 @@ from config.database import prepared
 
 Values = Mapping[str, Any]
 Column: TypeAlias = "Sequence[Any] | repeat[Any]"  # the value of each row, or the one that all have
+Maker: TypeAlias = Callable[[Sequence[Values]], Column]
 FEW = 50
 NULL = "\\N"
 _ESCAPED = "\\\t\n\r"
@@ -208,9 +210,10 @@ def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
 def _update_one(row: models.Model, names: Sequence[str]) -> None:
     """Write one row, by a statement that the server keeps."""
     fields: list[models.Field[Any, Any]] = [row._meta.get_field(name) for name in names]  # type: ignore[misc]
-    sets = ", ".join(f"{connection.ops.quote_name(str(field.column))} = %s" for field in fields)
-    table = connection.ops.quote_name(row._meta.db_table)
-    values = [field.get_db_prep_save(field.pre_save(row, add=False), connection) for field in fields]
+    own = connections[DEFAULT_DB_ALIAS]
+    sets = ", ".join(f"{own.ops.quote_name(str(field.column))} = %s" for field in fields)
+    table = own.ops.quote_name(row._meta.db_table)
+    values = [field.get_db_prep_save(field.pre_save(row, add=False), own) for field in fields]
     with prepared.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {sets} WHERE id = %s", [*values, row.pk])  # noqa: S608
 
@@ -255,14 +258,20 @@ def _columns(
     model: type[models.Model], rows: Sequence[Values], ids: Sequence[int] | None = None
 ) -> tuple[str, list[Column]]:
     """Return the table with the names of its columns, and the values of each."""
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    given = set[str]().union(*rows)
-    columns = [_column(field, rows, field.attname in given) for field in fields]
+    given = frozenset[str]().union(*rows)
+    names, makers = _layout(model, given)
+    columns = [make(rows) for make in makers]
     if ids is not None:
-        fields, columns = [model._meta.pk, *fields], [ids, *columns]
-    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
-    table = connection.ops.quote_name(model._meta.db_table)
-    return f"{table} ({names})", columns
+        names, columns = (connection.ops.quote_name(model._meta.pk.column), *names), [ids, *columns]
+    return f"{connection.ops.quote_name(model._meta.db_table)} ({', '.join(names)})", columns
+
+
+@lru_cache(maxsize=256)
+def _layout(model: type[models.Model], given: frozenset[str]) -> tuple[tuple[str, ...], tuple[Maker, ...]]:
+    """Return the columns of rows that give these values, quoted, and what makes each: found once for all such rows."""
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    names = tuple(connection.ops.quote_name(str(field.column)) for field in fields)
+    return names, tuple(_maker(field, field.attname in given) for field in fields)
 
 
 def _texts(column: Column, number: int) -> Iterable[str]:
@@ -305,27 +314,33 @@ def _encode(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
 
 
-def _column(field: "models.Field[Any, Any]", rows: Sequence[Values], given: bool) -> Column:
-    """Return the field's value of every row, as SQL takes it; ``given`` is whether any row has one."""
-    name = field.attname
+def _maker(field: "models.Field[Any, Any]", given: bool) -> Maker:
+    """Return what makes the field's column of rows, as SQL takes it; ``given`` is whether any row has a value."""
+    name, default = field.attname, field.get_default
     derive: Callable[[Values], Any] | None = getattr(field, "derive", None)
     if derive is not None:
-        return list(map(derive, rows))
-    default = field.get_default
+        return lambda rows: list(map(derive, rows))
     if isinstance(field, models.JSONField):
         empty = _encode(default()) if field.has_default() else None
         if not given:
-            return repeat(empty, len(rows))
-        return [empty if (value := row.get(name)) is None else _encode(value) for row in rows]
+            return lambda rows: repeat(empty, len(rows))
+        return lambda rows: [empty if (value := row.get(name)) is None else _encode(value) for row in rows]
     if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False) or field.default is timezone.now:
-        now = timezone.now()
-        return [row.get(name) or now for row in rows] if given else repeat(now, len(rows))
+        return (lambda rows: _times(name, rows)) if given else (lambda rows: repeat(timezone.now(), len(rows)))
     if field.default is uuid.uuid4 and not given:
-        return _uuids(len(rows))
+        return lambda rows: _uuids(len(rows))
     if callable(field.default):
-        return [row[name] if name in row else default() for row in rows]
+        return lambda rows: [row[name] if name in row else default() for row in rows]
     constant = default()
-    return [row.get(name, constant) for row in rows] if given else repeat(constant, len(rows))
+    if not given:
+        return lambda rows: repeat(constant, len(rows))
+    return lambda rows: [row.get(name, constant) for row in rows]
+
+
+def _times(name: str, rows: Sequence[Values]) -> Column:
+    """Return the times that the rows give, and this moment for the others."""
+    now = timezone.now()
+    return [row.get(name) or now for row in rows]
 
 
 def _uuids(number: int) -> list[str]:

@@ -8,11 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.crypto import get_random_string
 
 from provisioning import usernames
 from provisioning.identities import membership
@@ -111,7 +109,7 @@ def _made(pairs: Iterable[tuple[DeletedUser, Restored]]) -> dict[int, User]:
     for row, one in pairs:
         values = {field.name: field.to_python(row.image["fields"].get(field.name)) for field in images.FIELDS}
         user = User(id=row.user_id, **{**values, "username": one.username})
-        user.password = UNUSABLE_PASSWORD_PREFIX + get_random_string(40)
+        user.set_unusable_password()
         one.user_id, made[row.pk] = user.pk, user
         if row.image.get("manager"):
             managers[row.pk] = row.image["manager"][0]

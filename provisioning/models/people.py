@@ -1,11 +1,13 @@
 """The roll of people: users and the attributes that an admin defines for them."""
 
+import secrets
 import unicodedata
 import uuid
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -22,6 +24,11 @@ def fold(value: str) -> str:
     if value.isascii():
         return value.strip().lower()
     return unicodedata.normalize("NFKC", value).strip().casefold()
+
+
+def unusable_password() -> str:
+    """Return what is kept for somebody who has no password: another text each time, as links that set one end by it."""
+    return UNUSABLE_PASSWORD_PREFIX + secrets.token_hex(20)
 
 
 class FoldedField(models.CharField[str, str]):
@@ -203,6 +210,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         with transaction.atomic(savepoint=False):
             super().save(*args, **kwargs)
         self._stored_username, self.stored_rights = self.username, self.rights
+
+    def set_unusable_password(self) -> None:
+        """Take the password away; Django draws each character of its text by itself, which took as long as a query."""
+        self.password = unusable_password()
 
     def get_full_name(self) -> str:
         """Return the name that pages show."""

@@ -5,13 +5,11 @@ deleted user is never made again, a taken name is not fought over, staff are not
 """
 
 import datetime as dt
-import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.utils import timezone
 
 from config.database import bulk
@@ -23,7 +21,7 @@ from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.models.imports import Action
-from provisioning.models.people import fold
+from provisioning.models.people import fold, unusable_password
 
 NOTED = (
     *("user", "key", "key_folded", "remote_id", "place", "state", "seen_digest", "seen_state", "pushed_digest"),
@@ -138,7 +136,7 @@ class UserWriter:
             else:
                 row["custom_profile" if kind == "custom_profile" else "custom_attributes"][attribute] = value
         row["username"] = change.key
-        row["password"] = passwords.get(change.id) or UNUSABLE_PASSWORD_PREFIX + secrets.token_hex(20)
+        row["password"] = passwords.get(change.id) or unusable_password()
         return row
 
     def _update(
