@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Field, Model, QuerySet, Value
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
@@ -53,7 +54,7 @@ class Parameter(Value):
         """Leave the place open."""
         return "%s", [self]
 
-    def bound(self, values: dict[str, Any]) -> Any:
+    def bound(self, values: dict[str, Any], connection: BaseDatabaseWrapper) -> Any:
         """Return the call's value as the database takes it."""
         return self.output_field.get_db_prep_value(values[self.value], connection, prepared=False)
 
@@ -78,17 +79,18 @@ class _Compiled:
             self.model = info["model"]
             self.columns = slice(first, last)
             self.names = [expression.target.attname for expression in expressions[first:last]]
-            self.related = get_related_populators(info, compiler.select, connection.alias)
+            self.related = get_related_populators(info, compiler.select, DEFAULT_DB_ALIAS)
 
     def rows(self, values: dict[str, Any]) -> Sequence[Row]:
-        params = [part.bound(values) if isinstance(part, Parameter) else part for part in self.params]
+        own = connections[DEFAULT_DB_ALIAS]
+        params = [part.bound(values, own) if isinstance(part, Parameter) else part for part in self.params]
         with cursor() as opened:
             opened.execute(self.sql, params)
             found: Sequence[Row] = opened.fetchall()
         return list(map(self._converted, found)) if self.converters else found
 
     def made(self, row: Row) -> Any:
-        model = self.model.from_db(connection.alias, self.names, row[self.columns])
+        model = self.model.from_db(DEFAULT_DB_ALIAS, self.names, row[self.columns])
         for populator in self.related:
             populator.populate(row, model)
         return model
@@ -132,7 +134,8 @@ class Prepared(Generic[M]):
 
     def _ready(self) -> _Compiled:
         """Return the query in the words of the database at hand."""
-        ready = self._compiled.get(connection.vendor)
+        vendor = connections[DEFAULT_DB_ALIAS].vendor
+        ready = self._compiled.get(vendor)
         if ready is None:
-            ready = self._compiled[connection.vendor] = _Compiled(self._make())
+            ready = self._compiled[vendor] = _Compiled(self._make())
         return ready

@@ -61,6 +61,8 @@ def holder_of(client: Client, draft: Draft, besides: User | None = None) -> User
 
     ``besides`` is whom the draft is about.
     """
+    if not queries.is_held(fold(draft.username), fold(draft.user_name)):
+        return None
     links = [link for link in queries.aliases(fold(draft.user_name)) if besides is None or link.user_id != besides.pk]
     links = [link for link in links if link.deleted_at is None or link.client_id == client.pk]
     for link in sorted(links, key=lambda link: link.client_id != client.pk)[:1]:

@@ -71,6 +71,19 @@ _ALIASES = Prepared(
         UserLink.objects.exclude(user_name_key="").filter(user_name_key=Parameter("key", CharField())).order_by("pk")
     )
 )
+_HOLDERS = Prepared(
+    lambda: (
+        User.objects.filter(username_key=Parameter("username", CharField()))
+        .order_by()
+        .values_list("pk")
+        .union(
+            UserLink.objects.exclude(user_name_key="")
+            .filter(user_name_key=Parameter("user_name", CharField()))
+            .values_list("user_id"),
+            all=True,
+        )
+    )
+)
 _USERS = {reach: Prepared(partial(_user, reach)) for reach in Reach}
 _LOCKED = {reach: Prepared(partial(_locked, reach)) for reach in Reach}
 _NAMED = {reach: Prepared(partial(_named, reach)) for reach in Reach}
@@ -106,6 +119,11 @@ def _known(client: Client, user: User) -> User:
 def named(key: str) -> list[User]:
     """Return the user of that name in the portal (folded), whoever sees them, locked until the transaction ends."""
     return _OF_NAME.models(key=key)
+
+
+def is_held(username: str, user_name: str) -> bool:
+    """Return whether anybody has that name in the portal, or is called so by a client (both folded)."""
+    return bool(_HOLDERS.rows(username=username, user_name=user_name))
 
 
 def aliases(key: str) -> list[UserLink]:

@@ -79,7 +79,7 @@ def create(client: Client, draft: Draft, rules: Rules) -> tuple[User, UserLink |
     link.user = user
     if not user.is_active:
         leavers.follow(client, link, user)
-    _save_link(link)
+    _save_link(link, ())
     _report(client, user, {}, rules, said=(Operation.CREATE, message % user))
     if change.password:
         services.set_password(user, change.password, client.name)
@@ -274,7 +274,7 @@ def _write(client: Client, change: UserChange, draft: Draft, rules: Rules) -> bo
     if user.is_active != was_active or (off and not user.is_active):
         leavers.follow(client, link, user)
     if change.link_columns or news or (change and link.pk is None):
-        _save_link(link)
+        _save_link(link, [*change.link_columns, "said_active"])
     if change:
         _report(client, user, before, rules, said=_said(client, user, change))
     if change.password:
@@ -313,14 +313,15 @@ def keep_names(before: Mapping[int, str], by: object = None, **_: object) -> Non
     UserLink.objects.bulk_update(called, ["user_name", "user_name_key"], batch_size=1000)
 
 
-def _save_link(link: UserLink) -> None:
-    """Write what the client knows of a user; nobody asks a new link for its id."""
-    names = [each.attname for each in UserLink._meta.concrete_fields if not each.primary_key]
+def _save_link(link: UserLink, changed: Iterable[str]) -> None:
+    """Write what the client knows of a user: a new link, whose id nobody asks for, or the columns that differ."""
     with _names_once():
         if link.pk is None:
+            names = [each.attname for each in UserLink._meta.concrete_fields if not each.primary_key]
             bulk.insert(UserLink, [{name: getattr(link, name) for name in names}])
         else:
-            bulk.update([link], names)
+            folded = ["user_name_key"] if "user_name" in changed else []
+            bulk.update([link], [*changed, *folded])
 
 
 def _said(client: Client, user: User, change: UserChange) -> tuple[Operation, str]:
@@ -371,7 +372,7 @@ def delete(client: Client, user: User, link: UserLink | None) -> None:
     if was_active:
         services.write_user(user, client.name, ["is_active"])
     leavers.follow(client, link, user)
-    _save_link(link)
+    _save_link(link, ["deleted_at", "said_active"])
     when = f"{user} leaves the roll on {link.leaves_at:%Y-%m-%d}" if link.leaves_at else f"{user} stays, deactivated"
     changes = {"Active": ("yes", "no")} if was_active else {}
     message = f" {alone} {'person has' if alone == 1 else 'people have'} no manager now." if alone else ""

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from config.database import bulk, prepared
-from config.database.prepared import Prepared
 from directories.models import Directory
 from provisioning.models import Account, User
 from provisioning.models.outbox import AccountState
@@ -42,12 +41,15 @@ class AccountsInScope:
     returning: set[int] = field(default_factory=set)
 
 
-# The accounts of one user, and those that ``_reattach`` may give back.
+# The accounts of one user, and those that ``_reattach`` may give back; after them the directories that create accounts,
+# each in a row without an account.
 _OF_ONE = """
     SELECT id, user_id, directory_id, state FROM provisioning_account
-    WHERE user_id = %s OR (user_id IS NULL AND key_folded = %s) ORDER BY id
+    WHERE user_id = %s OR (user_id IS NULL AND key_folded = %s)
+    UNION ALL
+    SELECT NULL, NULL, directory_id, NULL FROM directories_provisioningsettings WHERE create_users
+    ORDER BY 1, 3
 """
-_CREATING = Prepared(lambda: Directory.objects.filter(provisioning__create_users=True).order_by("pk").values_list("pk"))
 
 
 def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only: int | None = None) -> AccountsInScope:
@@ -58,19 +60,21 @@ def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only:
     """
     people = _people(user_ids)
     _reattach(people)
-    return _in_scope(people, _existing(user_ids), exclude=exclude, only=only)
+    return _in_scope(people, _existing(user_ids), _creating(exclude, only), exclude=exclude, only=only)
 
 
 def accounts_of(user: User) -> AccountsInScope:
-    """Do the same for one user as held in memory, in two queries where no account is missing."""
+    """Do the same for one user as held in memory, in one query where no account is missing."""
     person = UserInScope(user.pk, user.username, user.username_key, user.is_active and user.provisioned)
     with prepared.cursor() as cursor:
         cursor.execute(_OF_ONE, [person.id, person.username_key])
-        accounts: list[AccountReference] = cursor.fetchall()
+        rows = cursor.fetchall()
+    accounts: list[AccountReference] = [row for row in rows if row[0] is not None]
+    creating = [directory for pk, _, directory, _ in rows if pk is None]
     if any(owner is None for _, owner, _, _ in accounts):
         _reattach([person])
         accounts = _existing([person.id])
-    return _in_scope([person], accounts)
+    return _in_scope([person], accounts, creating)
 
 
 def orphans(directory_id: int) -> list[int]:
@@ -88,12 +92,16 @@ def _people(user_ids: Collection[int]) -> list[UserInScope]:
 def _in_scope(
     people: Collection[UserInScope],
     accounts: list[AccountReference],
+    creating: Collection[int],
     *,
     exclude: int | None = None,
     only: int | None = None,
 ) -> AccountsInScope:
-    """Make the accounts that are missing, and return those that concern the directories that are meant."""
-    missing = _missing(people, _creating(exclude, only), accounts)
+    """Make the accounts that are missing, and return those that concern the directories that are meant.
+
+    ``creating`` are the directories that create accounts. Switched off, they still collect changes, which wait.
+    """
+    missing = _missing(people, creating, accounts)
     if missing:
         made = bulk.insert_returning(Account, missing, ignore_conflicts=True)
         if len(made) == len(missing):
@@ -115,8 +123,9 @@ def _in_scope(
 
 
 def _creating(exclude: int | None, only: int | None) -> list[int]:
-    """Return the directories that create accounts. Switched off, they still collect changes, which wait."""
-    return [pk for (pk,) in _CREATING.rows() if pk != exclude and only in (None, pk)]
+    """Return the directories that create accounts, of those that are meant."""
+    creating = Directory.objects.filter(provisioning__create_users=True).order_by("pk").values_list("pk", flat=True)
+    return [pk for pk in creating if pk != exclude and only in (None, pk)]
 
 
 def _existing(user_ids: Collection[int]) -> list[AccountReference]:
