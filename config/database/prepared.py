@@ -20,7 +20,13 @@ Row = tuple[Any, ...]
 
 
 class _Preparing(psycopg.Cursor[Row]):
-    """A cursor whose statements the server prepares; Django's own writes the parameters into the text."""
+    """A cursor whose statements the server prepares; Django's own writes the parameters into the text.
+
+    A connection has one, which stays open: to make one takes as long as a small query.
+    """
+
+    def close(self) -> None:
+        """Keep it for the next statement."""
 
     def execute(self, query: Any, params: Any = None, **_: Any) -> "_Preparing":
         try:
@@ -33,15 +39,18 @@ class _Preparing(psycopg.Cursor[Row]):
 def cursor() -> CursorWrapper:
     """Return a cursor for statements that are few and often run: on PostgreSQL the server keeps them (``prepare``).
 
-    With ``PREPARE_STATEMENTS=false`` they are planned each time. Where Django logs queries, it is an ordinary cursor,
-    of which it can tell what was sent.
+    The rows of one statement are read before the next one is sent. With ``PREPARE_STATEMENTS=false`` statements are
+    planned each time. Where Django logs queries, it is an ordinary cursor, of which it can tell what was sent.
     """
     own: Any = connections[DEFAULT_DB_ALIAS]  # each question to the proxy ``connection`` looks it up anew
     if own.vendor != "postgresql" or own.queries_logged:
         return cast(CursorWrapper, own.cursor())
     own.close_if_health_check_failed()
     own.ensure_connection()
-    return cast(CursorWrapper, own._prepare_cursor(_Preparing(own.connection)))
+    kept: _Preparing | None = vars(own).get("kept_cursor")
+    if kept is None or kept.connection is not own.connection:
+        kept = own.kept_cursor = _Preparing(own.connection)
+    return cast(CursorWrapper, own._prepare_cursor(kept))
 
 
 class Parameter(Value):
