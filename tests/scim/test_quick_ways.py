@@ -1,7 +1,9 @@
 """What is answered by a shorter way is answered as by the long one."""
 
 import pytest
+from django.db import connection
 from django.db import connections as databases
+from django.test.utils import CaptureQueriesContext
 
 from config import connections
 from provisioning.models import User
@@ -72,3 +74,17 @@ def test_a_connection_is_trusted_for_a_moment_only(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(connection, "health_check_done", False)
         connections.trust()
         assert connection.health_check_done is trusted
+
+
+def test_how_many_queries_a_write_takes(scim: Scim) -> None:
+    """With those of the token, of the mapping (2) and of the live log; each more is felt by every application."""
+    user = scim.add("anna")
+    scim.patch(f"/Users/{user['id']}", {"op": "replace", "path": "active", "value": True})
+    for number, write in (
+        (9, lambda: scim.add("berta")),
+        (11, lambda: scim.patch(f"/Users/{user['id']}", {"op": "replace", "path": "active", "value": False})),
+    ):
+        with CaptureQueriesContext(connection) as asked:
+            write()
+        asked_for = [query["sql"] for query in asked.captured_queries if "SAVEPOINT" not in query["sql"]]
+        assert len(asked_for) == number, asked_for
