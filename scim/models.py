@@ -169,7 +169,7 @@ class UserLink(models.Model):
     be deleted from the portal then, unless they come back.
     """
 
-    client = models.ForeignKey(Client, models.CASCADE, related_name="user_links")
+    client = models.ForeignKey(Client, models.CASCADE, related_name="user_links", db_index=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="scim_links")
     external_id = models.CharField(max_length=255, blank=True)
     user_name = models.CharField(max_length=255, blank=True)
@@ -214,7 +214,7 @@ class GroupLink(models.Model):
     ``stands_for`` is that other name, folded: when the portal's group is called otherwise by now, ``name`` is outdated.
     """
 
-    client = models.ForeignKey(Client, models.CASCADE, related_name="group_links")
+    client = models.ForeignKey(Client, models.CASCADE, related_name="group_links", db_index=False)
     group = models.ForeignKey(Group, models.CASCADE, related_name="scim_links")
     external_id = models.CharField(max_length=255, blank=True)
     name = models.CharField(max_length=255, blank=True)

@@ -28,7 +28,7 @@ class Account(Leased):
     that it will not be, until its user has returned.
     """
 
-    user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="accounts")
+    user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="accounts", db_index=False)
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="accounts", db_index=False)
     key_folded = FoldedField(source="key")
     seen_state = models.CharField(max_length=24, blank=True, default="", db_default="")
