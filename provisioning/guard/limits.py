@@ -72,6 +72,11 @@ def exceeded(number: int, known: int, limit: Limit) -> str:
     return ""
 
 
+def how_many(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: "1 error", "2 errors"."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def people(number: int) -> str:
     """Return a number of people in words."""
     return "1 person" if number == 1 else f"{number:,} people"

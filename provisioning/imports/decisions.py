@@ -4,14 +4,16 @@ A refused row stays in the plan with who refused it and why. Nothing of the sour
 plans it again, unless the source says something else by then.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
+from provisioning.guard.limits import how_many
 from provisioning.imports.facets import EVERYTHING, Criteria, causes, matching
-from provisioning.imports.runs import COUNTED, ImportRefused, applied_now, no_longer_waits
+from provisioning.imports.runs import COUNTED, ImportRefused, applied_now, held, no_longer_waits
 from provisioning.imports.users.plan import BLANKED, INACTIVE, MISSING, RENAMED
 from provisioning.models import Decision, ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.imports import WAITING, Action, GroupAction, Part, Verdict
@@ -28,9 +30,9 @@ def to_apply(run: ImportRun) -> "QuerySet[PlannedChange]":
     rows = PlannedChange.objects.filter(run=run)
     if run.part == Part.CHOSEN:
         return rows.filter(verdict=Verdict.APPROVED)
-    held = applied_now(run)
+    now = applied_now(run)
     rows = rows.exclude(verdict__in=OVER)
-    return rows if held is None else rows.filter(held=held)
+    return rows if now is None else rows.filter(held=now)
 
 
 def groups_to_apply(run: ImportRun) -> "QuerySet[PlannedGroup]":
@@ -54,12 +56,23 @@ def undecided_groups(run: ImportRun) -> "QuerySet[PlannedGroup]":
 def by_cause(run: ImportRun) -> list[tuple[str, str, int]]:
     """Return action, cause and number of what waits: what was counted once, less what was decided since."""
     if run.rest_applied:
-        held = undecided(run).order_by().values_list("action", "cause").annotate(number=Count("pk"))
-        return list(held.order_by("-number"))
+        rows = undecided(run).order_by().values_list("action", "cause").annotate(number=Count("pk"))
+        return list(rows.order_by("-number"))
     decided = PlannedChange.objects.filter(run=run, verdict__gt="").order_by().values_list("action", "cause")
     over = {(action, cause): number for action, cause, number in decided.annotate(number=Count("pk"))}
     found = [(action, cause, number - over.get((action, cause), 0)) for (action, cause), number in causes(run).items()]
     return [one for one in found if one[2] > 0 and one[0] not in NOTHING_TO_DECIDE]
+
+
+def waiting(run: ImportRun) -> "Counter[str]":
+    """Return how much of each of the run's numbers waits for a decision; what is left of each is done."""
+    if run.rest_applied:
+        return held(run)
+    found: Counter[str] = Counter()
+    for action, _, number in by_cause(run):
+        found[COUNTED[action]] += number
+    sums = undecided_groups(run).aggregate(added=Sum("added", default=0), removed=Sum("removed", default=0))
+    return found + Counter(memberships_added=sums["added"], memberships_removed=sums["removed"])
 
 
 def destructive(run: ImportRun, wanted: Criteria = EVERYTHING) -> int:
@@ -124,8 +137,7 @@ def left(run: ImportRun) -> bool:
 def words_left(run: ImportRun) -> str:
     """Say how much waits still."""
     people, groups = undecided(run).count(), undecided_groups(run).count()
-    parts = [f"{people:,} {'change' if people == 1 else 'changes'}"] if people else []
-    parts += [f"{groups:,} {'group' if groups == 1 else 'groups'}"] if groups else []
+    parts = [how_many(number, what) for number, what in ((people, "change"), (groups, "group")) if number]
     return f"{' and '.join(parts)} still {'waits' if people + groups == 1 else 'wait'} for a decision."
 
 

@@ -6,7 +6,9 @@ from typing import Any
 from django.db.models import Count, QuerySet
 
 from provisioning.imports.users.labels import Labels
+from provisioning.imports.users.plan import CAUSES, INACTIVE
 from provisioning.models import ImportRun, PlannedChange
+from provisioning.models.imports import Door
 from provisioning.models.people import fold
 from provisioning.profile.person import catalogue
 
@@ -82,6 +84,11 @@ def causes(run: ImportRun) -> dict[tuple[str, str], int]:
     for action, cause, _, number in run.facets.get("kinds", []):
         found[action, cause] = found.get((action, cause), 0) + number
     return found
+
+
+def cause_words(run: ImportRun, cause: str) -> str:
+    """Return a cause in words; only an import has a source that may say so."""
+    return "Deactivated" if cause == INACTIVE and run.door != Door.IMPORT else CAUSES.get(cause, "")
 
 
 def attributes(run: ImportRun) -> list[tuple[str, str]]:

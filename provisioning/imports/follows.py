@@ -1,11 +1,12 @@
 """What comes of a plan in other directories, counted by sets before anything is applied."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from directories.models import Directory, OnLeave
+from provisioning.guard.limits import how_many
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account, ImportRun, PlannedChange, User
 from provisioning.models.accounts import AccountState
@@ -27,12 +28,14 @@ class Follows:
     def words(self) -> str:
         """What happens there, as a part of a sentence."""
         parts = [(self.opened, "opened"), (self.disabled, "disabled"), (self.deleted, "deleted")]
-        counts = [f"{number:,} {'account' if number == 1 else 'accounts'} {what}" for number, what in parts if number]
+        counts = [f"{how_many(number, 'account')} {what}" for number, what in parts if number]
         return f"{', '.join(counts)} in {self.directory}"
 
 
-def count(run: ImportRun) -> list[Follows]:
+def count(run: ImportRun, rows: "QuerySet[PlannedChange] | None" = None) -> list[Follows]:
     """Return what a finished plan leads to elsewhere, by directory; those where nothing happens are left out.
+
+    With ``rows``, only what these of its changes lead to.
 
     The rule is that of ``outbound.accounts.scope``: whoever is active gets an account in every directory that creates
     users, and whoever is not any more loses the one that they have, as the directory's settings say. A few queries for
@@ -40,7 +43,8 @@ def count(run: ImportRun) -> list[Follows]:
     """
     others = Directory.objects.filter(provisioning__isnull=False).exclude(pk=run.directory_id or 0)
     others = others.filter(Q(provisioning__create_users=True) | Q(provisioning__deactivate_users=True))
-    found = [_in(directory, run) for directory in others.select_related("provisioning").order_by("name")]
+    planned = PlannedChange.objects.filter(run=run) if rows is None else rows
+    found = [_in(directory, planned) for directory in others.select_related("provisioning").order_by("name")]
     return [one for one in found if one.opened or one.disabled or one.deleted]
 
 
@@ -72,9 +76,22 @@ def final(changes: Sequence[PlannedChange]) -> dict[int, list[str]]:
     return found
 
 
-def _in(directory: Directory, run: ImportRun) -> Follows:
+def less(whole: Iterable[Follows], part: Iterable[Follows]) -> list[Follows]:
+    """Return what is left of the whole without the part."""
+    taken = {one.directory: one for one in part}
+    found = []
+    for one in whole:
+        gone = taken.get(one.directory, Follows(one.directory))
+        opened, disabled, deleted = one.opened - gone.opened, one.disabled - gone.disabled, one.deleted - gone.deleted
+        if max(opened, disabled, deleted) > 0:
+            found.append(
+                Follows(one.directory, opened=max(0, opened), disabled=max(0, disabled), deleted=max(0, deleted))
+            )
+    return found
+
+
+def _in(directory: Directory, planned: "QuerySet[PlannedChange]") -> Follows:
     settings = directory.provisioning
-    planned = PlannedChange.objects.filter(run=run)
     turned_off = planned.filter(Q(action=Action.DEACTIVATE) | Q(action=Action.UPDATE, **{f"after__{ACTIVE}": False}))
     opened = off = 0
     if settings.create_users:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from provisioning.imports.facets import EVERYTHING, Criteria, matching
+from provisioning.imports.facets import EVERYTHING, Criteria, cause_words, matching
 from provisioning.imports.groups.listing import named
 from provisioning.imports.groups.messages import LABELS as GROUP_LABELS
 from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.listing import shown
-from provisioning.imports.users.plan import CAUSES
 from provisioning.models import Decision, ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.imports import Action, GroupAction
 from provisioning.profile.person import catalogue
@@ -36,13 +35,13 @@ def csv_lines(run: ImportRun, criteria: Criteria) -> Iterator[str]:
     rows = matching(run, criteria).order_by("pk").defer("row")
     while page := list(rows.filter(pk__gt=last)[:PAGE]):
         last = page[-1].pk
-        yield "".join(_line(cells) for change in page for cells in _change(change, labels, decided))
+        yield "".join(_line(cells) for change in page for cells in _change(run, change, labels, decided))
     if criteria == EVERYTHING:
         yield from _groups(run, decided)
 
 
-def _change(change: PlannedChange, labels: Labels, decided: dict[int, str]) -> Iterator[list[str]]:
-    first = ["User", change.key, ACTIONS[change.action], CAUSES.get(change.cause, ""), change.department]
+def _change(run: ImportRun, change: PlannedChange, labels: Labels, decided: dict[int, str]) -> Iterator[list[str]]:
+    first = ["User", change.key, ACTIONS[change.action], cause_words(run, change.cause), change.department]
     rest = [change.message, decided.get(change.decision_id or 0, "")]
     for name in change.after or [""]:
         values = [shown(change.before.get(name)), shown(change.after[name])] if name else ["", ""]

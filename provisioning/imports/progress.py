@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from provisioning.guard.limits import how_many
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
 
@@ -45,12 +46,8 @@ def duration(seconds: float) -> str:
     """Return a length of time as people say it."""
     whole = max(1, round(seconds))
     if whole < 60:
-        return _plural(whole, "second")
+        return how_many(whole, "second")
     if whole < 3600:
-        return _plural(round(whole / 60), "minute")
+        return how_many(round(whole / 60), "minute")
     hours, minutes = divmod(round(whole / 60), 60)
-    return f"{_plural(hours, 'hour')} {_plural(minutes, 'minute')}" if minutes else _plural(hours, "hour")
-
-
-def _plural(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    return f"{how_many(hours, 'hour')} {how_many(minutes, 'minute')}" if minutes else how_many(hours, "hour")

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings, Schedule
 from provisioning.guard import ledger
+from provisioning.guard.limits import how_many
 from provisioning.imports import decisions, four_eyes, incremental, runs
 from provisioning.imports.facets import Criteria
 from provisioning.imports.runs import ImportRefused
@@ -98,7 +99,8 @@ def refuse_changes(run: ImportRun, actor: str, wanted: Criteria, reason: str, *,
     """Refuse some of the rows of a plan that waits, and return how many; raise ImportRefused with words."""
     with transaction.atomic():
         decision = decisions.refuse(run, wanted, actor, reason, groups=groups)
-        words = f"{actor} refused {decision.rows:,} changes from {run.source} ({decision.scope}): {decision.reason}"
+        number = how_many(decision.rows, "change")
+        words = f"{actor} refused {number} from {run.source} ({decision.scope}): {decision.reason}"
         runs.report(run, Result.SKIPPED, words, actor)
         runs.decided(run, f"refused {decision.scope}: {decision.reason}", actor)
     return decision.rows

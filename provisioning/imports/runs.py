@@ -22,7 +22,9 @@ from django.utils import timezone
 
 from config.database import bulk, commits
 from directories.models import Directory
+from provisioning.guard.limits import how_many
 from provisioning.imports import follows
+from provisioning.imports.users.state import ACTIVE
 from provisioning.models import ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.imports import ENDED, Action, Door, RunStatus, Trigger
 from provisioning.restore import continuity, holding
@@ -269,20 +271,22 @@ def _replace_waiting(directory: Directory) -> None:
         forget_passwords(run.pk)
 
 
-def leave_out_held(run: ImportRun) -> None:
-    """Take what was held, and is not applied any more, out of a run's numbers."""
-    gains: Counter[str] = Counter()
-    waiting = PlannedChange.objects.filter(run=run, held=True, verdict="")  # what was refused is out already
-    changes = waiting.order_by().values_list("action")
-    for action, number in changes.annotate(Count("pk")):
-        gains[COUNTED.get(action, "")] -= number
+def held(run: ImportRun) -> "Counter[str]":
+    """Return how much of each of a run's numbers is held and nobody has decided about; what was refused is out."""
+    found: Counter[str] = Counter()
+    waiting = PlannedChange.objects.filter(run=run, held=True, verdict="")
+    for action, number in waiting.order_by().values_list("action").annotate(Count("pk")):
+        found[COUNTED[action]] += number
     members = PlannedMember.objects.filter(planned_group__run=run, planned_group__verdict="", held=True)
     for add, number in members.order_by().values_list("add").annotate(Count("pk")):
-        gains["memberships_added" if add else "memberships_removed"] -= number
-    gains.pop("", None)
-    ImportRun.objects.filter(pk=run.pk).update(
-        **{name: Greatest(F(name) + number, 0) for name, number in gains.items()}
-    )
+        found["memberships_added" if add else "memberships_removed"] += number
+    return found
+
+
+def leave_out_held(run: ImportRun) -> None:
+    """Take what was held, and is not applied any more, out of a run's numbers."""
+    less = {name: Greatest(F(name) - number, 0) for name, number in held(run).items()}
+    ImportRun.objects.filter(pk=run.pk).update(**less)
 
 
 def _already(directory: Directory) -> str:
@@ -334,7 +338,7 @@ def forget_passwords(run_id: int) -> None:
 def cancelled_message(run: ImportRun) -> str:
     """Return what a cancelled run leaves behind."""
     if run.applied:
-        return f"Cancelled after {run.applied:,} of {run.planned:,} changes; those are kept."
+        return f"Cancelled after {run.applied:,} of {how_many(run.planned, 'change')}; what is done is kept."
     return "Cancelled before anything was changed."
 
 
@@ -385,13 +389,13 @@ def summary(run: ImportRun) -> str:
     if run.door != Door.IMPORT:
         return _portal_summary(run)
     changed = run.created + run.updated + run.deactivated
-    errors = f"{run.errors:,} {'error' if run.errors == 1 else 'errors'}"
+    errors = how_many(run.errors, "error")
     alone = f"{run.left_alone:,} left alone, " if run.left_alone else ""
     if not changed:
-        seen = f"Read {run.seen:,} {'user' if run.seen == 1 else 'users'} from {run.source}{_fewer(run)}"
+        seen = f"Read {how_many(run.seen, 'user')} from {run.source}{_fewer(run)}"
         return f"{seen}: {run.unchanged:,} unchanged, {alone}{errors}{groups_summary(run)}"
     return (
-        f"Imported {changed:,} {'user' if changed == 1 else 'users'} from {run.source}{_fewer(run)}: "
+        f"Imported {how_many(changed, 'user')} from {run.source}{_fewer(run)}: "
         f"{run.created:,} created, {run.updated:,} updated, {run.deactivated:,} deactivated, "
         f"{alone}{errors}{groups_summary(run)}"
     )
@@ -404,12 +408,22 @@ def _fewer(run: ImportRun) -> str:
 
 
 def _portal_summary(run: ImportRun) -> str:
-    """Return the final message of a run of the portal's own, "Deactivate 3 users: 3 updated"."""
-    names = ("created", "updated", "deactivated", "deleted", "restored", "left_alone", "errors")
-    numbers = [(getattr(run, name), name.replace("_", " ")) for name in names]
-    numbers += [(run.memberships_added, "memberships added"), (run.memberships_removed, "memberships removed")]
-    words = ", ".join(f"{number:,} {name}" for number, name in numbers if number)
-    return f"{run.get_door_display()}: {run.subject}: {words or 'nothing changed'}"
+    """Return the final message of a run of the portal's own, "Deactivate 3 users: 3 deactivated"."""
+    updated = "activated" if only_activates(run) else "updated"
+    words = {"created": "created", "updated": updated, "deactivated": "deactivated", "deleted": "deleted"}
+    words |= {"restored": "restored", "left_alone": "left alone"}
+    parts = [f"{number:,} {word}" for name, word in words.items() if (number := getattr(run, name))]
+    if run.errors:
+        parts.append(how_many(run.errors, "error"))
+    members = [(run.memberships_added, "added"), (run.memberships_removed, "removed")]
+    parts += [f"{how_many(number, 'membership')} {what}" for number, what in members if number]
+    return f"{run.get_door_display()}: {run.subject}: {', '.join(parts) or 'nothing changed'}"
+
+
+def only_activates(run: ImportRun) -> bool:
+    """Return whether all that a run updates of people is that they are active again."""
+    updates = [names for action, _, names, _ in run.facets.get("kinds", []) if action == Action.UPDATE]
+    return set(updates) == {f"|{ACTIVE}|"}
 
 
 def groups_summary(run: ImportRun) -> str:
@@ -417,8 +431,8 @@ def groups_summary(run: ImportRun) -> str:
     if not run.groups_seen and not run.groups_changed:
         return ""
     return (
-        f"; {run.groups_changed:,} {'group' if run.groups_changed == 1 else 'groups'} changed, "
-        f"{run.memberships_added:,} {'membership' if run.memberships_added == 1 else 'memberships'} added, "
+        f"; {how_many(run.groups_changed, 'group')} changed, "
+        f"{how_many(run.memberships_added, 'membership')} added, "
         f"{run.memberships_removed:,} removed{_unmatched(run)}"
     )
 
@@ -427,7 +441,7 @@ def _unmatched(run: ImportRun) -> str:
     """Return how many members of groups nobody here is, "" for none."""
     if not run.unmatched_members:
         return ""
-    number = f"{run.unmatched_members:,} {'member' if run.unmatched_members == 1 else 'members'}"
+    number = how_many(run.unmatched_members, "member")
     names = ", ".join(name for name, _ in run.unmatched_in)
     more = " and others" if sum(number for _, number in run.unmatched_in) < run.unmatched_members else ""
     return f"; {number} of {names}{more} {'has' if run.unmatched_members == 1 else 'have'} no account here"
@@ -435,10 +449,11 @@ def _unmatched(run: ImportRun) -> str:
 
 def preview_summary(run: ImportRun) -> str:
     """Return what a plan would do."""
-    alone = f", {run.left_alone:,} are left alone" if run.left_alone else ""
+    alone = f", {how_many(run.left_alone, 'is', 'are')} left alone" if run.left_alone else ""
     return (
         f"An import from {run.source} would create {run.created:,}, update {run.updated:,} and deactivate "
-        f"{run.deactivated:,} users; {run.unchanged:,} are unchanged{alone} and {run.errors:,} have errors"
+        f"{how_many(run.deactivated, 'user')}; {how_many(run.unchanged, 'is', 'are')} unchanged{alone} and "
+        f"{how_many(run.errors, 'has an error', 'have errors')}"
         f"{groups_summary(run)}.{_elsewhere(run)}"
     )
 

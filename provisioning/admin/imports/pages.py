@@ -1,6 +1,6 @@
 """What the templates of the import pages show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -15,9 +15,8 @@ from provisioning.imports import decisions, facets, follows
 from provisioning.imports.facets import Criteria, matching
 from provisioning.imports.groups import listing as groups_listing
 from provisioning.imports.progress import ACTIVE, progress_of
-from provisioning.imports.runs import preview_summary
+from provisioning.imports.runs import only_activates, preview_summary
 from provisioning.imports.users.listing import CHANGES, FILTERS, listing
-from provisioning.imports.users.plan import CAUSES
 from provisioning.models import ImportRun
 from provisioning.models.imports import ENDED, WAITING, Action, Door, RunStatus, Trigger
 
@@ -27,6 +26,7 @@ DECISIONS = 50  # of the decisions about a plan, as many as a page shows
 MOST_GROUPS = 10_000
 NEW: Mapping[str, str] = {Action.CREATE: "New people", Action.RESTORE: "Restored"}
 REFUSED = "Refused rows stay in the plan with the reason."
+ELSEWHERE, THEN = "In other directories", "And then in other directories"
 COMES_AGAIN = f"{REFUSED} The next import plans them again, unless the source says something else by then."
 COUNTS = (
     ("created", Action.CREATE, "Created", "To create"),
@@ -48,6 +48,25 @@ class Waiting:
     label: str
     number: int
     destructive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One number of a run, with its word and the address of its rows."""
+
+    number: int
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The numbers of a run that are done, or that are ahead, and what they lead to in other directories."""
+
+    title: str
+    counts: Sequence[Count]
+    follows: Sequence[follows.Follows]
+    follows_title: str
 
 
 def outcome(run: ImportRun) -> str:
@@ -121,7 +140,9 @@ def run_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "filters": _filters(run, filters),
         "attributes": facets.attributes(run),
         "departments": [name for name, _ in run.facets.get("departments", [])],
-        "causes": [(cause, CAUSES[cause]) for cause in dict.fromkeys(c for _, c in facets.causes(run)) if cause],
+        "causes": [
+            (one, facets.cause_words(run, one)) for one in dict.fromkeys(c for _, c in facets.causes(run)) if one
+        ],
         "export_url": f"{reverse('admin:provisioning_importrun_plan', args=[run.pk])}?{_encoded(filters)}",
         "earlier_url": _query(filters, before=page.before) if page.before else "",
         "later_url": _query(filters, after=page.after) if page.after else "",
@@ -148,7 +169,13 @@ def _decision_context(run: ImportRun) -> dict[str, Any]:
     if run.status not in WAITING:
         return {"decided": run.decisions.all()[:DECISIONS]}
     waiting = [
-        Waiting(action, cause, CAUSES.get(cause) or NEW.get(action, ""), number, cause in decisions.DESTRUCTIVE)
+        Waiting(
+            action,
+            cause,
+            facets.cause_words(run, cause) or NEW.get(action, ""),
+            number,
+            cause in decisions.DESTRUCTIVE,
+        )
         for action, cause, number in decisions.by_cause(run)
     ]
     groups = decisions.undecided_groups(run)
@@ -172,14 +199,60 @@ def _group_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     }
 
 
+def _numbers(run: ImportRun) -> dict[str, int]:
+    """Return what a run counts of changes, those that are done and those that are ahead."""
+    names = [*(name for name, *_ in COUNTS), "memberships_added", "memberships_removed"]
+    return {name: getattr(run, name) for name in names}
+
+
+def _counts(run: ImportRun, numbers: Mapping[str, int], *, ahead: bool) -> list[Count]:
+    """Return the numbers with their words, as done or as still ``ahead``."""
+    url = reverse("admin:provisioning_importrun_change", args=[run.pk])
+    rows = [
+        Count(numbers.get(name, 0), planned if ahead else _done_label(run, done), f"{url}?action={action}#changes")
+        for name, action, done, planned in COUNTS
+        if numbers.get(name) or name not in PORTAL_ONLY
+    ]
+    if run.groups_seen:
+        rows.append(
+            Count(numbers.get("memberships_added", 0), "Members to add" if ahead else "Members added", f"{url}#groups")
+        )
+        rows.append(
+            Count(
+                numbers.get("memberships_removed", 0),
+                "Members to remove" if ahead else "Members removed",
+                f"{url}#groups",
+            )
+        )
+    return rows
+
+
+def _done_label(run: ImportRun, label: str) -> str:
+    return "Activated" if label == "Updated" and only_activates(run) else label
+
+
+def _parts(run: ImportRun) -> list[Part]:
+    """Return what a run counts: of one that waits with a part of it applied, what is done and what waits by itself."""
+    numbers, elsewhere = _numbers(run), follows.load(run)
+    unchanged = Count(run.unchanged, "Unchanged", "")
+    if not _partly_applied(run):
+        return [Part("", [*_counts(run, numbers, ahead=True), unchanged], elsewhere, THEN)]
+    waits = decisions.waiting(run)
+    done = {name: max(0, number - waits[name]) for name, number in numbers.items()}
+    later = follows.count(run, decisions.undecided(run)) if elsewhere else []
+    return [
+        Part("Done", [*_counts(run, done, ahead=False), unchanged], follows.less(elsewhere, later), ELSEWHERE),
+        Part("Waits for a decision", [one for one in _counts(run, waits, ahead=True) if one.number], later, THEN),
+    ]
+
+
+def _partly_applied(run: ImportRun) -> bool:
+    return run.status in WAITING and bool(run.applied)
+
+
 def state_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     """Return what the moving part of a run's page shows."""
     ready = run.status in WAITING
-    counts = [
-        (getattr(run, name), action.value, planned if ready or run.status in ACTIVE else done)
-        for name, action, done, planned in COUNTS
-        if getattr(run, name) or name not in PORTAL_ONLY
-    ]
     changed = run.created + run.updated + run.deactivated + run.deleted + run.restored
     return {
         "run": run,
@@ -189,7 +262,7 @@ def state_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "outdated": ready and run.directory_id is not None and _newer(run),
         "progress": progress_of(run, timezone.now()),
         "started_by": started_by(run),
-        "counts": counts,
+        "parts": _parts(run) if ready or run.status in ACTIVE else [],
         "changed": changed,
         "follows": follows.load(run),
         "can_undo": run.status in ENDED and bool(run.applied) and not _undone(run),
@@ -212,10 +285,11 @@ def _newer(run: ImportRun) -> bool:
 def _filters(run: ImportRun, filters: Mapping[str, str]) -> list[tuple[str, str, bool]]:
     """Return address, label and whether it is chosen; numbers only once they stand still."""
     ahead = run.status in ACTIVE or run.status in WAITING
+    mixed = _partly_applied(run)
     changed = run.created + run.updated + run.deactivated + run.deleted + run.restored
     labels = [("", "All rows", None), (CHANGES, "Changes", changed)]
     labels += [
-        (action.value, planned if ahead else done, getattr(run, name))
+        (action.value, action.label if mixed else planned if ahead else done, getattr(run, name))
         for name, action, done, planned in COUNTS
         if getattr(run, name) or name not in PORTAL_ONLY
     ]

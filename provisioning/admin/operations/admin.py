@@ -24,6 +24,7 @@ from provisioning.models import Change, GroupChange
 from provisioning.models.outbox import QueuedChange
 from provisioning.outbound.kinds import KINDS
 
+RELEASE, REFUSE = "release", "refuse"
 WAITING = "waiting"  # the list of changes that wait, in the place of a cause's code
 
 
@@ -104,21 +105,27 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
         return HttpResponseRedirect(_back(request, self.changes))
 
     def decide_view(self, request: HttpRequest) -> HttpResponse:
-        """Release or refuse held changes: the selected ones, or all of a directory. More than one need their number."""
+        """Release or refuse held changes: one, the selected ones, or all of a directory; several need their number."""
         self._require_change(request)
         directory = get_object_or_404(Directory, pk=_number(request.POST.get("directory")) or 0)
         held = services.held_changes(self.changes, directory.pk)
-        if not request.POST.get("all"):
-            held = held.filter(pk__in=[pk for pk in map(_number, request.POST.getlist("change")) if pk])
+        decision, wanted = request.POST.get("decision"), request.POST.getlist("change")
+        for name in (RELEASE, REFUSE):
+            if one := request.POST.get(f"{name}_one"):
+                decision, wanted = name, [one]
+        if not request.POST.get("all") or wanted != request.POST.getlist("change"):
+            held = held.filter(pk__in=[pk for pk in map(_number, wanted) if pk])
         number, actor = held.count(), request.user.get_username()
+        if self.changes is Change:  # a row stands for all that is held of its account
+            held = services.held_changes(Change, directory.pk).filter(account__in=held.values("account"))
         if not number:
             messages.warning(request, "Select the changes to decide about first.")
         elif number > 1 and _number(request.POST.get("number")) != number:
             messages.error(request, f"These are {number:,} changes. Type {number} into the box to decide about them.")
-        elif request.POST.get("decision") == "release":
+        elif decision == RELEASE:
             services.release(held, actor)
             messages.success(request, f"{_changes(number)} made now. The provisioning report shows how it went.")
-        elif request.POST.get("decision") == "refuse":
+        elif decision == REFUSE:
             services.refuse(held, actor)
             messages.success(request, f"Refused. {directory.name} keeps what it would have lost.")
         return HttpResponseRedirect(_back(request, self.changes))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import F
 
+from provisioning.guard.limits import how_many
 from provisioning.imports import engine
 from provisioning.imports.doors import people
 from provisioning.imports.doors.groups import plan_members
@@ -39,13 +40,13 @@ class AppliedNow:
 
 def switch_by_plan(user_ids: Collection[int], active: bool, actor: str) -> AppliedNow:
     """Activate or deactivate users."""
-    subject = f"{'Activate' if active else 'Deactivate'} {_users(len(user_ids))}"
+    subject = f"{'Activate' if active else 'Deactivate'} {how_many(len(user_ids), 'user')}"
     return applied(plan(Door.ACTION, subject, actor, people.switching(user_ids, active=active)))
 
 
 def delete_by_plan(user_ids: Collection[int], actor: str) -> AppliedNow:
     """Delete users, who go into the recycle bin."""
-    return applied(plan(Door.ACTION, f"Delete {_users(len(user_ids))}", actor, people.deleting(user_ids)))
+    return applied(plan(Door.ACTION, f"Delete {how_many(len(user_ids), 'user')}", actor, people.deleting(user_ids)))
 
 
 def restore_by_plan(wanted: Mapping[int, str], actor: str) -> AppliedNow:
@@ -60,12 +61,13 @@ def restore_by_plan(wanted: Mapping[int, str], actor: str) -> AppliedNow:
         )
         for pk, name, department in rows
     ]
-    return applied(plan(Door.ACTION, f"Restore {_users(len(planned))}", actor, [planned]))
+    return applied(plan(Door.ACTION, f"Restore {how_many(len(planned), 'user')}", actor, [planned]))
 
 
 def change_members(group: Group, user_ids: Collection[int], actor: str, *, add: bool) -> AppliedNow:
     """Put users into a group of the portal, or take them out."""
-    words = f"{'Add' if add else 'Remove'} {_users(len(user_ids))} {'to' if add else 'from'} the group {group.name}"
+    who = how_many(len(user_ids), "user")
+    words = f"{'Add' if add else 'Remove'} {who} {'to' if add else 'from'} the group {group.name}"
     with transaction.atomic():
         run = start(Door.ACTION, words, actor)
         plan_members(run, group, list(user_ids), add=add)
@@ -83,7 +85,3 @@ def applied(run: ImportRun) -> AppliedNow:
         engine.execute(run.pk)
         run.refresh_from_db()
     return AppliedNow(run)
-
-
-def _users(number: int) -> str:
-    return "1 user" if number == 1 else f"{number:,} users"

@@ -39,7 +39,9 @@ def about(
     after: Mapping[str, Any] | None = None,
     message: str = "",
 ) -> Planned:
-    """Return a planned change of one user, by somebody who may change them."""
+    """Return a planned change of one user, by somebody who may change them; one that only switches off says so."""
+    if action == Action.UPDATE and after == {ACTIVE: False}:
+        action = Action.DEACTIVATE
     return Planned(
         action=action,
         key=user.username,

@@ -25,8 +25,8 @@ from provisioning.imports.users.state import ACTIVE, NOTHING, SourceState, asked
 from provisioning.outbound.digests import place_digest
 
 USERNAME, MANAGER = "profile.username", "profile.manager"
-CREATE, UPDATE, LINK, LEAVE, ERROR = "create", "update", "link", "leave", "error"
-_OF_ACTION = {CREATE: BITS[Losing.CREATED], "deactivate": BITS[Losing.OFF], "delete": BITS[Losing.OFF]}
+CREATE, UPDATE, DEACTIVATE, LINK, LEAVE, ERROR = "create", "update", "deactivate", "link", "leave", "error"
+_OF_ACTION = {CREATE: BITS[Losing.CREATED], DEACTIVATE: BITS[Losing.OFF], "delete": BITS[Losing.OFF]}
 DEPARTMENT = "profile.department"
 MISSING, INACTIVE, RENAMED, BLANKED = "missing", "inactive", "renamed", "blanked"
 ACTIVE_AGAIN, CHANGED = "active", "changed"
@@ -41,7 +41,7 @@ CAUSES: Mapping[str, str] = {
     "restore": "Restored",
     ERROR: "Cannot be applied",
 }
-CAUSE_OF = {"deactivate": MISSING, "delete": "delete", "restore": "restore", ERROR: ERROR}
+CAUSE_OF = {"delete": "delete", "restore": "restore", ERROR: ERROR}
 SAME_ROW = (
     "Other rows of this import have the same key, so none of them is applied. Remove the others in the directory."
 )
@@ -140,6 +140,8 @@ class Planned:
     @property
     def cause(self) -> str:
         """Why it is planned, as far as somebody may have to decide about it; "" for what is only added or noted."""
+        if self.action == DEACTIVATE:
+            return MISSING if self.account_id else INACTIVE  # only an import misses an account
         if self.action != UPDATE:
             return CAUSE_OF.get(self.action, "")
         if self.switches_off:

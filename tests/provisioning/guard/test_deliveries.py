@@ -326,7 +326,10 @@ def test_held_changes_are_released_and_refused_on_their_page(app: Crew, admin_cl
     url = reverse("admin:provisioning_change_changelist")
     page = admin_client.get(url).content.decode()
     assert "Release selected" in page
-    assert "Retry all" not in page
+    assert "Retry" not in page
+    assert "Refused because" not in page
+    assert page.count("Look at whom it concerns") == 1
+    assert page.count('name="release_one"') == page.count('name="refuse_one"') == 10
     some = list(Change.objects.filter(parked_code="held").values_list("pk", flat=True))
     decide = {"directory": app_directory().pk, "parked_code": "held"}
     for number in ("", "11", "9"):
@@ -335,7 +338,7 @@ def test_held_changes_are_released_and_refused_on_their_page(app: Crew, admin_cl
         )
         assert "Type 10 into the box" in answer.content.decode()
     assert parked() == 10
-    admin_client.post(f"{url}decide/", {**decide, "change": some[:1], "decision": "refuse"})
+    admin_client.post(f"{url}decide/", {**decide, "all": 1, "refuse_one": some[0]})
     account = Account.objects.get(last_result=LastResult.OPEN)
     assert account.last_message.startswith("admin refused to take this away.")
     admin_client.post(f"{url}decide/", {**decide, "all": 1, "decision": "release", "number": "9"})

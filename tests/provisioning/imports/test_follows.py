@@ -1,6 +1,7 @@
 """What a plan says of the other directories, and when it asks because of them."""
 
 import pytest
+from django.test import Client
 
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services
@@ -76,3 +77,34 @@ def test_many_accounts_that_would_be_opened_elsewhere_wait_for_approval(source: 
     source.set(max_opened=4)
     services.cancel_import(run, "boss")
     assert source.run().status == RunStatus.FINISHED
+
+
+def test_what_is_done_and_what_waits_are_counted_apart(source: Source, admin_client: Client) -> None:
+    target("Apps", create_users=True)
+    source.put("u0", "Old")
+    source.put("u1", "Old")
+    source.run()
+    source.set(max_created=1, max_created_percent=1)
+    User.objects.filter(username="u0").delete()
+    Account.objects.filter(key="u0").delete()
+    source.remove("u0")
+    source.put("u1", "New")
+    source.put_many(30)
+    run = source.run()
+    assert (run.status, run.created, run.updated) == (RunStatus.APPROVAL, 30, 1)
+    page = admin_client.get(f"/provisioning/importrun/{run.pk}/change/")
+    parts = {
+        part.title: ({one.label: one.number for one in part.counts}, [one.words for one in part.follows])
+        for part in page.context["parts"]
+    }
+    done = {"Created": 0, "Updated": 1, "Deactivated": 0, "Left alone": 0, "Errors": 0, "Unchanged": 0}
+    assert parts == {
+        "Done": (done, []),
+        "Waits for a decision": ({"To create": 30}, ["30 accounts opened in Apps"]),
+    }
+    assert "To update" not in page.content.decode()
+    services.approve_import(run, "boss", plan_hash=run.plan_hash)
+    engine.execute(run.pk)
+    page = admin_client.get(f"/provisioning/importrun/{run.pk}/change/").content.decode()
+    assert "Waits for a decision" not in page
+    assert "30 accounts opened in Apps" in page

@@ -193,7 +193,7 @@ def test_cancel_while_applying_keeps_what_was_applied(source: Source, monkeypatc
     monkeypatch.setattr(engine.Applier, "_page", cancel)
     engine.execute(run.pk)
     run.refresh_from_db()
-    assert (run.status, run.message) == (RunStatus.CANCELLED, "Cancelled after 2 of 6 changes; those are kept.")
+    assert (run.status, run.message) == (RunStatus.CANCELLED, "Cancelled after 2 of 6 changes; what is done is kept.")
     assert User.objects.count() == 2
 
 

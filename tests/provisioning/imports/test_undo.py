@@ -62,8 +62,8 @@ def test_a_bulk_action_is_a_plan_that_reaches_the_directory_and_can_be_undone(cr
     ids = [add(name).pk for name in ("ann", "bob")]
     deliver_all(directory)
     result = services.switch_by_plan(ids, False, "admin")
-    assert (result.run.door, result.run.status, result.run.updated) == (Door.ACTION, RunStatus.FINISHED, 2)
-    assert result.words == "Bulk action: Deactivate 2 users: 2 updated"
+    assert (result.run.door, result.run.status, result.run.deactivated) == (Door.ACTION, RunStatus.FINISHED, 2)
+    assert result.words == "Bulk action: Deactivate 2 users: 2 deactivated"
     deliver_all(directory)
     assert crews["CREW"].disabled == {"ann", "bob"}
     assert Event.objects.filter(message="Ann (ann) was deactivated in the portal.", actor="admin").count() == 1
@@ -73,6 +73,17 @@ def test_a_bulk_action_is_a_plan_that_reaches_the_directory_and_can_be_undone(cr
     deliver_all(directory)
     assert "ann" not in crews["CREW"].disabled
     assert user("ann").is_active
+
+
+def test_a_bulk_activation_says_so_and_one_error_is_one_error(admin_client: Client) -> None:
+    ann, bob = add("ann", is_active=False), add("bob", is_active=False)
+    result = services.switch_by_plan([ann.pk, bob.pk], True, "admin")
+    assert result.words == "Bulk action: Activate 2 users: 2 activated"
+    run = services.undo(result.run, "boss")
+    assert (run.deactivated, run.updated) == (2, 0)
+    assert "Deactivated" in admin_client.get(f"/provisioning/importrun/{run.pk}/change/").content.decode()
+    ann.delete()
+    assert approved(run).message.endswith(": 1 deactivated, 1 error")
 
 
 def test_a_bulk_deletion_is_undone_from_the_recycle_bin(crews: Crews) -> None:
@@ -146,11 +157,12 @@ def test_an_import_is_undone_but_for_what_changed_since(source: Source, crews: C
     assert (run.created, run.updated, run.deactivated) == (1, 2, 1)
     User.objects.filter(username="edited").update(first_name="By hand")
     made = services.undo(run, "boss")
-    assert (made.status, made.preview, made.updated, made.undoes) == (RunStatus.PLANNED, True, 4, run.pk)
+    assert (made.status, made.preview, made.updated, made.deactivated) == (RunStatus.PLANNED, True, 3, 1)
+    assert made.undoes == run.pk
     assert words(made) == {"edited": "Left as it is, because it was changed since: First name (By hand)."}
     assert user("kept").first_name == "New"  # nothing happened yet
     approved(made)
-    assert (made.status, made.updated, made.errors) == (RunStatus.FINISHED, 4, 0)
+    assert (made.status, made.updated, made.deactivated, made.errors) == (RunStatus.FINISHED, 3, 1, 0)
     assert (user("kept").first_name, user("kept").last_name) == ("Old", "Name")
     assert (user("edited").first_name, user("edited").last_name) == ("By hand", "Name")
     assert user("left").is_active
@@ -255,7 +267,7 @@ def test_an_undo_that_was_cut_off_goes_on(source: Source, monkeypatch: pytest.Mo
     expire(made)
     engine.execute(made.pk)
     made.refresh_from_db()
-    assert (made.status, made.updated, len(pages)) == (RunStatus.FINISHED, 6, 4)
+    assert (made.status, made.deactivated, len(pages)) == (RunStatus.FINISHED, 6, 4)
     assert User.objects.filter(is_active=False).count() == 6
 
 
