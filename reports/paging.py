@@ -9,7 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import BooleanField, F, Func, Model, QuerySet, Value
 from django.utils.functional import cached_property
 
-Row = TypeVar("Row", bound=Model)
+AnyRow = TypeVar("AnyRow", bound=Model)
 
 
 class CappedCount(int):
@@ -93,9 +93,9 @@ def newer_than(cursor: PageCursor) -> Func:
 
 
 @dataclass(frozen=True, slots=True)
-class KeysetPage(Generic[Row]):
+class KeysetPage(Generic[AnyRow]):
     """One page, newest first; ``newer`` and ``older`` are the cursors of its neighbours, None where there is none."""
 
-    rows: list[Row]
+    rows: list[AnyRow]
     newer: PageCursor | None
     older: PageCursor | None

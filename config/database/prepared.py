@@ -16,10 +16,10 @@ from django.db.models import Field, Model, QuerySet, Value
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 
 M = TypeVar("M", bound=Model)
-Row = tuple[Any, ...]
+DatabaseRow = tuple[Any, ...]
 
 
-class _Preparing(psycopg.Cursor[Row]):
+class _Preparing(psycopg.Cursor[DatabaseRow]):
     """A cursor whose statements the server prepares; Django's own writes the parameters into the text.
 
     A connection has one, which stays open: to make one takes as long as a small query.
@@ -90,21 +90,21 @@ class _Compiled:
             self.names = [expression.target.attname for expression in expressions[first:last]]
             self.related = get_related_populators(info, compiler.select, DEFAULT_DB_ALIAS)
 
-    def rows(self, values: dict[str, Any]) -> Sequence[Row]:
+    def rows(self, values: dict[str, Any]) -> Sequence[DatabaseRow]:
         own = connections[DEFAULT_DB_ALIAS]
         params = [part.bound(values, own) if isinstance(part, Parameter) else part for part in self.params]
         with cursor() as opened:
             opened.execute(self.sql, params)
-            found: Sequence[Row] = opened.fetchall()
+            found: Sequence[DatabaseRow] = opened.fetchall()
         return list(map(self._converted, found)) if self.converters else found
 
-    def made(self, row: Row) -> Any:
+    def made(self, row: DatabaseRow) -> Any:
         model = self.model.from_db(DEFAULT_DB_ALIAS, self.names, row[self.columns])
         for populator in self.related:
             populator.populate(row, model)
         return model
 
-    def _converted(self, row: Row) -> Row:
+    def _converted(self, row: DatabaseRow) -> DatabaseRow:
         changed = list(row)
         for position, convert, expression in self.converters:
             changed[position] = convert(changed[position], expression, connection)
@@ -128,7 +128,7 @@ class Prepared(Generic[M]):
         self._make = make
         self._compiled: dict[str, _Compiled] = {}
 
-    def rows(self, **values: Any) -> Sequence[Row]:
+    def rows(self, **values: Any) -> Sequence[DatabaseRow]:
         """Return the rows of ``values_list``."""
         return self._ready().rows(values)
 

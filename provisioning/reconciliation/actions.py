@@ -27,14 +27,14 @@ from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.groups import outbox as groups
 from provisioning.profile.person import catalogue, wanted
-from provisioning.reconciliation.models import MEMBERS, Finding, FindingState, Kind
+from provisioning.reconciliation.models import MEMBERS, Finding, FindingKind, FindingState
 from reports.journal import Line, record_many
 from reports.models import Direction, Operation, Result
 
 PAGE = 500
 REASON = "reconciliation"
 POLICY = "reconciliation policy"  # the actor of what a policy does
-PUSHED = (Kind.MISSING, Kind.DIFFERENT, Kind.ENABLED, Kind.DISABLED)
+PUSHED = (FindingKind.MISSING, FindingKind.DIFFERENT, FindingKind.ENABLED, FindingKind.DISABLED)
 PUSHABLE = (*PUSHED, *MEMBERS)
 AUTOMATIC = PUSHABLE  # what a policy may push: none of it deletes what the portal does not know
 STALE = "changed in the portal since it was compared. Reconcile again."
@@ -46,7 +46,7 @@ NO_MATCH = "matches no user, so it cannot be adopted."
 MATCHED = "may be the account of a user in the portal. Adopt it, or ignore it."
 OWNED = "belongs to somebody in the portal by now. Reconcile again."
 CLOSES_NOT = "{name} is set up to leave the accounts of people who were deleted. Change that under Features & schedule."
-BELIEVED = {Kind.ENABLED: AccountState.ACTIVE, Kind.DISABLED: AccountState.DISABLED}
+BELIEVED = {FindingKind.ENABLED: AccountState.ACTIVE, FindingKind.DISABLED: AccountState.DISABLED}
 
 
 @dataclass(slots=True)
@@ -162,7 +162,7 @@ def _push(page: Page) -> None:
         if one.kind not in PUSHABLE:
             page.refuse(one, NOT_THIS, of_it=False)
     _push_accounts(page, [one for one in page.of(*PUSHED) if one.account_id])
-    _push_users(page, [one for one in page.of(Kind.MISSING) if not one.account_id])
+    _push_users(page, [one for one in page.of(FindingKind.MISSING) if not one.account_id])
     _push_members(page, page.of(*MEMBERS))
     page.finish("push", Operation.UPDATE, "had {key} in {name} brought in step with the portal.")
 
@@ -182,7 +182,7 @@ def _push_accounts(page: Page, findings: Sequence[Finding]) -> None:
         Account.objects.filter(pk__in=[one.account_id for one in kept if one.kind == kind]).update(state=state)
     ids = [one.account_id or 0 for one in kept]
     Account.objects.filter(pk__in=ids).update(pushed_digest="")
-    leaving = {one.account_id or 0 for one in kept if one.kind == Kind.ENABLED}
+    leaving = {one.account_id or 0 for one in kept if one.kind == FindingKind.ENABLED}
     if ids:
         outbox.enqueue({page.config.id or 0: ids}, REASON, page.actor, leaving=leaving)
 
@@ -197,12 +197,12 @@ def _why_not(finding: Finding, account: Account | None, reconciler: AccountRecon
         return error.message
     if now.digest != finding.version:
         return STALE
-    believed = replace(now, state=BELIEVED.get(Kind(finding.kind), now.state), pushed_digest="")
+    believed = replace(now, state=BELIEVED.get(FindingKind(finding.kind), now.state), pushed_digest="")
     plan = without_looking(believed)
     if plan is None:
         held = {**account.attributes, **{name: pair[1] for name, pair in finding.values.items()}}
         remote = RemoteAccount(account.remote_id, account.key, held, enabled=finding.usable)
-        plan = after_looking(believed, None if finding.kind == Kind.MISSING else remote)
+        plan = after_looking(believed, None if finding.kind == FindingKind.MISSING else remote)
     return "" if _does_something(plan) else plan.reason
 
 
@@ -241,10 +241,12 @@ def _push_members(page: Page, findings: Sequence[Finding]) -> None:
     pairs = [(one.group_account_id or 0, one.account_id or 0, one.kind) for one in kept]
     less = Q(pk=None)
     for group, account, kind in pairs:
-        if kind == Kind.LESS:
+        if kind == FindingKind.LESS:
             less |= Q(group_account=group, account=account)
     PushedMember.objects.filter(less).delete()
-    more = [{"group_account_id": group, "account_id": account} for group, account, kind in pairs if kind == Kind.MORE]
+    more = [
+        {"group_account_id": group, "account_id": account} for group, account, kind in pairs if kind == FindingKind.MORE
+    ]
     bulk.insert(PushedMember, more, ignore_conflicts=True)
     groups.enqueue_pairs({directory or 0: [(group, account) for group, account, _ in pairs]}, REASON, page.actor)
 
@@ -290,10 +292,10 @@ def _close(page: Page) -> None:
         for one in page.findings:
             page.refuse(one, CLOSES_NOT.format(name=name), of_it=False)
     for one in page.findings:
-        if one.kind != Kind.ORPHAN and one.pk in page.left:
+        if one.kind != FindingKind.ORPHAN and one.pk in page.left:
             page.refuse(one, NOT_THIS, of_it=False)
     _refuse_matched(page)
-    known = _still_nobodys(page, [one for one in page.of(Kind.ORPHAN) if one.account_id and not one.user_id])
+    known = _still_nobodys(page, [one for one in page.of(FindingKind.ORPHAN) if one.account_id and not one.user_id])
     free = [one for one in _free(page, but=known) if one.pk in page.left]
     now = timezone.now()
     rows = [
@@ -321,7 +323,7 @@ def _close(page: Page) -> None:
 
 def _refuse_matched(page: Page) -> None:
     """Refuse what matches somebody who is to have an account: closing it would shut them out."""
-    orphans = [one for one in page.of(Kind.ORPHAN) if one.user_id]
+    orphans = [one for one in page.of(FindingKind.ORPHAN) if one.user_id]
     there = User.objects.filter(pk__in=[one.user_id for one in orphans], is_active=True, provisioned=True)
     ids = set(there.values_list("pk", flat=True)) if orphans else set()
     for one in orphans:
@@ -341,9 +343,9 @@ def _still_nobodys(page: Page, findings: Sequence[Finding]) -> list[Finding]:
 
 def _free(page: Page, but: Iterable[Finding] = ()) -> list[Finding]:
     """Return the orphans that still are nobody's; refuse the others."""
-    orphans = [one for one in page.of(Kind.ORPHAN) if one not in but]
+    orphans = [one for one in page.of(FindingKind.ORPHAN) if one not in but]
     for one in page.findings:
-        if one.kind != Kind.ORPHAN and one.pk in page.left:
+        if one.kind != FindingKind.ORPHAN and one.pk in page.left:
             page.refuse(one, NOT_THIS, of_it=False)
     refs = [one.remote_id for one in orphans]
     owned = Account.objects.filter(directory=page.config.id, remote_id__any_of=refs).values_list("remote_id", flat=True)

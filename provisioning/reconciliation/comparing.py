@@ -7,8 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from directories.attributes import Kind as AttributeKind
-from directories.attributes import Value
+from directories.attributes import Kind, Value
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, ConnectorError, RemoteAccount
 from directories.mapping import IN, Mapper
@@ -26,14 +25,14 @@ from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.compare import same
 from provisioning.profile.person import catalogue, person_behind
 from provisioning.reconciliation.judge import Judged, judge
-from provisioning.reconciliation.models import MAX_SUBJECT, Kind
+from provisioning.reconciliation.models import MAX_SUBJECT, FindingKind
 
 SCAN = 20_000
 CHUNK = 1000
 SHOWN = 3  # people that a message names
 LONGEST = 200  # characters of a value that are kept
 TWICE = "The directory shows this account more than once."
-Row = dict[str, Any]
+FindingRow = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -43,7 +42,7 @@ class Compared:
     seen: int = 0
     in_step: int = 0
     under_way: int = 0
-    findings: list[Row] = field(default_factory=list)
+    findings: list[FindingRow] = field(default_factory=list)
 
 
 class Comparer:
@@ -64,7 +63,7 @@ class Comparer:
         self.state_names = {
             rule.directory_attribute.casefold()
             for rule in config.rules
-            if (rule.kind, rule.portal_attribute) == (AttributeKind.PROFILE, "active") and rule.direction != IN
+            if (rule.kind, rule.portal_attribute) == (Kind.PROFILE, "active") and rule.direction != IN
         }
         self.brought = self._brought()
         self.writes = self.reconciler.situation_of_any(Status.WANTED, AccountState.ACTIVE).writes
@@ -97,10 +96,10 @@ class Comparer:
         for row in rows:
             account = held.get(known[row.ref].id) if row.ref in known else None
             if account is not None and not self.seen.add(account.pk):
-                found.findings.append(self._finding(Kind.SEVERAL, row, Judged(message=TWICE), account))
+                found.findings.append(self._finding(FindingKind.SEVERAL, row, Judged(message=TWICE), account))
             elif problem := plan.unusable(row):
                 self.unreadable += account is None and (not row.ref or UNDECODABLE in row.ref)
-                found.findings.append(self._finding(Kind.UNREADABLE, row, Judged(message=problem), account))
+                found.findings.append(self._finding(FindingKind.UNREADABLE, row, Judged(message=problem), account))
                 if account is None:
                     self._spare([row.key])
             elif account is None:
@@ -116,7 +115,7 @@ class Comparer:
         try:
             now, _ = self.reconciler.situation(account)
         except ConnectorError as error:
-            finding = self._finding(Kind.UNREADABLE, row, Judged(message=error.message), account)
+            finding = self._finding(FindingKind.UNREADABLE, row, Judged(message=error.message), account)
             found.findings.append(finding)
             return
         judged = judge(now, row, self.state_names)
@@ -136,9 +135,9 @@ class Comparer:
             held = person.get(kind, name)
             if not same(held, value):
                 values[self.labels[f"{kind.value}.{name}"]] = (held, value)
-        return Judged(Kind.DIFFERENT, values, judged.usable) if values else judged
+        return Judged(FindingKind.DIFFERENT, values, judged.usable) if values else judged
 
-    def _strangers(self, rows: Sequence[RemoteAccount]) -> list[Row]:
+    def _strangers(self, rows: Sequence[RemoteAccount]) -> list[FindingRow]:
         """Return findings for rows that are no account of the portal: whose they may be, if anybody's."""
         changed = [self._read(row) for row in rows]
         people, _ = self.correlator.users_by_match(changed)
@@ -152,11 +151,11 @@ class Comparer:
             if len(users) > 1:
                 names = ", ".join(user.username for user in users[:SHOWN])
                 judged = Judged(usable=one.remote.enabled, message=f"Several users match this account: {names}.")
-                findings.append(self._finding(Kind.SEVERAL, one.remote, judged))
+                findings.append(self._finding(FindingKind.SEVERAL, one.remote, judged))
                 continue
             words = f"Matches {users[0].username}." if users else "No user matches this account."
             judged = Judged(usable=one.remote.enabled, message=words)
-            finding = self._finding(Kind.ORPHAN, one.remote, judged)
+            finding = self._finding(FindingKind.ORPHAN, one.remote, judged)
             if users:
                 finding["user_id"] = users[0].id
                 finding["account_id"] = users[0].account.id if users[0].account else None
@@ -234,7 +233,7 @@ class Comparer:
             found.findings += gone.findings
         return found
 
-    def _missing_account(self, account: Account, *, proven: bool) -> Row:
+    def _missing_account(self, account: Account, *, proven: bool) -> FindingRow:
         try:
             version = self.reconciler.situation(account)[0].digest
         except ConnectorError:
@@ -242,25 +241,25 @@ class Comparer:
         name = self.config.name
         words = f"{name} has no such account." if proven else f"The list of {name} does not have this account."
         row = RemoteAccount(account.remote_id, account.key)
-        return self._finding(Kind.MISSING, row, Judged(message=words), account, version)
+        return self._finding(FindingKind.MISSING, row, Judged(message=words), account, version)
 
     def _missing_users(self, ids: Sequence[int]) -> Compared:
         found = Compared()
         names = User.objects.filter(pk__in=ids).order_by("pk").values_list("pk", "username")
         for pk, username in names:
             words = Judged(message=f"{self.config.name} has no account for this user yet.")
-            finding = self._finding(Kind.MISSING, RemoteAccount("", username), words)
+            finding = self._finding(FindingKind.MISSING, RemoteAccount("", username), words)
             found.findings.append({**finding, "user_id": pk, "subject": f"user {pk}"})
         return found
 
     # --- Findings ----------------------------------------------------------------------------------------------------
 
     def _finding(
-        self, kind: Kind, row: RemoteAccount, judged: Judged, account: Account | None = None, version: str = ""
-    ) -> Row:
+        self, kind: FindingKind, row: RemoteAccount, judged: Judged, account: Account | None = None, version: str = ""
+    ) -> FindingRow:
         values = {name: [_plain(ours), _plain(theirs)] for name, (ours, theirs) in judged.values.items()}
-        subject = " ".join([row.ref or row.key, *sorted(values if kind == Kind.DIFFERENT else ())])
-        opens = kind == Kind.ENABLED or (kind == Kind.ORPHAN and judged.usable is not False)
+        subject = " ".join([row.ref or row.key, *sorted(values if kind == FindingKind.DIFFERENT else ())])
+        opens = kind == FindingKind.ENABLED or (kind == FindingKind.ORPHAN and judged.usable is not False)
         return {
             "directory_id": self.directory_id,
             "kind": kind,
@@ -271,7 +270,7 @@ class Comparer:
             "user_id": account.user_id if account else None,
             "values": values,
             "version": version,
-            "danger": opens and (kind == Kind.ENABLED or self.writes),
+            "danger": opens and (kind == FindingKind.ENABLED or self.writes),
             "usable": judged.usable,
             "message": judged.message,
         }

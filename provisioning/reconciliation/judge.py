@@ -7,7 +7,7 @@ from directories.attributes import Value
 from directories.connectors.base import RemoteAccount
 from provisioning.outbound.accounts.plan import CONTAINER, DISABLED, Situation, Status, policy
 from provisioning.outbound.compare import differences
-from provisioning.reconciliation.models import Kind
+from provisioning.reconciliation.models import FindingKind
 
 Values = Mapping[str, tuple[Value, Value]]
 
@@ -19,7 +19,7 @@ class Judged:
     ``usable`` is whether the account can be used, None when the directory does not say.
     """
 
-    kind: Kind | None = None
+    kind: FindingKind | None = None
     values: Values = field(default_factory=dict)
     usable: bool | None = None
     message: str = ""
@@ -35,10 +35,10 @@ def judge(now: Situation, remote: RemoteAccount, state_names: Collection[str]) -
     usable = _usable(now, remote, values, state_names)
     if now.status is Status.WANTED:
         if usable is False:
-            return Judged(Kind.DISABLED, values, usable, "The account is switched off, and its user is active.")
+            return Judged(FindingKind.DISABLED, values, usable, "The account is switched off, and its user is active.")
         if now.container and (there := now.container_of(remote)) and there != now.container:
             values = {**values, CONTAINER: (now.container, there)}
-        return Judged(Kind.DIFFERENT if values else None, values, usable)
+        return Judged(FindingKind.DIFFERENT if values else None, values, usable)
     return _leaver(now, usable, values)
 
 
@@ -46,15 +46,15 @@ def _leaver(now: Situation, usable: bool | None, values: Values) -> Judged:
     """Judge the account of somebody who is inactive, or who was deleted from the portal."""
     deleted = now.status is Status.DELETED
     if not now.writes:  # a source: nobody is given access by its rows
-        return Judged(Kind.DIFFERENT, {"active": (False, True)}, usable) if usable and not deleted else Judged()
+        return Judged(FindingKind.DIFFERENT, {"active": (False, True)}, usable) if usable and not deleted else Judged()
     if policy(now) == "leave":
         return Judged(usable=usable)
     if usable or (usable is None and now.state != DISABLED):
         who = "was deleted from the portal" if deleted else "is inactive"
-        return Judged(Kind.ENABLED, values, usable, f"The account can be used, and its user {who}.")
+        return Judged(FindingKind.ENABLED, values, usable, f"The account can be used, and its user {who}.")
     if policy(now) == "delete":
         who = "was deleted" if deleted else "is inactive"
-        return Judged(Kind.ORPHAN, {}, usable, f"The account should be gone: its user {who}.")
+        return Judged(FindingKind.ORPHAN, {}, usable, f"The account should be gone: its user {who}.")
     return Judged(usable=usable)
 
 

@@ -14,12 +14,12 @@ from provisioning.imports.users.plan import storable
 from provisioning.models import Account, GroupAccount, GroupChange, Nesting
 from provisioning.outbound.groups import deltas
 from provisioning.reconciliation.comparing import Compared, Comparer
-from provisioning.reconciliation.models import MAX_SUBJECT, Kind
+from provisioning.reconciliation.models import MAX_SUBJECT, FindingKind
 from provisioning.reconciliation.notes import Notes
 
 CHUNK = 1000
 SCAN = 20_000
-Changes = Iterator[list[tuple[Kind, int]]]
+Changes = Iterator[list[tuple[FindingKind, int]]]
 
 
 def compare_groups(config: DirectoryConfig, connector: Connector, comparer: Comparer, notes: Notes) -> None:
@@ -94,7 +94,7 @@ class MemberComparer:
         for page in self.connector.members(remote, MEMBERS):
             fresh = [pk for pk in self.planner.accounts(page) if there.add(pk)]
             if fresh and (extra := deltas.not_belonging(account, fresh, leavers=leavers)):
-                yield [(Kind.MORE, pk) for pk in extra]
+                yield [(FindingKind.MORE, pk) for pk in extra]
             complete = page.last
         if not complete:
             raise Incomplete(BROKE_OFF.format(name=self.config.name))
@@ -103,7 +103,7 @@ class MemberComparer:
         while ids := list(belonging.filter(pk__gt=last)[:SCAN]):
             last = ids[-1]
             # Whose account is not there either is missing already, and no member.
-            yield [(Kind.LESS, pk) for pk in ids if pk not in there and pk in self.comparer.seen]
+            yield [(FindingKind.LESS, pk) for pk in ids if pk not in there and pk in self.comparer.seen]
 
     def _imported(self, target: ComparedGroup, remote: RemoteGroup) -> Changes:
         """Yield who is in the directory's group only, and who is in that of the portal only."""
@@ -111,7 +111,7 @@ class MemberComparer:
         try:
             for differences in self.planner.compare(target, pages, lambda: None):
                 yield [
-                    (Kind.MORE if one.add else Kind.LESS, one.account_id)
+                    (FindingKind.MORE if one.add else FindingKind.LESS, one.account_id)
                     for one in differences
                     if one.account_id is not None
                 ]
@@ -125,7 +125,7 @@ class MemberComparer:
             for start in range(0, len(found), CHUNK):
                 self._note_some(group, found[start : start + CHUNK])
 
-    def _note_some(self, group: GroupAccount, found: Sequence[tuple[Kind, int]]) -> None:
+    def _note_some(self, group: GroupAccount, found: Sequence[tuple[FindingKind, int]]) -> None:
         """Note members, but for those to whom a change is on its way."""
         ids = [pk for _, pk in found]
         waiting = GroupChange.objects.filter(group_account=group.pk, parked=None)
@@ -139,11 +139,11 @@ class MemberComparer:
         ]
         self.notes.write(Compared(findings=rows, under_way=len(under_way)))
 
-    def _finding(self, group: GroupAccount, kind: Kind, account: Account) -> dict[str, Any]:
+    def _finding(self, group: GroupAccount, kind: FindingKind, account: Account) -> dict[str, Any]:
         name = self.config.name
         words = {
-            Kind.LESS: f"{account.key} is in {group.key} in the portal, and not in {name}.",
-            Kind.MORE: f"{account.key} is in {group.key} in {name}, and not in the portal.",
+            FindingKind.LESS: f"{account.key} is in {group.key} in the portal, and not in {name}.",
+            FindingKind.MORE: f"{account.key} is in {group.key} in {name}, and not in the portal.",
         }
         return {
             "directory_id": self.directory_id,

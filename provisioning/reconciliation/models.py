@@ -10,7 +10,7 @@ NOTHING = models.Value({}, models.JSONField())
 MAX_SUBJECT = 255
 
 
-class Kind(models.TextChoices):
+class FindingKind(models.TextChoices):
     """What is not in step."""
 
     ENABLED = "enabled", "Enabled by mistake"
@@ -24,7 +24,7 @@ class Kind(models.TextChoices):
     MORE = "member_more", "Member too many"
 
 
-MEMBERS = (Kind.LESS, Kind.MORE)
+MEMBERS = (FindingKind.LESS, FindingKind.MORE)
 
 
 class Policy(models.TextChoices):
@@ -118,7 +118,7 @@ class Finding(models.Model):
 
     run = models.ForeignKey(ReconcileRun, models.CASCADE, related_name="findings", db_index=False, db_constraint=False)
     directory = models.ForeignKey(Directory, models.CASCADE, related_name="+", db_index=False)
-    kind = models.CharField(max_length=12, choices=Kind.choices)
+    kind = models.CharField(max_length=12, choices=FindingKind.choices)
     subject = models.CharField(max_length=MAX_SUBJECT)
     key = models.CharField(max_length=255, blank=True)
     remote_id = models.CharField(max_length=512, blank=True)

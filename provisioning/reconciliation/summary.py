@@ -1,17 +1,17 @@
 """Pure: a run in one sentence."""
 
-from provisioning.reconciliation.models import Kind, ReconcileRun
+from provisioning.reconciliation.models import FindingKind, ReconcileRun
 
-WORDS: dict[Kind, tuple[str, str]] = {
-    Kind.ENABLED: ("enabled by mistake", "enabled by mistake"),
-    Kind.ORPHAN: ("orphan", "orphans"),
-    Kind.MISSING: ("missing", "missing"),
-    Kind.DISABLED: ("disabled by mistake", "disabled by mistake"),
-    Kind.DIFFERENT: ("different", "different"),
-    Kind.SEVERAL: ("with several matches", "with several matches"),
-    Kind.UNREADABLE: ("unreadable", "unreadable"),
-    Kind.LESS: ("member missing", "members missing"),
-    Kind.MORE: ("member too many", "members too many"),
+WORDS: dict[FindingKind, tuple[str, str]] = {
+    FindingKind.ENABLED: ("enabled by mistake", "enabled by mistake"),
+    FindingKind.ORPHAN: ("orphan", "orphans"),
+    FindingKind.MISSING: ("missing", "missing"),
+    FindingKind.DISABLED: ("disabled by mistake", "disabled by mistake"),
+    FindingKind.DIFFERENT: ("different", "different"),
+    FindingKind.SEVERAL: ("with several matches", "with several matches"),
+    FindingKind.UNREADABLE: ("unreadable", "unreadable"),
+    FindingKind.LESS: ("member missing", "members missing"),
+    FindingKind.MORE: ("member too many", "members too many"),
 }
 
 

@@ -29,7 +29,7 @@ from scim.resources.lookups import Slot
 from scim.resources.mapping import LABELS, MARK
 
 Sql = tuple[str, list[Any]]
-Check = Callable[[str], Sql]  # from the database's kind to a condition on ``one.value``
+Condition = Callable[[str], Sql]  # from the database's kind to a condition on ``one.value``
 _ORDERS = {
     CompareOperator.gt: ">",
     CompareOperator.ge: ">=",
@@ -58,7 +58,7 @@ def has_more(parent: Attribute, slot: Slot) -> Q:
     return _among(parent, _more, mark=("= %s", [slot.mark]))
 
 
-def _among(parent: Attribute, check: Check, *, mark: Sql) -> Q:
+def _among(parent: Attribute, check: Condition, *, mark: Sql) -> Q:
     links = UserLink.objects.filter(client_id=parent.slots[0].client_id)
     held: Any = F("kept")
     *prefix, name = [part for part in (parent.path.rpartition(":")[0], parent.name) if part]
@@ -74,7 +74,7 @@ class _AnyElement(Func):
 
     output_field = BooleanField()
 
-    def __init__(self, held: Any, *, check: Check, mark: Sql) -> None:
+    def __init__(self, held: Any, *, check: Condition, mark: Sql) -> None:
         super().__init__(held)
         self.check, self.mark = check, mark
 

@@ -20,7 +20,7 @@ from scim.resources.attributes import Schema
 
 __all__ = ["create", "delete", "find", "listing", "patch", "read", "replace", "schema", "version", "visible"]
 
-Check = Callable[[Group], None]  # raises ScimError when the group is not at the version that the client means
+GroupAtVersion = Callable[[Group], None]  # raises ScimError when the group is not at the version that the client means
 
 
 def schema(client: Client) -> Schema:
@@ -42,7 +42,7 @@ def create(client: Client, document: Mapping[str, Any]) -> Group:
         return writing.create(client, document)
 
 
-def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Check) -> tuple[Group, bool]:
+def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: GroupAtVersion) -> tuple[Group, bool]:
     """Make the group what the document says; return it and whether anything changed."""
     key = id_of(scim_id)
     with reported(client, Operation.UPDATE) as about, transaction.atomic():
@@ -52,7 +52,9 @@ def replace(client: Client, scim_id: str, document: Mapping[str, Any], check: Ch
         return group, writing.replace(client, group, document)
 
 
-def patch(client: Client, scim_id: str, operations: Sequence[PatchOperation], check: Check) -> tuple[Group, bool]:
+def patch(
+    client: Client, scim_id: str, operations: Sequence[PatchOperation], check: GroupAtVersion
+) -> tuple[Group, bool]:
     """Do the operations; return the group and whether anything changed."""
     key = id_of(scim_id)
     with reported(client, Operation.UPDATE) as about, transaction.atomic():
@@ -62,7 +64,7 @@ def patch(client: Client, scim_id: str, operations: Sequence[PatchOperation], ch
         return group, writing.patch(client, group, operations)
 
 
-def delete(client: Client, scim_id: str, check: Check) -> None:
+def delete(client: Client, scim_id: str, check: GroupAtVersion) -> None:
     """Delete the group; the people in it stay."""
     key = id_of(scim_id)
     with reported(client, Operation.DELETE) as about, transaction.atomic():

@@ -26,7 +26,7 @@ _NAMES = ("user__display_name", "user__first_name", "user__last_name", "user__us
 
 
 @dataclass(frozen=True)
-class GroupPage:
+class GroupDocuments:
     """A page of groups as they are sent: ``documents``, or None and a ``stream`` where the members are many.
 
     ``stream`` gives the documents as text in pieces, with commas between them.
@@ -36,21 +36,21 @@ class GroupPage:
     stream: Iterator[bytes] | None = None
 
 
-def read(client: Client, groups: Sequence[Group], projection: Projection) -> GroupPage:
+def read(client: Client, groups: Sequence[Group], projection: Projection) -> GroupDocuments:
     """Return the groups as the client asks for them."""
     heads = _heads(client, groups)
     if not projection.shows("members"):
-        return GroupPage([projection.apply(head) for head in heads])
+        return GroupDocuments([projection.apply(head) for head in heads])
     named = "display" in ((projection.only or {}).get("members") or ())
     some = list(islice(entries(client, [group.pk for group in groups], named=named), HELD + 1))
     if len(some) > HELD:
-        return GroupPage(None, _streamed(client, groups, heads, projection, named=named))
+        return GroupDocuments(None, _streamed(client, groups, heads, projection, named=named))
     found: dict[int, list[Json]] = defaultdict(list)
     for pk, entry in some:
         found[pk].append(entry)
     pairs = zip(heads, groups, strict=True)
     # An empty list, although RFC 7643 section 2.5 lets it be left out: authentik adds nobody to a group without one.
-    return GroupPage([_shown({**head, "members": found[group.pk]}, projection) for head, group in pairs])
+    return GroupDocuments([_shown({**head, "members": found[group.pk]}, projection) for head, group in pairs])
 
 
 def entries(client: Client, group_ids: Collection[int], *, named: bool) -> Iterator[tuple[int, Json]]:

@@ -32,7 +32,7 @@ LONGEST = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedGroup:
     """What a group is to be."""
 
     name: str
@@ -107,7 +107,7 @@ def delete(client: Client, group: Group) -> None:
     services.delete_groups([group.pk], client.name, via=client.name)
 
 
-def _write(client: Client, group: Group, wanted: Wanted, link: GroupLink, rules: GroupRules) -> bool:
+def _write(client: Client, group: Group, wanted: WantedGroup, link: GroupLink, rules: GroupRules) -> bool:
     changed = _reword(client, group, wanted, rules)
     changed = _relabel(group, wanted, link) or changed
     if wanted.delta:
@@ -120,7 +120,7 @@ def _write(client: Client, group: Group, wanted: Wanted, link: GroupLink, rules:
     return changed
 
 
-def _reword(client: Client, group: Group, wanted: Wanted, rules: GroupRules) -> bool:
+def _reword(client: Client, group: Group, wanted: WantedGroup, rules: GroupRules) -> bool:
     description = group.description if wanted.description is None else wanted.description
     if (wanted.name, description) == (group.name, group.description):
         return False
@@ -131,7 +131,7 @@ def _reword(client: Client, group: Group, wanted: Wanted, rules: GroupRules) -> 
     return True
 
 
-def _relabel(group: Group, wanted: Wanted, link: GroupLink) -> bool:
+def _relabel(group: Group, wanted: WantedGroup, link: GroupLink) -> bool:
     """Keep the client's own display name of the group, whoever owns the group."""
     columns = _link_columns(group, wanted)
     if all(getattr(link, name) == value for name, value in columns.items()):
@@ -147,7 +147,7 @@ def _link(client: Client, group: Group) -> GroupLink:
     return found or GroupLink(client=client, group=group)
 
 
-def _link_columns(group: Group, wanted: Wanted) -> dict[str, Any]:
+def _link_columns(group: Group, wanted: WantedGroup) -> dict[str, Any]:
     own = wanted.called if wanted.called != group.name else ""
     stands_for = fold(group.name) if own else ""
     return {"external_id": wanted.external_id, "name": own, "stands_for": stands_for, "kept": wanted.kept}
@@ -180,7 +180,7 @@ def _wanted(
     rules: GroupRules,
     group: Group | None = None,
     link: GroupLink | None = None,
-) -> Wanted:
+) -> WantedGroup:
     """Read a document. Who sends back the name that it reads has renamed nothing, whatever the expression says now."""
     called = _text(document, DISPLAY).strip()
     if not called:
@@ -192,7 +192,7 @@ def _wanted(
     description = None if described is ... else str(described or "")
     if description is None and link is not None:
         kept = link.kept
-    return Wanted(name, called, _text(document, "externalId"), delta, description, kept)
+    return WantedGroup(name, called, _text(document, "externalId"), delta, description, kept)
 
 
 def _blanked(after: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:

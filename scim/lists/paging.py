@@ -21,7 +21,7 @@ MAX_COUNT = 1000
 FAR = 5000  # rows to skip, from which on it pays to ask how long the list is
 MAX_INDEX = 2**31  # beyond it no list goes, and PostgreSQL's OFFSET ends
 
-Row = Any  # an instance of the source's model
+Instance = Any  # an instance of the source's model
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class PageRequest:
 class ListPage:
     """One page. ``total`` is None where a cursor goes on through a list that nobody has to count again."""
 
-    rows: Sequence[Row]
+    rows: Sequence[Instance]
     total: int | None
     start_index: int | None = None
     next_cursor: str = ""
@@ -107,7 +107,7 @@ def page(sources: Sequence[ListSource], wanted: PageRequest, query: str) -> List
 
 
 def _by_index(sources: Sequence[ListSource], wanted: PageRequest) -> ListPage:
-    rows: list[Row] = []
+    rows: list[Instance] = []
     total, skip = 0, wanted.start_index - 1
     for source in sources:
         want = wanted.count - len(rows)
@@ -120,7 +120,7 @@ def _by_index(sources: Sequence[ListSource], wanted: PageRequest) -> ListPage:
     return ListPage(rows, total, wanted.start_index)
 
 
-def _window(source: ListSource, skip: int, limit: int) -> list[Row]:
+def _window(source: ListSource, skip: int, limit: int) -> list[Instance]:
     """Return ``limit`` rows after the first ``skip``."""
     ordered = _ordered(source, backwards=False)
     if not skip:
@@ -162,9 +162,9 @@ def _by_cursor(sources: Sequence[ListSource], wanted: PageRequest, query: str) -
     )
 
 
-def _walk(sources: Sequence[ListSource], begin: cursors.Position, limit: int) -> list[tuple[int, Row]]:
+def _walk(sources: Sequence[ListSource], begin: cursors.Position, limit: int) -> list[tuple[int, Instance]]:
     """Return up to ``limit`` rows from a position on, each with the number of its source."""
-    found: list[tuple[int, Row]] = []
+    found: list[tuple[int, Instance]] = []
     steps = range(begin.source, -1, -1) if begin.backwards else range(begin.source, len(sources))
     for number in steps:
         if len(found) == limit:
@@ -196,7 +196,7 @@ def _beyond(rows: "QuerySet[Any, Any]", order: Order, begin: cursors.Position) -
     return rows.filter(Q(**{f"{order.columns[0]}__{operator}e": begin.key[0]}) & beyond)
 
 
-def _cursor_at(sources: Sequence[ListSource], at: tuple[int, Row], query: str, *, backwards: bool) -> str:
+def _cursor_at(sources: Sequence[ListSource], at: tuple[int, Instance], query: str, *, backwards: bool) -> str:
     number, row = at
     key = tuple(_plain(row, column) for column in sources[number].order.columns)
     return cursors.write(cursors.Position(number, key, backwards), query)

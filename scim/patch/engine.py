@@ -16,8 +16,6 @@ from scim.errors import ScimError
 from scim.patch.faults import as_scim_errors
 from scim.patch.operation import PatchOperation
 
-Json = dict[str, Any]
-
 MAX_OPERATIONS = 1000
 MAX_EFFORT = 50_000  # operations times elements of lists: what an operation costs grows with the resource
 
@@ -74,13 +72,13 @@ def _message(model: type[Resource[Any]]) -> Any:
     return PatchOp.__class_getitem__(model)
 
 
-def _dump(resource: Resource[Any]) -> Json:
+def _dump(resource: Resource[Any]) -> dict[str, Any]:
     with _STRICT:
-        dumped: Json = resource.model_dump(scim_ctx=Context.DEFAULT)
+        dumped: dict[str, Any] = resource.model_dump(scim_ctx=Context.DEFAULT)
     return dumped
 
 
-def _merged(resource: Mapping[str, Any], before: Json, after: Json) -> Mapping[str, Any]:
+def _merged(resource: Mapping[str, Any], before: dict[str, Any], after: dict[str, Any]) -> Mapping[str, Any]:
     """Return ``resource`` with what differs between the dumps, so that the library's spelling changes nothing else."""
     changed = {name for name in {*before, *after} - {"schemas"} if before.get(name) != after.get(name)}
     if not changed:
@@ -109,7 +107,7 @@ def _united(value: Any) -> Any:
     """Make one of values of the same type and value (RFC 7643 section 2.4): what was added later says more of them."""
     if not isinstance(value, list) or not all(isinstance(item, dict) and "value" in item for item in value):
         return value
-    found: dict[tuple[Any, str], Json] = {}
+    found: dict[tuple[Any, str], dict[str, Any]] = {}
     for item in value:
         found.setdefault((str(item["value"]), str(item.get("type") or "").casefold()), {}).update(item)
     return list(found.values())

@@ -12,7 +12,7 @@ from scim.resources.attributes import Attribute, Schema
 
 MOST = 200  # names in one parameter
 
-Wanted = dict[str, "set[str] | None"]  # attribute path -> its sub-attributes, None for all of them
+Selection = dict[str, "set[str] | None"]  # attribute path -> its sub-attributes, None for all of them
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Projection:
     """What to return. ``only`` is None without ``attributes``; paths are folded."""
 
     schema: Schema
-    only: Wanted | None = None
-    without: Wanted = field(default_factory=dict)
+    only: Selection | None = None
+    without: Selection = field(default_factory=dict)
 
     @classmethod
     def read(cls, values: Mapping[str, Any], schema: Schema) -> "Projection":
@@ -98,8 +98,8 @@ def _names(values: Mapping[str, Any], parameter: str) -> list[str]:
     return [name.strip() for name in listed if name.strip()]
 
 
-def _wanted(names: Iterable[str], schema: Schema) -> Wanted:
-    wanted: Wanted = {}
+def _wanted(names: Iterable[str], schema: Schema) -> Selection:
+    wanted: Selection = {}
     for name in names:
         for path, sub in _resolved(name, schema):
             if sub is None:

@@ -26,7 +26,7 @@ from scim.users.draft import ACTIVE, Draft, checked_draft, draft
 
 __all__ = ["create", "delete", "find", "patch", "read", "read_page", "replace", "schema", "version", "visible"]
 
-Check = Callable[[User], None]  # raises ScimError when the user is not at the version that the client means
+UserAtVersion = Callable[[User], None]  # raises ScimError when the user is not at the version that the client means
 
 _ACTIVE = parse_path("active")
 
@@ -79,7 +79,7 @@ def create(client: Client, document: Mapping[str, Any]) -> tuple[User, rendering
 
 
 def replace(
-    client: Client, scim_id: str, document: Mapping[str, Any], check: Check
+    client: Client, scim_id: str, document: Mapping[str, Any], check: UserAtVersion
 ) -> tuple[User, bool, rendering.RenderContext]:
     """Make the user what the document says; return them, whether anything changed, and what belongs to them.
 
@@ -96,7 +96,7 @@ def replace(
 
 
 def patch(
-    client: Client, scim_id: str, operations: Sequence[PatchOperation], check: Check
+    client: Client, scim_id: str, operations: Sequence[PatchOperation], check: UserAtVersion
 ) -> tuple[User, bool, rendering.RenderContext]:
     """Do the operations; return the user, whether anything changed, and what belongs to them."""
     rules = user_rules(client)
@@ -149,7 +149,7 @@ def _patched(user: User, context: rendering.RenderContext, operations: Sequence[
     return wanted
 
 
-def delete(client: Client, scim_id: str, check: Check) -> None:
+def delete(client: Client, scim_id: str, check: UserAtVersion) -> None:
     """Take the user away from the client."""
     with reported(client, Operation.DELETE) as about, transaction.atomic():
         user, links = _locked(client, scim_id)

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.http import HttpRequest
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -175,7 +176,7 @@ def test_a_token_that_ends_needs_attention(root: Browser, scim: Scim, ends: dt.t
     found = [trouble.label for _, trouble in health.troubles(10)]
     assert found == ([label] if label else [])
     assert (f"Okta: {label.lower()}" in text(root.get("/"))) == bool(label)
-    assert (attention.scim_badge() is not None) == bool(label)
+    assert (attention.scim_badge(HttpRequest()) is not None) == bool(label)
 
 
 def test_attention_costs_the_same_for_any_number_of_applications(

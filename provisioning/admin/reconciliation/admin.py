@@ -21,7 +21,7 @@ from provisioning.admin.imports.admin import LABELS
 from provisioning.admin.reconciliation import pages
 from provisioning.models.imports import Trigger
 from provisioning.reconciliation import actions, requests
-from provisioning.reconciliation.models import Finding, Kind, Policy, ReconcileRun, ReconcileSettings
+from provisioning.reconciliation.models import Finding, FindingKind, Policy, ReconcileRun, ReconcileSettings
 from reports import evidence
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
@@ -49,7 +49,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for kind in Kind:
+        for kind in FindingKind:
             choices = [one for one in Policy.choices if one[0] != Policy.PUSH or kind in actions.AUTOMATIC]
             held = self.instance.policies.get(kind.value, Policy.REPORT)
             self.fields[f"policy_{kind.value}"] = forms.ChoiceField(choices=choices, initial=held, label=kind.label)
@@ -66,7 +66,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     def save(self, commit: bool = True) -> ReconcileSettings:
         """Keep the policies that are more than a report."""
         held: ReconcileSettings = super().save(commit=False)
-        chosen = {kind.value: self.cleaned_data[f"policy_{kind.value}"] for kind in Kind}
+        chosen = {kind.value: self.cleaned_data[f"policy_{kind.value}"] for kind in FindingKind}
         held.policies = {kind: policy for kind, policy in chosen.items() if policy != Policy.REPORT}
         held.next_run_at = requests.next_run(held)
         held.save()
@@ -180,12 +180,12 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
         self._require(request, "reconciliation.change_finding")
         run = self._run(request, run_id)
         kind = request.POST.get("kind", "")
-        chosen = pages.selected(run, kind if kind in Kind.values else "")
+        chosen = pages.selected(run, kind if kind in FindingKind.values else "")
         if not request.POST.get("all"):
             ids = [pk for pk in request.POST.getlist("finding") if pk.isdecimal() and len(pk) < 19]
             chosen = chosen.filter(pk__in=ids)
         self._act(request, request.POST.get("action", ""), chosen)
-        return _to(run, f"?kind={kind}#findings" if kind in Kind.values else "#findings")
+        return _to(run, f"?kind={kind}#findings" if kind in FindingKind.values else "#findings")
 
     def _act(self, request: HttpRequest, action: str, chosen: QuerySet[Finding]) -> None:
         actor = request.user.get_username()
@@ -195,11 +195,11 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
             case "adopt":
                 done = actions.adopt(chosen, actor)
             case "close":
-                number = chosen.filter(kind=Kind.ORPHAN).count()
+                number = chosen.filter(kind=FindingKind.ORPHAN).count()
                 if request.POST.get("number", "").replace(",", "").strip() != str(number) or not number:
                     messages.error(request, COUNT_FIRST.format(number=number))
                     return
-                done = actions.close(chosen.filter(kind=Kind.ORPHAN), actor)
+                done = actions.close(chosen.filter(kind=FindingKind.ORPHAN), actor)
             case "ignore":
                 until = _date(request.POST.get("until", ""))
                 reason, owner = request.POST.get("reason", "").strip(), request.POST.get("owner", "").strip()
@@ -239,7 +239,7 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
             "form": form,
             "may_change": may_change,
             "schedule": [form[name] for name in SettingsForm.Meta.fields],
-            "policies": [form[f"policy_{kind.value}"] for kind in Kind],
+            "policies": [form[f"policy_{kind.value}"] for kind in FindingKind],
         }
         return render(request, f"{FOLDER}/settings.html", context)
 

@@ -13,10 +13,10 @@ from directories.readiness import moment
 from provisioning import services
 from provisioning.models.imports import RunStatus, Trigger
 from provisioning.reconciliation import actions, engine
-from provisioning.reconciliation.models import Finding, FindingState, Kind, ReconcileRun
+from provisioning.reconciliation.models import Finding, FindingKind, FindingState, ReconcileRun
 
 PAGE = 50
-DANGEROUS = (Kind.ENABLED, Kind.ORPHAN)
+DANGEROUS = (FindingKind.ENABLED, FindingKind.ORPHAN)
 ACTIVE = (RunStatus.QUEUED, RunStatus.CRAWLING)
 IGNORED, DONE = "ignored", "done"
 
@@ -40,7 +40,7 @@ def selected(run: ReconcileRun, kind: str) -> QuerySet[Finding]:
     if kind == DONE:
         return rows.filter(state=FindingState.DONE)
     rows = rows.filter(actions.open_now())
-    return rows.filter(kind=kind) if kind in Kind.values else rows
+    return rows.filter(kind=kind) if kind in FindingKind.values else rows
 
 
 def run_context(request: HttpRequest, run: ReconcileRun) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def _chips(run: ReconcileRun, chosen: str) -> list[tuple[str, str, bool, bool]]:
     """Return address, label, whether it is chosen and whether it is dangerous."""
     counts = run.counts or (engine.counted(run) if run.status not in ACTIVE else {})
     chips = [(_query(""), "All that is open", not chosen, False)]
-    for kind in Kind:
+    for kind in FindingKind:
         if number := counts.get(kind.value):
             label = f"{kind.label} {number:,}"
             chips.append((_query(kind.value), label, chosen == kind.value, kind in DANGEROUS))
@@ -115,7 +115,7 @@ def _buttons(kind: str, settings: ProvisioningSettings) -> list[tuple[str, str, 
         return found
     if kind in ("", *actions.PUSHABLE):
         found.append(("push", "Push the portal's state", False))
-    if kind in ("", Kind.ORPHAN):
+    if kind in ("", FindingKind.ORPHAN):
         found.append(("adopt", "Adopt", False))
         if on_delete in closes:
             found.append(("close", closes[OnLeave(on_delete)], True))

@@ -13,7 +13,7 @@ from provisioning.blueprints.apply import apply
 from provisioning.models import Account, User
 from provisioning.outbound.accounts.plan import Status
 from provisioning.reconciliation.judge import judge
-from provisioning.reconciliation.models import Kind
+from provisioning.reconciliation.models import FindingKind
 from tests.fixtures.databases import Database
 from tests.fixtures.directories import make_appsdb, save_directory
 from tests.provisioning.admin.conftest import client_of, it_staff
@@ -92,9 +92,9 @@ def test_a_blueprint_carries_the_settings_and_moves_what_is_scheduled(mem: Direc
 
 @pytest.mark.parametrize(
     ("due", "usable", "kind"),
-    [(False, False, None), (True, False, Kind.ORPHAN), (False, True, Kind.ENABLED), (True, True, Kind.ENABLED)],
+    [(False, False, None), (True, False, FindingKind.ORPHAN), (False, True, FindingKind.ENABLED), (True, True, FindingKind.ENABLED)],
 )
-def test_a_reconciliation_calls_what_waits_for_its_day_in_step(due: bool, usable: bool, kind: Kind | None) -> None:
+def test_a_reconciliation_calls_what_waits_for_its_day_in_step(due: bool, usable: bool, kind: FindingKind | None) -> None:
     deletes = Switches(on_deactivate="delete")
     now = situation(Status.DEACTIVATED, "disabled", switches=deletes, delete_due=due, desired={})
     assert judge(now, RemoteAccount("anna", "anna", {}, usable), ()).kind == kind

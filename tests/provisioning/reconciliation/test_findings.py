@@ -6,7 +6,7 @@ from provisioning import services
 from provisioning.models import Account, Change, Group, User
 from provisioning.models.imports import RunStatus
 from provisioning.reconciliation import actions
-from provisioning.reconciliation.models import Finding, Kind
+from provisioning.reconciliation.models import Finding, FindingKind
 from reports.models import Event
 from tests.provisioning.reconciliation.conftest import Hands, TreeHands, delivered, found, reconciled
 
@@ -74,7 +74,7 @@ def test_what_was_done_by_hand_is_found_and_pushed_back(crew: Hands) -> None:
     assert Finding.objects.get(run=run, key="bob").values == {"mail": ["bob@example.org", "other@example.org"]}
     dangers = set(Finding.objects.filter(run=run, danger=True).values_list("key", flat=True))
     assert dangers == ({"eve", "zoe"} if can_disable(crew) else {"zoe"})
-    done = actions.push(Finding.objects.filter(run=run).exclude(kind=Kind.ORPHAN), "admin")
+    done = actions.push(Finding.objects.filter(run=run).exclude(kind=FindingKind.ORPHAN), "admin")
     assert (done.number, done.refused) == (len(wanted) - 1, {})
     delivered(crew.directory)
     assert crew.read("ann") == ("ann@example.org", True)
@@ -82,7 +82,7 @@ def test_what_was_done_by_hand_is_found_and_pushed_back(crew: Hands) -> None:
     if can_disable(crew):
         assert crew.read("eve") == ("eve@example.org", False)
         assert crew.read("dan") == ("dan@example.org", True)
-    closed = actions.close(Finding.objects.filter(run=run, kind=Kind.ORPHAN), "admin")
+    closed = actions.close(Finding.objects.filter(run=run, kind=FindingKind.ORPHAN), "admin")
     assert (closed.number, closed.refused) == (1, {})
     delivered(crew.directory)
     assert crew.read("zoe") is None

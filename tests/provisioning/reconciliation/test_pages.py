@@ -12,7 +12,7 @@ from django.utils import timezone
 from directories.models import Directory, ProvisioningSettings
 from provisioning.models import Account, Change, User
 from provisioning.models.imports import RunStatus
-from provisioning.reconciliation.models import Finding, Kind, ReconcileRun, ReconcileSettings
+from provisioning.reconciliation.models import Finding, FindingKind, ReconcileRun, ReconcileSettings
 from reports.models import Evidence
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +88,7 @@ def test_one_finding_is_pushed_and_another_ignored(admin_client: Client, run: Re
 
 def test_the_settings_keep_what_is_more_than_a_report(admin_client: Client, run: ReconcileRun) -> None:
     url = reverse("admin:reconciliation_reconcilerun_settings", args=[run.directory_id])
-    policies = {f"policy_{kind}": "report" for kind in Kind.values}
+    policies = {f"policy_{kind}": "report" for kind in FindingKind.values}
     policies |= {"policy_different": "push", "policy_orphan": "ignore"}
     assert admin_client.post(url, {"schedule": "daily", "schedule_time": "03:00", **policies}).status_code == 302
     held = ReconcileSettings.objects.get()
