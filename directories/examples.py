@@ -67,6 +67,16 @@ class ExampleTable:
         return language.quoted(name)
 
 
+def inserted(about: ExampleTable) -> list[TemplateOperation]:
+    """Return the optional operations that "Insert all examples" fills too: those of a column that the table has."""
+    return [TemplateOperation.DISABLE, TemplateOperation.ENABLE] if _state(about) else []
+
+
+def _state(about: ExampleTable) -> str:
+    """Return the column that says who is active, "" where there is none."""
+    return next((name for name in about.columns if name.upper() in STATE_COLUMNS), "")
+
+
 def statements(about: ExampleTable) -> dict[TemplateOperation, list[str]]:
     """Return the example statements of each operation."""
     plain = all(map(PLAIN_NAME.match, about.table.split(".")))
@@ -77,7 +87,7 @@ def statements(about: ExampleTable) -> dict[TemplateOperation, list[str]]:
     values = {name: f"'{_placeholder(name)}'" for name in written} | {about.password: "'##PASSWORD##'"}
     values[about.username] = "'##USERNAME##'"
     where = f"WHERE {key}='##USERNAME##'"
-    state = next((name for name in about.columns if name.upper() in STATE_COLUMNS), "ACTIVE")
+    state = _state(about) or "ACTIVE"
     assignments = ", ".join(f"{about.quoted(name)}={values[name]}" for name in columns)
     password = about.quoted(about.password or "PASSWORD")
     return {

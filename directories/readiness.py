@@ -28,6 +28,7 @@ class DirectorySetup:
     ``lacking`` says what is missing for the capabilities that the directory does not have, in its connector's words.
     ``reads`` are the directory attributes that the import statements give (None: every one) and ``writes`` those that
     the outbound statements use by operation label, both as the admin wrote them. ``portal_names`` need no mapping.
+    ``kept_by_server`` are attributes, case folded, that only the directory itself writes.
     """
 
     enabled: bool
@@ -39,6 +40,7 @@ class DirectorySetup:
     writes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     portal_names: Collection[str] = ()
     next_import_at: dt.datetime | None = None
+    kept_by_server: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Readiness:
     warnings: Sequence[str]
 
 
+KEPT = (
+    "only the directory itself writes this attribute, so the portal cannot. Map it “In: to the portal”, or not at all. "
+    "How accounts are disabled is chosen under Connection (Disabling)."
+)
 FEATURES = (
     ("import_users", "import"),
     ("create_users", "create"),
@@ -104,7 +110,18 @@ def _outbound(situation: DirectorySetup) -> list[str]:
             "Create is on but there is no check query: a user who is already in the directory may be added twice. "
             "Write one under Query templates."
         )
-    return found + _unmapped(situation)
+    return found + _unmapped(situation) + _kept(situation)
+
+
+def _kept(situation: DirectorySetup) -> list[str]:
+    """Name mapped attributes that only the directory writes."""
+    kept = [rule.directory_attribute for rule in situation.rules if keeps(situation.kept_by_server, rule)]
+    return [f"{name}: {KEPT}" for name in kept]
+
+
+def keeps(kept_by_server: Collection[str], rule: AttributeRule) -> bool:
+    """Return whether a value of the portal would be sent to an attribute that only the directory itself writes."""
+    return rule.direction != MappingDirection.IN and rule.directory_attribute.casefold() in kept_by_server
 
 
 def _unmapped(situation: DirectorySetup) -> list[str]:

@@ -188,6 +188,8 @@ class Connector(ABC):
         """Return settings for an empty directory in ``folder``, for the contract tests; None when it needs a server."""
         return None
 
+    kept_by_server: ClassVar[frozenset[str]] = frozenset()  # attributes (case folded) that nobody else may write
+
     @property
     def patience(self) -> float:
         """The seconds that one call may take before the connector gives it up; leases last longer."""

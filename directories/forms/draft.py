@@ -82,7 +82,8 @@ class DirectoryDraft:
         self.reads = self.templates.import_attributes(directory.kind) if self.templated else []
         found = self._mappable(columns)
         rows, offered = ([*self.reads, *found], []) if self.templated else ([], found)
-        self.mappings = MappingsForm(self.parts, catalogue, self.stored_mappings, rows, offered)
+        kept = self.connector.kept_by_server
+        self.mappings = MappingsForm(self.parts, catalogue, self.stored_mappings, rows, offered, kept_by_server=kept)
         self.features = ProvisioningForm(self.parts, instance=provisioning, catalogue=catalogue.values())
         self.features.moved = self.connection.moved
         if not self.templated:

@@ -4,7 +4,7 @@ The controls of all rows share their names, so that the n-th value of each belon
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -15,6 +15,7 @@ from directories.attributes import Kind, PortalAttribute
 from directories.expressions import ROW, USER, ExpressionError, compile_expression
 from directories.mapping import Catalogue
 from directories.models import AttributeMapping, MappingDirection
+from directories.readiness import KEPT
 
 MAX_ROWS = 500
 DIRECTIONS = [
@@ -113,7 +114,8 @@ class MappingRow(forms.Form):
 class MappingsForm:
     """Every row: those on the page or those stored, then the attributes of the directory that have none yet.
 
-    ``offered`` are further names: of so many that a row for each would bury those that matter.
+    ``offered`` are further names: of so many that a row for each would bury those that matter. ``kept_by_server`` are
+    attributes that only the directory itself writes.
     """
 
     def __init__(
@@ -123,8 +125,11 @@ class MappingsForm:
         stored: Sequence[AttributeMapping] = (),
         attributes: Iterable[str] = (),
         offered: Iterable[str] = (),
+        *,
+        kept_by_server: Collection[str] = (),
     ) -> None:
         self.catalogue = catalogue
+        self.kept_by_server = kept_by_server
         values = _posted(data) if data is not None else [_values(mapping) for mapping in stored]
         self._bound = data is not None
         named = {row["mapping_attribute"].strip().casefold() for row in values}
@@ -166,6 +171,8 @@ class MappingsForm:
                 row.add_error(row.portal.name, "Two rows bring a value into this portal attribute. Keep one of them.")
             if direction != MappingDirection.IN and outward[_directory(row)] > 1:
                 row.add_error("mapping_attribute", "Two rows send a value to this attribute. Keep one of them.")
+            elif direction != MappingDirection.IN and _directory(row) in self.kept_by_server:
+                row.add_error("mapping_attribute", f"{KEPT[0].upper()}{KEPT[1:]}")
         return not self.error_count
 
     def unsaved(self) -> list[AttributeMapping]:

@@ -27,6 +27,7 @@ def situation_of(draft: DirectoryDraft, next_import_at: dt.datetime | None) -> D
         writes=_writes(draft),
         portal_names=_portal_names(draft),
         next_import_at=next_import_at,
+        kept_by_server=draft.connector.kept_by_server,
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from directories.examples import ExampleTable, statements
+from directories.examples import ExampleTable, inserted, statements
 from directories.models import TemplateOperation
 from directories.query_templates import check
 
@@ -47,3 +47,8 @@ def test_names_that_need_quotes_get_them() -> None:
     assert '"a""b"' in statements(odd)[TemplateOperation.IMPORT][1]
     assert '"order"' in statements(ExampleTable("sqlite", columns=("order",)))[TemplateOperation.UPDATE][0]
     assert "`first name`" in statements(ExampleTable("mysql", columns=("first name",)))[TemplateOperation.IMPORT][0]
+
+
+def test_all_examples_include_disabling_where_the_table_has_a_column_for_it() -> None:
+    assert inserted(SEED) == []
+    assert inserted(ExampleTable("postgres", columns=("FIRSTNAME", "is_active"))) == ["disable", "enable"]

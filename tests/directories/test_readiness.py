@@ -6,11 +6,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.http import QueryDict
 
 from directories.attributes import Kind
 from directories.config import Features
+from directories.connectors import connector_class
 from directories.connectors.base import Capability
+from directories.connectors.ldap.connector import Ldap
+from directories.forms.mappings import MappingRow, MappingsForm
 from directories.mapping import AttributeRule
+from directories.models import AttributeMapping
 from directories.readiness import DirectorySetup, assess, moment
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -148,3 +153,26 @@ def test_groups_that_cannot_flow_are_told(features: dict[str, Any], words: str) 
     without = replace(WORKING, lacking=lacking)
     assert words in warnings(with_features(without, sync_groups=True, **features))
     assert words not in warnings(with_features(without, sync_groups=False, **features))
+
+
+@pytest.mark.parametrize("direction", ["in", "out", "both"])
+def test_what_only_the_server_writes_is_not_sent(direction: str) -> None:
+    rules = (*RULES, AttributeRule("memberOf", Kind.CUSTOM, "teams", direction))
+    situation = replace(WORKING, rules=rules, kept_by_server=Ldap.kept_by_server)
+    assert ("memberOf: only the directory itself writes" in warnings(situation)) == (direction != "in")
+
+
+@pytest.mark.parametrize("kind", ["ldap", "active_directory"])
+def test_the_form_refuses_to_send_what_only_the_server_writes(kind: str) -> None:
+    rows = [
+        AttributeMapping(directory_attribute=name, kind="custom", portal_attribute=name.lower(), direction=direction)
+        for name, direction in (("memberOf", "both"), ("PWDACCOUNTLOCKEDTIME", "out"), ("entryUUID", "in"))
+    ]
+    stored = MappingsForm(None, {}, rows)
+    data = QueryDict(mutable=True)
+    for name in MappingRow.base_fields:
+        data.setlist(name, [row.data[name] for row in stored.rows])
+    form = MappingsForm(data, {}, kept_by_server=connector_class(kind).kept_by_server)
+    assert not form.check()
+    refused = [row.data["mapping_attribute"] for row in form.rows if "mapping_attribute" in row.errors]
+    assert refused == ["memberOf", "PWDACCOUNTLOCKEDTIME"]

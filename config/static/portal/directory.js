@@ -57,7 +57,9 @@ function directoryPage(firstErrorTab, hasErrors) {
     },
 
     insertAll() {
-      for (const operation of document.querySelectorAll(".rcd-operation[data-optional='0']")) {
+      const also = JSON.parse(document.getElementById("also-inserted").textContent);
+      for (const operation of document.querySelectorAll(".rcd-operation")) {
+        if (operation.dataset.optional !== "0" && !also.includes(operation.dataset.operation)) continue;
         const written = [...operation.querySelectorAll(".rcd-statements textarea")].some((area) => area.value.trim());
         if (!written) this.insertExample(operation);
       }

@@ -13,7 +13,7 @@ from ldap3.utils.conv import escape_filter_chars
 from directories.attributes import Value
 from directories.connectors.base import Capability, Conflict, ConnectorConfig, ConnectorError, Entry
 from directories.connectors.ldap import names, values
-from directories.connectors.ldap.connector import Ldap
+from directories.connectors.ldap.connector import KEPT_BY_SERVER, Ldap
 from directories.connectors.ldap.decoding import Raw
 from directories.connectors.ldap.errors import REFUSED_PASSWORD, NoBase, refused_password
 from directories.connectors.ldap.form_fields import AD_FIELDS
@@ -232,6 +232,15 @@ class DomainWriter(LdapWriter):
         )
 
 
+# systemOnly, constructed, or kept by the domain controllers ([MS-ADA1] to [MS-ADA3]).
+_KEPT_BY_DOMAIN = """
+objectguid objectsid objectcategory distinguishedname canonicalname whencreated whenchanged usncreated
+usnchanged lastlogon lastlogontimestamp logoncount badpwdcount badpasswordtime samaccounttype tokengroups msds-
+user-account-control-computed msds-userpasswordexpirytimecomputed
+"""
+KEPT_BY_DOMAIN = frozenset(_KEPT_BY_DOMAIN.split())
+
+
 class ActiveDirectory(Ldap):
     """An Active Directory domain (Microsoft's or Samba's)."""
 
@@ -245,6 +254,7 @@ class ActiveDirectory(Ldap):
     controls = (DOMAIN_SCOPE,)
     deletion_is_final = "only the recycle bin of Active Directory, where it is switched on, gives the account back."
     counts_changes = True
+    kept_by_server = KEPT_BY_SERVER | KEPT_BY_DOMAIN
 
     @classmethod
     def preset(cls, settings: Mapping[str, Any]) -> Preset:

@@ -59,6 +59,14 @@ ONLY_NAMES = (
     "The directory's groups are only names in an attribute of its users, so the portal cannot write them. "
     "Choose another Membership under Connection."
 )
+# Operational attributes that carry NO-USER-MODIFICATION (RFC 4512 3.4, 4530, 5020; draft-behera-ldap-password-policy-10
+# section 5.3), and those that servers keep in the same way.
+_KEPT_BY_SERVER = """
+createtimestamp creatorsname modifytimestamp modifiersname structuralobjectclass governingstructurerule
+subschemasubentry entrydn entryuuid entrycsn hassubordinates numsubordinates memberof pwdaccountlockedtime
+pwdchangedtime pwdfailuretime pwdhistory pwdgraceusetime pwdlastsuccess authtimestamp nsuniqueid ipauniqueid
+"""
+KEPT_BY_SERVER = frozenset(_KEPT_BY_SERVER.split())
 _STATE = frozenset({Capability.DISABLE, Capability.ENABLE})
 _GROUPS = frozenset({Capability.CREATE_GROUP, Capability.UPDATE_GROUP, Capability.DELETE_GROUP, Capability.MEMBERS})
 
@@ -80,6 +88,7 @@ class Ldap(Connector):
     deletion_is_final = "the entry is gone with its id, its password and its groups."
     look_up_hint = "Let new accounts lie below the base DN and pass the filter for users, both under Connection."
     clear_passwords = True
+    kept_by_server = KEPT_BY_SERVER
     nested_groups = True
     reader_class: ClassVar[type[LdapReader]] = LdapReader
     writer_class: ClassVar[type[LdapWriter]] = LdapWriter

@@ -144,7 +144,7 @@ def parts_context(draft: DirectoryDraft, columns: list[str]) -> dict[str, Any]:
         "draft": draft,
         "directory": draft.directory,
         "columns": columns,
-        "examples": example_statements(draft, columns) if draft.templated else {},
+        **(_examples(draft, columns) if draft.templated else {}),
         "sections": operations.sections(draft) if draft.templated else [],
         "zone": timezone.get_current_timezone_name(),
         "next_import": _next_import(draft),
@@ -152,12 +152,20 @@ def parts_context(draft: DirectoryDraft, columns: list[str]) -> dict[str, Any]:
     }
 
 
-def example_statements(draft: DirectoryDraft, columns: list[str]) -> dict[str, list[str]]:
-    """Return the statements of the "Insert example" buttons, about the user table and columns as far as known."""
+def _examples(draft: DirectoryDraft, columns: list[str]) -> dict[str, Any]:
+    about = example_table(draft, columns)
+    return {
+        "examples": {operation.value: found for operation, found in examples.statements(about).items()},
+        "also_inserted": [operation.value for operation in examples.inserted(about)],
+    }
+
+
+def example_table(draft: DirectoryDraft, columns: list[str]) -> examples.ExampleTable:
+    """Return what the "Insert example" buttons are about: the user table and its columns, as far as they are known."""
     username, password = draft.setting("username_column") or "USERNAME", draft.setting("password_column")
     keys = {username.casefold(), password.casefold()}
     others = [name for name in columns or draft.mappings.attributes if name.casefold() not in keys]
-    about = examples.ExampleTable(
+    return examples.ExampleTable(
         language=language_of(draft.directory.kind),
         table=draft.setting("user_table") or "USERS",
         username=username,
@@ -165,7 +173,6 @@ def example_statements(draft: DirectoryDraft, columns: list[str]) -> dict[str, l
         columns=others or examples.DEFAULT_COLUMNS,
         exact=bool(columns),
     )
-    return {operation.value: found for operation, found in examples.statements(about).items()}
 
 
 def tab_errors(draft: DirectoryDraft) -> dict[str, int]:
