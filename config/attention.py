@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest
 
 from directories.models import Directory
 from provisioning import heartbeat
 from provisioning.models import Account, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
-from provisioning.notices.models import Notice
+from provisioning.notices.glance import glance
 from provisioning.outbound.kinds import KINDS, WorkKind
 from scim.upkeep import health
 
@@ -44,28 +45,29 @@ def _badge(rows: QuerySet[Any], variant: str) -> Badge | None:
     return Badge(capped_text(number), variant) if number else None
 
 
-def notices_badge() -> Badge | None:
+def notices_badge(request: HttpRequest) -> Badge | None:
     """Notices that are open."""
-    return _badge(Notice.objects.filter(closed_at=None), "danger")
+    number = min(glance(request).notices, CAP + 1)
+    return Badge(capped_text(number), "danger") if number else None
 
 
-def unreachable_badge() -> Badge | None:
+def unreachable_badge(request: HttpRequest) -> Badge | None:
     """Directories that cannot be reached."""
     return _badge(unreachable(), "danger")
 
 
-def approval_badge() -> Badge | None:
+def approval_badge(request: HttpRequest) -> Badge | None:
     """Imports that wait for an approval."""
     return _badge(approvals(), "warning")
 
 
-def parked_badge() -> Badge | None:
+def parked_badge(request: HttpRequest) -> Badge | None:
     """Changes of users and of groups that a directory refused."""
     number = sum(capped(_parked(kind)) for kind in KINDS)
     return Badge(capped_text(number), "danger") if number else None
 
 
-def scim_badge() -> Badge | None:
+def scim_badge(request: HttpRequest) -> Badge | None:
     """SCIM applications whose token has ended or ends soon, or whose requests fail."""
     found = health.troubles(CAP)
     danger = any(trouble.level == "danger" for _, trouble in found)
@@ -136,7 +138,7 @@ def left_open(limit: int) -> Sequence[dict[str, Any]]:
     )
 
 
-def left_open_badge() -> Badge | None:
+def left_open_badge(request: HttpRequest) -> Badge | None:
     """Leavers' accounts that can still be used."""
     return _badge(Account.objects.filter(LEFT_OPEN), "danger")
 

@@ -20,7 +20,7 @@ class Item:
     url_name: str
     permission: str
     query: str = ""
-    badge: Callable[[], attention.Badge | None] | None = None
+    badge: Callable[[HttpRequest], attention.Badge | None] | None = None
     also: str = ""  # the URL name of another page that belongs to it
 
 
@@ -148,7 +148,7 @@ def _entries(request: HttpRequest, items: tuple[Item, ...], here: Item | None) -
         if link == item.query or not request.user.has_perm(item.permission):
             continue
         entry: dict[str, Any] = {"title": item.title, "icon": item.icon, "link": link, "active": item is here}
-        if item.badge and (badge := item.badge()):
+        if item.badge and (badge := item.badge(request)):
             entry |= {"badge": badge.text, "badge_variant": badge.variant}
         yield entry
 

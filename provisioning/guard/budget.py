@@ -12,21 +12,21 @@ from django.db import transaction
 from directories.models import ProvisioningSettings
 from provisioning.guard import ledger
 from provisioning.guard.limits import FEW, Limit
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 
 DOOR = "delivery"
 BLOCK = 10  # how much is taken at once
-Known = Callable[[Kind, int], int]  # of how many a kind of loss is, counted up to a number
+Known = Callable[[LossKind, int], int]  # of how many a kind of loss is, counted up to a number
 
 
 class Budget:
     """The budget of one directory, as one batch uses it. ``limits`` are by kind, and ``known`` counts what there is."""
 
-    def __init__(self, directory_id: int, limits: Mapping[Kind, Limit], known: Known) -> None:
+    def __init__(self, directory_id: int, limits: Mapping[LossKind, Limit], known: Known) -> None:
         self.directory_id, self.limits, self.known = directory_id, limits, known
-        self._left: Counter[Kind] = Counter()
+        self._left: Counter[LossKind] = Counter()
 
-    def take(self, kind: Kind, wanted: int) -> int:
+    def take(self, kind: LossKind, wanted: int) -> int:
         """Return how many of ``wanted`` may be taken away now."""
         missing = wanted - self._left[kind]
         if missing > 0:
@@ -35,7 +35,7 @@ class Budget:
         self._left[kind] -= granted
         return granted
 
-    def give_back(self, kind: Kind, number: int) -> None:
+    def give_back(self, kind: LossKind, number: int) -> None:
         """Take nothing after all."""
         self._left[kind] += number
 
@@ -45,7 +45,7 @@ class Budget:
         self._left.clear()
 
     @transaction.atomic
-    def _reserve(self, kind: Kind, number: int) -> int:
+    def _reserve(self, kind: LossKind, number: int) -> int:
         """Count as much of ``number`` as the limit leaves as lost, and return it."""
         settings = ProvisioningSettings.objects.filter(directory=self.directory_id).order_by("pk")
         list(settings.select_for_update(no_key=True).values_list("pk"))
@@ -54,11 +54,11 @@ class Budget:
         ledger.record(DOOR, self.directory_id, {(kind, ""): granted})
         return granted
 
-    def _most(self, kind: Kind, before: int) -> int:
+    def _most(self, kind: LossKind, before: int) -> int:
         """Return the limit as a number; a share counts above a few, as in ``limits.exceeded``."""
         limit = self.limits[kind]
         if not limit.percent or limit.percent == 100:
             return limit.most if limit.percent else 0
         enough = -(-limit.most * 100 // limit.percent)  # of so many the share is the number
-        known = self.known(kind, enough) + (0 if kind == Kind.BLANKED else before)  # what is gone was there before
+        known = self.known(kind, enough) + (0 if kind == LossKind.BLANKED else before)  # what is gone was there before
         return min(limit.most, max(FEW, known * limit.percent // 100))

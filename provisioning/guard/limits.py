@@ -8,7 +8,7 @@ counts.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 
 FEW = 5
 
@@ -29,7 +29,7 @@ class Counted:
     before, as it does where people leave and not where they change.
     """
 
-    kind: Kind
+    kind: LossKind
     number: int
     known: int
     limit: Limit
@@ -42,7 +42,7 @@ class Counted:
 class Objection:
     """Why something waits for a person, in a sentence, and what of the plan that is about."""
 
-    kind: Kind
+    kind: LossKind
     words: str
     scope: str = ""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from django.db import models
 
 
-class Kind(models.TextChoices):
+class LossKind(models.TextChoices):
     """One kind of loss. SHRANK and UNPROVEN are reasons to ask only: nothing is counted by them."""
 
     OFF = "off", "People deactivated"
@@ -23,7 +23,13 @@ class Kind(models.TextChoices):
 
 
 # A planned change carries its kinds as bits, so that they are counted and held by statements over whole plans.
-BITS: Mapping[Kind, int] = {Kind.OFF: 1, Kind.ON: 2, Kind.BLANKED: 4, Kind.RENAMED: 8, Kind.CREATED: 16}
+BITS: Mapping[LossKind, int] = {
+    LossKind.OFF: 1,
+    LossKind.ON: 2,
+    LossKind.BLANKED: 4,
+    LossKind.RENAMED: 8,
+    LossKind.CREATED: 16,
+}
 
 DEPARTMENT, GROUP = "department:", "group:"  # begin a scope; "" is everything, and else it is an attribute
 MAX_SCOPE = 200

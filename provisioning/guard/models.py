@@ -4,7 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from directories.models import Directory
-from provisioning.guard.losses import MAX_SCOPE, Kind
+from provisioning.guard.losses import MAX_SCOPE, LossKind
 
 
 class Loss(models.Model):
@@ -20,7 +20,7 @@ class Loss(models.Model):
     directory = models.ForeignKey(
         Directory, models.CASCADE, null=True, blank=True, related_name="losses", db_index=False
     )
-    kind = models.CharField(max_length=10, choices=Kind.choices)
+    kind = models.CharField(max_length=10, choices=LossKind.choices)
     scope = models.CharField(max_length=MAX_SCOPE, blank=True)
     number = models.IntegerField()
     agreed = models.BooleanField(default=False, db_default=False)

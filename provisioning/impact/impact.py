@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from directories.attributes import Value
 from directories.models import ProvisioningSettings
 from provisioning.guard.limits import Counted, Limit, Objection, objections
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 
 FEW = 5  # accounts that a save may reach without being confirmed
 SAMPLES = 5  # of each kind of change
@@ -138,13 +138,13 @@ class Impact:
         changed = Limit(limits.max_changed, limits.max_changed_percent)
         opened = Limit(limits.max_opened, NO_SHARE)
         found = [
-            Counted(Kind.CLOSED, self.closed, of, closed, f"{accounts(self.closed)} would be closed"),
-            Counted(Kind.BLANKED, self.losing, of, blanked, f"{accounts(self.losing)} would lose a value"),
-            Counted(Kind.OPENED, self.opened, of, opened, f"{accounts(self.opened)} would be opened"),
+            Counted(LossKind.CLOSED, self.closed, of, closed, f"{accounts(self.closed)} would be closed"),
+            Counted(LossKind.BLANKED, self.losing, of, blanked, f"{accounts(self.losing)} would lose a value"),
+            Counted(LossKind.OPENED, self.opened, of, opened, f"{accounts(self.opened)} would be opened"),
         ]
         for name, number in self.values.most_common(1):
             words = f"{accounts(number)} would get another value of {name}"
-            found.append(Counted(Kind.CHANGED, number, of, changed, words, name))
+            found.append(Counted(LossKind.CHANGED, number, of, changed, words, name))
         return found
 
 

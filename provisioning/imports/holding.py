@@ -10,7 +10,7 @@ from directories.config import DirectoryConfig, Features
 from provisioning.groups import nesting
 from provisioning.guard import ledger
 from provisioning.guard.limits import FEW, Before, Counted, Limit, Objection, memberships, objections, people
-from provisioning.guard.losses import BITS, DEPARTMENT, GROUP, Kind
+from provisioning.guard.losses import BITS, DEPARTMENT, GROUP, LossKind
 from provisioning.imports import follows
 from provisioning.imports.groups.drift import DRIFT
 from provisioning.imports.groups.losses import lost_by_group
@@ -29,7 +29,7 @@ from provisioning.models import (
 )
 from provisioning.models.imports import Action, GroupAction, RunStatus
 
-DESTRUCTIVE = (Kind.OFF, Kind.BLANKED, Kind.RENAMED)
+DESTRUCTIVE = (LossKind.OFF, LossKind.BLANKED, LossKind.RENAMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ def judge(run: ImportRun, config: DirectoryConfig, lease: Lease, tally: Tally, s
     """Hold what of a plan is over a limit, and return why, a sentence each; none means that all may be applied."""
     elsewhere = follows.count(run)
     lease.write(
-        switched_off=tally.kinds[Kind.OFF],
-        switched_on=tally.kinds[Kind.ON],
-        blanked=tally.kinds[Kind.BLANKED],
-        renamed=tally.kinds[Kind.RENAMED],
+        switched_off=tally.kinds[LossKind.OFF],
+        switched_on=tally.kinds[LossKind.ON],
+        blanked=tally.kinds[LossKind.BLANKED],
+        renamed=tally.kinds[LossKind.RENAMED],
         follows=[asdict(one) for one in elsewhere],
     )
     question = _Question(run, config, tally, seen, elsewhere)
@@ -92,15 +92,15 @@ class _Question:
         """Return what is over a limit."""
         found = objections(self._of_all(), self.before)
         kinds = {one.kind for one in found}
-        if Kind.OFF not in kinds:
+        if LossKind.OFF not in kinds:
             found += objections(self._of_departments(), self.before)
-        if Kind.MEMBERS not in kinds and self.seen.lost:
+        if LossKind.MEMBERS not in kinds and self.seen.lost:
             found += objections(self._of_groups(), self.before)
         return (
             found
             + objections(self._elevated(), self.before)
             + self._unproven()
-            + self._shrank(Kind.OFF in kinds)
+            + self._shrank(LossKind.OFF in kinds)
             + self._opened()
         )
 
@@ -109,46 +109,46 @@ class _Question:
         limits, kinds, known, name = self.features, self.tally.kinds, self.seen.known, self.name
         everybody = known + self.seen.inactive
         yield Counted(
-            Kind.OFF,
-            kinds[Kind.OFF],
+            LossKind.OFF,
+            kinds[LossKind.OFF],
             known,
             leavers(limits),
-            f"{people(kinds[Kind.OFF])} of {known:,} would be deactivated because {self._why()}",
+            f"{people(kinds[LossKind.OFF])} of {known:,} would be deactivated because {self._why()}",
             gone=True,
         )
         yield Counted(
-            Kind.ON,
-            kinds[Kind.ON],
-            known + kinds[Kind.ON],
+            LossKind.ON,
+            kinds[LossKind.ON],
+            known + kinds[LossKind.ON],
             Limit(limits.max_activated, limits.max_activated_percent),
-            f"{people(kinds[Kind.ON])} would be activated again because {name} has them active again",
+            f"{people(kinds[LossKind.ON])} would be activated again because {name} has them active again",
         )
         yield Counted(
-            Kind.RENAMED,
-            kinds[Kind.RENAMED],
+            LossKind.RENAMED,
+            kinds[LossKind.RENAMED],
             everybody,
             leavers(limits),
-            f"{people(kinds[Kind.RENAMED])} of {everybody:,} would be renamed because {name} names them otherwise",
+            f"{people(kinds[LossKind.RENAMED])} of {everybody:,} would be renamed because {name} names them otherwise",
         )
         yield Counted(
-            Kind.BLANKED,
-            kinds[Kind.BLANKED],
+            LossKind.BLANKED,
+            kinds[LossKind.BLANKED],
             everybody,
             Limit(limits.max_blanked, limits.max_blanked_percent),
-            f"{people(kinds[Kind.BLANKED])} of {everybody:,} would lose a value because it is empty in {name}",
+            f"{people(kinds[LossKind.BLANKED])} of {everybody:,} would lose a value because it is empty in {name}",
         )
-        if kinds[Kind.CREATED] and not is_first(self.run):
+        if kinds[LossKind.CREATED] and not is_first(self.run):
             yield Counted(
-                Kind.CREATED,
-                kinds[Kind.CREATED],
-                everybody + kinds[Kind.CREATED],
+                LossKind.CREATED,
+                kinds[LossKind.CREATED],
+                everybody + kinds[LossKind.CREATED],
                 Limit(limits.max_created, limits.max_created_percent),
-                f"{people(kinds[Kind.CREATED])} would be added to the {everybody:,} whom {name} gave before",
+                f"{people(kinds[LossKind.CREATED])} would be added to the {everybody:,} whom {name} gave before",
             )
         labels = self.seen.labels
         for path, number in sorted(self.tally.changed.items()):
             yield Counted(
-                Kind.CHANGED,
+                LossKind.CHANGED,
                 number,
                 everybody,
                 Limit(limits.max_changed, limits.max_changed_percent),
@@ -160,7 +160,7 @@ class _Question:
             held = sum(nesting.effective_counts(list(groups)).values())
             lost = min(self.seen.lost, held)
             yield Counted(
-                Kind.MEMBERS,
+                LossKind.MEMBERS,
                 lost,
                 held,
                 Limit(limits.max_lost_members, limits.max_lost_members_percent),
@@ -171,17 +171,17 @@ class _Question:
     def _why(self) -> str:
         if not self.seen.missing:
             return f"they are inactive in {self.name}"
-        if self.tally.kinds[Kind.OFF] > self.seen.missing:
+        if self.tally.kinds[LossKind.OFF] > self.seen.missing:
             return f"they are missing from {self.name} or inactive there"
         return f"they are missing from {self.name}"
 
     def _of_departments(self) -> Iterator[Counted]:
         """Count whom each department loses: two queries, and none where it is about few people."""
         limit = Limit(self.features.max_leavers, self.features.max_department_percent)
-        earlier = {scope: number for (kind, scope), number in self.before.items() if kind == Kind.OFF and scope}
-        if not self._many(self.tally.kinds[Kind.OFF] + sum(earlier.values()), limit):
+        earlier = {scope: number for (kind, scope), number in self.before.items() if kind == LossKind.OFF and scope}
+        if not self._many(self.tally.kinds[LossKind.OFF] + sum(earlier.values()), limit):
             return
-        leaving = User.objects.filter(pk__in=_of_kind(self.run, Kind.OFF).values("user_id")).exclude(department="")
+        leaving = User.objects.filter(pk__in=_of_kind(self.run, LossKind.OFF).values("user_id")).exclude(department="")
         numbers = dict(leaving.order_by().values_list("department").annotate(Count("pk")))
         asked = [
             name
@@ -193,7 +193,7 @@ class _Question:
         known = dict(there.order_by().values_list("department").annotate(Count("pk"))) if there is not None else {}
         for name in sorted(asked):
             yield Counted(
-                Kind.OFF,
+                LossKind.OFF,
                 numbers[name],
                 known.get(name, 0),
                 limit,
@@ -206,7 +206,7 @@ class _Question:
     def _of_groups(self) -> Iterator[Counted]:
         """Count whom each group loses in effect, also through the groups in it."""
         limit = Limit(self.features.max_lost_members, self.features.max_group_percent)
-        earlier = {scope: number for (kind, scope), number in self.before.items() if kind == Kind.MEMBERS and scope}
+        earlier = {scope: number for (kind, scope), number in self.before.items() if kind == LossKind.MEMBERS and scope}
         if not self._many(self.seen.lost + sum(earlier.values()), limit):
             return
         lost = lost_by_group(self.run)
@@ -217,7 +217,7 @@ class _Question:
             held = known.get(pk, 0)
             number = min(lost[pk], held)  # whoever is in it by several ways is lost with each of them
             yield Counted(
-                Kind.MEMBERS,
+                LossKind.MEMBERS,
                 number,
                 held,
                 limit,
@@ -230,7 +230,7 @@ class _Question:
         """Count who would come into groups that give special rights."""
         if self.seen.joined and (number := _elevating(self.run).count()):
             yield Counted(
-                Kind.ELEVATED,
+                LossKind.ELEVATED,
                 number,
                 number,
                 Limit(self.features.max_elevated, 100),
@@ -244,7 +244,7 @@ class _Question:
         words = (
             f"{people(number)} are missing from {self.name}, and it cannot be asked for single accounts: not proven."
         )
-        return [Objection(Kind.UNPROVEN, words)]
+        return [Objection(LossKind.UNPROVEN, words)]
 
     def _shrank(self, said: bool) -> list[Objection]:
         """Compare with the last good import of everything; who is missing may have ``said`` so already."""
@@ -255,8 +255,8 @@ class _Question:
         )
         last = good.exclude(pk=self.run.pk).order_by("-created_at", "-pk").values_list("seen", flat=True).first() or 0
         words = f"{self.name} gave {self.seen.rows:,} users, and {last:,} at the last import of everything"
-        found = objections([Counted(Kind.SHRANK, last - self.seen.rows, last, leavers(self.features), words)], {})
-        return [Objection(Kind.SHRANK, "") for _ in found] if said else found
+        found = objections([Counted(LossKind.SHRANK, last - self.seen.rows, last, leavers(self.features), words)], {})
+        return [Objection(LossKind.SHRANK, "") for _ in found] if said else found
 
     def _opened(self) -> list[Objection]:
         opened, most = sum(one.opened for one in self.elsewhere), self.features.max_opened
@@ -264,7 +264,7 @@ class _Question:
             return []
         where = ", ".join(f"{one.opened:,} in {one.directory}" for one in self.elsewhere if one.opened)
         words = f"{opened:,} accounts would be opened in other directories ({where}); the limit is {most:,}."
-        return [Objection(Kind.OPENED, words)]
+        return [Objection(LossKind.OPENED, words)]
 
     @staticmethod
     def _many(number: int, limit: Limit) -> bool:
@@ -292,7 +292,7 @@ def _hold(run: ImportRun, found: Iterable[Objection]) -> int:
             _deleted_of(run, one).update(held=True)
     waiting = changes.filter(held=True)
     # Who stays keeps their groups, and who is not added yet gets into none.
-    members.filter(add=False, account_id__in=waiting.filter(_bit(Kind.OFF)).values("account_id")).update(held=True)
+    members.filter(add=False, account_id__in=waiting.filter(_bit(LossKind.OFF)).values("account_id")).update(held=True)
     new = waiting.filter(action=Action.CREATE)
     coming = Q(ref__in=new.exclude(remote_id="").values("remote_id")) | Q(ref__in=new.exclude(place="").values("place"))
     members.filter(coming, add=True).exclude(ref="").update(held=True)
@@ -308,29 +308,29 @@ def _changes_of(run: ImportRun, one: Objection) -> "QuerySet[PlannedChange] | No
     """Return the planned changes of people that an objection is about."""
     rows = PlannedChange.objects.filter(run=run)
     match one.kind:
-        case Kind.OFF if one.scope:
+        case LossKind.OFF if one.scope:
             there = User.objects.filter(department=one.scope.removeprefix(DEPARTMENT))
-            return _of_kind(run, Kind.OFF).filter(user_id__in=there.values("pk"))
-        case Kind.OFF | Kind.ON | Kind.BLANKED | Kind.RENAMED | Kind.CREATED:
+            return _of_kind(run, LossKind.OFF).filter(user_id__in=there.values("pk"))
+        case LossKind.OFF | LossKind.ON | LossKind.BLANKED | LossKind.RENAMED | LossKind.CREATED:
             return _of_kind(run, one.kind)
-        case Kind.CHANGED:
+        case LossKind.CHANGED:
             changing = rows.filter(action=Action.UPDATE, after__has_key=one.scope)
             nulls = Q(**{f"before__{one.scope}": None}) | Q(**{f"after__{one.scope}": None})
             return changing.exclude(nulls)
-        case Kind.UNPROVEN:
+        case LossKind.UNPROVEN:
             return rows.filter(action=Action.DEACTIVATE)
-        case Kind.OPENED:
-            return rows.filter(action__in=[Action.CREATE, Action.UPDATE]).exclude(_bit(Kind.OFF))
-        case Kind.SHRANK:
+        case LossKind.OPENED:
+            return rows.filter(action__in=[Action.CREATE, Action.UPDATE]).exclude(_bit(LossKind.OFF))
+        case LossKind.SHRANK:
             return rows.filter(_bit(*DESTRUCTIVE))
     return None
 
 
-def _of_kind(run: ImportRun, *kinds: Kind) -> "QuerySet[PlannedChange]":
+def _of_kind(run: ImportRun, *kinds: LossKind) -> "QuerySet[PlannedChange]":
     return PlannedChange.objects.filter(_bit(*kinds), run=run)
 
 
-def _bit(*kinds: Kind) -> Q:
+def _bit(*kinds: LossKind) -> Q:
     """Return the condition that a planned change is one of the kinds of losses."""
     mask = sum(BITS[kind] for kind in kinds)
     return Q(losses__in=[bits for bits in range(1, 2 * max(BITS.values())) if bits & mask])
@@ -340,10 +340,10 @@ def _members_of(run: ImportRun, one: Objection) -> "QuerySet[PlannedMember] | No
     """Return the planned memberships that an objection is about."""
     rows = PlannedMember.objects.filter(planned_group__run=run)
     match one.kind:
-        case Kind.MEMBERS | Kind.SHRANK:
+        case LossKind.MEMBERS | LossKind.SHRANK:
             lost = rows.filter(add=False).exclude(planned_group__row__has_key=DRIFT)
             return lost.filter(planned_group__group_account_id__in=_accounts_below(one)) if one.scope else lost
-        case Kind.ELEVATED:
+        case LossKind.ELEVATED:
             return _elevating(run)
     return None
 
@@ -351,7 +351,7 @@ def _members_of(run: ImportRun, one: Objection) -> "QuerySet[PlannedMember] | No
 def _deleted_of(run: ImportRun, one: Objection) -> "QuerySet[PlannedGroup]":
     """Return the planned deletions of groups that an objection is about."""
     rows = PlannedGroup.objects.filter(run=run, action=GroupAction.DELETE)
-    if one.kind not in (Kind.MEMBERS, Kind.SHRANK):
+    if one.kind not in (LossKind.MEMBERS, LossKind.SHRANK):
         return rows.none()
     return rows.filter(group_account_id__in=_accounts_below(one)) if one.scope else rows
 

@@ -12,14 +12,14 @@ from directories.config import DirectoryConfig
 from directories.connectors.base import ConnectorError
 from provisioning.guard.budget import Budget
 from provisioning.guard.limits import Limit
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 from provisioning.models import Account, PushedMember
 from provisioning.models.outbox import HELD, AccountState
 
 WORDS = {
-    Kind.CLOSED: "More accounts would be closed in {name}",
-    Kind.BLANKED: "More accounts would lose a value in {name}",
-    Kind.MEMBERS: "More memberships would be lost in {name}",
+    LossKind.CLOSED: "More accounts would be closed in {name}",
+    LossKind.BLANKED: "More accounts would lose a value in {name}",
+    LossKind.MEMBERS: "More memberships would be lost in {name}",
 }
 REST = " than may be within 24 hours (the limit is {most:,}{share}). Look at whom it concerns, then release or refuse."
 
@@ -35,31 +35,31 @@ class Allowance:
         features = config.features
         self.name, self.directory_id, self.cleared = config.name, config.id, cleared
         self.limits = {
-            Kind.CLOSED: Limit(features.max_leavers, features.max_leavers_percent),
-            Kind.BLANKED: Limit(features.max_blanked, features.max_blanked_percent),
-            Kind.MEMBERS: Limit(features.max_lost_members, features.max_lost_members_percent),
+            LossKind.CLOSED: Limit(features.max_leavers, features.max_leavers_percent),
+            LossKind.BLANKED: Limit(features.max_blanked, features.max_blanked_percent),
+            LossKind.MEMBERS: Limit(features.max_lost_members, features.max_lost_members_percent),
         }
         self.budget = Budget(config.id, self.limits, self._known)
-        self.used: Counter[Kind] = Counter()
+        self.used: Counter[LossKind] = Counter()
 
     def begin(self) -> None:
         """Begin with the next row."""
         self.used.clear()
 
-    def must_allow(self, pk: int, kind: Kind) -> None:
+    def must_allow(self, pk: int, kind: LossKind) -> None:
         """Count one loss of a row, once; raise ConnectorError when a person has to be asked."""
         if pk in self.cleared or self.used[kind]:
             return
         if not self.take(kind, 1):
             raise self.held(kind)
 
-    def take(self, kind: Kind, wanted: int) -> int:
+    def take(self, kind: LossKind, wanted: int) -> int:
         """Return how many of ``wanted`` may be taken away now, and count them."""
         granted = self.budget.take(kind, wanted)
         self.used[kind] += granted
         return granted
 
-    def give_back(self, kind: Kind, number: int) -> None:
+    def give_back(self, kind: LossKind, number: int) -> None:
         """Count less: so many of what the row took were not taken away."""
         self.used[kind] -= number
         self.budget.give_back(kind, number)
@@ -70,14 +70,14 @@ class Allowance:
             self.budget.give_back(kind, number)
         self.used.clear()
 
-    def held(self, kind: Kind) -> ConnectorError:
+    def held(self, kind: LossKind) -> ConnectorError:
         """Return why something waits for a person."""
         limit = self.limits[kind]
         share = f", or {limit.percent} %" if limit.percent < 100 else ""
         return ConnectorError((WORDS[kind] + REST).format(name=self.name, most=limit.most, share=share), code=HELD)
 
-    def _known(self, kind: Kind, enough: int) -> int:
-        if kind == Kind.MEMBERS:
+    def _known(self, kind: LossKind, enough: int) -> int:
+        if kind == LossKind.MEMBERS:
             members = PushedMember.objects.filter(group_account__directory=self.directory_id)
             return members.order_by()[:enough].count()
         there = Account.objects.filter(directory=self.directory_id, state=AccountState.ACTIVE)

@@ -27,7 +27,7 @@ class DeletedUser(models.Model):
 
     class Meta:
         verbose_name = "deleted user"
-        verbose_name_plural = "deleted users"
+        verbose_name_plural = "recycle bin"  # what the pages about them are called
         ordering = ["-deleted_at", "-pk"]
         indexes = [
             models.Index(fields=["-deleted_at", "-id"], name="deleted_newest", condition=models.Q(restored_at=None)),

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from provisioning.restore.models import HeldDirectory
+from provisioning.notices.glance import glance
 
 register = template.Library()
 
@@ -15,6 +15,6 @@ def look_first_banner(context: template.Context) -> dict[str, Any]:
     request = context.get("request")
     if request is None or not request.user.is_staff:
         return {}
-    reasons = list(HeldDirectory.objects.order_by("pk").values_list("why", flat=True))
+    found = glance(request)
     allowed = request.user.has_perm("restore.view_helddirectory")
-    return {"number": len(reasons), "why": reasons[0] if reasons else "", "allowed": allowed}
+    return {"number": found.held, "why": found.why, "allowed": allowed}

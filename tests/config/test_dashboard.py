@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import Group as Role
 from django.db import connection
+from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -235,12 +236,12 @@ def test_the_start_page_costs_the_same_with_any_amount_of_trouble(it: Client) ->
 def test_badges_count_to_a_cap(it: Client) -> None:
     trouble(1)
     html = start(it)
-    assert attention.parked_badge() == attention.Badge("3", "danger")
-    assert attention.unreachable_badge() == attention.Badge("1", "danger")
-    assert attention.approval_badge() == attention.Badge("1", "warning")
+    assert attention.parked_badge(HttpRequest()) == attention.Badge("3", "danger")
+    assert attention.unreachable_badge(HttpRequest()) == attention.Badge("1", "danger")
+    assert attention.approval_badge(HttpRequest()) == attention.Badge("1", "warning")
     assert html.count("bg-red-100") >= 2
     park(Account.objects.get(), 120)
-    assert attention.parked_badge() == attention.Badge("99+", "danger")
+    assert attention.parked_badge(HttpRequest()) == attention.Badge("99+", "danger")
     assert "123 changes refused by Dir 1" in start(it)
 
 

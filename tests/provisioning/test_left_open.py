@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -13,7 +14,7 @@ from django.urls import reverse
 from directories.connectors.base import Capability
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate, TemplateOperation
 from provisioning import heartbeat, services
-from provisioning.models import Account, User
+from provisioning.models import Account, Change, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from reports.models import Event
@@ -219,3 +220,31 @@ def test_a_mapped_state_disables_only_where_the_update_query_writes_it(
     account = Account.objects.get(user=leaver(directory))
     assert appsdb.rows("SELECT ACTIVE FROM USERS") == [(0 if written else 1,)]
     assert (account.state, account.last_result) == (("disabled", "ok") if written else ("active", "open"))
+
+
+@pytest.mark.parametrize("query", ["", TemplateOperation.UPDATE, TemplateOperation.DISABLE])
+def test_accounts_that_were_noted_as_disabled_wrongly_are_looked_at_again(
+    sqlite_directory: Database, query: str, django_assert_num_queries: Any
+) -> None:
+    migration = import_module("provisioning.migrations.0031_wrongly_disabled")
+    directory = save_directory(make_appsdb(sqlite_directory), update_users=True, deactivate_users=True)
+    mapping = {"directory_attribute": "IS_ACTIVE", "kind": "profile", "portal_attribute": "active"}
+    AttributeMapping.objects.create(directory=directory, **mapping)
+    if query:
+        sql = "UPDATE USERS SET IS_ACTIVE='##isactive##' WHERE USERNAME='##USERNAME##'"
+        QueryTemplate.objects.filter(directory=directory, operation=query).delete()
+        QueryTemplate.objects.create(directory=directory, operation=query, sql=sql)
+    here = {"directory": directory, "state": "disabled", "last_result": "ok"}
+    left, there = User.objects.create(username="left", is_active=False), User.objects.create(username="there")
+    Change.objects.all().delete()
+    Account.objects.all().delete()
+    for number, user in enumerate((left, there, None)):
+        Account.objects.create(**here, key=f"u{number}", remote_id=f"u{number}", user=user)
+    with connection.schema_editor() as editor, django_assert_num_queries(2 if query else 4):
+        migration.look_again(apps, editor)
+    again = ["u0", "u2"] if not query else []
+    assert list(Account.objects.filter(state="active").values_list("key", flat=True)) == again
+    assert list(Change.objects.order_by("account").values_list("account__key", flat=True)) == again
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 10))
+    assert Account.objects.filter(key="u1", state="disabled", last_result="ok").exists()
+    assert Account.objects.filter(key="u0", last_result="open").exists() == (not query)

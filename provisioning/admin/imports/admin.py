@@ -31,6 +31,7 @@ COLOURS = {
     RunStatus.FINISHED: "success",
     RunStatus.FAILED: "danger",
 }
+DELETE_USERS = "provisioning.delete_user"
 LABELS = {status.label: colour for status, colour in COLOURS.items()}
 
 
@@ -156,6 +157,8 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         """Apply the plan as it is, or those of its rows that the form names."""
         self._require(request, "provisioning.add_importrun")
         run = self._run(request, run_id)
+        if run.deleted:
+            self._require(request, DELETE_USERS)
         wanted = pages.chosen(request.POST)
         try:
             decisions.must_type(run, request.POST.get("number", ""), wanted or EVERYTHING)
@@ -184,13 +187,16 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         self._require(request, "provisioning.add_importrun")
         run = self._run(request, run_id)
         if request.method == "POST":
+            delete = request.POST.get("created") == "delete"
+            if delete:
+                self._require(request, DELETE_USERS)
             try:
-                delete = request.POST.get("created") == "delete"
                 return _to(services.undo(run, request.user.get_username(), delete_created=delete))
             except services.ImportRefused as refused:
                 messages.error(request, refused.message)
                 return _to(run)
         context = {**self.admin_site.each_context(request), "run": run, "losses": services.losses_of(run)}
+        context["may_delete"] = request.user.has_perm(DELETE_USERS)
         context |= {"title": f"Undo: {run.source}", "opts": self.opts, "original": run}
         return render(request, "provisioning/imports/undo.html", context)
 

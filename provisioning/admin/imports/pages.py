@@ -26,6 +26,10 @@ DECISIONS = 50  # of the decisions about a plan, as many as a page shows
 MOST_GROUPS = 10_000
 NEW: Mapping[str, str] = {Action.CREATE: "New people", Action.RESTORE: "Restored"}
 REFUSED = "Refused rows stay in the plan with the reason."
+MEMBERS = {  # when it is done, and while it is ahead
+    "memberships_added": ("Members added", "Members to add"),
+    "memberships_removed": ("Members removed", "Members to remove"),
+}
 ELSEWHERE, THEN = "In other directories", "And then in other directories"
 COMES_AGAIN = f"{REFUSED} The next import plans them again, unless the source says something else by then."
 COUNTS = (
@@ -51,7 +55,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class RunNumber:
     """One number of a run, with its word and the address of its rows."""
 
     number: int
@@ -60,11 +64,11 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RunPart:
     """The numbers of a run that are done, or that are ahead, and what they lead to in other directories."""
 
     title: str
-    counts: Sequence[Count]
+    counts: Sequence[RunNumber]
     follows: Sequence[follows.Follows]
     follows_title: str
 
@@ -201,29 +205,21 @@ def _group_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
 
 def _numbers(run: ImportRun) -> dict[str, int]:
     """Return what a run counts of changes, those that are done and those that are ahead."""
-    names = [*(name for name, *_ in COUNTS), "memberships_added", "memberships_removed"]
+    names = [*(name for name, *_ in COUNTS), *MEMBERS]
     return {name: getattr(run, name) for name in names}
 
 
-def _counts(run: ImportRun, numbers: Mapping[str, int], *, ahead: bool) -> list[Count]:
+def _counts(run: ImportRun, numbers: Mapping[str, int], *, ahead: bool) -> list[RunNumber]:
     """Return the numbers with their words, as done or as still ``ahead``."""
     url = reverse("admin:provisioning_importrun_change", args=[run.pk])
     rows = [
-        Count(numbers.get(name, 0), planned if ahead else _done_label(run, done), f"{url}?action={action}#changes")
+        RunNumber(numbers.get(name, 0), planned if ahead else _done_label(run, done), f"{url}?action={action}#changes")
         for name, action, done, planned in COUNTS
         if numbers.get(name) or name not in PORTAL_ONLY
     ]
     if run.groups_seen:
-        rows.append(
-            Count(numbers.get("memberships_added", 0), "Members to add" if ahead else "Members added", f"{url}#groups")
-        )
-        rows.append(
-            Count(
-                numbers.get("memberships_removed", 0),
-                "Members to remove" if ahead else "Members removed",
-                f"{url}#groups",
-            )
-        )
+        for name, words in MEMBERS.items():
+            rows.append(RunNumber(numbers.get(name, 0), words[ahead], f"{url}#groups"))
     return rows
 
 
@@ -231,18 +227,18 @@ def _done_label(run: ImportRun, label: str) -> str:
     return "Activated" if label == "Updated" and only_activates(run) else label
 
 
-def _parts(run: ImportRun) -> list[Part]:
+def _parts(run: ImportRun) -> list[RunPart]:
     """Return what a run counts: of one that waits with a part of it applied, what is done and what waits by itself."""
     numbers, elsewhere = _numbers(run), follows.load(run)
-    unchanged = Count(run.unchanged, "Unchanged", "")
+    unchanged = RunNumber(run.unchanged, "Unchanged", "")
     if not _partly_applied(run):
-        return [Part("", [*_counts(run, numbers, ahead=True), unchanged], elsewhere, THEN)]
+        return [RunPart("", [*_counts(run, numbers, ahead=True), unchanged], elsewhere, THEN)]
     waits = decisions.waiting(run)
     done = {name: max(0, number - waits[name]) for name, number in numbers.items()}
     later = follows.count(run, decisions.undecided(run)) if elsewhere else []
     return [
-        Part("Done", [*_counts(run, done, ahead=False), unchanged], follows.less(elsewhere, later), ELSEWHERE),
-        Part("Waits for a decision", [one for one in _counts(run, waits, ahead=True) if one.number], later, THEN),
+        RunPart("Done", [*_counts(run, done, ahead=False), unchanged], follows.less(elsewhere, later), ELSEWHERE),
+        RunPart("Waits for a decision", [one for one in _counts(run, waits, ahead=True) if one.number], later, THEN),
     ]
 
 

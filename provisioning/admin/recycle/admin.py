@@ -9,8 +9,9 @@ from django.contrib.admin import helpers
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -33,7 +34,9 @@ class DeletedUserAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
 
     list_display = ("username", "full_name", "department", "deleted", "deleted_by", "kept_until")
     list_before_template = "provisioning/recycle/before.html"
+    change_form_before_template = "provisioning/recycle/restore_one.html"
     list_per_page = 50
+    counted_as = "deleted users"
     search_fields = ("username_key__startswith",)
     search_help_text = "Beginning of the user name"
     paginator = CappedPaginator
@@ -42,6 +45,25 @@ class DeletedUserAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
     fields = readonly_fields = (
         *("username", "full_name", "department", "deleted", "deleted_by", "kept_until", "groups", "accounts"),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add restoring one from their own page."""
+        view = self.admin_site.admin_view(self.restore_one)
+        return [path("<int:row_id>/restore/", view, name="recycle_deleteduser_restore"), *super().get_urls()]
+
+    def restore_one(self, request: HttpRequest, row_id: int) -> HttpResponse:
+        """Restore one user, as the list does."""
+        row = get_object_or_404(self.get_queryset(request), pk=row_id)
+        back = HttpResponseRedirect(reverse("admin:recycle_deleteduser_changelist"))
+        return self.restore(request, DeletedUser.objects.filter(pk=row.pk)) or back
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Offer to restore the user to whoever may."""
+        may = {"may_restore": self.has_restore_permission(request), "title": "Deleted user"}
+        answer: HttpResponse = super().change_view(request, object_id, form_url, {**may, **(extra_context or {})})
+        return answer
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Call the list what the sidebar calls it."""

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from provisioning.guard import ledger
 from provisioning.guard.limits import Counted, Limit, memberships, objections, people
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 from provisioning.imports import plan_hash
 from provisioning.imports.users.plan import ACTIVE_AGAIN, BLANKED, CHANGED, INACTIVE, MISSING, RENAMED, Planned
 from provisioning.imports.users.store import store
@@ -21,20 +21,20 @@ RUN = "provisioning.tasks.run_import"
 AT_ONCE = 1000  # rows that are applied while somebody waits for the page
 WAITS = "Check the list, then approve or cancel."
 # What one door may do within 24 hours without a second look: a number, and a share of the active people.
-LIMITS: dict[Kind, tuple[Limit, str, tuple[str, ...]]] = {
-    Kind.OFF: (Limit(50, 10), "would be deactivated or deleted", (INACTIVE, MISSING, "delete")),
-    Kind.ON: (Limit(50, 10), "would be activated again or restored", (ACTIVE_AGAIN, "restore")),
-    Kind.BLANKED: (Limit(100, 10), "would lose a value", (BLANKED,)),
-    Kind.RENAMED: (Limit(50, 10), "would get another user name", (RENAMED,)),
+LIMITS: dict[LossKind, tuple[Limit, str, tuple[str, ...]]] = {
+    LossKind.OFF: (Limit(50, 10), "would be deactivated or deleted", (INACTIVE, MISSING, "delete")),
+    LossKind.ON: (Limit(50, 10), "would be activated again or restored", (ACTIVE_AGAIN, "restore")),
+    LossKind.BLANKED: (Limit(100, 10), "would lose a value", (BLANKED,)),
+    LossKind.RENAMED: (Limit(50, 10), "would get another user name", (RENAMED,)),
 }
 
 
 # What follows from contracts is nobody's decision, so that many other values are a question too.
-OF_CONTRACTS = {Kind.CHANGED: (Limit(500, 20), "would get other values", (CHANGED,))}
+OF_CONTRACTS = {LossKind.CHANGED: (Limit(500, 20), "would get other values", (CHANGED,))}
 MEMBERS = Limit(500, 20)
 
 
-def limits_of(door: str) -> dict[Kind, tuple[Limit, str, tuple[str, ...]]]:
+def limits_of(door: str) -> dict[LossKind, tuple[Limit, str, tuple[str, ...]]]:
     """Return what one door may do: a limit for each kind, what is done in words, and by which causes it is counted."""
     return LIMITS | OF_CONTRACTS if door == Door.CONTRACTS else LIMITS
 
@@ -98,12 +98,14 @@ def _objections(run: ImportRun) -> list[str]:
         if number:
             active = active or User.objects.filter(is_active=True).count()
             counted.append(
-                Counted(kind, number, active, limit, f"{people(number)} of {active:,} {words}", gone=kind == Kind.OFF)
+                Counted(
+                    kind, number, active, limit, f"{people(number)} of {active:,} {words}", gone=kind == LossKind.OFF
+                )
             )
     if run.memberships_removed:
         known = Membership.objects.count()
         words = f"{memberships(run.memberships_removed)} of {known:,} would be lost"
-        counted.append(Counted(Kind.MEMBERS, run.memberships_removed, known, MEMBERS, words, gone=True))
+        counted.append(Counted(LossKind.MEMBERS, run.memberships_removed, known, MEMBERS, words, gone=True))
     found = [one.words for one in objections(counted, ledger.before(run.door, None))]
     return found + _last_superuser(run)
 
@@ -123,5 +125,5 @@ def record_losses(run: ImportRun) -> None:
     counts: dict[tuple[str, str], int] = {
         (kind, ""): rows.filter(cause__in=causes).count() for kind, (_, _, causes) in limits_of(run.door).items()
     }
-    counts[Kind.MEMBERS, ""] = run.memberships_removed
+    counts[LossKind.MEMBERS, ""] = run.memberships_removed
     ledger.record(run.door, None, counts, agreed=run.approved)

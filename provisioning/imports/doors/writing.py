@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from provisioning.guard import administrators
-from provisioning.guard.losses import BITS, Kind
+from provisioning.guard.losses import BITS, LossKind
 from provisioning.identities import lifecycle
 from provisioning.identities.restoring import restore_page
 from provisioning.identities.users import report_line
@@ -31,7 +31,7 @@ class PortalWriter(UserWriter):
 
     def write(self, changes: Sequence[Planned], passwords: Mapping[int, str]) -> Written:
         """Write the changes; users who come from the recycle bin, or go into it, are written by what does only that."""
-        leaving = [change.user_id for change in changes if change.user_id and change.losses & BITS[Kind.OFF]]
+        leaving = [change.user_id for change in changes if change.user_id and change.losses & BITS[LossKind.OFF]]
         self.last = administrators.last_among(leaving) if leaving else set()
         done = super().write(changes, passwords)
         self._delete([change for change in changes if change.action == Action.DELETE], done)
@@ -40,7 +40,7 @@ class PortalWriter(UserWriter):
 
     def may_change(self, user: User, change: Planned) -> bool:
         """Return whether the person may be changed; who administers the portal last is not taken away from it."""
-        if user.pk in self.last and change.losses & BITS[Kind.OFF]:
+        if user.pk in self.last and change.losses & BITS[LossKind.OFF]:
             return False
         return bool(change.row.get(STAFF)) or not user.may_sign_in
 

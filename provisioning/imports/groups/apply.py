@@ -16,7 +16,7 @@ from directories.config import DirectoryConfig
 from directories.models import ProvisioningSettings, PushGroups
 from provisioning.groups import nesting
 from provisioning.guard import ledger
-from provisioning.guard.losses import GROUP, Kind
+from provisioning.guard.losses import GROUP, LossKind
 from provisioning.identities import membership
 from provisioning.imports.decisions import groups_to_apply
 from provisioning.imports.groups.drift import DRIFT, repair
@@ -101,8 +101,8 @@ class GroupApplier:
 
     def _record(self, lost: Counter[int]) -> None:
         """Write the memberships that are lost just now, by group, into the ledger."""
-        counts: dict[tuple[str, str], int] = {(Kind.MEMBERS, ""): lost.total()}
-        counts |= {(Kind.MEMBERS, f"{GROUP}{pk}"): number for pk, number in in_effect(lost).items()}
+        counts: dict[tuple[str, str], int] = {(LossKind.MEMBERS, ""): lost.total()}
+        counts |= {(LossKind.MEMBERS, f"{GROUP}{pk}"): number for pk, number in in_effect(lost).items()}
         ledger.record(DOOR, self.run.directory_id, counts, agreed=self.run.approved)
 
     # --- Members -----------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ class GroupApplier:
             lost[parent] += inside.get(child, 0)
         self._record(lost)
         elevated = sum(group in self.privileged for group, _ in added) if added else 0
-        ledger.record(DOOR, self.run.directory_id, {(Kind.ELEVATED, ""): elevated}, agreed=self.run.approved)
+        ledger.record(DOOR, self.run.directory_id, {(LossKind.ELEVATED, ""): elevated}, agreed=self.run.approved)
         record_many(self.lines.of_children(membership.nest_pairs(found.nest, actor, notify=notify), "added to"))
         record_many(
             self.lines.of_children(

@@ -11,7 +11,7 @@ from directories.encryption import decrypt
 from directories.models import Directory, PushGroups
 from directories.passwords import to_django
 from provisioning.guard import ledger
-from provisioning.guard.losses import BITS, Kind
+from provisioning.guard.losses import BITS, LossKind
 from provisioning.imports.decisions import to_apply
 from provisioning.imports.runs import COUNTED, DOOR, Lease, caused_by, is_first
 from provisioning.imports.users import authority, store
@@ -28,14 +28,14 @@ from provisioning.outbound.groups import outbox as group_outbox
 from reports.journal import record_many
 
 HASHED_AT_ONCE = 100
-LOST = BITS[Kind.OFF] | BITS[Kind.BLANKED]
+LOST = BITS[LossKind.OFF] | BITS[LossKind.BLANKED]
 NAME_TAKEN = "A user named {} exists by now."
 REFUSED = "The row could not be written. Import again; if it happens again, check the values of the row."
 
 
 def passed_guard(losses: int) -> dict[str, bool]:
     """Return what outbound need not ask about again: what people lose by a plan passed the guard, and no more."""
-    return {"cleared": bool(losses), "closing": bool(losses & BITS[Kind.OFF])}
+    return {"cleared": bool(losses), "closing": bool(losses & BITS[LossKind.OFF])}
 
 
 class Applier:
@@ -108,7 +108,7 @@ class Applier:
         for change in changes:
             done.add(change)
         if self.first:
-            del done.kinds[Kind.CREATED]
+            del done.kinds[LossKind.CREATED]
         ledger.record(DOOR, self.directory_id, done.losses(), agreed=self.run.approved)
 
     def _keep_names(self, changes: Sequence[Planned], gains: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Lower
 
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 from provisioning.imports.runs import Lease
 from provisioning.imports.users.crawl import Crawler
 from provisioning.imports.users.identity import EMPLOYEE, MAIL
@@ -47,14 +47,14 @@ def settle(run: ImportRun, crawler: Crawler, lease: Lease) -> None:
     for ids in crawler.contested.pages(CHUNK):
         with lease.page() as gains:
             refuse(_by_match(run, ids), SAME_PERSON, gains)
-    if crawler.tally.kinds[Kind.RENAMED]:
+    if crawler.tally.kinds[LossKind.RENAMED]:
         _same_new_name(run, crawler, lease)
     for ids in crawler.overlapping.pages(CHUNK):
         with lease.page() as gains:
             _taken(run, crawler, ids, gains)
     if crawler.created:
         _same_new_person(run, lease)
-    if crawler.tally.kinds[Kind.RENAMED] and crawler.correlator.by_username:
+    if crawler.tally.kinds[LossKind.RENAMED] and crawler.correlator.by_username:
         _renamed_now(run, lease)
     if crawler.created:
         _perhaps_renamed(run, lease)
@@ -114,7 +114,7 @@ def _same_new_name(run: ImportRun, crawler: Crawler, lease: Lease) -> None:
             while claiming := few(renames.filter(match_value__in=found)[:CHUNK]):
                 with lease.page() as gains:
                     keep_names(claiming, SAME_NAME.format, gains)
-                crawler.tally.kinds[Kind.RENAMED] -= len(claiming)
+                crawler.tally.kinds[LossKind.RENAMED] -= len(claiming)
 
 
 def _renamed_now(run: ImportRun, lease: Lease) -> None:

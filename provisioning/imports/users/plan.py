@@ -18,15 +18,14 @@ from directories.attributes import Kind, Value
 from directories.connectors.base import RemoteAccount
 from directories.mapping import AttributeKey
 from provisioning import usernames
-from provisioning.guard.losses import BITS
-from provisioning.guard.losses import Kind as Losing
+from provisioning.guard.losses import BITS, LossKind
 from provisioning.imports.users.identity import another_person
 from provisioning.imports.users.state import ACTIVE, NOTHING, SourceState, asked
 from provisioning.outbound.digests import place_digest
 
 USERNAME, MANAGER = "profile.username", "profile.manager"
 CREATE, UPDATE, DEACTIVATE, LINK, LEAVE, ERROR = "create", "update", "deactivate", "link", "leave", "error"
-_OF_ACTION = {CREATE: BITS[Losing.CREATED], DEACTIVATE: BITS[Losing.OFF], "delete": BITS[Losing.OFF]}
+_OF_ACTION = {CREATE: BITS[LossKind.CREATED], DEACTIVATE: BITS[LossKind.OFF], "delete": BITS[LossKind.OFF]}
 DEPARTMENT = "profile.department"
 MISSING, INACTIVE, RENAMED, BLANKED = "missing", "inactive", "renamed", "blanked"
 ACTIVE_AGAIN, CHANGED = "active", "changed"
@@ -179,13 +178,13 @@ class Planned:
         """The kinds of losses that it is, as ``guard.losses.BITS``."""
         if self.action != UPDATE:
             return _OF_ACTION.get(self.action, 0)
-        found = BITS[Losing.BLANKED] if self.blanks else 0
+        found = BITS[LossKind.BLANKED] if self.blanks else 0
         if self.renames:
-            found |= BITS[Losing.RENAMED]
+            found |= BITS[LossKind.RENAMED]
         if self.switches_off:
-            found |= BITS[Losing.OFF]
+            found |= BITS[LossKind.OFF]
         elif self.switches_on:
-            found |= BITS[Losing.ON]
+            found |= BITS[LossKind.ON]
         return found
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from provisioning.guard.losses import BITS, Kind
+from provisioning.guard.losses import BITS, LossKind
 from provisioning.imports.users.plan import Planned
 
 
@@ -13,7 +13,7 @@ from provisioning.imports.users.plan import Planned
 class Tally:
     """How many people a plan concerns, by kind of loss, and for how many each attribute gets another value."""
 
-    kinds: Counter[Kind] = field(default_factory=Counter)
+    kinds: Counter[LossKind] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
 
     def add(self, planned: Planned) -> None:
@@ -27,10 +27,10 @@ class Tally:
     def losses(self) -> dict[tuple[str, str], int]:
         """Return the numbers as the ledger keeps them."""
         found: dict[tuple[str, str], int] = {(kind, ""): number for kind, number in self.kinds.items()}
-        return found | {(Kind.CHANGED, path): number for path, number in self.changed.items()}
+        return found | {(LossKind.CHANGED, path): number for path, number in self.changed.items()}
 
 
 @cache
-def kinds_of(bits: int) -> Sequence[Kind]:
+def kinds_of(bits: int) -> Sequence[LossKind]:
     """Return the kinds of losses that bits stand for."""
     return [kind for kind, bit in BITS.items() if bits & bit]

@@ -15,7 +15,7 @@ from directories.config import Features
 from directories.models import GroupsOfLeavers, OnLeave, ProvisioningSettings
 from provisioning.guard import ledger
 from provisioning.guard.budget import DOOR as DELIVERY
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 from provisioning.models import Account, Change, PushedMember
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts import messages, outbox
@@ -70,7 +70,7 @@ def delete_now(accounts: QuerySet[Any], actor: str) -> int:
         by_directory = _by_directory(page)
         outbox.enqueue(by_directory, "delete now", actor, cleared=True)
         for directory_id, found in by_directory.items():
-            ledger.record(DELIVERY, directory_id, {(Kind.CLOSED, ""): len(found)})
+            ledger.record(DELIVERY, directory_id, {(LossKind.CLOSED, ""): len(found)})
         _record(page, HASTENED, Result.SUCCESS, actor)
 
     return _by_page(accounts.filter(SCHEDULED), delete)

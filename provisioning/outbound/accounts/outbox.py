@@ -12,7 +12,7 @@ from django.db import transaction
 from config.database import bulk
 from provisioning.guard import ledger
 from provisioning.guard.budget import DOOR as DELIVERY
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 from provisioning.models import Account, Change, User
 from provisioning.models.outbox import Lane
 from provisioning.outbound import dispatch
@@ -69,7 +69,7 @@ def count_decided(found: AccountsInScope) -> None:
     """Count in each directory what a person decided about one user: nobody is asked, and it adds up with the rest."""
     for directory_id, accounts in found.by_directory.items():
         number = len(found.leaving.intersection(accounts))
-        ledger.record(DELIVERY, directory_id, {(Kind.CLOSED, ""): number})
+        ledger.record(DELIVERY, directory_id, {(LossKind.CLOSED, ""): number})
 
 
 def enqueue_users(

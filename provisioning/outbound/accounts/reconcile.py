@@ -27,7 +27,7 @@ from directories.connectors.base import (
 from directories.mapping import Catalogue, Mapper, writes_state
 from directories.query_templates import NamedValues
 from directories.query_templates import fold as fold_name
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
@@ -339,9 +339,9 @@ class AccountReconciler:
             return
         usable = turn.account.state == AccountState.ACTIVE if found.enabled is None else found.enabled
         if Step.DELETE in steps or (Step.DISABLE in steps and usable):
-            self.allowance.must_allow(turn.account.pk, Kind.CLOSED)
+            self.allowance.must_allow(turn.account.pk, LossKind.CLOSED)
         if Step.UPDATE in steps and loses_a_value(turn.plan.changes):
-            self.allowance.must_allow(turn.account.pk, Kind.BLANKED)
+            self.allowance.must_allow(turn.account.pk, LossKind.BLANKED)
 
     def _must_be_gone(self, entry: Entry) -> None:
         """Look whether a deleted account is gone; raise ConnectorError when the directory still has it."""

@@ -26,7 +26,7 @@ from directories.connectors.base import (
     Unavailable,
 )
 from directories.models import GroupsOfLeavers, PushGroups
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 from provisioning.models import Account, GroupAccount, PushedMember
 from provisioning.models.outbox import AccountState, LastResult
 from provisioning.outbound.accounts.messages import late as late_words
@@ -337,15 +337,15 @@ class GroupReconciler:
         if self.allowance is None or whole or not asked:
             return {}
         self.allowance.begin()  # what was done before is done
-        left = asked[self.allowance.take(Kind.MEMBERS, len(asked)) :]
-        why = self.allowance.held(Kind.MEMBERS)
+        left = asked[self.allowance.take(LossKind.MEMBERS, len(asked)) :]
+        why = self.allowance.held(LossKind.MEMBERS)
         return dict.fromkeys(left, Parked(why.code, why.message))
 
     def _not_lost(self, member_ids: Collection[int]) -> None:
         """Give back what was taken for members whom the directory kept in the group."""
         whole, decided = self._cleared()
         if self.allowance is not None and not whole:
-            self.allowance.give_back(Kind.MEMBERS, len(set(member_ids) - decided))
+            self.allowance.give_back(LossKind.MEMBERS, len(set(member_ids) - decided))
 
     def _must_be_allowed(self) -> None:
         """Raise ConnectorError when the group has more members than may lose it without a person's word."""
@@ -353,9 +353,9 @@ class GroupReconciler:
         number = PushedMember.objects.filter(group_account=self.account).count()
         if self.allowance is None or whole or not number:
             return
-        if self.allowance.take(Kind.MEMBERS, number) < number:
+        if self.allowance.take(LossKind.MEMBERS, number) < number:
             self.allowance.undo()
-            raise self.allowance.held(Kind.MEMBERS)
+            raise self.allowance.held(LossKind.MEMBERS)
 
     # --- Calls and lines ---------------------------------------------------------------------------------------------
 

@@ -92,9 +92,16 @@ def test_a_blueprint_carries_the_settings_and_moves_what_is_scheduled(mem: Direc
 
 @pytest.mark.parametrize(
     ("due", "usable", "kind"),
-    [(False, False, None), (True, False, FindingKind.ORPHAN), (False, True, FindingKind.ENABLED), (True, True, FindingKind.ENABLED)],
+    [
+        (False, False, None),
+        (True, False, FindingKind.ORPHAN),
+        (False, True, FindingKind.ENABLED),
+        (True, True, FindingKind.ENABLED),
+    ],
 )
-def test_a_reconciliation_calls_what_waits_for_its_day_in_step(due: bool, usable: bool, kind: FindingKind | None) -> None:
+def test_a_reconciliation_calls_what_waits_for_its_day_in_step(
+    due: bool, usable: bool, kind: FindingKind | None
+) -> None:
     deletes = Switches(on_deactivate="delete")
     now = situation(Status.DEACTIVATED, "disabled", switches=deletes, delete_due=due, desired={})
     assert judge(now, RemoteAccount("anna", "anna", {}, usable), ()).kind == kind

@@ -3,7 +3,7 @@
 import pytest
 
 from provisioning.guard.limits import Counted, Limit, exceeded, objections
-from provisioning.guard.losses import Kind
+from provisioning.guard.losses import LossKind
 
 
 @pytest.mark.parametrize(
@@ -25,16 +25,16 @@ def test_what_is_over_a_limit(number: int, known: int, limit: Limit, words: str)
 
 
 def test_what_was_lost_before_counts_by_kind_and_scope() -> None:
-    def lost(kind: Kind, scope: str = "") -> Counted:
-        return Counted(kind, 6, 94, Limit(50, 10), f"6 of {kind}", scope, gone=kind == Kind.OFF)
+    def lost(kind: LossKind, scope: str = "") -> Counted:
+        return Counted(kind, 6, 94, Limit(50, 10), f"6 of {kind}", scope, gone=kind == LossKind.OFF)
 
-    before = {(Kind.OFF, ""): 6, (Kind.CHANGED, "profile.email"): 45}
-    found = objections([lost(Kind.OFF), lost(Kind.CHANGED), lost(Kind.CHANGED, "profile.email")], before)
+    before = {(LossKind.OFF, ""): 6, (LossKind.CHANGED, "profile.email"): 45}
+    found = objections([lost(LossKind.OFF), lost(LossKind.CHANGED), lost(LossKind.CHANGED, "profile.email")], before)
     assert [(one.kind, one.scope, one.words) for one in found] == [
-        (Kind.OFF, "", "6 of off, after 6 in the last 24 hours; the limit is 10 %."),
-        (Kind.CHANGED, "profile.email", "6 of changed, after 45 in the last 24 hours; the limit is 50."),
+        (LossKind.OFF, "", "6 of off, after 6 in the last 24 hours; the limit is 10 %."),
+        (LossKind.CHANGED, "profile.email", "6 of changed, after 45 in the last 24 hours; the limit is 50."),
     ]
 
 
 def test_nothing_lost_is_nothing_to_ask_about() -> None:
-    assert objections([Counted(Kind.OFF, 0, 10, Limit(0, 0), "Nobody")], {(Kind.OFF, ""): 99}) == []
+    assert objections([Counted(LossKind.OFF, 0, 10, Limit(0, 0), "Nobody")], {(LossKind.OFF, ""): 99}) == []

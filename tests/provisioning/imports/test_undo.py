@@ -17,6 +17,7 @@ from provisioning.outbound.accounts.delivery import deliver
 from reports.models import Event
 from tests.provisioning.crew import Crews, save_crew_directory
 from tests.provisioning.imports.conftest import Source, user
+from tests.provisioning.imports.test_pages import BOTH, client_with
 from tests.provisioning.imports.test_runs import PowerCut, expire
 
 pytestmark = pytest.mark.django_db
@@ -297,3 +298,17 @@ def test_the_pages(source: Source, admin_client: Client) -> None:
     assert "Undo this run" not in again
     listed = admin_client.get("/provisioning/importrun/").content.decode()
     assert "Undo" in listed
+
+
+def test_deleting_whom_a_run_created_asks_for_the_right_to_delete(source: Source) -> None:
+    source.put("ann", "Ann")
+    run = source.run()
+    client = client_with(*BOTH)
+    address = f"/provisioning/importrun/{run.pk}/undo/"
+    assert 'value="delete"' not in client.get(address).content.decode()
+    assert client.post(address, {"created": "delete"}).status_code == 403
+    assert not ImportRun.objects.filter(undoes=run.pk).exists()
+    made = services.undo(run, "boss", delete_created=True)  # by somebody who may
+    approve = {"plan_hash": made.plan_hash, "number": "1"}
+    assert client.post(f"/provisioning/importrun/{made.pk}/approve/", approve).status_code == 403
+    assert user("ann")

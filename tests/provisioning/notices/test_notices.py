@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group as Role
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from directories.models import Directory
@@ -17,6 +19,7 @@ from provisioning.models import Account, Change, GroupAccount, GroupChange, User
 from provisioning.notices import mail, watch
 from provisioning.notices.models import Choice, How, Letter, Notice
 from provisioning.notices.signals import notice_closed, notice_opened
+from provisioning.restore.models import HeldDirectory
 from provisioning.roles import AUDITOR, IT_STAFF
 
 
@@ -211,3 +214,18 @@ def test_what_is_held_of_people_and_of_groups_has_a_notice_each(it: User) -> Non
         ("1 change for CRM is held", f"/provisioning/change/?directory={directory.pk}"),
         ("1 change of groups for CRM is held", f"/provisioning/groupchange/?directory={directory.pk}"),
     }
+
+
+def test_notices_and_look_first_cost_a_page_one_query(it: User, client: Client, down: Directory) -> None:
+    watch.watch()
+    client.force_login(it)
+    for number in (0, 2):
+        if number:
+            directories = [Directory.objects.create(name=f"D{one}", kind="memory") for one in range(number)]
+            HeldDirectory.objects.bulk_create(HeldDirectory(directory=one, why="Old backup.") for one in directories)
+        with CaptureQueriesContext(connection) as found:
+            page = client.get("/provisioning/user/").content.decode()
+        tables = ("notices_notice", "restore_helddirectory")
+        assert sum(any(table in query["sql"] for table in tables) for query in found) == 1
+        assert ("2 directories wait" in page) == bool(number)
+        assert ("Old backup." in page) == bool(number)

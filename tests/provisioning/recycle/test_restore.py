@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -319,3 +320,25 @@ def test_the_page(admin_client: Client) -> None:
     assert User.objects.get(pk=bob.pk).username == "bob2"
     assert "anna" not in admin_client.get("/recycle/deleteduser/").content.decode()
     assert admin_client.get(f"/recycle/deleteduser/{rows[0]}/change/").status_code == 404
+
+
+def test_a_deleted_users_page_leads_back(admin_client: Client) -> None:
+    add("anna").delete()
+    row = bin_of("anna")
+    page = admin_client.get(f"/recycle/deleteduser/{row.pk}/change/").content.decode()
+    assert "Deleted users" not in page
+    assert f"/recycle/deleteduser/{row.pk}/restore/" in page
+    assert "Restore this user?" in admin_client.get(f"/recycle/deleteduser/{row.pk}/restore/").content.decode()
+    admin_client.post(f"/recycle/deleteduser/{row.pk}/restore/", {"post": "yes", f"name_{row.pk}": "anna"})
+    assert User.objects.filter(username="anna").exists()
+    assert admin_client.get(f"/recycle/deleteduser/{row.pk}/restore/").status_code == 404
+
+
+def test_who_may_not_restore_is_not_offered_it(client: Client) -> None:
+    add("anna").delete()
+    looker = User.objects.create_user("looker", is_staff=True)
+    looker.user_permissions.set(Permission.objects.filter(codename="view_deleteduser"))
+    client.force_login(looker)
+    row = bin_of("anna")
+    assert "/restore/" not in client.get(f"/recycle/deleteduser/{row.pk}/change/").content.decode()
+    assert client.post(f"/recycle/deleteduser/{row.pk}/restore/", {"post": "yes"}).status_code == 403
