@@ -15,7 +15,7 @@ from directories.forms.situation import situation_of
 from directories.health import note_answer, proof_of_test, retry_now
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from directories.readiness import assess, listed
-from provisioning import services
+from provisioning import second_person, services
 from provisioning.blueprints import state as blueprint_state
 from provisioning.imports.schedule import next_import
 from provisioning.models import (
@@ -73,7 +73,9 @@ def save(draft: DirectoryDraft, actor: str, proof: str = "") -> SavedSettings:
     moved, config = bool(draft.connection.changed_labels()), draft.config()
     before = None if created else services.stored_configuration(draft.directory.pk)
     decides = config is not None and services.decides_imports(before, config)
+    waits = {} if created else second_person.withhold(draft.provisioning_before, draft.features.instance)
     saved = draft.save()
+    saved.names = [name for name in saved.names if name not in second_person.labels(waits)]
     directory = draft.directory
     if moved:
         Directory.objects.filter(pk=directory.pk).update(answered_at=None)
@@ -95,6 +97,9 @@ def save(draft: DirectoryDraft, actor: str, proof: str = "") -> SavedSettings:
         services.Rescheduling(directory.pk, draft.provisioning_before, draft.features.instance).write(actor)
     readiness = assess(situation_of(draft, at), timezone.localtime())
     warnings = [*readiness.warnings, *draft.templates.warnings]
+    if waits:
+        asked = second_person.ask(directory, waits, actor)
+        warnings.insert(0, second_person.WAITS.format(words=asked))
     pushes = draft.features.instance.update_users
     return SavedSettings(saved, readiness.active, warnings, pushes, decides_imports=decides)
 

@@ -88,7 +88,7 @@ DIRECTORIES = {
     },
     **{
         rule: who
-        for name in ("make-default", "clone", "enable", "disable", "push")
+        for name in ("make-default", "clone", "enable", "disable", "push", "second-person")
         for rule, who in action(f"directories/directory/<int:object_id>/{name}/", "SI").items()
     },
 }
@@ -107,6 +107,7 @@ IMPORTS = {
 
 RECYCLE = {
     **model("recycle/deleteduser/", view="SIA", add="", change="", delete=""),
+    **action("recycle/deleteduser/<int:row_id>/restore/", "SI"),
 }
 
 RECONCILED = "reconciliation/reconcilerun/"

@@ -1,6 +1,7 @@
 """Writes one part of a blueprint; a part that is as it should be is not touched."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from directories.models import (
     ProvisioningSettings,
     QueryTemplate,
 )
-from provisioning import directory_settings, services
+from provisioning import directory_settings, second_person, services
 from provisioning.blueprints import state
 from provisioning.blueprints.document import Location
 from provisioning.blueprints.state import BlueprintItem
@@ -186,8 +187,11 @@ def _write_provisioning(directory: Directory, wanted: BlueprintItem) -> None:
     values["schedule_weekday"] = None if weekday is None else [name.lower() for name in WEEKDAYS].index(weekday)
     settings = ProvisioningSettings.objects.filter(directory=directory).first()
     settings = settings or ProvisioningSettings(directory=directory)
+    before = copy(settings)
     for name, value in values.items():
         setattr(settings, name, value)
+    if settings.pk is not None and second_person.loosened(before, settings):
+        raise PartRefused(second_person.BLUEPRINT, "provisioning")
     settings.save(update_fields=None if settings.pk is None else list(values))
 
 

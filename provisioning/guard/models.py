@@ -7,6 +7,24 @@ from directories.models import Directory
 from provisioning.guard.losses import MAX_SCOPE, LossKind
 
 
+class AwaitedSettings(models.Model):
+    """Settings of a directory with four eyes that somebody wants to loosen: they wait for another person.
+
+    ``values`` are by the column's name, as they are to be.
+    """
+
+    directory = models.OneToOneField(Directory, models.CASCADE, related_name="awaited_settings")
+    values = models.JSONField()
+    actor = models.CharField(max_length=255)
+    asked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "awaited settings"
+
+    def __str__(self) -> str:
+        return f"{self.directory}: {', '.join(self.values)}"
+
+
 class Loss(models.Model):
     """How much one page of applied changes, or one batch of deliveries, took away: one row for each kind and scope.
 

@@ -7,6 +7,7 @@ from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from directories.models import Directory
+from provisioning.guard.models import AwaitedSettings
 from provisioning.models import Account, Change, GroupChange, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
@@ -60,6 +61,15 @@ def _held(change: type[QueuedChange], words: str, page: str) -> Iterator[Found]:
         yield Found(f"directory {row['directory_id']}", title, "Release or refuse them.", path)
 
 
+def _awaited_settings() -> Iterator[Found]:
+    for pk, name, actor in AwaitedSettings.objects.order_by("directory").values_list(
+        "directory_id", "directory__name", "actor"
+    )[:MOST]:
+        text = f"{actor} asked for them. Somebody else has to agree, or refuse."
+        title = f"Settings of {name} wait for a second person"
+        yield Found(f"directory {pk}", title, text, f"/directories/directory/{pk}/change/")
+
+
 def _failed_imports() -> Iterator[Found]:
     ended = ImportRun.objects.filter(directory=OuterRef("pk"), status__in=[RunStatus.FINISHED, RunStatus.FAILED])
     newest = Directory.objects.order_by().values_list(Subquery(ended.order_by("-created_at").values("pk")[:1]))
@@ -88,6 +98,7 @@ register(Cause("left_open", "Leavers not proven closed", DANGER, "provisioning.v
 register(Cause("unreachable", "Directories that cannot be reached", DANGER, "directories.view_directory", _unreachable))
 register(Cause("failed_import", "Failed imports", DANGER, "provisioning.view_importrun", _failed_imports))
 register(Cause("waiting_import", "Imports that wait", WARNING, "provisioning.view_importrun", _waiting_imports))
+register(Cause("awaited_settings", "Settings that wait", WARNING, "directories.change_directory", _awaited_settings))
 register(Cause("held_changes", "Changes that are held", WARNING, "provisioning.view_change", _held_changes))
 register(
     Cause("held_groups", "Changes of groups that are held", WARNING, "provisioning.view_groupchange", _held_groups)

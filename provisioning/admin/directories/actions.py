@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from directories.models import Directory
 from provisioning import directory_settings, services
+from provisioning import second_person as second
 
 CHANGE = "directories.change_directory"
 
@@ -51,6 +52,19 @@ def clone(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespons
         "are off: look at the connection, then switch on what should flow.",
     )
     return HttpResponseRedirect(reverse("admin:directories_directory_change", args=[copy.pk]))
+
+
+def second_person(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """Agree to settings that somebody else asked for, or refuse them."""
+    directory = _directory(model_admin, request, object_id, CHANGE)
+    if isinstance(directory, HttpResponse):
+        return directory
+    try:
+        agreed = request.POST.get("decision") == "agree"
+        messages.success(request, second.decide(directory, request.user.get_username(), agreed=agreed))
+    except second.NotAgreed as refused:
+        messages.error(request, str(refused))
+    return HttpResponseRedirect(reverse("admin:directories_directory_change", args=[directory.pk]))
 
 
 def enable(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

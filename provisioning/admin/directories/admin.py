@@ -110,6 +110,7 @@ class DirectoryAdmin(ModelAdmin):  # type: ignore[misc]
             self._url("<int:object_id>/clone/", directories_actions.clone, "clone"),
             self._url("<int:object_id>/enable/", directories_actions.enable, "enable"),
             self._url("<int:object_id>/disable/", directories_actions.disable, "disable"),
+            self._url("<int:object_id>/second-person/", directories_actions.second_person, "second_person"),
             self._url("<int:object_id>/push/", directories_actions.push, "push"),
         ]
         return here + super().get_urls()  # type: ignore[no-any-return]

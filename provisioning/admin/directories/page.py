@@ -15,11 +15,12 @@ from directories import examples
 from directories.connectors import registry
 from directories.connectors.sql import language_of
 from directories.forms.draft import DirectoryDraft
-from directories.models import Directory
+from directories.models import Directory, ProvisioningSettings
 from directories.readiness import moment
-from provisioning import directory_settings
+from provisioning import directory_settings, second_person
 from provisioning.admin.directories import actions, impact, operations, progress
 from provisioning.admin.directories import state as directories_state
+from provisioning.guard.models import AwaitedSettings
 from provisioning.imports.users.authority import explained
 from provisioning.models import User
 from provisioning.profile.person import catalogue
@@ -130,12 +131,22 @@ def _page(
         "proof": request.POST.get("proof", ""),
         "state": None if adding else directories_state.line_of(directory),
         "may_change": may_change,
+        **(_awaited(directory, request) if not adding else {}),
         "steps": [] if adding or not may_change else progress.steps_of(directory),
         "offer": request.GET.get("offer", "") if request.method == "GET" else "",
         "preview": request.method == "GET" and "preview" in request.GET,
         "somebody": not adding and User.objects.filter(provisioned=True).exists(),
     }
     return render(request, f"{FOLDER}/page.html", context)
+
+
+def _awaited(directory: Directory, request: HttpRequest) -> dict[str, Any]:
+    """Return what waits for another person's word about the settings, and whether this one may give it."""
+    awaited = AwaitedSettings.objects.filter(directory=directory).first()
+    if awaited is None:
+        return {}
+    words = second_person.words(awaited.values, ProvisioningSettings.objects.get(directory=directory))
+    return {"awaited": awaited, "awaited_words": words, "own": awaited.actor == request.user.get_username()}
 
 
 def parts_context(draft: DirectoryDraft, columns: list[str]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _chips(run: ReconcileRun, chosen: str) -> list[tuple[str, str, bool, bool]]:
 
 def _final(run: ReconcileRun, kind: str) -> str:
     """Return why closing orphans cannot be undone, "" when it can or none is shown."""
-    if kind not in ("", Kind.ORPHAN):
+    if kind not in ("", FindingKind.ORPHAN):
         return ""
     return services.final_leaving({run.directory_id}, services.Status.DELETED).get(run.directory_id, "")
 

@@ -141,6 +141,9 @@ def _pages(rows: Sequence[Planned]) -> Iterator[Sequence[Planned]]:
         yield rows[start : start + PAGE]
 
 
+SWITCHES = (Action.UPDATE, Action.DEACTIVATE)
+
+
 class _Waiting:
     """What earlier runs of contracts planned and nobody decided yet; it is taken back where something else follows."""
 
@@ -154,7 +157,7 @@ class _Waiting:
         if not self.runs:
             return {}
         rows = PlannedChange.objects.filter(run__in=list(self.runs), user_id__in=user_ids, verdict="")
-        return {one.user_id or 0: one for one in rows.filter(action=Action.UPDATE).order_by("pk")}
+        return {one.user_id or 0: one for one in rows.filter(action__in=SWITCHES).order_by("pk")}
 
     def withdraw(self, row: PlannedChange) -> None:
         """Take a row back."""
