@@ -17,4 +17,4 @@ def look_first_banner(context: template.Context) -> dict[str, Any]:
         return {}
     found = glance(request)
     allowed = request.user.has_perm("restore.view_helddirectory")
-    return {"number": found.held, "why": found.why, "allowed": allowed}
+    return {"number": found.held, "why": found.why, "allowed": allowed, "here": request.path.startswith("/restore/")}

@@ -31,7 +31,7 @@ CAUSES = {
     "filter": Advice("the user filter cannot be read", "Correct the user filter.", CONNECTION),
     "held": Advice(
         "held by the guard: more than the limit within 24 hours",
-        "Look at whom it takes access from, then release or refuse them.",
+        "The limits stand on the directory's page, under Features & schedule.",
         FEATURES,
     ),
     "internal": Advice("something went wrong in the portal itself", "The portal's log has it. Try them again once."),

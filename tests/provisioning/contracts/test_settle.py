@@ -370,7 +370,7 @@ def test_what_waits_goes_on_waiting_when_something_else_of_the_person_changes(cl
     [waits] = clock.at("2026-12-01 00:00")
     give(Account.objects.get(user=people[0]), "1", ends="2026-11-30", team="B")
     assert clock.at("2026-12-01 00:01") == []
-    assert PlannedChange.objects.get(run=waits.run, user_id=people[0].pk).action == "update"
+    assert PlannedChange.objects.get(run=waits.run, user_id=people[0].pk).action == "deactivate"
 
 
 def test_a_run_of_which_nothing_is_left_ends(clock: Clock, hr: Directory) -> None:
