@@ -226,7 +226,7 @@ def test_a_mapped_state_disables_only_where_the_update_query_writes_it(
 def test_accounts_that_were_noted_as_disabled_wrongly_are_looked_at_again(
     sqlite_directory: Database, query: str, django_assert_num_queries: Any
 ) -> None:
-    migration = import_module("provisioning.migrations.0031_wrongly_disabled")
+    migration = import_module("provisioning.migrations.0032_wrongly_disabled")
     directory = save_directory(make_appsdb(sqlite_directory), update_users=True, deactivate_users=True)
     mapping = {"directory_attribute": "IS_ACTIVE", "kind": "profile", "portal_attribute": "active"}
     AttributeMapping.objects.create(directory=directory, **mapping)

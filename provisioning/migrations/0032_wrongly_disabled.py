@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
     """Data only."""
 
     dependencies = [
-        ("provisioning", "0030_scheduled_deletions"),
+        ("provisioning", "0031_accounts_without_twin_index"),
         ("directories", "0009_quarantine"),
     ]
 
