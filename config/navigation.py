@@ -105,6 +105,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             "provisioning_attributedefinition_changelist",
             "provisioning.view_attributedefinition",
         ),
+        Item("Guard limits", "shield", "guard_doorlimits_changelist", "guard.view_doorlimits"),
         Item("Roles", "shield_person", "portal_role_changelist", "portal.view_role"),
         Item("Staff", "badge", "portal_staff_changelist", "portal.view_role"),
     ),

@@ -159,6 +159,7 @@ QUEUES: dict[str, list[str]] = {
         "provisioning.tasks.run_import",
         "provisioning.tasks.look",
         "provisioning.tasks.run_reconciliation",
+        "provisioning.tasks.look_at_certificates",
     ],
     "celery": [],  # every other task: deliveries of what was just saved
     "beat": [
@@ -196,6 +197,11 @@ CELERY_BEAT_SCHEDULE = {
     "sign-in-tries": {"task": "config.signin.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "contracts": {"task": "provisioning.tasks.settle_contracts", "schedule": 60.0, "options": {"expires": 60}},
     "notices": {"task": "provisioning.tasks.notices", "schedule": 60.0, "options": {"expires": 60}},
+    "certificates": {
+        "task": "provisioning.tasks.look_at_certificates",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "start-due-imports": {"task": "provisioning.tasks.start_due_imports", "schedule": 20.0, "options": {"expires": 20}},
     "start-due-reconciliations": {
         "task": "provisioning.tasks.start_due_reconciliations",

@@ -216,8 +216,7 @@ def record(directory: Directory, message: str, actor: str, *, gone: bool = False
     )
     state = None
     if not gone:
-        stored = Directory.objects.get(pk=directory.pk)
-        state = blueprint_state.masked(blueprint_state.load_directory(stored, without_lost=True))
+        state = blueprint_state.for_evidence(Directory.objects.get(pk=directory.pk))
     evidence.changed(f"directory {directory.pk}", state, message, actor)
 
 

@@ -54,6 +54,7 @@ from provisioning.imports.doors.actions import (
 )
 from provisioning.imports.doors.contracts import settle as settle_contracts
 from provisioning.imports.doors.hour import undo_span
+from provisioning.imports.doors.pushes import undo_pushes
 from provisioning.imports.doors.undo import losses_of, undo
 from provisioning.imports.doors.upload import FileLine, upload, values_of
 from provisioning.imports.requests import approve_import, cancel_import, refuse_changes, start_import
@@ -163,6 +164,7 @@ __all__ = [
     "switch_by_plan",
     "try_directory",
     "undo",
+    "undo_pushes",
     "undo_span",
     "unnest_group",
     "upload",

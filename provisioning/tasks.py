@@ -9,7 +9,7 @@ from directories import health
 from provisioning import heartbeat
 from provisioning.imports import engine, requests
 from provisioning.imports.doors import contracts
-from provisioning.notices import mail, watch
+from provisioning.notices import certificates, mail, watch
 from provisioning.outbound import batch, full_sync, outlook
 from provisioning.outbound.accounts import deletions
 from provisioning.outbound.dispatch import DELIVER, DRAIN, LEAVERS, LOOK, PUSH, send
@@ -125,6 +125,12 @@ def notices() -> None:
     """Open and close notices, and send the mails that are due."""
     watch.watch()
     mail.send_due()
+
+
+@shared_task
+def look_at_certificates() -> None:
+    """Look, once a day, until when the certificates of directories are valid."""
+    certificates.look_at_due()
 
 
 def _follow(directory_id: int, kind: str, result: batch.Delivered, tries: int = 0) -> None:

@@ -22,6 +22,7 @@ from reports.models import Evidence, EvidenceHead, EvidenceKind, KnownState
 
 PAGE = 2000
 SECRET = "(secret)"  # begins what stands for a secret in a state
+UNREADABLE = "(cannot be read: its key is not among ENCRYPTION_KEYS)"  # stands for secrets that no key opens
 Payload = Mapping[str, Any]
 
 

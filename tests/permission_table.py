@@ -88,7 +88,7 @@ DIRECTORIES = {
     },
     **{
         rule: who
-        for name in ("make-default", "clone", "enable", "disable", "push", "second-person")
+        for name in ("make-default", "clone", "enable", "disable", "push", "undo-pushes", "second-person")
         for rule, who in action(f"directories/directory/<int:object_id>/{name}/", "SI").items()
     },
 }
@@ -134,6 +134,8 @@ OPERATIONS = {
 }
 
 LOOK_FIRST = {
+    **model("guard/doorlimits/", view="SIA", add="", change="SI", delete=""),
+    "guard/doorlimits/": Rule("SIA", "SI"),  # the one page itself
     **action("notices/notice/", "SIHA"),
     **action("notices/notice/choices/", "SIHA"),
     **action("restore/helddirectory/", "SIA"),
@@ -193,6 +195,7 @@ APP_LISTS = {
     "restore": "SIA",
     "receipts": "SIHA",
     "notices": "SIHA",
+    "guard": "SIA",
     "scim": "SIHA",
 }
 
@@ -203,6 +206,7 @@ TABLE = PORTAL | PEOPLE | WATCHED | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS
 ACTIONS = {
     "restore.helddirectory": {},
     "notices.notice": {},
+    "guard.doorlimits": {},
     "provisioning.user": {
         "activate": "SI",
         "deactivate": "SI",

@@ -16,6 +16,7 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
+from provisioning.guard.models import DoorLimits
 from provisioning.models import Account, AttributeDefinition, Change, Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Action, RunStatus
 from provisioning.reconciliation.models import ReconcileRun
@@ -99,7 +100,8 @@ def world() -> World:
     )
     held = HeldDirectory.objects.create(directory=directory, why="It was restored.", failure="It did not answer.")
     compared = ReconcileRun.objects.create(directory=directory, status=RunStatus.FINISHED)
-    for obj in (account, change, run, planned, deleted, held, compared):
+    limits = DoorLimits.objects.create(pk=1)
+    for obj in (account, change, run, planned, deleted, held, compared, limits):
         made.add(obj)
     return made
 

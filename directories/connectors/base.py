@@ -9,6 +9,7 @@ What a connector can do follows from the methods that it overrides (``METHODS``)
 for settings that do not allow it. Nothing else says so.
 """
 
+import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -218,6 +219,10 @@ class Connector(ABC):
     @abstractmethod
     def test(self) -> ConnectionTest:
         """Try the connection part by part; a failure is a step of the result, not an exception."""
+
+    def certificate_until(self) -> dt.datetime | None:
+        """Return until when the certificate is valid that the server shows, None without TLS or when it is away."""
+        return None
 
     @abstractmethod
     def find(self, entry: Entry) -> RemoteAccount | None:

@@ -1,5 +1,6 @@
-"""What certificate a server shows, for somebody who is asked whether to trust it."""
+"""What certificate a server shows: for somebody who is asked whether to trust it, and until when it is valid."""
 
+import datetime as dt
 import socket
 import ssl
 from collections.abc import Callable
@@ -34,14 +35,10 @@ class ServerCertificate:
 
 def look(host: str, port: int, seconds: float, greet: Greeting = lambda opened: None) -> ServerCertificate | None:
     """Return the certificate that the server shows, None when there is none. ``greet`` leads up to the handshake."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with _hands_shaken(context, host, port, seconds, greet) as shaken:
-            der = shaken.getpeercert(binary_form=True)
-        if not der:
+        found = _shown(host, port, seconds, greet)
+        if found is None:
             return None
-        found = x509.load_der_x509_certificate(der)
         pem = found.public_bytes(Encoding.PEM).decode()
         problem = _problem(pem, host, port, seconds, greet)
     except (OSError, ValueError):
@@ -55,6 +52,32 @@ def look(host: str, port: int, seconds: float, greet: Greeting = lambda opened: 
         pem="" if problem else pem,
         problem=problem,
     )
+
+
+def shown_until(host: str, port: int, seconds: float, greet: Greeting = lambda opened: None) -> dt.datetime | None:
+    """Return until when the certificate is valid that the server shows, None when it shows none."""
+    try:
+        found = _shown(host, port, seconds, greet)
+    except (OSError, ValueError):
+        return None
+    return found.not_valid_after_utc if found else None
+
+
+def valid_until(pem: str) -> dt.datetime | None:
+    """Return until when the first of the certificates of a text in PEM form is valid, None when there is none."""
+    try:
+        found = x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        return None
+    return min((one.not_valid_after_utc for one in found), default=None)
+
+
+def _shown(host: str, port: int, seconds: float, greet: Greeting) -> x509.Certificate | None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with _hands_shaken(context, host, port, seconds, greet) as shaken:
+        der = shaken.getpeercert(binary_form=True)
+    return x509.load_der_x509_certificate(der) if der else None
 
 
 def _problem(pem: str, host: str, port: int, seconds: float, greet: Greeting) -> str:

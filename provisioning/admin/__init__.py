@@ -3,6 +3,7 @@
 import provisioning.admin.attributes.admin
 import provisioning.admin.directories.admin
 import provisioning.admin.groups.admin
+import provisioning.admin.guard
 import provisioning.admin.imports.admin
 import provisioning.admin.look_first
 import provisioning.admin.notices

@@ -1,14 +1,15 @@
 """Making the portal what a blueprint says: all of it or nothing, and nothing twice."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 from pydantic import SecretStr, ValidationError
 
-from provisioning.blueprints import checks, sections, writing
+from provisioning.blueprints import checks, memory, sections, writing
 from provisioning.blueprints.document import BlueprintError, Document, Location, Problem
+from provisioning.blueprints.memory import Part
 from provisioning.blueprints.schema import checked, with_sections
 from provisioning.blueprints.state import BlueprintItem
 
@@ -32,12 +33,14 @@ class Difference:
 class Applied:
     """What a blueprint changed, and what about its directories cannot work, as their pages say it too.
 
-    ``impacts`` tells what it does to accounts, a line for each directory where that is anything.
+    ``impacts`` tells what it does to accounts, a line for each directory where that is anything. ``parts`` are all
+    items that were written.
     """
 
     differences: list[Difference] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     impacts: list[str] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
 
 def apply(text: str, *, actor: str, check: bool = False, number: int | None = None) -> Applied:
@@ -49,10 +52,13 @@ def apply(text: str, *, actor: str, check: bool = False, number: int | None = No
     document = Document(text)
     data = _checked(document)
     with transaction.atomic():
-        found = _apply(document, data, actor, check=check, number=number)
+        found = Applied()
+        carry_out(found, document, data, actor, check=check, number=number)
         if check:
             # The difference is that of a real run, databases' own rules included; then all of it is taken back.
             transaction.set_rollback(True)
+        else:
+            memory.remember(found.parts, len(found.differences), actor)
     return found
 
 
@@ -71,19 +77,25 @@ def _checked(document: Document) -> dict[str, Any]:
     return data
 
 
-def _apply(document: Document, data: dict[str, Any], actor: str, *, check: bool, number: int | None) -> Applied:
-    problems: list[Problem] = []
-    found = Applied()
-    over: list[tuple[Location, str]] = []
-    reached = 0
-    steps: Iterable[tuple[str, Callable[[BlueprintItem, str], writing.WrittenPart]]] = (
+def steps() -> list[tuple[str, Callable[[BlueprintItem, str], writing.WrittenPart]]]:
+    """Return the sections in the order in which they are written, with what writes one item of each."""
+    return [
         ("attributes", writing.write_attribute),
         ("directories", writing.write_directory),
         ("groups", writing.write_group),  # which name directories
         *((section.name, section.write) for section in sections.registered()),
-    )
+    ]
+
+
+def carry_out(
+    found: Applied, document: Document, data: dict[str, Any], actor: str, *, check: bool, number: int | None
+) -> None:
+    """Write every item in the caller's transaction and note in ``found`` what that changes; raise BlueprintError."""
+    problems: list[Problem] = []
+    over: list[tuple[Location, str]] = []
+    reached = 0
     writing.release_default(data["directories"])
-    for section, write in steps:
+    for section, write in steps():
         for index, wanted in enumerate(data[section]):
             try:
                 written = write(wanted, actor)
@@ -94,6 +106,7 @@ def _apply(document: Document, data: dict[str, Any], actor: str, *, check: bool,
                 found.impacts += [f"{written.label} {wanted['name']}: {words}" for words in impact.sentences]
                 reached += impact.reached if written.over else 0
             over += [((section, index), words) for words in written.over]
+            found.parts.append(Part(section, wanted["name"], written.before, written.after))
             found.differences += differences(f"{written.label} {wanted['name']}", written.before, written.after)
             if written.directory is not None:
                 checked = list(checks.directory(written.directory, written.after))
@@ -104,7 +117,6 @@ def _apply(document: Document, data: dict[str, Any], actor: str, *, check: bool,
         problems = [document.problem(path, f"{words} {advice}") for path, words in over]
     if problems:
         raise BlueprintError(problems)
-    return found
 
 
 def differences(item: str, before: BlueprintItem | None, after: BlueprintItem) -> Iterator[Difference]:

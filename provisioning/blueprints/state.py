@@ -23,7 +23,7 @@ from provisioning.models import AttributeDefinition, Group
 from reports import evidence
 
 BlueprintItem = dict[str, Any]
-FIXED_PASSWORD = "fixed_password"
+SECRETS, FIXED_PASSWORD = "secrets", "fixed_password"
 NOT_SETTINGS = ("id", "directory", "next_import_at", "import_cursor")
 PROVISIONING_FIELDS = tuple(
     field.name for field in ProvisioningSettings._meta.concrete_fields if field.name not in NOT_SETTINGS
@@ -118,16 +118,31 @@ def of_provisioning(settings: ProvisioningSettings) -> BlueprintItem:
     }
 
 
-def load_directory(directory: Directory, *, without_lost: bool = False) -> BlueprintItem:
-    """Describe a stored directory. Secrets that no key opens raise SecretLost, or are left out (``without_lost``)."""
+def load_directory(directory: Directory) -> BlueprintItem:
+    """Describe a stored directory; raise SecretLost when no key opens its secrets."""
+    return _loaded(directory, ProvisioningSettings.objects.filter(directory=directory).first())
+
+
+def for_evidence(directory: Directory) -> BlueprintItem:
+    """Describe a stored directory for the chain of evidence: with marks in place of secrets.
+
+    What no key opens is there as what it is: it was neither changed nor taken away.
+    """
     provisioning = ProvisioningSettings.objects.filter(directory=directory).first() or ProvisioningSettings()
-    if without_lost:
-        for row, name in ((directory, "secrets"), (provisioning, FIXED_PASSWORD)):
-            if is_lost(row, name):
-                setattr(row, name, None)
-    return of_directory(
-        directory, list(directory.query_templates.all()), list(directory.attribute_mappings.all()), provisioning
-    )
+    lost = [name for row, name in ((directory, SECRETS), (provisioning, FIXED_PASSWORD)) if is_lost(row, name)]
+    for name in lost:
+        setattr(directory if name == SECRETS else provisioning, name, None)
+    state: BlueprintItem = masked(_loaded(directory, provisioning))
+    if SECRETS in lost:
+        state[SECRETS] = evidence.UNREADABLE
+    if FIXED_PASSWORD in lost:
+        state["provisioning"][FIXED_PASSWORD] = evidence.UNREADABLE
+    return state
+
+
+def _loaded(directory: Directory, provisioning: ProvisioningSettings | None) -> BlueprintItem:
+    templates, mappings = list(directory.query_templates.all()), list(directory.attribute_mappings.all())
+    return of_directory(directory, templates, mappings, provisioning or ProvisioningSettings())
 
 
 def new_directory(name: str, kind: str) -> BlueprintItem:

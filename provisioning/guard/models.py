@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
-from directories.models import Directory
+from directories.models import PERCENT, Directory
 from provisioning.guard.losses import MAX_SCOPE, LossKind
 
 
@@ -23,6 +23,34 @@ class AwaitedSettings(models.Model):
 
     def __str__(self) -> str:
         return f"{self.directory}: {', '.join(self.values)}"
+
+
+class DoorLimits(models.Model):
+    """How much each other door than an import may do within 24 hours before somebody is asked: one row for all doors.
+
+    A number, and a share of the active people (or of all memberships) in per cent. None can be switched off: 0 means
+    "always ask", and at 100 per cent only the number counts.
+    """
+
+    max_off = models.PositiveIntegerField("people", default=50)
+    max_off_percent = models.PositiveSmallIntegerField("share in per cent", default=10, validators=PERCENT)
+    max_on = models.PositiveIntegerField("people", default=50)
+    max_on_percent = models.PositiveSmallIntegerField("share in per cent", default=10, validators=PERCENT)
+    max_blanked = models.PositiveIntegerField("people", default=100)
+    max_blanked_percent = models.PositiveSmallIntegerField("share in per cent", default=10, validators=PERCENT)
+    max_renamed = models.PositiveIntegerField("people", default=50)
+    max_renamed_percent = models.PositiveSmallIntegerField("share in per cent", default=10, validators=PERCENT)
+    max_changed = models.PositiveIntegerField("people", default=500)
+    max_changed_percent = models.PositiveSmallIntegerField("share in per cent", default=30, validators=PERCENT)
+    max_lost_members = models.PositiveIntegerField("memberships", default=500)
+    max_lost_members_percent = models.PositiveSmallIntegerField("share in per cent", default=20, validators=PERCENT)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "guard limits"
+        default_permissions = ("view", "change")
+
+    def __str__(self) -> str:
+        return "Guard limits"
 
 
 class Loss(models.Model):

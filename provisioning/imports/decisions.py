@@ -21,6 +21,7 @@ from provisioning.models.imports import WAITING, Action, GroupAction, Part, Verd
 OVER = (Verdict.REFUSED, Verdict.DONE)
 DESTRUCTIVE = (MISSING, INACTIVE, BLANKED, RENAMED, "delete")
 NOTHING_TO_DECIDE = (Action.ERROR, Action.LEAVE, Action.LINK)
+NAMED = 5  # groups that a decision names
 REASON = "Say why: the reason stands in the plan and in the report."
 NOBODY = "No row that waits is meant by this. Look at the plan again, then decide."
 
@@ -77,14 +78,21 @@ def waiting(run: ImportRun) -> "Counter[str]":
 
 def destructive(run: ImportRun, wanted: Criteria = EVERYTHING) -> int:
     """Return how many people lose something by the rows that wait and are meant, and how many memberships are lost."""
+    if wanted.groups:
+        return _memberships_lost(run, _these_groups(run, wanted))
     number = (undecided(run) & matching(run, wanted)).filter(cause__in=DESTRUCTIVE).count()
     if wanted == EVERYTHING:
-        number += _memberships_lost(run)
+        number += _memberships_lost(run, undecided_groups(run))
     return number
 
 
-def _memberships_lost(run: ImportRun) -> int:
+def _these_groups(run: ImportRun, wanted: Criteria) -> "QuerySet[PlannedGroup]":
+    """Return the planned groups that wait and are meant: all of them where none is named."""
     groups = undecided_groups(run)
+    return groups.filter(pk__in=wanted.groups) if wanted.groups else groups
+
+
+def _memberships_lost(run: ImportRun, groups: "QuerySet[PlannedGroup]") -> int:
     if not run.rest_applied:
         lost: int = groups.aggregate(lost=Sum("removed", default=0))["lost"]
         return lost
@@ -102,6 +110,10 @@ def must_type(run: ImportRun, typed: str, wanted: Criteria = EVERYTHING) -> None
 
 def choose(run: ImportRun, wanted: Criteria, actor: str) -> Decision:
     """Mark the rows that are meant as approved, in the caller's transaction."""
+    if wanted.groups:
+        decision, groups = _decide_groups(run, wanted, Verdict.APPROVED, actor, "")
+        groups.update(applied_at=None)  # what was not held of them is applied already
+        return decision
     return _decide(run, wanted, Verdict.APPROVED, actor, "")
 
 
@@ -119,14 +131,15 @@ def refuse(run: ImportRun, wanted: Criteria, actor: str, reason: str, *, groups:
         locked = ImportRun.objects.select_for_update(no_key=True).get(pk=run.pk)
         if locked.status not in WAITING:
             raise no_longer_waits(locked)
-        if groups:
-            return _refuse_groups(locked, actor, reason.strip())
+        if groups or wanted.groups:
+            return _refuse_groups(locked, wanted, actor, reason.strip())
         return _decide(locked, wanted, Verdict.REFUSED, actor, reason.strip())
 
 
 def close_chosen(run: ImportRun) -> None:
     """Mark what was approved by name as applied."""
     PlannedChange.objects.filter(run=run, verdict=Verdict.APPROVED).update(verdict=Verdict.DONE)
+    PlannedGroup.objects.filter(run=run, verdict=Verdict.APPROVED).update(verdict=Verdict.DONE)
 
 
 def left(run: ImportRun) -> bool:
@@ -153,16 +166,28 @@ def _decide(run: ImportRun, wanted: Criteria, verdict: Verdict, actor: str, reas
     return decision
 
 
-def _refuse_groups(run: ImportRun, actor: str, reason: str) -> Decision:
-    rows = undecided_groups(run)
-    sums = rows.aggregate(number=Count("pk"), added=Sum("added", default=0), removed=Sum("removed", default=0))
-    if not sums["number"]:
-        raise ImportRefused(NOBODY)
-    decision = _noted(run, Verdict.REFUSED, actor, reason, scope="groups", rows=sums["number"])
-    rows.update(verdict=Verdict.REFUSED, decision_id=decision.pk)
+def _refuse_groups(run: ImportRun, wanted: Criteria, actor: str, reason: str) -> Decision:
+    decision, rows = _decide_groups(run, wanted, Verdict.REFUSED, actor, reason)
+    sums = rows.aggregate(added=Sum("added", default=0), removed=Sum("removed", default=0))
     lost = [("memberships_added", sums["added"]), ("memberships_removed", sums["removed"])]
-    _uncount(run, [("groups_changed", sums["number"]), *lost])
+    _uncount(run, [("groups_changed", decision.rows), *lost])
     return decision
+
+
+def _decide_groups(
+    run: ImportRun, wanted: Criteria, verdict: Verdict, actor: str, reason: str
+) -> "tuple[Decision, QuerySet[PlannedGroup]]":
+    """Decide about planned groups with their members, and return them."""
+    rows = dict(_these_groups(run, wanted).order_by("name", "pk").values_list("pk", "name"))
+    if not rows:
+        raise ImportRefused(NOBODY)
+    names = list(rows.values())
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    scope = f"groups {', '.join(names[:NAMED])}{more}" if wanted.groups else "groups"
+    decision = _noted(run, verdict, actor, reason, scope=scope, rows=len(names))
+    groups = PlannedGroup.objects.filter(pk__any_id=list(rows))
+    groups.update(verdict=verdict, decision_id=decision.pk)
+    return decision, groups
 
 
 def _noted(run: ImportRun, verdict: Verdict, actor: str, reason: str, *, scope: str, rows: int) -> Decision:

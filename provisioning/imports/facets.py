@@ -18,7 +18,10 @@ DEPARTMENTS = 300
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Which rows of a plan are meant; blank means all. ``search`` is the beginning of a user name."""
+    """Which rows of a plan are meant; blank means all. ``search`` is the beginning of a user name.
+
+    ``groups`` are planned groups by id, each with its members: then no row of a person is meant.
+    """
 
     actions: tuple[str, ...] = ()
     search: str = ""
@@ -26,6 +29,7 @@ class Criteria:
     attribute: str = ""
     cause: str = ""
     verdict: str | None = None
+    groups: tuple[int, ...] = ()
 
     @property
     def words(self) -> str:
@@ -57,6 +61,8 @@ def count(run: ImportRun) -> dict[str, Any]:
 def matching(run: ImportRun, wanted: Criteria) -> "QuerySet[PlannedChange]":
     """Return the rows of a plan that are meant; each condition is one of an index."""
     rows = PlannedChange.objects.filter(run=run)
+    if wanted.groups:
+        return rows.none()
     if wanted.actions:
         rows = rows.filter(action__in=wanted.actions)
     if wanted.department:

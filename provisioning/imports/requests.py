@@ -16,7 +16,7 @@ from provisioning.imports.facets import Criteria
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.schedule import next_import
 from provisioning.models import ImportRun, PlannedGroup
-from provisioning.models.imports import WAITING, Part, RunStatus, Trigger, Verdict
+from provisioning.models.imports import WAITING, Part, RunStatus, Trigger
 from provisioning.outbound import dispatch
 from reports.models import Result
 
@@ -87,7 +87,9 @@ def approve_import(run: ImportRun, actor: str, *, plan_hash: str, wanted: Criter
                 actor,
             )
             if wanted is None:
-                PlannedGroup.objects.filter(run=run, held=True).exclude(verdict=Verdict.REFUSED).update(applied_at=None)
+                PlannedGroup.objects.filter(run=run, held=True).exclude(verdict__in=decisions.OVER).update(
+                    applied_at=None
+                )
             ledger.agree(run.door, run.directory_id)
             runs.decided(run, "approved" if wanted is None else f"approved {decision.scope}", actor)
             dispatch.send_on_commit(RUN, run.pk)

@@ -43,6 +43,7 @@ class Door(models.TextChoices):
     ACTION = "action", "Bulk action"
     UNDO = "undo", "Undo"
     CONTRACTS = "contract", "Contracts"
+    PULL = "pull", "Taken over"
 
 
 class Part(models.TextChoices):

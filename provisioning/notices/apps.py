@@ -14,3 +14,4 @@ class NoticesConfig(AppConfig):
     def ready(self) -> None:
         """Register the causes of this package."""
         importlib.import_module("provisioning.notices.portal")
+        importlib.import_module("provisioning.notices.certificates")

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from directories.models import Directory
+
 
 class How(models.TextChoices):
     """How a person is told of a cause."""
@@ -11,6 +13,21 @@ class How(models.TextChoices):
     NOW = "now", "At once"
     DIGEST = "digest", "Once a day"
     NEVER = "never", "Not at all"
+
+
+class Certificates(models.Model):
+    """Until when the certificates of a directory are valid: the server's, and the authorities' that it is trusted by.
+
+    None: there is none, or nobody has seen it yet.
+    """
+
+    directory = models.OneToOneField(Directory, models.CASCADE, related_name="certificates")
+    server_until = models.DateTimeField(null=True, blank=True)
+    authority_until = models.DateTimeField(null=True, blank=True)
+    looked_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"Certificates of {self.directory}"
 
 
 class Notice(models.Model):

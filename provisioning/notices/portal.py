@@ -13,6 +13,7 @@ from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
 from provisioning.models.outbox import HELD, QueuedChange
 from provisioning.notices.causes import DANGER, WARNING, Cause, Found, register
+from provisioning.receipts.models import LATE, Receipt, Status
 from provisioning.restore.models import HeldDirectory
 
 UNPROVEN = dt.timedelta(minutes=5)
@@ -93,6 +94,21 @@ def _left_open() -> Iterator[Found]:
         yield Found(f"directory {row['directory_id']}", f"{who} in {row['directory__name']}", "Close them there.", path)
 
 
+def _unproven() -> Iterator[Found]:
+    late = Receipt.objects.filter(status=Status.OPEN, learnt_at__lte=timezone.now() - LATE).order_by("pk")
+    for receipt in late.prefetch_related("accounts")[:MOST]:
+        accounts = list(receipt.accounts.all())
+        waits = ", ".join(sorted({account.directory for account in accounts if not account.done}))
+        text = f"Not seen closed yet: {waits}." if waits else "Everything is closed; the receipt is about to end."
+        for one in accounts:
+            if one.excepted:
+                until = f" until {one.until:%Y-%m-%d}" if one.until else ""
+                text += f" Left open in {one.directory}{until}: {one.owner} answers for it."
+        title = f"{receipt} left at {timezone.localtime(receipt.learnt_at):%Y-%m-%d %H:%M} and is not proven closed"
+        yield Found(f"receipt {receipt.pk}", title[:255], text, f"/receipts/receipt/{receipt.pk}/")
+
+
+register(Cause("unproven", "Leavers unproven after 5 minutes", DANGER, "receipts.view_receipt", _unproven))
 register(Cause("look_first", "The portal looks first", DANGER, "restore.view_helddirectory", _look_first))
 register(Cause("left_open", "Leavers not proven closed", DANGER, "provisioning.view_account", _left_open))
 register(Cause("unreachable", "Directories that cannot be reached", DANGER, "directories.view_directory", _unreachable))

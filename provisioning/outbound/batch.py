@@ -194,7 +194,7 @@ def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit:
         if work.asked and directory.answered_at is None:
             health.note_answer(directory_id)
     elif probing:
-        result.resumed = answers(directory_id)
+        result.resumed = answers(directory)
     return result
 
 
@@ -352,9 +352,7 @@ class Batch:
 
     def _reached(self) -> None:
         self.probing = False
-        self.result.resumed = health.record_success(self.work.directory_id)
-        if self.quarantined and self.result.resumed:
-            record_many([_notice(self.work.name, Result.SUCCESS, "takes changes again and has left quarantine.")])
+        self.result.resumed = _opened(self.work.directory_id, self.work.name, quarantined=self.quarantined)
 
     def count_refusals(self, before: int) -> None:
         """Tell a directory that only refuses from one that refuses something; ``before``: it refused some already."""
@@ -434,17 +432,25 @@ def lease_for(patience: float) -> float:
     return max(leases.LEASE, 2.0 * patience)
 
 
-def answers(directory_id: int) -> bool:
+def _opened(directory_id: int, name: str, *, quarantined: bool) -> bool:
+    """Open a directory again and return whether it was closed; the report says when that ends a quarantine."""
+    resumed = health.record_success(directory_id)
+    if quarantined and resumed:
+        record_many([_notice(name, Result.SUCCESS, "takes changes again and has left quarantine.")])
+    return resumed
+
+
+def answers(directory: Directory) -> bool:
     """Try a directory that nothing waits for any more, so that it is not called unreachable for ever."""
     try:
-        with directory_config.open_connector(directory_config.load(directory_id)) as connector:
+        with directory_config.open_connector(directory_config.load(directory.pk)) as connector:
             failed = next((step.message for step in connector.test().steps if step.ok is False), None)
         error = Unavailable(failed) if failed is not None else None
     except ConnectorError as refused:
         error = Unavailable(refused.message)
     if error is None:
-        return health.record_success(directory_id)
-    health.record_failure(directory_id, error, probe=True)
+        return _opened(directory.pk, directory.name, quarantined=directory.quarantined)
+    health.record_failure(directory.pk, error, probe=True)
     return False
 
 

@@ -290,20 +290,20 @@ class Leases(Generic[AnyLeased]):
                 if not page:
                     return number
                 last = page[-1][0]
+                kept = self._still(changes, {pk: target for pk, target, *_ in page})
                 by_directory: dict[tuple[int, Lane], set[int]] = defaultdict(set)
-                for _, target, directory_id, lane in page:
-                    by_directory[directory_id, Lane(lane)].add(target)
-                targets = self._targets(pk__any_id={target for _, target, *_ in page})
-                list(targets.order_by("pk").select_for_update(no_key=True).values_list("pk"))
-                targets.update(not_before=Now(), attempts=0)
-                chosen = self._changes(pk__any_id=[pk for pk, *_ in page])
-                again = chosen if self.about else self._of({target for _, target, *_ in page})
+                for pk, target, directory_id, lane in page:
+                    if pk in kept:
+                        by_directory[directory_id, Lane(lane)].add(target)
+                targets = set(kept.values())
+                self._targets(pk__any_id=targets).update(not_before=Now(), attempts=0)
+                again = self._changes(pk__any_id=kept) if self.about else self._of(targets)
                 again.update(parked=None, parked_code="", parked_message="", reason="retry", actor=actor[:255])
                 if cleared:
                     again.update(cleared=True)
                 for (directory_id, lane), ids in by_directory.items():
                     self.wake(directory_id, ids, lane)
-            number += len(page) if self.about else len({target for _, target, *_ in page})
+            number += len(kept) if self.about else len(targets)
 
     def drop(self, changes: QuerySet[Any], message: str) -> int:
         """Delete parked changes and leave open what they are about, a page a transaction; return how many they were."""
@@ -314,11 +314,21 @@ class Leases(Generic[AnyLeased]):
                 if not page:
                     return number
                 last = page[-1][0]
-                targets = self._targets(pk__any_id={target for _, target in page})
-                list(targets.order_by("pk").select_for_update(no_key=True).values_list("pk"))
-                self._changes(pk__any_id=[pk for pk, _ in page]).delete()
-                targets.filter(last_result=LastResult.PARKED).update(last_result=LastResult.OPEN, last_message=message)
-            number += len(page)
+                kept = self._still(changes, dict(page))
+                self._changes(pk__any_id=kept).delete()
+                left = self._targets(pk__any_id=set(kept.values()), last_result=LastResult.PARKED)
+                left.update(last_result=LastResult.OPEN, last_message=message)
+            number += len(kept)
+
+    def _still(self, changes: QuerySet[Any], page: Mapping[int, int]) -> dict[int, int]:
+        """Lock what a page of changes is about, and return those that are still to be found now, with their targets.
+
+        Somebody else may have decided about one of them, or a worker delivered it, after the page was read.
+        """
+        targets = self._targets(pk__any_id=set(page.values())).order_by("pk")
+        list(targets.select_for_update(no_key=True).values_list("pk"))
+        kept = set(changes.filter(pk__any_id=list(page)).order_by().values_list("pk", flat=True))
+        return {pk: target for pk, target in page.items() if pk in kept}
 
     # --- Messages ----------------------------------------------------------------------------------------------------
 

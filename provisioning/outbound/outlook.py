@@ -38,6 +38,11 @@ GRAVE = (Step.CREATE, Step.DISABLE, Step.DELETE)
 INCOMPLETE = "{name} stopped before its last account was read. Try again."
 UNEXPECTED = "Something unexpected went wrong in the portal. Its log has the details."
 NOT_SEEN = "Look at what would be changed in {name} first."
+LOOKED_AT = "A worker looks at {name} just now. Wait until it is done."
+FAILED = (
+    "The last look at {name} failed, and what is shown is that of {at:%Y-%m-%d %H:%M}. Look again first; where the "
+    "directory cannot be read, look without asking it."
+)
 CHANGED = "That is not the number of accounts that would be created or closed in {name}: type {number}."
 GONE = "{name} is not kept back any more."
 log = logging.getLogger(__name__)
@@ -121,6 +126,10 @@ def let_go(held_id: int, number: int | None, actor: str) -> Directory:
         directory = held.directory
         if held.looked_at is None:
             raise LetGoRefused(NOT_SEEN.format(name=directory.name))
+        if held.asked_at is not None:
+            raise LetGoRefused(LOOKED_AT.format(name=directory.name))
+        if held.failure:
+            raise LetGoRefused(FAILED.format(name=directory.name, at=timezone.localtime(held.looked_at)))
         wanted = grave(held)
         if wanted and number != wanted:
             raise LetGoRefused(CHANGED.format(name=directory.name, number=f"{wanted:,}"))

@@ -35,18 +35,23 @@ PAGE = 500
 REASON = "reconciliation"
 POLICY = "reconciliation policy"  # the actor of what a policy does
 PUSHED = (FindingKind.MISSING, FindingKind.DIFFERENT, FindingKind.ENABLED, FindingKind.DISABLED)
-PUSHABLE = (*PUSHED, *MEMBERS)
-AUTOMATIC = PUSHABLE  # what a policy may push: none of it deletes what the portal does not know
+AUTOMATIC = (*PUSHED, *MEMBERS)  # what a policy may push: none of it deletes what the portal does not know
+PUSHABLE = (*AUTOMATIC, FindingKind.ORPHAN)  # of orphans those whose users have left, and that should be gone
 STALE = "changed in the portal since it was compared. Reconcile again."
 GONE = "is not in the portal any more. Reconcile again."
 NOT_THIS = "That cannot be done about a finding of this kind."
 NOT_OURS = "comes from the directory. Import the directory, and the portal follows it."
 TAKEN = "has an account in this directory by now. Reconcile again."
+NOBODYS = "belongs to nobody in the portal. Adopt it, or have it closed."
 NO_MATCH = "matches no user, so it cannot be adopted."
 MATCHED = "may be the account of a user in the portal. Adopt it, or ignore it."
 OWNED = "belongs to somebody in the portal by now. Reconcile again."
 CLOSES_NOT = "{name} is set up to leave the accounts of people who were deleted. Change that under Features & schedule."
-BELIEVED = {FindingKind.ENABLED: AccountState.ACTIVE, FindingKind.DISABLED: AccountState.DISABLED}
+BELIEVED = {
+    FindingKind.ENABLED: AccountState.ACTIVE,
+    FindingKind.DISABLED: AccountState.DISABLED,
+    FindingKind.ORPHAN: AccountState.ACTIVE,  # then a delivery looks, and closes it
+}
 
 
 @dataclass(slots=True)
@@ -161,7 +166,10 @@ def _push(page: Page) -> None:
     for one in page.findings:
         if one.kind not in PUSHABLE:
             page.refuse(one, NOT_THIS, of_it=False)
-    _push_accounts(page, [one for one in page.of(*PUSHED) if one.account_id])
+    for one in page.of(FindingKind.ORPHAN):
+        if not _should_be_gone(one):
+            page.refuse(one, NOBODYS)
+    _push_accounts(page, [one for one in page.of(*PUSHED, FindingKind.ORPHAN) if one.account_id])
     _push_users(page, [one for one in page.of(FindingKind.MISSING) if not one.account_id])
     _push_members(page, page.of(*MEMBERS))
     page.finish("push", Operation.UPDATE, "had {key} in {name} brought in step with the portal.")
@@ -171,7 +179,7 @@ def _push_accounts(page: Page, findings: Sequence[Finding]) -> None:
     """Enqueue accounts, after what was seen of them is believed: only then does a delivery look and act."""
     if not findings:
         return
-    accounts = _accounts([one.account_id for one in findings])
+    accounts = accounts_of([one.account_id for one in findings])
     with _reconciler(page.config) as reconciler:
         for one in findings:
             account = accounts.get(one.account_id or 0)
@@ -182,7 +190,7 @@ def _push_accounts(page: Page, findings: Sequence[Finding]) -> None:
         Account.objects.filter(pk__in=[one.account_id for one in kept if one.kind == kind]).update(state=state)
     ids = [one.account_id or 0 for one in kept]
     Account.objects.filter(pk__in=ids).update(pushed_digest="")
-    leaving = {one.account_id or 0 for one in kept if one.kind == FindingKind.ENABLED}
+    leaving = {one.account_id or 0 for one in kept if one.kind in (FindingKind.ENABLED, FindingKind.ORPHAN)}
     if ids:
         outbox.enqueue({page.config.id or 0: ids}, REASON, page.actor, leaving=leaving)
 
@@ -208,6 +216,11 @@ def _why_not(finding: Finding, account: Account | None, reconciler: AccountRecon
 
 def _does_something(plan: Plan) -> bool:
     return bool(plan.steps) or plan.settled
+
+
+def _should_be_gone(finding: Finding) -> bool:
+    """Whether an orphan is the account of somebody who has left, which the directory's settings delete."""
+    return finding.kind == FindingKind.ORPHAN and bool(finding.account_id and finding.version)
 
 
 def _push_users(page: Page, findings: Sequence[Finding]) -> None:
@@ -286,17 +299,23 @@ def _adopt(page: Page) -> None:
 
 
 def _close(page: Page) -> None:
-    """Keep each orphan as the account of somebody who was deleted: a delivery closes it as it does those."""
+    """Keep each orphan as the account of somebody who was deleted: a delivery closes it as it does those.
+
+    That of somebody who was deactivated is theirs, and is closed as the settings say for them.
+    """
     features, name = page.config.features, page.config.name
+    theirs = [one for one in page.findings if _should_be_gone(one) and one.user_id]
+    _push_accounts(page, theirs)
     if not features.delete_users or features.on_delete == OnLeave.LEAVE:
         for one in page.findings:
-            page.refuse(one, CLOSES_NOT.format(name=name), of_it=False)
+            if one not in theirs:
+                page.refuse(one, CLOSES_NOT.format(name=name), of_it=False)
     for one in page.findings:
         if one.kind != FindingKind.ORPHAN and one.pk in page.left:
             page.refuse(one, NOT_THIS, of_it=False)
     _refuse_matched(page)
     known = _still_nobodys(page, [one for one in page.of(FindingKind.ORPHAN) if one.account_id and not one.user_id])
-    free = [one for one in _free(page, but=known) if one.pk in page.left]
+    free = [one for one in _free(page, but=[*known, *theirs]) if one.pk in page.left]
     now = timezone.now()
     rows = [
         {
@@ -323,7 +342,7 @@ def _close(page: Page) -> None:
 
 def _refuse_matched(page: Page) -> None:
     """Refuse what matches somebody who is to have an account: closing it would shut them out."""
-    orphans = [one for one in page.of(FindingKind.ORPHAN) if one.user_id]
+    orphans = [one for one in page.of(FindingKind.ORPHAN) if one.user_id and not _should_be_gone(one)]
     there = User.objects.filter(pk__in=[one.user_id for one in orphans], is_active=True, provisioned=True)
     ids = set(there.values_list("pk", flat=True)) if orphans else set()
     for one in orphans:
@@ -333,7 +352,7 @@ def _refuse_matched(page: Page) -> None:
 
 def _still_nobodys(page: Page, findings: Sequence[Finding]) -> list[Finding]:
     """Return those whose accounts are still of people who were deleted; refuse the others. The accounts are locked."""
-    accounts = _accounts([one.account_id for one in findings])
+    accounts = accounts_of([one.account_id for one in findings])
     for one in findings:
         account = accounts.get(one.account_id or 0)
         if account is None or account.user_id is not None:
@@ -360,7 +379,8 @@ def _state(finding: Finding) -> AccountState:
     return AccountState.DISABLED if finding.usable is False else AccountState.ACTIVE
 
 
-def _accounts(ids: Iterable[int | None]) -> dict[int, Account]:
+def accounts_of(ids: Iterable[int | None]) -> dict[int, Account]:
+    """Return accounts with their users, locked."""
     rows = Account.objects.filter(pk__in=list(ids)).select_related("user__manager").order_by("pk")
     return {account.pk: account for account in rows.select_for_update(of=("self",), no_key=True)}
 

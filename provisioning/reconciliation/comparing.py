@@ -257,7 +257,7 @@ class Comparer:
     def _finding(
         self, kind: FindingKind, row: RemoteAccount, judged: Judged, account: Account | None = None, version: str = ""
     ) -> FindingRow:
-        values = {name: [_plain(ours), _plain(theirs)] for name, (ours, theirs) in judged.values.items()}
+        values = {name: [shown(ours), shown(theirs)] for name, (ours, theirs) in judged.values.items()}
         subject = " ".join([row.ref or row.key, *sorted(values if kind == FindingKind.DIFFERENT else ())])
         opens = kind == FindingKind.ENABLED or (kind == FindingKind.ORPHAN and judged.usable is not False)
         return {
@@ -290,10 +290,10 @@ def _pages(ids: QuerySet[Any, int]) -> Iterator[list[int]]:
         last = page[-1]
 
 
-def _plain(value: Value) -> Any:
-    """Return a value as JSON holds it, no longer than a page shows."""
+def shown(value: Value) -> Any:
+    """Return a value as findings keep it: as JSON, no longer than a page shows."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, tuple | list):
-        return [_plain(each) for each in list(value)[:20]]
+        return [shown(each) for each in list(value)[:20]]
     return str(value).replace("\0", "")[:LONGEST]

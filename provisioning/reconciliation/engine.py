@@ -25,7 +25,7 @@ from provisioning.imports.users.leavers import must_be_whole
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState
 from provisioning.models.imports import RunStatus
-from provisioning.reconciliation import actions, summary
+from provisioning.reconciliation import actions, pulling, summary
 from provisioning.reconciliation.comparing import Comparer
 from provisioning.reconciliation.memberships import compare_groups
 from provisioning.reconciliation.models import Finding, FindingState, Policy, ReconcileRun
@@ -116,6 +116,9 @@ def _finish(run: ReconcileRun, lease: Lease, notes: Notes) -> None:
     for kind, policy in sorted(notes.policies.items()):
         if policy == Policy.PUSH and kind in actions.AUTOMATIC:
             actions.push(Finding.objects.filter(run=run, kind=kind, state=FindingState.OPEN), actions.POLICY)
+            lease.write()
+        if policy == Policy.PULL and kind in pulling.AUTOMATIC:
+            pulling.pull(Finding.objects.filter(run=run, kind=kind, state=FindingState.OPEN), actions.POLICY)
             lease.write()
     run.refresh_from_db()
     run.counts = counts

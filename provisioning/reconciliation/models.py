@@ -32,6 +32,7 @@ class Policy(models.TextChoices):
 
     REPORT = "report", "Report only"
     PUSH = "push", "Push automatically"
+    PULL = "pull", "Take over automatically"
     IGNORE = "ignore", "Ignore"
 
 

@@ -281,6 +281,29 @@ def test_letting_go_asks_for_a_look(target: Directory, staff: Callable[[str], Cl
     assert HeldDirectory.objects.exists()
 
 
+def test_a_look_that_failed_is_made_again_before_letting_go(
+    target: Directory, pg_appsdb: AppsDb, staff: Callable[[str], Client]
+) -> None:
+    """What was seen before it is old: nobody lets a directory go on that."""
+    holding.hold_all("By hand.")
+    outlook.look(target.pk, read=True)
+    pg_appsdb.execute("ALTER TABLE USERS RENAME TO ELSEWHERE")
+    outlook.look(target.pk, read=True)
+    held = HeldDirectory.objects.get()
+    assert (held.failure != "", held.looked_at is not None) == (True, True)
+    browser = staff(IT_STAFF)
+    assert b"Look again before you let" in browser.get("/restore/helddirectory/").content
+    said = browser.post(f"/restore/helddirectory/{held.pk}/release/", {"number": "0"}, follow=True).content
+    assert b"The last look at" in said
+    assert HeldDirectory.objects.exists()
+    services.ask_for_outlook(held, read=False)
+    browser.post(f"/restore/helddirectory/{held.pk}/release/", {"number": "0"})
+    assert HeldDirectory.objects.exists()  # a worker has not looked yet
+    outlook.look(target.pk, read=False)
+    browser.post(f"/restore/helddirectory/{held.pk}/release/", {"number": "0"})
+    assert not HeldDirectory.objects.exists()
+
+
 def test_a_directory_that_cannot_be_read_says_so(target: Directory, pg_appsdb: AppsDb) -> None:
     holding.hold_all("By hand.")
     pg_appsdb.execute("ALTER TABLE USERS RENAME TO ELSEWHERE")

@@ -1,6 +1,7 @@
 """``make run`` as a newcomer meets it: start, sign-in, Ctrl-C, and again."""
 
 import re
+import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +13,14 @@ import pytest
 
 from tests.fixtures.embedded import Run
 from tests.fixtures.waiting import wait_until
+
+SAVE_AND_DELIVER = """
+from provisioning.models import Account, User
+from provisioning.outbound.accounts.delivery import deliver
+User.objects.create_user("ritchie")
+account = Account.objects.get(key="ritchie")
+assert not deliver(account.directory_id, [account.pk]).claimed
+"""
 
 
 @pytest.fixture
@@ -50,7 +59,8 @@ def stop(run: Run, number: signal.Signals) -> None:
 
 def test_start_the_first_five_minutes_stop_and_start_again(tmp_path: Path, runs: list[Run]) -> None:
     """The password is printed once. Import the demo's people, add one, and see the row arrive, also after a power cut
-    of the worker alone. Ctrl-C leaves no process behind; the data stays.
+    of the worker alone. Ctrl-C leaves no process behind; the data stays. Yesterday's copy of the portal's own database,
+    put back before the second start, makes it look first.
     """
     runs.append(first := Run(tmp_path))
     text = first.wait_ready()
@@ -63,6 +73,12 @@ def test_start_the_first_five_minutes_stop_and_start_again(tmp_path: Path, runs:
     database = tmp_path / "var" / "appsdb.sqlite3"
     assert len(rows(database)) == 200
     assert "200 created" in first.manage("import_directory", "APPSDB")
+    assert "no directory is kept back" in first.manage("look_first", "status")
+    with (
+        closing(sqlite3.connect(tmp_path / "var" / "rollcall.sqlite3")) as portal,
+        closing(sqlite3.connect(tmp_path / "yesterday")) as backup,
+    ):
+        portal.backup(backup)
     add(first, database, "lovelace")
     assert rows(database, "WHERE USERNAME = 'lovelace'") == [("lovelace", "Ada", "Łovelace")]
     assert "Traceback" not in first.text()
@@ -79,11 +95,23 @@ def test_start_the_first_five_minutes_stop_and_start_again(tmp_path: Path, runs:
         "shell", "-v0", "-c", "from provisioning.models import User; User.objects.get(username='weiss').delete()"
     )
     wait_until(lambda: not rows(database, "WHERE USERNAME = 'weiss'"), words="the deleted row")
+    first.manage("shell", "-v0", "-c", "from provisioning.restore.continuity import beat; beat()")
     stop(first, signal.SIGINT)
     assert "Traceback" not in first.text()
+
+    for each in (tmp_path / "var").glob("rollcall.sqlite3*"):
+        each.unlink()
+    shutil.copy(tmp_path / "yesterday", tmp_path / "var" / "rollcall.sqlite3")
 
     runs.append(second := Run(tmp_path))
     text = second.wait_ready()
     assert password[1] not in text
     assert "changepassword admin" in text
+    held = "APPSDB is kept back. Its database is older than what the portal did until"
+    assert held in second.manage("look_first", "status")
+    second.manage("shell", "-v0", "-c", SAVE_AND_DELIVER)
+    assert not rows(database, "WHERE USERNAME = 'ritchie'"), "nothing went out"
+    assert "Look first is off" in second.manage("look_first", "off")
+    wait_until(lambda: rows(database, "WHERE USERNAME = 'ritchie'"), 90, words="what waited")
+    assert held.partition(" Its")[0] in second.manage("look_first", "on")
     stop(second, signal.SIGHUP)

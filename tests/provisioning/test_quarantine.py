@@ -119,6 +119,17 @@ def test_it_returns_by_itself_when_the_trial_succeeds(monkeypatch: pytest.Monkey
     assert Event.objects.filter(message__contains="has left quarantine").count() == 1
 
 
+def test_one_that_nothing_waits_for_returns_by_a_test_of_the_connection_and_the_report_says_so(
+    monkeypatch: pytest.MonkeyPatch, crm: Directory
+) -> None:
+    quarantine(monkeypatch, crm)
+    due(crm)
+    assert deliver(crm, []).resumed
+    crm.refresh_from_db()
+    assert not crm.quarantined
+    assert Event.objects.filter(message="CRM takes changes again and has left quarantine.").count() == 1
+
+
 def test_who_is_done_in_between_ends_the_count(monkeypatch: pytest.MonkeyPatch, crm: Directory) -> None:
     refuse(monkeypatch, [])
     deliver(crm, new(COUNT, "first"))

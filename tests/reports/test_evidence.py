@@ -5,6 +5,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client as Browser
@@ -195,6 +196,27 @@ def test_a_changed_directory_is_kept_with_before_and_after_and_no_secret() -> No
     directory_settings.remove(directory, "bob")
     assert last()["changes"]["name"] == ["CRM", None]
     assert "hunter" not in str(list(Evidence.objects.values_list("payload", flat=True)))
+
+
+def test_secrets_that_no_key_opens_were_not_taken_away(settings: Any) -> None:
+    lost, found = "(cannot be read: its key is not among ENCRYPTION_KEYS)", settings.ENCRYPTION_KEYS
+    directory = Directory.objects.create(name="CRM", kind="postgresql", secrets={"password": "hunter2"})
+    directory_settings.ProvisioningSettings.objects.create(directory=directory, fixed_password="hunter3")
+    directory_settings.record(directory, "ada added the directory CRM.", "ada")
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key()]
+    directory_settings.set_enabled(Directory.objects.get(), False, "bob")
+    assert last()["changes"] == {
+        "enabled": [True, False],
+        "secrets": [{"password": "(secret)"}, lost],
+        "provisioning.fixed_password": ["(secret)", lost],
+    }
+    settings.ENCRYPTION_KEYS = found
+    directory_settings.set_enabled(Directory.objects.get(), True, "bob")
+    assert last()["changes"] == {
+        "enabled": [False, True],
+        "secrets": [lost, {"password": "(secret)"}],
+        "provisioning.fixed_password": [lost, "(secret)"],
+    }
 
 
 def test_decisions_about_imports_are_kept() -> None:

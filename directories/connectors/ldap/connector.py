@@ -4,6 +4,7 @@ An account's lasting remote id is what the server itself gives an entry (entryUU
 so a renamed or moved entry is the same account. Every value that reaches a filter or a DN is escaped on its way.
 """
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
@@ -29,7 +30,7 @@ from directories.connectors.base import (
 )
 from directories.connectors.ldap import names
 from directories.connectors.ldap.changes import Changes
-from directories.connectors.ldap.diagnosis import diagnose
+from directories.connectors.ldap.diagnosis import certificates_until, diagnose
 from directories.connectors.ldap.form_fields import LDAP_FIELDS
 from directories.connectors.ldap.groups.creation import new_groups
 from directories.connectors.ldap.groups.membership import MemberWriter
@@ -136,6 +137,10 @@ class Ldap(Connector):
     def test(self) -> ConnectionTest:
         """Try the connection part by part."""
         return diagnose(self.settings, self.controls)
+
+    def certificate_until(self) -> dt.datetime | None:
+        """Return until when the first of the servers' certificates is valid."""
+        return certificates_until(self.settings)
 
     # --- Accounts ----------------------------------------------------------------------------------------------------
 

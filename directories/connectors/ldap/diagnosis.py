@@ -1,5 +1,6 @@
 """The connection test of an LDAP directory: which part fails, and what to do about it."""
 
+import datetime as dt
 import socket
 import time
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from directories.connectors.ldap.settings import (
     Address,
     LdapSettings,
 )
-from directories.connectors.server_certificate import ServerCertificate, look
+from directories.connectors.server_certificate import ServerCertificate, look, shown_until
 
 NAME, PORT, TLS, LOGIN, BASE, FILTER, READ, WRITE = (
     *("Name", "Port", "TLS", "Login", "Base DN", "User filter", "Right to read", "Right to write"),
@@ -61,6 +62,18 @@ def diagnose(settings: LdapSettings, controls: Sequence[Control]) -> ConnectionT
     reached = {step.name: step for step in found.steps}
     missing = ConnectionStep("", None, "Not reached.")
     return replace(found, steps=[reached.get(name) or replace(missing, name=name) for name in STEPS])
+
+
+def certificates_until(settings: LdapSettings) -> dt.datetime | None:
+    """Return until when the first of the servers' certificates is valid, None without TLS or when all are away."""
+    if settings.encryption == NONE:
+        return None
+    found = []
+    for address in settings.servers:
+        check_host(address.host, address.port)
+        greet = {"greet": _start_tls} if settings.encryption == STARTTLS else {}
+        found.append(shown_until(address.host, address.port, settings.connect_timeout, **greet))
+    return min((until for until in found if until), default=None)
 
 
 def _start_tls(opened: socket.socket) -> None:

@@ -4,6 +4,7 @@ A SQL account's lasting remote id is the value of its user name column. While an
 the name of that column stand for it; everything else comes from the mapping first and then from the portal.
 """
 
+import datetime as dt
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -29,7 +30,7 @@ from directories.connectors.base import (
     Unavailable,
     Write,
 )
-from directories.connectors.sql.diagnosis import diagnose
+from directories.connectors.sql.diagnosis import certificate_until, diagnose
 from directories.connectors.sql.dialects.base import Dialect
 from directories.connectors.sql.group_writes import SqlGroupWriter
 from directories.connectors.sql.groups import SqlGroupReader
@@ -127,6 +128,10 @@ class SqlConnector(Connector):
         """Try the connection part by part."""
         found = diagnose(self.settings, self.users, self.config.templates)
         return replace(found, version=f"{self.label} {found.version}" if found.version else "")
+
+    def certificate_until(self) -> dt.datetime | None:
+        """Return until when the server's certificate is valid."""
+        return certificate_until(self.settings)
 
     def find(self, entry: Entry) -> RemoteAccount | None:
         """Return the account of that id or, when it has none yet, the one that the check queries find.

@@ -1,5 +1,6 @@
 """The connection test of a SQL directory: which part fails, and what to do about it."""
 
+import datetime as dt
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -8,9 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import inspect
 
-from directories.connectors.allowed import file_problem
+from directories.connectors.allowed import check_host, file_problem
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
-from directories.connectors.server_certificate import ServerCertificate, look
+from directories.connectors.server_certificate import ServerCertificate, look, shown_until
 from directories.connectors.sql import reachability
 from directories.connectors.sql.error_codes import Cause
 from directories.connectors.sql.session import DRIVER_ERRORS, SqlSession
@@ -144,6 +145,14 @@ def _certificate(settings: SqlSettings, failed: ConnectionStep) -> ServerCertifi
     if failed.name != reachability.TLS or settings.tls_mode != "verify-full":
         return None
     return look(settings.host, settings.port, settings.connect_timeout, settings.dialect.start_tls)
+
+
+def certificate_until(settings: SqlSettings) -> dt.datetime | None:
+    """Return until when the server's certificate is valid, None without TLS or when the server is away."""
+    if not settings.dialect.sets_tls or settings.tls_mode == "disable":
+        return None
+    check_host(settings.host, settings.port)
+    return shown_until(settings.host, settings.port, settings.connect_timeout, settings.dialect.start_tls)
 
 
 def _opens(settings: SqlSettings) -> bool:

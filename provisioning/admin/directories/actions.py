@@ -1,17 +1,20 @@
 """Row and page actions of a directory: each is one POST that goes back to where it came from."""
 
+import datetime as dt
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 
 from directories.models import Directory
 from provisioning import directory_settings, services
 from provisioning import second_person as second
 
 CHANGE = "directories.change_directory"
+LONGEST = 7 * 24 * 60  # minutes
 
 
 def allowed(model_admin: Any, request: HttpRequest) -> dict[str, bool]:
@@ -90,6 +93,22 @@ def push(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse
         "The report shows each one as it is done.",
     )
     return _back(request, directory)
+
+
+def undo_pushes(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """Plan to take back what was pushed to this directory in the last minutes that the form names."""
+    model_admin.require(request, "provisioning.add_importrun")
+    directory = _directory(model_admin, request, object_id, "provisioning.change_change")
+    if isinstance(directory, HttpResponse):
+        return directory
+    text, now = request.POST.get("minutes", ""), timezone.now()
+    minutes = min(int(text), LONGEST) if text.isdecimal() and len(text) < 7 else 60
+    try:
+        run = services.undo_pushes(directory, now - dt.timedelta(minutes=minutes), now, request.user.get_username())
+    except services.ImportRefused as refused:
+        messages.error(request, refused.message)
+        return _back(request, directory)
+    return HttpResponseRedirect(reverse("admin:provisioning_importrun_change", args=[run.pk]))
 
 
 def _switch(model_admin: Any, request: HttpRequest, object_id: int, enabled: bool) -> HttpResponse:

@@ -112,6 +112,7 @@ class DirectoryAdmin(ModelAdmin):  # type: ignore[misc]
             self._url("<int:object_id>/disable/", directories_actions.disable, "disable"),
             self._url("<int:object_id>/second-person/", directories_actions.second_person, "second_person"),
             self._url("<int:object_id>/push/", directories_actions.push, "push"),
+            self._url("<int:object_id>/undo-pushes/", directories_actions.undo_pushes, "undo_pushes"),
         ]
         return here + super().get_urls()  # type: ignore[no-any-return]
 

@@ -13,10 +13,12 @@ from directories.readiness import FEATURES, moment, summary
 from provisioning.admin.reconciliation import pages as reconciliation
 from provisioning.admin.states import State, counted, newest_results
 from provisioning.imports import listener
+from provisioning.imports.doors import pushes
 from provisioning.models import Account, Change, ImportRun
 from provisioning.models.accounts import LEFT_OPEN, AccountState
 
 FOLDER = "admin/directories/directory"
+UNDOES = ("provisioning.change_change", "provisioning.add_importrun")  # what was pushed
 
 
 LOST = (
@@ -94,6 +96,7 @@ def health(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespon
         "parked": counted(Change.objects.filter(directory=directory, parked__isnull=False)),
         "reconciled": reconciliation.last_line(directory) if sees["reconciliation"] else None,
         "last_run": ImportRun.objects.filter(directory=directory).first() if sees["imports"] else None,
+        "undo_losses": pushes.LOSSES if request.user.has_perms(UNDOES) else (),
         "events": newest_results(directory.name) if sees["report"] else [],
     }
     return render(request, f"{FOLDER}/health.html", context)

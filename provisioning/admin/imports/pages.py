@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
@@ -124,8 +124,11 @@ def criteria(values: Mapping[str, str]) -> Criteria:
     )
 
 
-def chosen(values: Mapping[str, str]) -> Criteria | None:
+def chosen(values: QueryDict) -> Criteria | None:
     """Return the rows that a form to approve or refuse names, None for all that wait."""
+    if values.get("scope") == "chosen":
+        groups = [int(pk) for pk in values.getlist("group") if pk.isdecimal() and len(pk) < 19]
+        return Criteria(groups=tuple(groups) or (0,))  # nobody chose one: none is meant
     return criteria(values) if values.get("scope") == "some" else None
 
 

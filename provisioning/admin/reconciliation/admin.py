@@ -1,6 +1,7 @@
 """The pages "Reconciliation": start a comparison, watch it, and act on what is not in step."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -20,7 +22,7 @@ from directories.models import Directory, Schedule
 from provisioning.admin.imports.admin import LABELS
 from provisioning.admin.reconciliation import pages
 from provisioning.models.imports import Trigger
-from provisioning.reconciliation import actions, requests
+from provisioning.reconciliation import actions, pulling, requests
 from provisioning.reconciliation.models import Finding, FindingKind, Policy, ReconcileRun, ReconcileSettings
 from reports import evidence
 from reports.journal import Line, record
@@ -31,6 +33,7 @@ FOLDER = "provisioning/reconciliation"
 MOST_SAID = 3  # reasons that a message names
 COUNT_FIRST = "Type the number of accounts that this concerns, {number:,}, to go on."
 IGNORE_NEEDS = "Say why, who answers for it, and until which day it is left out."
+MAY: dict[str, Sequence[FindingKind]] = {Policy.PUSH: actions.AUTOMATIC, Policy.PULL: pulling.AUTOMATIC}
 ACTED = {
     "push": "is enqueued: the directory is brought in step now, and the report shows each as it is done.",
     "adopt": "belongs to the user whom it matches now.",
@@ -50,7 +53,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for kind in FindingKind:
-            choices = [one for one in Policy.choices if one[0] != Policy.PUSH or kind in actions.AUTOMATIC]
+            choices = [one for one in Policy.choices if kind in MAY.get(one[0], FindingKind)]
             held = self.instance.policies.get(kind.value, Policy.REPORT)
             self.fields[f"policy_{kind.value}"] = forms.ChoiceField(choices=choices, initial=held, label=kind.label)
         for each in self.fields.values():
@@ -192,6 +195,10 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
         match action:
             case "push":
                 done = actions.push(chosen, actor)
+            case "pull":
+                done = pulled = pulling.pull(chosen, actor)
+                if pulled.run is not None:
+                    _say_pulled(request, pulled)
             case "adopt":
                 done = actions.adopt(chosen, actor)
             case "close":
@@ -209,14 +216,7 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
                 done = actions.ignore(chosen, actor, reason=reason[:500], owner=owner, until=until)
             case _:
                 return
-        if done.number:
-            messages.success(request, f"{done.number:,} of what you chose {ACTED[action]}")
-        for why, number in done.refused.most_common(MOST_SAID):
-            messages.warning(request, why if number == 1 else f"{why} ({number:,} times)")
-        if (rest := len(done.refused) - MOST_SAID) > 0:
-            messages.warning(request, f"And {rest:,} more were refused.")
-        if not done.number and not done.refused:
-            messages.info(request, "Nothing was chosen, or it has been done in the meantime.")
+        _say_done(request, action, done)
 
     def settings_view(self, request: HttpRequest, directory_id: int) -> HttpResponse:
         """When a directory is compared, and what is done by itself about each kind."""
@@ -259,6 +259,26 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
     def _require(self, request: HttpRequest, permission: str) -> None:
         if not request.user.has_perm(permission):
             raise PermissionDenied
+
+
+def _say_done(request: HttpRequest, action: str, done: actions.Done) -> None:
+    """Say how many findings were acted on, and why others were not."""
+    if done.number and action in ACTED:
+        messages.success(request, f"{done.number:,} of what you chose {ACTED[action]}")
+    for why, number in done.refused.most_common(MOST_SAID):
+        messages.warning(request, why if number == 1 else f"{why} ({number:,} times)")
+    if (rest := len(done.refused) - MOST_SAID) > 0:
+        messages.warning(request, f"And {rest:,} more were refused.")
+    if not done.number and not done.refused:
+        messages.info(request, "Nothing was chosen, or it has been done in the meantime.")
+
+
+def _say_pulled(request: HttpRequest, pulled: pulling.Pulled) -> None:
+    """Say what became of a plan that takes over what a directory holds, with the way to it."""
+    assert pulled.run is not None
+    url = reverse("admin:provisioning_importrun_change", args=[pulled.run.pk])
+    words = format_html('{} <a class="rc-link" href="{}">See its plan</a>', pulled.words, url)
+    messages.success(request, words)
 
 
 def _to(run: ReconcileRun, query: str = "") -> HttpResponseRedirect:

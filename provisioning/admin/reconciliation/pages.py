@@ -12,7 +12,7 @@ from directories.models import Directory, OnLeave, ProvisioningSettings
 from directories.readiness import moment
 from provisioning import services
 from provisioning.models.imports import RunStatus, Trigger
-from provisioning.reconciliation import actions, engine
+from provisioning.reconciliation import actions, engine, pulling
 from provisioning.reconciliation.models import Finding, FindingKind, FindingState, ReconcileRun
 
 PAGE = 50
@@ -115,6 +115,8 @@ def _buttons(kind: str, settings: ProvisioningSettings) -> list[tuple[str, str, 
         return found
     if kind in ("", *actions.PUSHABLE):
         found.append(("push", "Push the portal's state", False))
+    if kind in ("", *pulling.PULLABLE):
+        found.append(("pull", "Take over what is there", False))
     if kind in ("", FindingKind.ORPHAN):
         found.append(("adopt", "Adopt", False))
         if on_delete in closes:

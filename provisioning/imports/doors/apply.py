@@ -41,6 +41,7 @@ class PortalApplier(Applier):
         self.lease.write(applied_up_to=changes[-1].id)
         if written.refused or written.staff or written.said:
             self._not_done(changes, written, gains)
+        record_losses(self.run, [change for change in changes if written.outcome(change)[0] == change.action])
         gains["applied"] = len(changes)
         by_word: dict[tuple[str, int], list[int]] = {}
         for change in changes:
@@ -82,7 +83,6 @@ def work(run: ImportRun, lease: Lease) -> None:
         lease.end(RunStatus.FINISHED, message)
         if run.refused:
             runs.forget_passwords(run.pk)
-        record_losses(run)
         runs.report(run, Result.PARTLY if run.errors else Result.SUCCESS, message + ".")
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from config.database import bulk
 from provisioning.identities import groups, membership
 from provisioning.imports.decisions import groups_to_apply
+from provisioning.imports.doors.runs import record_losses
 from provisioning.imports.groups.plan import DESCRIPTION, NAME
 from provisioning.imports.runs import Lease, caused_by
 from provisioning.models import Group, ImportRun, PlannedGroup, PlannedMember
@@ -85,9 +86,9 @@ class GroupApplier:
         while page := list(rows.filter(pk__gt=one.row.get("cursor", 0))[:MEMBERS]):
             with self.lease.page() as gains:
                 membership.add(group, [row.user_id for row in page if row.add and row.user_id], self.actor)
-                membership.remove(
-                    group, [row.user_id for row in page if not row.add and row.user_id], self.actor, cleared=True
-                )
+                leaving = [row.user_id for row in page if not row.add and row.user_id]
+                membership.remove(group, leaving, self.actor, cleared=True)
+                record_losses(self.run, memberships=sum(not row.add for row in page))
                 for row in page:
                     self._nested(group, row)
                 one.row = {**one.row, "cursor": page[-1].pk}

@@ -54,7 +54,11 @@ def undo_span(application: str, since: dt.datetime, until: dt.datetime, actor: s
     found = _read(application, since, until)
     if not found:
         raise ImportRefused(NOTHING.format(application))
-    subject = f"{application} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
+    return plan_inverse(found, f"{application} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}", actor)
+
+
+def plan_inverse(found: Mapping[int, Done], subject: str, actor: str) -> ImportRun:
+    """Plan the inverse of what became of people, by their ids, and let it wait for somebody."""
     with transaction.atomic():
         run = start(Door.UNDO, subject, actor)
         _groups(run, found)

@@ -1,5 +1,6 @@
 """A run of planned changes that reads no directory: planned at once, guarded, and applied or kept waiting."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -7,36 +8,35 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from provisioning.guard import ledger
-from provisioning.guard.limits import Counted, Limit, memberships, objections, people
+from provisioning.guard import door_limits, ledger
+from provisioning.guard.limits import Counted, memberships, objections, people
 from provisioning.guard.losses import LossKind
 from provisioning.imports import plan_hash
+from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.plan import ACTIVE_AGAIN, BLANKED, CHANGED, INACTIVE, MISSING, RENAMED, Planned
 from provisioning.imports.users.store import store
+from provisioning.imports.users.tally import Tally
 from provisioning.models import ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Door, RunStatus
 from provisioning.outbound import dispatch
+from provisioning.profile.person import catalogue
 
 RUN = "provisioning.tasks.run_import"
 AT_ONCE = 1000  # rows that are applied while somebody waits for the page
 WAITS = "Check the list, then approve or cancel."
-# What one door may do within 24 hours without a second look: a number, and a share of the active people.
-LIMITS: dict[LossKind, tuple[Limit, str, tuple[str, ...]]] = {
-    LossKind.OFF: (Limit(50, 10), "would be deactivated or deleted", (INACTIVE, MISSING, "delete")),
-    LossKind.ON: (Limit(50, 10), "would be activated again or restored", (ACTIVE_AGAIN, "restore")),
-    LossKind.BLANKED: (Limit(100, 10), "would lose a value", (BLANKED,)),
-    LossKind.RENAMED: (Limit(50, 10), "would get another user name", (RENAMED,)),
+CAUSES: dict[LossKind, tuple[str, tuple[str, ...]]] = {  # what the guard counts, and by which causes of planned changes
+    LossKind.OFF: ("would be deactivated or deleted", (INACTIVE, MISSING, "delete")),
+    LossKind.ON: ("would be activated again or restored", (ACTIVE_AGAIN, "restore")),
+    LossKind.BLANKED: ("would lose a value", (BLANKED,)),
+    LossKind.RENAMED: ("would get another user name", (RENAMED,)),
 }
+# What follows from contracts is nobody's decision, so that many other values are a question too, also of blank ones.
+OF_CONTRACTS = {LossKind.CHANGED: ("would get other values", (CHANGED,))}
 
 
-# What follows from contracts is nobody's decision, so that many other values are a question too.
-OF_CONTRACTS = {LossKind.CHANGED: (Limit(500, 20), "would get other values", (CHANGED,))}
-MEMBERS = Limit(500, 20)
-
-
-def limits_of(door: str) -> dict[LossKind, tuple[Limit, str, tuple[str, ...]]]:
-    """Return what one door may do: a limit for each kind, what is done in words, and by which causes it is counted."""
-    return LIMITS | OF_CONTRACTS if door == Door.CONTRACTS else LIMITS
+def causes_of(door: str) -> dict[LossKind, tuple[str, tuple[str, ...]]]:
+    """Return what of one door's plans is counted: what is done in words, and by which causes it is counted."""
+    return CAUSES | OF_CONTRACTS if door == Door.CONTRACTS else CAUSES
 
 
 def start(door: Door, subject: str, actor: str, *, undoes: int | None = None) -> ImportRun:
@@ -69,11 +69,14 @@ def plan(
     with transaction.atomic():
         run = run or start(door, subject, actor)
         gains: dict[str, Any] = {}
+        tally = Tally()
         for page in pages:
             store(run.pk, page, gains)
+            for one in page:
+                tally.add(one)
         for name, number in gains.items():
             setattr(run, name, getattr(run, name) + number)
-        waits = _objections(run)
+        waits = _objections(run, tally)
         sealed = plan_hash.sealed(run)
         run.plan_hash, run.facets = sealed["plan_hash"], sealed["facets"]
         if look and not waits:
@@ -88,24 +91,27 @@ def plan(
     return run
 
 
-def _objections(run: ImportRun) -> list[str]:
+def _objections(run: ImportRun, tally: Tally) -> list[str]:
     """Ask the guard about a plan."""
     rows = PlannedChange.objects.filter(run=run)
-    active = 0
+    active = User.objects.filter(is_active=True).count() if run.planned else 0
     counted = []
-    for kind, (limit, words, causes) in limits_of(run.door).items():
+    allowed = door_limits.limits()
+    for kind, (words, causes) in causes_of(run.door).items():
         number = rows.filter(cause__in=causes).count()
         if number:
-            active = active or User.objects.filter(is_active=True).count()
-            counted.append(
-                Counted(
-                    kind, number, active, limit, f"{people(number)} of {active:,} {words}", gone=kind == LossKind.OFF
-                )
-            )
+            told = f"{people(number)} of {active:,} {words}"
+            counted.append(Counted(kind, number, active, allowed[kind], told, gone=kind == LossKind.OFF))
+    labels = Labels(catalogue())
+    for name, number in sorted(tally.changed.items()):
+        told = f"{labels[name]} would be another for {people(number)} of {active:,}"
+        counted.append(Counted(LossKind.CHANGED, number, active, allowed[LossKind.CHANGED], told, scope=name))
     if run.memberships_removed:
         known = Membership.objects.count()
         words = f"{memberships(run.memberships_removed)} of {known:,} would be lost"
-        counted.append(Counted(LossKind.MEMBERS, run.memberships_removed, known, MEMBERS, words, gone=True))
+        counted.append(
+            Counted(LossKind.MEMBERS, run.memberships_removed, known, allowed[LossKind.MEMBERS], words, gone=True)
+        )
     found = [one.words for one in objections(counted, ledger.before(run.door, None))]
     return found + _last_superuser(run)
 
@@ -119,11 +125,16 @@ def _last_superuser(run: ImportRun) -> list[str]:
     return []
 
 
-def record_losses(run: ImportRun) -> None:
-    """Write what the run took away into the ledger, once it is applied."""
-    rows = PlannedChange.objects.filter(run=run)
-    counts: dict[tuple[str, str], int] = {
-        (kind, ""): rows.filter(cause__in=causes).count() for kind, (_, _, causes) in limits_of(run.door).items()
+def record_losses(run: ImportRun, done: Iterable[Planned] = (), memberships: int = 0) -> None:
+    """Write what one page took away into the ledger, in the page's transaction: a run may be cancelled after it."""
+    by_cause: Counter[str] = Counter()
+    changed: Counter[str] = Counter()
+    for change in done:
+        by_cause[change.cause] += 1
+        changed.update(change.changed)
+    counts: dict[tuple[str, str], int] = {(LossKind.CHANGED, name): number for name, number in changed.items()}
+    counts |= {
+        (kind, ""): sum(by_cause[cause] for cause in causes) for kind, (_, causes) in causes_of(run.door).items()
     }
-    counts[LossKind.MEMBERS, ""] = run.memberships_removed
+    counts[LossKind.MEMBERS, ""] = memberships
     ledger.record(run.door, None, counts, agreed=run.approved)

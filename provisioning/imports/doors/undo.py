@@ -200,7 +200,7 @@ def _groups(run: ImportRun, made: ImportRun) -> None:
 def _members(run: ImportRun, one: PlannedGroup, planned: PlannedGroup, numbers: dict[str, int]) -> None:
     last, added, removed = 0, 0, 0
     rows = PlannedMember.objects.filter(planned_group=one).order_by("pk")
-    if one.verdict == Verdict.REFUSED or not run.approved:
+    if one.verdict == Verdict.REFUSED or not (run.approved or one.verdict == Verdict.DONE):
         rows = rows.filter(held=False)  # what was held was never applied
     while page := list(rows.filter(pk__gt=last)[:PAGE]):
         last = page[-1].pk

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from provisioning.imports.decisions import undecided_groups
 from provisioning.imports.groups.messages import LABELS
 from provisioning.imports.users.listing import ShownChange
 from provisioning.models import (
@@ -25,11 +26,15 @@ MEMBERS = 50
 
 @dataclass(frozen=True, slots=True)
 class ListedGroup:
-    """One planned group; ``group_id`` is the group in the portal, None while or when there is none."""
+    """One planned group; ``group_id`` is the group in the portal, None while or when there is none.
+
+    ``waits``: somebody may decide about it.
+    """
 
     planned: PlannedGroup
     group_id: int | None
     differences: Sequence[ShownChange]
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,14 @@ def groups(run: ImportRun, after: int | None = None) -> GroupListing:
     found = list(rows[: PAGE + 1])
     accounts = GroupAccount.objects.filter(pk__in=[one.group_account_id or 0 for one in found])
     on_roll: Mapping[int, int | None] = dict(accounts.values_list("pk", "group_id"))
+    waiting = set(undecided_groups(run).filter(pk__in=[one.pk for one in found]).values_list("pk", flat=True))
     listed = [
-        ListedGroup(one, one.group_id or on_roll.get(one.group_account_id or 0), _differences(one))
+        ListedGroup(
+            one,
+            one.group_id or on_roll.get(one.group_account_id or 0),
+            _differences(one),
+            waits=one.pk in waiting,
+        )
         for one in found[:PAGE]
     ]
     return GroupListing(listed, found[PAGE - 1].pk if len(found) > PAGE else None)

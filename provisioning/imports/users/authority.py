@@ -68,11 +68,14 @@ def sources() -> list[Source]:
     return sorted(found, key=lambda source: source.order)
 
 
-def above(directory_id: int, known: Sequence[Source]) -> list[Source]:
-    """Return the sources that decide something which this directory says too."""
+def above(directory_id: int, known: Sequence[Source], says: Collection[str] = ()) -> list[Source]:
+    """Return the sources that decide something which this directory says too.
+
+    Above a directory that is no source, and ``says`` these attributes, is every source.
+    """
     mine = next((one for one in known if one.id == directory_id), None)
     if mine is None:
-        return []
+        return [one for one in known if one.decides & frozenset(says)]
     return [one for one in known if one.order < mine.order and one.decides & mine.says]
 
 
@@ -116,9 +119,9 @@ def explained(directory: Directory) -> list[str]:
 class Authority:
     """Holds back what a directory says of people about whom a source above it decides."""
 
-    def __init__(self, directory_id: int, labels: Labels) -> None:
+    def __init__(self, directory_id: int, labels: Labels, *, says: Collection[str] = ()) -> None:
         known = sources()
-        self.above, self.below = above(directory_id, known), below(directory_id, known)
+        self.above, self.below = above(directory_id, known, says), below(directory_id, known)
         self.labels = labels
         self._decided: frozenset[str] = frozenset().union(*(one.decides for one in self.above))
 

@@ -1,4 +1,4 @@
-"""``manage.py blueprint export FILE`` and ``apply FILE [--check]``: the portal's configuration as YAML."""
+"""``manage.py blueprint export FILE``, ``apply FILE [--check]``, ``list`` and ``undo``: the configuration as YAML."""
 
 import getpass
 import os
@@ -9,19 +9,25 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from provisioning.blueprints.apply import apply
+from provisioning.blueprints import undo
+from provisioning.blueprints.apply import Applied, apply
 from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.export import export
 
 
 class Command(BaseCommand):
-    """Export and apply blueprints."""
+    """Export and apply blueprints, and take back what one changed."""
 
     help = "Write the portal's configuration to a YAML file, or make it what a file says."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the two actions."""
-        actions = parser.add_subparsers(dest="action", required=True, metavar="export|apply")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="export|apply|list|undo")
+        actions.add_parser("list", help="Say which blueprints were applied lately.")
+        undoing = actions.add_parser("undo", help="Take back what a blueprint changed; what was changed since stays.")
+        undoing.add_argument("which", type=int, nargs="?", help="Its number, as list shows; the newest without.")
+        undoing.add_argument("--check", action="store_true", help="Change nothing; show what would be taken back.")
+        undoing.add_argument("--number", type=int, help="How many accounts it reaches, where limits are passed.")
         exporting = actions.add_parser("export", help="Write attributes, groups and directories; no secret.")
         exporting.add_argument("file", metavar="FILE", help="The file to write; - is the standard output.")
         applying = actions.add_parser("apply", help="Make the portal what the file says: all of it or nothing.")
@@ -33,12 +39,18 @@ class Command(BaseCommand):
             "--number", type=int, help="How many accounts it reaches, as --check shows; needed where limits are passed."
         )
 
-    def handle(self, *args: Any, action: str, file: str, **options: Any) -> None:
+    def handle(self, *args: Any, action: str, **options: Any) -> None:
         """Run the action."""
-        if action == "export":
-            self._export(file)
-        else:
-            self._apply(file, check=options["check"], number=options["number"])
+        match action:
+            case "export":
+                self._export(options["file"])
+            case "apply":
+                self._apply(options["file"], check=options["check"], number=options["number"])
+            case "list":
+                for line in undo.listed():
+                    self.stdout.write(line)
+            case "undo":
+                self._undo(options["which"], check=options["check"], number=options["number"])
 
     def _export(self, file: str) -> None:
         text = export()
@@ -59,6 +71,19 @@ class Command(BaseCommand):
             name = "standard input" if file == "-" else file
             lines = "\n".join(f"{name}: {problem}" for problem in error.problems)
             raise CommandError(f"{lines}\nNothing was changed.") from None
+        self._say(applied, check=check)
+
+    def _undo(self, which: int | None, *, check: bool, number: int | None) -> None:
+        try:
+            undone = undo.undo(which, actor=_actor(), check=check, reached=number)
+        except BlueprintError as error:
+            lines = "\n".join(problem.message for problem in error.problems)
+            raise CommandError(f"{lines}\nNothing was changed.") from None
+        for line in undone.kept:
+            self.stdout.write(f"= {line}")
+        self._say(undone, check=check)
+
+    def _say(self, applied: Applied, *, check: bool) -> None:
         for difference in applied.differences:
             self.stdout.write(str(difference))
         for impact in applied.impacts:

@@ -23,6 +23,7 @@ from provisioning.outbound import batch
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from provisioning.outbound.kinds import KINDS
+from provisioning.outbound.leases import Leases
 from reports.models import Event
 from scim.models import Client as Application
 from tests.fixtures.directories import AppsDb, save_directory
@@ -384,3 +385,27 @@ def test_a_real_directory_keeps_what_a_bulk_action_of_500_would_delete(appsdb: A
     services.release(services.held_changes(Change, directory.pk), "boss")
     work(directory)
     assert len(appsdb.people()) == 100
+
+
+@pytest.mark.parametrize("decide", [services.refuse, services.release])
+def test_what_was_decided_a_moment_before_is_not_decided_again(
+    app: Crew, decide: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.set_active(ids(*range(60)), False, "boss", by_person=True)
+    work(app_directory())
+    held = services.held_changes(Change, app_directory().pk)
+    first = held.order_by("pk").first()
+    assert first is not None
+    other = services.release if decide == services.refuse else services.refuse
+    lock, raced = Leases._still, []
+
+    def late(leases: Leases[Any], changes: Any, page: Any) -> Any:
+        if not raced:
+            raced.append(True)
+            assert other(held.filter(pk=first.pk), "quicker") == 1
+        return lock(leases, changes, page)
+
+    monkeypatch.setattr(Leases, "_still", late)
+    assert decide(held, "boss") == 9
+    work(app_directory())
+    assert (len(app.disabled), parked()) == ((51, 0) if decide == services.refuse else (59, 0))

@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+from django.db.models import Sum
 from django.test import Client
 
 from directories.connectors.base import RemoteAccount
 from directories.models import Directory
 from provisioning import services
+from provisioning.guard.models import Loss
 from provisioning.identities.users import save_user
 from provisioning.imports import engine
+from provisioning.imports.doors.apply import PortalApplier
 from provisioning.models import Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Door, RunStatus
 from provisioning.outbound.accounts import outbox
@@ -124,6 +127,31 @@ def test_many_small_actions_are_counted_together() -> None:
     ids = [add(f"u{number}").pk for number in range(20)]
     results = [services.switch_by_plan([pk], False, "admin") for pk in ids[:8]]
     assert [one.waits for one in results] == [False] * 5 + [True] * 3
+
+
+def test_what_a_cancelled_action_did_counts_in_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provisioning.imports.users.store.PAGE", 2)
+    monkeypatch.setattr("provisioning.imports.doors.actions.AT_ONCE", 3)
+    ids = [add(f"u{number}").pk for number in range(20)]
+    group = Group.objects.create(name="Sales")
+    services.change_members(group, ids[:2], "admin", add=True)
+    run = services.switch_by_plan(ids[:5], False, "admin").run
+    write = PortalApplier._page
+
+    def cancelled(self: PortalApplier, *rest: Any) -> None:
+        write(self, *rest)
+        ImportRun.objects.update(cancel_requested=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PortalApplier, "_page", cancelled)
+        engine.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.status, User.objects.filter(is_active=False).count()) == (RunStatus.CANCELLED, 2)
+    services.change_members(group, ids[:2], "admin", add=False)
+    lost = dict(Loss.objects.filter(door=Door.ACTION).values_list("kind").annotate(Sum("number")))
+    assert lost == {"off": 2, "members": 2}
+    small = [services.switch_by_plan([pk], False, "admin") for pk in ids[5:9]]
+    assert [one.waits for one in small] == [False] * 3 + [True]
 
 
 def test_the_last_administrator_is_not_deactivated_without_approval() -> None:
@@ -251,8 +279,6 @@ def test_an_undo_that_was_cut_off_goes_on(source: Source, monkeypatch: pytest.Mo
     run = source.run()
     made = services.undo(run, "boss")
     services.approve_import(made, "boss", plan_hash=made.plan_hash)
-    from provisioning.imports.doors.apply import PortalApplier
-
     write, pages = PortalApplier._page, []
 
     def cut(self: PortalApplier, *rest: Any) -> None:

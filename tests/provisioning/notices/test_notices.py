@@ -1,5 +1,6 @@
 """Notices: one for each cause and subject, mailed through a server that holds to RFC 5321, and closed once."""
 
+import datetime as dt
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from provisioning.models import Account, Change, GroupAccount, GroupChange, User
 from provisioning.notices import mail, watch
 from provisioning.notices.models import Choice, How, Letter, Notice
 from provisioning.notices.signals import notice_closed, notice_opened
+from provisioning.receipts.models import LATE, Receipt, ReceiptAccount, Seen, Status
 from provisioning.restore.models import HeldDirectory
 from provisioning.roles import AUDITOR, IT_STAFF
 
@@ -214,6 +216,36 @@ def test_what_is_held_of_people_and_of_groups_has_a_notice_each(it: User) -> Non
         ("1 change for CRM is held", f"/provisioning/change/?directory={directory.pk}"),
         ("1 change of groups for CRM is held", f"/provisioning/groupchange/?directory={directory.pk}"),
     }
+
+
+def test_a_leaver_who_is_not_proven_after_five_minutes_has_a_notice_with_who_answers(it: User) -> None:
+    directory = Directory.objects.create(name="CRM", kind="sqlite")
+    now = timezone.now()
+    receipts = [
+        Receipt.objects.create(
+            user_id=number, username=f"u{number}", name=f"Leaver {number}", decision="deactivated", learnt_at=at
+        )
+        for number, at in enumerate([now - LATE - dt.timedelta(seconds=1), now])
+    ]
+    for receipt in receipts:
+        ReceiptAccount.objects.create(
+            receipt=receipt, directory_id=directory.pk, directory="CRM", account_id=1, key="x", before="active"
+        )
+    open_by_choice = {"owner": "bob", "reason": "Audit", "until": dt.date(2027, 1, 2)}
+    ReceiptAccount.objects.create(
+        receipt=receipts[0], directory_id=9, directory="Mail", account_id=2, key="x", before="active", **open_by_choice
+    )
+    watch.watch()
+    notice = Notice.objects.get(cause="unproven")
+    assert notice.title.startswith("Leaver 0 (u0) left at ")
+    assert notice.text == "Not seen closed yet: CRM. Left open in Mail until 2027-01-02: bob answers for it."
+    client = Client()
+    client.force_login(it)
+    assert b"Leaver 0" in client.get(notice.path).content
+    ReceiptAccount.objects.update(seen=Seen.DISABLED)
+    Receipt.objects.update(status=Status.CLOSED)
+    watch.watch()
+    assert not Notice.objects.filter(closed_at=None).exists()
 
 
 def test_notices_and_look_first_cost_a_page_one_query(it: User, client: Client, down: Directory) -> None:

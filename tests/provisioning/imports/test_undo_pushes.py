@@ -1,0 +1,67 @@
+"""What a push of everything, or a reconciliation, did to a directory is taken back, but for what changed since."""
+
+import datetime as dt
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from provisioning import services
+from provisioning.imports import engine
+from provisioning.models import ImportRun, User
+from provisioning.models.imports import Door, RunStatus
+from provisioning.reconciliation import actions
+from provisioning.reconciliation.models import Finding
+from tests.provisioning.imports.test_undo import words
+from tests.provisioning.reconciliation.conftest import TableHands, delivered, reconciled, table
+
+__all__ = ["table"]
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pushed(table: TableHands) -> TableHands:
+    """Three people of whom somebody had corrected the address there, which a reconciliation pushed away again."""
+    for name in ("ann", "bob", "cid"):
+        User.objects.create(username=name, email=f"{name}@example.org")
+    delivered(table.directory)
+    for name in ("ann", "bob", "cid"):
+        table.mail(name, f"{name}@right.org")
+    assert actions.push(Finding.objects.filter(run=reconciled(table.directory)), "admin").number == 3
+    delivered(table.directory)
+    assert table.read("ann") == ("ann@example.org", True)
+    return table
+
+
+def planned(table: TableHands) -> ImportRun:
+    now = timezone.now()
+    return services.undo_pushes(table.directory, now - dt.timedelta(minutes=15), now, "boss")
+
+
+def test_the_directory_holds_again_what_it_held(pushed: TableHands) -> None:
+    User.objects.filter(username="cid").update(email="cid@third.org")
+    made = planned(pushed)
+    assert (made.door, made.status, made.preview, made.updated) == (Door.UNDO, RunStatus.PLANNED, True, 2)
+    assert words(made) == {"cid": "Left as it is, because it was changed since: email (cid@third.org)."}
+    assert pushed.read("ann") == ("ann@example.org", True), "nothing happened yet"
+    services.approve_import(made, "boss", plan_hash=made.plan_hash)
+    engine.execute(made.pk)
+    delivered(pushed.directory)
+    assert User.objects.get(username="ann").email == "ann@right.org"
+    assert (pushed.read("ann"), pushed.read("bob")) == (("ann@right.org", True), ("bob@right.org", True))
+
+
+def test_what_is_not_mapped_into_the_portal_cannot_come_back(pushed: TableHands) -> None:
+    pushed.directory.attribute_mappings.update(direction="out")
+    with pytest.raises(services.ImportRefused, match="Nothing that was pushed to People in that time"):
+        planned(pushed)
+
+
+def test_the_page_says_before_what_does_not_come_back(pushed: TableHands, admin_client: Client) -> None:
+    address = f"/directories/directory/{pushed.directory.pk}"
+    page = admin_client.get(f"{address}/health/").content.decode()
+    assert "Undo what was pushed" in page
+    assert "Accounts that were opened, disabled, enabled or deleted stay so" in page
+    answer = admin_client.post(f"{address}/undo-pushes/", {"minutes": "60"})
+    made = ImportRun.objects.get(door=Door.UNDO)
+    assert answer["Location"] == f"/provisioning/importrun/{made.pk}/change/"
