@@ -51,7 +51,7 @@ def test_what_the_directory_holds_is_taken_over_and_can_be_undone(hands: Hands) 
     done = pulling.pull(Finding.objects.filter(run=run), "admin")
     assert (done.number, done.refused) == (len(wanted), {})
     assert done.run is not None
-    assert (done.run.door, done.run.status, done.run.updated) == (Door.PULL, RunStatus.FINISHED, len(wanted))
+    assert (done.run.door, done.run.status, done.run.applied) == (Door.PULL, RunStatus.FINISHED, len(wanted))
     assert user("bob").email == "other@example.org"
     assert (user("eve").is_active, user("dan").is_active) == (switches, not switches)
     assert Event.objects.filter(message__contains="took what", actor="admin").count() == len(wanted)
