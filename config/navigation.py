@@ -34,6 +34,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             badge=attention.left_open_badge,
         ),
         Item("Groups", "group", "provisioning_group_changelist", "provisioning.view_group"),
+        Item("Departments", "account_tree", "contracts_department_changelist", "contracts.view_department"),
         Item("Recycle bin", "restore_from_trash", "recycle_deleteduser_changelist", "recycle.view_deleteduser"),
     ),
     "Provisioning": (
@@ -106,6 +107,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             "provisioning.view_attributedefinition",
         ),
         Item("Guard limits", "shield", "guard_doorlimits_changelist", "guard.view_doorlimits"),
+        Item("Contracts", "contract", "contracts_primaryorder_changelist", "contracts.view_primaryorder"),
         Item("Roles", "shield_person", "portal_role_changelist", "portal.view_role"),
         Item("Staff", "badge", "portal_staff_changelist", "portal.view_role"),
     ),

@@ -110,6 +110,15 @@ RECYCLE = {
     **action("recycle/deleteduser/<int:row_id>/restore/", "SI"),
 }
 
+CONTRACTS = {
+    "provisioning/user/<path:object_id>/contracts/": Rule("SIHA", ""),
+    **model("contracts/contract/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **model("contracts/department/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **model("contracts/location/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **model("contracts/primaryorder/", view="SIA", add="", change="SIA", delete=""),
+    "contracts/primaryorder/": Rule("SIA", "SI"),  # the settings: POST saves them
+}
+
 RECONCILED = "reconciliation/reconcilerun/"
 RECONCILIATION = {
     **model(RECONCILED, view="SIA", add="", change="SIA", delete=""),
@@ -199,7 +208,7 @@ APP_LISTS = {
     "scim": "SIHA",
 }
 
-WATCHED = RECYCLE | RECONCILIATION | LOOK_FIRST
+WATCHED = RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS
 TABLE = PORTAL | PEOPLE | WATCHED | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
 
 # The actions that each role which may open a list is offered there.

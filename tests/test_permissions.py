@@ -16,6 +16,7 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
+from provisioning.contracts.models import Contract, Department, Location, PrimaryOrder
 from provisioning.guard.models import DoorLimits
 from provisioning.models import Account, AttributeDefinition, Change, Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Action, RunStatus
@@ -101,7 +102,11 @@ def world() -> World:
     held = HeldDirectory.objects.create(directory=directory, why="It was restored.", failure="It did not answer.")
     compared = ReconcileRun.objects.create(directory=directory, status=RunStatus.FINISHED)
     limits = DoorLimits.objects.create(pk=1)
-    for obj in (account, change, run, planned, deleted, held, compared, limits):
+    department = Department.objects.create(external_id="1", name="Care")
+    location = Location.objects.create(external_id="1", name="Delft")
+    contract = Contract.objects.create(user=user, external_id="1", department=department, location=location)
+    step = PrimaryOrder.objects.create(position=0, field="fte", descending=True)
+    for obj in (account, change, run, planned, deleted, held, compared, limits, department, location, contract, step):
         made.add(obj)
     return made
 

@@ -1,6 +1,7 @@
 """The admin of people, of directories and of imports; each package's ``admin`` registers its own pages."""
 
 import provisioning.admin.attributes.admin
+import provisioning.admin.contracts.admin
 import provisioning.admin.directories.admin
 import provisioning.admin.groups.admin
 import provisioning.admin.guard

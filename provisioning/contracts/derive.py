@@ -133,17 +133,12 @@ class Derived:
 
 def basis(now: dt.datetime | None = None) -> Basis:
     """Read what is the same for all people: at most six queries."""
-    known = {f"{kind.value}.{name}": attribute for (kind, name), attribute in catalogue().items()}
-    follows = [
-        Following(one.attribute, known[one.attribute], one.field)
-        for one in ProfileSource.objects.all()
-        if one.attribute in known and known[one.attribute].name not in NEVER
-    ]
+    follows = following(dict(ProfileSource.objects.values_list("attribute", "field")))
     order = [fields.step(one.field, one.descending) for one in PrimaryOrder.objects.all()]
     found = list(Department.objects.values_list("pk", "name", "parent_id", "manager_id", "source_id", "manager_ref"))
     refs = [(source, ref) for *_, manager, source, ref in found if ref and not manager]
     wanted = any(one.path == MANAGER for one in follows)
-    people = _people(refs) if wanted else {}
+    people = people_of(refs) if wanted else {}
     everywhere = Location.objects.filter(external_id="", source__isnull=False).values_list("source_id", "time_zone")
     return Basis(
         now=now or timezone.now(),
@@ -155,6 +150,30 @@ def basis(now: dt.datetime | None = None) -> Basis:
         parents={pk: parent for pk, _, parent, *_ in found},
         zones_of_sources={source: zone for source, zone in everywhere if source is not None},
     )
+
+
+def following(sources: Mapping[str, str]) -> list[Following]:
+    """Return what follows the primary contract, of fields by attribute ("kind.name"): one query."""
+    known = {f"{kind.value}.{name}": attribute for (kind, name), attribute in catalogue().items()}
+    return [
+        Following(path, known[path], name)
+        for path, name in sources.items()
+        if path in known and known[path].name not in NEVER and fits(path, name)
+    ]
+
+
+def fits(path: str, name: str) -> bool:
+    """Return whether an attribute may follow a field: a manager follows the manager, and nothing else does."""
+    return (path == MANAGER) == (name == fields.MANAGER)
+
+
+def followable() -> list[tuple[str, str]]:
+    """Return the attributes that may follow a contract, as "kind.name" with their labels."""
+    return [
+        (f"{kind.value}.{name}", attribute.label)
+        for (kind, name), attribute in catalogue().items()
+        if name not in NEVER
+    ]
 
 
 def derive(user_ids: Collection[int], known: Basis, stored: Mapping[int, Employment] | None = None) -> list[Derived]:
@@ -269,7 +288,7 @@ def _managers(found: Sequence[Derived], known: Basis) -> dict[int, str | None]:
     """Return the user names of the managers that follow from the primary contracts: two queries."""
     chosen = {one.user.pk: one.primary.contract for one in found if one.primary}
     refs = [_ref(contract) for contract in chosen.values() if contract.manager_ref and not contract.manager_id]
-    people = _people(refs)
+    people = people_of(refs)
     managers = {
         person: manager_of(
             person,
@@ -289,7 +308,7 @@ def _ref(contract: Contract) -> Ref:
     return (contract.account.directory_id if contract.account else None), contract.manager_ref
 
 
-def _people(refs: Iterable[Ref]) -> dict[Ref, int]:
+def people_of(refs: Iterable[Ref]) -> dict[Ref, int]:
     """Return the users whom sources know by these numbers: one query, none without numbers."""
     wanted = set(refs)
     if not wanted:

@@ -10,8 +10,11 @@ from typing import Any
 from django.db import transaction
 
 from provisioning.contracts import due, tree
+from provisioning.contracts.fields import CUSTOM, MANAGER, NAMES, label
 from provisioning.contracts.models import Contract, Department, Location, PrimaryOrder, ProfileSource
 from provisioning.models import Account, User
+from reports.journal import Line, record_many
+from reports.models import Direction, Operation, Result
 
 CYCLE = (
     "Department {name} ({number}) would be below itself: {way}. It keeps its place. Correct its parent in the source."
@@ -58,7 +61,7 @@ def write_contracts(rows: Sequence[ContractRow], gone: Sequence[ContractRow] = (
 
     Five statements at the most for contracts of sources, whatever their number.
     """
-    people = _users([*rows, *gone])
+    concerned = _users([*rows, *gone])
     for owner in ("account", "user"):
         mine = [row for row in rows if getattr(row.owner, owner) is not None]
         if mine:
@@ -74,23 +77,27 @@ def write_contracts(rows: Sequence[ContractRow], gone: Sequence[ContractRow] = (
             )
         if lost := [row for row in gone if getattr(row.owner, owner) is not None]:
             _remove(owner, lost)
+    due.mark(concerned)
+    return concerned
+
+
+@transaction.atomic
+def save_contract(contract: Contract, actor: str) -> set[int]:
+    """Write one contract that somebody edits, record it, and mark the person, whose id is returned."""
+    stored = _read([contract.pk]).get(contract.pk) if contract.pk else None
+    contract.save()
+    _record([(contract, _said(stored), _said(_read([contract.pk])[contract.pk]))], actor)
+    people = owners([contract])
     due.mark(people)
     return people
 
 
 @transaction.atomic
-def save_contract(contract: Contract) -> None:
-    """Write one contract that somebody edits, and mark the person."""
-    contract.full_clean(validate_unique=False, validate_constraints=False)
-    contract.save()
-    due.mark(owners([contract]))
-
-
-@transaction.atomic
-def delete_contracts(contracts: Iterable[Contract]) -> set[int]:
-    """Remove contracts, and mark the people."""
-    held = list(contracts)
+def delete_contracts(contracts: Iterable[Contract], actor: str) -> set[int]:
+    """Remove contracts, record it, and mark the people, whose ids are returned."""
+    held = list(_read([one.pk for one in contracts]).values())
     people = owners(held)
+    _record([(one, _said(one), {}) for one in held], actor)
     Contract.objects.filter(pk__in=[one.pk for one in held]).delete()
     due.mark(people)
     return people
@@ -150,15 +157,21 @@ def write_departments(source_id: int, rows: Sequence[DepartmentRow]) -> list[str
 @transaction.atomic
 def save_department(department: Department) -> None:
     """Write one department that somebody edits; raises ValueError with words when it would hang below itself."""
-    parents = dict(Department.objects.values_list("pk", "parent_id"))
-    if department.pk and (way := tree.would_be_cycle(department.pk, department.parent_id, parents)):
-        names = dict(Department.objects.filter(pk__in=way).values_list("pk", "name"))
-        raise ValueError(
-            f"{department.name} would be below itself: {' is below '.join(names[pk] for pk in way)}. "
-            "Choose another parent."
-        )
+    if problem := problem_of_place(department, department.parent_id):
+        raise ValueError(problem)
     department.save()
     _mark_below([department.pk])
+
+
+def problem_of_place(department: Department, parent_id: int | None) -> str:
+    """Return why a department cannot be below another one, "" when it can."""
+    parents = dict(Department.objects.values_list("pk", "parent_id")) if department.pk and parent_id else {}
+    way = tree.would_be_cycle(department.pk, parent_id, parents)
+    if not way:
+        return ""
+    names = dict(Department.objects.filter(pk__in=way).values_list("pk", "name"))
+    ring = " is below ".join(names[pk] for pk in way)
+    return f"{department.name} would be below itself: {ring}. Choose another parent."
 
 
 @transaction.atomic
@@ -195,6 +208,46 @@ def arrange(order: Sequence[tuple[str, bool]], follows: Mapping[str, str]) -> No
         ProfileSource(attribute=attribute, field=name) for attribute, name in sorted(follows.items())
     )
     due.everybody()
+
+
+def _read(ids: Collection[int]) -> dict[int, Contract]:
+    rows = Contract.objects.filter(pk__in=ids).select_related(
+        "department", "location", "manager", "user", "account__user"
+    )
+    return {one.pk: one for one in rows}
+
+
+def _said(contract: Contract | None) -> dict[str, str]:
+    """Return what a contract says, by label, as the report keeps it; what is blank is left out."""
+    if contract is None:
+        return {}
+    found = {name: getattr(contract, name) if name == MANAGER else contract.value(name) for name in NAMES}
+    found |= {f"{CUSTOM}{name}": value for name, value in contract.custom.items()}
+    return {label(name): str(value) for name, value in found.items() if value not in (None, "")}
+
+
+def _record(changed: Iterable[tuple[Contract, dict[str, str], dict[str, str]]], actor: str) -> None:
+    lines = []
+    for contract, before, after in changed:
+        user = contract.user or (contract.account.user if contract.account else None)
+        names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        if user is None or not names:
+            continue
+        what = "taken away" if not after else "changed" if before else "added"
+        lines.append(
+            Line(
+                identifier=user.username,
+                application="",
+                direction=Direction.PORTAL,
+                operation=Operation.UPDATE,
+                result=Result.SUCCESS,
+                message=f"{contract} of {user} was {what}.",
+                changes={f"{contract}: {name}": (before.get(name), after.get(name)) for name in names},
+                actor=actor,
+                user_id=user.pk,
+            )
+        )
+    record_many(lines)
 
 
 def _users(rows: Iterable[ContractRow]) -> set[int]:

@@ -180,7 +180,12 @@ def _source(event: Event, names: set[str]) -> str:
 
 
 def _how(event: Event, rule: AttributeMapping | None) -> str:
-    """Return the mapping row that an import goes by, as it is now; lines do not keep the mapping of their time."""
+    """Return the mapping row that an import goes by, as it is now; lines do not keep the mapping of their time.
+
+    What follows from contracts is a run of the portal's own, whose line names the contract.
+    """
+    if event.direction == Direction.PORTAL and event.run_id is not None:
+        return event.message
     if event.direction != Direction.IN or rule is None:
         return ""
     expression = f", by the expression {rule.expression}" if rule.expression else ""

@@ -19,6 +19,7 @@ from provisioning.admin.fields import PREFIX, shown
 from provisioning.admin.receipts.switch import LeaverSwitch
 from provisioning.admin.users.accounts import AccountsPanel
 from provisioning.admin.users.actions import UserActions, say_left_open, say_provisioned
+from provisioning.admin.users.contracts import ContractsPanel
 from provisioning.admin.users.files import UserFiles
 from provisioning.admin.users.form import UserForm, form_for
 from provisioning.admin.users.groups import GroupsPanel
@@ -39,6 +40,7 @@ class UserAdmin(
     UserActions,
     LeaverSwitch,
     AccountsPanel,
+    ContractsPanel,
     GroupsPanel,
     UserPassword,
     UserRename,
@@ -79,6 +81,8 @@ class UserAdmin(
         ]
         tabs[2][1]["fields"] += [("locale", "time_zone")]
         if obj:
+            if request.user.has_perm("contracts.view_contract"):
+                tabs.insert(2, ("Contracts", {"fields": ["contracts_panel"]}))
             tabs.append(("Accounts", {"fields": ["provisioned", "accounts_panel"]}))
             if request.user.has_perm("provisioning.view_group"):
                 tabs.append(("Groups", {"fields": ["groups_panel"]}))
@@ -105,6 +109,7 @@ class UserAdmin(
         """Never let a user name change, nor rights by anyone but a superuser."""
         fields = [
             "accounts_panel",
+            "contracts_panel",
             "groups_panel",
             "renaming",
             "portal_password",

@@ -132,7 +132,7 @@ def test_a_contract_that_is_taken_away_is_one_that_ended(clock: Clock, hr: Direc
 
 def test_a_contract_that_was_gone_before_anybody_looked_changes_nothing(clock: Clock) -> None:
     ada = person("ada")
-    contracts.delete_contracts([give(ada, "1", "2026-01-01")])
+    contracts.delete_contracts([give(ada, "1", "2026-01-01")], "admin")
     assert clock.at("2026-11-30 12:01") == []
     assert active(ada)
     assert not Employment.objects.exists()

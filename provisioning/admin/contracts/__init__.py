@@ -1,0 +1,1 @@
+"""Contracts, departments and locations, and the settings of what follows from contracts."""
