@@ -195,6 +195,7 @@ API = {"api/v1/users/<str:username>/password": Rule("SI", "SI")}
 
 # The list of an app's pages: for those who may open one of them.
 APP_LISTS = {
+    "contracts": "SIHA",
     "reports": "SIHA",
     "provisioning": "SIHA",
     "directories": "SIA",
@@ -228,6 +229,10 @@ ACTIONS = {
     "provisioning.group": {"delete_selected": "SI", "mark_privileged": "S", "unmark_privileged": "S"},
     "recycle.deleteduser": {"restore": "SI"},
     "provisioning.attributedefinition": {"delete_selected": "SI"},
+    "contracts.contract": {},
+    "contracts.department": {},
+    "contracts.location": {"delete_selected": "SI"},
+    "contracts.primaryorder": {},
     "portal.role": {"delete_selected": "S"},
     "portal.staff": {},
     "directories.directory": {},

@@ -199,9 +199,9 @@ class DepartmentAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
         """Remove it."""
         contracts.delete_departments([obj.pk])
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Department]) -> None:
-        """Remove those of the portal."""
-        contracts.delete_departments(list(queryset.filter(source=None).values_list("pk", flat=True)))
+    def get_actions(self, request: HttpRequest) -> Any:
+        """The tree is no list to choose from."""
+        return {}
 
 
 class LocationForm(forms.ModelForm[Location]):
@@ -255,6 +255,10 @@ class LocationAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
 @admin.register(PrimaryOrder)
 class SettingsAdmin(ModelAdmin):  # type: ignore[misc]
     """The one page of the order of contracts and of what follows the primary one."""
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """The page is no list."""
+        return {}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Steps are arranged on the page."""

@@ -79,7 +79,7 @@ def settings_page(request: HttpRequest, context: dict[str, Any], may_change: boo
         "effects": effects,
         "asked": asked,
         "problems": problems,
-        "first": not stored.order,
+        "first": not held.order,
     }
     context["people"] = context["people"][:PEOPLE]
     return render(request, "provisioning/contracts/settings.html", context)
