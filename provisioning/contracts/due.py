@@ -30,6 +30,12 @@ def again(user_ids: Collection[int]) -> None:
         Employment.objects.filter(user__in=user_ids).update(next_change_at=timezone.now())
 
 
+def returned(user_ids: Collection[int]) -> None:
+    """Mark users who were restored, as far as sources have contracts of them."""
+    here = Account.objects.filter(user__in=user_ids, contracts__isnull=False)
+    mark({pk for pk in here.values_list("user_id", flat=True) if pk is not None})
+
+
 def in_departments(department_ids: Collection[int]) -> None:
     """Mark everybody with a contract in one of these departments."""
     if department_ids:

@@ -19,6 +19,7 @@ from provisioning.imports.doors.contracts import settle
 from provisioning.models import Account, ImportRun, PlannedChange, User
 from provisioning.models.accounts import AccountState
 from provisioning.models.imports import Door, RunStatus
+from provisioning.recycle.models import DeletedUser
 from reports.models import Event
 from tests.provisioning.contracts.conftest import Clock, account, active, employment, give, others, person
 
@@ -144,6 +145,19 @@ def test_a_contract_that_ends_before_it_begins_never_holds_and_says_so(clock: Cl
     clock.at("2026-11-30 12:00")
     [found] = derive([ada.pk], basis())
     assert found.state_words == "Contract 9 (HR) ends before it begins, so it never holds."
+
+
+def test_who_is_restored_has_the_contracts_of_their_sources_again(clock: Clock, hr: Directory) -> None:
+    ada = person("ada")
+    give(account(ada, hr), "1", "2026-01-01", "2026-12-31")
+    clock.at("2026-11-30 12:00")
+    services.delete_users([ada.pk], "admin")
+    [back] = services.restore_users({DeletedUser.objects.get().pk: ""}, "admin")
+    assert back.problem == ""
+    clock.at("2026-11-30 12:01")
+    assert employment(ada).active
+    clock.at("2027-01-01 00:00")
+    assert not active(ada)
 
 
 def test_who_may_sign_in_is_left_alone_and_that_is_said(clock: Clock, hr: Directory) -> None:
