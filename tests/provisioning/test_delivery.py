@@ -473,7 +473,7 @@ def test_a_saved_user_is_enqueued_by_as_many_queries_for_three_directories_as_fo
         if name != "ONE":
             save_crew_directory(name)
         services.provision(user, "first")  # makes the account
-        with django_assert_num_queries(3):  # the accounts, who creates accounts, and the changes
+        with django_assert_num_queries(2):  # the accounts with who creates accounts, and the changes
             services.provision(user, "again")
     assert Change.objects.filter(reason="again").count() == 1 + 2 + 3
 
