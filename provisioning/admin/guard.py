@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.html import format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -48,3 +49,8 @@ class DoorLimitsAdmin(ModelAdmin):  # type: ignore[misc]
     def save_model(self, request: HttpRequest, obj: DoorLimits, form: Any, change: bool) -> None:
         """Keep them, with a line in the report and in the evidence."""
         door_limits.save(obj, request.user.get_username())
+
+    def response_change(self, request: HttpRequest, obj: DoorLimits) -> HttpResponse:
+        """Show what they mean now."""
+        messages.success(request, "Saved. The limits hold from now on.")
+        return HttpResponseRedirect(reverse("admin:guard_doorlimits_changelist"))

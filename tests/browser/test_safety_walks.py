@@ -142,6 +142,7 @@ def test_the_guard_counts_a_day_through_all_doors_and_a_person_decides(walk: Saf
     walk.sidebar("Guard limits")
     walk.fill(max_off="1")
     walk.button("Save")
+    walk.says("Saved. The limits hold from now on.")
     walk.says("1 of 2 active people may be deactivated or deleted a day without a question.")
     walk.fits("guard-limits")
 
