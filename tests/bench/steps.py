@@ -71,7 +71,7 @@ def prepare(dsn: str) -> dict[str, float]:
     Directory.objects.filter(name=NAME).delete()
     switches = dict.fromkeys(("import_users", "create_users", "update_users", "delete_users"), True)
     database = Database("postgresql", settings, psycopg.connect(dsn))
-    save_directory(database, NAME, password_storage="plain", **switches)
+    save_directory(database, NAME, password_storage="plain", max_changed=100_000, **switches)
     return {}
 
 
