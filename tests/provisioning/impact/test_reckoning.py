@@ -19,7 +19,7 @@ from provisioning.blueprints.apply import apply
 from provisioning.blueprints.document import BlueprintError
 from provisioning.impact import reckoning
 from provisioning.impact.impact import Impact
-from provisioning.models import Account, User
+from provisioning.models import Account, Group, GroupAccount, User
 from provisioning.models.accounts import AccountState
 from provisioning.outbound.digests import state_digest
 
@@ -242,3 +242,22 @@ directories:
     apply(text, actor="tests", number=250)
     assert not AttributeMapping.objects.filter(portal_attribute="email").exists()
     assert apply(text, actor="tests").impacts == []
+
+
+@pytest.mark.parametrize(("which", "new", "gone"), [("chosen", 3, 2), ("all", 4, 1), ("none", 0, 0)])
+def test_recomputing_tells_which_groups_would_be_pushed_and_which_no_more(which: str, new: int, gone: int) -> None:
+    directory = make(sync_groups=True, push_groups=which)
+    there, left, *missing, unchosen, imported = [Group.objects.create(name=f"group {n}") for n in range(7)]
+    Group.objects.filter(pk=imported.pk).update(owner=directory)
+    for group in (there, *missing):
+        group.directories.add(directory)
+    pushed: dict[str, Any] = {"directory": directory, "state": AccountState.ACTIVE, "pushed_digest": "as it was pushed"}
+    for group in (there, left):
+        GroupAccount.objects.create(group=group, key=group.name, **pushed)
+    GroupAccount.objects.create(group=imported, key="imported", directory=directory, state=AccountState.ACTIVE)
+    GroupAccount.objects.create(key="deleted from the portal", **pushed)
+    assert unchosen.name == "group 5"
+    impact = services.impact_of_everything(directory.pk)
+    assert (impact.groups, impact.fewer_groups) == (new, gone)
+    told = f"This would add {new} groups and no longer push {gone} group{'' if gone == 1 else 's'}."
+    assert impact.sentence == (told if new else "No account would change, as far as the portal knows.")
