@@ -39,7 +39,7 @@ from provisioning.identities.users import (
     write_user,
 )
 from provisioning.identities.users import rename as rename_user
-from provisioning.impact.impact import Impact
+from provisioning.impact.impact import Impact, Reckoned
 from provisioning.impact.reckoning import decides_imports
 from provisioning.impact.reckoning import of_change as impact_of_change
 from provisioning.impact.reckoning import of_everything as impact_of_everything
@@ -99,6 +99,7 @@ __all__ = [
     "LeftOpen",
     "LetGoRefused",
     "Preview",
+    "Reckoned",
     "Rescheduling",
     "Restored",
     "Status",

@@ -33,8 +33,8 @@ class Difference:
 class Applied:
     """What a blueprint changed, and what about its directories cannot work, as their pages say it too.
 
-    ``impacts`` tells what it does to accounts, a line for each directory where that is anything. ``parts`` are all
-    items that were written.
+    ``impacts`` tells what it does to accounts, and to people and groups of SCIM applications, a line for each where
+    that is anything. ``parts`` are all items that were written.
     """
 
     differences: list[Difference] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Applied:
 def apply(text: str, *, actor: str, check: bool = False, number: int | None = None) -> Applied:
     """Make the portal what the blueprint says and return what changed; with ``check`` only return what would.
 
-    ``number`` is how many accounts somebody saw that it reaches, needed where that is over a directory's limits.
+    ``number`` is how many accounts or people somebody saw that it reaches, needed where that is over a limit.
     Raises BlueprintError, with every problem that was found and nothing changed.
     """
     document = Document(text)

@@ -40,14 +40,15 @@ class PartRefused(Exception):
 class WrittenPart:
     """What was there before (None: nothing) and what is there now.
 
-    ``impact`` is what that does to a directory's accounts, and ``over`` what of it is over its limits.
+    ``impact`` is what that does to a directory's accounts, or to the people and groups of a SCIM application, and
+    ``over`` what of it is over the limits.
     """
 
     label: str
     before: BlueprintItem | None
     after: BlueprintItem
     directory: Directory | None = None
-    impact: services.Impact | None = None
+    impact: services.Reckoned | None = None
     over: Sequence[str] = ()
 
 

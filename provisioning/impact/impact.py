@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from directories.attributes import Value
 from directories.models import ProvisioningSettings
@@ -12,6 +13,22 @@ from provisioning.guard.losses import LossKind
 FEW = 5  # accounts that a save may reach without being confirmed
 SAMPLES = 5  # of each kind of change
 NO_SHARE = 100
+
+
+class Reckoned(Protocol):
+    """What a change of settings would do, as the question before a save and a blueprint tell it."""
+
+    @property
+    def sentences(self) -> list[str]:
+        """What would be done."""
+
+    @property
+    def reached(self) -> int:
+        """The number that is typed where a limit is passed."""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it may be saved without being confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

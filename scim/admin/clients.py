@@ -1,6 +1,7 @@
 """The list of SCIM applications, and the addresses of everything that can be done with one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,7 +17,7 @@ from unfold.admin import ModelAdmin
 from provisioning.admin.states import counted
 from scim.admin import conformance, log, page, state, tokens, undo
 from scim.models import Client, RequestLog
-from scim.upkeep import clients
+from scim.upkeep import clients, impact
 
 FOLDER = "admin/scim/client"
 
@@ -120,6 +121,10 @@ class ClientAdmin(ModelAdmin):  # type: ignore[misc]
             if request.method != "POST":
                 return HttpResponseNotAllowed(["POST"])
             client = get_object_or_404(Client, pk=object_id)
+            now = impact.stored(client)
+            client.enabled = enabled
+            if question := page.ask(replace(now, client=client), request.POST):
+                return page.confirm(self, request, client, question, tab="connection")
             if clients.set_enabled(client, enabled, request.user.get_username()):
                 self.log_change(request, client, "Enabled." if enabled else "Disabled.")
             message = "switched on" if enabled else "switched off: all its requests are refused"

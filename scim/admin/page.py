@@ -11,6 +11,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
+from provisioning.admin import questions
+from provisioning.admin.questions import Question
+from provisioning.guard import door_limits
 from provisioning.profile.person import catalogue
 from scim.admin import state, tokens
 from scim.forms.basics import AddForm, BasicsForm
@@ -18,8 +21,10 @@ from scim.forms.features import FeaturesForm
 from scim.forms.group_mapping import GroupMappingForm
 from scim.forms.mappings import ScimMappings
 from scim.models import Client, ClientMapping, Resource
+from scim.resources import mapping
 from scim.resources.schemas import CUSTOM
-from scim.upkeep import addresses, clients
+from scim.upkeep import addresses, clients, impact
+from scim.upkeep.impact import ClientSettings
 
 FOLDER = "admin/scim/client"
 TABS = {
@@ -83,6 +88,10 @@ class ClientDraft:
         """Check every part, so that all errors show at once."""
         forms = (self.basics, self.features, self.groups)
         return all([*(form.is_valid() for form in forms), self.mappings.check()])
+
+    def settings(self) -> ClientSettings:
+        """Return what would be saved; the draft must be valid."""
+        return ClientSettings(self.client, self.mappings.unsaved(), self.groups.unsaved())
 
     @property
     def errors(self) -> dict[str, int]:
@@ -148,6 +157,8 @@ def change(model_admin: Any, request: HttpRequest, object_id: str) -> HttpRespon
     draft = ClientDraft(client, request.POST)
     if not draft.is_valid() or stale:
         return _page(model_admin, request, draft, stale=stale)
+    if question := ask(draft.settings(), request.POST):
+        return _page(model_admin, request, draft, question=question)
     names = draft.save()
     clients.changed(client, names, request.user.get_username())
     if names:
@@ -172,12 +183,27 @@ def default_mapping(model_admin: Any, request: HttpRequest, object_id: int) -> H
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     client = get_object_or_404(Client, pk=object_id)
+    rows = mapping.defaults()
+    users, groups = ([row for row in rows if row.resource == each] for each in (Resource.USER, Resource.GROUP))
+    if question := ask(ClientSettings(client, users, groups), request.POST):
+        return confirm(model_admin, request, client, question, tab="mapping")
     with transaction.atomic():
         clients.set_default_mapping(client)
         client.save(update_fields=["updated_at"])
         clients.changed(client, ["attribute mapping, back to the default"], request.user.get_username())
     messages.success(request, "The default mapping is back.")
     return HttpResponseRedirect(f"{reverse('admin:scim_client_change', args=[client.pk])}#mapping")
+
+
+def ask(wanted: ClientSettings, data: QueryDict) -> Question | None:
+    """Return what is to be confirmed before an application is made what is wanted; None when it may be saved now."""
+    found = impact.of_change(impact.stored(wanted.client), wanted)
+    return questions.ask(found, found.objections(door_limits.limits()), data) if found else None
+
+
+def confirm(model_admin: Any, request: HttpRequest, client: Client, question: Question, *, tab: str) -> HttpResponse:
+    """Show the page as it is stored with the question of an action, which is sent to the same address again."""
+    return _page(model_admin, request, ClientDraft(client), question=question, action=request.path, tab=tab)
 
 
 def chrome(model_admin: Any, request: HttpRequest) -> dict[str, Any]:
@@ -190,10 +216,20 @@ def chrome(model_admin: Any, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _page(model_admin: Any, request: HttpRequest, draft: ClientDraft, *, stale: bool = False) -> HttpResponse:
+def _page(
+    model_admin: Any,
+    request: HttpRequest,
+    draft: ClientDraft,
+    *,
+    stale: bool = False,
+    question: Question | None = None,
+    action: str = "",
+    tab: str = "",
+) -> HttpResponse:
     client = Client.objects.get(pk=draft.client.pk)  # the form may hold what was refused
     posted = request.method == "POST"
-    errors = draft.errors if posted else {}
+    errors = draft.errors if posted and not action else {}
+    tab = tab or (request.POST.get("tab", "") if question else "")
     context = {
         **chrome(model_admin, request),
         **tokens.context(request, client),
@@ -204,8 +240,11 @@ def _page(model_admin: Any, request: HttpRequest, draft: ClientDraft, *, stale: 
         "stale": stale,
         "version": client.updated_at.isoformat(),
         "tabs": [{"key": key, "title": title, "errors": errors.get(key, 0)} for key, title in _tabs(request).items()],
-        "first_error_tab": next((tab for tab, count in errors.items() if count), ""),
-        "has_errors": posted and not stale,
+        "first_tab": next((name for name, count in errors.items() if count), tab if tab in TABS else ""),
+        "has_errors": posted and not stale and question is None,
+        "question": question,
+        "question_form": "action_form" if action else "scim_form",
+        "action": action,
         "may_change": model_admin.has_change_permission(request),
         "state": state.of(client),
         "base_url": addresses.base_url(client, request),

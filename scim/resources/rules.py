@@ -157,8 +157,21 @@ def _read(client: Client) -> Rules:
     stored = rows.order_by("position", "pk").values_list(
         "scim_path", "kind", "portal_attribute", "direction", "expression", "required"
     )
-    definitions = tuple(attribute for attribute in person.catalogue().values() if attribute.kind == Kind.CUSTOM_PROFILE)
-    return _rules(tuple(stored), definitions)
+    return _rules(tuple(stored), _definitions())
+
+
+def of_rows(rows: Iterable[ClientMapping]) -> Rules:
+    """Return the mapping of users that these rows make, which need not be stored, in one query."""
+    used = [row for row in rows if row.portal_attribute]
+    plain = [
+        (row.scim_path, str(row.kind), row.portal_attribute, str(row.direction), row.expression, row.required)
+        for row in used
+    ]
+    return _rules(tuple(plain), _definitions())
+
+
+def _definitions() -> tuple[PortalAttribute, ...]:
+    return tuple(attribute for attribute in person.catalogue().values() if attribute.kind == Kind.CUSTOM_PROFILE)
 
 
 @lru_cache(maxsize=64)

@@ -12,6 +12,7 @@ from provisioning.blueprints.schema import LEFT_OUT, ExpressionText, Name, Secre
 from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import PartRefused, WrittenPart
+from provisioning.guard import door_limits
 from provisioning.profile.person import catalogue
 from scim.access import tokens
 from scim.authentication import digests
@@ -20,7 +21,7 @@ from scim.forms.mappings import ALWAYS
 from scim.models import Client, ClientMapping, Match, Provider, Reach, Resource, TokenKind
 from scim.resources import group_rules, mapping
 from scim.resources.rules import parse
-from scim.upkeep import clients
+from scim.upkeep import clients, impact
 
 NAME = "scim_applications"
 SHORTEST = 20  # characters of a token that somebody else made: nobody shall guess it
@@ -83,12 +84,16 @@ def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
     after["tokens"] = {**(before["tokens"] if before else {}), **wanted.get("tokens", {})}
     _check(after)
     changed = [name for name in after if before is None or before[name] != after[name]]
-    if changed:
-        client = client or Client(slug=clients.free_slug(wanted["name"]))
-        _write(client, before, after, actor)
-        what = f"added {client}" if before is None else f"changed {client}: {', '.join(changed)}"
-        tokens.record(client, f"{actor} {what} by a blueprint.", actor)
-    return WrittenPart("SCIM application", before, after)
+    if not changed:
+        return WrittenPart("SCIM application", before, after)
+    stored = impact.stored(client) if client else None
+    client = client or Client(slug=clients.free_slug(wanted["name"]))
+    _write(client, before, after, actor)
+    what = f"added {client}" if before is None else f"changed {client}: {', '.join(changed)}"
+    tokens.record(client, f"{actor} {what} by a blueprint.", actor)
+    found = impact.of_change(stored, impact.stored(client)) if stored else None
+    over = found.objections(door_limits.limits()) if found else []
+    return WrittenPart("SCIM application", before, after, None, found, [objection.words for objection in over])
 
 
 def export(placeholders: Placeholders) -> list[BlueprintItem]:

@@ -39,6 +39,7 @@ from tests.provisioning.crew import Crews, crews, save_crew_directory
 from tests.provisioning.impact.test_reckoning import make, people
 from tests.provisioning.imports.conftest import Source, source
 from tests.provisioning.reconciliation.conftest import delivered
+from tests.scim.conftest import make_client
 
 __all__ = ["crews", "source"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -289,6 +290,19 @@ def test_a_notice_is_told_once_and_as_the_person_chose(
     walk.page.goto("/notices/notice/")
     walk.says("HR cannot be reached")
     expect(walk.page.locator("tr", has_text="CRM cannot be reached")).to_contain_text("Over")
+def test_an_application_that_would_see_fewer_people_asks_for_the_number(walk: SafetyWalk) -> None:
+    User.objects.bulk_create(User(username=f"user{n}", username_key=f"user{n}") for n in range(60))
+    client = make_client("Okta").client
+    walk.page.goto(f"/scim/client/{client.pk}/change/#features")
+    walk.page.get_by_label("It sees and touches").select_option("own")
+    walk.page.get_by_role("button", name="Save", exact=True).click()
+    walk.says("It would not see 60 of 60 people any more")
+    walk.fits("application-asks")
+    walk.page.get_by_label("Type the largest of these numbers, 60").fill("60")
+    walk.button("Save it")
+    walk.says("Saved.")
+    client.refresh_from_db()
+    assert client.reach == "own"
 
 
 def test_a_restored_portal_looks_first(walk: SafetyWalk, crews: Crews) -> None:

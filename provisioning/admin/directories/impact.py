@@ -1,7 +1,5 @@
 """What a save of the directory page would do, shown before it is saved; and the same for what is saved already."""
 
-import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -11,23 +9,10 @@ from directories.connectors.base import ConnectorError
 from directories.forms.draft import DirectoryDraft
 from directories.models import Directory
 from provisioning import services
+from provisioning.admin import questions
+from provisioning.admin.questions import Question
 
 FOLDER = "admin/directories/directory"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a person confirms before a save. ``number`` is to be typed where limits are passed, None where not.
-
-    ``token`` stands for what was shown: whoever confirms something else is asked again. ``wrong``: another number was
-    typed.
-    """
-
-    impact: services.Impact
-    limits: list[str]
-    number: int | None
-    token: str
-    wrong: bool = False
 
 
 def question(draft: DirectoryDraft, data: QueryDict) -> Question | None:
@@ -36,17 +21,9 @@ def question(draft: DirectoryDraft, data: QueryDict) -> Question | None:
     if config is None or config.id is None:
         return None
     impact = services.impact_of_change(services.stored_configuration(config.id), config)
-    if impact is None or impact.is_small:
+    if impact is None:
         return None
-    limits = [objection.words for objection in impact.objections(draft.provisioning_before)]
-    number = impact.reached if limits else None
-    told = repr((impact.sentence, impact.imports, limits))
-    token = hashlib.sha256(told.encode()).hexdigest()[:16]
-    confirmed = data.get("confirmed") == token
-    typed = data.get("confirmed_number", "").replace(",", "").strip()
-    if confirmed and (number is None or typed == str(number)):
-        return None
-    return Question(impact, limits, number, token, wrong=confirmed)
+    return questions.ask(impact, impact.objections(draft.provisioning_before), data)
 
 
 def recompute(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

@@ -20,6 +20,7 @@ from directories.readiness import moment
 from provisioning import directory_settings, second_person
 from provisioning.admin.directories import actions, impact, operations, progress
 from provisioning.admin.directories import state as directories_state
+from provisioning.admin.questions import Question
 from provisioning.guard.models import AwaitedSettings
 from provisioning.imports.users.authority import explained
 from provisioning.models import User
@@ -107,7 +108,7 @@ def _page(
     columns: list[str] | None = None,
     *,
     stale: bool = False,
-    question: impact.Question | None = None,
+    question: Question | None = None,
 ) -> HttpResponse:
     directory = draft.directory
     adding = directory.pk is None

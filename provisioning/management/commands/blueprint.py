@@ -27,7 +27,7 @@ class Command(BaseCommand):
         undoing = actions.add_parser("undo", help="Take back what a blueprint changed; what was changed since stays.")
         undoing.add_argument("which", type=int, nargs="?", help="Its number, as list shows; the newest without.")
         undoing.add_argument("--check", action="store_true", help="Change nothing; show what would be taken back.")
-        undoing.add_argument("--number", type=int, help="How many accounts it reaches, where limits are passed.")
+        undoing.add_argument("--number", type=int, help="How many it reaches, where limits are passed.")
         exporting = actions.add_parser("export", help="Write attributes, groups and directories; no secret.")
         exporting.add_argument("file", metavar="FILE", help="The file to write; - is the standard output.")
         applying = actions.add_parser("apply", help="Make the portal what the file says: all of it or nothing.")
@@ -36,7 +36,9 @@ class Command(BaseCommand):
             "--check", action="store_true", help="Change nothing; show the difference and exit 1 when there is one."
         )
         applying.add_argument(
-            "--number", type=int, help="How many accounts it reaches, as --check shows; needed where limits are passed."
+            "--number",
+            type=int,
+            help="How many accounts or people it reaches, as --check shows; needed where limits are passed.",
         )
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
