@@ -145,6 +145,7 @@ OPERATIONS = {
 LOOK_FIRST = {
     **model("guard/doorlimits/", view="SIA", add="", change="SI", delete=""),
     "guard/doorlimits/": Rule("SIA", "SI"),  # the one page itself
+    **action("guard/doorlimits/second-person/", "SI"),
     **action("notices/notice/", "SIHA"),
     **action("notices/notice/choices/", "SIHA"),
     **action("restore/helddirectory/", "SIA"),

@@ -13,6 +13,7 @@ from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 
 ONE = 1  # the row that holds them
+SUBJECT = "limits of other doors"  # of the evidence
 FIELDS = {
     LossKind.OFF: ("max_off", "max_off_percent"),
     LossKind.ON: ("max_on", "max_on_percent"),
@@ -77,7 +78,7 @@ def save(wanted: DoorLimits, actor: str) -> None:
             return
         words = f"{actor} changed how much other doors than imports may do a day: {', '.join(changed)}."
         record(Line("", "", Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=actor))
-        evidence.changed("limits of other doors", after, words, actor)
+        evidence.changed(SUBJECT, after, words, actor)
 
 
 def _plain(held: DoorLimits) -> dict[str, int]:

@@ -10,10 +10,11 @@ from provisioning.guard.losses import MAX_SCOPE, LossKind
 class AwaitedSettings(models.Model):
     """Settings of a directory with four eyes that somebody wants to loosen: they wait for another person.
 
-    ``values`` are by the column's name, as they are to be.
+    Without a directory they are the guard limits of other doors. ``values`` are by the column's name, as they are to
+    be.
     """
 
-    directory = models.OneToOneField(Directory, models.CASCADE, related_name="awaited_settings")
+    directory = models.OneToOneField(Directory, models.CASCADE, null=True, blank=True, related_name="awaited_settings")
     values = models.JSONField()
     actor = models.CharField(max_length=255)
     asked_at = models.DateTimeField(default=timezone.now)
@@ -22,7 +23,7 @@ class AwaitedSettings(models.Model):
         verbose_name_plural = "awaited settings"
 
     def __str__(self) -> str:
-        return f"{self.directory}: {', '.join(self.values)}"
+        return f"{self.directory or 'Guard limits'}: {', '.join(self.values)}"
 
 
 class DoorLimits(models.Model):

@@ -67,6 +67,9 @@ def _awaited_settings() -> Iterator[Found]:
         "directory_id", "directory__name", "actor"
     )[:MOST]:
         text = f"{actor} asked for them. Somebody else has to agree, or refuse."
+        if pk is None:
+            yield Found("guard limits", "Guard limits wait for a second person", text, "/guard/doorlimits/")
+            continue
         title = f"Settings of {name} wait for a second person"
         yield Found(f"directory {pk}", title, text, f"/directories/directory/{pk}/change/")
 

@@ -290,6 +290,8 @@ def test_a_notice_is_told_once_and_as_the_person_chose(
     walk.page.goto("/notices/notice/")
     walk.says("HR cannot be reached")
     expect(walk.page.locator("tr", has_text="CRM cannot be reached")).to_contain_text("Over")
+
+
 def test_an_application_that_would_see_fewer_people_asks_for_the_number(walk: SafetyWalk) -> None:
     User.objects.bulk_create(User(username=f"user{n}", username_key=f"user{n}") for n in range(60))
     client = make_client("Okta").client

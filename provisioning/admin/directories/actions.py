@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from directories.models import Directory
 from provisioning import directory_settings, services
-from provisioning import second_person as second
+from provisioning.admin import awaited
 
 CHANGE = "directories.change_directory"
 LONGEST = 7 * 24 * 60  # minutes
@@ -62,11 +62,7 @@ def second_person(model_admin: Any, request: HttpRequest, object_id: int) -> Htt
     directory = _directory(model_admin, request, object_id, CHANGE)
     if isinstance(directory, HttpResponse):
         return directory
-    try:
-        agreed = request.POST.get("decision") == "agree"
-        messages.success(request, second.decide(directory, request.user.get_username(), agreed=agreed))
-    except second.NotAgreed as refused:
-        messages.error(request, str(refused))
+    awaited.decide(directory, request)
     return HttpResponseRedirect(reverse("admin:directories_directory_change", args=[directory.pk]))
 
 

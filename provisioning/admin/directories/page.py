@@ -15,13 +15,13 @@ from directories import examples
 from directories.connectors import registry
 from directories.connectors.sql import language_of
 from directories.forms.draft import DirectoryDraft
-from directories.models import Directory, ProvisioningSettings
+from directories.models import Directory
 from directories.readiness import moment
-from provisioning import directory_settings, second_person
+from provisioning import directory_settings
+from provisioning.admin import awaited
 from provisioning.admin.directories import actions, impact, operations, progress
 from provisioning.admin.directories import state as directories_state
 from provisioning.admin.questions import Question
-from provisioning.guard.models import AwaitedSettings
 from provisioning.imports.users.authority import explained
 from provisioning.models import User
 from provisioning.profile.person import catalogue
@@ -143,11 +143,8 @@ def _page(
 
 def _awaited(directory: Directory, request: HttpRequest) -> dict[str, Any]:
     """Return what waits for another person's word about the settings, and whether this one may give it."""
-    awaited = AwaitedSettings.objects.filter(directory=directory).first()
-    if awaited is None:
-        return {}
-    words = second_person.words(awaited.values, ProvisioningSettings.objects.get(directory=directory))
-    return {"awaited": awaited, "awaited_words": words, "own": awaited.actor == request.user.get_username()}
+    found = awaited.context(directory, request)
+    return found | {"awaited_address": reverse("admin:directories_directory_second_person", args=[directory.pk])}
 
 
 def parts_context(draft: DirectoryDraft, columns: list[str]) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from directories.models import Directory, ProvisioningSettings
 from provisioning.blueprints.apply import apply
 from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.export import export
-from provisioning.guard.models import AwaitedSettings
+from provisioning.guard import door_limits
+from provisioning.guard.models import AwaitedSettings, DoorLimits
 from provisioning.models import ImportRun, User
-from provisioning.models.imports import RunStatus
+from provisioning.models.imports import Door, RunStatus
 from provisioning.notices import watch
 from provisioning.notices.models import Notice
+from provisioning.second_person import DOOR_LABELS
 from reports.models import Event, Evidence
 from tests.provisioning.admin.pages import form_values, text
 
@@ -102,6 +104,70 @@ def test_without_four_eyes_nobody_is_asked(directory: Directory) -> None:
     ImportRun.objects.create(directory=directory, status=RunStatus.APPROVAL, message="60 people would be deactivated.")
     save(client_of("anna"), directory, max_leavers="500")
     assert settings_of(directory).max_leavers == 500
+
+
+LIMITS = "/guard/doorlimits/"
+
+
+def raise_limits(client: Client, **values: int) -> str:
+    """Save the page of the guard limits with other values."""
+    form = {name: getattr(DoorLimits(), name) for name in DOOR_LABELS} | values
+    return text(client.post(LIMITS, form, follow=True))
+
+
+def say(client: Client, decision: str) -> str:
+    return text(client.post(f"{LIMITS}second-person/", {"decision": decision}, follow=True))
+
+
+def test_a_guard_limit_that_holds_something_is_raised_by_two(directory: Directory) -> None:
+    anna, bea = client_of("anna"), client_of("bea")
+    waits = ImportRun.objects.create(door=Door.ACTION, status=RunStatus.APPROVAL, message="60 people would be off.")
+    page = raise_limits(anna, max_off=500, max_off_percent=90, max_blanked=5)
+    assert "waits until another person agrees" in page
+    assert "“People deactivated” 50 → 500; “People deactivated, in per cent” 10 → 90" in page
+    assert "Withdraw" in page
+    assert "Agree" not in page
+    held = door_limits.stored()
+    assert (held.max_off, held.max_off_percent, held.max_blanked) == (50, 10, 5), "what is stricter holds at once"
+    watch.watch()
+    assert Notice.objects.filter(title="Guard limits wait for a second person").exists()
+    assert "somebody else has to agree" in say(anna, "agree")
+    assert "Agree" in text(bea.get(LIMITS))
+    say(bea, "refuse")
+    assert door_limits.stored().max_off == 50
+    raise_limits(anna, max_off=400, max_blanked=5)
+    raise_limits(anna, max_off=500, max_blanked=5)
+    assert AwaitedSettings.objects.count() == 1, "the newer one takes the place"
+    say(bea, "agree")
+    assert (door_limits.stored().max_off, door_limits.stored().max_off_percent) == (500, 10)
+    assert not AwaitedSettings.objects.exists()
+    rows = [row.payload for row in Evidence.objects.filter(kind="approval").order_by("seq")]
+    assert [row["by"] for row in rows] == ["anna", "bea", "anna", "anna", "bea"]
+    assert {row["subject"] for row in rows} == {door_limits.SUBJECT}
+    line = Event.objects.get(message__startswith="bea agreed to what anna asked for")
+    assert "of guard limits" in line.message
+    waits.delete()
+    raise_limits(anna, max_off=600)
+    assert door_limits.stored().max_off == 600, "nothing is held"
+
+
+def test_without_four_eyes_or_for_an_import_guard_limits_are_raised_by_one(directory: Directory) -> None:
+    anna = client_of("anna")
+    held = ImportRun.objects.create(directory=directory, status=RunStatus.APPROVAL, message="60 people would be off.")
+    raise_limits(anna, max_off=500)
+    assert door_limits.stored().max_off == 500, "other limits hold that one"
+    ImportRun.objects.filter(pk=held.pk).update(directory=None, door=Door.UPLOAD)
+    ProvisioningSettings.objects.update(four_eyes=False)
+    raise_limits(anna, max_off=600)
+    assert door_limits.stored().max_off == 600
+
+
+def test_who_may_only_look_decides_nothing_of_guard_limits(directory: Directory, client: Client) -> None:
+    AwaitedSettings.objects.create(values={"max_off": 500}, actor="anna")
+    client.force_login(User.objects.create_user("looker", is_staff=True))
+    assert client.post(f"{LIMITS}second-person/", {"decision": "agree"}).status_code == 403
+    assert client_of("bea").get(f"{LIMITS}second-person/").status_code == 405
+    assert door_limits.stored().max_off == 50
 
 
 def test_a_blueprint_does_not_switch_it_off(directory: Directory) -> None:
