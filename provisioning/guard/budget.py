@@ -11,7 +11,7 @@ from django.db import transaction
 
 from directories.models import ProvisioningSettings
 from provisioning.guard import ledger
-from provisioning.guard.limits import FEW, Limit
+from provisioning.guard.limits import Limit, most_allowed
 from provisioning.guard.losses import LossKind
 
 DOOR = "delivery"
@@ -55,10 +55,10 @@ class Budget:
         return granted
 
     def _most(self, kind: LossKind, before: int) -> int:
-        """Return the limit as a number; a share counts above a few, as in ``limits.exceeded``."""
+        """Return the limit as a number; what is known is only counted where a share of it decides."""
         limit = self.limits[kind]
-        if not limit.percent or limit.percent == 100:
-            return limit.most if limit.percent else 0
+        if limit.percent in (0, 100):
+            return most_allowed(limit, 0)
         enough = -(-limit.most * 100 // limit.percent)  # of so many the share is the number
         known = self.known(kind, enough) + (0 if kind == LossKind.BLANKED else before)  # what is gone was there before
-        return min(limit.most, max(FEW, known * limit.percent // 100))
+        return most_allowed(limit, known)

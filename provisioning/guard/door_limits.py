@@ -5,7 +5,7 @@ What a change of these limits means is told with numbers of today, and each goes
 
 from django.db import transaction
 
-from provisioning.guard.limits import FEW, Limit
+from provisioning.guard.limits import Limit, most_allowed
 from provisioning.guard.losses import LossKind
 from provisioning.guard.models import DoorLimits
 from reports import evidence
@@ -42,25 +42,14 @@ def limits() -> dict[LossKind, Limit]:
     return {kind: Limit(getattr(held, most), getattr(held, percent)) for kind, (most, percent) in FIELDS.items()}
 
 
-def without_question(limit: Limit, known: int) -> int:
-    """Return how many of ``known`` may be concerned within a day before somebody is asked (see ``limits.exceeded``)."""
-    if not limit.percent:
-        return 0
-    return (
-        min(limit.most, known)
-        if limit.percent == 100
-        else min(limit.most, known, max(FEW, known * limit.percent // 100))
-    )
-
-
 def meaning(people: int, memberships: int) -> list[str]:
     """Say what the limits mean for so many active people and memberships."""
     held = limits()
-    found = [
-        f"{without_question(held[kind], people):,} of {people:,} active people may {words} a day without a question."
-        for kind, words in WORDS.items()
-    ]
-    most = without_question(held[LossKind.MEMBERS], memberships)
+    found = []
+    for kind, words in WORDS.items():
+        most = min(people, most_allowed(held[kind], people))
+        found.append(f"{most:,} of {people:,} active people may {words} a day without a question.")
+    most = min(memberships, most_allowed(held[LossKind.MEMBERS], memberships))
     return [*found, f"{most:,} of {memberships:,} memberships may be lost a day without a question."]
 
 

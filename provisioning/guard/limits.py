@@ -77,6 +77,13 @@ def how_many(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
+def most_allowed(limit: Limit, known: int) -> int:
+    """Return the highest number, of so many known, that ``exceeded`` has nothing against."""
+    if not limit.percent:
+        return 0
+    return limit.most if limit.percent == 100 else min(limit.most, max(FEW, known * limit.percent // 100))
+
+
 def people(number: int) -> str:
     """Return a number of people in words."""
     return "1 person" if number == 1 else f"{number:,} people"
