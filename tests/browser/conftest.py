@@ -13,7 +13,7 @@ from provisioning.models import User
 from provisioning.roles import IT_STAFF
 
 PASSWORD = "correct horse battery staple"
-NARROW, WIDE = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
+NARROW, WIDE = {"width": 390, "height": 844}, {"width": 1366, "height": 768}
 Look = Callable[[Page, str], None]
 
 
@@ -39,14 +39,29 @@ STICKING_OUT = """
 """
 
 
+def settled(page: Page) -> None:
+    """Wait until the page is loaded and no fragment of it is on its way."""
+    page.wait_for_load_state()
+    page.wait_for_function("!document.querySelector('.htmx-request')")
+
+
 def sticking_out(page: Page) -> list[str]:
     """Return the elements that make the page wider than its window, the outer ones first; none when it fits."""
+    settled(page)
     return list(page.evaluate(STICKING_OUT))
 
 
-def settled(page: Page) -> None:
-    """Wait until no fragment of the page is on its way."""
-    page.wait_for_function("!document.querySelector('.htmx-request')")
+def fits(page: Page) -> None:
+    """Nothing sticks out, narrow or wide."""
+    for size in (NARROW, WIDE):
+        page.set_viewport_size(size)
+        assert sticking_out(page) == [], page.url
+
+
+def darken(page: Page, dark: bool) -> None:
+    """Show the loaded page in the dark theme, or in the light one."""
+    settled(page)
+    page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", dark)
 
 
 @pytest.fixture
@@ -58,12 +73,10 @@ def look() -> Look:
     def look(page: Page, name: str) -> None:
         if not folder:
             return
-        page.wait_for_load_state()
-        settled(page)
         before, step = page.viewport_size, next(steps)
         for size in (NARROW, WIDE):
             for scheme in ("dark", "light"):
-                page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")
+                darken(page, scheme == "dark")
                 page.set_viewport_size(size)
                 page.wait_for_timeout(150)
                 page.screenshot(path=Path(folder) / f"{step:02}-{name}-{size['width']}-{scheme}.png", full_page=True)

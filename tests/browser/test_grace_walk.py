@@ -11,7 +11,7 @@ from directories.models import ProvisioningSettings
 from provisioning import services
 from provisioning.models import Account, User
 from provisioning.outbound.accounts import deletions
-from tests.browser.conftest import NARROW, Look, settled, sticking_out
+from tests.browser.conftest import NARROW, Look, darken, settled, sticking_out
 from tests.browser.test_looks import COLOURS
 from tests.browser.walk import Walk
 from tests.provisioning.grace.test_grace import DELETES, work
@@ -51,7 +51,7 @@ def test_what_is_scheduled_is_seen_cancelled_and_done(
     walk.says("due now")
     walk.look("scheduled")
     for dark in (False, True):
-        page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", dark)
+        darken(page, dark)
         found = Axe().run(page, options={"runOnly": {"type": "rule", "values": [*COLOURS, "label", "button-name"]}})
         assert not found.response["violations"], found.generate_report()
     page.get_by_label("Select bob in CRM").check()

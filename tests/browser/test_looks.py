@@ -24,7 +24,7 @@ from provisioning.models import (
 from reports.models import SavedFilter
 from scim.models import RequestLog
 from scim.upkeep import clients
-from tests.browser.conftest import NARROW, WIDE, settled, sticking_out
+from tests.browser.conftest import NARROW, WIDE, darken, settled, sticking_out
 from tests.fixtures.databases import Database
 from tests.fixtures.directories import make_appsdb, save_directory
 
@@ -128,7 +128,7 @@ def test_every_page_is_for_everybody(
         page.goto(address)
         settled(page)
         for dark in (True, False):
-            page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", dark)
+            darken(page, dark)
             page.set_viewport_size(NARROW)
             found = [f"sticks out: {element}" for element in sticking_out(page)[-3:]]
             if not dark:

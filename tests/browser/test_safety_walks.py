@@ -30,7 +30,7 @@ from provisioning.reconciliation import engine as comparing
 from provisioning.reconciliation.models import Finding, ReconcileRun
 from provisioning.restore import holding
 from provisioning.restore.models import HeldDirectory
-from tests.browser.conftest import NARROW, WIDE, Look, sticking_out
+from tests.browser.conftest import NARROW, WIDE, Look, darken, sticking_out
 from tests.browser.test_looks import axe_faults
 from tests.browser.walk import Walk
 from tests.fixtures.databases import Database
@@ -53,7 +53,7 @@ class SafetyWalk(Walk):
         self.look(name)
         faults: list[str] = []
         for dark, size in ((True, NARROW), (False, WIDE)):
-            self.page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", dark)
+            darken(self.page, dark)
             self.page.set_viewport_size(size)
             faults += sticking_out(self.page)
             faults += axe_faults(self.page, only_colours=dark)

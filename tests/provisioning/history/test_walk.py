@@ -9,7 +9,7 @@ from django.utils import timezone
 from provisioning import services
 from provisioning.models import Group, User
 from provisioning.roles import IT_STAFF
-from tests.browser.conftest import Look, look, sticking_out
+from tests.browser.conftest import Look, fits, look
 from tests.browser.walk import Walk
 from tests.provisioning.admin import roll
 from tests.provisioning.crew import Crews, save_crew_directory
@@ -17,13 +17,6 @@ from tests.provisioning.test_delivery import run
 
 __all__ = ["look"]
 pytestmark = pytest.mark.django_db(transaction=True)
-SMALL, DESK = {"width": 390, "height": 844}, {"width": 1366, "height": 768}
-
-
-def fits(page: Any) -> None:
-    for size in (SMALL, DESK):
-        page.set_viewport_size(size)
-        assert sticking_out(page) == []
 
 
 def test_from_why_to_do_it_now(page: Any, sign_in: Any, crews: Crews, look: Look) -> None:
