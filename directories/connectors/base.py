@@ -25,6 +25,7 @@ from directories.connectors.types import (
     ConnectorConfig,
     ConnectorField,
     Cursor,
+    DepartmentPage,
     Entry,
     FieldType,
     GroupEntry,
@@ -34,6 +35,8 @@ from directories.connectors.types import (
     Page,
     RefusedMember,
     RemoteAccount,
+    RemoteContract,
+    RemoteDepartment,
     RemoteGroup,
     ShownAttribute,
     Write,
@@ -51,6 +54,7 @@ __all__ = [
     "ConnectorField",
     "Cursor",
     "CursorLost",
+    "DepartmentPage",
     "Entry",
     "FieldType",
     "GroupEntry",
@@ -61,6 +65,8 @@ __all__ = [
     "Page",
     "RefusedMember",
     "RemoteAccount",
+    "RemoteContract",
+    "RemoteDepartment",
     "RemoteGroup",
     "ShownAttribute",
     "Unavailable",
@@ -68,10 +74,12 @@ __all__ = [
 ]
 
 
-# What a connector overrides to have a capability: methods, and for passwords that come with accounts an attribute.
+# What a connector overrides to have a capability: methods, and an attribute for what comes with accounts.
 METHODS: Mapping[Capability, Sequence[str]] = {
     Capability.IMPORT: ("accounts",),
     Capability.IMPORT_PASSWORDS: ("gives_passwords",),
+    Capability.CONTRACTS: ("gives_contracts",),
+    Capability.DEPARTMENTS: ("departments",),
     Capability.CREATE: ("create",),
     Capability.UPDATE: ("update",),
     Capability.DISABLE: ("disable",),
@@ -91,6 +99,8 @@ METHODS: Mapping[Capability, Sequence[str]] = {
 _WORDS: Mapping[Capability, str] = {
     Capability.IMPORT: "give its accounts",
     Capability.IMPORT_PASSWORDS: "give passwords away",
+    Capability.CONTRACTS: "give people's contracts",
+    Capability.DEPARTMENTS: "give its departments",
     Capability.CREATE: "create accounts",
     Capability.UPDATE: "update accounts",
     Capability.DISABLE: "disable accounts",
@@ -131,6 +141,7 @@ class Connector(ABC):
     look_up_hint: ClassVar[str] = "Let its look-up compare the whole user name as the directory stores it."
     delete_hint: ClassVar[str] = "Let its deletion really remove the account."
     gives_passwords: ClassVar[bool] = False  # whether ``accounts`` can give passwords or their hashes
+    gives_contracts: ClassVar[bool] = False  # whether ``accounts`` and ``look_up`` give people's contracts
     clear_passwords: ClassVar[bool] = False  # whether the directory itself hashes the passwords that it is given
     nested_groups: ClassVar[bool] = False  # whether a group may be a member of another
     # Whether reading waits for a server: then the next page is read, by one other thread, while a page is worked on.
@@ -287,8 +298,15 @@ class Connector(ABC):
         raise _cannot(Capability.SET_PASSWORD)
 
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
-        """Stream every account in pages of ``page_size``; the final page says ``last``."""
+        """Stream every account in pages of ``page_size``; the final page says ``last``.
+
+        Where ``CONTRACTS`` is among the capabilities, each comes with all contracts of its person.
+        """
         raise _cannot(Capability.IMPORT)
+
+    def departments(self, page_size: int = 1000) -> Iterator[DepartmentPage]:
+        """Stream every department of a source of truth in pages; the final page says ``last``."""
+        raise _cannot(Capability.DEPARTMENTS)
 
     # --- Changes -----------------------------------------------------------------------------------------------------
 

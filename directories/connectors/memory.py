@@ -18,6 +18,7 @@ from directories.connectors.base import (
     ConnectorConfig,
     ConnectorError,
     ConnectorField,
+    DepartmentPage,
     Entry,
     GroupEntry,
     GroupPage,
@@ -26,6 +27,8 @@ from directories.connectors.base import (
     Page,
     RefusedMember,
     RemoteAccount,
+    RemoteContract,
+    RemoteDepartment,
     RemoteGroup,
 )
 
@@ -37,6 +40,7 @@ class StoredAccount:
     attributes: dict[str, Value]
     enabled: bool = True
     password: str | None = field(default=None, repr=False)
+    contracts: list[RemoteContract] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -50,6 +54,7 @@ class StoredGroup:
 
 STORES: defaultdict[str, dict[str, StoredAccount]] = defaultdict(dict)
 GROUPS: defaultdict[str, dict[str, StoredGroup]] = defaultdict(dict)
+DEPARTMENTS: defaultdict[str, list[RemoteDepartment]] = defaultdict(list)
 
 
 class Memory(Connector):
@@ -65,12 +70,13 @@ class Memory(Connector):
         ),
     )
     gives_passwords = True
+    gives_contracts = True
     nested_groups = True
 
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)
         name = str(config.settings.get("name") or "demo")
-        self.store, self.group_store = STORES[name], GROUPS[name]
+        self.store, self.group_store, self.department_store = STORES[name], GROUPS[name], DEPARTMENTS[name]
 
     @classmethod
     def sample(cls, folder: Path) -> ConnectorConfig:
@@ -121,6 +127,12 @@ class Memory(Connector):
         for start in range(0, len(refs) or 1, page_size):
             page = [self._account(ref) for ref in refs[start : start + page_size] if ref in self.store]
             yield Page(page, last=start + page_size >= len(refs))
+
+    def departments(self, page_size: int = 1000) -> Iterator[DepartmentPage]:
+        """Give the departments in the order in which they came."""
+        found = [*self.department_store]
+        for start in range(0, len(found) or 1, page_size):
+            yield DepartmentPage(found[start : start + page_size], last=start + page_size >= len(found))
 
     def count(self) -> int | None:
         """Return how many accounts there are."""
@@ -195,7 +207,8 @@ class Memory(Connector):
     def _account(self, ref: str) -> RemoteAccount:
         stored = self.store[ref]
         password = stored.password if self.config.with_passwords else None
-        return RemoteAccount(ref, ref, dict(stored.attributes), stored.enabled, password)
+        contracts = list(stored.contracts)
+        return RemoteAccount(ref, ref, dict(stored.attributes), stored.enabled, password, contracts=contracts)
 
     def _named(self, name: str) -> str:
         return next((ref for ref, group in self.group_store.items() if group.name == name), "")

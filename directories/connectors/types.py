@@ -17,6 +17,8 @@ class Capability(StrEnum):
 
     IMPORT = "import"
     IMPORT_PASSWORDS = "import_passwords"
+    CONTRACTS = "contracts"  # accounts come with the contracts of their people
+    DEPARTMENTS = "departments"
     CREATE = "create"
     UPDATE = "update"
     DISABLE = "disable"
@@ -82,9 +84,39 @@ class Entry:
     person: Mapping[str, Value] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteContract:
+    """One contract of a person as a source of truth holds it: its number there, and its values by the source's names.
+
+    ``problem`` says in a helpdesk's words why the contract cannot be used; its person is then left as they are.
+    """
+
+    ref: str
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDepartment:
+    """One department as a source of truth holds it. ``parent`` is a department's number there, ``manager`` a person's.
+
+    ``attributes`` are its values by the source's names, and ``problem`` says why it cannot be used.
+    """
+
+    ref: str
+    name: str
+    parent: str = ""
+    manager: str = ""
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    problem: str = ""
+
+
 @dataclass(slots=True)
 class RemoteAccount:
     """One account as the directory holds it. Nobody changes one; to freeze it would cost as much as to read it.
+
+    ``contracts`` are those of its person, in any order; None: the directory says nothing of contracts, which is not
+    the same as none.
 
     ``enabled`` is None when the directory does not say. ``place`` is where the entry stands now, by which the members
     of groups may name it (LDAP: its DN in one normal form), "" where accounts have no place of their own. ``problem``
@@ -101,6 +133,7 @@ class RemoteAccount:
     problem: str = ""
     place: str = ""
     waits: str = ""
+    contracts: Sequence[RemoteContract] | None = None
     raw: object = field(default=None, repr=False, compare=False)
 
 
@@ -178,6 +211,14 @@ class MemberPage:
     refs: Sequence[str] = ()
     places: Sequence[str] = ()
     names: Sequence[str] = ()
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentPage:
+    """One page of a source's departments, in any order; only one whose final page says ``last`` was complete."""
+
+    departments: Sequence[RemoteDepartment]
     last: bool = False
 
 

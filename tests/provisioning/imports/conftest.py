@@ -1,12 +1,21 @@
 """A scripted source: the rows that a directory gives, and what goes wrong while it gives them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from directories.connectors.base import Capability, Connector, ConnectorConfig, Page, RemoteAccount
+from directories.connectors.base import (
+    Capability,
+    Connector,
+    ConnectorConfig,
+    DepartmentPage,
+    Page,
+    RemoteAccount,
+    RemoteContract,
+    RemoteDepartment,
+)
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.imports import engine
@@ -18,10 +27,14 @@ MAPPING = {"FIRSTNAME": "profile.first_name", "LASTNAME": "profile.last_name", "
 
 @dataclass
 class Source:
-    """A directory's rows by key, in order. ``before_page`` is called with the number of each page, from 0."""
+    """A directory's rows by key, in order. ``before_page`` is called with the number of each page, from 0.
+
+    ``departments`` None: it does not give any.
+    """
 
     directory: Directory
     rows: list[RemoteAccount] = field(default_factory=list)
+    departments: list[RemoteDepartment] | None = None
     page_size: int = 0
     before_page: Callable[[int], None] = lambda number: None
     complete: bool = True
@@ -31,6 +44,11 @@ class Source:
         attributes = {"FIRSTNAME": first, "LASTNAME": last, "MAIL": mail, **more.pop("also", {})}
         row = RemoteAccount(key, key, attributes, **more)
         self.rows = [*(one for one in self.rows if one.ref != key), row]
+
+    def employ(self, key: str, *contracts: tuple[str, dict[str, Any]]) -> None:
+        """Give a row that is there these contracts, and no others: number and values of each."""
+        given = [RemoteContract(number, values) for number, values in contracts]
+        self.rows = [replace(one, contracts=given) if one.ref == key else one for one in self.rows]
 
     def put_many(self, count: int, prefix: str = "user") -> None:
         """Add rows prefix0, prefix1 and so on."""
@@ -79,7 +97,10 @@ class SourceConnector(Connector):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        return frozenset({Capability.IMPORT})
+        found = {Capability.IMPORT}
+        if any(row.contracts is not None for row in self.source.rows):
+            found.add(Capability.CONTRACTS)
+        return frozenset(found if self.source.departments is None else {*found, Capability.DEPARTMENTS})
 
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
         size, rows = self.source.page_size or page_size, self.source.rows
@@ -87,6 +108,9 @@ class SourceConnector(Connector):
             self.source.before_page(number)
             last = start + size >= len(rows)
             yield Page(rows[start : start + size], last=last and self.source.complete)
+
+    def departments(self, page_size: int = 1000) -> Iterator[DepartmentPage]:
+        yield DepartmentPage(self.source.departments or (), last=self.source.complete)
 
     def count(self) -> int | None:
         return len(self.source.rows)
