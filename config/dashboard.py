@@ -31,7 +31,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class DashboardNotice:
     """One thing to look at: how bad it is, what it is, what to do and where."""
 
     level: str
@@ -57,7 +57,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def _notices(request: HttpRequest) -> Iterator[Notice]:
+def _notices(request: HttpRequest) -> Iterator[DashboardNotice]:
     can = request.user.has_perm
     if can("provisioning.view_change"):
         yield from _worker()
@@ -74,17 +74,17 @@ def _notices(request: HttpRequest) -> Iterator[Notice]:
         yield from _accounts()
 
 
-def _worker() -> Iterator[Notice]:
+def _worker() -> Iterator[DashboardNotice]:
     silence = attention.worker_silence()
     if silence is None or silence:
         since = (
             f"No worker has shown a sign of life for {_length(silence)}." if silence else "No worker has started yet."
         )
         text = f"{since} Changes and imports wait until one runs. Start the worker and beat processes."
-        yield Notice("danger", "heart_broken", "The background worker is not running", text, "", "")
+        yield DashboardNotice("danger", "heart_broken", "The background worker is not running", text, "", "")
 
 
-def _left_open() -> Iterator[Notice]:
+def _left_open() -> Iterator[DashboardNotice]:
     """Name the directories where people who left can still sign in: the gravest thing that a page can say."""
     for row in attention.left_open(SHOWN):
         number = capped_text(row["number"], attention.CAUSES_CAP - 1)
@@ -94,7 +94,7 @@ def _left_open() -> Iterator[Notice]:
             else f"{number} people have left and still have accounts"
         )
         query = urlencode({"account": "open", "directory": row["directory_id"]})
-        yield Notice(
+        yield DashboardNotice(
             "danger",
             "lock_open",
             f"{who} in {row['directory__name']}",
@@ -104,7 +104,7 @@ def _left_open() -> Iterator[Notice]:
         )
 
 
-def _unreachable(*, details: bool) -> Iterator[Notice]:
+def _unreachable(*, details: bool) -> Iterator[DashboardNotice]:
     """Name the directories that are down; where and why is for those who may open directories."""
     closed = list(attention.unreachable()[:SHOWN])
     leavers = leavers_waiting(closed)
@@ -114,7 +114,7 @@ def _unreachable(*, details: bool) -> Iterator[Notice]:
         returns = "takes one of them again" if directory.quarantined else "returns"
         still = _leavers(leavers.get(directory.pk, 0))
         length, since = _since(began), timezone.localtime(began).strftime("%Y-%m-%d %H:%M")
-        yield Notice(
+        yield DashboardNotice(
             "danger",
             "cloud_off",
             f"{directory.name} {'is in quarantine' if directory.quarantined else 'cannot be reached'}",
@@ -129,12 +129,14 @@ def _leavers(number: int) -> str:
     return f" {capped_text(number)} of those who lose access there still have it." if number else ""
 
 
-def _imports(*, outages_told: bool) -> Iterator[Notice]:
+def _imports(*, outages_told: bool) -> Iterator[DashboardNotice]:
     """Tell of imports that wait or went wrong; that a directory is down is told once."""
     for run in attention.approvals()[:SHOWN]:
         text = run.message or "It would change more than the limits allow. Nothing has been changed yet."
         url = _url("provisioning_importrun_change", run.pk)
-        yield Notice("warning", "pan_tool", f"An import of {run.source} waits for approval", text, url, "Review")
+        yield DashboardNotice(
+            "warning", "pan_tool", f"An import of {run.source} waits for approval", text, url, "Review"
+        )
     for run in attention.troubled_imports(SHOWN):
         url = _url("provisioning_importrun_change", run.pk)
         outage = run.directory.last_error if run.directory and run.directory.unreachable_since else ""
@@ -142,21 +144,23 @@ def _imports(*, outages_told: bool) -> Iterator[Notice]:
             continue
         if run.status == RunStatus.FAILED:
             title = f"The last import of {run.source} failed"
-            yield Notice("danger", "error", title, run.message, url, "Open import")
+            yield DashboardNotice("danger", "error", title, run.message, url, "Open import")
             continue
         errors = "1 error" if run.errors == 1 else f"{run.errors:,} errors"
         title = f"The last import of {run.source} ended with {errors}"
         text = "Those rows were not applied. The list says of each what is wrong and what to do."
-        yield Notice("warning", "error", title, text, f"{url}?action=error#changes", "Show the errors")
+        yield DashboardNotice("warning", "error", title, text, f"{url}?action=error#changes", "Show the errors")
 
 
-def _scim() -> Iterator[Notice]:
+def _scim() -> Iterator[DashboardNotice]:
     for client, trouble in health.troubles(SHOWN):
         url = _url("scim_client_change", client.pk)
-        yield Notice(trouble.level, "sync_problem", f"{client}: {trouble.label.lower()}", trouble.text, url, "Open")
+        yield DashboardNotice(
+            trouble.level, "sync_problem", f"{client}: {trouble.label.lower()}", trouble.text, url, "Open"
+        )
 
 
-def _parked(kinds: Collection[WorkKind], *, may_retry: bool) -> Iterator[Notice]:
+def _parked(kinds: Collection[WorkKind], *, may_retry: bool) -> Iterator[DashboardNotice]:
     for cause in attention.parked_causes(SHOWN):
         if cause.kind not in kinds:
             continue
@@ -164,7 +168,7 @@ def _parked(kinds: Collection[WorkKind], *, may_retry: bool) -> Iterator[Notice]
         noun = cause.kind.noun if cause.number == 1 else cause.kind.plural
         held = cause.code == HELD
         query = urlencode({"directory": cause.directory_id, "parked_code": cause.code})
-        yield Notice(
+        yield DashboardNotice(
             "danger",
             "front_hand",
             f"{number} {noun} {'held for' if held else 'refused by'} {cause.directory}",
@@ -174,14 +178,14 @@ def _parked(kinds: Collection[WorkKind], *, may_retry: bool) -> Iterator[Notice]
         )
 
 
-def _accounts() -> Iterator[Notice]:
+def _accounts() -> Iterator[DashboardNotice]:
     """Say the same to those who look after users and not after directories."""
     if number := attention.capped(Account.objects.filter(last_result=LastResult.PARKED)):
         title = "1 account needs attention" if number == 1 else f"{capped_text(number)} accounts need attention"
         refused = "A directory refused its last change." if number == 1 else "Directories refused their last change."
         text = f"{refused} IT must act; there is nothing for the caller to do."
         url = f"{_url('provisioning_user_changelist')}?account=attention"
-        yield Notice("danger", "front_hand", title, text, url, "Show users")
+        yield DashboardNotice("danger", "front_hand", title, text, url, "Show users")
 
 
 def _upcoming() -> list[ProvisioningSettings]:

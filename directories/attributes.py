@@ -15,7 +15,7 @@ from typing import NamedTuple
 Value = str | int | float | bool | Decimal | dt.date | dt.datetime | tuple[str, ...] | None
 
 
-class Unreadable(str):
+class UnreadableValue(str):
     """A value that a directory holds and the portal cannot read: why, as the end of a sentence. It fails when used."""
 
     __slots__ = ()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
-from directories.attributes import PortalAttribute, Type, Unreadable, Value
+from directories.attributes import PortalAttribute, Type, UnreadableValue, Value
 
 Coerce = Callable[[object], Value]
 
@@ -29,7 +29,7 @@ def as_text(value: object) -> str:
         return value.strip()
     if value is None:
         return ""
-    if isinstance(value, Unreadable):
+    if isinstance(value, UnreadableValue):
         raise BadValue(str(value))
     if isinstance(value, tuple):
         return as_text(next(iter(value), None))

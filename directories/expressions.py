@@ -18,7 +18,7 @@ from jinja2 import TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from directories.attributes import Unreadable, Value
+from directories.attributes import UnreadableValue, Value
 from directories.filters import FILTERS, KEEPS_MISSING, MAX_TEXT, FilterError, is_missing, text
 
 MAX_SOURCE = 2_000
@@ -98,7 +98,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, Unreadable):
+    if isinstance(value, UnreadableValue):
         raise FilterError(f"it reads a value that {value}")
     return _Missing() if value is None else value
 

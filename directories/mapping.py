@@ -12,7 +12,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from directories.attributes import Format, Kind, Person, PortalAttribute, Type, Unreadable, Value
+from directories.attributes import Format, Kind, Person, PortalAttribute, Type, UnreadableValue, Value
 from directories.coercion import BadValue, Coerce, coercer
 from directories.connectors.base import ConnectorError
 from directories.expressions import ROW, USER, Expression, ExpressionError, compile_expression
@@ -122,7 +122,7 @@ class Mapper:
                 value = None if name is None else row[name]
                 if reader.expression is not None:
                     value = reader.expression.evaluate(value, row)
-                elif isinstance(value, Unreadable):
+                elif isinstance(value, UnreadableValue):
                     problems.append(f"{name} {value}.")
                     continue
                 value = reader.coerce(value)

@@ -21,11 +21,11 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from reports.export import csv_lines
-from reports.forms import QUERY_NAMES, NameForm, ReportForm
+from reports.forms import QUERY_NAMES, FilterNameForm, ReportForm
 from reports.models import Event, SavedFilter
 from reports.paging import KeysetPage, PageCursor
 from reports.presentation import report_lines
-from reports.search import Criteria, TooSlow, application_names, page
+from reports.search import EventCriteria, TooSlow, application_names, page
 
 PAGE_SIZE = 50
 MOST_SAVED = 50  # filters a person keeps
@@ -87,7 +87,7 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             "slow": slow,
             "filtered": bool(filters),
             "saved": saved,
-            "name_form": NameForm(auto_id="id_filter_%s"),
+            "name_form": FilterNameForm(auto_id="id_filter_%s"),
             "may_save": filters and form.is_valid() and not any(chosen for _, _, chosen in saved),
             "save_url": f"{reverse('admin:reports_filter_save')}{_query(request)}",
             "scopes": [
@@ -122,7 +122,7 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
         self._require_view(request)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        filters, named = _filters(request), NameForm(request.POST)
+        filters, named = _filters(request), FilterNameForm(request.POST)
         if not named.is_valid():
             messages.error(request, str(named.errors["name"][0]))
         elif not filters or not ReportForm(request.GET, applications=[]).is_valid():
@@ -143,7 +143,7 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
         messages.success(request, f"Deleted the filter {kept.name}.")
         return HttpResponseRedirect(_address(_filters(request)))
 
-    def _page(self, request: HttpRequest, criteria: Criteria) -> KeysetPage[Event]:
+    def _page(self, request: HttpRequest, criteria: EventCriteria) -> KeysetPage[Event]:
         """Return the page asked for; too near the newest for a full page, the newest page instead."""
         newer = PageCursor.parse(request.GET.get("before", ""))
         older = PageCursor.parse(request.GET.get("after", ""))

@@ -7,14 +7,14 @@ from django.utils import timezone
 from reports.csv_lines import MARK, harmless, line_writer
 from reports.models import Direction, Event, Operation, Result
 from reports.presentation import difference
-from reports.search import Criteria, stream
+from reports.search import EventCriteria, stream
 
 COLUMNS = ["End user", "Application", "Direction", "Operation", "Result", "Message", "Differences", "Caused by"]
 TIME = "%Y-%m-%d %H:%M:%S"  # spreadsheets know it for a time; the heading says in which zone
 DIRECTIONS, OPERATIONS, RESULTS = dict(Direction.choices), dict(Operation.choices), dict(Result.choices)
 
 
-def csv_lines(criteria: Criteria) -> Iterator[str]:
+def csv_lines(criteria: EventCriteria) -> Iterator[str]:
     """Yield the file: a byte order mark, by which Excel knows UTF-8, the heading, then a text for each batch."""
     line = line_writer()
     zone = timezone.get_current_timezone_name()

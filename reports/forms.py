@@ -8,7 +8,7 @@ from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from reports.models import Operation, Result
-from reports.search import Criteria
+from reports.search import EventCriteria
 
 SPANS = [
     ("", "All time"),
@@ -120,17 +120,17 @@ class ReportForm(forms.Form):
         return values
 
     @property
-    def criteria(self) -> Criteria:
+    def criteria(self) -> EventCriteria:
         """Return what to search for; From and To win over the preset span."""
         values = self.cleaned_data
         start, end = values["start"], values["end"]
         if start is None and end is None:
             start = span_start(values["span"], timezone.now())
         names = ("identifier", "application", "operation", "result", "user_id", "account_id", "run_id")
-        return Criteria(**{name: values[name] for name in names}, start=start, end=end)
+        return EventCriteria(**{name: values[name] for name in names}, start=start, end=end)
 
 
-class NameForm(forms.Form):
+class FilterNameForm(forms.Form):
     """What a saved filter is called."""
 
     name = forms.CharField(

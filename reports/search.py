@@ -63,7 +63,7 @@ class TooSlow(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Criteria:
+class EventCriteria:
     """What to look for; an empty value does not filter. ``end`` is exclusive, ``identifier`` the start of a name."""
 
     identifier: str = ""
@@ -88,7 +88,7 @@ class Criteria:
 
 
 def lines(
-    criteria: Criteria, limit: int, *, older: PageCursor | None = None, newer: PageCursor | None = None
+    criteria: EventCriteria, limit: int, *, older: PageCursor | None = None, newer: PageCursor | None = None
 ) -> QuerySet[Event]:
     """Return up to ``limit`` lines: the newest, or those next to a cursor (``newer`` gives them oldest first)."""
     order = ("at", "id") if newer else ("-at", "-id")
@@ -104,7 +104,7 @@ def lines(
     return first.union(*rest, all=True).order_by(*order)[:limit] if rest else first
 
 
-def _look_ups(criteria: Criteria) -> list[Q]:
+def _look_ups(criteria: EventCriteria) -> list[Q]:
     """Return the conditions that share out the search; none when nobody's name begins with the identifier."""
     key = fold(criteria.identifier)
     begins = Q(identifier_key__startswith=key) if key else Q()
@@ -122,7 +122,7 @@ def _look_ups(criteria: Criteria) -> list[Q]:
     return _by_outcome(criteria, Q(Exact(Left("identifier_key", len(key)), key)))
 
 
-def _by_outcome(criteria: Criteria, condition: Q) -> list[Q]:
+def _by_outcome(criteria: EventCriteria, condition: Q) -> list[Q]:
     """Return the condition for each result and operation: what stands in front in the indexes of the other filters."""
     filtered = criteria.application or criteria.result or criteria.operation or criteria.run_id is not None
     if not filtered:
@@ -145,7 +145,7 @@ def _people(key: str) -> list[str]:
 
 
 def page(
-    criteria: Criteria, size: int, *, older: PageCursor | None = None, newer: PageCursor | None = None
+    criteria: EventCriteria, size: int, *, older: PageCursor | None = None, newer: PageCursor | None = None
 ) -> KeysetPage[Event]:
     """Return one page; raise TooSlow when the database needs longer than ``PAGE_TIME_LIMIT``."""
     with _limited_time():
@@ -179,7 +179,7 @@ def _limited_time() -> Iterator[None]:
         raise
 
 
-def stream(criteria: Criteria, batch: int = 2000) -> Iterator[list[Event]]:
+def stream(criteria: EventCriteria, batch: int = 2000) -> Iterator[list[Event]]:
     """Yield all matching lines, newest first, a batch at a time: flat in memory and in no transaction of its own."""
     older: PageCursor | None = None
     while found := list(lines(criteria, batch, older=older)):

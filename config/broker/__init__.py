@@ -3,9 +3,9 @@
 from kombu.transport import TRANSPORT_ALIASES
 
 OURS = {
-    "redis": "config.broker.redis:Transport",
-    "rediss": "config.broker.redis:Transport",
-    "filesystem": "config.broker.files:Transport",
+    "redis": "config.broker.redis:RedisTransport",
+    "rediss": "config.broker.redis:RedisTransport",
+    "filesystem": "config.broker.files:FileTransport",
 }
 
 

@@ -28,7 +28,7 @@ PARTS = {"body", "properties", "headers"}  # what every message has
 log = logging.getLogger(__name__)
 
 
-class Channel(filesystem.Channel):
+class FileChannel(filesystem.Channel):
     """A channel that writes beside and renames, and outlives what it cannot read."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -127,7 +127,7 @@ class Channel(filesystem.Channel):
             raise ChannelError(f"{path} cannot be written.") from error
 
 
-class Transport(filesystem.Transport):
+class FileTransport(filesystem.Transport):
     """kombu's file transport with that channel."""
 
-    Channel = Channel
+    Channel = FileChannel

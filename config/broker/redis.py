@@ -11,7 +11,7 @@ from kombu.transport import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 
-class Channel(redis.Channel):
+class RedisChannel(redis.Channel):
     """A channel that knows when its connection is closed."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
@@ -22,7 +22,7 @@ class Channel(redis.Channel):
         return params
 
 
-class Transport(redis.Transport):
+class RedisTransport(redis.Transport):
     """kombu's Redis transport with that channel."""
 
-    Channel = Channel
+    Channel = RedisChannel

@@ -9,13 +9,13 @@ from django.http import HttpRequest
 
 from config.signin import counting, events, limits
 from config.signin.addresses import client_address, network_of
-from config.signin.counting import CountedTries, TooMany
+from config.signin.counting import CountedTries, TooManyTries
 from config.signin.events import FailedTry
 from config.signin.limits import TryLimit
 from reports.journal import fold
 
 
-class TooManySignIns(TooMany):
+class TooManySignIns(TooManyTries):
     """Too many wrong ones were tried; a right one is refused as well, so that nobody learns which it was."""
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class _Attempt:
     def _count(self) -> CountedTries:
         try:
             return counting.count(self.rules, usual=(self.pair, self.of_account), decided=False)
-        except TooMany as error:
+        except TooManyTries as error:
             events.refused(self._tried())
             raise TooManySignIns(error.left) from None
 

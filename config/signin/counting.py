@@ -22,7 +22,7 @@ KNOWN = dt.timedelta(days=90)
 _FIELDS = ["since", "number", "until", "pauses", "right_at", "event_id"]
 
 
-class TooMany(Exception):
+class TooManyTries(Exception):
     """No try is allowed for ``left``."""
 
     def __init__(self, left: dt.timedelta) -> None:
@@ -45,7 +45,7 @@ def key(kind: str, *about: str) -> str:
 
 
 def count(rules: Mapping[str, TryLimit], *, usual: tuple[str, str] | None = None, decided: bool = True) -> CountedTries:
-    """Count one try for each key; raise TooMany, counting nothing, when one of them allows none now.
+    """Count one try for each key; raise TooManyTries, counting nothing, when one of them allows none now.
 
     ``decided``: it counts for good. Else ``was_right`` or ``was_wrong`` says so, and the last one's pause waits for it.
 
@@ -58,7 +58,7 @@ def count(rules: Mapping[str, TryLimit], *, usual: tuple[str, str] | None = None
         if usual and (right := rows[usual[0]].right_at) and now - right < KNOWN:
             del rows[usual[1]]
         if left := max(limits.refusal(row, rules[name], now) for name, row in rows.items()):
-            raise TooMany(left)
+            raise TooManyTries(left)
         for name, row in rows.items():
             _add(row, rules[name], now)
         pauses = [limits.stop(row, rules[name], now) for name, row in rows.items()] if decided else []

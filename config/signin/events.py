@@ -100,7 +100,7 @@ def _room() -> bool:
     """Return whether the report takes another line; the last one that it takes says so."""
     try:
         counted = counting.count({counting.key("lines"): LINES})
-    except counting.TooMany:
+    except counting.TooManyTries:
         return False
     if counted.pause:
         journal.record(_line(FailedTry(""), ENOUGH))

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from config.signin import counting
 from config.signin.addresses import client_address, network_of
 from config.signin.backend import TooManySignIns
-from config.signin.counting import TooMany
+from config.signin.counting import TooManyTries
 from config.signin.limits import TryLimit
 from provisioning.api.problems import handle
 
@@ -35,7 +35,7 @@ class _Shared(SimpleRateThrottle):
         key = counting.key("requests", str(self.get_cache_key(request, view)))
         try:
             counting.count({key: TryLimit(most=most or 0, window=dt.timedelta(seconds=seconds or 0))})
-        except TooMany as error:
+        except TooManyTries as error:
             self.left = error.left.total_seconds()
             return False
         return True

@@ -21,7 +21,7 @@ class Pair(NamedTuple):
     after: Any
 
 
-class TooMany(Exception):
+class TooManyLines(Exception):
     """There are more lines than one question reads."""
 
 
@@ -52,10 +52,10 @@ def _newest(condition: Q, after: dt.datetime | None) -> QuerySet[Event]:
 
 
 def all_of(lines: QuerySet[Event]) -> list[Event]:
-    """Return the lines; raise TooMany when there are more than ``MOST``."""
+    """Return the lines; raise TooManyLines when there are more than ``MOST``."""
     found = list(lines[: MOST + 1])
     if len(found) > MOST:
-        raise TooMany
+        raise TooManyLines
     return found
 
 

@@ -164,7 +164,7 @@ def compare(before: Past, after: Past) -> list[Difference]:
 def _after(past: Past, found: Any) -> list[Event]:
     try:
         return lines.all_of(found)
-    except lines.TooMany:
+    except lines.TooManyLines:
         past.exists, past.values, past.members, past.children = None, {}, {}, {}
         past.unknown.append(TOO_MANY)
         return []

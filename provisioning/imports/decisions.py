@@ -12,7 +12,7 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
 from provisioning.guard.limits import how_many
-from provisioning.imports.facets import EVERYTHING, Criteria, causes, matching
+from provisioning.imports.facets import EVERYTHING, RowCriteria, causes, matching
 from provisioning.imports.runs import COUNTED, ImportRefused, applied_now, held, no_longer_waits
 from provisioning.imports.users.plan import BLANKED, INACTIVE, MISSING, RENAMED
 from provisioning.models import Decision, ImportRun, PlannedChange, PlannedGroup, PlannedMember
@@ -76,7 +76,7 @@ def waiting(run: ImportRun) -> "Counter[str]":
     return found + Counter(memberships_added=sums["added"], memberships_removed=sums["removed"])
 
 
-def destructive(run: ImportRun, wanted: Criteria = EVERYTHING) -> int:
+def destructive(run: ImportRun, wanted: RowCriteria = EVERYTHING) -> int:
     """Return how many people lose something by the rows that wait and are meant, and how many memberships are lost."""
     if wanted.groups:
         return _memberships_lost(run, _these_groups(run, wanted))
@@ -86,7 +86,7 @@ def destructive(run: ImportRun, wanted: Criteria = EVERYTHING) -> int:
     return number
 
 
-def _these_groups(run: ImportRun, wanted: Criteria) -> "QuerySet[PlannedGroup]":
+def _these_groups(run: ImportRun, wanted: RowCriteria) -> "QuerySet[PlannedGroup]":
     """Return the planned groups that wait and are meant: all of them where none is named."""
     groups = undecided_groups(run)
     return groups.filter(pk__in=wanted.groups) if wanted.groups else groups
@@ -101,14 +101,14 @@ def _memberships_lost(run: ImportRun, groups: "QuerySet[PlannedGroup]") -> int:
     return members + int(gone)
 
 
-def must_type(run: ImportRun, typed: str, wanted: Criteria = EVERYTHING) -> None:
+def must_type(run: ImportRun, typed: str, wanted: RowCriteria = EVERYTHING) -> None:
     """Raise ImportRefused unless the number of what is destructive was typed, where anything is."""
     number = destructive(run, wanted)
     if number and typed.replace(",", "").replace(" ", "").strip() != str(number):
         raise ImportRefused(f"Type {number:,}: so many people or memberships lose something by this.")
 
 
-def choose(run: ImportRun, wanted: Criteria, actor: str) -> Decision:
+def choose(run: ImportRun, wanted: RowCriteria, actor: str) -> Decision:
     """Mark the rows that are meant as approved, in the caller's transaction."""
     if wanted.groups:
         decision, groups = _decide_groups(run, wanted, Verdict.APPROVED, actor, "")
@@ -123,7 +123,7 @@ def all_left(run: ImportRun, actor: str) -> Decision:
     return _noted(run, Verdict.APPROVED, actor, "", scope=EVERYTHING.words, rows=rows)
 
 
-def refuse(run: ImportRun, wanted: Criteria, actor: str, reason: str, *, groups: bool = False) -> Decision:
+def refuse(run: ImportRun, wanted: RowCriteria, actor: str, reason: str, *, groups: bool = False) -> Decision:
     """Refuse the rows that are meant, or all planned groups; raise ImportRefused without a reason or a row."""
     if not reason.strip():
         raise ImportRefused(REASON)
@@ -154,7 +154,7 @@ def words_left(run: ImportRun) -> str:
     return f"{' and '.join(parts)} still {'waits' if people + groups == 1 else 'wait'} for a decision."
 
 
-def _decide(run: ImportRun, wanted: Criteria, verdict: Verdict, actor: str, reason: str) -> Decision:
+def _decide(run: ImportRun, wanted: RowCriteria, verdict: Verdict, actor: str, reason: str) -> Decision:
     rows = (undecided(run) & matching(run, wanted)).order_by()
     counts = dict(rows.values_list("action").annotate(Count("pk")))
     if not counts:
@@ -166,7 +166,7 @@ def _decide(run: ImportRun, wanted: Criteria, verdict: Verdict, actor: str, reas
     return decision
 
 
-def _refuse_groups(run: ImportRun, wanted: Criteria, actor: str, reason: str) -> Decision:
+def _refuse_groups(run: ImportRun, wanted: RowCriteria, actor: str, reason: str) -> Decision:
     decision, rows = _decide_groups(run, wanted, Verdict.REFUSED, actor, reason)
     sums = rows.aggregate(added=Sum("added", default=0), removed=Sum("removed", default=0))
     lost = [("memberships_added", sums["added"]), ("memberships_removed", sums["removed"])]
@@ -175,7 +175,7 @@ def _refuse_groups(run: ImportRun, wanted: Criteria, actor: str, reason: str) ->
 
 
 def _decide_groups(
-    run: ImportRun, wanted: Criteria, verdict: Verdict, actor: str, reason: str
+    run: ImportRun, wanted: RowCriteria, verdict: Verdict, actor: str, reason: str
 ) -> "tuple[Decision, QuerySet[PlannedGroup]]":
     """Decide about planned groups with their members, and return them."""
     rows = dict(_these_groups(run, wanted).order_by("name", "pk").values_list("pk", "name"))

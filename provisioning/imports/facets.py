@@ -17,7 +17,7 @@ DEPARTMENTS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Criteria:
+class RowCriteria:
     """Which rows of a plan are meant; blank means all. ``search`` is the beginning of a user name.
 
     ``groups`` are planned groups by id, each with its members: then no row of a person is meant.
@@ -44,7 +44,7 @@ class Criteria:
         return ", ".join(f"{label} {value}".strip() for label, value in parts if value) or "everything"
 
 
-EVERYTHING = Criteria()
+EVERYTHING = RowCriteria()
 
 
 def count(run: ImportRun) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def count(run: ImportRun) -> dict[str, Any]:
     }
 
 
-def matching(run: ImportRun, wanted: Criteria) -> "QuerySet[PlannedChange]":
+def matching(run: ImportRun, wanted: RowCriteria) -> "QuerySet[PlannedChange]":
     """Return the rows of a plan that are meant; each condition is one of an index."""
     rows = PlannedChange.objects.filter(run=run)
     if wanted.groups:

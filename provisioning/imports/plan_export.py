@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from provisioning.imports.facets import EVERYTHING, Criteria, cause_words, matching
+from provisioning.imports.facets import EVERYTHING, RowCriteria, cause_words, matching
 from provisioning.imports.groups.listing import named
 from provisioning.imports.groups.messages import LABELS as GROUP_LABELS
 from provisioning.imports.users.labels import Labels
@@ -26,7 +26,7 @@ def _line(cells: Sequence[str]) -> str:
     return _written([harmless(cell) for cell in cells])
 
 
-def csv_lines(run: ImportRun, criteria: Criteria) -> Iterator[str]:
+def csv_lines(run: ImportRun, criteria: RowCriteria) -> Iterator[str]:
     """Yield the file, a page of rows at a time; groups and members follow when no row is left out."""
     yield MARK + _line(COLUMNS)
     labels = Labels(catalogue())

@@ -12,7 +12,7 @@ from directories.models import Directory, ProvisioningSettings, Schedule
 from provisioning.guard import ledger
 from provisioning.guard.limits import how_many
 from provisioning.imports import decisions, four_eyes, incremental, runs
-from provisioning.imports.facets import Criteria
+from provisioning.imports.facets import RowCriteria
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.schedule import next_import
 from provisioning.models import ImportRun, PlannedGroup
@@ -48,7 +48,7 @@ def start_import(
     return run
 
 
-def approve_import(run: ImportRun, actor: str, *, plan_hash: str, wanted: Criteria | None = None) -> None:
+def approve_import(run: ImportRun, actor: str, *, plan_hash: str, wanted: RowCriteria | None = None) -> None:
     """Apply the very plan of a run that waits, or with ``wanted`` those of its rows; raise ImportRefused with words.
 
     ``plan_hash`` is that of the plan that was looked at.
@@ -97,7 +97,7 @@ def approve_import(run: ImportRun, actor: str, *, plan_hash: str, wanted: Criter
         raise ImportRefused(f"Another import of {run.source} is running. Wait until it has finished.") from None
 
 
-def refuse_changes(run: ImportRun, actor: str, wanted: Criteria, reason: str, *, groups: bool = False) -> int:
+def refuse_changes(run: ImportRun, actor: str, wanted: RowCriteria, reason: str, *, groups: bool = False) -> int:
     """Refuse some of the rows of a plan that waits, and return how many; raise ImportRefused with words."""
     with transaction.atomic():
         decision = decisions.refuse(run, wanted, actor, reason, groups=groups)

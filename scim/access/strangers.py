@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from config.signin import counting, events, limits
 from config.signin.addresses import client_address, network_of
-from config.signin.counting import TooMany
+from config.signin.counting import TooManyTries
 from config.signin.events import FailedTry
 from scim.models import Client
 
@@ -29,7 +29,7 @@ def count(request: HttpRequest, slug: str = "") -> dt.timedelta:
     key = counting.key("token", place)
     try:
         counted = counting.count({key: limits.TOKENS})
-    except TooMany as error:
+    except TooManyTries as error:
         _remember(place, error.left)
         return error.left
     name = Client.objects.filter(slug=slug).values_list("name", flat=True).first() if slug else None

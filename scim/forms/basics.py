@@ -14,7 +14,7 @@ WAYS = {
 }
 
 
-class NameForm(forms.ModelForm[Client]):
+class ApplicationNameForm(forms.ModelForm[Client]):
     """What an application needs to be added: its name."""
 
     class Meta:
@@ -39,7 +39,7 @@ class NameForm(forms.ModelForm[Client]):
         return name
 
 
-class AddForm(NameForm):
+class AddForm(ApplicationNameForm):
     """The same where the product can be left to the name."""
 
     provider = forms.ChoiceField(
@@ -51,12 +51,12 @@ class AddForm(NameForm):
     )
 
 
-class BasicsForm(NameForm):
+class BasicsForm(ApplicationNameForm):
     """What stands on the connection tab."""
 
-    class Meta(NameForm.Meta):
+    class Meta(ApplicationNameForm.Meta):
         fields = ("name", "provider", *WAYS)
-        widgets = NameForm.Meta.widgets | {name: UnfoldBooleanSwitchWidget() for name in WAYS}
+        widgets = ApplicationNameForm.Meta.widgets | {name: UnfoldBooleanSwitchWidget() for name in WAYS}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

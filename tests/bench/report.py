@@ -57,7 +57,7 @@ def fill(lines: int) -> None:
 
 def timings() -> Iterator[tuple[str, float]]:
     """Yield (kind of search, milliseconds) for every combination of filters."""
-    from reports.search import Criteria, page
+    from reports.search import EventCriteria, page
 
     now = timezone.now()
     spans = [(None, None), (now - dt.timedelta(hours=1), None), (now - dt.timedelta(400), now - dt.timedelta(365))]
@@ -68,7 +68,7 @@ def timings() -> Iterator[tuple[str, float]]:
     )
     kinds = product(applications, operations, ["", "success", "failed", "waiting"])
     for name, (application, operation, result), (start, end) in product(names, kinds, spans):
-        criteria = Criteria(name, application, operation, result, start=start, end=end)
+        criteria = EventCriteria(name, application, operation, result, start=start, end=end)
         before = time.perf_counter()
         page(criteria, PAGE)
         milliseconds = (time.perf_counter() - before) * 1000

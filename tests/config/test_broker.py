@@ -32,7 +32,7 @@ def connect(folder: Path) -> Any:
         "polling_interval": 0.001,
     }
     (folder / "control").mkdir(exist_ok=True)
-    config.broker.files.Transport.global_state.clear()  # what this process did in another folder
+    config.broker.files.FileTransport.global_state.clear()  # what this process did in another folder
     return Connection("filesystem://", transport_options=options)
 
 
@@ -113,16 +113,16 @@ def test_kombu_s_own_transport_still_needs_ours(redis_server: Server) -> None:
     with pytest.raises(AttributeError):
         closed(kombu.transport.redis.Transport)._connparams()
     with pytest.raises(RedisConnectionError) as caught:
-        closed(config.broker.redis.Transport)._connparams()
+        closed(config.broker.redis.RedisTransport)._connparams()
     assert isinstance(caught.value, kombu.transport.redis.Transport.connection_errors)
 
 
 @pytest.mark.parametrize(
     ("address", "transport"),
     [
-        ("redis://127.0.0.1", config.broker.redis.Transport),
-        ("rediss://127.0.0.1", config.broker.redis.Transport),
-        ("filesystem://localhost", config.broker.files.Transport),
+        ("redis://127.0.0.1", config.broker.redis.RedisTransport),
+        ("rediss://127.0.0.1", config.broker.redis.RedisTransport),
+        ("filesystem://localhost", config.broker.files.FileTransport),
     ],
 )
 def test_addresses_lead_to_our_transports(address: str, transport: type) -> None:

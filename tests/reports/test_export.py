@@ -13,7 +13,7 @@ from provisioning.models import User
 from reports.csv_lines import harmless
 from reports.export import csv_lines
 from reports.models import Event, Result
-from reports.search import Criteria, stream
+from reports.search import EventCriteria, stream
 from tests.reports.conftest import Write
 
 URL = "/reports/event/export/"
@@ -64,7 +64,7 @@ def test_quotes_and_line_breaks_survive(reader: Client, write: Write) -> None:
 
 def test_batches_neither_repeat_nor_lose_lines_of_one_instant(write: Write) -> None:
     write(25, step=dt.timedelta(0))
-    ids = [event.pk for events in stream(Criteria(), batch=4) for event in events]
+    ids = [event.pk for events in stream(EventCriteria(), batch=4) for event in events]
     assert ids == sorted(Event.objects.values_list("pk", flat=True), reverse=True)
 
 
@@ -74,7 +74,7 @@ def test_memory_stays_flat(write: Write) -> None:
         Event.objects.all().delete()
         write(count, changes={"email": ("a" * 200, "b" * 200)}, step=dt.timedelta(seconds=1))
         tracemalloc.start()
-        for _ in csv_lines(Criteria()):
+        for _ in csv_lines(EventCriteria()):
             pass
         top = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -11,7 +11,7 @@ from reports import search
 from reports.journal import fold
 from reports.models import Event, Operation, Result
 from reports.paging import PageCursor
-from reports.search import Criteria, application_names, page
+from reports.search import EventCriteria, application_names, page
 from tests.reports.conftest import Write
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +39,7 @@ def mixture(write: Write) -> dt.datetime:
     return now
 
 
-def plain(criteria: Criteria) -> list[int]:
+def plain(criteria: EventCriteria) -> list[int]:
     """Return what should be found, in order, by comparing in Python."""
     key = fold(criteria.identifier)
     exact = ("application", "operation", "result", "user_id", "account_id", "run_id")
@@ -61,7 +61,7 @@ def test_each_combination_finds_what_a_plain_condition_finds(mixture: dt.datetim
         ["", "anna", "ANNA.s", "anna%", "zoë", "nobody"], ["", "HR", "None"], ["", "update"], ["", "failed"]
     )
     for (identifier, application, operation, result), start, run_id in product(everything, starts, [None, 1]):
-        criteria = Criteria(identifier, application, operation, result, start=start, run_id=run_id)
+        criteria = EventCriteria(identifier, application, operation, result, start=start, run_id=run_id)
         found = [event.pk for event in page(criteria, 10).rows]
         assert found == plain(criteria)[:10], criteria
 
@@ -69,10 +69,16 @@ def test_each_combination_finds_what_a_plain_condition_finds(mixture: dt.datetim
 @pytest.mark.heavy
 @pytest.mark.parametrize(
     "criteria",
-    [Criteria(), Criteria("anna"), Criteria(application="APPSDB"), Criteria(result="failed"), Criteria(user_id=3)],
+    [
+        EventCriteria(),
+        EventCriteria("anna"),
+        EventCriteria(application="APPSDB"),
+        EventCriteria(result="failed"),
+        EventCriteria(user_id=3),
+    ],
     ids=str,
 )
-def test_pages_walk_over_all_lines_and_back(mixture: dt.datetime, criteria: Criteria) -> None:
+def test_pages_walk_over_all_lines_and_back(mixture: dt.datetime, criteria: EventCriteria) -> None:
     expected, walked, pages = plain(criteria), [], []
     older: PageCursor | None = None
     while True:
@@ -92,16 +98,16 @@ def test_pages_walk_over_all_lines_and_back(mixture: dt.datetime, criteria: Crit
 
 def test_lines_that_arrive_meanwhile_do_not_move_older_pages(write: Write) -> None:
     write(30)
-    first = page(Criteria(), 10)
-    second = [event.pk for event in page(Criteria(), 10, older=first.older).rows]
+    first = page(EventCriteria(), 10)
+    second = [event.pk for event in page(EventCriteria(), 10, older=first.older).rows]
     write(25, at=timezone.now() + dt.timedelta(seconds=1), step=dt.timedelta(0))
-    assert [event.pk for event in page(Criteria(), 10, older=first.older).rows] == second
+    assert [event.pk for event in page(EventCriteria(), 10, older=first.older).rows] == second
 
 
 def test_many_people_with_one_beginning_are_found_too(write: Write) -> None:
     for number in range(search.PEOPLE_LIMIT + 5):
         write(identifier=f"user{number}", at=timezone.now() - dt.timedelta(hours=number))
-    found = page(Criteria("user"), 100)
+    found = page(EventCriteria("user"), 100)
     assert len(found.rows) == search.PEOPLE_LIMIT + 5
     assert found.rows[0].identifier == "user0"
 
@@ -114,7 +120,7 @@ def test_the_beginning_of_many_names_finds_what_a_plain_condition_finds(
     monkeypatch.setattr(search, "PEOPLE_LIMIT", 1)
     monkeypatch.setattr(search, "FEW_LINES", few)
     for identifier, application, result in product(["anna", "a", "ANNA%", "x"], ["", "HR"], ["", "failed"]):
-        criteria = Criteria(identifier, application, result=result)
+        criteria = EventCriteria(identifier, application, result=result)
         assert [event.pk for event in page(criteria, 10).rows] == plain(criteria)[:10], criteria
 
 
@@ -127,7 +133,7 @@ def test_the_beginning_of_many_names_is_filtered_not_looked_up(
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
-    for criteria in (Criteria("anna"), Criteria("anna", "HR")):
+    for criteria in (EventCriteria("anna"), EventCriteria("anna", "HR")):
         plan = search.lines(criteria, 10).explain()
         assert "event_by_identifier" not in plan
         assert walks_in_order(plan)
@@ -152,9 +158,9 @@ def test_a_search_by_kind_walks_indexes_only(mixture: dt.datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
-    assert walks_in_order(search.lines(Criteria(application="HR", result="failed"), 10).explain())
-    assert "event_by_identifier" in search.lines(Criteria("anna.s"), 10).explain()
-    assert "event_newest" in search.lines(Criteria(), 10).explain()
+    assert walks_in_order(search.lines(EventCriteria(application="HR", result="failed"), 10).explain())
+    assert "event_by_identifier" in search.lines(EventCriteria("anna.s"), 10).explain()
+    assert "event_newest" in search.lines(EventCriteria(), 10).explain()
 
 
 @pytest.mark.heavy
@@ -169,7 +175,7 @@ def test_a_search_that_takes_too_long_says_so(write: Write, monkeypatch: pytest.
     monkeypatch.setattr(search, "PAGE_TIME_LIMIT", dt.timedelta(seconds=1))
     monkeypatch.setattr(search, "lines", slow)
     with pytest.raises(search.TooSlow):
-        page(Criteria(), 10)
+        page(EventCriteria(), 10)
     assert Event.objects.count() == 1, "the connection is usable, and the limit is gone"
 
 
@@ -178,4 +184,4 @@ def test_a_search_that_takes_too_long_says_so(write: Write, monkeypatch: pytest.
 )
 def test_a_broken_cursor_is_no_error(text: str) -> None:
     cursor = PageCursor.parse(text)
-    assert cursor is None or page(Criteria(), 10, older=cursor).rows == []
+    assert cursor is None or page(EventCriteria(), 10, older=cursor).rows == []

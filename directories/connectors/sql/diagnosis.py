@@ -13,7 +13,7 @@ from directories.connectors.allowed import check_host, file_problem
 from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorError
 from directories.connectors.server_certificate import ServerCertificate, look, shown_until
 from directories.connectors.sql import reachability
-from directories.connectors.sql.error_codes import Cause
+from directories.connectors.sql.error_codes import ErrorCode
 from directories.connectors.sql.session import DRIVER_ERRORS, SqlSession
 from directories.connectors.sql.settings import SqlSettings, UserTable
 from directories.query_templates import LANGUAGES, TemplateError, column_name, nearest, sql_of, table_name
@@ -116,16 +116,20 @@ def _refused(settings: SqlSettings, error: ConnectorError) -> list[ConnectionSte
         return [ConnectionStep(DATABASE, False, "This file is not a SQLite database, or another program locks it.")]
     code = error.code
     *tls, login, _ = _accepted(settings)
-    if settings.tls_mode == "disable" and code != Cause.NO_DATABASE and _opens(replace(settings, tls_mode="require")):
+    if (
+        settings.tls_mode == "disable"
+        and code != ErrorCode.NO_DATABASE
+        and _opens(replace(settings, tls_mode="require"))
+    ):
         message = "The server takes only encrypted connections. Choose TLS on."
         return [ConnectionStep(reachability.TLS, False, message)]
-    if code == Cause.TLS:
+    if code == ErrorCode.TLS:
         return [ConnectionStep(reachability.TLS, False, _tls_message(settings))]
     usual = settings.dialect.usual_database
-    if code == Cause.NO_DATABASE or (usual and _opens(replace(settings, database=usual))):
+    if code == ErrorCode.NO_DATABASE or (usual and _opens(replace(settings, database=usual))):
         message = f"There is no database {settings.database}, or {settings.user} may not open it. Capitals matter."
         return [*tls, login, ConnectionStep(DATABASE, False, message)]
-    if code in {Cause.LOGIN, Cause.CONNECTION} or not settings.dialect.sets_tls:
+    if code in {ErrorCode.LOGIN, ErrorCode.CONNECTION} or not settings.dialect.sets_tls:
         message = f"The server refused {settings.user or 'an empty user name'}. Check user and password, and that the "
         return [*tls, ConnectionStep(LOGIN, False, message + "server lets this user in from the portal's address.")]
     return [*tls, ConnectionStep(LOGIN, False, error.message)]
@@ -198,10 +202,10 @@ class _Table:
         return [*found, columns, self._rights(table)] if columns.ok else [*found, columns]
 
     def _table_refused(self, error: ConnectorError) -> list[ConnectionStep]:
-        if error.code == Cause.NO_RIGHT:
+        if error.code == ErrorCode.NO_RIGHT:
             message = f"The portal's database user may not read {self._users.table}. Grant it SELECT."
             return [ConnectionStep(TABLE, True, "The table is there."), ConnectionStep(READ, False, message)]
-        if error.code != Cause.NO_TABLE:
+        if error.code != ErrorCode.NO_TABLE:
             return [ConnectionStep(TABLE, False, error.message)]
         meant = nearest(self._users.table.rpartition(".")[2], self._tables())
         hint = f"Did you mean {meant}?" if meant else "Check the name."

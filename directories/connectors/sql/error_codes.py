@@ -6,7 +6,7 @@ from enum import StrEnum
 NAME = r"[\w$. -]{1,128}"  # the name of a column, table or constraint in an error's words
 
 
-class Cause(StrEnum):
+class ErrorCode(StrEnum):
     """What went wrong; the values are the stable ``code`` of an error."""
 
     DUPLICATE = "conflict"
@@ -35,16 +35,16 @@ class Cause(StrEnum):
     UNKNOWN = "refused"
 
 
-def by_class(error: BaseException) -> Cause:
+def by_class(error: BaseException) -> ErrorCode:
     """Tell by the DB-API's own classes (PEP 249) when there is no code to tell by."""
     names = {parent.__name__ for parent in type(error).__mro__}
     if "IntegrityError" in names:
-        return Cause.DUPLICATE
+        return ErrorCode.DUPLICATE
     if "DataError" in names:
-        return Cause.WRONG_TYPE
+        return ErrorCode.WRONG_TYPE
     if "OperationalError" in names or "InterfaceError" in names or isinstance(error, OSError):
-        return Cause.CONNECTION
-    return Cause.UNKNOWN
+        return ErrorCode.CONNECTION
+    return ErrorCode.UNKNOWN
 
 
 def last(pattern: str, text: str) -> str:

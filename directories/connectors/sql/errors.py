@@ -15,42 +15,42 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from directories.attributes import Value
 from directories.connectors.base import AGAIN, Conflict, ConnectorError, Unavailable
 from directories.connectors.sql.dialects.base import Dialect, Misfit
-from directories.connectors.sql.error_codes import Cause
+from directories.connectors.sql.error_codes import ErrorCode
 from directories.query_templates import PASSWORD, fold
 
-_MESSAGES: Mapping[Cause, str] = {
-    Cause.TOO_LONG: "A value is longer than {column} allows. Shorten it in the portal, or make the column longer.",
-    Cause.NOT_NULL: "{Column} must not be empty. Fill it in the portal, or give the column a default.",
-    Cause.REFERENCE: "Another table does not fit: the row that this one refers to is missing, or other rows still "
+_MESSAGES: Mapping[ErrorCode, str] = {
+    ErrorCode.TOO_LONG: "A value is longer than {column} allows. Shorten it in the portal, or make the column longer.",
+    ErrorCode.NOT_NULL: "{Column} must not be empty. Fill it in the portal, or give the column a default.",
+    ErrorCode.REFERENCE: "Another table does not fit: the row that this one refers to is missing, or other rows still "
     "refer to this one. Correct that in the database, or add a statement for the other table.",
-    Cause.CHECK: "A rule of the table{constraint} refuses a value. Correct it in the portal.",
-    Cause.CHARACTER: "The database{encoding} cannot store a character of {what}{character}. Change the value in the "
-    "portal, or let the database use UTF-8.",
-    Cause.WRONG_TYPE: "A value does not fit the type of {column} (a number, date or other type is expected). "
+    ErrorCode.CHECK: "A rule of the table{constraint} refuses a value. Correct it in the portal.",
+    ErrorCode.CHARACTER: "The database{encoding} cannot store a character of {what}{character}. Change the value in "
+    "the portal, or let the database use UTF-8.",
+    ErrorCode.WRONG_TYPE: "A value does not fit the type of {column} (a number, date or other type is expected). "
     "Correct the value or its mapping.",
-    Cause.NO_TABLE: "A query names {table} that the database does not have. Correct the query template.",
-    Cause.NO_COLUMN: "A query names {column} that the table does not have. Correct the query template.",
-    Cause.NO_FUNCTION: "The database knows no function, procedure or operator like this for these values. Check names, "
-    "number and types of the values in the query template.",
-    Cause.NO_RIGHT: "The portal's database user may not do this{table_in}. Grant the right to it.",
-    Cause.SYNTAX: "The database cannot read a query. Correct the query template.",
-    Cause.READ_ONLY: "The database takes no changes: it is read-only. Use the primary server, or wait for it.",
-    Cause.UNKNOWN: "The database refused the statement. Try the query on the directory's page to see which one.",
-    Cause.RAISED: "The database refused the statement. Try the query on the directory's page to see which one.",
+    ErrorCode.NO_TABLE: "A query names {table} that the database does not have. Correct the query template.",
+    ErrorCode.NO_COLUMN: "A query names {column} that the table does not have. Correct the query template.",
+    ErrorCode.NO_FUNCTION: "The database knows no function, procedure or operator like this for these values. Check "
+    "names, number and types of the values in the query template.",
+    ErrorCode.NO_RIGHT: "The portal's database user may not do this{table_in}. Grant the right to it.",
+    ErrorCode.SYNTAX: "The database cannot read a query. Correct the query template.",
+    ErrorCode.READ_ONLY: "The database takes no changes: it is read-only. Use the primary server, or wait for it.",
+    ErrorCode.UNKNOWN: "The database refused the statement. Try the query on the directory's page to see which one.",
+    ErrorCode.RAISED: "The database refused the statement. Try the query on the directory's page to see which one.",
 }
-_WAITING: Mapping[Cause, tuple[str, bool]] = {
-    Cause.LOCK: (f"Another program holds a lock on the row. {AGAIN}", False),
-    Cause.TIMEOUT: (f"The database took too long to answer. {AGAIN}", True),
-    Cause.CONNECTION: (f"The connection to the database was lost. {AGAIN}", True),
-    Cause.BUSY: (f"The database has no room now (connections, memory or disk). {AGAIN}", True),
-    Cause.LOGIN: ("The database refused the login. Check user and password on the directory's page.", True),
-    Cause.NO_DATABASE: ("The database of that name does not exist. Check it on the directory's page.", True),
-    Cause.NO_FILE: (
+_WAITING: Mapping[ErrorCode, tuple[str, bool]] = {
+    ErrorCode.LOCK: (f"Another program holds a lock on the row. {AGAIN}", False),
+    ErrorCode.TIMEOUT: (f"The database took too long to answer. {AGAIN}", True),
+    ErrorCode.CONNECTION: (f"The connection to the database was lost. {AGAIN}", True),
+    ErrorCode.BUSY: (f"The database has no room now (connections, memory or disk). {AGAIN}", True),
+    ErrorCode.LOGIN: ("The database refused the login. Check user and password on the directory's page.", True),
+    ErrorCode.NO_DATABASE: ("The database of that name does not exist. Check it on the directory's page.", True),
+    ErrorCode.NO_FILE: (
         "The database file is not there, or is no SQLite database. Check its path on the directory's page.",
         True,
     ),
-    Cause.TLS: ("The encrypted connection failed. Check TLS mode and certificate on the directory's page.", True),
-    Cause.UNREACHABLE: ("The database server cannot be reached. Check host, port and whether it runs.", True),
+    ErrorCode.TLS: ("The encrypted connection failed. Check TLS mode and certificate on the directory's page.", True),
+    ErrorCode.UNREACHABLE: ("The database server cannot be reached. Check host, port and whether it runs.", True),
 }
 _CODECS = {"latin1": "cp1252", "utf8": "utf-8", "utf8mb3": "utf-8"}  # what MySQL and PostgreSQL mean by these
 MASK = "•••"
@@ -88,15 +88,15 @@ class Parameters:
 def translate(error: BaseException, dialect: Dialect, parameters: Parameters) -> ConnectorError:
     """Return what ``error`` means."""
     if isinstance(error, PoolTimeout):
-        return _unavailable(Cause.BUSY)
+        return _unavailable(ErrorCode.BUSY)
     if isinstance(error, DBAPIError):
         original = error.orig or error
         cause = dialect.cause(original)
         if error.connection_invalidated and cause not in _WAITING:
-            cause = Cause.CONNECTION
+            cause = ErrorCode.CONNECTION
         return _error(cause, original, dialect, parameters)
     if isinstance(error, DisconnectionError):
-        return _unavailable(Cause.CONNECTION)
+        return _unavailable(ErrorCode.CONNECTION)
     if isinstance(error, UnicodeDecodeError):
         return ConnectorError("The database sent text that is not in its declared encoding.", code="encoding")
     if isinstance(error, UnicodeEncodeError):
@@ -107,12 +107,12 @@ def translate(error: BaseException, dialect: Dialect, parameters: Parameters) ->
     return _error(dialect.cause(error), error, dialect, parameters)
 
 
-def _error(cause: Cause, error: BaseException, dialect: Dialect, parameters: Parameters) -> ConnectorError:
+def _error(cause: ErrorCode, error: BaseException, dialect: Dialect, parameters: Parameters) -> ConnectorError:
     if cause in _WAITING:
         return _unavailable(cause)
     names = dialect.names(error)
     said = _said(dialect.said(error), parameters)
-    if cause is Cause.DUPLICATE:
+    if cause is ErrorCode.DUPLICATE:
         where = f"the same {names.column}" if names.column else "a value that must be unique"
         return Conflict(
             said or f"Another account of the directory already has {where}. Change it there or in the portal."
@@ -125,13 +125,13 @@ def _error(cause: Cause, error: BaseException, dialect: Dialect, parameters: Par
         "table_in": f" in the table {names.table}" if names.table else "",
         "constraint": f" ({names.constraint})" if names.constraint else "",
     }
-    if cause is Cause.CHARACTER:
+    if cause is ErrorCode.CHARACTER:
         misfit = _character(dialect.misfit(error), names.column, parameters)
-        cause, words = (cause, words | misfit) if misfit else (Cause.UNKNOWN, words)
+        cause, words = (cause, words | misfit) if misfit else (ErrorCode.UNKNOWN, words)
     return ConnectorError(said or _MESSAGES[cause].format(**words), code=cause.value)
 
 
-def _unavailable(cause: Cause) -> Unavailable:
+def _unavailable(cause: ErrorCode) -> Unavailable:
     message, whole_directory = _WAITING[cause]
     error = Unavailable(message, whole_directory=whole_directory)
     error.code = cause.value

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import CursorResult
 
-from directories.attributes import Unreadable, Value
+from directories.attributes import UnreadableValue, Value
 from directories.connectors.base import ConnectorError, Page, RemoteAccount
-from directories.connectors.sql.error_codes import Cause
+from directories.connectors.sql.error_codes import ErrorCode
 from directories.connectors.sql.errors import Parameters
 from directories.connectors.sql.session import DRIVER_ERRORS, Row, SqlSession
 from directories.connectors.sql.values import NOT_TEXT, name_of, plain, text_of
@@ -55,7 +55,7 @@ class SqlReader:
             try:
                 found.update(text_of(row[0]) for row in self._session.rows(self._plan.keys.sql(len(chunk)), chunk))
             except ConnectorError as error:
-                if error.code not in {Cause.WRONG_TYPE, Cause.NO_FUNCTION, Cause.CHARACTER, "nul"}:
+                if error.code not in {ErrorCode.WRONG_TYPE, ErrorCode.NO_FUNCTION, ErrorCode.CHARACTER, "nul"}:
                     raise
         return found
 
@@ -64,7 +64,7 @@ class SqlReader:
 
     def _account(self, row: Row, attributes: dict[str, Value]) -> RemoteAccount:
         ref, name = text_of(row[0]), name_of(row[0])
-        if type(row[0]) is not str and isinstance(plain(row[0]), Unreadable):
+        if type(row[0]) is not str and isinstance(plain(row[0]), UnreadableValue):
             return RemoteAccount(ref, name, problem=f"The user name {NOT_TEXT}.")
         if not name:
             return RemoteAccount("", "", problem=NO_NAME)

@@ -6,10 +6,10 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from directories.attributes import Unreadable, Value
+from directories.attributes import UnreadableValue, Value
 
 NOT_TEXT = "holds bytes that are not text (UTF-8)"
-_PLAIN = {str, int, float, bool, Decimal, dt.date, dt.datetime, type(None), Unreadable}
+_PLAIN = {str, int, float, bool, Decimal, dt.date, dt.datetime, type(None), UnreadableValue}
 
 
 def text_or_bytes(data: bytes) -> str | bytes:
@@ -26,7 +26,7 @@ def plain(value: Any) -> Value:
         return value  # type: ignore[no-any-return]
     if isinstance(value, bytes | bytearray | memoryview):
         text = text_or_bytes(bytes(value))
-        return text if isinstance(text, str) else Unreadable(NOT_TEXT)
+        return text if isinstance(text, str) else UnreadableValue(NOT_TEXT)
     if isinstance(value, list):
         return _array(value)
     if isinstance(value, dict | tuple):
@@ -36,7 +36,7 @@ def plain(value: Any) -> Value:
 
 def _array(values: list[Any]) -> Value:
     found = [plain(value) for value in values if value is not None]
-    unreadable = next((value for value in found if isinstance(value, Unreadable)), None)
+    unreadable = next((value for value in found if isinstance(value, UnreadableValue)), None)
     if unreadable is not None:
         return unreadable
     return tuple("; ".join(value) if isinstance(value, tuple) else str(value) for value in found)

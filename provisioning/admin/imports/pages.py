@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
 from provisioning.imports import decisions, facets, follows
-from provisioning.imports.facets import Criteria, matching
+from provisioning.imports.facets import RowCriteria, matching
 from provisioning.imports.groups import listing as groups_listing
 from provisioning.imports.progress import ACTIVE, progress_of
 from provisioning.imports.runs import only_activates, preview_summary
@@ -112,10 +112,10 @@ def start_context(request: HttpRequest) -> dict[str, Any]:
     return context
 
 
-def criteria(values: Mapping[str, str]) -> Criteria:
+def criteria(values: Mapping[str, str]) -> RowCriteria:
     """Return which rows of a plan the filters of its page name."""
     action = values.get("action", "")
-    return Criteria(
+    return RowCriteria(
         actions=tuple(one.value for one in FILTERS.get(action, ())),
         search=values.get("q", "")[:255],
         department=values.get("department", "")[:150],
@@ -124,11 +124,11 @@ def criteria(values: Mapping[str, str]) -> Criteria:
     )
 
 
-def chosen(values: QueryDict) -> Criteria | None:
+def chosen(values: QueryDict) -> RowCriteria | None:
     """Return the rows that a form to approve or refuse names, None for all that wait."""
     if values.get("scope") == "chosen":
         groups = [int(pk) for pk in values.getlist("group") if pk.isdecimal() and len(pk) < 19]
-        return Criteria(groups=tuple(groups) or (0,))  # nobody chose one: none is meant
+        return RowCriteria(groups=tuple(groups) or (0,))  # nobody chose one: none is meant
     return criteria(values) if values.get("scope") == "some" else None
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
-from provisioning.admin.receipts.compare import Comparison, Unreadable, compare, read
+from provisioning.admin.receipts.compare import Comparison, UnreadableList, compare, read
 from provisioning.admin.receipts.export import csv_lines
 from provisioning.admin.receipts.form import ExceptionForm, HrForm, LeaversForm, quarter
 from provisioning.admin.receipts.lines import lines_of
@@ -118,7 +118,7 @@ class ReceiptAdmin(ModelAdmin):  # type: ignore[misc]
                 lines = read(_text_of(form))
                 found = compare(lines, start, end)
                 context = {"count": len(lines), "start": start, "end": end}
-            except Unreadable as error:
+            except UnreadableList as error:
                 form.add_error(None, str(error))
         context |= {"form": form, "found": found, "shown": SHOWN, "zone": timezone.get_current_timezone_name()}
         stated = {"version": book.product_version(), "head": evidence.head(), "first": first}
@@ -180,7 +180,7 @@ def _text_of(form: HrForm) -> str:
     if upload is None:
         return str(form.cleaned_data["text"])
     if upload.size > 5 * 1024 * 1024:
-        raise Unreadable("The file is larger than 5 MB. Cut it into shorter spans of time.")
+        raise UnreadableList("The file is larger than 5 MB. Cut it into shorter spans of time.")
     data: bytes = upload.read()
     try:
         return data.decode("utf-8-sig")

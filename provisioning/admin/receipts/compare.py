@@ -24,7 +24,7 @@ STILL_ACTIVE, NO_ACCOUNT, NOT_KNOWN = (
 NO_LIST = "This is no list of people. Save it as CSV, with one person and one date a line: 4711;2030-01-31"
 
 
-class Unreadable(Exception):
+class UnreadableList(Exception):
     """The list cannot be used; the text says why and what to do."""
 
 
@@ -46,18 +46,18 @@ class Comparison:
 
 
 def read(text: str) -> list[HrLine]:
-    """Return the lines of HR's list; raise Unreadable with the line's number."""
+    """Return the lines of HR's list; raise UnreadableList with the line's number."""
     first = text.lstrip("\ufeff\r\n ").partition("\n")[0]
     delimiter = max(";,\t", key=first.count)
     try:
         rows = list(csv.reader(io.StringIO(text.lstrip("\ufeff")), delimiter=delimiter))
     except csv.Error:
-        raise Unreadable(NO_LIST) from None
+        raise UnreadableList(NO_LIST) from None
     found: list[HrLine] = []
     for number, row in enumerate(rows, 1):
         cells = [cell.strip() for cell in row]
         if any("\0" in cell for cell in cells):
-            raise Unreadable(NO_LIST)
+            raise UnreadableList(NO_LIST)
         if not any(cells):
             continue
         end = next((day for cell in cells if (day := _day(cell))), None)
@@ -65,12 +65,12 @@ def read(text: str) -> list[HrLine]:
             continue  # the heading
         key = next((cell for cell in cells if cell and not _day(cell)), "")
         if end is None or not key:
-            raise Unreadable(f"Line {number} has no name or no date. Write the date like 2030-01-31.")
+            raise UnreadableList(f"Line {number} has no name or no date. Write the date like 2030-01-31.")
         found.append(HrLine(key, end))
         if len(found) > MOST:
-            raise Unreadable(f"The list has more than {MOST:,} lines. Cut it into shorter spans of time.")
+            raise UnreadableList(f"The list has more than {MOST:,} lines. Cut it into shorter spans of time.")
     if not found:
-        raise Unreadable("There is no line with a name and a date. Write one person a line: 4711;2030-01-31")
+        raise UnreadableList("There is no line with a name and a date. Write one person a line: 4711;2030-01-31")
     return found
 
 

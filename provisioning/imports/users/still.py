@@ -27,7 +27,7 @@ INCOMPLETE = "{name} stopped before its last user was read, so nothing was appli
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PlannedFrom:
     """A planned change and what it was planned from: the digest of its row, None where the row was missing."""
 
     id: int
@@ -48,9 +48,12 @@ def refuse_changed(run: ImportRun, connector: Connector, crawler: Crawler, lease
         _settle(page.values(), missing=missing, other=other, crawler=crawler, lease=lease)
 
 
-def _page(run: ImportRun, after: int) -> dict[str, Told]:
+def _page(run: ImportRun, after: int) -> dict[str, PlannedFrom]:
     rows = _from_rows(run).filter(pk__gt=after).order_by("pk").values_list("pk", "remote_id", "action", "row__digest")
-    return {ref: Told(pk, None if action == Action.DEACTIVATE else digest) for pk, ref, action, digest in rows[:CHUNK]}
+    return {
+        ref: PlannedFrom(pk, None if action == Action.DEACTIVATE else digest)
+        for pk, ref, action, digest in rows[:CHUNK]
+    }
 
 
 def _from_rows(run: ImportRun) -> "QuerySet[PlannedChange]":
@@ -58,7 +61,7 @@ def _from_rows(run: ImportRun) -> "QuerySet[PlannedChange]":
     return to_apply(run).filter(action__in=wanted).exclude(remote_id="")
 
 
-def _compared(page: Mapping[str, Told], crawler: Crawler, rows: Page) -> tuple[set[int], set[int]]:
+def _compared(page: Mapping[str, PlannedFrom], crawler: Crawler, rows: Page) -> tuple[set[int], set[int]]:
     """Return which of the planned changes have the row that they were planned from, and which have another one."""
     same: set[int] = set()
     other: set[int] = set()
@@ -70,7 +73,7 @@ def _compared(page: Mapping[str, Told], crawler: Crawler, rows: Page) -> tuple[s
     return same, other
 
 
-def _settle(page: Iterable[Told], *, missing: set[int], other: set[int], crawler: Crawler, lease: Lease) -> None:
+def _settle(page: Iterable[PlannedFrom], *, missing: set[int], other: set[int], crawler: Crawler, lease: Lease) -> None:
     """Refuse what is not as it was; who was missing while planning is to be missing still."""
     leaving = {told.id for told in page if told.digest is None}
     for ids, words in ((other - leaving, CHANGED), (missing - leaving, GONE), (other & leaving, BACK)):
@@ -88,7 +91,7 @@ def _read_again(run: ImportRun, connector: Connector, crawler: Crawler, lease: L
         refs = [remote.ref for remote in rows.accounts if storable(remote.ref)]
         planned = _from_rows(run).filter(pk__gt=run.applied_up_to, remote_id__any_of=refs) if refs else []
         page = {
-            one.remote_id: Told(one.pk, None if one.action == Action.DEACTIVATE else one.row.get("digest"))
+            one.remote_id: PlannedFrom(one.pk, None if one.action == Action.DEACTIVATE else one.row.get("digest"))
             for one in planned
         }
         found, other = _compared(page, crawler, rows)

@@ -130,7 +130,7 @@ def test_a_connection_that_is_lost_in_between_tells_what_was_done_before(pg: Sql
 
 def test_the_time_outs_of_those_written_together_end_with_each(pg: SqlSubject, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pooler may give the server's session to somebody else after each."""
-    answers = postgresql._Connection.answers
+    answers = postgresql._PostgreSQLConnection.answers
     show = [(b"SELECT current_setting('statement_timeout'), current_setting('lock_timeout')", [])]
     seen: list[tuple[bytes | None, bytes | None]] = []
 
@@ -139,7 +139,7 @@ def test_the_time_outs_of_those_written_together_end_with_each(pg: SqlSubject, m
         seen.extend((results[-1].get_value(0, 0), results[-1].get_value(0, 1)) for results in ended[1::2])
         return ended[::2]
 
-    monkeypatch.setattr(postgresql._Connection, "answers", with_somebody_else)
+    monkeypatch.setattr(postgresql._PostgreSQLConnection, "answers", with_somebody_else)
     with pg.open() as connector:
         names = [f"user{n}" for n in range(10)]  # three seconds each
         written = connector.write_many([Write(Capability.CREATE, person(name), "x") for name in names])
@@ -168,7 +168,7 @@ def test_no_connection_stays_in_pipeline_mode(pg: SqlSubject, monkeypatch: pytes
     with pg.open() as connector:
         connector.create(person("ann"), "x")
         with monkeypatch.context() as patch:
-            patch.setattr(postgresql._Connection, "wait", end)
+            patch.setattr(postgresql._PostgreSQLConnection, "wait", end)
             with pytest.raises(Enough):
                 connector.write_many([Write(Capability.UPDATE, person("ann", "ann", "New"))] * 2)
     with pg.open() as connector:

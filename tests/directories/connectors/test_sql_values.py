@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from directories.attributes import Kind, PortalAttribute, Type, Unreadable, Value
+from directories.attributes import Kind, PortalAttribute, Type, UnreadableValue, Value
 from directories.coercion import BadValue, coercer
 from directories.mapping import AttributeRule, Mapper
 from tests.directories.connectors.sql_subject import SqlSubject
@@ -82,7 +82,7 @@ def test_types_that_python_does_not_have_come_as_the_database_writes_them(pg: Sq
         "D": ("numeric", "NaN", Decimal("NaN")),
         "A": ("text[]", "{a@x.org,NULL,b@x.org}", ("a@x.org", "b@x.org")),
         "E": ("date[]", "{2024-01-01,infinity}", ("2024-01-01",)),
-        "B": ("date[]", "{2024-01-01,10000-01-01}", Unreadable(NO_DATE)),
+        "B": ("date[]", "{2024-01-01,10000-01-01}", UnreadableValue(NO_DATE)),
         "C": ("char(8)", "Ann", "Ann"),
         "U": ("uuid", "6f1c9a34-2f6e-4d34-9d0f-000000000001", "6f1c9a34-2f6e-4d34-9d0f-000000000001"),
         "L": ("boolean", "t", True),
@@ -142,7 +142,7 @@ def test_types_of_sqlite_are_those_of_the_cells(sqlite_sql: SqlSubject) -> None:
     for number, cell in enumerate(cells):
         sqlite_sql.database.execute(f"INSERT INTO T VALUES ('c{number}', {cell})")
     found = [row["V"] for row in crawl(sqlite_sql, "V").values()]
-    assert found == [Unreadable(NOT_TEXT), Unreadable(NOT_TEXT), "ab", 1.0, float("inf"), None, "10000-01-01"]
+    assert found == [UnreadableValue(NOT_TEXT), UnreadableValue(NOT_TEXT), "ab", 1.0, float("inf"), None, "10000-01-01"]
 
 
 @pytest.mark.heavy

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from provisioning import services
 from provisioning.imports import decisions, engine, plan_hash
-from provisioning.imports.facets import EVERYTHING, Criteria
+from provisioning.imports.facets import EVERYTHING, RowCriteria
 from provisioning.imports.plan_export import csv_lines
 from provisioning.imports.users.plan import INACTIVE, MISSING
 from provisioning.models import Decision, ImportRun, PlannedChange, User
@@ -15,7 +15,7 @@ from reports.models import Direction, Event, Operation, Result
 from tests.provisioning.imports.conftest import Source, planned, user
 
 pytestmark = pytest.mark.django_db
-GONE = Criteria(actions=("deactivate",), cause=MISSING)
+GONE = RowCriteria(actions=("deactivate",), cause=MISSING)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def waiting(source: Source) -> ImportRun:
     return run
 
 
-def approve(run: ImportRun, wanted: Criteria | None = None, actor: str = "boss") -> None:
+def approve(run: ImportRun, wanted: RowCriteria | None = None, actor: str = "boss") -> None:
     """Approve, apply, and read the run again."""
     services.approve_import(run, actor, plan_hash=run.plan_hash, wanted=wanted)
     engine.execute(run.pk)
@@ -44,7 +44,7 @@ def approve(run: ImportRun, wanted: Criteria | None = None, actor: str = "boss")
 
 def test_one_cause_is_approved_and_the_rest_waits_on(waiting: ImportRun) -> None:
     before = waiting.plan_hash
-    approve(waiting, Criteria(actions=("create",)))
+    approve(waiting, RowCriteria(actions=("create",)))
     assert waiting.status == RunStatus.APPROVAL
     assert waiting.message == "What was approved is applied. 5 changes still wait for a decision."
     assert User.objects.filter(username__in=["x", "y"]).count() == 2
@@ -61,8 +61,8 @@ def test_one_cause_is_approved_and_the_rest_waits_on(waiting: ImportRun) -> None
 
 def test_the_last_approval_by_name_ends_the_run(waiting: ImportRun) -> None:
     services.refuse_changes(waiting, "boss", GONE, "HR is wrong")
-    services.refuse_changes(waiting, "boss", Criteria(actions=("update",)), "Not now")
-    approve(waiting, Criteria(actions=("create",)))
+    services.refuse_changes(waiting, "boss", RowCriteria(actions=("update",)), "Not now")
+    approve(waiting, RowCriteria(actions=("create",)))
     assert (waiting.status, waiting.created, waiting.updated, waiting.deactivated) == (RunStatus.FINISHED, 2, 0, 0)
     assert waiting.refused == 5
 
@@ -99,7 +99,7 @@ def test_the_number_of_what_is_destructive_is_typed(waiting: ImportRun, admin_cl
         waiting.refresh_from_db()
         assert waiting.status == RunStatus.PLANNED
     some = {"plan_hash": waiting.plan_hash, "scope": "some", "action": "create"}
-    assert decisions.destructive(waiting, Criteria(actions=("create",))) == 0
+    assert decisions.destructive(waiting, RowCriteria(actions=("create",))) == 0
     page = admin_client.get(f"/provisioning/importrun/{waiting.pk}/change/").content.decode()
     assert waiting.plan_hash in page
     assert "Type 3" in page
@@ -159,7 +159,7 @@ def test_passwords_of_refused_rows_are_forgotten(waiting: ImportRun) -> None:
     PlannedChange.objects.filter(run=waiting, key="u0").update(row={"digest": "x", "password": "secret"})
     waiting.plan_hash = plan_hash.of(waiting)
     waiting.save()
-    services.refuse_changes(waiting, "boss", Criteria(search="u0"), "Not now")
+    services.refuse_changes(waiting, "boss", RowCriteria(search="u0"), "Not now")
     approve(waiting)
     assert waiting.status == RunStatus.FINISHED
     assert not PlannedChange.objects.filter(run=waiting, row__has_key="password").exists()
@@ -180,7 +180,7 @@ def test_a_kill_between_two_pages_of_what_was_approved_by_name(
         write(self, changes, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine.Applier, "_page", cut)
-    services.approve_import(waiting, "boss", plan_hash=waiting.plan_hash, wanted=Criteria(actions=("create",)))
+    services.approve_import(waiting, "boss", plan_hash=waiting.plan_hash, wanted=RowCriteria(actions=("create",)))
     with pytest.raises(PowerCut):
         engine.execute(waiting.pk)
     expire(waiting)

@@ -5,7 +5,7 @@ from django.test import Client
 
 from provisioning import services
 from provisioning.imports import decisions, engine
-from provisioning.imports.facets import EVERYTHING, Criteria
+from provisioning.imports.facets import EVERYTHING, RowCriteria
 from provisioning.models import Decision, ImportRun, Membership, PlannedGroup
 from provisioning.models.imports import RunStatus
 from tests.provisioning.imports.group_source import GroupSource, groups
@@ -32,9 +32,9 @@ def waiting(groups: GroupSource) -> ImportRun:
     return run
 
 
-def these(run: ImportRun, *names: str) -> Criteria:
+def these(run: ImportRun, *names: str) -> RowCriteria:
     ids = PlannedGroup.objects.filter(run=run, name__in=names).values_list("pk", flat=True)
-    return Criteria(groups=tuple(ids))
+    return RowCriteria(groups=tuple(ids))
 
 
 def sizes() -> dict[str, int]:

@@ -33,7 +33,7 @@ OF_A_VALUE = (16, 17, 19, 20, 21, 32, 34, 53, 68)  # codes that may be about one
 MemberValue = tuple[Entry, bytes]
 
 
-class Told(ConnectorError):
+class ServerRefusal(ConnectorError):
     """A server's refusal with its result code (RFC 4511, appendix A)."""
 
     def __init__(self, number: int, meaning: ConnectorError) -> None:
@@ -108,7 +108,7 @@ class MemberWriter:
         data = [value for _, value in members]
         try:
             self._modify([(how, data)])
-        except Told as error:
+        except ServerRefusal as error:
             if error.number == SCHEMA and how == ldap3.MODIFY_DELETE and self.placeholder:
                 # Its last members leave, and a group of this class must have one (RFC 4519, 3.5).
                 return self._emptied(members)
@@ -132,7 +132,7 @@ class MemberWriter:
     def _emptied(self, members: Sequence[MemberValue]) -> list[RefusedMember]:
         try:
             self._modify([(ldap3.MODIFY_ADD, [self.placeholder])])
-        except Told as error:
+        except ServerRefusal as error:
             if error.number not in THERE:
                 raise error.meaning from None
         placeholder, self.placeholder = self.placeholder, b""  # it is there now: no second try
@@ -144,11 +144,11 @@ class MemberWriter:
     def _drop_placeholder(self) -> None:
         try:
             self._modify([(ldap3.MODIFY_DELETE, [self.placeholder])])
-        except Told as error:
+        except ServerRefusal as error:
             if error.number not in (NOT_THERE, SCHEMA):  # nobody came in, so it stays
                 raise error.meaning from None
 
-    def _gone(self, error: Told) -> bool:
+    def _gone(self, error: ServerRefusal) -> bool:
         return error.number == NO_OBJECT and self.session.read(self.dn, ("objectClass",)) is None
 
     def _modify(self, changes: Sequence[tuple[str, Sequence[bytes]]]) -> None:
@@ -162,4 +162,4 @@ def _modify(dn: str, changes: Mapping[str, Any], connection: Any) -> None:
 
 def _told(result: Mapping[str, Any]) -> ConnectorError:
     meaning = refused(result)
-    return meaning if isinstance(meaning, Unavailable) else Told(int(result.get("result") or 0), meaning)
+    return meaning if isinstance(meaning, Unavailable) else ServerRefusal(int(result.get("result") or 0), meaning)

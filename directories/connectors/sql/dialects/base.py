@@ -10,7 +10,7 @@ from sqlalchemy.pool import QueuePool
 from directories.attributes import Value
 from directories.connectors.allowed import check_host
 from directories.connectors.base import ConnectionStep
-from directories.connectors.sql.error_codes import Cause, by_class
+from directories.connectors.sql.error_codes import ErrorCode, by_class
 
 if TYPE_CHECKING:
     from directories.connectors.sql.settings import SqlSettings
@@ -122,7 +122,7 @@ class Dialect:
 
     # --- Errors ------------------------------------------------------------------------------------------------------
 
-    def cause(self, error: BaseException) -> Cause:
+    def cause(self, error: BaseException) -> ErrorCode:
         """Return what the driver's error means, by its code."""
         return by_class(error)
 

@@ -17,35 +17,35 @@ from sqlalchemy import Connection
 from directories.attributes import Value
 from directories.connectors.sql.dialects import base
 from directories.connectors.sql.dialects.base import Dialect, Misfit, Named
-from directories.connectors.sql.error_codes import NAME, Cause, by_class, last
+from directories.connectors.sql.error_codes import NAME, ErrorCode, by_class, last
 
 if TYPE_CHECKING:
     from directories.connectors.sql.settings import SqlSettings
 
 # https://mariadb.com/docs/server/reference/error-codes and https://dev.mysql.com/doc/mysql-errors/8.4/en/
-_NUMBERS: Mapping[Cause, tuple[int, ...]] = {
-    Cause.DUPLICATE: (1062, 1169, 1586),
-    Cause.TOO_LONG: (1406,),
-    Cause.NOT_NULL: (1048, 1364),
-    Cause.REFERENCE: (1216, 1217, 1451, 1452),
-    Cause.CHECK: (3819, 4025),
-    Cause.CHARACTER: (1267, 1300, 1977, 3988),
-    Cause.WRONG_TYPE: (1264, 1265, 1292, 1366, 1367, 1411),
-    Cause.NO_TABLE: (1146, 1051),
-    Cause.NO_COLUMN: (1054,),
-    Cause.NO_RIGHT: (1142, 1143, 1227, 1370),
-    Cause.NO_FUNCTION: (1305, 1318),
-    Cause.SYNTAX: (1064, 1136),
-    Cause.READ_ONLY: (1290, 1836, 1792),
-    Cause.LOCK: (1205, 1213, 1020),
-    Cause.TIMEOUT: (3024, 1969, 1317),
-    Cause.LOGIN: (1045, 1698, 1130, 1251, 1820, 1862, 3118, 4151),
-    Cause.NO_DATABASE: (1049, 1044),
-    Cause.TLS: (2026, 3159),
-    Cause.BUSY: (1040, 1203, 1226, 1021, 1114, 1153),
-    Cause.UNREACHABLE: (2002, 2003, 2005),
-    Cause.CONNECTION: (2006, 2013, 1053, 1927, 0),
-    Cause.RAISED: (1644,),
+_NUMBERS: Mapping[ErrorCode, tuple[int, ...]] = {
+    ErrorCode.DUPLICATE: (1062, 1169, 1586),
+    ErrorCode.TOO_LONG: (1406,),
+    ErrorCode.NOT_NULL: (1048, 1364),
+    ErrorCode.REFERENCE: (1216, 1217, 1451, 1452),
+    ErrorCode.CHECK: (3819, 4025),
+    ErrorCode.CHARACTER: (1267, 1300, 1977, 3988),
+    ErrorCode.WRONG_TYPE: (1264, 1265, 1292, 1366, 1367, 1411),
+    ErrorCode.NO_TABLE: (1146, 1051),
+    ErrorCode.NO_COLUMN: (1054,),
+    ErrorCode.NO_RIGHT: (1142, 1143, 1227, 1370),
+    ErrorCode.NO_FUNCTION: (1305, 1318),
+    ErrorCode.SYNTAX: (1064, 1136),
+    ErrorCode.READ_ONLY: (1290, 1836, 1792),
+    ErrorCode.LOCK: (1205, 1213, 1020),
+    ErrorCode.TIMEOUT: (3024, 1969, 1317),
+    ErrorCode.LOGIN: (1045, 1698, 1130, 1251, 1820, 1862, 3118, 4151),
+    ErrorCode.NO_DATABASE: (1049, 1044),
+    ErrorCode.TLS: (2026, 3159),
+    ErrorCode.BUSY: (1040, 1203, 1226, 1021, 1114, 1153),
+    ErrorCode.UNREACHABLE: (2002, 2003, 2005),
+    ErrorCode.CONNECTION: (2006, 2013, 1053, 1927, 0),
+    ErrorCode.RAISED: (1644,),
 }
 _CAUSES = {number: cause for cause, numbers in _NUMBERS.items() for number in numbers}
 _QUOTED = rf"((?:[`']{NAME}[`']\.?){{1,3}})"  # `database`.`table`.`column`, or 'column'
@@ -114,14 +114,14 @@ class MySQLDialect(Dialect):
         found = rows(_ENGINES, (schema, table))
         return bool(found) and str(found[0][0]).upper() != "YES"
 
-    def cause(self, error: BaseException) -> Cause:
+    def cause(self, error: BaseException) -> ErrorCode:
         """Return what the number means; 1366 is a wrong type and a wrong character in one."""
         if isinstance(getattr(error, "original_exception", error), ssl.SSLError):
-            return Cause.TLS
+            return ErrorCode.TLS
         number = error.args[0] if error.args else None
         if number == 1366 and "string value" in _words(error):
-            return Cause.CHARACTER
-        return _CAUSES.get(number, Cause.UNKNOWN) if isinstance(number, int) else by_class(error)
+            return ErrorCode.CHARACTER
+        return _CAUSES.get(number, ErrorCode.UNKNOWN) if isinstance(number, int) else by_class(error)
 
     def names(self, error: BaseException) -> Named:
         """Return what stands in the server's quotes after the word for it."""

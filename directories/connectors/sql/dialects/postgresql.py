@@ -20,12 +20,12 @@ from psycopg.types.string import TextLoader
 from psycopg.waiting import Ready, Wait
 from sqlalchemy import Connection
 
-from directories.attributes import Unreadable, Value
+from directories.attributes import UnreadableValue, Value
 from directories.connectors.base import ConnectionStep, ConnectorError
 from directories.connectors.sql.certificates import ca_file
 from directories.connectors.sql.dialects import base
 from directories.connectors.sql.dialects.base import Dialect, Misfit, Named
-from directories.connectors.sql.error_codes import NAME, Cause, by_class
+from directories.connectors.sql.error_codes import NAME, ErrorCode, by_class
 from directories.connectors.sql.values import text_or_bytes
 
 if TYPE_CHECKING:
@@ -34,56 +34,56 @@ if TYPE_CHECKING:
 _Statement = tuple[bytes, Sequence[bytes | None]]
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # https://www.postgresql.org/docs/current/protocol-message-formats.html
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
-_SQLSTATE: Mapping[str, Cause] = {
-    "23505": Cause.DUPLICATE,
-    "23P01": Cause.DUPLICATE,
-    "22001": Cause.TOO_LONG,
-    "22021": Cause.CHARACTER,
-    "22P05": Cause.CHARACTER,
-    "23502": Cause.NOT_NULL,
-    "23503": Cause.REFERENCE,
-    "23514": Cause.CHECK,
-    "42804": Cause.WRONG_TYPE,
-    "42883": Cause.NO_FUNCTION,
-    "42846": Cause.WRONG_TYPE,
-    "42P01": Cause.NO_TABLE,
-    "3F000": Cause.NO_TABLE,
-    "42703": Cause.NO_COLUMN,
-    "42501": Cause.NO_RIGHT,
-    "25006": Cause.READ_ONLY,
-    "40001": Cause.LOCK,
-    "40P01": Cause.LOCK,
-    "55P03": Cause.LOCK,
-    "57014": Cause.TIMEOUT,
-    "28P01": Cause.LOGIN,
-    "28000": Cause.LOGIN,
-    "3D000": Cause.NO_DATABASE,
-    "P0001": Cause.RAISED,
+_SQLSTATE: Mapping[str, ErrorCode] = {
+    "23505": ErrorCode.DUPLICATE,
+    "23P01": ErrorCode.DUPLICATE,
+    "22001": ErrorCode.TOO_LONG,
+    "22021": ErrorCode.CHARACTER,
+    "22P05": ErrorCode.CHARACTER,
+    "23502": ErrorCode.NOT_NULL,
+    "23503": ErrorCode.REFERENCE,
+    "23514": ErrorCode.CHECK,
+    "42804": ErrorCode.WRONG_TYPE,
+    "42883": ErrorCode.NO_FUNCTION,
+    "42846": ErrorCode.WRONG_TYPE,
+    "42P01": ErrorCode.NO_TABLE,
+    "3F000": ErrorCode.NO_TABLE,
+    "42703": ErrorCode.NO_COLUMN,
+    "42501": ErrorCode.NO_RIGHT,
+    "25006": ErrorCode.READ_ONLY,
+    "40001": ErrorCode.LOCK,
+    "40P01": ErrorCode.LOCK,
+    "55P03": ErrorCode.LOCK,
+    "57014": ErrorCode.TIMEOUT,
+    "28P01": ErrorCode.LOGIN,
+    "28000": ErrorCode.LOGIN,
+    "3D000": ErrorCode.NO_DATABASE,
+    "P0001": ErrorCode.RAISED,
 }
-_SQLSTATE_CLASS: Mapping[str, Cause] = {
-    "08": Cause.CONNECTION,
-    "53": Cause.BUSY,
-    "57": Cause.CONNECTION,
-    "58": Cause.BUSY,
-    "22": Cause.WRONG_TYPE,
-    "42": Cause.SYNTAX,
+_SQLSTATE_CLASS: Mapping[str, ErrorCode] = {
+    "08": ErrorCode.CONNECTION,
+    "53": ErrorCode.BUSY,
+    "57": ErrorCode.CONNECTION,
+    "58": ErrorCode.BUSY,
+    "22": ErrorCode.WRONG_TYPE,
+    "42": ErrorCode.SYNTAX,
 }
 _RAISES = "exec_stmt_raise"  # the function of the server that runs PL/pgSQL's RAISE, whatever SQLSTATE it gives
 # What libpq says before there is a code: a server's refusal of a login carries none to the client.
-_LOGIN_WORDS: Mapping[str, Cause] = {
-    "timeout expired": Cause.UNREACHABLE,
-    "Connection refused": Cause.UNREACHABLE,
-    "could not translate host name": Cause.UNREACHABLE,
-    "password authentication failed": Cause.LOGIN,
-    "no password supplied": Cause.LOGIN,
-    "no pg_hba.conf entry": Cause.LOGIN,
-    "does not support SSL": Cause.TLS,
-    "certificate": Cause.TLS,
-    "SSL error": Cause.TLS,
-    "role ": Cause.LOGIN,
-    "database ": Cause.NO_DATABASE,
-    "too many": Cause.BUSY,
-    "remaining connection slots": Cause.BUSY,
+_LOGIN_WORDS: Mapping[str, ErrorCode] = {
+    "timeout expired": ErrorCode.UNREACHABLE,
+    "Connection refused": ErrorCode.UNREACHABLE,
+    "could not translate host name": ErrorCode.UNREACHABLE,
+    "password authentication failed": ErrorCode.LOGIN,
+    "no password supplied": ErrorCode.LOGIN,
+    "no pg_hba.conf entry": ErrorCode.LOGIN,
+    "does not support SSL": ErrorCode.TLS,
+    "certificate": ErrorCode.TLS,
+    "SSL error": ErrorCode.TLS,
+    "role ": ErrorCode.LOGIN,
+    "database ": ErrorCode.NO_DATABASE,
+    "too many": ErrorCode.BUSY,
+    "remaining connection slots": ErrorCode.BUSY,
 }
 
 
@@ -114,7 +114,7 @@ class PostgreSQLDialect(Dialect):
             # one host of a list after another.
             raise ConnectorError("Type the name or address of one server, not the path of a socket.", code="settings")
         seconds = settings.statement_timeout
-        connection = _Connection.connect(
+        connection = _PostgreSQLConnection.connect(
             host=settings.host,
             port=settings.port,
             dbname=settings.database,
@@ -197,23 +197,23 @@ class PostgreSQLDialect(Dialect):
                 sent[number] = (limits, _encoded(sql, values))
             except UnicodeEncodeError as error:
                 found[number] = error
-        pipeline: _Connection = connection
+        pipeline: _PostgreSQLConnection = connection
         for number, results in zip(sent, pipeline.answers(list(sent.values())), strict=False):
             refused = next((result for result in results if result.status == ExecStatus.FATAL_ERROR), None)
             found[number] = results[-1].command_tuples or 0 if refused is None else error_from_result(refused)
         lost = psycopg.OperationalError("the connection is lost")
         return [found.get(number, lost) for number in range(len(statements))]
 
-    def cause(self, error: BaseException) -> Cause:
+    def cause(self, error: BaseException) -> ErrorCode:
         """Return what the SQLSTATE means."""
         state = str(getattr(error, "sqlstate", None) or "")
         if state:
             known = _SQLSTATE.get(state) or _SQLSTATE_CLASS.get(state[:2])
-            return known or (Cause.RAISED if self.said(error) else Cause.UNKNOWN)
+            return known or (ErrorCode.RAISED if self.said(error) else ErrorCode.UNKNOWN)
         if type(error).__name__ in {"OperationalError", "ConnectionTimeout", "_WaitTimeout"}:
             text = str(error)
-            return next((cause for words, cause in _LOGIN_WORDS.items() if words in text), Cause.CONNECTION)
-        return Cause.WRONG_TYPE if type(error).__name__ == "DataError" else by_class(error)
+            return next((cause for words, cause in _LOGIN_WORDS.items() if words in text), ErrorCode.CONNECTION)
+        return ErrorCode.WRONG_TYPE if type(error).__name__ == "DataError" else by_class(error)
 
     def names(self, error: BaseException) -> Named:
         """Return what the fields of the error tell, and what stands in its quotes."""
@@ -285,7 +285,7 @@ def _tls(settings: "SqlSettings") -> dict[str, Any]:
     return options
 
 
-class _Connection(psycopg.Connection[Any]):
+class _PostgreSQLConnection(psycopg.Connection[Any]):
     """A connection that gives up on a server that has stopped answering; a statement time-out needs a live server."""
 
     deadline: float | None = None
@@ -392,7 +392,7 @@ class _Date(dates.DateLoader):
         try:
             return None if _endless(data) else super().load(data)
         except psycopg.DataError:
-            return Unreadable(_NO_DATE)
+            return UnreadableValue(_NO_DATE)
 
 
 class _Timestamp(dates.TimestampLoader):
@@ -403,7 +403,7 @@ class _Timestamp(dates.TimestampLoader):
         try:
             return None if _endless(data) else super().load(data)
         except psycopg.DataError:
-            return Unreadable(_NO_DATE)
+            return UnreadableValue(_NO_DATE)
 
 
 class _TimestampTz(dates.TimestamptzLoader):
@@ -414,7 +414,7 @@ class _TimestampTz(dates.TimestamptzLoader):
         try:
             return None if _endless(data) else super().load(data)
         except psycopg.DataError:
-            return Unreadable(_NO_DATE)
+            return UnreadableValue(_NO_DATE)
 
 
 def _register(connection: "psycopg.Connection[Any]") -> None:

@@ -17,35 +17,35 @@ from directories.connectors.allowed import file_problem
 from directories.connectors.base import ConnectorError
 from directories.connectors.sql.dialects import base
 from directories.connectors.sql.dialects.base import Dialect, Named
-from directories.connectors.sql.error_codes import NAME, Cause, last
+from directories.connectors.sql.error_codes import NAME, ErrorCode, last
 from directories.connectors.sql.values import text_or_bytes
 
 if TYPE_CHECKING:
     from directories.connectors.sql.settings import SqlSettings
 
 # https://www.sqlite.org/rescode.html
-_NAMES: Mapping[str, Cause] = {
-    "SQLITE_CONSTRAINT_UNIQUE": Cause.DUPLICATE,
-    "SQLITE_CONSTRAINT_PRIMARYKEY": Cause.DUPLICATE,
-    "SQLITE_CONSTRAINT_ROWID": Cause.DUPLICATE,
-    "SQLITE_CONSTRAINT_NOTNULL": Cause.NOT_NULL,
-    "SQLITE_CONSTRAINT_FOREIGNKEY": Cause.REFERENCE,
-    "SQLITE_CONSTRAINT_CHECK": Cause.CHECK,
-    "SQLITE_CONSTRAINT_DATATYPE": Cause.WRONG_TYPE,
-    "SQLITE_CONSTRAINT_TRIGGER": Cause.RAISED,
-    "SQLITE_MISMATCH": Cause.WRONG_TYPE,
-    "SQLITE_READONLY": Cause.READ_ONLY,
-    "SQLITE_READONLY_DBMOVED": Cause.CONNECTION,
-    "SQLITE_BUSY": Cause.LOCK,
-    "SQLITE_BUSY_SNAPSHOT": Cause.LOCK,
-    "SQLITE_LOCKED": Cause.LOCK,
-    "SQLITE_INTERRUPT": Cause.TIMEOUT,
-    "SQLITE_FULL": Cause.BUSY,
-    "SQLITE_CANTOPEN": Cause.NO_FILE,
-    "SQLITE_CANTOPEN_ISDIR": Cause.NO_FILE,
-    "SQLITE_NOTADB": Cause.NO_FILE,
-    "SQLITE_PERM": Cause.NO_RIGHT,
-    "SQLITE_AUTH": Cause.NO_RIGHT,
+_NAMES: Mapping[str, ErrorCode] = {
+    "SQLITE_CONSTRAINT_UNIQUE": ErrorCode.DUPLICATE,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": ErrorCode.DUPLICATE,
+    "SQLITE_CONSTRAINT_ROWID": ErrorCode.DUPLICATE,
+    "SQLITE_CONSTRAINT_NOTNULL": ErrorCode.NOT_NULL,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": ErrorCode.REFERENCE,
+    "SQLITE_CONSTRAINT_CHECK": ErrorCode.CHECK,
+    "SQLITE_CONSTRAINT_DATATYPE": ErrorCode.WRONG_TYPE,
+    "SQLITE_CONSTRAINT_TRIGGER": ErrorCode.RAISED,
+    "SQLITE_MISMATCH": ErrorCode.WRONG_TYPE,
+    "SQLITE_READONLY": ErrorCode.READ_ONLY,
+    "SQLITE_READONLY_DBMOVED": ErrorCode.CONNECTION,
+    "SQLITE_BUSY": ErrorCode.LOCK,
+    "SQLITE_BUSY_SNAPSHOT": ErrorCode.LOCK,
+    "SQLITE_LOCKED": ErrorCode.LOCK,
+    "SQLITE_INTERRUPT": ErrorCode.TIMEOUT,
+    "SQLITE_FULL": ErrorCode.BUSY,
+    "SQLITE_CANTOPEN": ErrorCode.NO_FILE,
+    "SQLITE_CANTOPEN_ISDIR": ErrorCode.NO_FILE,
+    "SQLITE_NOTADB": ErrorCode.NO_FILE,
+    "SQLITE_PERM": ErrorCode.NO_RIGHT,
+    "SQLITE_AUTH": ErrorCode.NO_RIGHT,
 }
 
 
@@ -80,7 +80,7 @@ class SQLiteDialect(Dialect):
             timeout=base.LOCK_SECONDS,
             isolation_level=None,
             check_same_thread=False,
-            factory=_Connection,
+            factory=_SQLiteConnection,
         )
         connection.file = _file_at(settings.database)
         connection.seconds = settings.statement_timeout
@@ -95,17 +95,17 @@ class SQLiteDialect(Dialect):
             return value.isoformat(" ")
         return str(value) if isinstance(value, dt.date | Decimal) else value
 
-    def cause(self, error: BaseException) -> Cause:
+    def cause(self, error: BaseException) -> ErrorCode:
         """Return what the error's name means; its words, which are always English, where one name is for many."""
         name = str(getattr(error, "sqlite_errorname", "") or "")
         text = str(error)
-        if known := _NAMES.get(name) or (Cause.BUSY if name.startswith("SQLITE_IOERR") else None):
+        if known := _NAMES.get(name) or (ErrorCode.BUSY if name.startswith("SQLITE_IOERR") else None):
             return known
         if text.startswith("no such table"):
-            return Cause.NO_TABLE
+            return ErrorCode.NO_TABLE
         if text.startswith("no such column") or "has no column named" in text:
-            return Cause.NO_COLUMN
-        return Cause.SYNTAX if "syntax error" in text else Cause.UNKNOWN
+            return ErrorCode.NO_COLUMN
+        return ErrorCode.SYNTAX if "syntax error" in text else ErrorCode.UNKNOWN
 
     def names(self, error: BaseException) -> Named:
         """Return what the words name."""
@@ -121,7 +121,7 @@ class SQLiteDialect(Dialect):
         return str(error) if getattr(error, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_TRIGGER" else ""
 
 
-class _Connection(sqlite3.Connection):
+class _SQLiteConnection(sqlite3.Connection):
     """A connection whose statements end after their time-out."""
 
     seconds: float = 0
