@@ -61,7 +61,7 @@ class PerUser(_Shared, UserRateThrottle):
     scope = "api-user"
 
 
-class Refused(APIException):
+class TooManyRequests(APIException):
     """Too many wrong sign-ins; ``wait`` becomes Retry-After."""
 
     status_code = 429
@@ -79,7 +79,7 @@ class NameAndPassword(BasicAuthentication):
         try:
             return super().authenticate_credentials(*args, **kwargs)
         except TooManySignIns as error:
-            raise Refused(error) from None
+            raise TooManyRequests(error) from None
 
 
 class IsPermittedStaff(BasePermission):

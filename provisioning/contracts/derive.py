@@ -17,8 +17,7 @@ from django.utils import timezone
 from directories.attributes import Kind, PortalAttribute
 from provisioning.contracts import days, fields, primary
 from provisioning.contracts.days import Interval, Term, Zone, day_words
-from provisioning.contracts.managers import Department as Node
-from provisioning.contracts.managers import manager_of
+from provisioning.contracts.managers import DepartmentHead, manager_of
 from provisioning.contracts.models import Contract, Department, Employment, Location, PrimaryOrder, ProfileSource
 from provisioning.contracts.primary import By, Candidate
 from provisioning.models import Account, User
@@ -48,7 +47,7 @@ class Basis:
     now: dt.datetime
     order: Sequence[By]
     follows: Sequence[Following]
-    departments: Mapping[int, Node]
+    departments: Mapping[int, DepartmentHead]
     parents: Mapping[int, int | None]
     zones_of_sources: Mapping[int, str]
 
@@ -145,7 +144,8 @@ def basis(now: dt.datetime | None = None) -> Basis:
         order=order or fields.ORDER,
         follows=follows,
         departments={
-            pk: Node(name, manager or people.get((source, ref))) for pk, name, _, manager, source, ref in found
+            pk: DepartmentHead(name, manager or people.get((source, ref)))
+            for pk, name, _, manager, source, ref in found
         },
         parents={pk: parent for pk, _, parent, *_ in found},
         zones_of_sources={source: zone for source, zone in everywhere if source is not None},

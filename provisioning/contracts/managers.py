@@ -11,7 +11,7 @@ from provisioning.contracts.tree import upwards
 
 
 @dataclass(frozen=True, slots=True)
-class Department:
+class DepartmentHead:
     """What of a department decides: its name and the id of its head."""
 
     name: str
@@ -19,7 +19,7 @@ class Department:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundManager:
     """The id of the manager, None for nobody, and where that comes from."""
 
     manager: int | None
@@ -30,14 +30,14 @@ def manager_of(
     person: int,
     of_contract: int | None,
     department: int | None,
-    departments: Mapping[int, Department],
+    departments: Mapping[int, DepartmentHead],
     parents: Mapping[int, int | None],
-) -> Found:
+) -> FoundManager:
     """Return who manages a person by a contract; ``parents`` are those of the departments."""
     if of_contract is not None and of_contract != person:
-        return Found(of_contract, "the contract names them")
+        return FoundManager(of_contract, "the contract names them")
     for key in upwards(department, parents) if department is not None else ():
         head = departments[key].head
         if head is not None and head != person:
-            return Found(head, f"head of {departments[key].name}")
-    return Found(None, "neither the contract nor a department names anybody")
+            return FoundManager(head, f"head of {departments[key].name}")
+    return FoundManager(None, "neither the contract nor a department names anybody")

@@ -36,23 +36,25 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PrimaryChoice:
     """The place of the primary contract among the candidates, None without any, and why it is that one."""
 
     place: int | None
     why: str
 
 
-def choose(candidates: Sequence[Candidate], order: Sequence[By]) -> Choice:
+def choose(candidates: Sequence[Candidate], order: Sequence[By]) -> PrimaryChoice:
     """Return the primary contract."""
     if not candidates:
-        return Choice(None, "There is no contract.")
+        return PrimaryChoice(None, "There is no contract.")
     active = [place for place, one in enumerate(candidates) if one.active]
     pool = active or list(range(len(candidates)))
     if len(candidates) == 1:
-        return Choice(0, "It is the only contract." if active else "It is the only contract, and it does not hold now.")
+        return PrimaryChoice(
+            0, "It is the only contract." if active else "It is the only contract, and it does not hold now."
+        )
     if len(active) == 1:
-        return Choice(active[0], f"It is the only one of {len(candidates)} contracts that holds now.")
+        return PrimaryChoice(active[0], f"It is the only one of {len(candidates)} contracts that holds now.")
     kind = "contracts that hold now" if active else "contracts, none of which holds now,"
     known, equal, deciding = len(pool), list[str](), ""
     for by in order:
@@ -69,10 +71,10 @@ def choose(candidates: Sequence[Candidate], order: Sequence[By]) -> Choice:
         pool = left
         if len(pool) == 1:
             same = f" ({' and '.join(equal)} {'is' if len(equal) == 1 else 'are'} the same)" if equal else ""
-            return Choice(pool[0], f"Of {known} {kind} it has the {deciding}{same}.")
+            return PrimaryChoice(pool[0], f"Of {known} {kind} it has the {deciding}{same}.")
     place = min(pool, key=lambda one: (_number(candidates[one].number), one))
     rest = f"Of the {len(pool)} with the {deciding}" if deciding else f"Of {known} {kind}"
-    return Choice(place, f"{rest} it has the first number, {candidates[place].number}; all else is the same.")
+    return PrimaryChoice(place, f"{rest} it has the first number, {candidates[place].number}; all else is the same.")
 
 
 def _value(candidate: Candidate, by: By) -> Any:

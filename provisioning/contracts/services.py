@@ -25,7 +25,7 @@ FIELDS = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class ContractOwner:
     """Whose a contract is: a source's ``account``, or a ``user`` for one that the portal keeps."""
 
     account: int | None = None
@@ -39,7 +39,7 @@ class ContractRow:
     What is left out becomes blank: a row is the whole contract.
     """
 
-    owner: Owner
+    owner: ContractOwner
     number: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -105,7 +105,7 @@ def delete_contracts(contracts: Iterable[Contract], actor: str) -> set[int]:
 
 def owners(contracts: Sequence[Contract]) -> set[int]:
     """Return the users whose contracts these are."""
-    return _users([ContractRow(Owner(one.account_id, one.user_id), one.external_id) for one in contracts])
+    return _users([ContractRow(ContractOwner(one.account_id, one.user_id), one.external_id) for one in contracts])
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ ACTIVE, PROVISIONED = "is_active", "provisioned"
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class DirectoryEffect:
     """What one directory would get."""
 
     directory: str
@@ -57,7 +57,7 @@ def apply(user: User, values: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def effects(user: User) -> list[Effect]:
+def effects(user: User) -> list[DirectoryEffect]:
     """Return what each directory would get of the user as held in memory."""
     found = []
     for directory in Directory.objects.order_by("name"):
@@ -67,10 +67,10 @@ def effects(user: User) -> list[Effect]:
         changes = tuple(
             (name, on_demand.shown(name, old), on_demand.shown(name, new)) for name, (old, new) in plan.changes.items()
         )
-        found.append(Effect(directory.name, words or f"{directory.name} is in sync.", changes))
+        found.append(DirectoryEffect(directory.name, words or f"{directory.name} is in sync.", changes))
     return found
 
 
-def differences(before: list[Effect], after: list[Effect]) -> list[tuple[Effect, bool]]:
+def differences(before: list[DirectoryEffect], after: list[DirectoryEffect]) -> list[tuple[DirectoryEffect, bool]]:
     """Return the effects of the changed user, each with whether it differs from what happens anyway."""
     return [(new, new != old) for old, new in zip(before, after, strict=True)]

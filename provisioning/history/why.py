@@ -48,7 +48,7 @@ class WhyNot:
 
 
 @dataclass(slots=True)
-class Answer:
+class Explanation:
     """Everything about one user. ``cut``: there are more lines than were read."""
 
     attributes: list[Reason] = field(default_factory=list)
@@ -59,10 +59,10 @@ class Answer:
     cut: bool = False
 
 
-def explain(user: User) -> Answer:
+def explain(user: User) -> Explanation:
     """Return why the user is as they are; the number of queries depends on nothing."""
     found = list(lines.of_user(user.pk)[: LOOKED_AT + 1])
-    events, answer = found[:LOOKED_AT], Answer(begins=lines.begins(), cut=len(found) > LOOKED_AT)
+    events, answer = found[:LOOKED_AT], Explanation(begins=lines.begins(), cut=len(found) > LOOKED_AT)
     rules, directories = _rules(), list(Directory.objects.select_related("provisioning").order_by("name"))
     values = {label: lines.plain(value) for label, value in facts(user, catalogue()).items()}
     by_label: dict[str, list[Event]] = {}

@@ -7,7 +7,7 @@ DANGER, WARNING = "danger", "warning"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundSubject:
     """One subject that a cause holds for now: its lasting name, words without secrets, and the page to look at."""
 
     subject: str
@@ -24,7 +24,7 @@ class Cause:
     label: str
     level: str
     permission: str
-    find: Callable[[], Iterable[Found]]
+    find: Callable[[], Iterable[FoundSubject]]
 
 
 CAUSES: dict[str, Cause] = {}

@@ -15,7 +15,7 @@ from directories.config import load, open_connector
 from directories.connectors.base import ConnectorError
 from directories.connectors.server_certificate import valid_until
 from directories.models import Directory
-from provisioning.notices.causes import DANGER, Cause, Found, register
+from provisioning.notices.causes import DANGER, Cause, FoundSubject, register
 from provisioning.notices.models import Certificates
 
 DAY = dt.timedelta(days=1)
@@ -53,7 +53,7 @@ def look(directory: Directory) -> None:
     Certificates.objects.update_or_create(directory=directory, defaults=values)
 
 
-def _expiring() -> Iterator[Found]:
+def _expiring() -> Iterator[FoundSubject]:
     now = timezone.now()
     soon = now + max(STAGES) * DAY
     rows = Certificates.objects.filter(Q(server_until__lte=soon) | Q(authority_until__lte=soon))
@@ -67,12 +67,12 @@ def _expiring() -> Iterator[Found]:
                 yield _found(row, f"{name} of {row.directory_id}", words, until, until - now)
 
 
-def _found(row: Certificates, subject: str, words: str, until: dt.datetime, left: dt.timedelta) -> Found:
+def _found(row: Certificates, subject: str, words: str, until: dt.datetime, left: dt.timedelta) -> FoundSubject:
     day = f"{timezone.localtime(until):%Y-%m-%d}"
     stage = next((days for days in STAGES if left <= days * DAY), max(STAGES)) if left > dt.timedelta(0) else 0
     when = f"expires on {day}" if stage else f"expired on {day}"
     path = f"/directories/directory/{row.directory_id}/change/"
-    return Found(f"{subject} {stage}", f"{words.format(name=row.directory.name)} {when}", RENEW[words], path)
+    return FoundSubject(f"{subject} {stage}", f"{words.format(name=row.directory.name)} {when}", RENEW[words], path)
 
 
 CERTIFICATES = Cause("certificate", "Certificates that expire", DANGER, "directories.view_directory", _expiring)

@@ -12,7 +12,7 @@ from provisioning.models import Account, Change, GroupChange, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
 from provisioning.models.outbox import HELD, QueuedChange
-from provisioning.notices.causes import DANGER, WARNING, Cause, Found, register
+from provisioning.notices.causes import DANGER, WARNING, Cause, FoundSubject, register
 from provisioning.receipts.models import LATE, Receipt, Status
 from provisioning.restore.models import HeldDirectory
 
@@ -20,38 +20,38 @@ UNPROVEN = dt.timedelta(minutes=5)
 MOST = 200  # subjects of a cause
 
 
-def _look_first() -> Iterator[Found]:
+def _look_first() -> Iterator[FoundSubject]:
     number = HeldDirectory.objects.count()
     if number:
         text = "See what would be changed, and let one directory after the other go."
         title = f"The portal looks first: {number} director{'y is' if number == 1 else 'ies are'} kept back"
-        yield Found("portal", title, text, "/restore/helddirectory/")
+        yield FoundSubject("portal", title, text, "/restore/helddirectory/")
 
 
-def _unreachable() -> Iterator[Found]:
+def _unreachable() -> Iterator[FoundSubject]:
     down = Directory.objects.filter(enabled=True, unreachable_since__isnull=False).order_by("pk")
     for pk, name, quarantined in down.values_list("pk", "name", "quarantined")[:MOST]:
         title = f"{name} {'refuses everything and is in quarantine' if quarantined else 'cannot be reached'}"
         text = "Its changes wait and go out when it returns."
-        yield Found(f"directory {pk}", title, text, f"/directories/directory/{pk}/change/")
+        yield FoundSubject(f"directory {pk}", title, text, f"/directories/directory/{pk}/change/")
 
 
-def _waiting_imports() -> Iterator[Found]:
+def _waiting_imports() -> Iterator[FoundSubject]:
     waiting = ImportRun.objects.filter(status=RunStatus.APPROVAL).order_by("pk")
     for pk, name in waiting.values_list("pk", "directory__name")[:MOST]:
         title = f"An import of {name} waits for approval" if name else "A plan waits for approval"
-        yield Found(f"run {pk}", title, "Approve or cancel what waits.", f"/provisioning/importrun/{pk}/change/")
+        yield FoundSubject(f"run {pk}", title, "Approve or cancel what waits.", f"/provisioning/importrun/{pk}/change/")
 
 
-def _held_changes() -> Iterator[Found]:
+def _held_changes() -> Iterator[FoundSubject]:
     return _held(Change, "for", "change")
 
 
-def _held_groups() -> Iterator[Found]:
+def _held_groups() -> Iterator[FoundSubject]:
     return _held(GroupChange, "of groups for", "groupchange")
 
 
-def _held(change: type[QueuedChange], words: str, page: str) -> Iterator[Found]:
+def _held(change: type[QueuedChange], words: str, page: str) -> Iterator[FoundSubject]:
     held = change._default_manager.filter(parked__isnull=False, parked_code=HELD).order_by()
     rows = held.values("directory_id", "directory__name").annotate(number=Count("pk"))
     for row in rows.order_by("directory_id")[:MOST]:
@@ -59,32 +59,32 @@ def _held(change: type[QueuedChange], words: str, page: str) -> Iterator[Found]:
         alone = row["number"] == 1
         number = "1 change" if alone else f"{row['number']:,} changes"
         title = f"{number} {words} {row['directory__name']} {'is' if alone else 'are'} held"
-        yield Found(f"directory {row['directory_id']}", title, "Release or refuse them.", path)
+        yield FoundSubject(f"directory {row['directory_id']}", title, "Release or refuse them.", path)
 
 
-def _awaited_settings() -> Iterator[Found]:
+def _awaited_settings() -> Iterator[FoundSubject]:
     for pk, name, actor in AwaitedSettings.objects.order_by("directory").values_list(
         "directory_id", "directory__name", "actor"
     )[:MOST]:
         text = f"{actor} asked for them. Somebody else has to agree, or refuse."
         if pk is None:
-            yield Found("guard limits", "Guard limits wait for a second person", text, "/guard/doorlimits/")
+            yield FoundSubject("guard limits", "Guard limits wait for a second person", text, "/guard/doorlimits/")
             continue
         title = f"Settings of {name} wait for a second person"
-        yield Found(f"directory {pk}", title, text, f"/directories/directory/{pk}/change/")
+        yield FoundSubject(f"directory {pk}", title, text, f"/directories/directory/{pk}/change/")
 
 
-def _failed_imports() -> Iterator[Found]:
+def _failed_imports() -> Iterator[FoundSubject]:
     ended = ImportRun.objects.filter(directory=OuterRef("pk"), status__in=[RunStatus.FINISHED, RunStatus.FAILED])
     newest = Directory.objects.order_by().values_list(Subquery(ended.order_by("-created_at").values("pk")[:1]))
     failed = ImportRun.objects.filter(pk__in=newest, status=RunStatus.FAILED).order_by("pk")
     for pk, directory_id, name in failed.values_list("pk", "directory_id", "directory__name")[:MOST]:
         text = "Its page says why and what to do."
         path = f"/provisioning/importrun/{pk}/change/"
-        yield Found(f"directory {directory_id}", f"The last import of {name} failed", text, path)
+        yield FoundSubject(f"directory {directory_id}", f"The last import of {name} failed", text, path)
 
 
-def _left_open() -> Iterator[Found]:
+def _left_open() -> Iterator[FoundSubject]:
     late = Q(changes__created_at__lte=timezone.now() - UNPROVEN) | Q(last_synced_at__lte=timezone.now() - UNPROVEN)
     some = Account.objects.filter(LEFT_OPEN).filter(late).order_by().values("pk")[:10_000]
     rows = Account.objects.filter(pk__in=some).values("directory_id", "directory__name").order_by("directory_id")
@@ -94,10 +94,12 @@ def _left_open() -> Iterator[Found]:
         if number == 1:
             who = "1 person has left and still has an account"
         path = f"/provisioning/user/?account=open&directory={row['directory_id']}"
-        yield Found(f"directory {row['directory_id']}", f"{who} in {row['directory__name']}", "Close them there.", path)
+        yield FoundSubject(
+            f"directory {row['directory_id']}", f"{who} in {row['directory__name']}", "Close them there.", path
+        )
 
 
-def _unproven() -> Iterator[Found]:
+def _unproven() -> Iterator[FoundSubject]:
     late = Receipt.objects.filter(status=Status.OPEN, learnt_at__lte=timezone.now() - LATE).order_by("pk")
     for receipt in late.prefetch_related("accounts")[:MOST]:
         accounts = list(receipt.accounts.all())
@@ -108,7 +110,7 @@ def _unproven() -> Iterator[Found]:
                 until = f" until {one.until:%Y-%m-%d}" if one.until else ""
                 text += f" Left open in {one.directory}{until}: {one.owner} answers for it."
         title = f"{receipt} left at {timezone.localtime(receipt.learnt_at):%Y-%m-%d %H:%M} and is not proven closed"
-        yield Found(f"receipt {receipt.pk}", title[:255], text, f"/receipts/receipt/{receipt.pk}/")
+        yield FoundSubject(f"receipt {receipt.pk}", title[:255], text, f"/receipts/receipt/{receipt.pk}/")
 
 
 register(Cause("unproven", "Leavers unproven after 5 minutes", DANGER, "receipts.view_receipt", _unproven))

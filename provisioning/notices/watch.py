@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from provisioning.models import User
-from provisioning.notices.causes import CAUSES, DANGER, Cause, Found
+from provisioning.notices.causes import CAUSES, DANGER, Cause, FoundSubject
 from provisioning.notices.models import Choice, How, Letter, Notice
 from provisioning.notices.signals import notice_closed, notice_opened
 
@@ -56,7 +56,7 @@ def _look(cause: Cause) -> None:
     _open(cause, [one for subject, one in found.items() if subject not in known], now)
 
 
-def _open(cause: Cause, new: Iterable[Found], now: dt.datetime) -> None:
+def _open(cause: Cause, new: Iterable[FoundSubject], now: dt.datetime) -> None:
     rows = [
         Notice(
             cause=cause.name,

@@ -55,20 +55,20 @@ BELIEVED = {
 
 
 @dataclass(slots=True)
-class Done:
+class ActionOutcome:
     """How many findings were acted on, and why others were not, with the number of each."""
 
     number: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
 
-Act = Callable[["Page"], None]
+Act = Callable[["FindingsPage"], None]
 
 
-class Page:
+class FindingsPage:
     """Open findings that are locked, and what becomes of them; ``config`` and ``actor`` are the same for all."""
 
-    def __init__(self, findings: Sequence[Finding], config: DirectoryConfig, actor: str, done: Done) -> None:
+    def __init__(self, findings: Sequence[Finding], config: DirectoryConfig, actor: str, done: ActionOutcome) -> None:
         self.findings, self.config, self.actor, self.done = findings, config, actor, done
         self.left = {one.pk: one for one in findings}
         self.lines: list[Line] = []
@@ -108,25 +108,25 @@ class Page:
         self.done.number += len(self.left)
 
 
-def push(findings: QuerySet[Finding], actor: str) -> Done:
+def push(findings: QuerySet[Finding], actor: str) -> ActionOutcome:
     """Let the directory be brought in step with the portal: each account concerned is enqueued."""
     return _each(findings, actor, _push)
 
 
-def adopt(findings: QuerySet[Finding], actor: str) -> Done:
+def adopt(findings: QuerySet[Finding], actor: str) -> ActionOutcome:
     """Make each orphan the account of the user that it matches."""
     return _each(findings, actor, _adopt)
 
 
-def close(findings: QuerySet[Finding], actor: str) -> Done:
+def close(findings: QuerySet[Finding], actor: str) -> ActionOutcome:
     """Have orphans disabled or deleted, as the directory's settings say for people who were deleted."""
     return _each(findings, actor, _close)
 
 
-def ignore(findings: QuerySet[Finding], actor: str, *, reason: str, owner: str, until: dt.date) -> Done:
+def ignore(findings: QuerySet[Finding], actor: str, *, reason: str, owner: str, until: dt.date) -> ActionOutcome:
     """Leave findings out until a day, for a reason, with somebody who answers for it; they come back after it."""
 
-    def act(page: Page) -> None:
+    def act(page: FindingsPage) -> None:
         Finding.objects.filter(pk__in=list(page.left)).update(reason=reason, owner=owner[:255], ignored_until=until)
         words = f"ignores {{key}} in {{name}} until {until:%Y-%m-%d} ({owner} answers for it): {_escaped(reason)}."
         page.finish("ignore", Operation.SETTINGS, words)
@@ -144,9 +144,9 @@ def _escaped(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}").rstrip(".")
 
 
-def _each(findings: QuerySet[Finding], actor: str, act: Act) -> Done:
+def _each(findings: QuerySet[Finding], actor: str, act: Act) -> ActionOutcome:
     """Act on open findings of one directory, a page a transaction; the number of queries depends on the pages."""
-    done, last, config = Done(), 0, None
+    done, last, config = ActionOutcome(), 0, None
     while True:
         with transaction.atomic():
             rows = findings.filter(open_now(), pk__gt=last).order_by("pk").select_for_update(no_key=True)
@@ -156,13 +156,13 @@ def _each(findings: QuerySet[Finding], actor: str, act: Act) -> Done:
             last = page[-1].pk
             if config is None or config.id != page[0].directory_id:
                 config = load(page[0].directory_id)
-            act(Page(page, config, actor, done))
+            act(FindingsPage(page, config, actor, done))
 
 
 # --- Pushing ---------------------------------------------------------------------------------------------------------
 
 
-def _push(page: Page) -> None:
+def _push(page: FindingsPage) -> None:
     for one in page.findings:
         if one.kind not in PUSHABLE:
             page.refuse(one, NOT_THIS, of_it=False)
@@ -175,7 +175,7 @@ def _push(page: Page) -> None:
     page.finish("push", Operation.UPDATE, "had {key} in {name} brought in step with the portal.")
 
 
-def _push_accounts(page: Page, findings: Sequence[Finding]) -> None:
+def _push_accounts(page: FindingsPage, findings: Sequence[Finding]) -> None:
     """Enqueue accounts, after what was seen of them is believed: only then does a delivery look and act."""
     if not findings:
         return
@@ -223,7 +223,7 @@ def _should_be_gone(finding: Finding) -> bool:
     return finding.kind == FindingKind.ORPHAN and bool(finding.account_id and finding.version)
 
 
-def _push_users(page: Page, findings: Sequence[Finding]) -> None:
+def _push_users(page: FindingsPage, findings: Sequence[Finding]) -> None:
     users = {
         user.pk: user for user in User.objects.filter(pk__in=[one.user_id for one in findings]).select_for_update()
     }
@@ -240,7 +240,7 @@ def _push_users(page: Page, findings: Sequence[Finding]) -> None:
         outbox.enqueue_users(kept, REASON, page.actor, only=page.config.id)
 
 
-def _push_members(page: Page, findings: Sequence[Finding]) -> None:
+def _push_members(page: FindingsPage, findings: Sequence[Finding]) -> None:
     """Correct what the portal noted of pushed groups, and enqueue the members: the delivery puts in and takes out."""
     if not findings:
         return
@@ -267,7 +267,7 @@ def _push_members(page: Page, findings: Sequence[Finding]) -> None:
 # --- Orphans ---------------------------------------------------------------------------------------------------------
 
 
-def _adopt(page: Page) -> None:
+def _adopt(page: FindingsPage) -> None:
     free = _free(page)
     users = {
         user.pk: user
@@ -298,7 +298,7 @@ def _adopt(page: Page) -> None:
     page.finish("adopt", Operation.LINK, "gave the account {key} in {name} to the user whom it matches.")
 
 
-def _close(page: Page) -> None:
+def _close(page: FindingsPage) -> None:
     """Keep each orphan as the account of somebody who was deleted: a delivery closes it as it does those.
 
     That of somebody who was deactivated is theirs, and is closed as the settings say for them.
@@ -340,7 +340,7 @@ def _close(page: Page) -> None:
     page.finish("close", operation, f"had {{key}} {verb} in {{name}}.")
 
 
-def _refuse_matched(page: Page) -> None:
+def _refuse_matched(page: FindingsPage) -> None:
     """Refuse what matches somebody who is to have an account: closing it would shut them out."""
     orphans = [one for one in page.of(FindingKind.ORPHAN) if one.user_id and not _should_be_gone(one)]
     there = User.objects.filter(pk__in=[one.user_id for one in orphans], is_active=True, provisioned=True)
@@ -350,7 +350,7 @@ def _refuse_matched(page: Page) -> None:
             page.refuse(one, MATCHED)
 
 
-def _still_nobodys(page: Page, findings: Sequence[Finding]) -> list[Finding]:
+def _still_nobodys(page: FindingsPage, findings: Sequence[Finding]) -> list[Finding]:
     """Return those whose accounts are still of people who were deleted; refuse the others. The accounts are locked."""
     accounts = accounts_of([one.account_id for one in findings])
     for one in findings:
@@ -360,7 +360,7 @@ def _still_nobodys(page: Page, findings: Sequence[Finding]) -> list[Finding]:
     return [one for one in findings if one.pk in page.left]
 
 
-def _free(page: Page, but: Iterable[Finding] = ()) -> list[Finding]:
+def _free(page: FindingsPage, but: Iterable[Finding] = ()) -> list[Finding]:
     """Return the orphans that still are nobody's; refuse the others."""
     orphans = [one for one in page.of(FindingKind.ORPHAN) if one not in but]
     for one in page.findings:

@@ -31,7 +31,7 @@ from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.profile.person import catalogue
 from provisioning.reconciliation import actions
-from provisioning.reconciliation.actions import Done, Page
+from provisioning.reconciliation.actions import ActionOutcome, FindingsPage
 from provisioning.reconciliation.comparing import shown
 from provisioning.reconciliation.models import MEMBERS, Finding, FindingKind
 from reports.models import Operation
@@ -52,7 +52,7 @@ TOO_MANY = "These are more than {:,} findings. Choose fewer."
 
 
 @dataclass(slots=True)
-class Pulled(Done):
+class Pulled(ActionOutcome):
     """What a pull came to; ``run`` is its plan, None where nothing was to be taken over."""
 
     run: ImportRun | None = None
@@ -83,7 +83,7 @@ def pull(findings: QuerySet[Finding], actor: str) -> Pulled:
             held = _read(connector, rows)
             again = findings.filter(actions.open_now(), pk__in=[one.pk for one in rows]).order_by("pk")
             with transaction.atomic():
-                page = Page(list(again.select_for_update(no_key=True)), config, actor, done)
+                page = FindingsPage(list(again.select_for_update(no_key=True)), config, actor, done)
                 done.run = _planned(page, connector, held)
     except ConnectorError as error:
         done.refused[error.message] += 1
@@ -110,7 +110,7 @@ def _read(connector: Connector, findings: Sequence[Finding]) -> dict[str, Remote
     return found
 
 
-def _planned(page: Page, connector: Connector, held: Mapping[str, RemoteAccount]) -> ImportRun | None:
+def _planned(page: FindingsPage, connector: Connector, held: Mapping[str, RemoteAccount]) -> ImportRun | None:
     """Plan what is to be taken over, and mark its findings; None when nothing is left."""
     for one in page.findings:
         if one.kind not in PULLABLE:
@@ -135,7 +135,7 @@ def _planned(page: Page, connector: Connector, held: Mapping[str, RemoteAccount]
     return plan(Door.PULL, run.subject, page.actor, pages, run=run)
 
 
-def _people(page: Page, connector: Connector, held: Mapping[str, RemoteAccount], wanted: _Wanted) -> None:
+def _people(page: FindingsPage, connector: Connector, held: Mapping[str, RemoteAccount], wanted: _Wanted) -> None:
     findings = [one for one in page.of(*PULLABLE) if one.kind not in MEMBERS]
     if not findings:
         return
@@ -221,7 +221,7 @@ class _Reading:
         return about(user, Action.UPDATE, before=before, after=after), ""
 
 
-def _members(page: Page, wanted: _Wanted) -> None:
+def _members(page: FindingsPage, wanted: _Wanted) -> None:
     findings = page.of(*MEMBERS)
     if not findings:
         return

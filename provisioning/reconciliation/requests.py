@@ -27,7 +27,7 @@ ENDED = "This reconciliation has ended already."
 log = logging.getLogger(__name__)
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """It cannot be started or cancelled; ``message`` says why and what to do."""
 
     def __init__(self, message: str) -> None:
@@ -36,30 +36,30 @@ class Refused(Exception):
 
 
 def start(directory: Directory, *, actor: str, trigger: Trigger = Trigger.MANUAL) -> ReconcileRun:
-    """Queue a reconciliation and wake a worker; raise Refused with words when it cannot be."""
+    """Queue a reconciliation and wake a worker; raise RequestRefused with words when it cannot be."""
     if not directory.enabled:
-        raise Refused(OFF.format(name=directory.name))
+        raise RequestRefused(OFF.format(name=directory.name))
     config = load(directory.pk)
     if why := connector_class(config.kind).lacking(Capability.IMPORT, config.connector):
-        raise Refused(CANNOT.format(name=directory.name, why=why))
+        raise RequestRefused(CANNOT.format(name=directory.name, why=why))
     try:
         with transaction.atomic():
             run = ReconcileRun.objects.create(directory=directory, actor=actor, trigger=trigger)
             if trigger != Trigger.COMMAND:
                 dispatch.send_on_commit(RUN, run.pk)
     except IntegrityError:
-        raise Refused(RUNNING.format(name=directory.name)) from None
+        raise RequestRefused(RUNNING.format(name=directory.name)) from None
     return run
 
 
 def cancel(run: ReconcileRun) -> None:
-    """Cancel a run: at once when nobody works on it, else at its next page; raise Refused when it has ended."""
+    """Cancel a run: at once when nobody works on it, else at its next page; raise RequestRefused when it has ended."""
     now = timezone.now()
     live = ReconcileRun.objects.filter(pk=run.pk, status__in=WORKING)
     idle = live.filter(Q(leased_until=None) | Q(leased_until__lt=now))
     ended = {"status": RunStatus.CANCELLED, "leased_until": None, "finished_at": now, "message": CANCELLED}
     if not idle.update(**ended) and not live.update(cancel_requested=True):
-        raise Refused(ENDED)
+        raise RequestRefused(ENDED)
 
 
 def start_due() -> None:
@@ -73,7 +73,7 @@ def start_due() -> None:
                 continue
         try:
             start(settings.directory, actor="", trigger=Trigger.SCHEDULE)
-        except Refused as refused:
+        except RequestRefused as refused:
             log.info("Directory %s was not reconciled: %s", settings.directory_id, refused.message)
     for settings in scheduled.filter(next_run_at=None):
         ReconcileSettings.objects.filter(pk=settings.pk, next_run_at=None).update(next_run_at=next_run(settings))

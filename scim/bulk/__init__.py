@@ -6,6 +6,6 @@ of each other, are created without those references first, which are added after
 """
 
 from scim.bulk.job import Job
-from scim.bulk.operations import MAX_BYTES, MAX_OPERATIONS, Answer, BulkOperation
+from scim.bulk.operations import MAX_BYTES, MAX_OPERATIONS, BulkOperation, OperationResult
 
-__all__ = ["MAX_BYTES", "MAX_OPERATIONS", "Answer", "BulkOperation", "Job"]
+__all__ = ["MAX_BYTES", "MAX_OPERATIONS", "BulkOperation", "Job", "OperationResult"]

@@ -6,12 +6,12 @@ from typing import Any
 from django.db import transaction
 
 from scim.bulk import references
-from scim.bulk.operations import RESPONSE, Answer, BulkOperation, read, refused, response
+from scim.bulk.operations import RESPONSE, BulkOperation, OperationResult, read, refused, response
 from scim.bulk.order import circles
 from scim.errors import ScimError
 
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-Send = Callable[[BulkOperation], Answer]
+Send = Callable[[BulkOperation], OperationResult]
 
 
 class Job:
@@ -23,7 +23,7 @@ class Job:
     def __init__(self, body: Any, send: Send) -> None:
         self._operations, self._fail_on_errors = read(body)
         self._send = send
-        self._answers: dict[int, Answer] = {}
+        self._answers: dict[int, OperationResult] = {}
         self._created: dict[str, str] = {}
 
     def run(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class Job:
         done = [response(self._operations[index], self._answers[index]) for index in sorted(self._answers)]
         return {"schemas": [RESPONSE], "Operations": done}
 
-    def _alone(self, index: int) -> dict[int, Answer]:
+    def _alone(self, index: int) -> dict[int, OperationResult]:
         operation = self._operations[index]
         if operation.error:
             return {index: refused(operation.error)}
@@ -46,10 +46,10 @@ class Job:
             return self._together([index])
         return {index: self._do(operation)}
 
-    def _together(self, circle: Sequence[int]) -> dict[int, Answer]:
+    def _together(self, circle: Sequence[int]) -> dict[int, OperationResult]:
         """Create without the references to each other, then add those; roll everything back when one fails."""
         names = {self._operations[index].bulk_id for index in circle}
-        answers: dict[int, Answer] = {}
+        answers: dict[int, OperationResult] = {}
         later: dict[int, list[dict[str, Any]]] = {}
         index = circle[0]
         try:
@@ -66,14 +66,16 @@ class Job:
             return {each: failure.answer if each == index else others for each in circle}
         return answers
 
-    def _complete(self, operation: BulkOperation, made: Answer, later: list[dict[str, Any]]) -> Answer:
+    def _complete(
+        self, operation: BulkOperation, made: OperationResult, later: list[dict[str, Any]]
+    ) -> OperationResult:
         if not later:
             return made
         path = f"{operation.path.rstrip('/')}/{made.id}"
         answer = _sure(self._do(BulkOperation("PATCH", path, {"schemas": [PATCH], "Operations": later})))
-        return Answer(made.status, made.location, answer.version or made.version, made.body, made.id)
+        return OperationResult(made.status, made.location, answer.version or made.version, made.body, made.id)
 
-    def _do(self, operation: BulkOperation) -> Answer:
+    def _do(self, operation: BulkOperation) -> OperationResult:
         try:
             answer = self._send(references.resolved(operation, self._created))
         except ScimError as error:
@@ -86,12 +88,12 @@ class Job:
 class _Failed(Exception):
     """Takes a circle's transaction back."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: OperationResult) -> None:
         super().__init__(answer.status)
         self.answer = answer
 
 
-def _sure(answer: Answer) -> Answer:
+def _sure(answer: OperationResult) -> OperationResult:
     if answer.failed:
         raise _Failed(answer)
     return answer

@@ -31,7 +31,7 @@ class BulkOperation:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OperationResult:
     """What came of an operation; ``id`` is that of the resource."""
 
     status: int
@@ -61,12 +61,12 @@ def read(body: Any) -> tuple[list[BulkOperation], int | None]:
     return [_operation(each, seen) for each in operations], limit
 
 
-def refused(error: ScimError) -> Answer:
+def refused(error: ScimError) -> OperationResult:
     """Return the answer for an operation that failed."""
-    return Answer(error.status, body=error.to_dict())
+    return OperationResult(error.status, body=error.to_dict())
 
 
-def response(operation: BulkOperation, answer: Answer) -> dict[str, Any]:
+def response(operation: BulkOperation, answer: OperationResult) -> dict[str, Any]:
     """Return the answer as a member of a BulkResponse; only a failure brings its body."""
     found: dict[str, Any] = {"method": operation.method}
     if operation.bulk_id:

@@ -52,7 +52,7 @@ class ClientSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class ApplicationEffect:
     """One thing that would be so, for a ``number`` of people or of groups.
 
     ``what`` goes on from "It would", and ``why`` says what follows. ``kind`` is the limit that counts, None for none;
@@ -77,7 +77,7 @@ class ClientImpact:
     """What would be so after a save, with a few people as examples. ``everybody``: how many people shares are of."""
 
     everybody: int
-    effects: Sequence[Effect]
+    effects: Sequence[ApplicationEffect]
     samples: Sequence[Sample]
 
     @property
@@ -194,7 +194,7 @@ def _has(target: AttributeKey) -> Q:
     return Q(manager__isnull=False) if name == "manager" else ~Q(**{name: ""})
 
 
-def _of_reach(old: Client, new: Client, here: _Here) -> Iterator[Effect]:
+def _of_reach(old: Client, new: Client, here: _Here) -> Iterator[ApplicationEffect]:
     """Tell who comes into sight or goes out of it."""
     if old.reach == new.reach:
         return
@@ -202,56 +202,58 @@ def _of_reach(old: Client, new: Client, here: _Here) -> Iterator[Effect]:
     if new.reach == Reach.OWN:
         what = f"not see {here.others:,} of {people(here.everybody)} any more"
         why = "the next sync of the identity provider may deactivate or create them anew"
-        yield Effect(what, here.others, LossKind.OFF, why)
+        yield ApplicationEffect(what, here.others, LossKind.OFF, why)
         what = f"not see {every - own:,} of {groups(every)} any more"
-        yield Effect(what, every - own, why="a group of the same name is a conflict then", of_groups=True)
+        yield ApplicationEffect(what, every - own, why="a group of the same name is a conflict then", of_groups=True)
         return
     what = f"see {people(here.others)} whom it does not see now, {here.everybody:,} in all"
-    yield Effect(what, here.others, LossKind.ON, "it may do with them what its switches say")
+    yield ApplicationEffect(what, here.others, LossKind.ON, "it may do with them what its switches say")
     what = f"see {groups(every - own)} that it does not see now, {every:,} in all"
-    yield Effect(what, every - own, of_groups=True)
+    yield ApplicationEffect(what, every - own, of_groups=True)
 
 
-def _of_switches(old: Client, new: Client, here: _Here) -> Iterator[Effect]:
+def _of_switches(old: Client, new: Client, here: _Here) -> Iterator[ApplicationEffect]:
     """Tell what it may do from then on, and what no more."""
     if old.enabled != new.enabled:
         both = f"{people(here.known)} and {groups(here.groups)}"
         what = f"be let in again for {both}" if new.enabled else f"be refused everything it asks about {both}"
-        yield Effect(what, max(here.known, here.groups))
+        yield ApplicationEffect(what, max(here.known, here.groups))
     for name, words in WAYS.items():
         if getattr(old, name) and not getattr(new, name):
             why = f"if it signs in that way, {people(here.known)} are no longer kept in step"
-            yield Effect(f"no longer be let in by {words}", here.known, why=why)
+            yield ApplicationEffect(f"no longer be let in by {words}", here.known, why=why)
     for name, verb, why, kind in PEOPLE_SWITCHES:
         if getattr(old, name) and not getattr(new, name):
-            yield Effect(f"no longer be allowed to {verb} {people(here.known)} that it knows", here.known, kind, why)
+            yield ApplicationEffect(
+                f"no longer be allowed to {verb} {people(here.known)} that it knows", here.known, kind, why
+            )
         elif getattr(new, name) and not getattr(old, name):
             number = here.seen(new)
-            yield Effect(f"be allowed to {verb} {people(number)}", number, kind)
+            yield ApplicationEffect(f"be allowed to {verb} {people(number)}", number, kind)
     for name, verb, why in GROUP_SWITCHES:
         if getattr(old, name) and not getattr(new, name):
             what = f"no longer be allowed to {verb} {groups(here.groups)}"
-            yield Effect(what, here.groups, why=why, of_groups=True)
+            yield ApplicationEffect(what, here.groups, why=why, of_groups=True)
         elif getattr(new, name) and not getattr(old, name):
             number = rights.visible(new).filter(owner=None).count()
-            yield Effect(f"be allowed to {verb} {groups(number)}", number, of_groups=True)
+            yield ApplicationEffect(f"be allowed to {verb} {groups(number)}", number, of_groups=True)
     if old.match != new.match:
         whom = f"{people(here.others)} whom it does not know yet"
         rule = f"recognise {whom} by {new.get_match_display().lower()}"
-        yield Effect(f"refuse to take over {whom}" if new.match == Match.NONE else rule, here.others)
+        yield ApplicationEffect(f"refuse to take over {whom}" if new.match == Match.NONE else rule, here.others)
 
 
-def _of_leaving(old: Client, new: Client, here: _Here) -> Iterator[Effect]:
+def _of_leaving(old: Client, new: Client, here: _Here) -> Iterator[ApplicationEffect]:
     """Tell whom its deactivations and deletions take out of the portal."""
     days = f"{new.recycle_days} day{'' if new.recycle_days == 1 else 's'} after it deactivates them"
     if new.delete_deactivated and not old.delete_deactivated:
         why = f"{here.inactive:,} of the {people(here.known)} that it knows are inactive now"
-        yield Effect(f"delete people from the portal {days}", here.known, LossKind.OFF, why)
+        yield ApplicationEffect(f"delete people from the portal {days}", here.known, LossKind.OFF, why)
     elif new.delete_deactivated and new.recycle_days < old.recycle_days:
         what = f"delete people from the portal {days}, not {old.recycle_days}"
-        yield Effect(what, here.known, LossKind.OFF, f"it knows {people(here.known)}")
+        yield ApplicationEffect(what, here.known, LossKind.OFF, f"it knows {people(here.known)}")
     elif old.delete_deactivated and not new.delete_deactivated:
-        yield Effect(f"keep {people(here.scheduled)} who are to be deleted", here.scheduled)
+        yield ApplicationEffect(f"keep {people(here.scheduled)} who are to be deleted", here.scheduled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,32 +293,34 @@ class _MappingChange:
         known = self.rules.catalogue.get(target)
         return known.label if known else target[1]
 
-    def effects(self, here: _Here, client: Client) -> Iterator[Effect]:
+    def effects(self, here: _Here, client: Client) -> Iterator[ApplicationEffect]:
         """Tell of how many people what is read anew, refused and shown otherwise."""
         for target in self.read:
             yield from self._of_target(target, here)
         for target in self.required:
             label, number = self.label(target), here.known - here.held(target)
             what = f"have what it sends of {people(number)} refused as long as that lacks “{label}”"
-            yield Effect(what, number, LossKind.CHANGED, scope=label)
+            yield ApplicationEffect(what, number, LossKind.CHANGED, scope=label)
         if self.shown:
             number = here.seen(client)
             what = f"be shown {', '.join(self.shown)} of {people(number)} otherwise"
-            yield Effect(what, number, why="it may answer with its own values")
+            yield ApplicationEffect(what, number, why="it may answer with its own values")
 
-    def _of_target(self, target: AttributeKey, here: _Here) -> Iterator[Effect]:
+    def _of_target(self, target: AttributeKey, here: _Here) -> Iterator[ApplicationEffect]:
         label, source = self.label(target), self.after.get(target)
         kind = {ACTIVE: LossKind.OFF, USERNAME: LossKind.RENAMED}.get(target, LossKind.CHANGED)
         if source is None:
             why = "who leaves there keeps their access here" if target == ACTIVE else "they keep what they have"
-            yield Effect(f"no longer bring “{label}” of {people(here.known)}", here.known, kind, why, label)
+            yield ApplicationEffect(f"no longer bring “{label}” of {people(here.known)}", here.known, kind, why, label)
             return
         what = f"read “{label}” of {people(here.known)} {source.instead_of(self.before.get(target))}"
-        yield Effect(what, here.known, kind, scope=label)
+        yield ApplicationEffect(what, here.known, kind, scope=label)
         if kind == LossKind.CHANGED:
             number = here.held(target)
             what = f"replace {number:,} {'value' if number == 1 else 'values'} of “{label}”"
-            yield Effect(what, number, LossKind.BLANKED, "where it sends none there, the value is lost", label)
+            yield ApplicationEffect(
+                what, number, LossKind.BLANKED, "where it sends none there, the value is lost", label
+            )
 
     def _shown(self, old: Rules, new: Rules) -> Iterator[str]:
         """Give the SCIM attributes that show another value, but for those whose attribute is read anew as well."""
@@ -338,12 +342,14 @@ def _shown_as(rules: Rules) -> dict[str, tuple[AttributeKey, str]]:
     return {row.path.text: ((row.kind, row.portal_attribute), row.expression) for row in rules.readable}
 
 
-def _of_group_mapping(old: Sequence[ClientMapping], new: Sequence[ClientMapping], here: _Here) -> Iterator[Effect]:
+def _of_group_mapping(
+    old: Sequence[ClientMapping], new: Sequence[ClientMapping], here: _Here
+) -> Iterator[ApplicationEffect]:
     before, after = _rows_of_groups(old), _rows_of_groups(new)
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
             what = f"map the {name} of {groups(here.groups)} otherwise, when it pushes them next"
-            yield Effect(what, here.groups, of_groups=True)
+            yield ApplicationEffect(what, here.groups, of_groups=True)
 
 
 def _rows_of_groups(rows: Iterable[ClientMapping]) -> dict[str, tuple[str, str, str]]:

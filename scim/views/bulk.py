@@ -30,7 +30,7 @@ class BulkView(View):
         """Carry the operations out and say what came of each."""
         return respond(bulk.Job(self.document(), self.send).run())
 
-    def send(self, operation: bulk.BulkOperation) -> bulk.Answer:
+    def send(self, operation: bulk.BulkOperation) -> bulk.OperationResult:
         """Carry one operation out. What nobody foresaw fails this operation alone, as it would fail a request."""
         path, _, query = operation.path.partition("?")
         name, _, key = path.strip("/").partition("/")
@@ -71,10 +71,10 @@ class BulkView(View):
             request.META["HTTP_IF_MATCH"] = operation.version
         return request
 
-    def _answer(self, response: HttpResponseBase, path: str) -> bulk.Answer:
+    def _answer(self, response: HttpResponseBase, path: str) -> bulk.OperationResult:
         location = response.get("Location") or response.get("Content-Location") or ""
         if not location and path:
             location = f"{self.client.base_url}{path}"
         body = orjson.loads(response.content) if response.status_code >= 400 else None  # type: ignore[attr-defined]
         key = location.rpartition("/")[2]
-        return bulk.Answer(response.status_code, location, response.get("ETag", ""), body, key)
+        return bulk.OperationResult(response.status_code, location, response.get("ETag", ""), body, key)

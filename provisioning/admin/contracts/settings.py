@@ -34,7 +34,7 @@ class Arrangement:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class SettingsEffect:
     """What the settings come to for one person, now and as they are drafted."""
 
     user: User
@@ -111,7 +111,7 @@ def _save(request: HttpRequest, wanted: Arrangement) -> None:
     messages.success(request, "Saved. What follows from it is planned within a minute, and the guard looks at it.")
 
 
-def _effects(names: Sequence[str], wanted: Arrangement, problems: list[str]) -> list[Effect]:
+def _effects(names: Sequence[str], wanted: Arrangement, problems: list[str]) -> list[SettingsEffect]:
     keys = {fold(name): name for name in names[:PEOPLE] if name.strip()}
     users = {user.username_key: user for user in User.objects.filter(username_key__in=keys)}
     problems += [NOBODY.format(name) for key, name in keys.items() if key not in users]
@@ -124,7 +124,7 @@ def _effects(names: Sequence[str], wanted: Arrangement, problems: list[str]) -> 
     ids = [user.pk for user in users.values()]
     labels = {one.path: one.attribute.label for one in (*now.follows, *then.follows)}
     return [
-        Effect(
+        SettingsEffect(
             user=before.user,
             now=before,
             then=after,

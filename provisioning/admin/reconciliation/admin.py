@@ -147,7 +147,7 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
         directory = get_object_or_404(Directory, pk=directory_id)
         try:
             run = requests.start(directory, actor=request.user.get_username())
-        except requests.Refused as refused:
+        except requests.RequestRefused as refused:
             messages.error(request, refused.message)
             return HttpResponseRedirect(reverse("admin:directories_directory_change", args=[directory_id]))
         return _to(run)
@@ -174,7 +174,7 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
         run = self._run(request, run_id)
         try:
             requests.cancel(run)
-        except requests.Refused as refused:
+        except requests.RequestRefused as refused:
             messages.error(request, refused.message)
         return _to(run)
 
@@ -261,7 +261,7 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
             raise PermissionDenied
 
 
-def _say_done(request: HttpRequest, action: str, done: actions.Done) -> None:
+def _say_done(request: HttpRequest, action: str, done: actions.ActionOutcome) -> None:
     """Say how many findings were acted on, and why others were not."""
     if done.number and action in ACTED:
         messages.success(request, f"{done.number:,} of what you chose {ACTED[action]}")

@@ -22,7 +22,7 @@ from provisioning.models.people import fold
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class RenameEffect:
     """What a new name does in one directory, in words; ``changes`` are its attributes before and after."""
 
     directory: str
@@ -83,7 +83,7 @@ class UserRename(admin.ModelAdmin):  # type: ignore[type-arg]
         if not self.has_change_permission(request, user):
             raise PermissionDenied
         form = RenameForm(user, request.POST if request.method == "POST" else None)
-        seen: list[Effect] = []
+        seen: list[RenameEffect] = []
         if request.method == "POST" and form.is_valid():
             name = form.cleaned_data["username"]
             if request.POST.get("action") != "rename":
@@ -110,7 +110,7 @@ class UserRename(admin.ModelAdmin):  # type: ignore[type-arg]
             raise Http404("There is no such user.") from None
 
 
-def effects(user: User, username: str) -> Iterator[Effect]:
+def effects(user: User, username: str) -> Iterator[RenameEffect]:
     """Say of each directory where the user has an account what the new name does there; none of them is asked."""
     renamed = get_object_or_404(User.objects.select_related("manager"), pk=user.pk)
     renamed.rename(username)
@@ -118,11 +118,11 @@ def effects(user: User, username: str) -> Iterator[Effect]:
     for account in accounts:
         name = account.directory.name
         if not account.remote_id:
-            yield Effect(name, "The account is still to be made, and is made under the new name.")
+            yield RenameEffect(name, "The account is still to be made, and is made under the new name.")
             continue
         planned = services.preview(renamed, account.directory)
         changes = tuple(f"{label}: {old} → {new}" for label, (old, new) in planned.changes.items() if old != new)
         if changes:
-            yield Effect(name, "The account is changed.", changes)
+            yield RenameEffect(name, "The account is changed.", changes)
         else:
-            yield Effect(name, f"The account keeps the name that it has there. {planned.reason}".rstrip())
+            yield RenameEffect(name, f"The account keeps the name that it has there. {planned.reason}".rstrip())

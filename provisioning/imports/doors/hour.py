@@ -39,7 +39,7 @@ CUSTOM = " (custom)"
 
 
 @dataclass(slots=True)
-class Done:
+class UserOutcome:
     """What became of one user: values by path as (first before, last after), groups as (was in it, is in it)."""
 
     name: str = ""
@@ -57,7 +57,7 @@ def undo_span(application: str, since: dt.datetime, until: dt.datetime, actor: s
     return plan_inverse(found, f"{application} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}", actor)
 
 
-def plan_inverse(found: Mapping[int, Done], subject: str, actor: str) -> ImportRun:
+def plan_inverse(found: Mapping[int, UserOutcome], subject: str, actor: str) -> ImportRun:
     """Plan the inverse of what became of people, by their ids, and let it wait for somebody."""
     with transaction.atomic():
         run = start(Door.UNDO, subject, actor)
@@ -66,7 +66,7 @@ def plan_inverse(found: Mapping[int, Done], subject: str, actor: str) -> ImportR
         return plan(Door.UNDO, subject, actor, without_staff(_people(found), actor), run=run, look=True)
 
 
-def _read(application: str, since: dt.datetime, until: dt.datetime) -> dict[int, Done]:
+def _read(application: str, since: dt.datetime, until: dt.datetime) -> dict[int, UserOutcome]:
     lines = Event.objects.filter(
         application=application,
         direction=Direction.IN,
@@ -81,9 +81,9 @@ def _read(application: str, since: dt.datetime, until: dt.datetime) -> dict[int,
         raise ImportRefused(TOO_MANY.format(application, MOST))
     paths = {one.label: f"{kind.value}.{name}" for (kind, name), one in catalogue().items()}
     paths[ACTIVE_LABEL] = ACTIVE
-    found: dict[int, Done] = {}
+    found: dict[int, UserOutcome] = {}
     for user_id, name, operation, changes in rows:
-        done = found.setdefault(user_id or 0, Done())
+        done = found.setdefault(user_id or 0, UserOutcome())
         done.name = name
         done.created |= operation == Operation.CREATE
         done.deleted |= operation == Operation.DELETE
@@ -108,7 +108,7 @@ def _value(path: str, told: Any) -> Any:
     return {"yes": True, "no": False}.get(told, told) if isinstance(told, str) and path == ACTIVE else told
 
 
-def _people(found: Mapping[int, Done]) -> Iterator[list[Planned]]:
+def _people(found: Mapping[int, UserOutcome]) -> Iterator[list[Planned]]:
     ids = sorted(found)
     for start_at in range(0, len(ids), PAGE):
         page = ids[start_at : start_at + PAGE]
@@ -119,7 +119,7 @@ def _people(found: Mapping[int, Done]) -> Iterator[list[Planned]]:
         yield [one for one in planned if one.action != Action.LINK]
 
 
-def _inverse(done: Done, user: User | None, row: DeletedUser | None) -> Planned:
+def _inverse(done: UserOutcome, user: User | None, row: DeletedUser | None) -> Planned:
     if user is None and done.deleted and not done.created:
         if row is None:
             return Planned(Action.LEAVE, done.name, message=NOT_IN_BIN)
@@ -152,7 +152,7 @@ def _inverse(done: Done, user: User | None, row: DeletedUser | None) -> Planned:
     )
 
 
-def _groups(run: ImportRun, found: Mapping[int, Done]) -> None:
+def _groups(run: ImportRun, found: Mapping[int, UserOutcome]) -> None:
     """Plan that people leave the groups that they were put into, and come back into those that they left."""
     wanted: dict[tuple[str, bool], list[int]] = {}
     for user_id, done in found.items():

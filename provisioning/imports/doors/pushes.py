@@ -12,7 +12,7 @@ from typing import Any
 from directories.config import load
 from directories.mapping import OUT, Mapper
 from directories.models import Directory
-from provisioning.imports.doors.hour import MOST, TOO_MANY, Done, plan_inverse
+from provisioning.imports.doors.hour import MOST, TOO_MANY, UserOutcome, plan_inverse
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.users.plan import USERNAME, values_of
 from provisioning.imports.users.state import ACTIVE
@@ -37,7 +37,7 @@ def undo_pushes(directory: Directory, since: dt.datetime, until: dt.datetime, ac
     return plan_inverse(found, subject, actor)
 
 
-def _read(directory: Directory, since: dt.datetime, until: dt.datetime) -> dict[int, Done]:
+def _read(directory: Directory, since: dt.datetime, until: dt.datetime) -> dict[int, UserOutcome]:
     lines = Event.objects.filter(
         application=directory.name,
         direction=Direction.OUT,
@@ -52,12 +52,12 @@ def _read(directory: Directory, since: dt.datetime, until: dt.datetime) -> dict[
         raise ImportRefused(TOO_MANY.format(directory.name, MOST))
     inward = [rule for rule in load(directory.pk).rules if rule.direction != OUT and rule.portal_attribute]
     mapper = Mapper(inward, catalogue())
-    found: dict[int, Done] = {}
+    found: dict[int, UserOutcome] = {}
     for user_id, name, changes in rows:
         befores = _inward(mapper, {attribute: before for attribute, (before, _) in changes.items()})
         afters = _inward(mapper, {attribute: after for attribute, (_, after) in changes.items()})
         for path in befores.keys() & afters.keys():
-            done = found.setdefault(user_id or 0, Done(name))
+            done = found.setdefault(user_id or 0, UserOutcome(name))
             first = done.values.get(path, (befores[path], None))[0]
             done.values[path] = (first, afters[path])
     return found

@@ -60,7 +60,7 @@ class Looked:
 
 
 @dataclass(slots=True)
-class Done:
+class OnDemandOutcome:
     """How it ended: why it was not tried, or the account's last words with the lines that were written."""
 
     refusal: str = ""
@@ -99,18 +99,18 @@ def look(user: User, directory: Directory) -> Looked:
     return Looked(list(stages.values()), steps)
 
 
-def do_it(user: User, directory: Directory, actor: str) -> Done:
+def do_it(user: User, directory: Directory, actor: str) -> OnDemandOutcome:
     """Bring exactly this account in sync now, as a worker would: with its lease, its journal and its report lines."""
     if not directory.enabled:
-        return Done(refusal=OFF.format(directory))
+        return OnDemandOutcome(refusal=OFF.format(directory))
     with transaction.atomic():
         found = scope.accounts_for([user.pk], only=directory.pk)
         account_ids = found.by_directory.get(directory.pk, [])
         if not account_ids:
-            return Done(refusal=NOT_IN_SCOPE.format(f"{directory} does not get an account of this user."))
+            return OnDemandOutcome(refusal=NOT_IN_SCOPE.format(f"{directory} does not get an account of this user."))
         changes = Change.objects.filter(account__in=account_ids)
         if changes.filter(parked_code=HELD, parked__isnull=False).exists():
-            return Done(refusal=HELD_BACK)
+            return OnDemandOutcome(refusal=HELD_BACK)
         last = Event.objects.filter(account_id__in=account_ids).order_by("-at", "-id").values_list("id", flat=True)
         newest = last.first() or 0
         Account.objects.filter(pk__in=account_ids, leased_until=None).update(pushed_digest="")
@@ -121,19 +121,19 @@ def do_it(user: User, directory: Directory, actor: str) -> Done:
     return _outcome(account_ids, newest)
 
 
-def _outcome(account_ids: list[int], newest: int) -> Done:
+def _outcome(account_ids: list[int], newest: int) -> OnDemandOutcome:
     """Return how it ended; a worker that was quicker is waited for."""
     until = time.monotonic() + WAIT
     while Account.objects.filter(pk__in=account_ids, leased_until__isnull=False).exists():
         if time.monotonic() > until:
-            return Done(refusal=BUSY)
+            return OnDemandOutcome(refusal=BUSY)
         time.sleep(0.1)
     account = Account.objects.filter(pk__in=account_ids).order_by("pk").first()
     if account is None:
-        return Done(refusal=BUSY)
+        return OnDemandOutcome(refusal=BUSY)
     lines = list(Event.objects.filter(account_id=account.pk, id__gt=newest).order_by("at", "id"))
     words = account.last_message or f"It is {account.get_state_display().lower()}, and in sync."
-    return Done(words=words, lines=lines, failed=account.last_result in ("parked", "waiting"))
+    return OnDemandOutcome(words=words, lines=lines, failed=account.last_result in ("parked", "waiting"))
 
 
 def _looked(reconciler: AccountReconciler, turn: Turn) -> ConnectorError | None:

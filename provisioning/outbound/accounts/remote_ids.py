@@ -10,7 +10,7 @@ from provisioning.models.accounts import AccountState
 from provisioning.models.people import fold
 
 
-class Owner(NamedTuple):
+class RemoteIdOwner(NamedTuple):
     """An account that has a remote id.
 
     ``deleted``: its user was deleted from the portal. ``leaving``: because of that it is still to be looked at.
@@ -30,12 +30,12 @@ class Owners:
 
     def __init__(self, directory_id: int, keys: Collection[str]) -> None:
         self.directory_id = directory_id
-        self._read: dict[str, Owner | None] = dict.fromkeys(keys)
+        self._read: dict[str, RemoteIdOwner | None] = dict.fromkeys(keys)
         self._leaving: set[str] = set()
         if self._read:
             self._fetch(*self._read, leaving=True)
 
-    def other(self, remote_id: str, account_id: int) -> Owner | None:
+    def other(self, remote_id: str, account_id: int) -> RemoteIdOwner | None:
         """Return whose other account has the remote id; None when it is free."""
         if remote_id not in self._read:
             self._read[remote_id] = None
@@ -67,7 +67,7 @@ class Owners:
             if named:
                 self._leaving.add(fold(key))
                 continue
-            self._read[ref] = Owner(
+            self._read[ref] = RemoteIdOwner(
                 account_id=pk,
                 name=username or key,
                 deleted=username is None,

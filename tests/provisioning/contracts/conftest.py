@@ -9,7 +9,7 @@ from django.utils import timezone
 from directories.models import Directory
 from provisioning.contracts import services as contracts
 from provisioning.contracts.models import Contract, Employment
-from provisioning.contracts.services import ContractRow, Owner
+from provisioning.contracts.services import ContractOwner, ContractRow
 from provisioning.identities.users import save_user
 from provisioning.imports.doors.actions import AppliedNow
 from provisioning.imports.doors.contracts import settle
@@ -35,7 +35,7 @@ def account(user: User, source: Directory, number: str = "") -> Account:
 
 def give(owner: User | Account, number: str, starts: str = "", ends: str = "", **values: Any) -> Contract:
     """Give a person a contract, as their source or the portal does."""
-    mine = Owner(user=owner.pk) if isinstance(owner, User) else Owner(account=owner.pk)
+    mine = ContractOwner(user=owner.pk) if isinstance(owner, User) else ContractOwner(account=owner.pk)
     dates = {"starts": starts and dt.date.fromisoformat(starts), "ends": ends and dt.date.fromisoformat(ends)}
     contracts.write_contracts([ContractRow(mine, number, {**{k: v or None for k, v in dates.items()}, **values})])
     return Contract.objects.get(external_id=number, account_id=mine.account, user_id=mine.user)

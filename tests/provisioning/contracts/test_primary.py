@@ -5,7 +5,7 @@ import random
 from decimal import Decimal
 from typing import Any
 
-from provisioning.contracts.primary import By, Candidate, Choice, choose
+from provisioning.contracts.primary import By, Candidate, PrimaryChoice, choose
 
 FTE, HOURS = By("fte", "FTE", descending=True), By("hours", "hours a week", descending=True)
 STARTS = By("starts", "start", open=dt.date.min)
@@ -17,22 +17,22 @@ def contract(number: str, active: bool = True, **values: Any) -> Candidate:
 
 
 def test_without_a_contract_there_is_none() -> None:
-    assert choose([], [FTE]) == Choice(None, "There is no contract.")
+    assert choose([], [FTE]) == PrimaryChoice(None, "There is no contract.")
 
 
 def test_the_only_contract_is_it_whether_it_holds_or_not() -> None:
-    assert choose([contract("1")], [FTE]) == Choice(0, "It is the only contract.")
+    assert choose([contract("1")], [FTE]) == PrimaryChoice(0, "It is the only contract.")
     assert choose([contract("1", active=False)], [FTE]).place == 0
 
 
 def test_the_only_one_that_holds_goes_before_all_others() -> None:
     found = choose([contract("1", active=False, fte=1), contract("2", fte=0.1)], [FTE])
-    assert found == Choice(1, "It is the only one of 2 contracts that holds now.")
+    assert found == PrimaryChoice(1, "It is the only one of 2 contracts that holds now.")
 
 
 def test_the_first_field_that_differs_decides() -> None:
     pool = [contract("1", fte=Decimal("0.500"), hours=20), contract("2", fte=Decimal("0.800"), hours=10)]
-    assert choose(pool, [FTE, HOURS]) == Choice(1, "Of 2 contracts that hold now it has the highest FTE: 0.8.")
+    assert choose(pool, [FTE, HOURS]) == PrimaryChoice(1, "Of 2 contracts that hold now it has the highest FTE: 0.8.")
     assert choose(pool, [HOURS, FTE]).place == 0
 
 
@@ -51,7 +51,7 @@ def test_a_missing_value_comes_last_in_both_directions() -> None:
 
 def test_an_open_end_is_the_latest_and_an_open_start_the_earliest() -> None:
     pool = [contract("1", ends=dt.date(2030, 1, 1), starts=dt.date(2020, 1, 1)), contract("2")]
-    assert choose(pool, [ENDS]) == Choice(1, "Of 2 contracts that hold now it has the latest end: open.")
+    assert choose(pool, [ENDS]) == PrimaryChoice(1, "Of 2 contracts that hold now it has the latest end: open.")
     assert choose(pool, [STARTS]).place == 1
 
 

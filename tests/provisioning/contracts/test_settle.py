@@ -13,7 +13,7 @@ from provisioning import services
 from provisioning.contracts import services as contracts
 from provisioning.contracts.derive import basis, derive
 from provisioning.contracts.models import Contract, Department, Employment, Location
-from provisioning.contracts.services import ContractRow, DepartmentRow, Owner
+from provisioning.contracts.services import ContractOwner, ContractRow, DepartmentRow
 from provisioning.imports import engine
 from provisioning.imports.doors.contracts import settle
 from provisioning.models import Account, ImportRun, PlannedChange, User
@@ -125,7 +125,7 @@ def test_a_contract_that_is_taken_away_is_one_that_ended(clock: Clock, hr: Direc
     theirs = account(ada, hr)
     give(theirs, "1", "2026-01-01")
     clock.at("2026-11-30 12:00")
-    contracts.write_contracts([], gone=[ContractRow(Owner(account=theirs.pk), "1")])
+    contracts.write_contracts([], gone=[ContractRow(ContractOwner(account=theirs.pk), "1")])
     clock.at("2026-11-30 12:01")
     assert not active(ada)
     assert "No contract is left." in Event.objects.get(operation="disable").message
@@ -337,7 +337,7 @@ def test_a_department_of_the_portal_cannot_be_put_below_itself(hr: Directory) ->
 def leavers(hr: Directory, number: int) -> list[User]:
     people = [person(f"user{place:03}") for place in range(number)]
     rows = [
-        ContractRow(Owner(account=account(one, hr).pk), "1", {"ends": dt.date(2026, 11, 30), "title": "Clerk"})
+        ContractRow(ContractOwner(account=account(one, hr).pk), "1", {"ends": dt.date(2026, 11, 30), "title": "Clerk"})
         for one in people
     ]
     contracts.write_contracts(rows)
@@ -392,7 +392,10 @@ def test_a_run_of_which_nothing_is_left_ends(clock: Clock, hr: Directory) -> Non
     clock.at("2026-11-30 12:00")
     [waits] = clock.at("2026-12-01 00:00")
     contracts.write_contracts(
-        [ContractRow(Owner(account=one.accounts.get().pk), "1", {"ends": dt.date(2027, 1, 1)}) for one in people]
+        [
+            ContractRow(ContractOwner(account=one.accounts.get().pk), "1", {"ends": dt.date(2027, 1, 1)})
+            for one in people
+        ]
     )
     clock.at("2026-12-01 00:01")
     waits.run.refresh_from_db()
@@ -420,7 +423,7 @@ def test_a_tick_with_nothing_due_is_one_query_and_a_page_costs_the_same_for_any_
         people = [person(f"user{place:03}") for place in range(first, last)]
         rows = [
             ContractRow(
-                Owner(account=account(one, hr).pk),
+                ContractOwner(account=account(one, hr).pk),
                 str(number),
                 {"ends": dt.date(2027, 1, number), "department_id": board.pk, "manager_ref": f"user{first:03}"},
             )
@@ -468,7 +471,7 @@ def test_a_person_with_two_hundred_contracts(clock: Clock, hr: Directory) -> Non
     contracts.write_contracts(
         [
             ContractRow(
-                Owner(account=theirs.pk),
+                ContractOwner(account=theirs.pk),
                 str(number),
                 {"starts": first + dt.timedelta(days=number), "ends": first + dt.timedelta(days=number)},
             )

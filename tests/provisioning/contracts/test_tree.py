@@ -1,6 +1,6 @@
 """The tree of departments and who manages whom, with the cycles that HR systems hold."""
 
-from provisioning.contracts.managers import Department, Found, manager_of
+from provisioning.contracts.managers import DepartmentHead, FoundManager, manager_of
 from provisioning.contracts.tree import cycles, in_order, subtree, upwards, would_be_cycle
 
 TREE: dict[str, str | None] = {"board": None, "it": "board", "hr": "board", "dev": "it", "ops": "it"}
@@ -50,16 +50,16 @@ def test_a_deep_tree_does_not_fail() -> None:
 
 
 DEPARTMENTS = {
-    1: Department("Board", head=10),
-    2: Department("IT", head=20),
-    3: Department("Development"),
-    4: Department("Ring A"),
-    5: Department("Ring B"),
+    1: DepartmentHead("Board", head=10),
+    2: DepartmentHead("IT", head=20),
+    3: DepartmentHead("Development"),
+    4: DepartmentHead("Ring A"),
+    5: DepartmentHead("Ring B"),
 }
 PARENTS: dict[int, int | None] = {1: None, 2: 1, 3: 2, 4: 5, 5: 4}
 
 
-def managed(person: int, of_contract: int | None, department: int | None) -> Found:
+def managed(person: int, of_contract: int | None, department: int | None) -> FoundManager:
     return manager_of(person, of_contract, department, DEPARTMENTS, PARENTS)
 
 
@@ -68,13 +68,13 @@ def test_the_contracts_own_manager_goes_first() -> None:
 
 
 def test_else_the_head_of_the_department_and_else_of_the_parent() -> None:
-    assert managed(99, None, 2) == Found(20, "head of IT")
-    assert managed(99, None, 3) == Found(20, "head of IT")
+    assert managed(99, None, 2) == FoundManager(20, "head of IT")
+    assert managed(99, None, 3) == FoundManager(20, "head of IT")
 
 
 def test_the_head_of_a_department_is_managed_by_the_one_above() -> None:
-    assert managed(20, None, 2) == Found(10, "head of Board")
-    assert managed(20, 20, 3) == Found(10, "head of Board"), "nobody is their own manager"
+    assert managed(20, None, 2) == FoundManager(10, "head of Board")
+    assert managed(20, 20, 3) == FoundManager(10, "head of Board"), "nobody is their own manager"
 
 
 def test_the_head_of_the_top_has_no_manager() -> None:

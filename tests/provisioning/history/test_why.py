@@ -22,11 +22,11 @@ from tests.provisioning.test_delivery import run
 pytestmark = pytest.mark.django_db
 
 
-def reason(answer: why.Answer, label: str) -> why.Reason:
+def reason(answer: why.Explanation, label: str) -> why.Reason:
     return next(one for one in answer.attributes if one.label == label)
 
 
-def not_in(answer: why.Answer) -> dict[str, str]:
+def not_in(answer: why.Explanation) -> dict[str, str]:
     return {one.what: one.words for one in answer.not_in}
 
 

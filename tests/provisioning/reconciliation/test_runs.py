@@ -106,10 +106,10 @@ def test_a_run_is_cancelled_at_its_next_page(crew: TableHands) -> None:
     run.refresh_from_db()
     assert (run.status, run.message) == (RunStatus.CANCELLED, engine.CANCELLED)
     waiting = start(crew.directory)
-    with pytest.raises(requests.Refused, match="already"):
+    with pytest.raises(requests.RequestRefused, match="already"):
         start(crew.directory)
     requests.cancel(waiting)
-    with pytest.raises(requests.Refused, match="ended"):
+    with pytest.raises(requests.RequestRefused, match="ended"):
         requests.cancel(waiting)
 
 
@@ -237,5 +237,5 @@ def test_the_schedule_starts_a_run_once(crew: TableHands, sent_tasks: list[tuple
 
 def test_a_directory_that_is_off_is_not_compared(crew: TableHands) -> None:
     Directory.objects.update(enabled=False)
-    with pytest.raises(requests.Refused, match="switched off"):
+    with pytest.raises(requests.RequestRefused, match="switched off"):
         start(Directory.objects.get())
