@@ -71,7 +71,7 @@ from provisioning.outbound.accounts.finality import of_deletions as final_deleti
 from provisioning.outbound.accounts.finality import of_leaving as final_leaving
 from provisioning.outbound.accounts.outbox import enqueue_user as provision
 from provisioning.outbound.accounts.outbox import enqueue_users as provision_many
-from provisioning.outbound.accounts.plan import Status, Step, assumed, without_looking
+from provisioning.outbound.accounts.plan import Step, UserStatus, assumed, without_looking
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.accounts.scope import lost_to
@@ -102,8 +102,8 @@ __all__ = [
     "Reckoned",
     "Rescheduling",
     "Restored",
-    "Status",
     "Step",
+    "UserStatus",
     "add_members",
     "add_user",
     "adopt_group",
@@ -252,7 +252,7 @@ def left_open(user_ids: Collection[int], *, deleted: bool = False) -> Iterator[L
 
     Only the portal's own knowledge is asked; the number of queries depends on the directories, not on the users.
     """
-    status = Status.DELETED if deleted else Status.DEACTIVATED
+    status = UserStatus.DELETED if deleted else UserStatus.DEACTIVATED
     accounts = Account.objects.filter(user__in=user_ids, state=AccountState.ACTIVE).order_by()
     counts = dict(accounts.values_list("directory").annotate(Count("pk")))
     for directory in Directory.objects.filter(pk__in=counts).order_by("name"):

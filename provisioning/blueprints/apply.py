@@ -9,13 +9,13 @@ from pydantic import SecretStr, ValidationError
 
 from provisioning.blueprints import checks, memory, sections, writing
 from provisioning.blueprints.document import BlueprintError, Document, Location, Problem
-from provisioning.blueprints.memory import Part
+from provisioning.blueprints.memory import BlueprintPart
 from provisioning.blueprints.schema import checked, with_sections
 from provisioning.blueprints.state import BlueprintItem
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class BlueprintDifference:
     """One thing that a blueprint changes. ``before`` is None for what is new; secrets show that, not what."""
 
     item: str
@@ -37,10 +37,10 @@ class Applied:
     that is anything. ``parts`` are all items that were written.
     """
 
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[BlueprintDifference] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     impacts: list[str] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
+    parts: list[BlueprintPart] = field(default_factory=list)
 
 
 def apply(text: str, *, actor: str, check: bool = False, number: int | None = None) -> Applied:
@@ -106,7 +106,7 @@ def carry_out(
                 found.impacts += [f"{written.label} {wanted['name']}: {words}" for words in impact.sentences]
                 reached += impact.reached if written.over else 0
             over += [((section, index), words) for words in written.over]
-            found.parts.append(Part(section, wanted["name"], written.before, written.after))
+            found.parts.append(BlueprintPart(section, wanted["name"], written.before, written.after))
             found.differences += differences(f"{written.label} {wanted['name']}", written.before, written.after)
             if written.directory is not None:
                 checked = list(checks.directory(written.directory, written.after))
@@ -119,20 +119,20 @@ def carry_out(
         raise BlueprintError(problems)
 
 
-def differences(item: str, before: BlueprintItem | None, after: BlueprintItem) -> Iterator[Difference]:
+def differences(item: str, before: BlueprintItem | None, after: BlueprintItem) -> Iterator[BlueprintDifference]:
     """Give every value that differs; only the item itself when it is new."""
     if before is None:
-        yield Difference(item, "", None, after)
+        yield BlueprintDifference(item, "", None, after)
         return
     yield from _differences(item, (), before, after)
 
 
-def _differences(item: str, path: tuple[str, ...], before: Any, after: Any) -> Iterator[Difference]:
+def _differences(item: str, path: tuple[str, ...], before: Any, after: Any) -> Iterator[BlueprintDifference]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in dict.fromkeys([*before, *after]):
             yield from _differences(item, (*path, key), before.get(key), after.get(key))
     elif before != after:
-        yield Difference(item, ".".join(path), before, after)
+        yield BlueprintDifference(item, ".".join(path), before, after)
 
 
 def _shown(value: Any) -> str:

@@ -14,7 +14,7 @@ SECRET = "$secret"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BlueprintPart:
     """One item of a blueprint: what it was (None: it is new), and what it is now."""
 
     section: str
@@ -23,7 +23,7 @@ class Part:
     after: BlueprintItem
 
 
-def remember(parts: Iterable[Part], differences: int, actor: str, *, undoes: int | None = None) -> None:
+def remember(parts: Iterable[BlueprintPart], differences: int, actor: str, *, undoes: int | None = None) -> None:
     """Keep what a blueprint changed, in its transaction."""
     items = [
         {"section": one.section, "name": one.name, "before": plain(one.before), "after": plain(one.after)}

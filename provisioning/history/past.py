@@ -47,7 +47,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class HistoryDifference:
     """One thing that differs between two moments."""
 
     label: str
@@ -142,22 +142,22 @@ def walk_back(past: Past, events: Iterable[Event], *, of_group: bool = False) ->
         past.unknown.append(f"Not all is known before {when}: “{silent.message}” names no values.")
 
 
-def compare(before: Past, after: Past) -> list[Difference]:
+def compare(before: Past, after: Past) -> list[HistoryDifference]:
     """Return what differs between two moments: attributes, members, groups and accounts."""
     found = [
-        Difference(label, before.values.get(label), after.values.get(label))
+        HistoryDifference(label, before.values.get(label), after.values.get(label))
         for label in dict.fromkeys([*before.values, *after.values])
         if before.values.get(label) != after.values.get(label)
     ]
     for pk in dict.fromkeys([*before.members, *after.members]):
         if (pk in before.members) != (pk in after.members):
-            found.append(Difference("Member", before.members.get(pk), after.members.get(pk)))
+            found.append(HistoryDifference("Member", before.members.get(pk), after.members.get(pk)))
     for name in dict.fromkeys([*before.children, *after.children]):
         if (name in before.children) != (name in after.children):
-            found.append(Difference(CHILDREN, before.children.get(name), after.children.get(name)))
+            found.append(HistoryDifference(CHILDREN, before.children.get(name), after.children.get(name)))
     for name in dict.fromkeys([*before.accounts, *after.accounts]):
         if before.accounts.get(name) != after.accounts.get(name):
-            found.append(Difference(f"Account in {name}", before.accounts.get(name), after.accounts.get(name)))
+            found.append(HistoryDifference(f"Account in {name}", before.accounts.get(name), after.accounts.get(name)))
     return found
 
 

@@ -21,7 +21,7 @@ from provisioning.models import Account, Group, User
 from provisioning.models.accounts import AccountState
 from provisioning.outbound.accounts import finality
 from provisioning.outbound.accounts.deletions import Rescheduling
-from provisioning.outbound.accounts.plan import Plan, Status, Step, assumed
+from provisioning.outbound.accounts.plan import Plan, Step, UserStatus, assumed
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.groups.scope import pushed_to
@@ -102,7 +102,7 @@ def _reckon(impact: Impact, old: DirectoryConfig | None, new: DirectoryConfig) -
         except ConnectorError as error:
             impact.unclear, impact.trouble = impact.known, error.message
             return
-        impact.final = finality.of_step(after, after.situation_of_any(Status.DELETED, ""), Step.DELETE)
+        impact.final = finality.of_step(after, after.situation_of_any(UserStatus.DELETED, ""), Step.DELETE)
         try:
             before = planner(old) if old else None
         except ConnectorError:

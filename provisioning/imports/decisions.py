@@ -16,7 +16,7 @@ from provisioning.imports.facets import EVERYTHING, RowCriteria, causes, matchin
 from provisioning.imports.runs import COUNTED, ImportRefused, applied_now, held, no_longer_waits
 from provisioning.imports.users.plan import BLANKED, INACTIVE, MISSING, RENAMED
 from provisioning.models import Decision, ImportRun, PlannedChange, PlannedGroup, PlannedMember
-from provisioning.models.imports import WAITING, Action, GroupAction, Part, Verdict
+from provisioning.models.imports import WAITING, Action, GroupAction, PlanPart, Verdict
 
 OVER = (Verdict.REFUSED, Verdict.DONE)
 DESTRUCTIVE = (MISSING, INACTIVE, BLANKED, RENAMED, "delete")
@@ -29,7 +29,7 @@ NOBODY = "No row that waits is meant by this. Look at the plan again, then decid
 def to_apply(run: ImportRun) -> "QuerySet[PlannedChange]":
     """Return the planned changes of people that the run applies now, also those that it has applied already."""
     rows = PlannedChange.objects.filter(run=run)
-    if run.part == Part.CHOSEN:
+    if run.part == PlanPart.CHOSEN:
         return rows.filter(verdict=Verdict.APPROVED)
     now = applied_now(run)
     rows = rows.exclude(verdict__in=OVER)
@@ -39,7 +39,7 @@ def to_apply(run: ImportRun) -> "QuerySet[PlannedChange]":
 def groups_to_apply(run: ImportRun) -> "QuerySet[PlannedGroup]":
     """Return the planned groups that the run applies now and has not applied yet."""
     rows = PlannedGroup.objects.filter(run=run, applied_at=None)
-    return rows.filter(verdict=Verdict.APPROVED) if run.part == Part.CHOSEN else rows.exclude(verdict__in=OVER)
+    return rows.filter(verdict=Verdict.APPROVED) if run.part == PlanPart.CHOSEN else rows.exclude(verdict__in=OVER)
 
 
 def undecided(run: ImportRun) -> "QuerySet[PlannedChange]":

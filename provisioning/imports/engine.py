@@ -17,9 +17,9 @@ from directories.connectors.base import AGAIN, Connector, ConnectorError, Cursor
 from provisioning.imports import decisions, incremental, plan_hash, runs
 from provisioning.imports.ahead import ahead
 from provisioning.imports.doors import apply as doors
-from provisioning.imports.groups.apply import GroupApplier
+from provisioning.imports.groups.apply import DirectoryGroupApplier
 from provisioning.imports.groups.crawl import plan_groups
-from provisioning.imports.holding import Seen, judge
+from provisioning.imports.holding import CrawlCounts, judge
 from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
 from provisioning.imports.users import claims, leavers, still
 from provisioning.imports.users.apply import Applier
@@ -29,7 +29,7 @@ from provisioning.imports.users.managers import link_managers
 from provisioning.imports.users.plan import MANAGER
 from provisioning.imports.users.store import gain, store
 from provisioning.models import ImportRun
-from provisioning.models.imports import Part, RunStatus, Trigger
+from provisioning.models.imports import PlanPart, RunStatus, Trigger
 from reports.models import Result
 
 PAGE = 2000
@@ -95,14 +95,14 @@ def _work(run: ImportRun, lease: Lease) -> None:
         Applier(config, run, lease).run_all()
         if any(f"{rule.kind.value}.{rule.portal_attribute}" == MANAGER for rule in config.rules):
             link_managers(run, lease)
-        GroupApplier(config, run, lease).run_all()
+        DirectoryGroupApplier(config, run, lease).run_all()
         run.refresh_from_db()
     if run.message and not run.approved:  # what is held waits, and everything else is done
         run.rest_applied = True
         sealed = plan_hash.sealed(run)
         lease.end(RunStatus.APPROVAL, run.message, rest_applied=True, applied_up_to=0, **sealed)
         return
-    if run.part == Part.CHOSEN and _waits_again(run, lease):
+    if run.part == PlanPart.CHOSEN and _waits_again(run, lease):
         return
     message = runs.summary(run)
     with transaction.atomic():
@@ -121,7 +121,7 @@ def _waits_again(run: ImportRun, lease: Lease) -> bool:
         if not decisions.left(run):
             return False
         message = f"What was approved is applied. {decisions.words_left(run)}"
-        waits = {"approved": False, "part": Part.REST, "applied_up_to": 0}
+        waits = {"approved": False, "part": PlanPart.REST, "applied_up_to": 0}
         lease.end(RunStatus.APPROVAL, message, **waits, **plan_hash.sealed(run))
     return True
 
@@ -177,7 +177,7 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     lost = plan_groups(run, config, connector, lease, crawler.noted, since=since)
     run.refresh_from_db()
     takes = crawler.tally.kinds or crawler.tally.changed or lost
-    seen = Seen(
+    seen = CrawlCounts(
         rows=read.rows,
         known=leavers.known_accounts(config.id or 0) if takes else 0,
         inactive=leavers.inactive_accounts(config.id or 0) if takes else 0,

@@ -12,7 +12,7 @@ from provisioning.models import Account, ImportRun, PlannedChange, User
 from provisioning.models.accounts import AccountState
 from provisioning.models.imports import Action
 from provisioning.outbound.accounts import finality
-from provisioning.outbound.accounts.plan import Status
+from provisioning.outbound.accounts.plan import UserStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def load(run: ImportRun) -> list[Follows]:
 def final(changes: Sequence[PlannedChange]) -> dict[int, list[str]]:
     """Return, by user, what planned changes lead to in directories that cannot be undone, in words."""
     leaving = {
-        change.user_id: Status.DELETED if change.action == Action.DELETE else Status.DEACTIVATED
+        change.user_id: UserStatus.DELETED if change.action == Action.DELETE else UserStatus.DEACTIVATED
         for change in changes
         if change.user_id
         and (

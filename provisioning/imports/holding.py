@@ -33,7 +33,7 @@ DESTRUCTIVE = (LossKind.OFF, LossKind.BLANKED, LossKind.RENAMED)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CrawlCounts:
     """What a crawl came to: rows, the people whom it missed, and how many of those could not be looked up by id.
 
     ``known`` are the active people who came from the directory before, and ``inactive`` the others: what is done to a
@@ -51,7 +51,7 @@ class Seen:
     joined: int = 0
 
 
-def judge(run: ImportRun, config: DirectoryConfig, lease: Lease, tally: Tally, seen: Seen) -> list[str]:
+def judge(run: ImportRun, config: DirectoryConfig, lease: Lease, tally: Tally, seen: CrawlCounts) -> list[str]:
     """Hold what of a plan is over a limit, and return why, a sentence each; none means that all may be applied."""
     elsewhere = follows.count(run)
     lease.write(
@@ -80,7 +80,7 @@ class _Question:
         run: ImportRun,
         config: DirectoryConfig,
         tally: Tally,
-        seen: Seen,
+        seen: CrawlCounts,
         elsewhere: Iterable[follows.Follows],
     ) -> None:
         self.run, self.tally, self.seen, self.elsewhere = run, tally, seen, list(elsewhere)

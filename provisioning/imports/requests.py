@@ -16,7 +16,7 @@ from provisioning.imports.facets import RowCriteria
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.schedule import next_import
 from provisioning.models import ImportRun, PlannedGroup
-from provisioning.models.imports import WAITING, Part, RunStatus, Trigger
+from provisioning.models.imports import WAITING, PlanPart, RunStatus, Trigger
 from provisioning.outbound import dispatch
 from reports.models import Result
 
@@ -72,7 +72,7 @@ def approve_import(run: ImportRun, actor: str, *, plan_hash: str, wanted: RowCri
                 preview=False,
                 approved=True,
                 checked=False,
-                part=Part.CHOSEN if wanted else Part.REST,
+                part=PlanPart.CHOSEN if wanted else PlanPart.REST,
                 applied_up_to=0,
                 apply_started_at=timezone.now(),
                 leased_until=None,

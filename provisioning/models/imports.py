@@ -46,7 +46,7 @@ class Door(models.TextChoices):
     PULL = "pull", "Taken over"
 
 
-class Part(models.TextChoices):
+class PlanPart(models.TextChoices):
     """Which rows of its plan a run applies: all that nobody refused, or only those that were approved by name."""
 
     REST = "rest", "All that is left"
@@ -84,7 +84,7 @@ class ImportRun(models.Model):
     plan_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
     facets = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
     checked = models.BooleanField(default=False, db_default=False)
-    part = models.CharField(max_length=8, choices=Part.choices, default=Part.REST, db_default=Part.REST)
+    part = models.CharField(max_length=8, choices=PlanPart.choices, default=PlanPart.REST, db_default=PlanPart.REST)
     status = models.CharField(max_length=10, choices=RunStatus.choices, default=RunStatus.QUEUED)
     preview = models.BooleanField(default=False)
     incremental = models.BooleanField(default=False)

@@ -13,7 +13,7 @@ from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
 from provisioning.models.outbox import HELD, QueuedChange
 from provisioning.notices.causes import DANGER, WARNING, Cause, FoundSubject, register
-from provisioning.receipts.models import LATE, Receipt, Status
+from provisioning.receipts.models import LATE, Receipt, ReceiptStatus
 from provisioning.restore.models import HeldDirectory
 
 UNPROVEN = dt.timedelta(minutes=5)
@@ -100,7 +100,7 @@ def _left_open() -> Iterator[FoundSubject]:
 
 
 def _unproven() -> Iterator[FoundSubject]:
-    late = Receipt.objects.filter(status=Status.OPEN, learnt_at__lte=timezone.now() - LATE).order_by("pk")
+    late = Receipt.objects.filter(status=ReceiptStatus.OPEN, learnt_at__lte=timezone.now() - LATE).order_by("pk")
     for receipt in late.prefetch_related("accounts")[:MOST]:
         accounts = list(receipt.accounts.all())
         waits = ", ".join(sorted({account.directory for account in accounts if not account.done}))

@@ -21,7 +21,15 @@ from directories.models import Directory
 from provisioning.models import Account, Change, GroupAccount, GroupChange, User
 from provisioning.models.people import fold
 from provisioning.outbound import full_sync
-from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step, after_looking, assumed, without_looking
+from provisioning.outbound.accounts.plan import (
+    Plan,
+    Situation,
+    Step,
+    UserStatus,
+    after_looking,
+    assumed,
+    without_looking,
+)
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.batch import log_unexpected
@@ -205,7 +213,7 @@ def _read(directory: Directory, connector: Connector, reconciler: AccountReconci
             seen.add(account.pk)
             now = _forgotten(account, reconciler)
             found.add_plan(_plan(now, remote), account, remote)
-            if now.status is Status.WANTED and remote.enabled is False and account.state == "active":
+            if now.status is UserStatus.WANTED and remote.enabled is False and account.state == "active":
                 found.add(STAYS_OFF, [account.key])
         strangers = {name: remote for name, remote in names.items() if remote.ref not in matched}
         if reconciler.config.features.create_users:

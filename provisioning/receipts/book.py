@@ -20,7 +20,7 @@ from django.utils import timezone
 from config.database import bulk
 from provisioning.models import Account, User
 from provisioning.models.outbox import AccountState
-from provisioning.receipts.models import LATE, PROVEN, Receipt, ReceiptAccount, Seen, Status
+from provisioning.receipts.models import LATE, PROVEN, Receipt, ReceiptAccount, ReceiptStatus, Seen
 from reports import evidence
 from reports.models import EvidenceKind
 
@@ -105,13 +105,13 @@ def _open(user_ids: Collection[int], decision: str, origin: str) -> dict[int, in
 
 
 def _locked(user_ids: Collection[int]) -> dict[int, int]:
-    opened = Receipt.objects.filter(user_id__in=user_ids, status=Status.OPEN).order_by("pk")
+    opened = Receipt.objects.filter(user_id__in=user_ids, status=ReceiptStatus.OPEN).order_by("pk")
     return dict(opened.select_for_update(no_key=True).values_list("user_id", "pk"))
 
 
 def unproven(account_ids: Collection[int]) -> set[int]:
     """Return those of the accounts that an open receipt waits for."""
-    rows = ReceiptAccount.objects.filter(UNPROVEN, account_id__in=account_ids, receipt__status=Status.OPEN)
+    rows = ReceiptAccount.objects.filter(UNPROVEN, account_id__in=account_ids, receipt__status=ReceiptStatus.OPEN)
     return set(rows.values_list("account_id", flat=True))
 
 
@@ -119,7 +119,7 @@ def record(proofs: Mapping[int, Proof]) -> None:
     """Write what became of accounts (by id) into their open receipts, in the transaction of the results."""
     if not proofs:
         return
-    waiting = ReceiptAccount.objects.filter(account_id__in=proofs, receipt__status=Status.OPEN).order_by("pk")
+    waiting = ReceiptAccount.objects.filter(account_id__in=proofs, receipt__status=ReceiptStatus.OPEN).order_by("pk")
     rows = list(waiting.select_for_update(of=("self",), no_key=True))
     for row in rows:
         proof = proofs[row.account_id]
@@ -133,21 +133,21 @@ def record(proofs: Mapping[int, Proof]) -> None:
     gone = [pk for pk, proof in proofs.items() if proof.seen == Seen.ABSENT and proof.sent_at]
     if gone:
         later = ReceiptAccount.objects.filter(account_id__in=gone, seen=Seen.DISABLED, gone_at=None)
-        later.exclude(receipt__status=Status.OPEN).update(gone_at=timezone.now())
+        later.exclude(receipt__status=ReceiptStatus.OPEN).update(gone_at=timezone.now())
 
 
 def returned(user_ids: Collection[int]) -> None:
     """End the open receipts of users who are back, in the transaction in which that is seen."""
-    back = Receipt.objects.filter(user_id__in=user_ids, status=Status.OPEN).order_by("pk")
+    back = Receipt.objects.filter(user_id__in=user_ids, status=ReceiptStatus.OPEN).order_by("pk")
     if ids := list(back.select_for_update(no_key=True).values_list("pk", flat=True)):
-        Receipt.objects.filter(pk__in=ids).update(status=Status.CANCELLED, ended_at=timezone.now())
+        Receipt.objects.filter(pk__in=ids).update(status=ReceiptStatus.CANCELLED, ended_at=timezone.now())
         _settle_on_commit(ids)
 
 
 def leave_open(account: ReceiptAccount, reason: str, owner: str, until: dt.date, actor: str) -> bool:
     """Note that an account stays open by somebody's choice; False when it is closed by now."""
     with transaction.atomic():
-        rows = ReceiptAccount.objects.filter(pk=account.pk, receipt__status=Status.OPEN).exclude(seen__in=PROVEN)
+        rows = ReceiptAccount.objects.filter(pk=account.pk, receipt__status=ReceiptStatus.OPEN).exclude(seen__in=PROVEN)
         said = f"{reason} ({actor})"[:255]
         if not rows.update(reason=said, owner=owner[:255], until=until):
             return False
@@ -158,7 +158,7 @@ def leave_open(account: ReceiptAccount, reason: str, owner: str, until: dt.date,
 def sweep() -> None:
     """End what nobody ended: receipts of users who are back, and those whose worker died just before the end."""
     active = User.objects.filter(pk=OuterRef("user_id"), is_active=True, provisioned=True)
-    back = Receipt.objects.filter(Exists(active), status=Status.OPEN)
+    back = Receipt.objects.filter(Exists(active), status=ReceiptStatus.OPEN)
     with transaction.atomic():
         returned(list(back.values_list("user_id", flat=True)[:PAGE]))
     settle()
@@ -167,7 +167,7 @@ def sweep() -> None:
 def settle(receipt_ids: Collection[int] | None = None) -> None:
     """End the receipts of which every account is done, and append them, and those that were cancelled, to the chain."""
     waits = ReceiptAccount.objects.filter(UNPROVEN, receipt=OuterRef("pk"))
-    some = Receipt.objects.filter(evidence=None).filter(~Q(status=Status.OPEN) | ~Exists(waits))
+    some = Receipt.objects.filter(evidence=None).filter(~Q(status=ReceiptStatus.OPEN) | ~Exists(waits))
     if receipt_ids is not None:
         some = some.filter(pk__in=receipt_ids)
     while True:
@@ -186,10 +186,10 @@ def _end(receipts: Sequence[Receipt]) -> int:
     now = timezone.now()
     ended = []
     for receipt in receipts:
-        if receipt.status == Status.OPEN:
+        if receipt.status == ReceiptStatus.OPEN:
             if not all(account.done for account in accounts[receipt.pk]):
                 continue
-            receipt.status, receipt.ended_at = Status.CLOSED, now
+            receipt.status, receipt.ended_at = ReceiptStatus.CLOSED, now
         receipt.late = (receipt.ended_at or now) - receipt.learnt_at > LATE
         ended.append(receipt)
     rows = evidence.append_many(EvidenceKind.RECEIPT, [told(each, accounts[each.pk]) for each in ended])

@@ -8,7 +8,7 @@ from django.utils import timezone
 LATE = dt.timedelta(minutes=5)  # after which a leaver has to be disabled everywhere (IPSIE AL)
 
 
-class Status(models.TextChoices):
+class ReceiptStatus(models.TextChoices):
     """Where a receipt stands."""
 
     OPEN = "open", "Open"
@@ -49,7 +49,7 @@ class Receipt(models.Model):
     origin = models.CharField(max_length=255, blank=True)
     decision = models.CharField(max_length=64)
     version = models.CharField("product version", max_length=32)
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
+    status = models.CharField(max_length=10, choices=ReceiptStatus.choices, default=ReceiptStatus.OPEN)
     ended_at = models.DateTimeField(null=True, blank=True)
     late = models.BooleanField(default=False)
     evidence = models.BigIntegerField(null=True, blank=True)
@@ -59,7 +59,7 @@ class Receipt(models.Model):
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["user_id"], condition=models.Q(status=Status.OPEN), name="receipt_one_open_a_user"
+                fields=["user_id"], condition=models.Q(status=ReceiptStatus.OPEN), name="receipt_one_open_a_user"
             ),
         ]
         indexes = [
@@ -77,7 +77,7 @@ class Receipt(models.Model):
     @property
     def unproven(self) -> bool:
         """Whether it has been open for longer than it may be."""
-        return self.status == Status.OPEN and timezone.now() - self.learnt_at > LATE
+        return self.status == ReceiptStatus.OPEN and timezone.now() - self.learnt_at > LATE
 
 
 class ReceiptAccount(models.Model):

@@ -19,7 +19,7 @@ from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.plan import ChangedRow
 from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState
-from provisioning.outbound.accounts.plan import Status
+from provisioning.outbound.accounts.plan import UserStatus
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.compare import same
@@ -66,7 +66,7 @@ class Comparer:
             if (rule.kind, rule.portal_attribute) == (Kind.PROFILE, "active") and rule.direction != IN
         }
         self.brought = self._brought()
-        self.writes = self.reconciler.situation_of_any(Status.WANTED, AccountState.ACTIVE).writes
+        self.writes = self.reconciler.situation_of_any(UserStatus.WANTED, AccountState.ACTIVE).writes
         self.seen, self.spared, self.claimed = Bitmap(), Bitmap(), Bitmap()
         self.unreadable = 0
 

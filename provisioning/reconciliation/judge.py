@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from directories.attributes import Value
 from directories.connectors.base import RemoteAccount
-from provisioning.outbound.accounts.plan import CONTAINER, DISABLED, Situation, Status, policy
+from provisioning.outbound.accounts.plan import CONTAINER, DISABLED, Situation, UserStatus, policy
 from provisioning.outbound.compare import differences
 from provisioning.reconciliation.models import FindingKind
 
@@ -33,7 +33,7 @@ def judge(now: Situation, remote: RemoteAccount, state_names: Collection[str]) -
     """
     values = _differing(now, remote)
     usable = _usable(now, remote, values, state_names)
-    if now.status is Status.WANTED:
+    if now.status is UserStatus.WANTED:
         if usable is False:
             return Judged(FindingKind.DISABLED, values, usable, "The account is switched off, and its user is active.")
         if now.container and (there := now.container_of(remote)) and there != now.container:
@@ -44,7 +44,7 @@ def judge(now: Situation, remote: RemoteAccount, state_names: Collection[str]) -
 
 def _leaver(now: Situation, usable: bool | None, values: Values) -> Judged:
     """Judge the account of somebody who is inactive, or who was deleted from the portal."""
-    deleted = now.status is Status.DELETED
+    deleted = now.status is UserStatus.DELETED
     if not now.writes:  # a source: nobody is given access by its rows
         return Judged(FindingKind.DIFFERENT, {"active": (False, True)}, usable) if usable and not deleted else Judged()
     if policy(now) == "leave":
@@ -73,4 +73,4 @@ def _usable(now: Situation, remote: RemoteAccount, values: Values, state_names: 
     if not any(name in shown for name in state_names):
         return None
     differs = any(name.casefold() in state_names for name in values)
-    return differs != (now.status is Status.WANTED)
+    return differs != (now.status is UserStatus.WANTED)

@@ -58,7 +58,7 @@ class Mark:
         return ""
 
 
-class Store(Protocol):
+class MarkStore(Protocol):
     """A place for the mark; neither method raises."""
 
     def read(self) -> Mark | None:
@@ -122,9 +122,9 @@ class RedisStore:
             log.warning("Redis does not keep the portal's continuity (%s).", type(error).__name__)
 
 
-def stores() -> list[Store]:
+def stores() -> list[MarkStore]:
     """Return where marks are kept."""
-    found: list[Store] = [FileStore(settings.VAR_DIR)]
+    found: list[MarkStore] = [FileStore(settings.VAR_DIR)]
     if settings.CELERY_BROKER_URL.startswith(("redis:", "rediss:")):
         found.append(RedisStore(settings.CELERY_BROKER_URL))
     return found

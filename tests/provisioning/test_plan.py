@@ -7,7 +7,15 @@ from decimal import Decimal
 import pytest
 
 from directories.connectors.base import Capability, RemoteAccount
-from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step, after_looking, assumed, without_looking
+from provisioning.outbound.accounts.plan import (
+    Plan,
+    Situation,
+    Step,
+    UserStatus,
+    after_looking,
+    assumed,
+    without_looking,
+)
 from provisioning.outbound.compare import differences, same
 
 EVERYTHING = frozenset(Capability)
@@ -25,7 +33,7 @@ class Switches:
     on_delete: str = "delete"
 
 
-def situation(status: Status = Status.WANTED, state: str = "pending", **changes: object) -> Situation:
+def situation(status: UserStatus = UserStatus.WANTED, state: str = "pending", **changes: object) -> Situation:
     values: dict[str, object] = {
         "directory": "APPSDB",
         "status": status,
@@ -48,7 +56,7 @@ def decide(now: Situation, found: RemoteAccount | None) -> Plan:
     return without_looking(now) or after_looking(now, found)
 
 
-W, DE, DEL = Status.WANTED, Status.DEACTIVATED, Status.DELETED
+W, DE, DEL = UserStatus.WANTED, UserStatus.DEACTIVATED, UserStatus.DELETED
 CASES = [
     # what is asked, what the directory holds, steps, state afterwards
     ("new", situation(), None, (Step.CREATE,), "active"),
@@ -148,7 +156,7 @@ def test_decision(now: Situation, found: RemoteAccount | None, steps: tuple[Step
 
 def test_nothing_is_done_with_every_switch_off() -> None:
     off = Switches(False, False, False, False)
-    for status in Status:
+    for status in UserStatus:
         for state in ("pending", "active", "disabled", "absent"):
             for found in (None, remote(EMAIL="x"), remote(False), remote(True)):
                 plan = decide(situation(status, state, switches=off), found)

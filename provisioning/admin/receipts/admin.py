@@ -19,7 +19,7 @@ from provisioning.admin.receipts.export import csv_lines
 from provisioning.admin.receipts.form import ExceptionForm, HrForm, LeaversForm, quarter
 from provisioning.admin.receipts.lines import lines_of
 from provisioning.receipts import book
-from provisioning.receipts.models import Receipt, ReceiptAccount, Status
+from provisioning.receipts.models import Receipt, ReceiptAccount, ReceiptStatus
 from reports import evidence
 
 PAGE = 50
@@ -80,7 +80,7 @@ class ReceiptAdmin(ModelAdmin):  # type: ignore[misc]
             "export_url": f"{reverse('admin:receipts_receipt_export')}?{urlencode(asked)}",
             "quarter_url": f"?{urlencode({'start': quarter(today).isoformat()})}",
             "last_three": most == 3,
-            "poll": any(row.status == Status.OPEN for row in rows[:most]) and bool(request.GET.get("ids")),
+            "poll": any(row.status == ReceiptStatus.OPEN for row in rows[:most]) and bool(request.GET.get("ids")),
             "zone": timezone.get_current_timezone_name(),
             **(extra_context or {}),
         }
@@ -160,8 +160,8 @@ class ReceiptAdmin(ModelAdmin):  # type: ignore[misc]
             "title": f"Receipt of {receipt}",
             "line": line,
             "receipt": receipt,
-            "poll": receipt.status == Status.OPEN,
-            "may_except": receipt.status == Status.OPEN and request.user.has_perm("provisioning.change_user"),
+            "poll": receipt.status == ReceiptStatus.OPEN,
+            "may_except": receipt.status == ReceiptStatus.OPEN and request.user.has_perm("provisioning.change_user"),
             "exception": ExceptionForm(),
             "zone": timezone.get_current_timezone_name(),
         }

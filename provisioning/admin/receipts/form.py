@@ -15,7 +15,7 @@ from unfold.widgets import (
 
 from directories.models import Directory
 from provisioning.models.people import fold
-from provisioning.receipts.models import LATE, PROVEN, Receipt, ReceiptAccount, Status
+from provisioning.receipts.models import LATE, PROVEN, Receipt, ReceiptAccount, ReceiptStatus
 from reports.forms import MomentField
 
 STATES = [
@@ -57,9 +57,9 @@ class LeaversForm(forms.Form):
             case "open" | "closed" | "cancelled" as status:
                 found = found.filter(status=status)
             case "unproven":
-                found = found.filter(status=Status.OPEN, learnt_at__lt=now - LATE)
+                found = found.filter(status=ReceiptStatus.OPEN, learnt_at__lt=now - LATE)
             case "late":
-                found = found.filter(status=Status.CLOSED, late=True)
+                found = found.filter(status=ReceiptStatus.CLOSED, late=True)
             case "ended":
                 over = ReceiptAccount.objects.filter(receipt=OuterRef("pk"), until__lt=timezone.localdate())
                 found = found.filter(Exists(over.exclude(seen__in=PROVEN)))

@@ -10,7 +10,7 @@ from directories.models import Directory
 from directories.readiness import listed
 from provisioning.models import Account
 from provisioning.models.accounts import LastResult
-from provisioning.receipts.models import Receipt, ReceiptAccount, Seen, Status
+from provisioning.receipts.models import Receipt, ReceiptAccount, ReceiptStatus, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ def lines_of(receipts: Collection[Receipt]) -> list[ReceiptLine]:
 
 def sentence(receipt: Receipt, accounts: Collection[ReceiptAccount]) -> str:
     """Return the whole receipt in a sentence or two; ``accounts`` are those that there were."""
-    if receipt.status == Status.CANCELLED:
+    if receipt.status == ReceiptStatus.CANCELLED:
         return f"Cancelled: {receipt.name} returned on {_moment(receipt.ended_at)}."
     if not accounts:
-        done = receipt.status == Status.CLOSED
+        done = receipt.status == ReceiptStatus.CLOSED
         return "There was no account to disable." if done else "Looking whether there are accounts."
     proven = [row for row in accounts if row.proven]
     last = max((row.read_at for row in proven if row.read_at), default=None)
@@ -83,9 +83,9 @@ def names(rows: Iterable[ReceiptAccount]) -> str:
 
 
 def _colour(receipt: Receipt) -> str:
-    if receipt.status == Status.CLOSED:
+    if receipt.status == ReceiptStatus.CLOSED:
         return "warning" if receipt.late else "success"
-    if receipt.status == Status.CANCELLED:
+    if receipt.status == ReceiptStatus.CANCELLED:
         return "info"
     return "danger" if receipt.unproven else "warning"
 
@@ -98,7 +98,7 @@ def _line(receipt: Receipt, row: ReceiptAccount, account: Account | None, direct
         over = row.until is not None and row.until < timezone.localdate()
         detail = f"{row.owner} answers for it until {row.until}. {row.reason}"
         return AccountLine(row, "Exception ended" if over else "Left open", "danger" if over else "warning", detail)
-    if receipt.status != Status.OPEN:
+    if receipt.status != ReceiptStatus.OPEN:
         return AccountLine(row, "Not closed", "info", "")
     if directory is None:
         return AccountLine(row, "Open", "danger", "The directory was removed from the portal. Look there by hand.")

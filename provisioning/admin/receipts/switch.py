@@ -84,7 +84,7 @@ def final_leaving(ids: Iterable[int]) -> dict[int, str]:
     """Return, by directory, what deactivating these users does there that cannot be undone."""
     there = Account.objects.filter(user__in=ids, state=AccountState.ACTIVE).order_by()
     directories = set(there.values_list("directory_id", flat=True).distinct())
-    return services.final_leaving(directories, services.Status.DEACTIVATED)
+    return services.final_leaving(directories, services.UserStatus.DEACTIVATED)
 
 
 def _disable(request: HttpRequest, ids: list[int]) -> HttpResponse:

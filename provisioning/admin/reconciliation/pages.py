@@ -101,7 +101,7 @@ def _final(run: ReconcileRun, kind: str) -> str:
     """Return why closing orphans cannot be undone, "" when it can or none is shown."""
     if kind not in ("", FindingKind.ORPHAN):
         return ""
-    return services.final_leaving({run.directory_id}, services.Status.DELETED).get(run.directory_id, "")
+    return services.final_leaving({run.directory_id}, services.UserStatus.DELETED).get(run.directory_id, "")
 
 
 def _buttons(kind: str, settings: ProvisioningSettings) -> list[tuple[str, str, bool]]:

@@ -21,7 +21,7 @@ from provisioning.admin.receipts.switch import ask, final_leaving
 from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState
 from provisioning.models.imports import RunStatus
-from provisioning.services import Status
+from provisioning.services import UserStatus
 
 SHOWN = 20
 LEAVES = {
@@ -184,7 +184,7 @@ def consequences(ids: Iterable[int]) -> list[dict[str, Any]]:
     accounts = Account.objects.filter(user__in=ids).exclude(state=AccountState.ABSENT)
     counts = dict(accounts.order_by().values_list("directory").annotate(Count("pk")))
     directories = Directory.objects.filter(pk__in=counts).select_related("provisioning")
-    final = services.final_leaving(set(counts), Status.DELETED)
+    final = services.final_leaving(set(counts), UserStatus.DELETED)
     return [
         {
             "directory": directory.name,

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from directories.encryption import decrypt
 from provisioning.imports import decisions, plan_hash, runs
-from provisioning.imports.doors.groups import GroupApplier
+from provisioning.imports.doors.groups import PortalGroupApplier
 from provisioning.imports.doors.runs import record_losses
 from provisioning.imports.doors.writing import PortalLines, PortalWriter
 from provisioning.imports.runs import Incomplete, Lease
@@ -16,7 +16,7 @@ from provisioning.imports.users.managers import link_managers
 from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import ImportRun
-from provisioning.models.imports import Part, RunStatus
+from provisioning.models.imports import PlanPart, RunStatus
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.passwords.send import send as set_passwords
 from reports.models import Result
@@ -69,14 +69,14 @@ def work(run: ImportRun, lease: Lease) -> None:
         lease.write(checked=True)
     PortalApplier(run, lease).run_all()
     link_managers(run, lease)
-    GroupApplier(run, lease).run_all()
+    PortalGroupApplier(run, lease).run_all()
     run.refresh_from_db()
     with transaction.atomic():
-        if run.part == Part.CHOSEN:
+        if run.part == PlanPart.CHOSEN:
             decisions.close_chosen(run)
             if decisions.left(run):
                 message = LEFT + decisions.words_left(run)
-                waits = {"approved": False, "part": Part.REST, "applied_up_to": 0}
+                waits = {"approved": False, "part": PlanPart.REST, "applied_up_to": 0}
                 lease.end(RunStatus.APPROVAL, message, **waits, **plan_hash.sealed(run))
                 return
         message = runs.summary(run)

@@ -35,7 +35,7 @@ def plan_members(run: ImportRun, group: Group, user_ids: Sequence[int], *, add: 
     bulk.insert(PlannedMember, rows)
 
 
-class GroupApplier:
+class PortalGroupApplier:
     """Applies the planned groups of one run under its lease; a crash resumes at the first group or page not applied."""
 
     def __init__(self, run: ImportRun, lease: Lease) -> None:

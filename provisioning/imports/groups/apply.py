@@ -34,7 +34,7 @@ MEMBERS = 2000
 TRIES = 3  # somebody may delete a user, or take a group's name, at the very moment
 
 
-class GroupApplier:
+class DirectoryGroupApplier:
     """Applies the planned groups of one run under its lease."""
 
     def __init__(self, config: DirectoryConfig, run: ImportRun, lease: Lease) -> None:

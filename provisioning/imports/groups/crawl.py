@@ -19,7 +19,7 @@ from provisioning.imports.groups.drift import DriftPlanner
 from provisioning.imports.groups.membership import Coming, ComparedGroup, MemberPlanner
 from provisioning.imports.groups.names import Holders, Names
 from provisioning.imports.groups.plan import KnownGroup, PlannedRow
-from provisioning.imports.groups.store import Store
+from provisioning.imports.groups.store import GroupPlanStore
 from provisioning.imports.runs import Incomplete, Lease
 from provisioning.imports.users.plan import storable
 from provisioning.models import GroupAccount, ImportRun, Nesting, PlannedChange
@@ -80,7 +80,7 @@ class GroupCrawl:
         assert config.id is not None
         self.config, self.directory_id, self.import_run = config, config.id, run
         self.connector = connector
-        self.store = Store(run, lease)
+        self.store = GroupPlanStore(run, lease)
         self.names = Names(config.name)
         self.coming = Coming()
         self.members = MemberPlanner(run.pk, config.id, noted, self.coming if connector.nested_groups else None)

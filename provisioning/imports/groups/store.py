@@ -31,7 +31,7 @@ class Changing:
     removed: int = 0
 
 
-class Store:
+class GroupPlanStore:
     """Writes the plan of one run under its lease."""
 
     def __init__(self, run: ImportRun, lease: Lease) -> None:

@@ -60,7 +60,7 @@ Keep = Callable[[Sequence[Planned]], None]
 
 
 @dataclass(slots=True)
-class Seen:
+class PageCounts:
     """What one page came to."""
 
     rows: int = 0
@@ -116,13 +116,13 @@ class Crawler:
         """Return a page with the digests of its rows, which need nothing of the portal's database."""
         return Digested(page, ["" if remote.problem else self._digest(remote) for remote in page.accounts])
 
-    def page(self, rows: Digested, keep: Keep) -> Seen:
+    def page(self, rows: Digested, keep: Keep) -> PageCounts:
         """Plan one page: one query when nothing changed, up to four more for rows that are new or differ.
 
         ``keep`` is given what is planned, in parts.
         """
         accounts = rows.page.accounts
-        seen = Seen(rows=len(accounts))
+        seen = PageCounts(rows=len(accounts))
         if not accounts:
             return seen
         refs = [remote.ref for remote in accounts]
@@ -158,7 +158,7 @@ class Crawler:
         keep(planned)
 
     def _look(
-        self, remote: RemoteAccount, account: KnownAccount | None, row_digest: str, seen: Seen
+        self, remote: RemoteAccount, account: KnownAccount | None, row_digest: str, seen: PageCounts
     ) -> ChangedRow | None:
         """Return the row when it has to be planned; count it when not."""
         if account is not None and account.user_id is not None:

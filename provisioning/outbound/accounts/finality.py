@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from directories import config as directory_config
 from directories.connectors.base import Capability, ConnectorError
-from provisioning.outbound.accounts.plan import Situation, Status, Step, policy, without_looking
+from provisioning.outbound.accounts.plan import Situation, Step, UserStatus, policy, without_looking
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.profile import person
@@ -24,13 +24,13 @@ def of_deletions(directory_ids: Collection[int]) -> dict[int, str]:
     """Return why the deletion of an account cannot be undone, by directory, for those where that is so."""
     found = {}
     for directory_id, reconciler in _reconcilers(directory_ids):
-        words = of_step(reconciler, reconciler.situation_of_any(Status.DELETED, ""), Step.DELETE)
+        words = of_step(reconciler, reconciler.situation_of_any(UserStatus.DELETED, ""), Step.DELETE)
         if words:
             found[directory_id] = words
     return found
 
 
-def of_leaving(directory_ids: Collection[int], status: Status, state: str = "active") -> dict[int, str]:
+def of_leaving(directory_ids: Collection[int], status: UserStatus, state: str = "active") -> dict[int, str]:
     """Return why what is done at once to an account of somebody who leaves cannot be undone, by directory."""
     found = {}
     for directory_id, reconciler in _reconcilers(directory_ids):

@@ -11,7 +11,7 @@ from directories.attributes import Kind, PortalAttribute, Value
 from directories.mapping import AttributeRule
 from provisioning.models import Account
 from provisioning.models.outbox import AccountState
-from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step, policy
+from provisioning.outbound.accounts.plan import Plan, Situation, Step, UserStatus, policy
 from reports.journal import Line
 from reports.models import Direction, Operation, Result
 
@@ -85,7 +85,7 @@ def left_open(key: str, directory: str, reason: str) -> str:
 
 def meant(now: Situation) -> Operation:
     """Return what a failed line calls the work: the step is not known before the directory was asked."""
-    if now.status is Status.WANTED:
+    if now.status is UserStatus.WANTED:
         return Operation.UPDATE if now.state in (AccountState.ACTIVE, AccountState.DISABLED) else Operation.CREATE
     return Operation.DELETE if policy(now) == "delete" else Operation.DISABLE
 

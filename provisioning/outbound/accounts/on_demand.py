@@ -17,7 +17,7 @@ from provisioning.models import Account, Change, User
 from provisioning.models.outbox import HELD
 from provisioning.outbound.accounts import outbox, scope
 from provisioning.outbound.accounts.delivery import AccountWork
-from provisioning.outbound.accounts.plan import Plan, Status, Step, without_looking
+from provisioning.outbound.accounts.plan import Plan, Step, UserStatus, without_looking
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.accounts.results import Turn
@@ -89,7 +89,7 @@ def look(user: User, directory: Directory) -> Looked:
             _read(stages[READ], turn, config, refusal)
             _matched(stages[MATCH], turn, refusal)
             plan = without_looking(turn.now) or turn.plan
-            if is_new and turn.now.status is not Status.WANTED:
+            if is_new and turn.now.status is not UserStatus.WANTED:
                 plan = Plan(reason=f"{directory} does not get users that are inactive or not provisioned.")
             if refusal is None:
                 _acted(stages[ACT], plan, directory)

@@ -15,7 +15,7 @@ from directories.connectors.base import Capability, RemoteAccount
 from provisioning.outbound.compare import differences
 
 
-class Status(StrEnum):
+class UserStatus(StrEnum):
     """How the user of an account stands."""
 
     WANTED = "wanted"
@@ -78,7 +78,7 @@ class Situation:
     """
 
     directory: str
-    status: Status
+    status: UserStatus
     state: str
     switches: Switches
     capabilities: frozenset[Capability]
@@ -129,7 +129,7 @@ class Plan:
 
 def without_looking(now: Situation) -> Plan | None:
     """Return the plan when the directory need not be asked, else None."""
-    if now.status is not Status.WANTED:
+    if now.status is not UserStatus.WANTED:
         return _leaving_without_looking(now)
     known = now.state in (ACTIVE, DISABLED)
     if now.state == ACTIVE and now.digest == now.pushed_digest:
@@ -143,7 +143,7 @@ def without_looking(now: Situation) -> Plan | None:
 
 def after_looking(now: Situation, remote: RemoteAccount | None) -> Plan:
     """Return the plan for an account that was looked up; ``remote`` is None when the directory does not have it."""
-    if now.status is not Status.WANTED:
+    if now.status is not UserStatus.WANTED:
         return _leaving(now, remote)
     if remote is None:
         return _create(now)
@@ -183,7 +183,13 @@ def assumed(now: Situation) -> Plan:
     if now.state in (ACTIVE, DISABLED):
         remote = RemoteAccount("", "", now.known, enabled=now.state == ACTIVE)
     plan = without_looking(now) or after_looking(now, remote)
-    if remote and now.status is Status.WANTED and not plan.steps and plan.settled and now.digest != now.pushed_digest:
+    if (
+        remote
+        and now.status is UserStatus.WANTED
+        and not plan.steps
+        and plan.settled
+        and now.digest != now.pushed_digest
+    ):
         # Nothing that the portal saw of the account differs, so it is its place; where it is now, nobody keeps.
         unknown = now.pushed_digest in ("", now.placeless)
         moves = bool(now.container) and not unknown and _why_not_update(now) is None
@@ -192,7 +198,7 @@ def assumed(now: Situation) -> Plan:
 
 
 def _leaving_without_looking(now: Situation) -> Plan | None:
-    name, deleted = now.directory, now.status is Status.DELETED
+    name, deleted = now.directory, now.status is UserStatus.DELETED
     if not (now.switches.delete_users if deleted else now.switches.deactivate_users):
         return _stay(now, Why(f"{'Deleting' if deleted else 'Deactivating'} users is switched off for {name}."))
     if now.state == ABSENT:
@@ -281,10 +287,10 @@ def waits(now: Situation) -> bool:
 
 
 def _chosen(now: Situation) -> str:
-    return now.switches.on_delete if now.status is Status.DELETED else now.switches.on_deactivate
+    return now.switches.on_delete if now.status is UserStatus.DELETED else now.switches.on_deactivate
 
 
 def _stay(now: Situation, why: Why, *, chosen: bool = False) -> Plan:
-    left = now.status is not Status.WANTED and now.state == ACTIVE
+    left = now.status is not UserStatus.WANTED and now.state == ACTIVE
     open_ = left and now.writes and not chosen
     return Plan((), now.state, {}, why.message, settled=False, blocked=why.blocked, left_open=open_)

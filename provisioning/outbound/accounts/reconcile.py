@@ -34,7 +34,7 @@ from provisioning.models.people import fold
 from provisioning.outbound.accounts import grace, messages
 from provisioning.outbound.accounts.messages import meant
 from provisioning.outbound.accounts.outcome import AccountOutcome, park
-from provisioning.outbound.accounts.plan import Situation, Status, Step, after_looking, without_looking
+from provisioning.outbound.accounts.plan import Situation, Step, UserStatus, after_looking, without_looking
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.accounts.results import Results, Turn
 from provisioning.outbound.allowance import Allowance
@@ -100,15 +100,15 @@ class AccountReconciler:
             self.situation_of_any(status, _state_of(account, status)),
             desired=desired,
             known=account.attributes,
-            digest=state_digest(desired, status is Status.WANTED, container),
+            digest=state_digest(desired, status is UserStatus.WANTED, container),
             pushed_digest="" if account.unanswered else account.pushed_digest,
             container=container,
-            placeless=state_digest(desired, status is Status.WANTED) if container else "",
+            placeless=state_digest(desired, status is UserStatus.WANTED) if container else "",
             delete_due=grace.is_due(account, self.config.features.delete_after_days, timezone.now()),
         )
         return now, entry
 
-    def situation_of_any(self, status: Status, state: str) -> Situation:
+    def situation_of_any(self, status: UserStatus, state: str) -> Situation:
         """Return what is the same for every account of this status and state."""
         return Situation(
             directory=self.config.name,
@@ -131,8 +131,8 @@ class AccountReconciler:
         further = {name: theirs[name] for name in self.connector.update_names if name in theirs}
         return desired | {name: value for name, value in further.items() if fold_name(name) not in mapped}
 
-    def _container(self, entry: Entry, status: Status) -> str:
-        if status is Status.WANTED:
+    def _container(self, entry: Entry, status: UserStatus) -> str:
+        if status is UserStatus.WANTED:
             return self.connector.wanted_container(entry)
         try:
             return self.connector.wanted_container(entry, leaving=True)
@@ -207,7 +207,7 @@ class AccountReconciler:
                 self.ahead[account.pk] = self.turn_of(account)
             except ConnectorError:
                 break  # it says so when it is its turn
-        waiting = [turn for turn in self.ahead.values() if turn.now.status is Status.WANTED]
+        waiting = [turn for turn in self.ahead.values() if turn.now.status is UserStatus.WANTED]
         waiting = [turn for turn in waiting if without_looking(turn.now) is None]
         for number, found in (self.connector.find_many([turn.entry for turn in waiting]) if waiting else {}).items():
             self.asked = True
@@ -249,12 +249,12 @@ class AccountReconciler:
     def _bring(self, turn: Turn) -> None:
         """Do what is to be done, and write down on the turn what became of it."""
         plan = without_looking(turn.now)
-        proves = turn.account.pk in self.to_prove and turn.now.status is not Status.WANTED
+        proves = turn.account.pk in self.to_prove and turn.now.status is not UserStatus.WANTED
         if proves and plan is not None and plan.settled and plan.state == AccountState.DISABLED:
             plan = None  # somebody may have enabled it over there
         try:
             # With a password for it, an account that is not known yet is worth a look whatever is switched off.
-            if plan is not None and not (turn.pending and turn.now.status is Status.WANTED and not turn.entry.ref):
+            if plan is not None and not (turn.pending and turn.now.status is UserStatus.WANTED and not turn.entry.ref):
                 turn.plan = plan
                 if proves:
                     self._look_for_proof(turn)
@@ -297,13 +297,13 @@ class AccountReconciler:
         account, now = turn.account, turn.now
         turn.lost = account.unanswered
         turn.entry, turn.given = replace(turn.entry, ref=account.remote_id), False
-        if not turn.entry.ref and now.status is Status.WANTED and self.owners.leaving(account.key):
+        if not turn.entry.ref and now.status is UserStatus.WANTED and self.owners.leaving(account.key):
             raise Unavailable(messages.namesake_first(account.key, self.config.name), whole_directory=False)
         if not turn.looked or time.monotonic() - turn.at >= FRESH:
             turn.found = self.connector.find(turn.entry)
         self.asked = True
         if turn.found is not None and not turn.entry.ref and (refusal := self._not_theirs(account, turn.found)):
-            if now.status is Status.WANTED:
+            if now.status is UserStatus.WANTED:
                 raise refusal
             turn.found = None
         if turn.found is not None:
@@ -324,7 +324,7 @@ class AccountReconciler:
             turn.held = self._take(step, turn)
         if Step.DELETE in steps and turn.found is not None:
             self._must_be_gone(turn.entry)
-        if turn.now.status is not Status.WANTED:
+        if turn.now.status is not UserStatus.WANTED:
             self._read_back(turn)
         if Step.CREATE in steps:
             self.replaced = self.owners.before(turn.held.ref, account.pk) if turn.held else None
@@ -455,19 +455,19 @@ class AccountReconciler:
         return held
 
 
-def status_of(account: Account) -> Status:
+def status_of(account: Account) -> UserStatus:
     """Return how the user of an account stands."""
     if account.user is None:
-        return Status.DELETED
-    return Status.WANTED if wanted(account.user) else Status.DEACTIVATED
+        return UserStatus.DELETED
+    return UserStatus.WANTED if wanted(account.user) else UserStatus.DEACTIVATED
 
 
-def _state_of(account: Account, status: Status) -> str:
+def _state_of(account: Account, status: UserStatus) -> str:
     """Return what the portal believes of the account's state, given what the directory was asked for last."""
     match account.unanswered:
-        case Step.DISABLE if status is Status.WANTED and account.state == AccountState.ACTIVE:
+        case Step.DISABLE if status is UserStatus.WANTED and account.state == AccountState.ACTIVE:
             return AccountState.DISABLED
-        case Step.CREATE if status is not Status.WANTED and account.state in (
+        case Step.CREATE if status is not UserStatus.WANTED and account.state in (
             AccountState.PENDING,
             AccountState.ABSENT,
         ):

@@ -14,7 +14,7 @@ from provisioning.models import Account
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.outbound.accounts import messages
 from provisioning.outbound.accounts.outcome import AccountOutcome, wait
-from provisioning.outbound.accounts.plan import Plan, Situation, Status, Step, waits
+from provisioning.outbound.accounts.plan import Plan, Situation, Step, UserStatus, waits
 from provisioning.outbound.compare import differences, same
 from provisioning.outbound.digests import place_digest
 from provisioning.outbound.leases import Parked
@@ -116,7 +116,7 @@ class Results:
     def _schedule(self, outcome: AccountOutcome, turn: Turn, actor: str) -> None:
         """Say when the account is to be deleted, or that it is not any more."""
         account, now = turn.account, turn.now
-        outcome.left = now.status is not Status.WANTED
+        outcome.left = now.status is not UserStatus.WANTED
         outcome.returned = not outcome.left or account.state == AccountState.ABSENT
         if outcome.returned or account.state != AccountState.DISABLED or not waits(now):
             return
@@ -143,7 +143,7 @@ class Results:
         account.state = plan.state
         if plan.state == AccountState.ABSENT:
             # Who was deleted is known again when the directory still shows the row to an import.
-            account.remote_id = account.remote_id if now.status is Status.DELETED and self.remembers else ""
+            account.remote_id = account.remote_id if now.status is UserStatus.DELETED and self.remembers else ""
             account.place, account.attributes, account.pushed_digest = "", {}, ""
         elif held is not None:
             account.remote_id = held.ref

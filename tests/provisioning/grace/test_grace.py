@@ -18,7 +18,7 @@ from provisioning.outbound import batch
 from provisioning.outbound.accounts import deletions
 from provisioning.outbound.kinds import KINDS
 from provisioning.receipts import book
-from provisioning.receipts.models import Receipt, Status
+from provisioning.receipts.models import Receipt, ReceiptStatus
 from provisioning.recycle.models import DeletedUser
 from reports.models import Event
 from tests.provisioning.crew import Crews, crews, save_crew_directory
@@ -78,7 +78,7 @@ def test_a_leaver_is_disabled_now_and_deleted_when_that_is_due(crews: Crews, crm
     at = account.delete_at
     assert at is not None
     assert abs(at - timezone.now() - dt.timedelta(days=30)) < dt.timedelta(minutes=1)
-    assert Receipt.objects.get().status == Status.CLOSED, "access has ended"
+    assert Receipt.objects.get().status == ReceiptStatus.CLOSED, "access has ended"
     assert said()[-2:] == [
         "Disabled ann.lee in CRM.",
         f"ann.lee will be deleted from CRM on {timezone.localtime(at):%Y-%m-%d}, unless they return.",

@@ -10,7 +10,7 @@ from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState
 from provisioning.outbound.accounts import deletions
 from provisioning.receipts import book
-from provisioning.receipts.models import Receipt, ReceiptAccount, Status
+from provisioning.receipts.models import Receipt, ReceiptAccount, ReceiptStatus
 from reports.models import Event
 from tests.fixtures.databases import Database
 from tests.fixtures.ldap import LdapDirectory, save_ldap_directory
@@ -78,7 +78,7 @@ def test_an_entry_keeps_its_id_in_the_grace_time_and_is_deleted_after_it(unit: L
     assert (account.state, account.remote_id) == (AccountState.DISABLED, lasting)
     assert unit.entry(dn) is not None
     receipt = Receipt.objects.get()
-    assert receipt.status == Status.CLOSED
+    assert receipt.status == ReceiptStatus.CLOSED
     services.set_active([user.pk], True, "admin")
     work(directory)
     assert Account.objects.get().remote_id == lasting
@@ -89,5 +89,5 @@ def test_an_entry_keeps_its_id_in_the_grace_time_and_is_deleted_after_it(unit: L
     assert unit.entry(dn) is None
     row = ReceiptAccount.objects.order_by("pk").last()
     assert row is not None
-    assert (row.receipt.status, row.seen, row.gone_at is not None) == (Status.CLOSED, "disabled", True)
+    assert (row.receipt.status, row.seen, row.gone_at is not None) == (ReceiptStatus.CLOSED, "disabled", True)
     assert Event.objects.filter(operation="delete", result="success", direction="out").count() == 1

@@ -11,7 +11,7 @@ from directories.models import Directory, ProvisioningSettings, QueryTemplate
 from provisioning import services
 from provisioning.blueprints.apply import apply
 from provisioning.models import Account, User
-from provisioning.outbound.accounts.plan import Status
+from provisioning.outbound.accounts.plan import UserStatus
 from provisioning.reconciliation.judge import judge
 from provisioning.reconciliation.models import FindingKind
 from tests.fixtures.databases import Database
@@ -103,5 +103,5 @@ def test_a_reconciliation_calls_what_waits_for_its_day_in_step(
     due: bool, usable: bool, kind: FindingKind | None
 ) -> None:
     deletes = Switches(on_deactivate="delete")
-    now = situation(Status.DEACTIVATED, "disabled", switches=deletes, delete_due=due, desired={})
+    now = situation(UserStatus.DEACTIVATED, "disabled", switches=deletes, delete_due=due, desired={})
     assert judge(now, RemoteAccount("anna", "anna", {}, usable), ()).kind == kind

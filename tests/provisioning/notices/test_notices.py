@@ -20,7 +20,7 @@ from provisioning.models import Account, Change, GroupAccount, GroupChange, User
 from provisioning.notices import mail, watch
 from provisioning.notices.models import Choice, How, Letter, Notice
 from provisioning.notices.signals import notice_closed, notice_opened
-from provisioning.receipts.models import LATE, Receipt, ReceiptAccount, Seen, Status
+from provisioning.receipts.models import LATE, Receipt, ReceiptAccount, ReceiptStatus, Seen
 from provisioning.restore.models import HeldDirectory
 from provisioning.roles import AUDITOR, IT_STAFF
 
@@ -243,7 +243,7 @@ def test_a_leaver_who_is_not_proven_after_five_minutes_has_a_notice_with_who_ans
     client.force_login(it)
     assert b"Leaver 0" in client.get(notice.path).content
     ReceiptAccount.objects.update(seen=Seen.DISABLED)
-    Receipt.objects.update(status=Status.CLOSED)
+    Receipt.objects.update(status=ReceiptStatus.CLOSED)
     watch.watch()
     assert not Notice.objects.filter(closed_at=None).exists()
 

@@ -17,7 +17,7 @@ from provisioning.models import Account, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from provisioning.receipts import book
-from provisioning.receipts.models import Receipt, ReceiptAccount, Status
+from provisioning.receipts.models import Receipt, ReceiptAccount, ReceiptStatus
 from reports import evidence
 from tests.provisioning.crew import Crews, save_crew_directory
 
@@ -94,7 +94,7 @@ def test_an_account_that_somebody_enabled_again_is_found_by_the_switch(crews: Cr
     run(crm)
     book.settle()
     assert crews["CRM"].disabled == {"ann.lee"}
-    assert list(Receipt.objects.values_list("status", flat=True)) == [Status.CLOSED, Status.CLOSED]
+    assert list(Receipt.objects.values_list("status", flat=True)) == [ReceiptStatus.CLOSED, ReceiptStatus.CLOSED]
 
 
 def test_many_are_disabled_by_one_action_and_staff_are_left_out(crews: Crews, it_staff: Client) -> None:

@@ -14,7 +14,7 @@ from provisioning.models import Account, Change, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from provisioning.receipts import book
-from provisioning.receipts.models import Receipt, ReceiptAccount, Status
+from provisioning.receipts.models import Receipt, ReceiptAccount, ReceiptStatus
 from reports import evidence
 from reports.models import Evidence
 from tests.fixtures.databases import Database
@@ -47,16 +47,16 @@ def test_a_receipt_is_closed_by_a_look_at_every_account(crews: Crews) -> None:
     services.set_active([user.pk], False, "admin")
     receipt = Receipt.objects.get()
     assert (receipt.user_id, receipt.name, receipt.employee_number) == (user.pk, "Ann Lee", "7")
-    assert (receipt.origin, receipt.decision, receipt.status) == ("admin", "deactivated", Status.OPEN)
+    assert (receipt.origin, receipt.decision, receipt.status) == ("admin", "deactivated", ReceiptStatus.OPEN)
     assert receipt.version == book.product_version() != ""
     run(crm)
     book.settle()
     receipt.refresh_from_db()
-    assert (receipt.status, seen(receipt)) == (Status.OPEN, {"CRM": "disabled", "ERP": ""})
+    assert (receipt.status, seen(receipt)) == (ReceiptStatus.OPEN, {"CRM": "disabled", "ERP": ""})
     run(erp)
     book.settle()
     receipt.refresh_from_db()
-    assert (receipt.status, seen(receipt)) == (Status.CLOSED, {"CRM": "disabled", "ERP": "absent"})
+    assert (receipt.status, seen(receipt)) == (ReceiptStatus.CLOSED, {"CRM": "disabled", "ERP": "absent"})
     assert crews["CRM"].calls[-2:] == [("disable", "ann.lee"), ("find", "ann.lee")]
     account = ReceiptAccount.objects.get(directory="CRM")
     assert account.answer == "disable"
@@ -77,7 +77,7 @@ def test_what_is_still_enabled_is_not_called_disabled(crews: Crews, monkeypatch:
     assert Change.objects.get().parked_code == "still_enabled"
     assert Account.objects.get().state == "active"
     book.settle()
-    assert Receipt.objects.get().status == Status.OPEN
+    assert Receipt.objects.get().status == ReceiptStatus.OPEN
     monkeypatch.undo()
 
 
@@ -94,13 +94,13 @@ def test_a_directory_that_was_away_proves_it_when_it_is_back(crews: Crews, polic
     run(crm)
     book.settle()
     receipt = Receipt.objects.get()
-    assert (receipt.status, seen(receipt)) == (Status.OPEN, {"CRM": ""})
+    assert (receipt.status, seen(receipt)) == (ReceiptStatus.OPEN, {"CRM": ""})
     crews["CRM"].fail = lambda call, key: None
     services.try_directory(crm)
     run(crm)
     book.settle()
     receipt.refresh_from_db()
-    assert receipt.status == Status.CLOSED
+    assert receipt.status == ReceiptStatus.CLOSED
 
 
 @pytest.mark.parametrize("policy", ["disable", "delete"])
@@ -124,12 +124,12 @@ def test_a_worker_that_dies_before_the_read_back_leaves_it_to_the_next(crews: Cr
         run(crm)
     crews["CRM"].fail = lambda call, key: None
     receipt = Receipt.objects.get()
-    assert (receipt.status, seen(receipt)) == (Status.OPEN, {"CRM": ""})
+    assert (receipt.status, seen(receipt)) == (ReceiptStatus.OPEN, {"CRM": ""})
     Account.objects.update(leased_until=timezone.now() - dt.timedelta(seconds=1))  # its lease runs out
     run(crm)
     book.sweep()  # and nobody was there at the commit
     receipt.refresh_from_db()
-    assert receipt.status == Status.CLOSED
+    assert receipt.status == ReceiptStatus.CLOSED
     assert crews["CRM"].calls.count((policy, "ann.lee")) == 1
 
 
@@ -140,7 +140,7 @@ def test_who_returns_has_no_open_receipt(crews: Crews) -> None:
     run(crm)
     services.set_active([user.pk], True, "admin")
     receipt = Receipt.objects.get()
-    assert receipt.status == Status.CANCELLED
+    assert receipt.status == ReceiptStatus.CANCELLED
     book.settle()
     receipt.refresh_from_db()
     assert Evidence.objects.get(seq=receipt.evidence).payload["status"] == "cancelled"
@@ -151,7 +151,7 @@ def test_who_returns_has_no_open_receipt(crews: Crews) -> None:
         services.set_active([user.pk], False, "admin")
         services.set_active([user.pk], True, "admin")
         way()
-        assert not Receipt.objects.filter(status=Status.OPEN).exists()
+        assert not Receipt.objects.filter(status=ReceiptStatus.OPEN).exists()
     assert Receipt.objects.count() == 3
 
 
@@ -163,12 +163,12 @@ def test_an_account_left_open_by_choice_needs_an_owner_and_an_end(crews: Crews) 
     book.settle()
     account = ReceiptAccount.objects.get()
     assert account.seen == "active"  # nothing was done, so it was looked at
-    assert Receipt.objects.get().status == Status.OPEN
+    assert Receipt.objects.get().status == ReceiptStatus.OPEN
     until = dt.date(2030, 1, 31)
     assert book.leave_open(account, "Handover", "bob", until, "admin")
     book.settle()
     receipt = Receipt.objects.get()
-    assert receipt.status == Status.CLOSED
+    assert receipt.status == ReceiptStatus.CLOSED
     payload = Evidence.objects.get(seq=receipt.evidence).payload["accounts"][0]
     assert (payload["seen"], payload["owner"], payload["until"]) == ("active", "bob", "2030-01-31")
     assert not book.leave_open(account, "Again", "bob", until, "admin")
@@ -183,7 +183,7 @@ def test_a_directory_that_never_had_an_account_is_no_success(crews: Crews) -> No
     run(erp)
     book.settle()
     receipt = Receipt.objects.get()
-    assert (receipt.status, seen(receipt)) == (Status.CLOSED, {"CRM": "disabled", "ERP": "never"})
+    assert (receipt.status, seen(receipt)) == (ReceiptStatus.CLOSED, {"CRM": "disabled", "ERP": "never"})
 
 
 def test_a_deleted_user_has_a_receipt_too(crews: Crews) -> None:
@@ -193,7 +193,7 @@ def test_a_deleted_user_has_a_receipt_too(crews: Crews) -> None:
     run(crm)
     book.settle()
     receipt = Receipt.objects.get()
-    assert (receipt.status, receipt.username, seen(receipt)) == (Status.CLOSED, "ann.lee", {"CRM": "absent"})
+    assert (receipt.status, receipt.username, seen(receipt)) == (ReceiptStatus.CLOSED, "ann.lee", {"CRM": "absent"})
 
 
 def test_a_page_of_leavers_costs_a_fixed_number_of_queries(crews: Crews) -> None:
@@ -215,7 +215,7 @@ def test_a_page_of_leavers_costs_a_fixed_number_of_queries(crews: Crews) -> None
         book.record({pk: book.Proof(book.Seen.DISABLED, timezone.now()) for pk in ids})
         book.settle()
     assert len(queries) < 30
-    assert Receipt.objects.filter(status=Status.CLOSED).count() == 1003
+    assert Receipt.objects.filter(status=ReceiptStatus.CLOSED).count() == 1003
     assert evidence.head().number == 1003
 
 
@@ -239,6 +239,6 @@ def test_postgresql_and_ldap_are_read_back(pg_directory: Database, ldap_director
     run(tree)
     tasks.receipts.settle()
     receipt = Receipt.objects.get()
-    assert receipt.status == Status.CLOSED, seen(receipt)
+    assert receipt.status == ReceiptStatus.CLOSED, seen(receipt)
     assert pg_directory.rows("SELECT login FROM hr") == []
     assert seen(receipt) == {"hr": "absent", tree.name: "disabled"}
