@@ -5,7 +5,7 @@ from pathlib import Path
 from django.apps import AppConfig
 from django.conf import settings
 
-from directories.connectors import allowed
+from directories.connectors import allowed, outgoing
 
 
 class DirectoriesConfig(AppConfig):
@@ -16,6 +16,7 @@ class DirectoriesConfig(AppConfig):
     def ready(self) -> None:
         """Say what may be a directory: never the portal's own files, of which beat's schedule may be SQLite too."""
         allowed.allow(folder=Path(settings.SQLITE_FOLDER), local_hosts=settings.ALLOW_LOCAL_DIRECTORIES)
+        outgoing.allow(settings.OUTGOING_NETWORKS)
         allowed.keep_private(Path(settings.CELERY_BEAT_SCHEDULE_FILENAME))
         for database in settings.DATABASES.values():
             if database["ENGINE"] == "django.db.backends.sqlite3":
