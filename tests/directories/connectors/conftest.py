@@ -1,10 +1,13 @@
 """Fixtures: directories under test."""
 
+from collections.abc import Iterator
+
 import pytest
 
 pytest.register_assert_rewrite("tests.directories.connectors.contract", "tests.directories.connectors.group_contract")
 
 from tests.directories.connectors.ldap_subject import LdapSubject  # noqa: E402 - after the rewrite is registered
+from tests.directories.connectors.record_subjects import HttpSubject, http_subject  # noqa: E402
 from tests.directories.connectors.sql_subject import SqlSubject  # noqa: E402 - after the rewrite is registered
 from tests.fixtures.databases import Database  # noqa: E402
 from tests.fixtures.ldap import LdapDirectory  # noqa: E402
@@ -44,3 +47,10 @@ def ldap(ldap_directory: LdapDirectory) -> LdapSubject:
 def ad(ad_directory: LdapDirectory) -> LdapSubject:
     """A directory on Samba's domain controller."""
     return LdapSubject(ad_directory)
+
+
+@pytest.fixture
+def http_source() -> Iterator[HttpSubject]:
+    """A source of truth on an HTTP server."""
+    with http_subject() as subject:
+        yield subject

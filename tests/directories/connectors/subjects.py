@@ -21,6 +21,7 @@ FIXTURES: Mapping[str, str] = {
     "sqlite": "sqlite_sql",
     "ldap": "ldap",
     "active_directory": "ad",
+    "http_json": "http_source",
 }
 # Kinds without a server to be tried on.
 UNTRIED: Mapping[str, str] = {
