@@ -8,7 +8,7 @@ are found without regard to case. Such sources are only read, from beginning to 
 import datetime as dt
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
@@ -31,6 +31,16 @@ from directories.connectors.base import (
 from directories.connectors.form_values import text_of
 
 Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Flawed:
+    """A record that cannot be used, and why: its person is there, and stays as they are."""
+
+    record: Record
+    problem: str
+
+
 One = TypeVar("One")
 
 PEOPLE, CONTRACTS, DEPARTMENTS = "People", "Contracts", "Departments"
@@ -44,17 +54,20 @@ NO_CONTRACTS = "Where the contracts of a person stand is not named. Name it unde
 NO_DEPARTMENTS = "Where the departments are is not named. Name it under Departments."
 
 
-def person_fields(*, where: str, example: str, contracts: str = "") -> tuple[ConnectorField, ...]:
+def person_fields(
+    *, where: str, id: str = "", contracts: str = "", number: str = "", contracts_help: str, number_help: str
+) -> tuple[ConnectorField, ...]:
     """Return the settings that say where a person's id, name and contracts stand; ``where`` is what they are typed as.
 
-    ``example`` is what people call the lasting id there, ``contracts`` the usual name of the list of contracts.
+    ``id``, ``contracts`` and ``number`` (of a contract) are what stands in the boxes at first.
     """
     common: dict[str, Any] = {"group": PEOPLE, "harmless": True}
     return (
         ConnectorField(
             "id",
             "Lasting number",
-            default=example,
+            default=id,
+            required=bool(id),
             help_text=f"{where} whose value never changes while the person is known there.",
             selects=True,
             **common,
@@ -64,12 +77,10 @@ def person_fields(*, where: str, example: str, contracts: str = "") -> tuple[Con
             "contracts",
             "Contracts",
             default=contracts,
-            help_text="Where a person's list of contracts stands. Blank: the source has no contracts.",
+            help_text=f"{contracts_help} Blank: the source has no contracts.",
             **common,
         ),
-        ConnectorField(
-            "contract_id", "Number of a contract", default=example, help_text="Unique to its person.", **common
-        ),
+        ConnectorField("contract_id", "Number of a contract", default=number, help_text=number_help, **common),
     )
 
 
@@ -127,11 +138,11 @@ class RecordSource(Connector):
         return super().lacking(capability, config)
 
     @abstractmethod
-    def people(self) -> Iterator[Record]:
+    def people(self) -> Iterator[Record | Flawed]:
         """Stream the records of every person. To end without an error says that the last one was read."""
 
     @abstractmethod
-    def department_records(self) -> Iterator[Record]:
+    def department_records(self) -> Iterator[Record | Flawed]:
         """Stream the records of every department, as ``people``."""
 
     def at(self, record: Record, place: str) -> Any:
@@ -171,6 +182,9 @@ class RecordSource(Connector):
 
     def account(self, record: object) -> RemoteAccount:
         """Return what a record says of its person; one that cannot be used carries its problem."""
+        if isinstance(record, Flawed):
+            known = self.account(record.record)
+            return RemoteAccount(known.ref, known.key, problem=record.problem)
         if not isinstance(record, Mapping):
             return RemoteAccount("", "", problem=NO_RECORD)
         places = self.places
@@ -185,21 +199,24 @@ class RecordSource(Connector):
             return RemoteAccount(ref, name, attributes)
         found = self.at(record, places.contracts)
         listed = [] if found is None else found if isinstance(found, list) else [found]
-        contracts = [self.contract(one) for one in listed]
+        contracts = [self.contract(one, place) for place, one in enumerate(listed, 1)]
         numbers = [one.ref for one in contracts if one.ref]
         if twice := next((number for number in numbers if numbers.count(number) > 1), ""):
             return RemoteAccount(ref, name, problem=f"Two contracts of this person have the number {twice}.")
         return RemoteAccount(ref, name, attributes, contracts=contracts)
 
-    def contract(self, record: object) -> RemoteContract:
-        """Return one contract of a person."""
-        ref = key_text(self.at(record, self.places.contract_id)) if isinstance(record, Mapping) else ""
-        if not isinstance(record, Mapping) or not ref:
-            return RemoteContract("", {}, NO_NUMBER)
-        return RemoteContract(ref, flat(record))
+    def contract(self, record: object, place: int) -> RemoteContract:
+        """Return one contract of a person; where contracts have no numbers, their ``place`` in the list is one."""
+        if not isinstance(record, Mapping):
+            return RemoteContract("", {}, NO_RECORD)
+        number = self.places.contract_id
+        ref = key_text(self.at(record, number)) if number else str(place)
+        return RemoteContract(ref, flat(record), "" if ref else NO_NUMBER)
 
     def department(self, record: object) -> RemoteDepartment:
         """Return one department."""
+        if isinstance(record, Flawed):
+            return replace(self.department(record.record), problem=record.problem)
         if not isinstance(record, Mapping):
             return RemoteDepartment("", "", problem=NO_RECORD)
         places = self.places
@@ -223,12 +240,12 @@ class RecordSource(Connector):
             return [step, *_not_reached(CONTRACTS, DEPARTMENTS)], names
         return [step, self._contracts_step(accounts), self._departments_step()], names
 
-    def _people_step(self, records: Sequence[Record], accounts: Sequence[RemoteAccount]) -> ConnectionStep:
+    def _people_step(self, records: Sequence[object], accounts: Sequence[RemoteAccount]) -> ConnectionStep:
         if not records:
             return ConnectionStep(PEOPLE, True, "It can be read, and nobody is in it.", caution=True)
         wrong = [account for account in accounts if account.problem]
         if len(wrong) == len(accounts):
-            names = [name for name in records[0] if isinstance(records[0], Mapping)]
+            names = [*records[0]] if isinstance(records[0], Mapping) else []
             known = f" Its fields are: {', '.join(names[:_MOST])}." if names else ""
             return ConnectionStep(PEOPLE, False, f"{wrong[0].problem}{known} Correct it under People.")
         of = f"the first {len(accounts)}" if len(accounts) == SAMPLED else f"{len(accounts)}"

@@ -13,7 +13,6 @@ SIGN_IN, PAGES, CHANGES, LIMITS = "Sign-in", "Pages", "Changes", "Limits"
 SECONDS = 30
 MEGABYTES = 50
 PAGE_SIZE = 100
-WHERE = "A JMESPath"
 
 AS_PRODUCT = "As the product does"
 AUTHS = (
@@ -59,7 +58,8 @@ USUAL: Mapping[str, str] = {
 def form_fields() -> tuple[ConnectorField, ...]:
     """Return the form."""
     products = (("", "Another service"), *((name, preset.label) for name, preset in presets().items()))
-    number, choice, harmless = FieldType.INTEGER, FieldType.CHOICE, {"harmless": True}
+    number, choice = FieldType.INTEGER, FieldType.CHOICE
+    harmless: dict[str, Any] = {"harmless": True}
     departments = ConnectorField(
         "departments_url",
         "Address of the departments",
@@ -132,7 +132,11 @@ def form_fields() -> tuple[ConnectorField, ...]:
             selects=True,
             **harmless,
         ),
-        *person_fields(where=WHERE, example="", contracts=""),
+        *person_fields(
+            where="A JMESPath",
+            contracts_help="A JMESPath to the list of a person's contracts.",
+            number_help="A JMESPath in a contract. Unique to its person.",
+        ),
         ConnectorField(
             "person",
             "Fields of a person",

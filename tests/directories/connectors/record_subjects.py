@@ -1,8 +1,10 @@
 """Sources of truth that give records, for the contract suites: people with contracts, and departments."""
 
+import csv
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -98,6 +100,72 @@ class HttpSubject(RecordSubject):
         start = int(parse_qs(parts.query).get("from", ["0"])[0])
         records = self.departments if parts.path == "/departments" else self.people
         reply(handler, orjson.dumps({"total": len(records), "items": records[start : start + 2]}))
+
+
+class TableSubject(RecordSubject):
+    """People in a CSV file, a row for each contract; the only folder of sources is a temporary one."""
+
+    kind = "files"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.write()
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The newest file of a pattern."""
+        return {
+            "file": "people-*.csv",
+            "id": "id",
+            "contracts": "title, note",
+            "contract_id": "contract",
+            "departments_file": "departments.csv",
+            "department_id": "id",
+            "department_name": "name",
+            "department_parent": "parent",
+            "department_manager": "manager",
+            "settled": 0,
+        }
+
+    def write(self) -> None:
+        """Write both files anew."""
+        rows = [
+            {**{name: value for name, value in one.items() if name != "contracts"}, **contract}
+            for one in self.people
+            for contract in (
+                [
+                    {"contract" if name == "id" else name: value for name, value in row.items()}
+                    for row in one["contracts"]
+                ]
+                if one.get("contracts")
+                else [{}]
+            )
+        ]
+        self._table("people-1.csv", ["id", "first", "last", "mail", "contract", "title", "note"], rows)
+        self._table("departments.csv", ["id", "name", "parent", "manager"], self.departments)
+
+    def _table(self, name: str, columns: Sequence[str], rows: Sequence[Record]) -> None:
+        with (self.folder / name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+class JsonSubject(TableSubject):
+    """People in a JSON file, a record a line."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The names of the records."""
+        table = {**super().settings, "contracts": "contracts", "contract_id": "id"}
+        return table | {"file": "people.jsonl", "departments_file": "departments.json"}
+
+    def write(self) -> None:
+        """Write both files anew; an empty list is written as one, since an empty file is a fault."""
+        lines = b"\n".join(map(orjson.dumps, self.people)) or b"[]"
+        (self.folder / "people.jsonl").write_bytes(lines)
+        (self.folder / "departments.json").write_bytes(orjson.dumps(self.departments))
 
 
 @contextmanager

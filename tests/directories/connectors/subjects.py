@@ -22,6 +22,7 @@ FIXTURES: Mapping[str, str] = {
     "ldap": "ldap",
     "active_directory": "ad",
     "http_json": "http_source",
+    "files": "table_source",
 }
 # Kinds without a server to be tried on.
 UNTRIED: Mapping[str, str] = {
