@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from directories.query_templates.names import fold
+from directories.query_templates.statements import HR
 
 GROUP, GROUP_NAME, DESCRIPTION, ID = "GROUP", "GROUPNAME", "GROUPDESCRIPTION", "GROUPID"
 OLD_GROUP, OLD_GROUP_NAME = "OLDGROUP", "OLDGROUPNAME"
@@ -41,6 +42,8 @@ def columns(names: Sequence[str]) -> dict[str, int]:
 
 def known_names(operation: str, attributes: Iterable[str]) -> list[str]:
     """Return what a placeholder of the operation may name, given the attributes that users have."""
+    if operation in HR:
+        return []
     if operation in OF_GROUPS:
         return [*OF_GROUPS[operation]]
     return [*OF_MEMBERS.get(operation, ()), *attributes]

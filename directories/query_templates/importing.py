@@ -45,10 +45,13 @@ class ImportPlan:
     """The statements of an import. ``stream`` gives the key, then the password if asked for, then ``names``.
 
     ``one`` is the stream's query for a single user and ``many`` that for a list of keys; ``keys`` gives which of many
-    keys there are. ``pages`` run once a page, ``each`` once a user.
+    keys there are. ``pages`` run once a page, ``each`` once a user. ``people`` is the stream with its columns called
+    RC_0, RC_1 and so on, and ``key`` the key in it.
     """
 
     stream: str
+    people: str
+    key: str
     one: str
     many: PageQuery
     keys: PageQuery
@@ -91,7 +94,9 @@ def plan_import(
     language = LANGUAGES[dialect]
     key = sql_of(users.key, dialect)
     password = [sql_of(column_name(password_column, dialect), dialect)] if password_column else []
-    selected = language.plain(", ".join([key, *password, *columns.values()]))
+    given = [key, *password, *columns.values()]
+    selected = language.plain(", ".join(given))
+    called = language.plain(", ".join(f"{each} AS RC_{number}" for number, each in enumerate(given)))
     source = language.plain(sql_of(users.table, dialect))
     stream = f"SELECT {selected} FROM {source}"  # noqa: S608 - quoted names and the admin's own expressions
     one = f"{stream} WHERE {language.plain(key)} = {language.parameter(1)}"
@@ -99,6 +104,8 @@ def plan_import(
     keys = PageQuery(f"SELECT {quoted} FROM {source} WHERE {quoted} IN (", ")", dialect, (), ())  # noqa: S608
     return ImportPlan(
         stream=stream,
+        people=f"SELECT {called} FROM {source}",  # noqa: S608 - as the stream
+        key=quoted,
         one=one,
         many=PageQuery(f"{stream} WHERE {quoted} IN (", ")", dialect, (), ()),
         keys=keys,

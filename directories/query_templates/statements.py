@@ -13,9 +13,10 @@ from directories.query_templates.languages import LANGUAGES
 from directories.query_templates.procedures import as_function, is_call
 from directories.query_templates.scan import SourceText
 
-READS = frozenset({"import", "check", "import_groups", "import_members"})
-ABOUT_EVERYBODY = frozenset({"import_groups"})  # reads without naming anybody
-LABELLED = frozenset({"import", "import_groups", "import_members"})  # their columns have names that count
+HR = frozenset({"contracts", "departments", "titles"})
+ABOUT_EVERYBODY = HR | {"import_groups"}  # reads without naming anybody
+LABELLED = ABOUT_EVERYBODY | {"import", "import_members"}  # their columns have names that count
+READS = LABELLED | {"check"}
 WITH_PASSWORD = frozenset({"create", "set_password"})
 _SELECT, _FUNCTION, _INSERT, _COPY, _UPDATE, _DELETE = "SELECT", "function", "INSERT", "copy", "UPDATE", "DELETE"
 PROCEDURE = "procedure"
@@ -38,6 +39,9 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "delete_group": (_DELETE, _UPDATE, _COPY, _FUNCTION),
     "add_member": (_INSERT, _COPY, _UPDATE, _FUNCTION),
     "remove_member": (_DELETE, _UPDATE, _COPY, _FUNCTION),
+    "contracts": (_SELECT,),
+    "departments": (_SELECT,),
+    "titles": (_SELECT,),
 }
 _WORDS = {
     "import": "An import query is a SELECT.",
@@ -55,6 +59,9 @@ _WORDS = {
     "delete_group": "A delete group query is a DELETE, an UPDATE or CALL.",
     "add_member": "An add member query is an INSERT or CALL; an UPDATE or a SELECT of a function may follow it.",
     "remove_member": "A remove member query is a DELETE, an UPDATE or CALL.",
+    "contracts": "A contracts query is a SELECT.",
+    "departments": "A departments query is a SELECT.",
+    "titles": "A titles query is a SELECT.",
 }
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _FORBIDDEN = (

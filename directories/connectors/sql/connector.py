@@ -18,6 +18,7 @@ from directories.connectors.base import (
     Connector,
     ConnectorConfig,
     ConnectorError,
+    DepartmentPage,
     Entry,
     GroupEntry,
     GroupPage,
@@ -30,6 +31,7 @@ from directories.connectors.base import (
     Unavailable,
     Write,
 )
+from directories.connectors.sql.contracts import SqlContractReader, departments
 from directories.connectors.sql.diagnosis import certificate_until, diagnose
 from directories.connectors.sql.dialects.base import Dialect
 from directories.connectors.sql.group_writes import SqlGroupWriter
@@ -51,6 +53,7 @@ from directories.query_templates import (
     plan_import,
     plan_presence,
 )
+from directories.query_templates.employing import plan_contracts
 
 # Capabilities that need other queries than the one of their name.
 QUERIES: Mapping[Capability, Sequence[str]] = {
@@ -74,6 +77,7 @@ class SqlConnector(Connector):
     )
     delete_hint = "Let the delete query really delete the row, or mark it by an UPDATE."
     gives_passwords = True
+    gives_contracts = True
     at_once = 50
     reads_ahead = True
 
@@ -245,8 +249,8 @@ class SqlConnector(Connector):
         self._change("set_password", entry, password)
 
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
-        """Stream the user table with the attributes of the import queries."""
-        return SqlReader(self.session, self.plan).pages(page_size)
+        """Stream the user table with the attributes of the import queries, and the contracts where they are queried."""
+        return (self.contract_reader or SqlReader(self.session, self.plan)).pages(page_size)
 
     def count(self) -> int | None:
         """Return the number of rows in the user table."""
@@ -254,10 +258,29 @@ class SqlConnector(Connector):
 
     def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount]:
         """Read those that are in the user table, as an import would."""
+        if self.contract_reader is not None:
+            return self.contract_reader.look_up(refs)
         found: list[RemoteAccount] = []
         for start in range(0, len(refs), KEYS_A_STATEMENT):
             found += self._read_many(refs[start : start + KEYS_A_STATEMENT]).values()
         return found
+
+    @cached_property
+    def contract_reader(self) -> SqlContractReader | None:
+        """What reads people with their contracts; None without a contracts query."""
+        queries = self.config.templates.get(Capability.CONTRACTS.value)
+        if not queries:
+            return None
+        try:
+            plan = plan_contracts(queries[0], self.dialect.language, self.plan)
+        except TemplateError as error:
+            raise ConnectorError(f"The contracts query cannot be used. {error}", code="template") from None
+        titles = self.templates("titles")[0] if self.config.templates.get("titles") else None
+        return SqlContractReader(self.session, SqlReader(self.session, self.plan), plan, titles)
+
+    def departments(self, page_size: int = 1000) -> Iterator[DepartmentPage]:
+        """Stream what the departments query gives."""
+        return departments(self.session, self.templates("departments")[0], page_size)
 
     def close(self) -> None:
         """Give the connection back to the pool."""
