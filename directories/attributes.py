@@ -22,11 +22,17 @@ class UnreadableValue(str):
 
 
 class Kind(StrEnum):
-    """Which of the three kinds a portal attribute is."""
+    """Which of the three kinds a portal attribute is, or what a source of truth says besides.
+
+    CONTRACT and CUSTOM_CONTRACT are fields of each of a person's contracts, RECORD what is said of the person's row.
+    """
 
     PROFILE = "profile"
     CUSTOM_PROFILE = "custom_profile"
     CUSTOM = "custom"
+    CONTRACT = "contract"
+    CUSTOM_CONTRACT = "custom_contract"
+    RECORD = "record"
 
 
 class Type(StrEnum):
@@ -88,6 +94,38 @@ PROFILE_ATTRIBUTES: tuple[PortalAttribute, ...] = (
     _profile("locale", "Locale", 16),
     _profile("time_zone", "Time zone", 64),
     _profile("active", "Active", type=Type.BOOLEAN),
+)
+
+
+def _contract(name: str, label: str, max_length: int | None = 150, type: Type = Type.TEXT) -> PortalAttribute:
+    return PortalAttribute(Kind.CONTRACT, name, label, type, max_length)
+
+
+FREE = frozenset({Kind.CUSTOM, Kind.CUSTOM_CONTRACT})  # kinds whose names are anybody's choice
+OF_CONTRACTS = frozenset({Kind.CONTRACT, Kind.CUSTOM_CONTRACT})
+FROM_SOURCES = OF_CONTRACTS | {Kind.RECORD}  # what only comes in
+BLOCKED, REASON = "blocked", "reason"
+SOURCE_ATTRIBUTES: tuple[PortalAttribute, ...] = (
+    _contract("starts", "First day", type=Type.DATE),
+    _contract("ends", "Last day", type=Type.DATE),
+    _contract("type", "Type", 64),
+    _contract("fte", "FTE", type=Type.NUMBER),
+    _contract("hours", "Hours a week", type=Type.NUMBER),
+    _contract("percentage", "Percentage", type=Type.NUMBER),
+    _contract("sequence", "Sequence", type=Type.NUMBER),
+    _contract("employer", "Employer"),
+    _contract("department", "Department (number)", 128),
+    _contract("department_name", "Department (name)"),
+    _contract("title", "Title"),
+    _contract("team", "Team"),
+    _contract("location", "Location (number)", 128),
+    _contract("location_name", "Location (name)"),
+    _contract("time_zone", "Time zone of the location", 64),
+    _contract("cost_centre", "Cost centre", 64),
+    _contract("division", "Division"),
+    _contract("manager", "Manager (number)", 512),
+    PortalAttribute(Kind.RECORD, BLOCKED, "Blocked by HR", Type.BOOLEAN),
+    PortalAttribute(Kind.RECORD, REASON, "Why HR blocked"),
 )
 
 

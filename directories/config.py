@@ -59,6 +59,14 @@ class Features:
     max_department_percent: int = 50
     max_group_percent: int = 50
     max_elevated: int = 5
+    max_contracts_added: int = 500
+    max_contracts_added_percent: int = 30
+    max_contracts_removed: int = 50
+    max_contracts_removed_percent: int = 10
+    max_contracts_changed: int = 500
+    max_contracts_changed_percent: int = 30
+    max_blocked: int = 50
+    max_blocked_percent: int = 10
     four_eyes: bool = False
 
 

@@ -12,9 +12,21 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from directories.attributes import Format, Kind, Person, PortalAttribute, Type, UnreadableValue, Value
+from directories.attributes import (
+    FREE,
+    FROM_SOURCES,
+    OF_CONTRACTS,
+    SOURCE_ATTRIBUTES,
+    Format,
+    Kind,
+    Person,
+    PortalAttribute,
+    Type,
+    UnreadableValue,
+    Value,
+)
 from directories.coercion import BadValue, Coerce, coercer
-from directories.connectors.base import ConnectorError
+from directories.connectors.base import ConnectorError, RemoteContract
 from directories.expressions import ROW, USER, Expression, ExpressionError, compile_expression
 from directories.query_templates.names import fold, nearest
 
@@ -22,6 +34,7 @@ AttributeKey = tuple[Kind, str]
 Catalogue = Mapping[AttributeKey, PortalAttribute]
 IN, OUT, BOTH = "in", "out", "both"
 _LAYOUTS = 64
+_OF_SOURCES: Catalogue = {(one.kind, one.name): one for one in SOURCE_ATTRIBUTES}
 
 
 class MappingError(ConnectorError):
@@ -88,29 +101,19 @@ class _Writer(NamedTuple):
     expression: Expression | None
 
 
-class Mapper:
-    """The attribute mapping of one directory.
+class _Readers:
+    """Inbound rules that are run on rows; where several lead to one attribute, the first that gives a value wins."""
 
-    Where several rules lead to one attribute, the first that gives a value wins. ``version`` changes with the rules and
-    the types of the attributes that they name. Raises MappingError for rules that cannot be used.
-    """
-
-    def __init__(self, rules: Iterable[AttributeRule], catalogue: Catalogue) -> None:
-        used = [rule for rule in rules if rule.portal_attribute]
-        if problems := problems_of(used, catalogue):
-            raise MappingError(f"Correct the attribute mapping: {problems[0]}")
-        self._readers = tuple(_reader(rule, catalogue) for rule in used if rule.direction != OUT)
-        spelt: dict[str, str] = {}
-        self._writers = tuple(
-            _writer(rule, spelt.setdefault(rule.directory_attribute.casefold(), rule.directory_attribute))
-            for rule in used
-            if rule.direction != IN
-        )
+    def __init__(self, readers: Iterable[_Reader]) -> None:
+        self._readers = tuple(readers)
         self._layouts: dict[tuple[str, ...], Sequence[tuple[str | None, _Reader]]] = {}
-        attributes = [_attribute(rule, catalogue) for rule in used]
-        self.version = blake2b(repr([*map(repr, used), *map(repr, attributes)]).encode(), digest_size=8).hexdigest()
 
-    def inbound(self, row: Mapping[str, Value]) -> Inbound:
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of what is mapped."""
+        return frozenset(reader.target[1] for reader in self._readers)
+
+    def read(self, row: Mapping[str, Value]) -> Inbound:
         """Return the values that the row gives; an attribute that the row does not have is left out."""
         layout = tuple(row)
         plan = self._layouts.get(layout) or self._plan(layout)
@@ -147,6 +150,53 @@ class Mapper:
                 problems.append(f"{reader.label} is required and empty.")
         return Inbound(values, problems, left)
 
+    def _plan(self, layout: tuple[str, ...]) -> Sequence[tuple[str | None, _Reader]]:
+        """Find each rule's column without regard to case; remembered, because rows of one crawl look alike."""
+        names = {name.casefold(): name for name in layout}
+        plan = [(names.get(reader.name.casefold()), reader) for reader in self._readers]
+        plan = [(name, reader) for name, reader in plan if name is not None or reader.expression is not None]
+        if len(self._layouts) >= _LAYOUTS:
+            self._layouts.clear()
+        self._layouts[layout] = plan
+        return plan
+
+
+class Mapper:
+    """The attribute mapping of one directory.
+
+    Where several rules lead to one attribute, the first that gives a value wins. ``version`` changes with the rules and
+    the types of the attributes that they name. Raises MappingError for rules that cannot be used.
+    """
+
+    def __init__(self, rules: Iterable[AttributeRule], catalogue: Catalogue) -> None:
+        used = [rule for rule in rules if rule.portal_attribute]
+        if problems := problems_of(used, catalogue):
+            raise MappingError(f"Correct the attribute mapping: {problems[0]}")
+        inward = [rule for rule in used if rule.direction != OUT]
+        self._people = _Readers(_reader(rule, catalogue) for rule in inward if rule.kind not in OF_CONTRACTS)
+        self._contracts = _Readers(_reader(rule, catalogue) for rule in inward if rule.kind in OF_CONTRACTS)
+        spelt: dict[str, str] = {}
+        self._writers = tuple(
+            _writer(rule, spelt.setdefault(rule.directory_attribute.casefold(), rule.directory_attribute))
+            for rule in used
+            if rule.direction != IN and rule.kind not in FROM_SOURCES
+        )
+        attributes = [_attribute(rule, catalogue) for rule in used]
+        self.version = blake2b(repr([*map(repr, used), *map(repr, attributes)]).encode(), digest_size=8).hexdigest()
+
+    def inbound(self, row: Mapping[str, Value]) -> Inbound:
+        """Return the values that the row gives; an attribute that the row does not have is left out."""
+        return self._people.read(row)
+
+    @property
+    def contract_fields(self) -> frozenset[str]:
+        """The fields of contracts that are mapped; none where contracts are not imported."""
+        return self._contracts.names
+
+    def contract(self, contract: RemoteContract, row: Mapping[str, Value]) -> Inbound:
+        """Return what a contract gives; what it does not have may stand in the ``row`` of its person."""
+        return self._contracts.read({**row, **contract.attributes})
+
     def outbound(self, person: Person) -> dict[str, Value]:
         """Return directory attribute -> value; None for what the person does not have. Raises MappingError."""
         values: dict[str, Value] = {}
@@ -165,16 +215,6 @@ class Mapper:
                 values[name] = value
         return values
 
-    def _plan(self, layout: tuple[str, ...]) -> Sequence[tuple[str | None, _Reader]]:
-        """Find each rule's column without regard to case; remembered, because rows of one crawl look alike."""
-        names = {name.casefold(): name for name in layout}
-        plan = [(names.get(reader.name.casefold()), reader) for reader in self._readers]
-        plan = [(name, reader) for name, reader in plan if name is not None or reader.expression is not None]
-        if len(self._layouts) >= _LAYOUTS:
-            self._layouts.clear()
-        self._layouts[layout] = plan
-        return plan
-
 
 def problems_of(rules: Iterable[AttributeRule], catalogue: Catalogue) -> list[str]:
     """Return what is wrong with the rules, a sentence each, for forms and blueprints."""
@@ -183,8 +223,10 @@ def problems_of(rules: Iterable[AttributeRule], catalogue: Catalogue) -> list[st
 
 def _rule_problems(rule: AttributeRule, catalogue: Catalogue) -> Iterable[str]:
     name = rule.directory_attribute
-    if rule.kind != Kind.CUSTOM and (rule.kind, rule.portal_attribute) not in catalogue:
-        known = [attribute for kind, attribute in catalogue if kind == rule.kind]
+    if rule.kind in FROM_SOURCES and rule.direction != IN:
+        yield f"{name} is what a source says of contracts, which only comes in: choose the direction In."
+    if rule.kind not in FREE and not {(rule.kind, rule.portal_attribute)} & {*catalogue, *_OF_SOURCES}:
+        known = [attribute for kind, attribute in (*catalogue, *_OF_SOURCES) if kind == rule.kind]
         near = nearest(rule.portal_attribute, known)
         hint = f" Did you mean {near}?" if near else ""
         yield f"{name} is mapped to {rule.portal_attribute}, which is not a portal attribute of this kind.{hint}"
@@ -200,15 +242,16 @@ def _rule_problems(rule: AttributeRule, catalogue: Catalogue) -> Iterable[str]:
 
 
 def _attribute(rule: AttributeRule, catalogue: Catalogue) -> PortalAttribute:
-    """Return the rule's portal attribute; a free custom attribute is text."""
-    known = catalogue.get((rule.kind, rule.portal_attribute))
+    """Return the rule's portal attribute; a free one is text."""
+    key = (rule.kind, rule.portal_attribute)
+    known = catalogue.get(key) or _OF_SOURCES.get(key)
     return known or PortalAttribute(rule.kind, rule.portal_attribute, rule.portal_attribute)
 
 
 def _reader(rule: AttributeRule, catalogue: Catalogue) -> _Reader:
     attribute = _attribute(rule, catalogue)
     # An account without a state says nothing about its user: a blank must not deactivate anybody.
-    is_state = attribute.kind == Kind.PROFILE and attribute.type == Type.BOOLEAN
+    is_state = attribute.kind in (Kind.PROFILE, Kind.RECORD) and attribute.type == Type.BOOLEAN
     expression = compile_expression(rule.expression, ROW) if rule.expression.strip() else None
     target = (Kind(rule.kind), attribute.name)
     name = rule.directory_attribute
@@ -246,6 +289,15 @@ def digest(values: Mapping[str, Value] | Mapping[AttributeKey, Value], key: byte
     state = _keyed(key).copy()
     state.update((text % tuple([plain[at] for at in order])).encode("utf-8", "surrogatepass"))
     return state.hexdigest()
+
+
+def contracts_text(contracts: Iterable[RemoteContract]) -> str:
+    """Return what stands for a person's contracts in the digest of their row, whatever their order."""
+    found = [
+        repr((one.ref, one.problem, [(name, _plain(one.attributes[name])) for name in sorted(one.attributes)]))
+        for one in contracts
+    ]
+    return "\n".join(sorted(found))
 
 
 @lru_cache(maxsize=4096)

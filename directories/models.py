@@ -70,6 +70,9 @@ class TemplateOperation(models.TextChoices):
     DELETE_GROUP = "delete_group", "Delete group"
     ADD_MEMBER = "add_member", "Add member"
     REMOVE_MEMBER = "remove_member", "Remove member"
+    CONTRACTS = "contracts", "Contracts"
+    DEPARTMENTS = "departments", "Departments"
+    TITLES = "titles", "Titles"
 
 
 class QueryTemplate(models.Model):
@@ -102,10 +105,16 @@ class AttributeMapping(models.Model):
     none: two rows do that.
     """
 
-    KINDS = [
+    OF_PEOPLE = [
         (Kind.PROFILE.value, "Default profile attribute"),
         (Kind.CUSTOM_PROFILE.value, "Custom profile attribute"),
         (Kind.CUSTOM.value, "Custom attribute"),
+    ]
+    KINDS = [
+        *OF_PEOPLE,
+        (Kind.CONTRACT.value, "Contract"),
+        (Kind.CUSTOM_CONTRACT.value, "Custom field of contracts"),
+        (Kind.RECORD.value, "Blocked by HR"),
     ]
 
     directory = models.ForeignKey(Directory, on_delete=models.CASCADE, related_name="attribute_mappings")
@@ -238,6 +247,14 @@ class ProvisioningSettings(models.Model):
     max_department_percent = models.PositiveSmallIntegerField(default=50, db_default=50, validators=PERCENT)
     max_group_percent = models.PositiveSmallIntegerField(default=50, db_default=50, validators=PERCENT)
     max_elevated = models.PositiveIntegerField(default=5, db_default=5)
+    max_contracts_added = models.PositiveIntegerField(default=500, db_default=500)
+    max_contracts_added_percent = models.PositiveSmallIntegerField(default=30, db_default=30, validators=PERCENT)
+    max_contracts_removed = models.PositiveIntegerField(default=50, db_default=50)
+    max_contracts_removed_percent = models.PositiveSmallIntegerField(default=10, db_default=10, validators=PERCENT)
+    max_contracts_changed = models.PositiveIntegerField(default=500, db_default=500)
+    max_contracts_changed_percent = models.PositiveSmallIntegerField(default=30, db_default=30, validators=PERCENT)
+    max_blocked = models.PositiveIntegerField(default=50, db_default=50)
+    max_blocked_percent = models.PositiveSmallIntegerField(default=10, db_default=10, validators=PERCENT)
     four_eyes = models.BooleanField(default=False, db_default=False)
 
     class Meta:

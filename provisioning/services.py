@@ -57,7 +57,7 @@ from provisioning.imports.doors.hour import undo_span
 from provisioning.imports.doors.pushes import undo_pushes
 from provisioning.imports.doors.undo import losses_of, undo
 from provisioning.imports.doors.upload import FileLine, upload, values_of
-from provisioning.imports.requests import approve_import, cancel_import, refuse_changes, start_import
+from provisioning.imports.requests import approve_import, cancel_import, plan_again, refuse_changes, start_import
 from provisioning.imports.runs import ImportRefused
 from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState, LastResult
@@ -136,6 +136,7 @@ __all__ = [
     "nest_group",
     "on_demand",
     "password_takers",
+    "plan_again",
     "preview",
     "provision",
     "provision_directory",

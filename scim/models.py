@@ -144,7 +144,7 @@ class ClientMapping(models.Model):
     client = models.ForeignKey(Client, models.CASCADE, related_name="mappings")
     resource = models.CharField(max_length=8, choices=Resource.choices, default=Resource.USER)
     scim_path = models.CharField("SCIM attribute", max_length=255)
-    kind = models.CharField(max_length=16, choices=AttributeMapping.KINDS, default="profile")
+    kind = models.CharField(max_length=16, choices=AttributeMapping.OF_PEOPLE, default="profile")
     portal_attribute = models.CharField(max_length=128, blank=True, help_text="Left blank, the attribute is not used.")
     direction = models.CharField(max_length=4, choices=MappingDirection.choices, default=MappingDirection.BOTH)
     expression = models.TextField(blank=True)

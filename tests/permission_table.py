@@ -115,6 +115,7 @@ CONTRACTS = {
     **model("contracts/contract/", view="SIHA", add="SI", change="SI", delete="SI"),
     **model("contracts/department/", view="SIHA", add="SI", change="SI", delete="SI"),
     **model("contracts/location/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **model("contracts/sourcerecord/", view="SIA", add="", change="", delete=""),
     **model("contracts/primaryorder/", view="SIA", add="", change="SIA", delete=""),
     "contracts/primaryorder/": Rule("SIA", "SI"),  # the settings: POST saves them
 }
@@ -233,6 +234,7 @@ ACTIONS = {
     "contracts.contract": {},
     "contracts.department": {},
     "contracts.location": {"delete_selected": "SI"},
+    "contracts.sourcerecord": {},
     "contracts.primaryorder": {},
     "portal.role": {"delete_selected": "S"},
     "portal.staff": {},

@@ -16,7 +16,7 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
-from provisioning.contracts.models import Contract, Department, Location, PrimaryOrder
+from provisioning.contracts.models import Contract, Department, Location, PrimaryOrder, SourceRecord
 from provisioning.guard.models import DoorLimits
 from provisioning.models import Account, AttributeDefinition, Change, Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Action, RunStatus
@@ -106,8 +106,10 @@ def world() -> World:
     location = Location.objects.create(external_id="1", name="Delft")
     contract = Contract.objects.create(user=user, external_id="1", department=department, location=location)
     step = PrimaryOrder.objects.create(position=0, field="fte", descending=True)
+    said = SourceRecord.objects.create(source=directory, remote_id="anna", key="anna", raw={"values": {}})
     for obj in (account, change, run, planned, deleted, held, compared, limits, department, location, contract, step):
         made.add(obj)
+    made.add(said)
     return made
 
 

@@ -11,7 +11,7 @@ from django import forms
 from django.http import QueryDict
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from directories.attributes import Kind, PortalAttribute
+from directories.attributes import FREE, FROM_SOURCES, SOURCE_ATTRIBUTES, Kind, PortalAttribute
 from directories.expressions import ROW, USER, ExpressionError, compile_expression
 from directories.mapping import Catalogue
 from directories.models import AttributeMapping, MappingDirection
@@ -24,6 +24,7 @@ DIRECTIONS = [
     (MappingDirection.OUT.value, "Out: to the directory"),
 ]
 UNUSED = "— not mapped —"
+CHOSEN = frozenset(Kind) - FREE
 
 
 class MappingRow(forms.Form):
@@ -34,6 +35,9 @@ class MappingRow(forms.Form):
     mapping_profile = forms.ChoiceField(required=False, label="Portal attribute")
     mapping_custom_profile = forms.ChoiceField(required=False, label="Portal attribute")
     mapping_custom = forms.CharField(max_length=128, required=False, label="Portal attribute")
+    mapping_contract = forms.ChoiceField(required=False, label="Field of the contract")
+    mapping_custom_contract = forms.CharField(max_length=128, required=False, label="Field of the contract")
+    mapping_record = forms.ChoiceField(required=False, label="What HR says")
     mapping_direction = forms.ChoiceField(choices=DIRECTIONS, label="Direction")
     mapping_expression = forms.CharField(max_length=2000, required=False, label="Expression", strip=True)
 
@@ -45,9 +49,9 @@ class MappingRow(forms.Form):
                 field.widget = UnfoldAdminSelectWidget(attrs={"aria-label": field.label})
             else:
                 field.widget = UnfoldAdminTextInputWidget(attrs={"aria-label": field.label, "autocomplete": "off"})
-            if isinstance(field, forms.ChoiceField) and name in ("mapping_profile", "mapping_custom_profile"):
-                kind = name.removeprefix("mapping_")
-                found = [(a.name, a.label) for (of, _), a in catalogue.items() if of == kind]
+            kind = name.removeprefix("mapping_")
+            if isinstance(field, forms.ChoiceField) and kind in CHOSEN:
+                found = [(a.name, a.label) for a in (*catalogue.values(), *SOURCE_ATTRIBUTES) if a.kind == kind]
                 field.choices = [("", UNUSED), *found]
             elif isinstance(field, forms.ChoiceField):
                 field.widget.choices = field.choices
@@ -55,7 +59,8 @@ class MappingRow(forms.Form):
         self.fields["mapping_attribute"].widget.attrs |= {"class": _mono(self, "mapping_attribute")}
         self.fields["mapping_attribute"].widget.attrs["list"] = "directory-attributes"
         self.fields["mapping_expression"].widget.attrs["placeholder"] = "optional"
-        self.fields["mapping_custom"].widget.attrs["placeholder"] = "any name"
+        for name in ("mapping_custom", "mapping_custom_contract"):
+            self.fields[name].widget.attrs["placeholder"] = "any name"
 
     @property
     def portal(self) -> forms.BoundField:
@@ -87,6 +92,17 @@ class MappingRow(forms.Form):
             self._check_expression(cleaned["mapping_expression"], cleaned.get("mapping_direction"))
         return cleaned
 
+    def clean_mapping_direction(self) -> str:
+        """What a source says of contracts only comes in."""
+        return self.direction
+
+    @property
+    def direction(self) -> str:
+        """The direction that counts."""
+        if self.kind in FROM_SOURCES:
+            return MappingDirection.IN.value
+        return self.data.get("mapping_direction") or MappingDirection.BOTH.value
+
     def _check_expression(self, expression: str, direction: str | None) -> None:
         if direction == MappingDirection.BOTH:
             self.add_error(
@@ -105,7 +121,7 @@ class MappingRow(forms.Form):
             directory_attribute=self.data.get("mapping_attribute", "").strip(),
             kind=self.kind,
             portal_attribute=self.data.get(f"mapping_{self.kind}", "").strip(),
-            direction=self.data.get("mapping_direction") or MappingDirection.BOTH,
+            direction=self.direction,
             expression=self.data.get("mapping_expression", "").strip(),
             position=position,
         )

@@ -36,6 +36,12 @@ HELP = {
     "its members first where they are in a table of their own.",
     TemplateOperation.ADD_MEMBER: "Runs for each user who comes into the group, after their account is there.",
     TemplateOperation.REMOVE_MEMBER: "Runs for each user who leaves the group.",
+    TemplateOperation.CONTRACTS: "One SELECT of the contracts of everybody: the user name of the person, the "
+    "contract's number, then the columns that are mapped.",
+    TemplateOperation.DEPARTMENTS: "One SELECT of every department: number, name, number of its parent, user name of "
+    "its head, and perhaps its code.",
+    TemplateOperation.TITLES: "One SELECT of what contracts name by a number, for example titles: the first column is "
+    "called as that of the contracts, the others are added to the contract.",
 }
 GROUPS = frozenset(
     {
@@ -48,7 +54,11 @@ GROUPS = frozenset(
         TemplateOperation.REMOVE_MEMBER,
     }
 )
-OPTIONAL = frozenset({TemplateOperation.DISABLE, TemplateOperation.ENABLE, TemplateOperation.SET_PASSWORD}) | GROUPS
+HR = frozenset({TemplateOperation.CONTRACTS, TemplateOperation.DEPARTMENTS, TemplateOperation.TITLES})
+OPTIONAL = (
+    frozenset({TemplateOperation.DISABLE, TemplateOperation.ENABLE, TemplateOperation.SET_PASSWORD}) | GROUPS | HR
+)
+ONE = HR | {TemplateOperation.IMPORT_GROUPS}  # of one statement at the most
 
 
 def parsed(statements: Iterable[str], kind: str, operation: TemplateOperation) -> list[query_templates.Template]:
@@ -129,8 +139,9 @@ class TemplatesForm:
         """
         dialect = language_of(kind)
         for block, statement in self._each():
-            if block.operation is TemplateOperation.IMPORT_GROUPS and len(block.statements) > 1:
-                statement.errors = ["Only one statement gives the groups: join what the others give with UNION ALL."]
+            if block.operation in ONE and len(block.statements) > 1:
+                what = block.operation.label.removeprefix("Import ").lower()
+                statement.errors = [f"Only one statement gives the {what}: join what the others give with UNION ALL."]
                 continue
             if len(block.statements) > MAX_STATEMENTS:
                 statement.errors.append(f"At most {MAX_STATEMENTS} statements for one operation.")
@@ -150,7 +161,11 @@ class TemplatesForm:
     def import_attributes(self, kind: str) -> list[str]:
         """Return the directory attributes that the import statements read, in order, as the admin wrote them."""
         templates = parsed(self.statements.get("import", []), kind, TemplateOperation.IMPORT)
-        return list(dict.fromkeys(output.name for template in templates for output in template.outputs))
+        contracts: list[str] = []
+        for operation, first in ((TemplateOperation.CONTRACTS, 2), (TemplateOperation.TITLES, 1)):
+            for template in parsed(self.statements.get(operation.value, []), kind, operation):
+                contracts += [output.name for output in template.outputs[first:]]
+        return list(dict.fromkeys([*(output.name for one in templates for output in one.outputs), *contracts]))
 
     def unsaved(self) -> list[QueryTemplate]:
         """Return the statements as rows without a directory."""

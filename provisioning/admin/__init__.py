@@ -2,6 +2,7 @@
 
 import provisioning.admin.attributes.admin
 import provisioning.admin.contracts.admin
+import provisioning.admin.contracts.records
 import provisioning.admin.directories.admin
 import provisioning.admin.groups.admin
 import provisioning.admin.guard

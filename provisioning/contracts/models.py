@@ -2,11 +2,12 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from directories.attributes import Value
 from directories.models import Directory
 from provisioning.contracts.fields import DEPARTMENT, LOCATION, MANAGER, NAMES, NUMBER, custom_name
-from provisioning.models import Account, User
+from provisioning.models import Account, ImportRun, User
 
 MAX_REF = 512  # as long as the lasting ids of accounts, by which sources name managers
 
@@ -180,3 +181,52 @@ class ProfileSource(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attribute} follows {NAMES.get(self.field, self.field)}"
+
+
+class SourceRecord(models.Model):
+    """What a source of truth said last of one person, as it said it, whether anything was done about it or not.
+
+    ``raw`` is the row with its contracts (see ``imports.users.records``). ``blocked``: the source wants nothing done
+    about the person, or the row cannot be used; ``reason`` says why, and their account is left as it is.
+    """
+
+    source = models.ForeignKey(Directory, models.CASCADE, related_name="records", db_index=False)
+    remote_id = models.CharField("number", max_length=MAX_REF)
+    key = models.CharField("name", max_length=255)
+    raw = models.JSONField()
+    blocked = models.BooleanField(default=False)
+    reason = models.TextField(blank=True)
+    seen_at = models.DateTimeField("read", default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        default_permissions = ("view",)
+        constraints = [models.UniqueConstraint(fields=["source", "remote_id"], name="record_once_a_source")]
+        indexes = [
+            models.Index(fields=["source", "id"], name="record_in_order"),
+            models.Index(fields=["id"], name="record_blocked", condition=Q(blocked=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.key or self.remote_id
+
+
+class PlannedDepartment(models.Model):
+    """A department that a run adds or changes, before its people; ``problem`` is why it keeps its place, or is not."""
+
+    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_departments")
+    number = models.CharField(max_length=128, blank=True)
+    name = models.CharField(max_length=150, blank=True)
+    code = models.CharField(max_length=64, blank=True)
+    parent = models.CharField(max_length=128, blank=True)
+    head = models.CharField(max_length=MAX_REF, blank=True)
+    new = models.BooleanField(default=False)
+    usable = models.BooleanField(default=True)
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.number})"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Subquery
 
 from provisioning.contracts import due, tree
 from provisioning.contracts.fields import CUSTOM, MANAGER, NAMES, label
@@ -116,15 +117,7 @@ def write_departments(source_id: int, rows: Sequence[DepartmentRow]) -> list[str
     """
     unique = {row.number: row for row in rows}
     before = dict(Department.objects.filter(source=source_id).values_list("external_id", "parent__external_id"))
-    wanted = {**before, **{number: row.parent or None for number, row in unique.items()}}
-    problems = []
-    while found := tree.cycles(wanted):
-        for ring in found:
-            for number in ring:
-                if number in unique and wanted[number] != before.get(number):
-                    way = " below ".join([*ring[ring.index(number) :], *ring[: ring.index(number) + 1]])
-                    problems.append(CYCLE.format(name=unique[number].name, number=number, way=way))
-                    wanted[number] = before.get(number)
+    wanted, problems = places(unique, before)
     Department.objects.bulk_create(
         [
             Department(
@@ -150,8 +143,84 @@ def write_departments(source_id: int, rows: Sequence[DepartmentRow]) -> list[str
             one.parent = parent
             moved.append(one)
     Department.objects.bulk_update(moved, ["parent"], batch_size=1000)
+    _adopt(source_id)
     _mark_below([held[number].pk for number in unique])
-    return problems
+    return list(problems.values())
+
+
+def places(
+    rows: Mapping[str, DepartmentRow], before: Mapping[str, str | None]
+) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Return the parent of each department by number, and in words which would hang below themselves.
+
+    Those keep their place, which is the one of ``before``.
+    """
+    wanted = {**before, **{number: row.parent or None for number, row in rows.items()}}
+    problems: dict[str, str] = {}
+    while found := tree.cycles(wanted):
+        for ring in found:
+            for number in ring:
+                if number in rows and wanted[number] != before.get(number):
+                    way = " below ".join([*ring[ring.index(number) :], *ring[: ring.index(number) + 1]])
+                    problems[number] = CYCLE.format(name=rows[number].name, number=number, way=way)
+                    wanted[number] = before.get(number)
+    return wanted, problems
+
+
+def _adopt(source_id: int) -> None:
+    """Put contracts into the departments of their source that they name, and that were not there when they came."""
+    named = Department.objects.filter(source=source_id, external_id=OuterRef("department_ref"))
+    homeless = Contract.objects.filter(account__directory=source_id, department=None).exclude(department_ref="")
+    homeless.filter(Exists(named)).update(department=Subquery(named.values("pk")[:1]))
+
+
+@transaction.atomic
+def write_places(source_id: int, contracts: Iterable[Mapping[str, Any]]) -> None:
+    """Make the locations of planned contracts, and the departments that they give a name, or name them anew.
+
+    A department without a name is one that the source gives apart. Two queries where nothing is new.
+    """
+    departments: dict[str, dict[str, str]] = {}
+    locations: dict[str, dict[str, str]] = {}
+    for one in contracts:
+        if "department_name" in one:
+            departments[one["department"]] = {"name": one["department_name"]}
+        if "location" in one:
+            zone = {"time_zone": one["time_zone"]} if "time_zone" in one else {}
+            name = {"name": one["location_name"]} if "location_name" in one else {}
+            locations[one["location"]] = {**zone, **name}
+    if departments:
+        held = {
+            one.external_id: one for one in Department.objects.filter(source=source_id, external_id__in=departments)
+        }
+        due.in_departments([one.pk for one in _write_all(Department, source_id, departments, held)])
+        if departments.keys() - held.keys():
+            _adopt(source_id)
+    if locations:
+        there = {one.external_id: one for one in Location.objects.filter(source=source_id, external_id__in=locations)}
+        for one in _write_all(Location, source_id, locations, there):
+            _mark_at(one)
+
+
+def _write_all(
+    model: type[Any], source_id: int, wanted: Mapping[str, Mapping[str, str]], held: Mapping[str, Any]
+) -> list[Any]:
+    """Add what is not there, and change what has other values; return what was changed."""
+    new = [
+        model(source_id=source_id, external_id=number, **{"name": number[:150], **values})
+        for number, values in wanted.items()
+        if number not in held
+    ]
+    model.objects.bulk_create(new, ignore_conflicts=True)
+    changed = []
+    for number, values in wanted.items():
+        one = held.get(number)
+        if one is not None and any(getattr(one, name) != value for name, value in values.items()):
+            for name, value in values.items():
+                setattr(one, name, value)
+            changed.append(one)
+    model.objects.bulk_update(changed, sorted({name for values in wanted.values() for name in values}) or ["name"])
+    return changed
 
 
 @transaction.atomic

@@ -18,6 +18,10 @@ class LossKind(models.TextChoices):
     CLOSED = "closed", "Accounts closed"
     MEMBERS = "members", "Memberships lost"
     ELEVATED = "elevated", "Memberships of privileged groups given"
+    CONTRACTS_ADDED = "con_added", "People who get a contract"
+    CONTRACTS_REMOVED = "con_gone", "People who lose a contract"
+    CONTRACTS_CHANGED = "con_other", "People whose contract changes"
+    BLOCKED = "blocked", "People who are blocked by HR, or cannot be taken"
     SHRANK = "shrank", "A source that became small"
     UNPROVEN = "unproven", "Absence that is not proven"
 
@@ -29,7 +33,12 @@ BITS: Mapping[LossKind, int] = {
     LossKind.BLANKED: 4,
     LossKind.RENAMED: 8,
     LossKind.CREATED: 16,
+    LossKind.CONTRACTS_ADDED: 32,
+    LossKind.CONTRACTS_REMOVED: 64,
+    LossKind.CONTRACTS_CHANGED: 128,
+    LossKind.BLOCKED: 256,
 }
+OF_CONTRACTS = (LossKind.CONTRACTS_ADDED, LossKind.CONTRACTS_REMOVED, LossKind.CONTRACTS_CHANGED)
 
 DEPARTMENT, GROUP = "department:", "group:"  # begin a scope; "" is everything, and else it is an attribute
 MAX_SCOPE = 200

@@ -20,7 +20,7 @@ from provisioning.models.imports import WAITING, Action, GroupAction, PlanPart, 
 
 OVER = (Verdict.REFUSED, Verdict.DONE)
 DESTRUCTIVE = (MISSING, INACTIVE, BLANKED, RENAMED, "delete")
-NOTHING_TO_DECIDE = (Action.ERROR, Action.LEAVE, Action.LINK)
+NOTHING_TO_DECIDE = (Action.ERROR, Action.LEAVE, Action.LINK, Action.BLOCK)
 NAMED = 5  # groups that a decision names
 REASON = "Say why: the reason stands in the plan and in the report."
 NOBODY = "No row that waits is meant by this. Look at the plan again, then decide."

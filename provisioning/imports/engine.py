@@ -12,17 +12,17 @@ from django.utils import timezone
 
 from config.database import bulk
 from directories import health
+from directories.attributes import OF_CONTRACTS
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import AGAIN, Connector, ConnectorError, CursorLost, Page, Unavailable
-from provisioning.imports import decisions, incremental, plan_hash, runs
+from provisioning.imports import decisions, departments, incremental, plan_hash, runs
 from provisioning.imports.ahead import ahead
 from provisioning.imports.doors import apply as doors
-from provisioning.imports.doors.again import look_again
 from provisioning.imports.groups.apply import DirectoryGroupApplier
 from provisioning.imports.groups.crawl import plan_groups
 from provisioning.imports.holding import CrawlCounts, judge
 from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
-from provisioning.imports.users import claims, leavers, still
+from provisioning.imports.users import claims, leavers, records, still
 from provisioning.imports.users.apply import Applier
 from provisioning.imports.users.crawl import Crawler
 from provisioning.imports.users.leavers import CrawlResult
@@ -31,9 +31,11 @@ from provisioning.imports.users.plan import MANAGER
 from provisioning.imports.users.store import gain, store
 from provisioning.models import ImportRun
 from provisioning.models.imports import PlanPart, RunStatus, Trigger
+from provisioning.outbound import dispatch
 from reports.models import Result
 
 PAGE = 2000
+SETTLE = "provisioning.tasks.settle_contracts"  # what follows from contracts that came; else the next tick does it
 DECIDE = "Check the list, then approve or cancel what waits; everything else is done."
 INCOMPLETE = "{name} stopped before its last user was read, so nothing was changed. Import again."
 ANOTHER_PLAN = "The plan is not the one that was approved, so nothing was applied. Import again."
@@ -92,12 +94,15 @@ def _work(run: ImportRun, lease: Lease) -> None:
         run.refresh_from_db()
     elif run.approved and not _is_as_approved(run, config, lease):
         return
+    departments.apply(run, lease)
     if run.planned:
         Applier(config, run, lease).run_all()
         if any(f"{rule.kind.value}.{rule.portal_attribute}" == MANAGER for rule in config.rules):
             link_managers(run, lease)
         DirectoryGroupApplier(config, run, lease).run_all()
         run.refresh_from_db()
+        if any(rule.kind in OF_CONTRACTS for rule in config.rules):
+            dispatch.send(SETTLE)
     if run.message and not run.approved:  # what is held waits, and everything else is done
         run.rest_applied = True
         sealed = plan_hash.sealed(run)
@@ -110,7 +115,8 @@ def _work(run: ImportRun, lease: Lease) -> None:
         lease.end(RunStatus.FINISHED, message)
         if run.refused:
             runs.forget_passwords(run.pk)
-        incremental.applied(run)
+        if not run.from_records:
+            incremental.applied(run)
         if not incremental.is_quiet(run):
             runs.report(run, Result.PARTLY if run.errors else Result.SUCCESS, message + ".")
 
@@ -159,6 +165,9 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     lease.write(status=RunStatus.CRAWLING, started_at=timezone.now(), message="", **zero)
     run.refresh_from_db()
     crawler = Crawler(config)
+    if run.from_records:
+        return _plan_again(run, crawler, lease, source)
+    crawler.contracts.departments = departments.plan(run, connector, lease)
     read_with = {"mapping": crawler.mapper.version, "decided_above": crawler.decided_above}
     since = incremental.begin(run, config, connector, lease, **read_with)
     try:
@@ -176,6 +185,24 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     leavers.plan_leavers(run, connector, crawler, lease, read)
     claims.settle(run, crawler, lease)
     lost = plan_groups(run, config, connector, lease, crawler.noted, since=since)
+    objections = _judge(run, crawler, lease, read, lost)
+    if not (objections or run.preview or run.incremental):
+        leavers.forget_deleted(run, crawler, lease)
+        leavers.stop_deciding(crawler, lease)
+    return objections
+
+
+def _plan_again(run: ImportRun, crawler: Crawler, lease: Lease, source: ExitStack) -> list[str]:
+    """Plan what was read last, with the mapping as it is now; nobody is missing from that, and no group is in it."""
+    pages = records.pages(run.directory_id or 0, PAGE)
+    read = _crawl(run, crawler, pages, lease, source, ahead_wanted=False)
+    claims.settle(run, crawler, lease)
+    return _judge(run, crawler, lease, read)
+
+
+def _judge(run: ImportRun, crawler: Crawler, lease: Lease, read: CrawlResult, lost: int = 0) -> list[str]:
+    """Ask the guard about the finished plan; ``lost`` are the memberships that its groups lose."""
+    config = crawler.config
     run.refresh_from_db()
     takes = crawler.tally.kinds or crawler.tally.changed or lost
     seen = CrawlCounts(
@@ -188,11 +215,7 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
         lost=lost,
         joined=run.memberships_added,
     )
-    objections = judge(run, config, lease, crawler.tally, seen)
-    if not (objections or run.preview or run.incremental):
-        leavers.forget_deleted(crawler, lease)
-        leavers.stop_deciding(crawler, lease)
-    return objections
+    return judge(run, config, lease, crawler.tally, seen)
 
 
 def _crawl(
@@ -244,10 +267,7 @@ def _end(
 ) -> None:
     """End a run before its time; nothing of its plan is applied any more."""
     try:
-        with transaction.atomic():
-            lease.end(status, message, retry_at=retry_at)
-            if status == RunStatus.FAILED:
-                look_again(run, failed=True)
+        lease.end(status, message, retry_at=retry_at)
     except LeaseLost:
         log.warning("Import run %s was taken over by another worker.", run.pk)
         return

@@ -7,10 +7,11 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from directories.config import DirectoryConfig, Features
+from provisioning.contracts.models import Contract
 from provisioning.groups import nesting
 from provisioning.guard import ledger
 from provisioning.guard.limits import FEW, Before, Counted, Limit, Objection, memberships, objections, people
-from provisioning.guard.losses import BITS, DEPARTMENT, GROUP, LossKind
+from provisioning.guard.losses import BITS, DEPARTMENT, GROUP, OF_CONTRACTS, LossKind
 from provisioning.imports import follows
 from provisioning.imports.groups.drift import DRIFT
 from provisioning.imports.groups.losses import lost_by_group
@@ -29,7 +30,7 @@ from provisioning.models import (
 )
 from provisioning.models.imports import Action, GroupAction, RunStatus
 
-DESTRUCTIVE = (LossKind.OFF, LossKind.BLANKED, LossKind.RENAMED)
+DESTRUCTIVE = (LossKind.OFF, LossKind.BLANKED, LossKind.RENAMED, LossKind.CONTRACTS_REMOVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ class _Question:
                 Limit(limits.max_created, limits.max_created_percent),
                 f"{people(kinds[LossKind.CREATED])} would be added to the {everybody:,} whom {name} gave before",
             )
+        yield from self._of_contracts(everybody)
         labels = self.seen.labels
         for path, number in sorted(self.tally.changed.items()):
             yield Counted(
@@ -167,6 +169,29 @@ class _Question:
                 f"{memberships(lost)} of {held:,} in groups of {name} would be lost",
                 gone=True,
             )
+
+    def _of_contracts(self, everybody: int) -> Iterator[Counted]:
+        """Count whose contracts change, and who is blocked; the first contracts of a source take nothing away."""
+        limits, kinds, name = self.features, self.tally.kinds, self.name
+        if not any(kinds[kind] for kind in (*OF_CONTRACTS, LossKind.BLOCKED)):
+            return
+        words = {
+            LossKind.CONTRACTS_ADDED: "would get another contract",
+            LossKind.CONTRACTS_REMOVED: f"would lose a contract because {name} does not give it any more",
+            LossKind.CONTRACTS_CHANGED: f"would have another contract because {name} says something else",
+            LossKind.BLOCKED: f"are blocked in {name}, or cannot be taken",
+        }
+        limit = {
+            LossKind.CONTRACTS_ADDED: Limit(limits.max_contracts_added, limits.max_contracts_added_percent),
+            LossKind.CONTRACTS_REMOVED: Limit(limits.max_contracts_removed, limits.max_contracts_removed_percent),
+            LossKind.CONTRACTS_CHANGED: Limit(limits.max_contracts_changed, limits.max_contracts_changed_percent),
+            LossKind.BLOCKED: Limit(limits.max_blocked, limits.max_blocked_percent),
+        }
+        if not Contract.objects.filter(account__directory=self.run.directory_id).exists():
+            del words[LossKind.CONTRACTS_ADDED]
+        known = everybody or self.seen.rows
+        for kind, told in words.items():
+            yield Counted(kind, kinds[kind], known, limit[kind], f"{people(kinds[kind])} of {known:,} {told}")
 
     def _why(self) -> str:
         if not self.seen.missing:
@@ -313,6 +338,8 @@ def _changes_of(run: ImportRun, one: Objection) -> "QuerySet[PlannedChange] | No
             return _of_kind(run, LossKind.OFF).filter(user_id__in=there.values("pk"))
         case LossKind.OFF | LossKind.ON | LossKind.BLANKED | LossKind.RENAMED | LossKind.CREATED:
             return _of_kind(run, one.kind)
+        case LossKind.CONTRACTS_ADDED | LossKind.CONTRACTS_REMOVED | LossKind.CONTRACTS_CHANGED:
+            return _of_kind(run, one.kind)
         case LossKind.CHANGED:
             changing = rows.filter(action=Action.UPDATE, after__has_key=one.scope)
             nulls = Q(**{f"before__{one.scope}": None}) | Q(**{f"after__{one.scope}": None})
@@ -321,7 +348,7 @@ def _changes_of(run: ImportRun, one: Objection) -> "QuerySet[PlannedChange] | No
             return rows.filter(action=Action.DEACTIVATE)
         case LossKind.OPENED:
             return rows.filter(action__in=[Action.CREATE, Action.UPDATE]).exclude(_bit(LossKind.OFF))
-        case LossKind.SHRANK:
+        case LossKind.SHRANK | LossKind.BLOCKED:
             return rows.filter(_bit(*DESTRUCTIVE))
     return None
 

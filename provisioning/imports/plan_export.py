@@ -43,9 +43,11 @@ def csv_lines(run: ImportRun, criteria: RowCriteria) -> Iterator[str]:
 def _change(run: ImportRun, change: PlannedChange, labels: Labels, decided: dict[int, str]) -> Iterator[list[str]]:
     first = ["User", change.key, ACTIONS[change.action], cause_words(run, change.cause), change.department]
     rest = [change.message, decided.get(change.decision_id or 0, "")]
-    for name in change.after or [""]:
-        values = [shown(change.before.get(name)), shown(change.after[name])] if name else ["", ""]
-        yield [*first, labels[name] if name else "", *values, *rest]
+    found = [
+        [label, shown(held), shown(wanted)] for label, held, wanted in labels.differences(change.before, change.after)
+    ]
+    for cells in found or [["", "", ""]]:
+        yield [*first, *cells, *rest]
 
 
 def _groups(run: ImportRun, decided: dict[int, str]) -> Iterator[str]:

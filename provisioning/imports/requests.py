@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings, Schedule
+from provisioning.contracts.models import SourceRecord
 from provisioning.guard import ledger
 from provisioning.guard.limits import how_many
 from provisioning.imports import decisions, four_eyes, incremental, runs
@@ -21,6 +22,7 @@ from provisioning.outbound import dispatch
 from reports.models import Result
 
 RUN = "provisioning.tasks.run_import"
+NOTHING_READ = "Nothing that was read from {} is kept. Import or preview it first."
 ANOTHER = "The plan is another one than the one that you looked at. Look at it again, then decide."
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,17 @@ def start_import(
     with transaction.atomic():
         how: dict[str, Any] = {"trigger": trigger, "incremental": incremental, "tries": tries}
         run = runs.create(directory, preview=preview, actor=actor, **how)
+        if trigger != Trigger.COMMAND:
+            dispatch.send_on_commit(RUN, run.pk)
+    return run
+
+
+def plan_again(directory: Directory, *, actor: str, trigger: Trigger = Trigger.MANUAL) -> ImportRun:
+    """Queue a preview of what was read last, with the mapping as it is now; raise ImportRefused with words."""
+    if not SourceRecord.objects.filter(source=directory).exists():
+        raise ImportRefused(NOTHING_READ.format(directory.name))
+    with transaction.atomic():
+        run = runs.create(directory, preview=True, actor=actor, trigger=trigger, from_records=True)
         if trigger != Trigger.COMMAND:
             dispatch.send_on_commit(RUN, run.pk)
     return run

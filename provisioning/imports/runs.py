@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from config.database import bulk, commits
 from directories.models import Directory
+from provisioning.contracts.models import PlannedDepartment
 from provisioning.guard.limits import how_many
 from provisioning.imports import follows
 from provisioning.imports.users.state import ACTIVE
@@ -51,6 +52,7 @@ COUNTERS = (
     "updated",
     "deactivated",
     "left_alone",
+    "blocked",
     "errors",
 )
 GROUP_COUNTERS = ("groups_seen", "groups_changed", "memberships_added", "memberships_removed", "unmatched_members")
@@ -241,7 +243,14 @@ def must_be_on(directory: Directory, *, preview: bool = False) -> None:
 
 
 def create(
-    directory: Directory, *, preview: bool, actor: str, trigger: Trigger, incremental: bool = False, tries: int = 0
+    directory: Directory,
+    *,
+    preview: bool,
+    actor: str,
+    trigger: Trigger,
+    incremental: bool = False,
+    from_records: bool = False,
+    tries: int = 0,
 ) -> ImportRun:
     """Queue a run; raise ImportRefused when the directory already has one, or is not to be imported."""
     must_be_on(directory, preview=preview)
@@ -254,7 +263,8 @@ def create(
                 preview=preview,
                 actor=actor,
                 trigger=trigger,
-                incremental=incremental,
+                incremental=incremental or from_records,
+                from_records=from_records,
                 tries=tries,
             )
     except IntegrityError:
@@ -323,6 +333,7 @@ def drop_plans(run_ids: list[int]) -> None:
     bulk.delete(PlannedChange.objects.filter(run__in=run_ids))
     bulk.delete(PlannedMember.objects.filter(planned_group__run__in=run_ids))
     bulk.delete(PlannedGroup.objects.filter(run__in=run_ids))
+    bulk.delete(PlannedDepartment.objects.filter(run__in=run_ids))
 
 
 def forget_passwords(run_id: int) -> None:
@@ -391,6 +402,7 @@ def summary(run: ImportRun) -> str:
     changed = run.created + run.updated + run.deactivated
     errors = how_many(run.errors, "error")
     alone = f"{run.left_alone:,} left alone, " if run.left_alone else ""
+    alone += f"{run.blocked:,} blocked, " if run.blocked else ""
     if not changed:
         seen = f"Read {how_many(run.seen, 'user')} from {run.source}{_fewer(run)}"
         return f"{seen}: {run.unchanged:,} unchanged, {alone}{errors}{groups_summary(run)}"
@@ -450,6 +462,7 @@ def _unmatched(run: ImportRun) -> str:
 def preview_summary(run: ImportRun) -> str:
     """Return what a plan would do."""
     alone = f", {how_many(run.left_alone, 'is', 'are')} left alone" if run.left_alone else ""
+    alone += f", {how_many(run.blocked, 'is', 'are')} blocked" if run.blocked else ""
     return (
         f"An import from {run.source} would create {run.created:,}, update {run.updated:,} and deactivate "
         f"{how_many(run.deactivated, 'user')}; {how_many(run.unchanged, 'is', 'are')} unchanged{alone} and "
@@ -472,4 +485,5 @@ COUNTED: Mapping[str, str] = {
     Action.ERROR: "errors",
     Action.DELETE: "deleted",
     Action.RESTORE: "restored",
+    Action.BLOCK: "blocked",
 }

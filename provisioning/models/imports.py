@@ -64,11 +64,13 @@ class ImportRun(models.Model):
     people.
 
     ``incremental``: only what changed since the last run was read, so that nobody who was not seen is missing.
+    ``from_records``: nothing was read, but what was read last is planned again, with the mapping as it is now.
     ``cursor`` is where the directory stood when the run began; the next one goes on from it once this one is applied.
     ``switched_off``, ``switched_on``, ``blanked`` and ``renamed`` count people whom it means to deactivate, to activate
     again, who lose a value, and who get another user name; ``follows`` says what comes of it in other directories;
     ``approved``: somebody agreed to that.
-    ``left_alone`` are rows of people whom an import does not touch. ``applied_up_to`` is the id of the last planned
+    ``left_alone`` are rows of people whom an import does not touch, ``blocked`` of those whom the source has blocked.
+    ``applied_up_to`` is the id of the last planned
     change that is applied, in their order.
     ``groups_*`` and ``memberships_*`` count what happened to groups; ``unmatched_members`` are names in groups that no
     account here has, ``unmatched_in`` the first of those groups with the number of each.
@@ -88,6 +90,7 @@ class ImportRun(models.Model):
     status = models.CharField(max_length=10, choices=RunStatus.choices, default=RunStatus.QUEUED)
     preview = models.BooleanField(default=False)
     incremental = models.BooleanField(default=False)
+    from_records = models.BooleanField(default=False, db_default=False)
     trigger = models.CharField(max_length=8, choices=Trigger.choices, default=Trigger.MANUAL)
     actor = models.CharField("started by", max_length=255, blank=True)
     message = models.TextField(blank=True)
@@ -104,6 +107,7 @@ class ImportRun(models.Model):
     deactivated = models.PositiveIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)
     left_alone = models.PositiveIntegerField(default=0, db_default=0)
+    blocked = models.PositiveIntegerField(default=0, db_default=0)
     switched_on = models.PositiveIntegerField(default=0, db_default=0)
     switched_off = models.PositiveIntegerField(default=0)
     blanked = models.PositiveIntegerField(default=0)
@@ -163,7 +167,7 @@ class Action(models.TextChoices):
 
     LINK changes nothing of the user: it only notes the row on the account, and counts as unchanged. LEAVE is for a
     person whom an import does not touch, and for nothing that somebody has to correct. Only other doors than an import
-    DELETE people, and RESTORE them from the recycle bin.
+    DELETE people, and RESTORE them from the recycle bin. BLOCK is for people about whom the source wants nothing done.
     """
 
     CREATE = "create", "Create"
@@ -174,6 +178,7 @@ class Action(models.TextChoices):
     ERROR = "error", "Error"
     DELETE = "delete", "Delete"
     RESTORE = "restore", "Restore"
+    BLOCK = "block", "Blocked"
 
 
 class Verdict(models.TextChoices):

@@ -1,11 +1,11 @@
-"""A directory's operations as its page groups them: first what is switched on needs, then the rest, then groups."""
+"""A directory's operations as its page groups them: what is switched on needs first, then the rest, contracts, groups."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from directories.forms.draft import DirectoryDraft
-from directories.forms.templates import OPTIONAL, Block
+from directories.forms.templates import HR, OPTIONAL, Block
 from directories.models import OnLeave, PushGroups, TemplateOperation
 
 # What each feature runs; where a leaver's account is deleted or disabled is a choice of its own.
@@ -67,7 +67,8 @@ def sections(draft: DirectoryDraft) -> list[OperationSection]:
     switched_on = set(runs(lambda name: features[name].value()))
     needed = switched_on or set(TemplateOperation) - OPTIONAL
     shown = [Shown(block, block.operation in needed) for block in draft.templates.blocks]
-    people = [one for one in shown if not one.block.about_groups]
+    hr = [one for one in shown if one.block.operation in HR]
+    people = [one for one in shown if not one.block.about_groups and one.block.operation not in HR]
     groups = [one for one in shown if one.block.about_groups]
     first = [one for one in people if one.needed]
     rest = [one for one in people if not one.needed]
@@ -76,6 +77,7 @@ def sections(draft: DirectoryDraft) -> list[OperationSection]:
     found = [
         OperationSection(title, first),
         OperationSection("Only when you want more", rest),
+        OperationSection("Contracts of a source of truth", hr, folded=not any(one.written for one in hr)),
         OperationSection("Groups", groups, about_groups=True, folded=folded),
     ]
     return [section for section in found if section.operations]

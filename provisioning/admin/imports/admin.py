@@ -119,9 +119,12 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _start(self, request: HttpRequest) -> HttpResponse:
         directory = get_object_or_404(Directory, pk=_number(request.POST.get("directory")) or 0)
-        preview = request.POST.get("action") == "preview"
+        action, actor = request.POST.get("action"), request.user.get_username()
         try:
-            run = services.start_import(directory, preview=preview, actor=request.user.get_username())
+            if action == "again":
+                run = services.plan_again(directory, actor=actor)
+            else:
+                run = services.start_import(directory, preview=action == "preview", actor=actor)
         except services.ImportRefused as refused:
             messages.error(request, refused.message)
             return HttpResponseRedirect(f"{reverse('admin:provisioning_importrun_start')}?directory={directory.pk}")

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
+from provisioning.contracts.models import PlannedDepartment, SourceRecord
 from provisioning.imports import decisions, facets, follows
 from provisioning.imports.facets import RowCriteria, matching
 from provisioning.imports.groups import listing as groups_listing
@@ -20,10 +21,11 @@ from provisioning.imports.users.listing import CHANGES, FILTERS, listing
 from provisioning.models import ImportRun
 from provisioning.models.imports import ENDED, WAITING, Action, Door, RunStatus, Trigger
 
-PORTAL_ONLY = ("deleted", "restored")
+ONLY_SOME = ("deleted", "restored", "blocked")  # what only some runs count
 FILTERED_BY = ("action", "q", "department", "attribute", "cause")
 DECISIONS = 50  # of the decisions about a plan, as many as a page shows
 MOST_GROUPS = 10_000
+DEPARTMENTS = 100  # on the page of a run
 NEW: Mapping[str, str] = {Action.CREATE: "New people", Action.RESTORE: "Restored"}
 REFUSED = "Refused rows stay in the plan with the reason."
 MEMBERS = {  # when it is done, and while it is ahead
@@ -38,6 +40,7 @@ COUNTS = (
     ("deactivated", Action.DEACTIVATE, "Deactivated", "To deactivate"),
     ("deleted", Action.DELETE, "Deleted", "To delete"),
     ("restored", Action.RESTORE, "Restored", "To restore"),
+    ("blocked", Action.BLOCK, "Blocked", "Blocked"),
     ("left_alone", Action.LEAVE, "Left alone", "Left alone"),
     ("errors", Action.ERROR, "Errors", "Errors"),
 )
@@ -107,6 +110,7 @@ def start_context(request: HttpRequest) -> dict[str, Any]:
             "last": runs.filter(preview=False).exclude(status__in=(*ACTIVE, RunStatus.APPROVAL)).first(),
             "open": runs.filter(Q(status__in=ACTIVE) | Q(status=RunStatus.APPROVAL)).first(),
             "ready": chosen.enabled and on,
+            "kept": SourceRecord.objects.filter(source=chosen).exists(),
             "zone": timezone.get_current_timezone_name(),
         }
     return context
@@ -154,6 +158,7 @@ def run_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "earlier_url": _query(filters, before=page.before) if page.before else "",
         "later_url": _query(filters, after=page.after) if page.after else "",
         "links": _user_links(request),
+        **_department_context(run),
         **_group_context(request, run),
         **state_context(request, run),
         **_decision_context(run),
@@ -195,6 +200,12 @@ def _decision_context(run: ImportRun) -> dict[str, Any]:
     }
 
 
+def _department_context(run: ImportRun) -> dict[str, Any]:
+    """Return the departments that a run adds or changes, those with a problem first."""
+    found = list(PlannedDepartment.objects.filter(run=run).order_by("usable", "-problem", "pk")[: DEPARTMENTS + 1])
+    return {"departments_planned": found[:DEPARTMENTS], "more_departments": len(found) > DEPARTMENTS}
+
+
 def _group_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     """Return the planned groups, and of one that was chosen the members."""
     chosen = _id(request, "group")
@@ -218,7 +229,7 @@ def _counts(run: ImportRun, numbers: Mapping[str, int], *, ahead: bool) -> list[
     rows = [
         RunNumber(numbers.get(name, 0), planned if ahead else _done_label(run, done), f"{url}?action={action}#changes")
         for name, action, done, planned in COUNTS
-        if numbers.get(name) or name not in PORTAL_ONLY
+        if numbers.get(name) or name not in ONLY_SOME
     ]
     if run.groups_seen:
         for name, words in MEMBERS.items():
@@ -290,7 +301,7 @@ def _filters(run: ImportRun, filters: Mapping[str, str]) -> list[tuple[str, str,
     labels += [
         (action.value, action.label if mixed else planned if ahead else done, getattr(run, name))
         for name, action, done, planned in COUNTS
-        if getattr(run, name) or name not in PORTAL_ONLY
+        if getattr(run, name) or name not in ONLY_SOME
     ]
     labels.append((Action.LINK.value, "Linked only", None))
     still = run.status not in ACTIVE

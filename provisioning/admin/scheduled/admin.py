@@ -25,7 +25,6 @@ from provisioning.models.people import fold
 from provisioning.receipts.models import Receipt, ReceiptAccount
 
 PAGE = 50
-LAST = dt.date(9000, 1, 1)  # as good as any later day, and there is one after it
 LIST = "admin:provisioning_scheduleddeletion_changelist"
 
 
@@ -52,8 +51,7 @@ class ScheduledForm(forms.Form):
         if directory := self.cleaned_data["directory"]:
             found = found.filter(directory=directory)
         if until := self.cleaned_data["until"]:
-            day = min(until, LAST) + dt.timedelta(days=1)
-            end = timezone.make_aware(dt.datetime.combine(day, dt.time()))
+            end = timezone.make_aware(dt.datetime.combine(until + dt.timedelta(days=1), dt.time()))
             found = found.filter(delete_at__lt=end)
         return found
 

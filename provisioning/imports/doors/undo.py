@@ -4,19 +4,23 @@ What changed since is listed and left as it is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.db.models.fields.json import KT
 
 from config.database import bulk
+from provisioning.contracts.planned import number_of
 from provisioning.imports.decisions import to_apply
 from provisioning.imports.doors.people import about, without_staff
 from provisioning.imports.doors.runs import plan, start
 from provisioning.imports.runs import ImportRefused
+from provisioning.imports.users import contracts
 from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.listing import shown
-from provisioning.imports.users.plan import USERNAME, Planned
+from provisioning.imports.users.plan import CONTRACTS, USERNAME, Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.writing import value_of
 from provisioning.models import Account, GroupAccount, ImportRun, PlannedChange, PlannedGroup, PlannedMember, User
@@ -75,7 +79,7 @@ def _applied(run: ImportRun) -> Any:
         begun = to_apply(run).filter(pk__lte=run.applied_up_to)
         done = Q(verdict=Verdict.DONE) | Q(pk__in=begun.values("pk"))
         rows = rows.filter(done | Q(held=False) if run.rest_applied else done)
-    return rows.defer("row")
+    return rows.defer("row").annotate(source=KT(f"row__{CONTRACTS}"))
 
 
 def _people(run: ImportRun, *, delete_created: bool) -> Iterator[list[Planned]]:
@@ -87,6 +91,7 @@ def _people(run: ImportRun, *, delete_created: bool) -> Iterator[list[Planned]]:
         ids = {created.get(one.key_folded, one.user_id or 0) for one in page}
         users = {user.pk: user for user in User.objects.filter(pk__in=ids).select_related("manager")}
         bosses = {user.manager_id or 0: user.manager.username for user in users.values() if user.manager}
+        theirs = _contracts(page, created)
         binned = _in_bin([one.user_id or 0 for one in page if one.action == Action.DELETE])
         found = []
         for one in page:
@@ -99,10 +104,41 @@ def _people(run: ImportRun, *, delete_created: bool) -> Iterator[list[Planned]]:
             elif one.action == Action.RESTORE:
                 found.append(about(user, Action.DELETE))
             elif one.action == Action.CREATE:
-                found.append(_uncreated(one, user, bosses, labels, delete=delete_created))
+                found.append(_uncreated(one, _Now(user, bosses, theirs.get(one.pk, {})), labels, delete=delete_created))
             else:
-                found.append(_inverse(one, user, bosses, labels))
+                found.append(_inverse(one, _Now(user, bosses, theirs.get(one.pk, {})), labels))
         yield [one for one in found if one.action != Action.LINK]
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """A user as they are now; ``contracts`` are those that the row is about, by path."""
+
+    user: User
+    bosses: Mapping[int, str]
+    contracts: Mapping[str, Any]
+
+    def value(self, name: str) -> Any:
+        """Return a value as plans hold it."""
+        return value_of(self.user, name, self.bosses, self.contracts)
+
+
+def _contracts(page: Sequence[Any], created: Mapping[str, int]) -> dict[int, dict[str, Any]]:
+    """Return the present contracts that the rows of a page are about: two queries, none without contracts."""
+    rows = [
+        Planned(
+            one.action,
+            one.key,
+            user_id=created.get(one.key_folded) if one.action == Action.CREATE else one.user_id,
+            before=one.before,
+            after=one.after,
+            row={CONTRACTS: int(one.source)},
+            id=one.pk,
+        )
+        for one in page
+        if one.source
+    ]
+    return contracts.held_by(rows)
 
 
 def _created(run: ImportRun, rows: Sequence[PlannedChange]) -> dict[str, int]:
@@ -130,39 +166,53 @@ def _back(one: PlannedChange, row: DeletedUser | None) -> Planned:
     return Planned(Action.RESTORE, row.username, department=row.department, row={"deleted": row.pk})
 
 
-def _uncreated(one: PlannedChange, user: User, bosses: Mapping[int, str], labels: Labels, *, delete: bool) -> Planned:
-    others = [name for name, value in one.after.items() if name != USERNAME and value_of(user, name, bosses) != value]
-    message = f"Changed since: {_listed(others, user, bosses, labels)}." if others else ""
+def _uncreated(one: PlannedChange, now: _Now, labels: Labels, *, delete: bool) -> Planned:
+    user = now.user
+    others = [name for name, value in one.after.items() if name != USERNAME and now.value(name) != value]
+    message = f"Changed since: {_listed(others, now, labels)}." if others else ""
     if delete:
         return about(user, Action.DELETE, message=message)
-    if not user.is_active:
-        return about(user, Action.LINK)
-    return about(user, Action.UPDATE, before={ACTIVE: True}, after={ACTIVE: False}, message=message)
+    theirs = {name: value for name, value in now.contracts.items() if name not in others and value is not None}
+    before, after = {**theirs}, dict[str, Any](dict.fromkeys(theirs))
+    if user.is_active:
+        before[ACTIVE], after[ACTIVE] = True, False
+    return _with_contracts(
+        about(user, Action.UPDATE if after else Action.LINK, before=before, after=after, message=message), one
+    )
 
 
-def _inverse(one: PlannedChange, user: User, bosses: Mapping[int, str], labels: Labels) -> Planned:
+def _inverse(one: PlannedChange, now: _Now, labels: Labels) -> Planned:
     """Return the change that gives back what the run took, as far as nobody changed it since."""
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     others = []
     for name, value in one.after.items():
-        held, earlier = value_of(user, name, bosses), one.before.get(name)
+        held, earlier = now.value(name), one.before.get(name)
         if held == earlier:
             continue
         if held != value:
             others.append(name)
         else:
             before[name], after[name] = held, earlier
-    message = KEPT.format(_listed(others, user, bosses, labels)) if others else ""
+    message = KEPT.format(_listed(others, now, labels)) if others else ""
     action = Action.UPDATE if after else Action.LEAVE if others else Action.LINK
-    planned = about(user, action, before=before, after=after, message=message)
+    planned = about(now.user, action, before=before, after=after, message=message)
     if USERNAME in after:
         planned.match_value = fold(after[USERNAME])
+    return _with_contracts(planned, one)
+
+
+def _with_contracts(planned: Planned, one: Any) -> Planned:
+    """Say of a change that gives contracts back which source's they are."""
+    if one.source and any(number_of(name) for name in planned.after):
+        planned.row[CONTRACTS] = int(one.source)
     return planned
 
 
-def _listed(names: Sequence[str], user: User, bosses: Mapping[int, str], labels: Labels) -> str:
-    return ", ".join(f"{labels[name]} ({shown(value_of(user, name, bosses))})" for name in names)
+def _listed(names: Sequence[str], now: _Now, labels: Labels) -> str:
+    return ", ".join(
+        labels[name] if number_of(name) else f"{labels[name]} ({shown(now.value(name))})" for name in names
+    )
 
 
 # --- Groups ----------------------------------------------------------------------------------------------------------

@@ -96,10 +96,9 @@ class PortalLines:
                 yield line
 
     def _done(self, user: User, change: Planned) -> Line:
-        differences = {
-            self.labels[name]: (change.before.get(name), change.after[name])
-            for name in self.labels.in_order(change.after)
-        }
+        after = {name: change.after[name] for name in self.labels.in_order(change.after)}
+        told = self.labels.differences(change.before, after)
+        differences = {label: (held, wanted) for label, held, wanted in told}
         if change.action == Action.CREATE:
             return report_line(user, Operation.CREATE, f"{user} was added to the portal.", self.actor, differences)
         if set(change.after) == {ACTIVE}:

@@ -10,13 +10,14 @@ from directories.config import DirectoryConfig
 from directories.encryption import decrypt
 from directories.models import Directory, PushGroups
 from directories.passwords import to_django
+from provisioning.contracts.planned import number_of
 from provisioning.guard import ledger
 from provisioning.guard.losses import BITS, LossKind
 from provisioning.imports.decisions import to_apply
 from provisioning.imports.runs import COUNTED, DOOR, Lease, caused_by, is_first
 from provisioning.imports.users import authority, store
 from provisioning.imports.users.messages import Lines
-from provisioning.imports.users.plan import Planned
+from provisioning.imports.users.plan import CONTRACTS, Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.store import gain
 from provisioning.imports.users.tally import Tally
@@ -36,6 +37,15 @@ REFUSED = "The row could not be written. Import again; if it happens again, chec
 def passed_guard(losses: int) -> dict[str, bool]:
     """Return what outbound need not ask about again: what people lose by a plan passed the guard, and no more."""
     return {"cleared": bool(losses), "closing": bool(losses & BITS[LossKind.OFF])}
+
+
+def flows(change: Planned) -> bool:
+    """Return whether other directories may have to follow; what contracts change of a person is planned after them."""
+    if change.action == Action.LINK:
+        return False
+    return (
+        CONTRACTS not in change.row or change.action != Action.UPDATE or any(not number_of(one) for one in change.after)
+    )
 
 
 class Applier:
@@ -94,7 +104,7 @@ class Applier:
             group_outbox.accounts_changed(accounts, "import", self.caused_by)
             group_outbox.accounts_renamed(written.renamed, self.caused_by)
         if self.flows_on:
-            done = [one for one in changes if one.action != Action.LINK and one.id in written.people]
+            done = [one for one in changes if one.id in written.people and flows(one)]
             by_losses: dict[int, list[int]] = {}
             for one in done:
                 by_losses.setdefault(one.losses & LOST, []).append(written.people[one.id][0])

@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import Case, QuerySet, Value, When
 from django.db.models.functions import Concat, StrIndex, Substr
 
+from directories.attributes import FROM_SOURCES
 from directories.mapping import IN, OUT
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning.imports.users.labels import Labels
@@ -46,7 +47,10 @@ def sources() -> list[Source]:
     imported = ProvisioningSettings.objects.filter(import_users=True, directory__enabled=True)
     settings = {one.directory_id: one for one in imported.select_related("directory")}
     inbound = (
-        AttributeMapping.objects.filter(directory__in=settings).exclude(direction=OUT).exclude(portal_attribute="")
+        AttributeMapping.objects.filter(directory__in=settings)
+        .exclude(direction=OUT)
+        .exclude(portal_attribute="")
+        .exclude(kind__in=FROM_SOURCES)  # of its own contracts each decides alone
     )
     says: dict[int, set[str]] = {pk: set() for pk in settings}
     decides: dict[int, set[str]] = {pk: set() for pk in settings}

@@ -11,10 +11,11 @@ from directories.attributes import Value
 from directories.config import DirectoryConfig
 from directories.connectors.base import Page, RemoteAccount
 from directories.encryption import encrypt
-from directories.mapping import Mapper
+from directories.mapping import Mapper, contracts_text
 from provisioning.imports.bitmap import Bitmap
-from provisioning.imports.users import plan
+from provisioning.imports.users import plan, records
 from provisioning.imports.users.authority import Authority
+from provisioning.imports.users.contracts import ContractPlanner
 from provisioning.imports.users.correlate import Correlator, Deleted
 from provisioning.imports.users.identity import EMPLOYEE, another_person
 from provisioning.imports.users.labels import Labels
@@ -90,6 +91,7 @@ class Crawler:
         self.config = config
         known = catalogue()
         self.mapper = Mapper(config.rules, known)
+        self.contracts = ContractPlanner(config.id, self.mapper)
         self.state_rule = rule_digest(config.rules)
         self.state_mapper = Mapper(leading(config.rules), known)
         self._without_state: list[tuple[int, RemoteAccount]] = []
@@ -203,6 +205,8 @@ class Crawler:
             values["\0renames"] = True
         if remote.place:  # groups name their members by it, so an entry that only moved is noted again
             values["\0place"] = remote.place
+        if self.contracts.on and remote.contracts is not None:
+            values["\0contracts"] = contracts_text(remote.contracts)
         row_digest = seen_digest(values)
         if not self.passwords:
             return row_digest
@@ -213,6 +217,8 @@ class Crawler:
             inbound = self.mapper.inbound(row.remote.attributes)
             row.values, row.problems, row.left = plan.values_of(inbound.values), inbound.problems, inbound.left
             row.values.setdefault(plan.USERNAME, row.remote.key.strip())
+            row.blocked = plan.take_blocked(row.values)
+            self.contracts.read(row)
             row.state = state_of(row.values, row.remote.enabled, self.state_rule)
             row.match = self.correlator.match_of(row.values)
         linked = {row.account.user_id for row in rows if row.account and row.account.user_id}
@@ -222,6 +228,9 @@ class Crawler:
             row for row in rows if not row.linked and (row.account or row.match not in by_match) and not row.unusable
         ]
         deleted = self.correlator.deleted(unknown)
+        if self.contracts.on:
+            there = [user.account for users in by_match.values() for user in users]
+            self.contracts.fetch({one.id for one in (*(row.account for row in rows), *there) if one is not None})
         wrong: list[ChangedRow] = []
         for start in range(0, len(rows), PART):
             part = rows[start : start + PART]
@@ -229,7 +238,9 @@ class Crawler:
             self.authority.hold_back(planned)
             self._keep_taken_names(planned)
             self._count(planned, keep)
-            wrong += [row for row, one in zip(part, planned, strict=True) if one.action == plan.ERROR]
+            wrong += [row for row, one in zip(part, planned, strict=True) if one.action in (plan.ERROR, plan.BLOCK)]
+            if self.contracts.on:
+                records.note(self.config.id or 0, zip((row.remote for row in part), planned, strict=True))
         self._spare(wrong)
 
     def _plan_row(
@@ -244,12 +255,16 @@ class Crawler:
             user = by_id.get(row.account.user_id)
         else:
             found = by_match.get(row.match, [])
-            if problem := row.unusable or self._mismatch(row, found, taken):
+            if problem := row.unusable or (not row.blocked and self._mismatch(row, found, taken)):
                 self._spare_accounts(known.account.id for known in found if known.account)
                 return plan.error(row.remote, problem, row.account)
+            if row.blocked:
+                self._spare_accounts(known.account.id for known in found if known.account)
             user = found[0] if found else None
         if row.unusable:
             return plan.error(row.remote, row.unusable, row.account)
+        if row.blocked:
+            return plan.blocked(row.remote, row.blocked, row.account)
         if user is None and deleted and (gone := deleted.get(row.remote.ref) or deleted.get(fold(row.username))):
             return self._deleted(row, gone)
         if user is not None and not row.linked and (problem := self._not_again(row, user, deleted)):
@@ -342,6 +357,7 @@ class Crawler:
         pushed = self.echo.pushed(user, planned.key, planned.after, row.remote)
         if pushed:
             planned.row["pushed"] = pushed
+        self.contracts.add(planned, row)
         return planned
 
     def _password(self, row: ChangedRow) -> dict[str, Any]:

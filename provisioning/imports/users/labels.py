@@ -1,9 +1,11 @@
 """What people call the attributes of plans."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from directories.attributes import Kind
 from directories.mapping import Catalogue
+from provisioning.contracts.planned import ATTRIBUTE, differences, number_of
 from provisioning.profile.facts import free_label
 
 
@@ -19,5 +21,18 @@ class Labels:
         return sorted(paths, key=lambda path: (places.get(path, len(places)), path))
 
     def __getitem__(self, path: str) -> str:
+        if number := number_of(path):
+            return f"Contract {number}"
+        if path == ATTRIBUTE:
+            return "Contracts"
         found = self._labels.get(path)
         return found if found is not None else free_label(path.removeprefix(f"{Kind.CUSTOM.value}."))
+
+    def differences(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+        """Yield label, value before and value after of what a plan changes; of a contract for each of its fields."""
+        for path, value in after.items():
+            if not number_of(path):
+                yield self[path], before.get(path), value
+                continue
+            for label, held, wanted in differences(before.get(path), value):
+                yield f"{self[path]}: {label}", held, wanted

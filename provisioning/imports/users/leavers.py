@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, Page
@@ -12,7 +13,7 @@ from provisioning.contracts.derive import kept_elsewhere
 from provisioning.guard.limits import FEW
 from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.runs import Incomplete, Lease
-from provisioning.imports.users import authority
+from provisioning.imports.users import authority, records
 from provisioning.imports.users.crawl import Crawler
 from provisioning.imports.users.plan import ERROR, GONE, Planned, storable
 from provisioning.imports.users.state import ABSENT, ACTIVE
@@ -131,13 +132,17 @@ def inactive_accounts(directory_id: int) -> int:
     return _from(directory_id, active=False).count()
 
 
-def forget_deleted(crawler: Crawler, lease: Lease) -> None:
+def forget_deleted(run: ImportRun, crawler: Crawler, lease: Lease) -> None:
     """After a complete crawl: forget the deletion of people whom the directory does not show any more.
 
-    From then on somebody who comes back there is somebody new. Accounts that delivery still works on stay.
+    From then on somebody who comes back there is somebody new. Accounts that delivery still works on stay. What the
+    directory said of people whom it does not show is forgotten too.
     """
     if crawler.unreadable:
         return
+    if crawler.contracts.on:
+        with lease.page():
+            records.forget_unseen(crawler.config.id or 0, run.started_at or timezone.now())
     waiting = Change.objects.filter(account=OuterRef("pk"))
     deleted = Account.objects.filter(directory=crawler.config.id, user=None).exclude(Exists(waiting)).order_by("pk")
     last = 0

@@ -80,8 +80,12 @@ def _page(found: Sequence[PlannedChange], *, earlier: bool, later: bool, ahead: 
 
 
 def _differences(change: PlannedChange, labels: Labels) -> list[ShownChange]:
-    named = sorted((labels[path], path) for path in change.after if path != USERNAME or change.before)
-    return [ShownChange(label, shown(change.before.get(path)), shown(change.after[path])) for label, path in named]
+    after = {path: value for path, value in change.after.items() if path != USERNAME or change.before}
+    found = [
+        ShownChange(label, shown(held), shown(wanted))
+        for label, held, wanted in labels.differences(change.before, after)
+    ]
+    return sorted(found, key=lambda one: one.label.partition(":")[0])
 
 
 def shown(value: Any) -> str:

@@ -1,6 +1,6 @@
 """What an import tells the provisioning report, a line for each person that it changed or could not change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from provisioning.imports.runs import caused_by
@@ -13,6 +13,8 @@ from provisioning.models.imports import Action
 from provisioning.profile.person import catalogue
 from reports.journal import Line
 from reports.models import Direction, Operation, Result
+
+_RESULTS: Mapping[str, Result] = {Action.ERROR: Result.FAILED, Action.BLOCK: Result.SKIPPED}
 
 
 class Lines:
@@ -38,9 +40,9 @@ class Lines:
                 application=self.directory,
                 direction=Direction.IN,
                 operation=operation,
-                result=Result.FAILED if action == Action.ERROR else Result.SUCCESS,
+                result=_RESULTS.get(action, Result.SUCCESS),
                 message=words,
-                changes={} if action == Action.ERROR else self._changes(change),
+                changes={} if action in _RESULTS else self._changes(change),
                 actor=self.caused_by,
                 user_id=user_id,
                 account_id=account_id,
@@ -60,6 +62,8 @@ class Lines:
                 return Operation.LINK, f"{who} was linked to the account in {where}; nothing differed."
             case Action.ERROR:
                 return Operation.IMPORT, f"{who} was not imported from {where}: {message}"
+            case Action.BLOCK:
+                return Operation.IMPORT, f"{who} is blocked in {where}, so nothing was done: {message}"
             case _ if ACTIVE in change.after:
                 word = "activated" if change.after[ACTIVE] else "deactivated"
                 operation = Operation.ENABLE if change.after[ACTIVE] else Operation.DISABLE
@@ -73,4 +77,5 @@ class Lines:
         return f": {', '.join(names[:5])}{' and more' if len(names) > 5 else ''}"
 
     def _changes(self, change: Planned) -> dict[str, tuple[Any, Any]]:
-        return {self.labels[path]: (change.before.get(path), value) for path, value in change.after.items()}
+        found = self.labels.differences(change.before, change.after)
+        return {label: (held, wanted) for label, held, wanted in found}

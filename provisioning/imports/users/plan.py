@@ -2,8 +2,9 @@
 
 Attributes are written "kind.name" ("profile.email"), so that a plan is plain JSON. ``Planned.row`` holds what applying
 needs besides the differences: ``digest`` and ``attributes`` of the row, ``enabled`` as the directory said, ``state`` as
-accounts keep it, ``pushed`` (the outbound digest when the row already holds what the portal would push) and
-``password`` (encrypted until it is applied).
+accounts keep it, ``pushed`` (the outbound digest when the row already holds what the portal would push),
+``password`` (encrypted until it is applied) and ``contracts`` (the source whose contracts are among the differences,
+see ``contracts.planned``).
 """
 
 import datetime as dt
@@ -14,10 +15,12 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
-from directories.attributes import Kind, Value
+from directories.attributes import BLOCKED as BLOCKED_NAME
+from directories.attributes import REASON, Kind, Value
 from directories.connectors.base import RemoteAccount
 from directories.mapping import AttributeKey
 from provisioning import usernames
+from provisioning.contracts.planned import ATTRIBUTE, PREFIX
 from provisioning.guard.losses import BITS, LossKind
 from provisioning.imports.users.identity import another_person
 from provisioning.imports.users.state import ACTIVE, NOTHING, SourceState, asked
@@ -25,7 +28,14 @@ from provisioning.outbound.digests import place_digest
 
 USERNAME, MANAGER = "profile.username", "profile.manager"
 CREATE, UPDATE, DEACTIVATE, LINK, LEAVE, ERROR = "create", "update", "deactivate", "link", "leave", "error"
-_OF_ACTION = {CREATE: BITS[LossKind.CREATED], DEACTIVATE: BITS[LossKind.OFF], "delete": BITS[LossKind.OFF]}
+BLOCK = "block"
+_OF_ACTION = {
+    CREATE: BITS[LossKind.CREATED],
+    DEACTIVATE: BITS[LossKind.OFF],
+    "delete": BITS[LossKind.OFF],
+    BLOCK: BITS[LossKind.BLOCKED],
+}
+CONTRACTS = "contracts"  # in a row
 DEPARTMENT = "profile.department"
 MISSING, INACTIVE, RENAMED, BLANKED = "missing", "inactive", "renamed", "blanked"
 ACTIVE_AGAIN, CHANGED = "active", "changed"
@@ -39,8 +49,9 @@ CAUSES: Mapping[str, str] = {
     "delete": "Deleted",
     "restore": "Restored",
     ERROR: "Cannot be applied",
+    BLOCK: "Blocked by the source",
 }
-CAUSE_OF = {"delete": "delete", "restore": "restore", ERROR: ERROR}
+CAUSE_OF = {"delete": "delete", "restore": "restore", ERROR: ERROR, BLOCK: BLOCK}
 SAME_ROW = (
     "Other rows of this import have the same key, so none of them is applied. Remove the others in the directory."
 )
@@ -55,6 +66,8 @@ STRANGER = (
     "portal. If not, give the new person another user name in the directory, or delete {who} in the portal, add the "
     "new person there, and import again."
 )
+IS_BLOCKED, WHY_BLOCKED = f"{Kind.RECORD.value}.{BLOCKED_NAME}", f"{Kind.RECORD.value}.{REASON}"
+BLOCKED_BY_HR = "The source has this person blocked, so nothing was done."
 NAME_STAYS = "The user name stays {name}. {why}"
 # In the place of a row's digest: to be looked at again as it is, or not shown any more by a complete import.
 AGAIN, GONE = "again", "gone"
@@ -93,6 +106,8 @@ class ChangedRow:
     digest: str
     account: KnownAccount | None = None
     values: dict[str, Any] = field(default_factory=dict)
+    contracts: Mapping[str, Any] | None = None  # mapped, by number; None where the source says nothing of them
+    blocked: str = ""  # why the source wants nothing done about the person
     state: SourceState = NOTHING
     problems: Sequence[str] = ()
     left: Sequence[str] = ()  # words about values that were not taken over
@@ -153,8 +168,11 @@ class Planned:
 
     @property
     def attributes(self) -> str:
-        """The names of what an update changes, each between bars."""
-        return f"|{'|'.join(sorted(self.after))}|" if self.action == UPDATE and self.after else ""
+        """The names of what an update changes, each between bars; contracts are one."""
+        if self.action != UPDATE or not self.after:
+            return ""
+        names = {ATTRIBUTE if name.startswith(PREFIX) else name for name in self.after}
+        return f"|{'|'.join(sorted(names))}|"
 
     @property
     def renames(self) -> bool:
@@ -185,6 +203,21 @@ class Planned:
             found |= BITS[LossKind.OFF]
         elif self.switches_on:
             found |= BITS[LossKind.ON]
+        if CONTRACTS in self.row:
+            found |= self._losses_of_contracts
+        return found
+
+    @property
+    def _losses_of_contracts(self) -> int:
+        found = 0
+        for name, value in self.after.items():
+            if name.startswith(PREFIX):
+                if value is None:
+                    found |= BITS[LossKind.CONTRACTS_REMOVED]
+                elif self.before.get(name) is None:
+                    found |= BITS[LossKind.CONTRACTS_ADDED]
+                else:
+                    found |= BITS[LossKind.CONTRACTS_CHANGED]
         return found
 
     @property
@@ -196,13 +229,18 @@ class Planned:
         return [
             name
             for name, value in self.after.items()
-            if value is not None and before.get(name) is not None and name not in (ACTIVE, USERNAME)
+            if value is not None
+            and before.get(name) is not None
+            and name not in (ACTIVE, USERNAME)
+            and not name.startswith(PREFIX)
         ]
 
     @property
     def blanks(self) -> bool:
-        """Whether the user would lose a value."""
-        return None in self.after.values()
+        """Whether the user would lose a value; a contract is none."""
+        return None in self.after.values() and any(
+            value is None and not name.startswith(PREFIX) for name, value in self.after.items()
+        )
 
     @property
     def switches_off(self) -> bool:
@@ -231,6 +269,12 @@ def parts(path: str) -> tuple[str, str]:
 def values_of(inbound: Mapping[AttributeKey, Value]) -> dict[str, Any]:
     """Return mapped values as plans hold them: JSON, blank as None."""
     return {path(*target): stored(value) for target, value in inbound.items()}
+
+
+def take_blocked(values: dict[str, Any]) -> str:
+    """Take what is said of the record out of a row's values; return why its person is blocked, "" when they are not."""
+    blocked, reason = values.pop(IS_BLOCKED, None), values.pop(WHY_BLOCKED, None)
+    return str(reason or BLOCKED_BY_HR) if blocked else ""
 
 
 def stored(value: Any) -> Any:
@@ -289,6 +333,11 @@ def again(digest: str) -> str:
 def left_alone(remote: RemoteAccount, message: str, account: KnownAccount | None = None) -> Planned:
     """Return the row of a person whom the import does not touch, and why; nobody has to correct anything."""
     return _apart(LEAVE, remote, message, account)
+
+
+def blocked(remote: RemoteAccount, message: str, account: KnownAccount | None = None) -> Planned:
+    """Return the row of a person about whom the source wants nothing done, and why."""
+    return _apart(BLOCK, remote, message, account)
 
 
 def _apart(action: str, remote: RemoteAccount, message: str, account: KnownAccount | None) -> Planned:

@@ -14,7 +14,9 @@ from django.utils import timezone
 
 from config.database import bulk
 from provisioning.contracts import due
+from provisioning.contracts.planned import PREFIX
 from provisioning.identities.users import tell_renamed
+from provisioning.imports.users import contracts
 from provisioning.imports.users.plan import MANAGER, USERNAME, Planned, parts
 from provisioning.imports.users.state import ABSENT as MISSING
 from provisioning.imports.users.state import ACTIVE
@@ -25,7 +27,7 @@ from provisioning.models.people import fold, unusable_password
 
 NOTED = (
     *("user", "key", "key_folded", "remote_id", "place", "state", "seen_digest", "seen_state", "pushed_digest"),
-    *("attributes", "person", "deleted_at", "delete_at", "kept_by", "last_result", "last_message", "last_synced_at"),
+    *("attributes", "person", "deleted_at", "last_result", "last_message", "last_synced_at"),
 )  # what an import writes on accounts
 PART = 500  # rows that are made ready while the database takes in those before them
 GONE = "The user was deleted since the plan was made."
@@ -89,6 +91,7 @@ class UserWriter:
         self._update(actions[Action.UPDATE] + actions[Action.LINK], passwords, managers, done)
         self._deactivate(actions[Action.DEACTIVATE], done)
         self._remember_deleted(actions[Action.LEAVE])
+        contracts.write(changes, done.people)
         return done
 
     def may_change(self, user: User, change: Planned) -> bool:
@@ -131,6 +134,8 @@ class UserWriter:
                 row["is_active"] = value
             elif name == MANAGER:
                 row["manager_id"] = managers.get(fold(value))
+            elif name.startswith(PREFIX):
+                continue
             elif kind == "profile":
                 row[attribute] = value
             else:
@@ -149,7 +154,7 @@ class UserWriter:
         if not changes:
             return
         users = _locked({change.user_id for change in changes if change.user_id})
-        bosses = _names_of_managers(changes, users)
+        bosses, held = _names_of_managers(changes, users), contracts.held_by(changes)
         kept, touched, renamed = [], set(), dict[int, str]()
         for change in changes:
             user = users.get(change.user_id or 0)
@@ -159,7 +164,7 @@ class UserWriter:
             if not self.may_change(user, change):
                 done.staff.add(change.id)
                 continue
-            if others := changed_since(user, change, bosses):
+            if others := changed_since(user, change, bosses, held.get(change.id)):
                 done.refused[change.id] = CHANGED.format(", ".join(others))
                 done.changed.add(change.id)
                 continue
@@ -221,7 +226,6 @@ class UserWriter:
         new: list[tuple[Planned, dict[str, Any]]] = []
         kept: list[Account] = []
         moved = []  # whose contracts count no more, or again
-        owners = []  # who got the account, with its contracts, of somebody who was deleted
         for change, user_id in zip(changes, users, strict=True):
             account = here.get(change.account_id or 0) or here.get(-user_id)
             if account is None:
@@ -229,8 +233,6 @@ class UserWriter:
                 continue
             if MISSING in change.row or account.seen_state == MISSING:
                 moved.append(user_id)
-            if account.user_id != user_id:
-                owners.append(user_id)
             if self._note(account, change, user_id):
                 done.renamed.add(account.pk)
             kept.append(account)
@@ -241,8 +243,6 @@ class UserWriter:
             done.linked.add(change.id)
         bulk.update(kept, NOTED)
         due.again(moved)
-        if owners:
-            due.returned(owners)
 
     def _existing(self, changes: Sequence[Planned], users: Sequence[int]) -> dict[int, Account]:
         """Return the accounts by id, and those of the users in this directory by minus the user's id."""
@@ -284,8 +284,6 @@ class UserWriter:
             account.seen_digest = account.pushed_digest = ""
             return False
         pushed_since = account.last_synced_at is not None and account.last_synced_at > self.started
-        if account.user_id != user_id or change.after.get(ACTIVE):  # they are back
-            account.delete_at, account.kept_by = None, ""
         if account.user_id != user_id:  # that of somebody who was deleted and added again, perhaps by another name
             account.user_id, account.key = user_id, change.after.get(USERNAME, change.key)
         account.person = account.deleted_at = None
@@ -320,6 +318,8 @@ def set_values(user: User, after: Mapping[str, Any], managers: Mapping[str, int]
         elif name == MANAGER:
             user.manager_id = managers.get(fold(value)) if value else None
             fields.add("manager")
+        elif name.startswith(PREFIX):
+            continue
         elif kind == "profile":
             setattr(user, attribute, "" if value is None else value)
             fields.add(attribute)
@@ -331,17 +331,24 @@ def set_values(user: User, after: Mapping[str, Any], managers: Mapping[str, int]
     return fields
 
 
-def changed_since(user: User, change: Planned, bosses: Mapping[int, str]) -> list[str]:
+def changed_since(
+    user: User, change: Planned, bosses: Mapping[int, str], held: Mapping[str, Any] | None = None
+) -> list[str]:
     """Return in words which of the planned values are neither as the plan found them nor as it wants them."""
     return [
-        parts(name)[1].replace("_", " ")
+        parts(name)[1].replace("_", " ") or name.replace(":", " ")
         for name, wanted in change.after.items()
-        if value_of(user, name, bosses) not in (change.before.get(name), wanted)
+        if value_of(user, name, bosses, held) not in (change.before.get(name), wanted)
     ]
 
 
-def value_of(user: User, name: str, bosses: Mapping[int, str]) -> Any:
-    """Return a user's value as plans hold it, blank as None; ``bosses`` are the user names of managers."""
+def value_of(user: User, name: str, bosses: Mapping[int, str], held: Mapping[str, Any] | None = None) -> Any:
+    """Return a user's value as plans hold it, blank as None.
+
+    ``bosses`` are the user names of managers, ``held`` the contracts by path.
+    """
+    if name.startswith(PREFIX):
+        return (held or {}).get(name)
     kind, attribute = parts(name)
     if name == ACTIVE:
         return user.is_active
