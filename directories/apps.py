@@ -15,7 +15,11 @@ class DirectoriesConfig(AppConfig):
 
     def ready(self) -> None:
         """Say what may be a directory: never the portal's own files, of which beat's schedule may be SQLite too."""
-        allowed.allow(folder=Path(settings.SQLITE_FOLDER), local_hosts=settings.ALLOW_LOCAL_DIRECTORIES)
+        allowed.allow(
+            folder=Path(settings.SQLITE_FOLDER),
+            local_hosts=settings.ALLOW_LOCAL_DIRECTORIES,
+            source_files=Path(settings.SOURCE_FILES_FOLDER),
+        )
         outgoing.allow(settings.OUTGOING_NETWORKS)
         allowed.keep_private(Path(settings.CELERY_BEAT_SCHEDULE_FILENAME))
         for database in settings.DATABASES.values():

@@ -20,6 +20,7 @@ _METADATA = frozenset({"fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.
 
 _private: set[Path] = set()
 _folder: Path | None = None
+_source_files: Path | None = None
 _local_hosts = True
 
 
@@ -28,10 +29,20 @@ def keep_private(path: Path) -> None:
     _private.add(path)
 
 
-def allow(*, folder: Path | None, local_hosts: bool) -> None:
-    """Open SQLite files below ``folder`` only, and hosts of the portal's own machine only when told so."""
-    global _folder, _local_hosts
-    _folder, _local_hosts = folder, local_hosts
+def allow(*, folder: Path | None, local_hosts: bool, source_files: Path | None = None) -> None:
+    """Open SQLite files below ``folder`` only, and hosts of the portal's own machine only when told so.
+
+    ``source_files`` is the folder below which the files of sources of truth are.
+    """
+    global _folder, _local_hosts, _source_files
+    _folder, _local_hosts, _source_files = folder, local_hosts, source_files
+
+
+def source_files() -> Path:
+    """Return the folder below which the files of sources of truth are; raise ConnectorError when there is none."""
+    if _source_files is None:
+        raise ConnectorError("Files are read in no folder. Let whoever runs the portal set SOURCE_FILES_FOLDER.")
+    return _source_files
 
 
 def file_problem(path: str) -> str:
@@ -41,7 +52,7 @@ def file_problem(path: str) -> str:
             f"SQLite files are opened in {_folder} only. Put the file there, or let whoever runs the portal set "
             "SQLITE_FOLDER to the folder of the file."
         )
-    return PRIVATE if _is_private(path) else ""
+    return PRIVATE if is_private(path) else ""
 
 
 def check_host(host: str, port: int) -> None:
@@ -66,7 +77,7 @@ def _below(path: str, folder: Path) -> bool:
         return False
 
 
-def _is_private(path: str) -> bool:
+def is_private(path: str | Path) -> bool:
     """Return whether ``path`` leads to a private file, by whatever name or link."""
     try:
         return any(os.path.samefile(path, own) for own in _private if own.exists())

@@ -13,7 +13,7 @@ from provisioning.blueprints import memory, state
 from provisioning.blueprints.apply import Applied, carry_out, steps
 from provisioning.blueprints.document import BlueprintError, Document, Problem
 from provisioning.blueprints.state import BlueprintItem
-from provisioning.blueprints.writing import WrittenPart
+from provisioning.blueprints.writing import PartRefused, WrittenPart
 from provisioning.models import AppliedBlueprint, AttributeDefinition
 
 EMPTY = "version: 1\n"
@@ -23,7 +23,7 @@ AGAIN = "This blueprint was taken back already, by blueprint {}."
 ADDED = "{}: was added by it, and stays. Switch it off or delete it on its page."
 SINCE = "{}: {} was changed since, and stays as it is."
 GONE = "{}: is not there any more."
-TOKENS = "{}: tokens that were added stay valid. Revoke them on its page."
+TOKENS = "{}: its new tokens stay valid, and those that they replaced do not come back. Change tokens on its page."
 
 
 @dataclass(slots=True)
@@ -78,11 +78,11 @@ def _wanted(
     if section != "attributes":  # whose items are always complete
         wanted = {key: now[key] for key in ("name", "kind") if key in now}
     for key in after:
-        if after[key] != before.get(key):
+        if key == "tokens" and after[key] != before[key]:  # one that was revoked never gets valid again
+            found.kept.append(TOKENS.format(label))
+        elif after[key] != before.get(key):
             value, others = _merged(before.get(key), after[key], now.get(key))
             found.kept += [SINCE.format(label, ".".join([key, *path])) for path in others]
-            if key == "tokens" and set(value) - set(before[key]):
-                found.kept.append(TOKENS.format(label))
             if value != now.get(key):
                 wanted[key] = value
     return wanted if any(wanted[key] != now.get(key) for key in wanted) else None
@@ -95,10 +95,13 @@ def _now(
     if section == "attributes":
         definition = AttributeDefinition.objects.filter(name=before["name"]).first()
         return state.of_attribute(definition) if definition else None
-    with transaction.atomic():
-        written = write({key: before[key] for key in ("name", "kind") if key in before}, actor)
-        if written.before is None:  # it would be made anew
-            transaction.set_rollback(True)
+    try:
+        with transaction.atomic():
+            written = write({key: before[key] for key in ("name", "kind") if key in before}, actor)
+            if written.before is None:  # it would be made anew
+                transaction.set_rollback(True)
+    except PartRefused:  # it could not even be made anew, or is of another kind by now
+        return None
     return written.before
 
 

@@ -31,7 +31,7 @@ def again(user_ids: Collection[int]) -> None:
 
 
 def returned(user_ids: Collection[int]) -> None:
-    """Mark users who were restored, as far as sources have contracts of them."""
+    """Mark users who got accounts back, as far as sources have contracts of them."""
     here = Account.objects.filter(user__in=user_ids, contracts__isnull=False)
     mark({pk for pk in here.values_list("user_id", flat=True) if pk is not None})
 

@@ -18,6 +18,7 @@ from directories.connectors.base import AGAIN, Connector, ConnectorError, Cursor
 from provisioning.imports import decisions, departments, incremental, plan_hash, runs
 from provisioning.imports.ahead import ahead
 from provisioning.imports.doors import apply as doors
+from provisioning.imports.doors.again import look_again
 from provisioning.imports.groups.apply import DirectoryGroupApplier
 from provisioning.imports.groups.crawl import plan_groups
 from provisioning.imports.holding import CrawlCounts, judge
@@ -267,7 +268,10 @@ def _end(
 ) -> None:
     """End a run before its time; nothing of its plan is applied any more."""
     try:
-        lease.end(status, message, retry_at=retry_at)
+        with transaction.atomic():
+            lease.end(status, message, retry_at=retry_at)
+            if status == RunStatus.FAILED:
+                look_again(run, failed=True)
     except LeaseLost:
         log.warning("Import run %s was taken over by another worker.", run.pk)
         return

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from config.database import bulk
@@ -21,6 +21,7 @@ from directories.connectors.base import ConnectorError, RemoteAccount
 from directories.models import OnLeave
 from provisioning.models import Account, GroupAccount, PushedMember, User
 from provisioning.models.accounts import AccountState
+from provisioning.models.people import fold
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.plan import Plan, after_looking, without_looking
 from provisioning.outbound.accounts.reconcile import AccountReconciler
@@ -273,6 +274,7 @@ def _adopt(page: FindingsPage) -> None:
         user.pk: user
         for user in User.objects.filter(pk__in=[one.user_id for one in free if one.user_id]).order_by("pk")
     }
+    compared = free[0].run.started_at if free else None
     theirs = Account.objects.filter(directory=page.config.id, user__in=list(users)).select_for_update(no_key=True)
     held = {account.user_id: account for account in theirs.order_by("pk")}
     made: list[dict[str, Any]] = []
@@ -282,6 +284,8 @@ def _adopt(page: FindingsPage) -> None:
         account = held.get(one.user_id)
         if user is None:
             page.refuse(one, GONE if one.user_id else NO_MATCH)
+        elif compared is None or user.updated_at >= compared:  # who matched then need not match now
+            page.refuse(one, STALE)
         elif account is not None and account.remote_id:
             page.refuse(one, TAKEN)
         elif account is not None:
@@ -341,12 +345,20 @@ def _close(page: FindingsPage) -> None:
 
 
 def _refuse_matched(page: FindingsPage) -> None:
-    """Refuse what matches somebody who is to have an account: closing it would shut them out."""
-    orphans = [one for one in page.of(FindingKind.ORPHAN) if one.user_id and not _should_be_gone(one)]
-    there = User.objects.filter(pk__in=[one.user_id for one in orphans], is_active=True, provisioned=True)
-    ids = set(there.values_list("pk", flat=True)) if orphans else set()
+    """Refuse what matches somebody who is to have an account: closing it would shut them out.
+
+    That may also be somebody of the account's name who came since, and has no account there yet.
+    """
+    orphans = [one for one in page.of(FindingKind.ORPHAN) if not _should_be_gone(one)]
+    wanted_now = User.objects.filter(is_active=True, provisioned=True)
+    matched = {one.user_id for one in orphans if one.user_id}
+    ids = set(wanted_now.filter(pk__in=matched).values_list("pk", flat=True)) if matched else set()
+    names = {fold(one.key) for one in orphans if one.account_id is None}
+    theirs = Account.objects.filter(directory=page.config.id, user=OuterRef("pk")).exclude(remote_id="")
+    without = wanted_now.filter(~Exists(theirs), username_key__in=names)
+    keys = set(without.values_list("username_key", flat=True)) if names else set()
     for one in orphans:
-        if one.user_id in ids:
+        if one.user_id in ids or (one.account_id is None and fold(one.key) in keys):
             page.refuse(one, MATCHED)
 
 

@@ -1,6 +1,6 @@
 """Reading back who is in the groups that flow between a directory and the portal: a page of members at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from directories.config import DirectoryConfig
@@ -20,6 +20,31 @@ from provisioning.reconciliation.notes import Notes
 CHUNK = 1000
 SCAN = 20_000
 Changes = Iterator[list[tuple[FindingKind, int]]]
+
+
+def accounts_in(config: DirectoryConfig, connector: Connector, refs: Mapping[str, int]) -> dict[int, Bitmap]:
+    """Return which accounts are in groups just now, by the numbers that ``refs`` gives to the groups' lasting ids.
+
+    A group that is not shown, or not to its end, is left out. Raises ConnectorError.
+    """
+    planner = MemberPlanner(0, config.id or 0, Bitmap(), None)
+    found: dict[int, Bitmap] = {}
+    for page in connector.groups(PAGE) if refs else ():
+        for remote in page.groups:
+            number = refs.get(remote.ref)
+            if number is None or remote.problem:
+                continue
+            there, complete = Bitmap(), False
+            try:
+                for members in connector.members(remote, MEMBERS):
+                    for pk in planner.accounts(members):
+                        there.add(pk)
+                    complete = members.last
+            except NotFound:
+                continue  # the group went while it was read
+            if complete:
+                found[number] = there
+    return found
 
 
 def compare_groups(config: DirectoryConfig, connector: Connector, comparer: Comparer, notes: Notes) -> None:

@@ -14,6 +14,7 @@ from django.db.models import F, QuerySet
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import Connector, ConnectorError, RemoteAccount
 from directories.mapping import OUT, Mapper
+from provisioning.imports.bitmap import Bitmap
 from provisioning.imports.doors.actions import applied
 from provisioning.imports.doors.groups import plan_members
 from provisioning.imports.doors.people import about
@@ -33,6 +34,7 @@ from provisioning.profile.person import catalogue
 from provisioning.reconciliation import actions
 from provisioning.reconciliation.actions import ActionOutcome, FindingsPage
 from provisioning.reconciliation.comparing import shown
+from provisioning.reconciliation.memberships import accounts_in
 from provisioning.reconciliation.models import MEMBERS, Finding, FindingKind
 from reports.models import Operation
 
@@ -44,6 +46,7 @@ STAFF = "may sign in to the portal, so nothing of them is taken over from a dire
 NOT_MAPPED = "has nothing that is mapped into the portal. Change that under Mapping."
 NOT_SHOWN = "was not shown by the directory just now. Reconcile again."
 CHANGED_THERE = "was changed in the directory since it was compared. Reconcile again."
+NOT_SAID = "has an account of which the directory does not say whether it can be used, so nobody is activated by it."
 STRANGER = "has left, and the account looks like another person's: {}."
 NOT_OURS = "is in a group that is not managed in the portal."
 PRIVILEGED = "would get into a privileged group. Put them into it on the group's page."
@@ -57,6 +60,14 @@ class Pulled(ActionOutcome):
 
     run: ImportRun | None = None
     words: str = ""
+
+
+@dataclass(slots=True)
+class _There:
+    """What the directory holds just now: its rows by lasting id, and the accounts in groups by the groups' ids here."""
+
+    rows: dict[str, RemoteAccount]
+    members: dict[int, Bitmap]
 
 
 @dataclass(slots=True)
@@ -80,7 +91,7 @@ def pull(findings: QuerySet[Finding], actor: str) -> Pulled:
     config = load(rows[0].directory_id)
     try:
         with open_connector(config) as connector:
-            held = _read(connector, rows)
+            held = _There(_read(connector, rows), _read_members(config, connector, rows))
             again = findings.filter(actions.open_now(), pk__in=[one.pk for one in rows]).order_by("pk")
             with transaction.atomic():
                 page = FindingsPage(list(again.select_for_update(no_key=True)), config, actor, done)
@@ -110,14 +121,21 @@ def _read(connector: Connector, findings: Sequence[Finding]) -> dict[str, Remote
     return found
 
 
-def _planned(page: FindingsPage, connector: Connector, held: Mapping[str, RemoteAccount]) -> ImportRun | None:
+def _read_members(config: DirectoryConfig, connector: Connector, findings: Sequence[Finding]) -> dict[int, Bitmap]:
+    """Return who is in the groups of findings now; raise ConnectorError."""
+    ids = {one.group_account_id for one in findings if one.kind in MEMBERS}
+    shown = GroupAccount.objects.filter(pk__in=ids).exclude(remote_id="")
+    return accounts_in(config, connector, dict(shown.values_list("remote_id", "pk")) if ids else {})
+
+
+def _planned(page: FindingsPage, connector: Connector, held: _There) -> ImportRun | None:
     """Plan what is to be taken over, and mark its findings; None when nothing is left."""
     for one in page.findings:
         if one.kind not in PULLABLE:
             page.refuse(one, actions.NOT_THIS, of_it=False)
     wanted = _Wanted()
-    _people(page, connector, held, wanted)
-    _members(page, wanted)
+    _people(page, connector, held.rows, wanted)
+    _members(page, held.members, wanted)
     if not page.left:
         return None
     number = len(page.left)
@@ -188,6 +206,10 @@ class _Reading:
             return actions.STALE
         if remote is None or remote.problem:
             return NOT_SHOWN
+        if finding.kind in (FindingKind.ENABLED, FindingKind.DISABLED) and finding.usable is None:
+            return NOT_SAID
+        if finding.kind != FindingKind.DIFFERENT and remote.enabled not in (None, finding.usable):
+            return CHANGED_THERE
         there = {name.casefold(): value for name, value in remote.attributes.items()}
         for name, (_, value) in finding.values.items():
             if name.casefold() in there and shown(there[name.casefold()]) != value:
@@ -221,7 +243,7 @@ class _Reading:
         return about(user, Action.UPDATE, before=before, after=after), ""
 
 
-def _members(page: FindingsPage, wanted: _Wanted) -> None:
+def _members(page: FindingsPage, there: Mapping[int, Bitmap], wanted: _Wanted) -> None:
     findings = page.of(*MEMBERS)
     if not findings:
         return
@@ -230,7 +252,8 @@ def _members(page: FindingsPage, wanted: _Wanted) -> None:
     accounts = actions.accounts_of([one.account_id for one in findings])
     direct = _direct(groups.values(), accounts.values())
     for one in findings:
-        group, account = groups.get(one.group_account_id or 0), accounts.get(one.account_id or 0)
+        group_account = one.group_account_id or 0
+        group, account = groups.get(group_account), accounts.get(one.account_id or 0)
         joins = one.kind == FindingKind.MORE
         if group is None or account is None or account.user is None:
             page.refuse(one, actions.GONE)
@@ -242,6 +265,10 @@ def _members(page: FindingsPage, wanted: _Wanted) -> None:
             page.refuse(one, PRIVILEGED)
         elif not joins and (group.pk, account.user.pk) not in direct:
             page.refuse(one, OTHER_WAY)
+        elif group_account not in there:
+            page.refuse(one, NOT_SHOWN)
+        elif (account.pk in there[group_account]) != joins:
+            page.refuse(one, CHANGED_THERE)
         else:
             wanted.groups.setdefault((group.pk, joins), []).append(account.user.pk)
 

@@ -1,4 +1,4 @@
-"""A directory's operations as its page groups them: what is switched on needs first, then the rest, contracts, groups."""
+"""A directory's operations as its page groups them: what is switched on needs first, then the rest and contracts."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

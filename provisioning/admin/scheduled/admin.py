@@ -25,6 +25,7 @@ from provisioning.models.people import fold
 from provisioning.receipts.models import Receipt, ReceiptAccount
 
 PAGE = 50
+LAST = dt.date(9000, 1, 1)  # as good as any later day, and there is one after it
 LIST = "admin:provisioning_scheduleddeletion_changelist"
 
 
@@ -51,7 +52,8 @@ class ScheduledForm(forms.Form):
         if directory := self.cleaned_data["directory"]:
             found = found.filter(directory=directory)
         if until := self.cleaned_data["until"]:
-            end = timezone.make_aware(dt.datetime.combine(until + dt.timedelta(days=1), dt.time()))
+            day = min(until, LAST) + dt.timedelta(days=1)
+            end = timezone.make_aware(dt.datetime.combine(day, dt.time()))
             found = found.filter(delete_at__lt=end)
         return found
 

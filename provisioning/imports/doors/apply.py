@@ -7,6 +7,7 @@ from django.db import transaction
 
 from directories.encryption import decrypt
 from provisioning.imports import decisions, plan_hash, runs
+from provisioning.imports.doors.again import look_again
 from provisioning.imports.doors.groups import PortalGroupApplier
 from provisioning.imports.doors.runs import record_losses
 from provisioning.imports.doors.writing import PortalLines, PortalWriter
@@ -72,6 +73,7 @@ def work(run: ImportRun, lease: Lease) -> None:
     PortalGroupApplier(run, lease).run_all()
     run.refresh_from_db()
     with transaction.atomic():
+        look_again(run)
         if run.part == PlanPart.CHOSEN:
             decisions.close_chosen(run)
             if decisions.left(run):

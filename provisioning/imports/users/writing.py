@@ -27,7 +27,7 @@ from provisioning.models.people import fold, unusable_password
 
 NOTED = (
     *("user", "key", "key_folded", "remote_id", "place", "state", "seen_digest", "seen_state", "pushed_digest"),
-    *("attributes", "person", "deleted_at", "last_result", "last_message", "last_synced_at"),
+    *("attributes", "person", "deleted_at", "delete_at", "kept_by", "last_result", "last_message", "last_synced_at"),
 )  # what an import writes on accounts
 PART = 500  # rows that are made ready while the database takes in those before them
 GONE = "The user was deleted since the plan was made."
@@ -226,6 +226,7 @@ class UserWriter:
         new: list[tuple[Planned, dict[str, Any]]] = []
         kept: list[Account] = []
         moved = []  # whose contracts count no more, or again
+        owners = []  # who got the account, with its contracts, of somebody who was deleted
         for change, user_id in zip(changes, users, strict=True):
             account = here.get(change.account_id or 0) or here.get(-user_id)
             if account is None:
@@ -233,6 +234,8 @@ class UserWriter:
                 continue
             if MISSING in change.row or account.seen_state == MISSING:
                 moved.append(user_id)
+            if account.user_id != user_id:
+                owners.append(user_id)
             if self._note(account, change, user_id):
                 done.renamed.add(account.pk)
             kept.append(account)
@@ -243,6 +246,8 @@ class UserWriter:
             done.linked.add(change.id)
         bulk.update(kept, NOTED)
         due.again(moved)
+        if owners:
+            due.returned(owners)
 
     def _existing(self, changes: Sequence[Planned], users: Sequence[int]) -> dict[int, Account]:
         """Return the accounts by id, and those of the users in this directory by minus the user's id."""
@@ -284,6 +289,8 @@ class UserWriter:
             account.seen_digest = account.pushed_digest = ""
             return False
         pushed_since = account.last_synced_at is not None and account.last_synced_at > self.started
+        if account.user_id != user_id or change.after.get(ACTIVE):  # they are back
+            account.delete_at, account.kept_by = None, ""
         if account.user_id != user_id:  # that of somebody who was deleted and added again, perhaps by another name
             account.user_id, account.key = user_id, change.after.get(USERNAME, change.key)
         account.person = account.deleted_at = None

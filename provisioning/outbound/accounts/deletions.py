@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from directories.config import Features
@@ -40,7 +41,7 @@ def sweep() -> None:
     """
     seen = Q(last_synced_at__isnull=True) | Q(last_synced_at__lt=F("delete_at"))
     waiting = Change.objects.filter(account=OuterRef("pk"))
-    due = Account.objects.filter(seen, ~Exists(waiting), delete_at__lte=timezone.now(), kept_by="")
+    due = Account.objects.filter(seen, ~Exists(waiting), delete_at__lte=Now(), kept_by="")
     _by_page(due, lambda page: outbox.enqueue(_by_directory(page), REASON))
 
 
@@ -66,7 +67,7 @@ def delete_now(accounts: QuerySet[Any], actor: str) -> int:
     """Let accounts be deleted now whose time has not come yet, by a person's decision; return how many there were."""
 
     def delete(page: Sequence[Account]) -> None:
-        Account.objects.filter(pk__in=[account.pk for account in page]).update(delete_at=timezone.now())
+        Account.objects.filter(pk__in=[account.pk for account in page]).update(delete_at=Now())
         by_directory = _by_directory(page)
         outbox.enqueue(by_directory, "delete now", actor, cleared=True)
         for directory_id, found in by_directory.items():
@@ -136,8 +137,9 @@ class Rescheduling:
             _record(page, ENDED, Result.SKIPPED, actor)
 
         def move(page: Sequence[Account]) -> None:
+            # What is due by that is due now: it may have been looked at since the moment that would have been.
             shift = self._shift
-            at = timezone.now() if shift is None else F("delete_at") + shift
+            at = Now() if shift is None else Greatest(F("delete_at") + shift, Now())
             Account.objects.filter(pk__in=[account.pk for account in page]).update(delete_at=at)
 
         def leave(page: Sequence[Account]) -> None:

@@ -7,6 +7,9 @@ takes no day of it. Everything here is one statement for any number of accounts.
 import datetime as dt
 from collections.abc import Collection, Iterable
 
+from django.db.models import Q
+from django.db.models.functions import Now
+
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState
 from provisioning.outbound.accounts.outcome import AccountOutcome
@@ -17,6 +20,18 @@ def is_due(account: Account, days: int | None, now: dt.datetime) -> bool:
     if account.kept_by:
         return False
     return days is None if account.delete_at is None else account.delete_at <= now
+
+
+def still_due(account: Account) -> bool:
+    """Return whether what was read of an account is still so: its user is away, and nobody kept or moved the deletion.
+
+    The time is the database's: a worker whose clock is wrong deletes nobody before their day.
+    """
+    user = account.user
+    read = (account.user_id, user and user.is_active, user and user.provisioned, account.delete_at, account.kept_by)
+    columns = ("user_id", "user__is_active", "user__provisioned", "delete_at", "kept_by")
+    due = Account.objects.filter(Q(delete_at=None) | Q(delete_at__lte=Now()), pk=account.pk)
+    return due.values_list(*columns).first() == read
 
 
 def store(outcomes: Iterable[AccountOutcome]) -> None:

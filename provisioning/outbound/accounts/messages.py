@@ -105,6 +105,11 @@ def namesake_first(key: str, directory: str) -> str:
     return f"The account {key} in {directory} of somebody who was deleted from the portal goes first."
 
 
+def decided_anew(key: str) -> str:
+    """Return why an account is not deleted just now."""
+    return f"Something else was decided about {key} meanwhile, so nothing was deleted. It is looked at again."
+
+
 def deleted_namesake(ref: str, directory: str) -> str:
     """Return why an account is not made: the directory keeps that of somebody else of that name."""
     return (

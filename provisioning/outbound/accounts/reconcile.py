@@ -319,6 +319,8 @@ class AccountReconciler:
         self._must_be_allowed(turn)
         account, steps = turn.account, turn.plan.steps
         if Step.DELETE in steps:
+            if not grace.still_due(account):  # a batch may be long, and a deletion is for ever
+                raise Unavailable(messages.decided_anew(account.key), whole_directory=False)
             leave_groups(self.connector, account, turn.entry)
         for step in steps:
             turn.held = self._take(step, turn)

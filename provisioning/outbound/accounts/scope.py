@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from config.database import bulk, prepared
 from directories.models import Directory
+from provisioning.contracts import due
 from provisioning.models import Account, User
 from provisioning.models.outbox import AccountState
 from provisioning.models.people import fold
@@ -198,6 +199,7 @@ def give_back_all(lost: Collection[tuple[Account, int]], names: Mapping[int, str
             back.append(account)
     columns = ("user", "key", "key_folded", "person", "deleted_at", "delete_at", "kept_by")
     Account.objects.bulk_update(back, [*columns, "pushed_digest", "seen_digest"])
+    due.returned([account.user_id for account in back if account.user_id])
     return back
 
 

@@ -1,10 +1,15 @@
 """Fixtures: directories under test."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 pytest.register_assert_rewrite("tests.directories.connectors.contract", "tests.directories.connectors.group_contract")
 
+from directories.connectors import allowed  # noqa: E402
 from tests.directories.connectors.ldap_subject import LdapSubject  # noqa: E402 - after the rewrite is registered
+from tests.directories.connectors.record_subjects import HttpSubject, JsonSubject, TableSubject, http_subject  # noqa: E402
 from tests.directories.connectors.sql_subject import SqlSubject  # noqa: E402 - after the rewrite is registered
 from tests.fixtures.databases import Database  # noqa: E402
 from tests.fixtures.ldap import LdapDirectory  # noqa: E402
@@ -44,3 +49,31 @@ def ldap(ldap_directory: LdapDirectory) -> LdapSubject:
 def ad(ad_directory: LdapDirectory) -> LdapSubject:
     """A directory on Samba's domain controller."""
     return LdapSubject(ad_directory)
+
+
+@pytest.fixture
+def http_source() -> Iterator[HttpSubject]:
+    """A source of truth on an HTTP server."""
+    with http_subject() as subject:
+        yield subject
+
+
+@pytest.fixture
+def files_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder below which files of sources are read."""
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    monkeypatch.setattr(allowed, "_source_files", folder)
+    return folder
+
+
+@pytest.fixture
+def table_source(files_folder: Path) -> TableSubject:
+    """A source of truth in a CSV file."""
+    return TableSubject(files_folder)
+
+
+@pytest.fixture
+def json_source(files_folder: Path) -> JsonSubject:
+    """A source of truth in a JSON file."""
+    return JsonSubject(files_folder)

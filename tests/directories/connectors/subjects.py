@@ -21,6 +21,8 @@ FIXTURES: Mapping[str, str] = {
     "sqlite": "sqlite_sql",
     "ldap": "ldap",
     "active_directory": "ad",
+    "http_json": "http_source",
+    "files": "table_source",
 }
 # Kinds without a server to be tried on.
 UNTRIED: Mapping[str, str] = {

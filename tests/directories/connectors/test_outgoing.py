@@ -5,7 +5,6 @@ import gzip
 import ipaddress
 import socket
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from django.conf import settings
 from directories.connectors import outgoing
 from directories.connectors.errors import ConnectorError, Unavailable
 from directories.connectors.outgoing import HttpDoor, address_problem, is_open
-from tests.fixtures.http import HttpServer, Responder, reply
+from tests.fixtures.http import HttpServer, Request, Responder, reply
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +28,7 @@ def networks() -> Iterator[None]:
     outgoing.allow(settings.OUTGOING_NETWORKS)
 
 
-def hello(handler: BaseHTTPRequestHandler) -> None:
+def hello(handler: Request) -> None:
     reply(handler, b"hello")
 
 
@@ -154,7 +153,7 @@ def test_a_redirect_is_checked_like_the_first_address() -> None:
     outgoing.allow(["127.0.0.1"])
     with HttpServer(hello, host="127.0.0.2").running() as inner:
 
-        def away(handler: BaseHTTPRequestHandler) -> None:
+        def away(handler: Request) -> None:
             reply(handler, b"", 302, Location=f"{inner.url}/secrets")
 
         with HttpServer(away).running() as outer:
@@ -171,7 +170,7 @@ def test_a_redirect_to_no_address_is_refused(target: str) -> None:
 def test_secrets_go_along_on_one_host_and_not_to_another() -> None:
     with HttpServer(hello).running() as other:
 
-        def move(handler: BaseHTTPRequestHandler) -> None:
+        def move(handler: Request) -> None:
             target = f"{other.url}/there" if handler.path == "/second" else "/second"
             reply(handler, b"", 307, Location=target)
 
@@ -205,15 +204,15 @@ def test_an_answer_is_as_large_as_allowed_and_no_larger() -> None:
         assert refused(server.url, largest=1999).code == "too_large"
 
 
-def bomb(handler: BaseHTTPRequestHandler) -> None:
+def bomb(handler: Request) -> None:
     reply(handler, gzip.compress(bytes(5_000_000), 5), Content_Encoding="gzip")
 
 
-def twice(handler: BaseHTTPRequestHandler) -> None:
+def twice(handler: Request) -> None:
     reply(handler, gzip.compress(gzip.compress(bytes(5_000_000), 5)), Content_Encoding="gzip, gzip")
 
 
-def endless(handler: BaseHTTPRequestHandler) -> None:
+def endless(handler: Request) -> None:
     handler.send_response(200)
     handler.send_header("Transfer-Encoding", "chunked")
     handler.end_headers()
@@ -227,11 +226,11 @@ def test_neither_a_gzip_bomb_nor_an_endless_answer_fills_the_memory(answer: Resp
         assert refused(server.url, largest=1_000_000).code == "too_large"
 
 
-def broken(handler: BaseHTTPRequestHandler) -> None:
+def broken(handler: Request) -> None:
     reply(handler, b"this is no gzip", Content_Encoding="gzip")
 
 
-def short(handler: BaseHTTPRequestHandler) -> None:
+def short(handler: Request) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "100")
     handler.end_headers()
@@ -246,19 +245,19 @@ def test_an_answer_that_breaks_off_or_cannot_be_unpacked_is_no_answer() -> None:
         assert "cannot be unpacked" in refused(server.url).message
 
 
-def drip_body(handler: BaseHTTPRequestHandler) -> None:
+def drip_body(handler: Request) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
     _drip(handler)
 
 
-def drip_headers(handler: BaseHTTPRequestHandler) -> None:
+def drip_headers(handler: Request) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     _drip(handler)
 
 
-def _drip(handler: BaseHTTPRequestHandler) -> None:
+def _drip(handler: Request) -> None:
     handler.close_connection = True
     for _ in range(1000):
         handler.wfile.write(b"x")

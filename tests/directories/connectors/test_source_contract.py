@@ -43,6 +43,13 @@ class TestMemory(SourceContract):
         return MemorySource(str(tmp_path))
 
 
+class TestRecords(SourceContract):
+    @pytest.fixture(params=["http_source", "table_source", "json_source"])
+    def subject(self, request: pytest.FixtureRequest) -> SourceSubject:
+        found: SourceSubject = request.getfixturevalue(request.param)
+        return found
+
+
 def test_a_directory_says_nothing_of_contracts_unless_it_does() -> None:
     assert RemoteAccount("ann", "ann").contracts is None
 

@@ -128,3 +128,31 @@ def test_an_undo_over_a_limit_needs_the_number(monkeypatch: pytest.MonkeyPatch) 
     assert directory().description == "Changed"
     call_command("blueprint", "undo", "--number", "4812", stdout=StringIO())
     assert directory().description == "The application database"
+
+
+def test_what_is_not_there_any_more_is_said_and_the_rest_is_taken_back() -> None:
+    Directory.objects.update(name="Renamed since")
+    AttributeDefinition.objects.filter(name="badge_number").delete()
+    found = undo(None, actor="bob")
+    gone = {f"{label}: is not there any more." for label in ("directory APPSDB", "attribute badge_number")}
+    assert gone <= set(found.kept)
+    assert directory().description == "Changed"
+    assert Group.objects.get().description == "Everyone who builds the product"
+    assert Client.objects.get().create_users
+
+
+def test_a_token_that_was_replaced_does_not_come_back_and_the_rest_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "version: 1\nscim_applications:\n  - {name: Okta, tokens: {Main: 'env:ROLLCALL_T'}, update_users: UPDATES}"
+    for number, updates in enumerate(("true", "false")):
+        monkeypatch.setenv("ROLLCALL_T", f"a token that nobody guesses {number}")
+        apply(lines.replace("UPDATES", updates), actor="ada")
+    found = undo(None, actor="bob")
+    assert [words for words in found.kept if "tokens" in words] == [
+        "scim application Okta: its new tokens stay valid, and those that they replaced do not come back. "
+        "Change tokens on its page."
+    ]
+    okta = Client.objects.get()
+    assert okta.update_users
+    assert [str(one.secret) for one in okta.tokens.filter(label="Main", revoked_at=None)] == [
+        "a token that nobody guesses 1"
+    ]

@@ -483,3 +483,76 @@ def test_a_person_with_two_hundred_contracts(clock: Clock, hr: Directory) -> Non
     assert employment(ada).primary == Contract.objects.get(external_id="29")
     clock.at("2027-05-20 00:00")
     assert not active(ada)
+
+
+# --- What a run did not do --------------------------------------------------------------------------------------------
+
+
+def ended(hr: Directory, number: int) -> list[User]:
+    """People whose contracts are over before anybody looks at them, with a title that they do not have yet."""
+    contracts.arrange([], {"profile.title": "title"})
+    people = [person(f"user{place:03}") for place in range(number)]
+    values = {"ends": dt.date(2026, 11, 28), "title": "Clerk"}
+    contracts.write_contracts([ContractRow(ContractOwner(account=account(one, hr).pk), "1", values) for one in people])
+    return people
+
+
+def test_a_leaver_whose_title_was_changed_while_the_plan_waited_is_deactivated_all_the_same(
+    clock: Clock, hr: Directory
+) -> None:
+    people = ended(hr, 12)
+    [waits] = clock.at("2026-11-30 12:00")
+    assert waits.waits
+    User.objects.filter(pk=people[0].pk).update(title="Queen")
+    services.approve_import(waits.run, "boss", plan_hash=waits.run.plan_hash)
+    engine.execute(waits.run.pk)
+    assert [active(one) for one in people[:2]] == [True, False]
+    [again] = clock.at("2026-11-30 12:01")
+    assert (again.run.status, again.run.deactivated) == (RunStatus.FINISHED, 1)
+    assert not active(people[0])
+    assert people[0].title == "Queen", "what was changed by hand stays"
+    assert clock.at("2026-11-30 12:02") == []
+
+
+def test_what_a_run_that_failed_did_not_do_is_planned_again(
+    clock: Clock, hr: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = ended(hr, 2)
+
+    def breaks(*_: Any) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("provisioning.imports.doors.writing.PortalWriter.write", breaks)
+        [failed] = clock.at("2026-11-30 12:00")
+    assert failed.run.status == RunStatus.FAILED
+    assert clock.at("2026-11-30 12:09") == []
+    [again] = clock.at("2026-11-30 12:10")
+    assert again.run.status == RunStatus.FINISHED
+    assert not any(map(active, people))
+    assert {one.title for one in people} == {"Clerk"}
+    assert clock.at("2026-11-30 12:30") == []
+
+
+def test_what_somebody_refused_stays_refused(clock: Clock, hr: Directory) -> None:
+    people = ended(hr, 12)
+    [waits] = clock.at("2026-11-30 12:00")
+    services.cancel_import(waits.run, "boss")
+    assert clock.at("2026-11-30 12:20") == []
+    assert all(map(active, people))
+
+
+@pytest.mark.parametrize("how", ["made again", "given back"])
+def test_who_gets_the_account_of_a_source_back_has_its_contracts(clock: Clock, hr: Directory, how: str) -> None:
+    ada = person("ada", employee_number="7" if how == "made again" else "")
+    give(account(ada, hr), "1", "2026-01-01", "2026-12-31")
+    clock.at("2026-11-30 12:00")
+    services.delete_users([ada.pk], "admin")
+    ada = person("ada", employee_number="7")
+    if how == "given back":
+        services.give_back(ada, Account.objects.get(directory=hr).pk, "admin")
+    assert Account.objects.get(directory=hr).user == ada
+    clock.at("2026-11-30 12:01")
+    assert employment(ada).active
+    clock.at("2027-01-01 00:00")
+    assert not active(ada)

@@ -281,6 +281,45 @@ def test_changed_settings_move_or_end_what_is_scheduled(
     assert [one.key for one in left] == ["ann.lee"] or "delete_users" not in change
 
 
+def test_what_fewer_days_make_due_is_deleted_though_it_was_looked_at_since(crews: Crews, crm: Directory) -> None:
+    user, crew = employed(crm), crews["CRM"]
+    services.set_active([user.pk], False, "admin")
+    work(crm)
+    later(20)
+    services.provision_many([user.pk], "asked for", "admin")
+    work(crm)
+    old = ProvisioningSettings.objects.get()
+    ProvisioningSettings.objects.update(delete_after_days=10)
+    services.Rescheduling(crm.pk, old, ProvisioningSettings.objects.get()).write("admin")
+    deletions.sweep()
+    work(crm)
+    assert crew.rows == {}
+
+
+@pytest.mark.parametrize("call", ["delete ann.lee", "find bob"])
+def test_who_returns_while_a_batch_of_deletions_is_under_way_keeps_the_account(
+    crews: Crews, crm: Directory, call: str
+) -> None:
+    ann, bob, crew = employed(crm), employed(crm, "bob"), crews["CRM"]
+    services.set_active([ann.pk, bob.pk], False, "admin")
+    work(crm)
+    later(31)
+    deletions.sweep()
+
+    def returns(name: str, key: str) -> None:
+        if f"{name} {key}" == call:
+            services.set_active([bob.pk], True, "admin")
+
+    crew.fail = returns
+    work(crm)
+    crew.fail = lambda name, key: None
+    assert crew.done("delete") == [("delete", "ann.lee")]
+    Account.objects.update(not_before=timezone.now())
+    work(crm)
+    assert (crew.done("delete", "enable")[-1], set(crew.rows), crew.disabled) == (("enable", "bob"), {"bob"}, set())
+    assert Account.objects.get(key="bob").state == AccountState.ACTIVE
+
+
 def test_no_grace_any_more_makes_all_due_and_the_guard_holds_it(crews: Crews, crm: Directory) -> None:
     ProvisioningSettings.objects.update(max_leavers=0)
     user, crew = employed(crm), crews["CRM"]

@@ -66,6 +66,7 @@ def test_filters_and_pages(boss: Client, crm: Directory) -> None:
     erp = save_crew_directory("ERP", **{**DELETES, "delete_after_days": 10})
     left(crm, erp, names=tuple(f"user{n}" for n in range(30)))
     assert Account.objects.exclude(delete_at=None).count() == 60
+    assert "user0" in page(boss, until="9999-12-31")
     first = page(boss)
     assert first.count('name="account"') == 50
     assert first.index("ERP") < first.index('data-label="Directory">CRM')

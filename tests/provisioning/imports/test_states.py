@@ -1,6 +1,9 @@
 """Who switches somebody on or off: the source by a change of its own state, else only a person."""
 
+import datetime as dt
+
 import pytest
+from django.utils import timezone
 
 from directories.connectors.memory import STORES, StoredAccount
 from directories.models import AttributeMapping
@@ -183,3 +186,19 @@ def test_what_was_activated_by_hand_is_not_undone_by_the_row_that_the_portal_ena
     work.store([AccountOutcome(account, moved=True)])
     account.refresh_from_db()
     assert account.seen_state == "off 1a2b"
+
+
+def test_who_is_active_again_in_the_source_is_not_deleted_there_any_more(source: Source) -> None:
+    """Of a source that is written to as well, and disabled the account until its grace time is over."""
+    source.map(ENABLED="profile.active")
+    put_state(source, "column", "anna", False)
+    source.run()
+    later = timezone.now() + dt.timedelta(days=30)
+    Account.objects.update(state="disabled", delete_at=later)
+    source.put("anna", "Renamed", also={"ENABLED": "0"}, enabled=False)
+    source.run()
+    assert Account.objects.get().delete_at == later
+    source.put("anna", also={"ENABLED": "1"}, enabled=True)
+    source.run()
+    assert user("anna").is_active
+    assert Account.objects.get().delete_at is None

@@ -6,16 +6,19 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from directories.connectors.memory import STORES
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.imports import engine
-from provisioning.models import Account, Group, ImportRun, Membership, User
+from provisioning.models import Account, Change, Group, ImportRun, Membership, User
 from provisioning.models.imports import Door, RunStatus
 from provisioning.reconciliation import actions, pulling
 from provisioning.reconciliation.models import Finding, Policy, ReconcileSettings
 from reports.models import Event
+from tests.provisioning.groups.push import make_users, mem, stored
 from tests.provisioning.reconciliation.conftest import Hands, TableHands, TreeHands, delivered, found, reconciled
 
+__all__ = ["mem"]
 pytestmark = pytest.mark.django_db
 
 
@@ -169,3 +172,77 @@ def test_the_page(table: TableHands, admin_client: Client) -> None:
     url = reverse("admin:reconciliation_reconcilerun_settings", args=[table.directory.pk])
     offered = admin_client.get(url).content.decode()
     assert offered.count("Take over automatically") == len(pulling.AUTOMATIC)
+
+
+# --- What is not as it was found any more ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["enabled", "disabled"])
+def test_an_account_that_was_switched_back_since_switches_nobody(mem: Directory, kind: str) -> None:
+    """Pulling what was found days ago neither lets a leaver in again nor shuts anybody out."""
+    [ann] = make_users("ann")
+    delivered(mem)
+    if kind == "enabled":
+        services.set_active([ann.pk], False, "admin")
+        delivered(mem)
+    STORES[mem.name]["ann"].enabled = kind == "enabled"
+    run = reconciled(mem)
+    assert found(run) == {"ann": kind}
+    STORES[mem.name]["ann"].enabled = kind != "enabled"
+    done = pulling.pull(Finding.objects.filter(run=run), "admin")
+    assert (done.run, list(done.refused)) == (None, [f"ann {pulling.CHANGED_THERE}"])
+    assert user("ann").is_active == (kind == "disabled")
+
+
+def test_an_account_of_which_nobody_knows_whether_it_can_be_used_activates_nobody(mem: Directory) -> None:
+    [ann] = make_users("ann")
+    delivered(mem)
+    services.set_active([ann.pk], False, "admin")
+    delivered(mem)
+    STORES[mem.name]["ann"].enabled = True
+    run = reconciled(mem)
+    Finding.objects.update(usable=None)
+    done = pulling.pull(Finding.objects.filter(run=run), "admin")
+    assert (done.run, list(done.refused)) == (None, [f"ann {pulling.NOT_SAID}"])
+    assert not user("ann").is_active
+
+
+def test_members_that_are_where_they_belong_by_now_are_not_taken_over(mem: Directory) -> None:
+    group = Group(name="Crew")
+    services.save_group(group, "admin")
+    services.add_members(group, [one.pk for one in make_users("ann", "bob", "cid", "dan")[:2]], "admin")
+    delivered(mem)
+    members = stored(mem, "Crew").members
+    del members["ann"], members["bob"]
+    members.update(cid=None, dan=None)
+    run = reconciled(mem)
+    assert set(found(run).values()) == {"member_less", "member_more"}
+    members["ann"] = None
+    del members["cid"]
+    done = pulling.pull(Finding.objects.filter(run=run), "admin")
+    assert set(done.refused) == {f"{name} {pulling.CHANGED_THERE}" for name in ("ann", "cid")}
+    assert set(Membership.objects.values_list("user__username", flat=True)) == {"ann", "dan"}
+    assert done.number == 2
+
+
+def test_an_orphan_is_not_given_to_somebody_who_was_renamed_since(table: TableHands) -> None:
+    fay = User.objects.create(username="fay", first_name="Fay", last_name="Lee", email="new@example.org")
+    table.add("fay")
+    Change.objects.all().delete()
+    Account.objects.all().delete()
+    run = reconciled(table.directory)
+    services.rename_and_save(fay, "fay.old", "admin")
+    done = actions.adopt(Finding.objects.filter(run=run), "admin")
+    assert (done.number, list(done.refused)) == (0, [f"fay {actions.STALE}"])
+    assert not Account.objects.exclude(remote_id="").exists()
+
+
+def test_an_orphan_of_the_name_of_somebody_who_came_since_is_not_closed(table: TableHands) -> None:
+    table.add("fay")
+    run = reconciled(table.directory)
+    assert found(run) == {"fay": "orphan"}
+    User.objects.create(username="fay", first_name="Fay", last_name="Lee", email="new@example.org")
+    done = actions.close(Finding.objects.filter(run=run), "admin")
+    assert (done.number, list(done.refused)) == (0, [f"fay {actions.MATCHED}"])
+    delivered(table.directory)
+    assert table.read("fay") == ("new@example.org", True)
