@@ -5,7 +5,6 @@ load that ends before the last save is begun again, and what was saved while it 
 """
 
 import json
-import math
 import statistics
 import sys
 import time
@@ -15,7 +14,7 @@ import django
 import psycopg
 
 from tests.bench import groups, source, workers
-from tests.bench.steps import NAME, forget, prepare, run_step
+from tests.bench.steps import NAME, forget, percentile, prepare, run_step
 
 SAVES = 60
 LEAVES = 3  # every so many saves the person is deleted again
@@ -125,7 +124,7 @@ def save(dsn: str, load: str) -> dict[str, float]:
         found |= {
             what: len(ordered),
             f"{what} median": statistics.median(ordered),
-            f"{what} p95": ordered[math.ceil(len(ordered) * 0.95) - 1],
+            f"{what} p95": percentile(ordered, 95),
             f"{what} slowest": ordered[-1],
         }
     return found

@@ -4,12 +4,13 @@ A process of its own, so that the peak of its memory is the step's and nothing e
 """
 
 import json
+import math
 import sqlite3
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
@@ -48,6 +49,11 @@ def measured(result: dict[str, float]) -> Iterator[None]:
     yield
     result |= {"seconds": time.perf_counter() - begun, "memory": resident("VmHWM") - idle}
     result["processor"] = time.process_time() - used
+
+
+def percentile(ordered: Sequence[float], share: int) -> float:
+    """Return the value that ``share`` per cent of the sorted ones do not pass."""
+    return ordered[math.ceil(len(ordered) * share / 100) - 1]
 
 
 def prepare(dsn: str) -> dict[str, float]:
