@@ -1,9 +1,12 @@
 """Pure: what a change would do to a directory's accounts, in numbers, samples and sentences, and what limits say."""
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from django.utils import timezone
 
 from directories.attributes import Value
 from directories.models import ProvisioningSettings
@@ -46,8 +49,9 @@ class Impact:
 
     ``known`` are the accounts that the directory has. ``losing`` are those that lose a value, by ``blanked`` attribute;
     ``values`` counts those with another value by attribute. ``unclear`` cannot be reckoned: ``trouble`` says why.
-    ``left_open`` are accounts of leavers that nothing would close any more. Of the deletions that are scheduled,
-    ``moved`` would be made on another day, and ``unscheduled`` not at all. ``memberships`` of people
+    ``left_open`` are accounts of leavers that nothing would close any more. ``scheduled`` deletions would be made of
+    people who had left before. Of those that are scheduled already, ``moved`` would be made on another day, and
+    ``unscheduled`` not at all; ``first_due`` is when the first is then. ``memberships`` of people
     who have left are taken away. ``final``: why a deletion
     there cannot be undone. ``estimated``: of so many accounts only
     some were looked at. ``imports`` are the changed settings that decide whom an import sees.
@@ -59,8 +63,10 @@ class Impact:
     disabled: int = 0
     deleted: int = 0
     left_open: int = 0
+    scheduled: int = 0
     moved: int = 0
     unscheduled: int = 0
+    first_due: dt.datetime | None = None
     losing: int = 0
     unclear: int = 0
     trouble: str = ""
@@ -87,7 +93,7 @@ class Impact:
     @property
     def is_small(self) -> bool:
         """Whether it may be saved without being confirmed."""
-        people = (self.reached, self.left_open, self.unclear, self.moved, self.unscheduled)
+        people = (self.reached, self.left_open, self.unclear, self.scheduled, self.moved, self.unscheduled)
         everything = (*people, self.groups, self.fewer_groups, self.memberships)
         if self.deleted and self.final:
             return False
@@ -99,7 +105,10 @@ class Impact:
         parts = list(self._parts())
         if not parts:
             return "No account would change, as far as the portal knows."
-        return f"This would {', '.join(parts[:-1])}{' and ' if parts[:-1] else ''}{parts[-1]}."
+        said = f"This would {', '.join(parts[:-1])}{' and ' if parts[:-1] else ''}{parts[-1]}."
+        if self.first_due:
+            said += f" The first scheduled deletion is then due on {timezone.localtime(self.first_due):%Y-%m-%d}."
+        return said
 
     @property
     def sentences(self) -> list[str]:
@@ -127,6 +136,8 @@ class Impact:
             yield f"blank {about}{number:,} {'value' if number == 1 else 'values'} of {name}"
         if self.left_open:
             yield f"leave {accounts(self.left_open)} of people who have left open"
+        if self.scheduled:
+            yield f"schedule {'1 deletion' if self.scheduled == 1 else f'{self.scheduled:,} deletions'}"
         if self.moved:
             yield f"move {deletions(self.moved)} to another day"
         if self.unscheduled:

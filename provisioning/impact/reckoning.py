@@ -115,11 +115,12 @@ def _reckon(impact: Impact, old: DirectoryConfig | None, new: DirectoryConfig) -
 
 
 def _reckon_scheduled(impact: Impact, old: DirectoryConfig, new: DirectoryConfig) -> None:
-    """Count what becomes of the deletions that are scheduled already; those that come due would be made at once."""
+    """Count what becomes of scheduled deletions, and which are added; those that come due would be made at once."""
     change = Rescheduling(_id(new), old.features, new.features)
     due = change.due.count()
     impact.deleted += due
     impact.moved, impact.unscheduled = change.moving.count() - due, change.ending.count()
+    impact.scheduled, impact.first_due = change.starting.count(), change.first_due
     for key in change.due.order_by("pk").values_list("key", flat=True)[:SAMPLES]:
         impact.sample(key, WORDS["deleted"], {})
 

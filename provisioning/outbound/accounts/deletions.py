@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
@@ -28,9 +28,11 @@ from reports.models import Operation, Result
 REASON = "grace time over"
 KEPT = "{key} will not be deleted from {name}: {actor} cancelled that. The account stays disabled."
 HASTENED = "{actor} had {key} deleted from {name} before the grace time was over."
+BEGUN = "{key} will be deleted from {name} on {at}, unless they return: {actor} changed the directory's settings."
 ENDED = "{key} will not be deleted from {name} any more: {actor} changed the directory's settings."
 Settings = ProvisioningSettings | Features
 SCHEDULED = Q(delete_at__isnull=False)
+LEFT = Q(user__is_active=False) | Q(user__provisioned=False)
 
 
 def sweep() -> None:
@@ -91,6 +93,17 @@ class Rescheduling:
         self.before, self.after = before, after
 
     @property
+    def starting(self) -> QuerySet[Account]:
+        """Those of people who had left before, which will be deleted from now on: days after today, not after then."""
+        left = Q(pk__in=())
+        for deleted, whose in ((False, LEFT), (True, Q(user__isnull=True))):
+            days = _grace(self.after, deleted=deleted)
+            if days is not None and days != _grace(self.before, deleted=deleted):
+                left |= whose
+        disabled = Account.objects.filter(directory=self.directory_id, state=AccountState.DISABLED)
+        return disabled.filter(left, delete_at=None, kept_by="")
+
+    @property
     def ending(self) -> QuerySet[Account]:
         """Those that will not be deleted any more."""
         kept = Q(pk__in=())
@@ -114,6 +127,19 @@ class Rescheduling:
         return self.moving if shift is None else self.moving.filter(delete_at__lte=timezone.now() - shift)
 
     @property
+    def first_due(self) -> dt.datetime | None:
+        """When the first is deleted of those that begin to be scheduled, or move, but for what is due at once."""
+        found = []
+        if self.starting.exists():
+            found.append(self._begins_at)
+        shift, now = self._shift, timezone.now()
+        if shift is not None and (
+            first := self.moving.filter(delete_at__gt=now - shift).aggregate(at=Min("delete_at"))["at"]
+        ):
+            found.append(first + shift)
+        return min(found, default=None)
+
+    @property
     def memberships(self) -> QuerySet[PushedMember]:
         """The memberships of disabled accounts that are taken away now."""
         settings = [one.groups_of_leavers for one in (self.before, self.after)]
@@ -124,6 +150,11 @@ class Rescheduling:
         return PushedMember.objects.filter(left, disabled)
 
     @property
+    def _begins_at(self) -> dt.datetime:
+        """When those are deleted that begin to be scheduled now."""
+        return timezone.now() + dt.timedelta(days=self.after.delete_after_days or 0)
+
+    @property
     def _shift(self) -> dt.timedelta | None:
         """By how much they move, None when all are due at once."""
         days = self.after.delete_after_days
@@ -131,6 +162,11 @@ class Rescheduling:
 
     def write(self, actor: str) -> None:
         """Write it."""
+
+        def begin(page: Sequence[Account]) -> None:
+            at = self._begins_at
+            Account.objects.filter(pk__in=[account.pk for account in page]).update(delete_at=at)
+            _record(page, BEGUN, Result.WAITING, actor, at=f"{timezone.localtime(at):%Y-%m-%d}")
 
         def end(page: Sequence[Account]) -> None:
             Account.objects.filter(pk__in=[account.pk for account in page]).update(delete_at=None)
@@ -148,6 +184,7 @@ class Rescheduling:
         _by_page(Account.objects.filter(pk__in=self.memberships.values("account")), leave)
         _by_page(self.ending, end)
         _by_page(self.moving, move)
+        _by_page(self.starting, begin)
 
 
 def _deletes(settings: Settings, *, deleted: bool) -> bool:
@@ -155,6 +192,11 @@ def _deletes(settings: Settings, *, deleted: bool) -> bool:
     if deleted:
         return settings.delete_users and settings.on_delete == OnLeave.DELETE
     return settings.deactivate_users and settings.on_deactivate == OnLeave.DELETE
+
+
+def _grace(settings: Settings, *, deleted: bool) -> int | None:
+    """Return after how many days the settings delete those accounts; None for never, or at once."""
+    return settings.delete_after_days if _deletes(settings, deleted=deleted) else None
 
 
 def _by_page(accounts: QuerySet[Any], act: Callable[[Sequence[Account]], None]) -> int:
@@ -179,14 +221,14 @@ def _by_directory(page: Sequence[Account]) -> dict[int, list[int]]:
     return found
 
 
-def _record(page: Sequence[Account], said: str, result: Result, actor: str) -> None:
+def _record(page: Sequence[Account], said: str, result: Result, actor: str, **words: str) -> None:
     record_many(
         messages.line(
             account,
             account.directory.name,
             Operation.DELETE,
             result,
-            said.format(key=account.key, name=account.directory.name, actor=actor),
+            said.format(key=account.key, name=account.directory.name, actor=actor, **words),
             actor=actor,
         )
         for account in page

@@ -346,6 +346,37 @@ def test_what_the_settings_do_not_delete_any_more_is_looked_at_once(crews: Crews
         assert Change.objects.count() == expected
         work(crm)
     assert crew.done("delete") == []
+@pytest.mark.parametrize("people", [1, 30])
+def test_who_left_before_a_grace_time_is_scheduled_when_it_is_switched_on(crews: Crews, people: int) -> None:
+    crm = save_crew_directory("CRM", on_deactivate="disable", on_delete="disable")
+    employed(crm, "still")
+    left = [User.objects.create(username=f"left{n}", email=f"{n}@example.org") for n in range(people)]
+    deleted, kept = employed(crm, "deleted"), employed(crm, "kept")
+    services.set_active([user.pk for user in (*left, kept)], False, "HR", by_person=True)
+    services.delete_users([deleted.pk], "HR")
+    work(crm)
+    Account.objects.filter(key="kept").update(kept_by="boss")
+    old = ProvisioningSettings.objects.get()
+    ProvisioningSettings.objects.update(**DELETES)
+    with CaptureQueriesContext(connection) as queries:
+        services.Rescheduling(crm.pk, old, ProvisioningSettings.objects.get()).write("admin")
+    assert len(queries) < 18
+    going = {"deleted", *(user.username for user in left)}
+    assert set(Account.objects.exclude(delete_at=None).values_list("key", flat=True)) == going
+    account = Account.objects.get(key="left0")
+    assert account.delete_at is not None
+    assert abs(account.delete_at - timezone.now() - dt.timedelta(days=30)) < dt.timedelta(minutes=1)
+    (line,) = said(result="waiting", account_id=account.pk)
+    assert line == (
+        f"left0 will be deleted from CRM on {timezone.localtime(account.delete_at):%Y-%m-%d}, unless they return: "
+        "admin changed the directory's settings."
+    )
+    later(31)
+    deletions.sweep()
+    work(crm)
+    assert set(crews["CRM"].rows) == {"still", "kept"}
+
+
 
 
 @pytest.mark.parametrize("groups", ["now", "later"])

@@ -137,7 +137,11 @@ def test_other_settings_say_what_they_do_to_what_is_scheduled(crm: Directory) ->
         assert impact is not None
         return impact.sentence
 
-    assert said(delete_after_days=20) == "This would delete 1 account and move 3 scheduled deletions to another day."
+    def first(days: int) -> str:
+        return f" The first scheduled deletion is then due on {day(days)}."
+
+    moves = "This would delete 1 account and move 3 scheduled deletions to another day."
+    assert said(delete_after_days=20) == moves + first(20)
     assert said(delete_after_days=None) == "This would delete 4 accounts."
     assert said(delete_after_days=40) == "This would move 4 scheduled deletions to another day."
     assert said(on_deactivate="disable") == "This would cancel 4 scheduled deletions."
@@ -163,3 +167,8 @@ def test_where_a_leaver_is_deleted_at_once_every_question_says_that_it_cannot_be
         assert final not in boss.get(reverse(f"admin:provisioning_user_{name}", args=[user.pk])).content.decode()
     shown = boss.get(reverse("admin:provisioning_user_delete", args=[user.pk])).content.decode()
     assert "The account is disabled now, and deleted after 30 days." in shown
+def day(days: int) -> str:
+    """Return the day that is so many days away."""
+    return f"{timezone.localtime(timezone.now() + dt.timedelta(days=days)):%Y-%m-%d}"
+
+

@@ -15,7 +15,7 @@ from provisioning.outbound.accounts.plan import UserStatus
 from provisioning.reconciliation.judge import judge
 from provisioning.reconciliation.models import FindingKind
 from tests.fixtures.databases import Database
-from tests.fixtures.directories import make_appsdb, save_directory
+from tests.fixtures.directories import GENEROUS, make_appsdb, save_directory
 from tests.provisioning.admin.conftest import client_of, it_staff
 from tests.provisioning.admin.pages import form_values, text
 from tests.provisioning.grace.test_grace import DELETES, work
@@ -71,6 +71,28 @@ def test_saving_the_page_moves_what_is_scheduled(it_staff: object, mem: Director
     assert Account.objects.get().delete_at == before + dt.timedelta(days=10)
 
 
+def test_switching_a_grace_time_on_says_how_many_it_schedules_and_when_the_first_is_due(
+    it_staff: object, mem: Directory
+) -> None:
+    ProvisioningSettings.objects.update(deactivate_users=True, on_deactivate="disable", **GENEROUS)
+    ids = [User.objects.create(username=f"user{n}", email=f"{n}@example.org").pk for n in range(7)]
+    work(mem)
+    services.set_active(ids, False, "HR")
+    work(mem)
+    address = reverse("admin:directories_directory_change", args=[mem.pk])
+    values = form_values(it_staff.get(address)) | {"on_deactivate": ["delete"], "delete_after_days": ["30"]}  # type: ignore[attr-defined]
+    asked = it_staff.post(address, values)  # type: ignore[attr-defined]
+    day = timezone.localtime(timezone.now() + dt.timedelta(days=30))
+    assert f"This would schedule 7 deletions. The first scheduled deletion is then due on {day:%Y-%m-%d}." in text(
+        asked
+    )
+    assert not Account.objects.exclude(delete_at=None).exists()
+    again = form_values(asked) | {"confirmed": [asked.context["question"].token]}
+    answer = it_staff.post(address, again)  # type: ignore[attr-defined]
+    assert answer.status_code == 302, text(answer)
+    assert Account.objects.exclude(delete_at=None).count() == 7
+
+
 def test_a_blueprint_carries_the_settings_and_moves_what_is_scheduled(mem: Directory) -> None:
     apply(BLUEPRINT.format(days=30), actor="tests")
     settings = ProvisioningSettings.objects.get()
@@ -83,7 +105,8 @@ def test_a_blueprint_carries_the_settings_and_moves_what_is_scheduled(mem: Direc
     assert before is not None
     found = apply(BLUEPRINT.format(days=10), actor="tests")
     assert [str(one) for one in found.differences] == ["~ directory MEM: provisioning.delete_after_days: 30 -> 10"]
-    assert found.impacts == ["directory MEM: This would move 1 scheduled deletion to another day."]
+    due = f"The first scheduled deletion is then due on {timezone.localtime(before - dt.timedelta(days=20)):%Y-%m-%d}."
+    assert found.impacts == [f"directory MEM: This would move 1 scheduled deletion to another day. {due}"]
     assert Account.objects.get().delete_at == before - dt.timedelta(days=20)
     Account.objects.update(delete_at=timezone.now() + dt.timedelta(days=3))
     apply(BLUEPRINT.format(days="null"), actor="tests", check=True)
