@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils import timezone
+
 from directories.mapping import OUT
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning.groups.effective_members import groups_of
@@ -233,4 +235,13 @@ def _account(account: Account, directory: Directory, events: Sequence[Event]) ->
         reason.source = f"Sent to {directory.name}" if mine else f"Read from {directory.name}"
     else:
         reason.note = "No line of the report tells of it."
+    reason.note = f"{reason.note} {_schedule(account)}".strip()
     return reason
+
+
+def _schedule(account: Account) -> str:
+    """Return when the account is deleted, or who decided that it is not; "" when there is nothing to say."""
+    if account.delete_at is not None:
+        day = timezone.localtime(account.delete_at)
+        return f"Is deleted on {day:%Y-%m-%d}, unless they return or somebody cancels that under Scheduled."
+    return f"Is not deleted: {account.kept_by} cancelled that." if account.kept_by else ""

@@ -2,7 +2,8 @@
 
 A receipt is opened in the transaction in which accounts are enqueued, and accounts are filled in that of the outbound
 results. It ends in a transaction of its own (``settle``), which also appends to the chain of evidence: that lock is
-held for a moment only. A worker that dies before it leaves the end to the next sweep.
+held for a moment only. So does a deletion after that (``tell_gone``). A worker that dies before it leaves both to the
+next sweep.
 """
 
 import datetime as dt
@@ -133,7 +134,8 @@ def record(proofs: Mapping[int, Proof]) -> None:
     gone = [pk for pk, proof in proofs.items() if proof.seen == Seen.ABSENT and proof.sent_at]
     if gone:
         later = ReceiptAccount.objects.filter(account_id__in=gone, seen=Seen.DISABLED, gone_at=None)
-        later.exclude(receipt__status=ReceiptStatus.OPEN).update(gone_at=timezone.now())
+        if later.exclude(receipt__status=ReceiptStatus.OPEN).update(gone_at=timezone.now()):
+            transaction.on_commit(tell_gone, robust=True)
 
 
 def returned(user_ids: Collection[int]) -> None:
@@ -162,6 +164,7 @@ def sweep() -> None:
     with transaction.atomic():
         returned(list(back.values_list("user_id", flat=True)[:PAGE]))
     settle()
+    tell_gone()
 
 
 def settle(receipt_ids: Collection[int] | None = None) -> None:
@@ -197,6 +200,32 @@ def _end(receipts: Sequence[Receipt]) -> int:
         receipt.evidence = row
     bulk.update(ended, ["status", "ended_at", "late", "evidence"])
     return len(ended)
+
+
+def tell_gone() -> None:
+    """Append the deletions of accounts that had been disabled to the chain, each after the row of its receipt."""
+    ended = ReceiptAccount.objects.filter(receipt__evidence__isnull=False)
+    untold = ended.filter(gone_at__isnull=False, gone_evidence__isnull=True).select_related("receipt").order_by("pk")
+    while True:
+        with transaction.atomic():
+            accounts = list(untold.select_for_update(of=("self",), no_key=True)[:PAGE])
+            rows = evidence.append_many(EvidenceKind.RECEIPT, [_told_gone(account) for account in accounts])
+            for account, row in zip(accounts, rows, strict=True):
+                account.gone_evidence = row
+            bulk.update(accounts, ["gone_evidence"])
+        if len(accounts) < PAGE:
+            return
+
+
+def _told_gone(account: ReceiptAccount) -> dict[str, Any]:
+    """Return a later deletion as the chain of evidence has it; ``proven_by`` is the row of the receipt."""
+    receipt = account.receipt
+    return {
+        "receipt": receipt.pk,
+        "proven_by": receipt.evidence,
+        **{name: getattr(receipt, name) for name in ("user_id", "username", "name", "employee_number")},
+        "deleted": {name: getattr(account, name) for name in ("directory", "key", "remote_id", "read_at", "gone_at")},
+    }
 
 
 def told(receipt: Receipt, accounts: Sequence[ReceiptAccount]) -> dict[str, Any]:

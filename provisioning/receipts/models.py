@@ -85,7 +85,7 @@ class ReceiptAccount(models.Model):
 
     ``before`` is the state that the portal believed it in. ``reason``, ``owner`` and ``until`` are of an exception:
     somebody chose to leave it open, answers for that, and until when. ``gone_at`` is when a look showed that an account
-    which had been disabled was deleted later on.
+    which had been disabled was deleted later on, and ``gone_evidence`` the row of the chain that tells so.
     """
 
     receipt = models.ForeignKey(Receipt, models.CASCADE, related_name="accounts", db_index=False)
@@ -103,6 +103,7 @@ class ReceiptAccount(models.Model):
     owner = models.CharField(max_length=255, blank=True)
     until = models.DateField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)
+    gone_evidence = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["directory", "pk"]
@@ -110,6 +111,11 @@ class ReceiptAccount(models.Model):
         indexes = [
             models.Index(fields=["account_id"], name="receipt_account"),
             models.Index(fields=["directory_id", "receipt"], name="receipt_of_directory"),
+            models.Index(
+                fields=["id"],
+                name="receipt_gone_untold",
+                condition=models.Q(gone_at__isnull=False, gone_evidence__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ PAGE = 500
 COLUMNS = """
 Receipt|User name|Name|Employee number|HR's end|HR's time zone|Learnt at|Learnt from|Decision|State|Ended at
 |Evidence row|Directory|Account|Lasting id|Sent at|Answer|Seen|Read back at|Exception|Owner|Until
+|Deleted at|Evidence row of the deletion
 """.replace("\n", "").split("|")
 
 
@@ -51,7 +52,8 @@ def _cells(receipts: list[Receipt]) -> Iterator[list[str]]:
         start += [str(one.evidence or "")]
         for row in [*(each.account for each in found.accounts), *found.never]:
             end = [row.directory, row.key, row.remote_id, _time(row.sent_at), row.answer, row.get_seen_display()]
-            yield [*start, *end, _time(row.read_at), row.reason, row.owner, str(row.until or "")]
+            end += [_time(row.read_at), row.reason, row.owner, str(row.until or "")]
+            yield [*start, *end, _time(row.gone_at), str(row.gone_evidence or "")]
 
 
 def _time(at: dt.datetime | None) -> str:

@@ -93,6 +93,7 @@ def _colour(receipt: Receipt) -> str:
 def _line(receipt: Receipt, row: ReceiptAccount, account: Account | None, directory: Directory | None) -> AccountLine:
     if row.proven:
         later = f"Deleted after the grace time, seen gone {_moment(row.gone_at)}." if row.gone_at else ""
+        later += f" Evidence: row {row.gone_evidence} of the chain." if row.gone_evidence else ""
         return AccountLine(row, "Deleted" if later else str(Seen(row.seen).label), "success", later)
     if row.excepted:
         over = row.until is not None and row.until < timezone.localdate()

@@ -18,9 +18,10 @@ from provisioning.outbound import batch
 from provisioning.outbound.accounts import deletions
 from provisioning.outbound.kinds import KINDS
 from provisioning.receipts import book
-from provisioning.receipts.models import Receipt, ReceiptStatus
+from provisioning.receipts.models import Receipt, ReceiptAccount, ReceiptStatus
 from provisioning.recycle.models import DeletedUser
-from reports.models import Event
+from reports import evidence
+from reports.models import Event, Evidence
 from tests.provisioning.crew import Crews, crews, save_crew_directory
 from tests.provisioning.groups.push import held as members_of
 from tests.provisioning.groups.push import make_group, make_users, mem
@@ -102,6 +103,31 @@ def test_a_leaver_is_disabled_now_and_deleted_when_that_is_due(crews: Crews, crm
     assert sum(Loss.objects.filter(kind="closed").values_list("number", flat=True)) == 2
     deletions.sweep()
     assert not Change.objects.exists()
+
+
+def test_the_later_deletion_is_in_the_evidence_once(crews: Crews, crm: Directory) -> None:
+    user = employed(crm)
+    services.set_active([user.pk], False, "admin")
+    work(crm)
+    book.sweep()
+    (proven,) = Evidence.objects.filter(kind="receipt")
+    later(30)
+    deletions.sweep()
+    work(crm)
+    for _ in range(2):
+        book.sweep()
+    _, row = Evidence.objects.filter(kind="receipt").order_by("seq")
+    account = ReceiptAccount.objects.get()
+    assert account.gone_at is not None
+    assert (account.seen, account.gone_evidence) == ("disabled", row.seq)
+    assert (row.payload["proven_by"], row.payload["username"]) == (proven.seq, "ann.lee")
+    at = account.gone_at.astimezone(dt.UTC).isoformat(timespec="milliseconds")
+    assert row.payload["deleted"] | {"read_at": ""} == {
+        **{"directory": "CRM", "key": "ann.lee", "remote_id": "ann.lee", "gone_at": at, "read_at": ""},
+    }
+    assert not list(evidence.faults())
+    Evidence.objects.filter(pk=row.pk).update(payload={**row.payload, "username": "bob"})
+    assert [fault.seq for fault in evidence.faults()] == [row.seq]
 
 
 def test_a_return_in_the_grace_time_cancels_it_and_opens_the_same_account(crews: Crews, crm: Directory) -> None:
@@ -320,32 +346,6 @@ def test_who_returns_while_a_batch_of_deletions_is_under_way_keeps_the_account(
     assert Account.objects.get(key="bob").state == AccountState.ACTIVE
 
 
-def test_no_grace_any_more_makes_all_due_and_the_guard_holds_it(crews: Crews, crm: Directory) -> None:
-    ProvisioningSettings.objects.update(max_leavers=0)
-    user, crew = employed(crm), crews["CRM"]
-    services.set_active([user.pk], False, "admin", by_person=True)
-    work(crm)
-    old = ProvisioningSettings.objects.get()
-    ProvisioningSettings.objects.update(delete_after_days=None)
-    new = ProvisioningSettings.objects.get()
-    assert services.Rescheduling(crm.pk, old, new).due.count() == 1
-    services.Rescheduling(crm.pk, old, new).write("admin")
-    deletions.sweep()
-    work(crm)
-    assert (set(crew.rows), Change.objects.get().parked_code) == ({"ann.lee"}, "held")
-
-
-def test_what_the_settings_do_not_delete_any_more_is_looked_at_once(crews: Crews, crm: Directory) -> None:
-    user, crew = employed(crm), crews["CRM"]
-    services.set_active([user.pk], False, "admin")
-    work(crm)
-    ProvisioningSettings.objects.update(deactivate_users=False)  # behind the portal's back
-    later(31)
-    for expected in (1, 0, 0):
-        deletions.sweep()
-        assert Change.objects.count() == expected
-        work(crm)
-    assert crew.done("delete") == []
 @pytest.mark.parametrize("people", [1, 30])
 def test_who_left_before_a_grace_time_is_scheduled_when_it_is_switched_on(crews: Crews, people: int) -> None:
     crm = save_crew_directory("CRM", on_deactivate="disable", on_delete="disable")
@@ -377,6 +377,32 @@ def test_who_left_before_a_grace_time_is_scheduled_when_it_is_switched_on(crews:
     assert set(crews["CRM"].rows) == {"still", "kept"}
 
 
+def test_no_grace_any_more_makes_all_due_and_the_guard_holds_it(crews: Crews, crm: Directory) -> None:
+    ProvisioningSettings.objects.update(max_leavers=0)
+    user, crew = employed(crm), crews["CRM"]
+    services.set_active([user.pk], False, "admin", by_person=True)
+    work(crm)
+    old = ProvisioningSettings.objects.get()
+    ProvisioningSettings.objects.update(delete_after_days=None)
+    new = ProvisioningSettings.objects.get()
+    assert services.Rescheduling(crm.pk, old, new).due.count() == 1
+    services.Rescheduling(crm.pk, old, new).write("admin")
+    deletions.sweep()
+    work(crm)
+    assert (set(crew.rows), Change.objects.get().parked_code) == ({"ann.lee"}, "held")
+
+
+def test_what_the_settings_do_not_delete_any_more_is_looked_at_once(crews: Crews, crm: Directory) -> None:
+    user, crew = employed(crm), crews["CRM"]
+    services.set_active([user.pk], False, "admin")
+    work(crm)
+    ProvisioningSettings.objects.update(deactivate_users=False)  # behind the portal's back
+    later(31)
+    for expected in (1, 0, 0):
+        deletions.sweep()
+        assert Change.objects.count() == expected
+        work(crm)
+    assert crew.done("delete") == []
 
 
 @pytest.mark.parametrize("groups", ["now", "later"])

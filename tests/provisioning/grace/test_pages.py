@@ -15,6 +15,10 @@ from provisioning import services
 from provisioning.impact.reckoning import of_change, stored
 from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState
+from provisioning.outbound.accounts import deletions
+from provisioning.receipts import book
+from provisioning.receipts.models import ReceiptAccount
+from tests.provisioning.admin.pages import text
 from tests.provisioning.crew import Crews, crews, save_crew_directory
 from tests.provisioning.grace.test_grace import DELETES, employed, work
 
@@ -125,6 +129,31 @@ def test_the_persons_page_says_when_and_cancels(boss: Client, crm: Directory) ->
     assert "Nothing is scheduled for this account any more" in boss.post(address, {"keep": account.pk}).content.decode()
 
 
+def test_why_says_when_and_who_cancelled_and_the_receipt_when_it_was_done(boss: Client, crm: Directory) -> None:
+    (account,) = left(crm)
+    assert account.delete_at is not None
+    address = reverse("admin:provisioning_user_why", args=[account.user_id])
+    said = (
+        f"Is deleted on {timezone.localtime(account.delete_at):%Y-%m-%d}, unless they return or somebody cancels that"
+    )
+    assert said in text(boss.get(address))
+    book.sweep()
+    services.cancel_deletions(Account.objects.filter(pk=account.pk), "boss")
+    assert "Is not deleted: boss cancelled that." in text(boss.get(address))
+    Account.objects.update(delete_at=timezone.now() - dt.timedelta(minutes=1), kept_by="", last_synced_at=None)
+    deletions.sweep()
+    work(crm)
+    book.sweep()
+    row = ReceiptAccount.objects.get()
+    assert row.gone_at is not None
+    lines = b"".join(boss.get("/receipts/receipt/export/").streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert lines[9].endswith("Deleted at,Evidence row of the deletion")
+    assert lines[10].endswith(f"{timezone.localtime(row.gone_at):%Y-%m-%d %H:%M:%S},{row.gone_evidence}")
+    assert f"Evidence: row {row.gone_evidence} of the chain." in text(
+        boss.get(reverse("admin:receipts_receipt_change", args=[row.receipt_id]))
+    )
+
+
 def test_other_settings_say_what_they_do_to_what_is_scheduled(crm: Directory) -> None:
     left(crm, names=("a", "b", "c", "d"))
     Account.objects.filter(key="a").update(delete_at=timezone.now() + dt.timedelta(days=5))
@@ -143,8 +172,13 @@ def test_other_settings_say_what_they_do_to_what_is_scheduled(crm: Directory) ->
     moves = "This would delete 1 account and move 3 scheduled deletions to another day."
     assert said(delete_after_days=20) == moves + first(20)
     assert said(delete_after_days=None) == "This would delete 4 accounts."
-    assert said(delete_after_days=40) == "This would move 4 scheduled deletions to another day."
+    assert said(delete_after_days=40) == "This would move 4 scheduled deletions to another day." + first(15)
     assert said(on_deactivate="disable") == "This would cancel 4 scheduled deletions."
+
+
+def day(days: int) -> str:
+    """Return the day that is so many days away."""
+    return f"{timezone.localtime(timezone.now() + dt.timedelta(days=days)):%Y-%m-%d}"
 
 
 def test_where_a_leaver_is_deleted_at_once_every_question_says_that_it_cannot_be_undone(
@@ -167,8 +201,3 @@ def test_where_a_leaver_is_deleted_at_once_every_question_says_that_it_cannot_be
         assert final not in boss.get(reverse(f"admin:provisioning_user_{name}", args=[user.pk])).content.decode()
     shown = boss.get(reverse("admin:provisioning_user_delete", args=[user.pk])).content.decode()
     assert "The account is disabled now, and deleted after 30 days." in shown
-def day(days: int) -> str:
-    """Return the day that is so many days away."""
-    return f"{timezone.localtime(timezone.now() + dt.timedelta(days=days)):%Y-%m-%d}"
-
-
