@@ -109,6 +109,12 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         ),
         Item("Guard limits", "shield", "guard_doorlimits_changelist", "guard.view_doorlimits"),
         Item("Contracts", "contract", "contracts_primaryorder_changelist", "contracts.view_primaryorder"),
+        Item(
+            "Blueprints",
+            "data_object",
+            "provisioning_appliedblueprint_changelist",
+            "provisioning.view_appliedblueprint",
+        ),
         Item("Roles", "shield_person", "portal_role_changelist", "portal.view_role"),
         Item("Staff", "badge", "portal_staff_changelist", "portal.view_role"),
     ),

@@ -1,6 +1,7 @@
 """The admin of people, of directories and of imports; each package's ``admin`` registers its own pages."""
 
 import provisioning.admin.attributes.admin
+import provisioning.admin.blueprints
 import provisioning.admin.contracts.admin
 import provisioning.admin.contracts.records
 import provisioning.admin.directories.admin

@@ -26,7 +26,17 @@ class BlueprintDifference:
     def __str__(self) -> str:
         if not self.path:
             return f"+ {self.item}"
-        return f"~ {self.item}: {self.path}: {_shown(self.before)} -> {_shown(self.after)}"
+        return f"~ {self.item}: {self.path}: {self.shown_before} -> {self.shown_after}"
+
+    @property
+    def shown_before(self) -> str:
+        """The value before, for people."""
+        return _shown(self.before)
+
+    @property
+    def shown_after(self) -> str:
+        """The value that it gets, for people."""
+        return _shown(self.after)
 
 
 @dataclass(slots=True)
@@ -34,12 +44,15 @@ class Applied:
     """What a blueprint changed, and what about its directories cannot work, as their pages say it too.
 
     ``impacts`` tells what it does to accounts, and to people and groups of SCIM applications, a line for each where
-    that is anything. ``parts`` are all items that were written.
+    that is anything; ``over`` is what of that is over a limit, and ``reached`` the number that is then asked for.
+    ``parts`` are all items that were written.
     """
 
     differences: list[BlueprintDifference] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     impacts: list[str] = field(default_factory=list)
+    over: list[str] = field(default_factory=list)
+    reached: int = 0
     parts: list[BlueprintPart] = field(default_factory=list)
 
 
@@ -93,7 +106,6 @@ def carry_out(
     """Write every item in the caller's transaction and note in ``found`` what that changes; raise BlueprintError."""
     problems: list[Problem] = []
     over: list[tuple[Location, str]] = []
-    reached = 0
     writing.release_default(data["directories"])
     for section, write in steps():
         for index, wanted in enumerate(data[section]):
@@ -104,7 +116,7 @@ def carry_out(
                 continue
             if impact := written.impact:
                 found.impacts += [f"{written.label} {wanted['name']}: {words}" for words in impact.sentences]
-                reached += impact.reached if written.over else 0
+                found.reached += impact.reached if written.over else 0
             over += [((section, index), words) for words in written.over]
             found.parts.append(BlueprintPart(section, wanted["name"], written.before, written.after))
             found.differences += differences(f"{written.label} {wanted['name']}", written.before, written.after)
@@ -112,8 +124,9 @@ def carry_out(
                 checked = list(checks.directory(written.directory, written.after))
                 problems += [document.problem((section, index, *path), words, line) for path, words, line in checked]
                 found.warnings += [] if checked else checks.warnings(written.directory)
-    if not problems and not check and over and number != reached:
-        advice = f"Look at what --check shows, then apply it with --number {reached}."
+    found.over = [words for _, words in over]
+    if not problems and not check and over and number != found.reached:
+        advice = f"Look at what --check shows, then apply it with --number {found.reached}."
         problems = [document.problem(path, f"{words} {advice}") for path, words in over]
     if problems:
         raise BlueprintError(problems)

@@ -14,13 +14,14 @@ class Section:
     """A list of items that have a name.
 
     ``write`` makes one item as it is wanted, for an actor; raises ``writing.PartRefused``. ``export`` returns the
-    items, with references in place of secrets.
+    items, with references in place of secrets. ``permission`` is the right to change such an item.
     """
 
     name: str
     schema: type[Strict]
     write: Callable[[BlueprintItem, str], WrittenPart]
     export: Callable[[Placeholders], list[BlueprintItem]]
+    permission: str
 
 
 _SECTIONS: dict[str, Section] = {}

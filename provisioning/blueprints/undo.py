@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from provisioning.blueprints import memory, state
+from provisioning.blueprints import memory, sections, state
 from provisioning.blueprints.apply import Applied, carry_out, steps
 from provisioning.blueprints.document import BlueprintError, Document, Problem
 from provisioning.blueprints.state import BlueprintItem
@@ -23,6 +23,11 @@ AGAIN = "This blueprint was taken back already, by blueprint {}."
 ADDED = "{}: was added by it, and stays. Switch it off or delete it on its page."
 SINCE = "{}: {} was changed since, and stays as it is."
 GONE = "{}: is not there any more."
+RIGHTS = {
+    "attributes": "provisioning.change_attributedefinition",
+    "directories": "directories.change_directory",
+    "groups": "provisioning.change_group",
+}
 TOKENS = "{}: its new tokens stay valid, and those that they replaced do not come back. Change tokens on its page."
 
 
@@ -58,6 +63,12 @@ def undo(number: int | None, *, actor: str, check: bool = False, reached: int | 
         else:
             memory.remember(found.parts, len(found.differences), actor, undoes=one.pk)
     return found
+
+
+def rights(one: AppliedBlueprint) -> set[str]:
+    """Return the permissions that somebody needs to take a blueprint back: to change what it changed."""
+    by_section = RIGHTS | {section.name: section.permission for section in sections.registered()}
+    return {by_section[item["section"]] for item in one.items}
 
 
 def _wanted(

@@ -107,7 +107,7 @@ def export(placeholders: Placeholders) -> list[BlueprintItem]:
     return found
 
 
-SECTION = Section(NAME, ClientSchema, write, export)
+SECTION = Section(NAME, ClientSchema, write, export, "scim.change_client")
 
 
 def _fresh(name: str) -> BlueprintItem:

@@ -106,7 +106,8 @@ def test_it_is_taken_back_once_and_the_undo_itself_can_be() -> None:
     assert "= directory APPSDB: was added by it, and stays." in out.getvalue()
 
 
-def test_an_undo_over_a_limit_needs_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def reach_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every change of a directory reach 4,812 accounts, which is over a limit."""
     from provisioning import services
 
     class Wide(services.Impact):
@@ -123,6 +124,10 @@ def test_an_undo_over_a_limit_needs_the_number(monkeypatch: pytest.MonkeyPatch) 
             return [Objection(LossKind.CHANGED, "4,812 accounts would get another value of mail.")]
 
     monkeypatch.setattr(services, "impact_of_change", lambda *_: Wide())
+
+
+def test_an_undo_over_a_limit_needs_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    reach_many(monkeypatch)
     with pytest.raises(CommandError, match="4,812 accounts would get another value"):
         call_command("blueprint", "undo")
     assert directory().description == "Changed"
