@@ -5,8 +5,9 @@ no label any more cannot be taken back.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -54,16 +55,17 @@ def undo_span(application: str, since: dt.datetime, until: dt.datetime, actor: s
     found = _read(application, since, until)
     if not found:
         raise ImportRefused(NOTHING.format(application))
-    return plan_inverse(found, f"{application} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}", actor)
-
-
-def plan_inverse(found: Mapping[int, UserOutcome], subject: str, actor: str) -> ImportRun:
-    """Plan the inverse of what became of people, by their ids, and let it wait for somebody."""
+    subject = f"{application} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
     with transaction.atomic():
         run = start(Door.UNDO, subject, actor)
         _groups(run, found)
         run.refresh_from_db()
-        return plan(Door.UNDO, subject, actor, without_staff(_people(found), actor), run=run, look=True)
+        return plan_inverse(sorted(found.items()), subject, actor, run)
+
+
+def plan_inverse(found: Iterable[tuple[int, UserOutcome]], subject: str, actor: str, run: ImportRun) -> ImportRun:
+    """Plan the inverse of what became of people, who come with their ids; it waits for somebody in any case."""
+    return plan(Door.UNDO, subject, actor, without_staff(_people(found), actor), run=run, look=True)
 
 
 def _read(application: str, since: dt.datetime, until: dt.datetime) -> dict[int, UserOutcome]:
@@ -108,14 +110,13 @@ def _value(path: str, told: Any) -> Any:
     return {"yes": True, "no": False}.get(told, told) if isinstance(told, str) and path == ACTIVE else told
 
 
-def _people(found: Mapping[int, UserOutcome]) -> Iterator[list[Planned]]:
-    ids = sorted(found)
-    for start_at in range(0, len(ids), PAGE):
-        page = ids[start_at : start_at + PAGE]
+def _people(found: Iterable[tuple[int, UserOutcome]]) -> Iterator[list[Planned]]:
+    rest = iter(found)
+    while page := dict(islice(rest, PAGE)):
         users = User.objects.select_related("manager").in_bulk(page)
         rows = DeletedUser.objects.filter(user_id__in=page, restored_at=None).order_by("pk").defer("image")
         binned = {row.user_id: row for row in rows}
-        planned = [_inverse(found[pk], users.get(pk), binned.get(pk)) for pk in page]
+        planned = [_inverse(done, users.get(pk), binned.get(pk)) for pk, done in page.items()]
         yield [one for one in planned if one.action != Action.LINK]
 
 

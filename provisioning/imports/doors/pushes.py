@@ -6,17 +6,23 @@ portal come back; accounts that were opened, closed or enabled stay so, which is
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
+
+from django.db import transaction
 
 from directories.config import load
 from directories.mapping import OUT, Mapper
 from directories.models import Directory
-from provisioning.imports.doors.hour import MOST, TOO_MANY, UserOutcome, plan_inverse
+from provisioning.imports.doors.hour import PAGE, UserOutcome, plan_inverse
+from provisioning.imports.doors.runs import start
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.users.plan import USERNAME, values_of
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import ImportRun
+from provisioning.models.imports import Door
 from provisioning.profile.person import catalogue
 from reports.models import Direction, Event, Operation, Result
 
@@ -29,15 +35,21 @@ LOSSES = (
 
 
 def undo_pushes(directory: Directory, since: dt.datetime, until: dt.datetime, actor: str) -> ImportRun:
-    """Plan to take back what was pushed, and let it wait for somebody; raise ImportRefused with words."""
-    found = _read(directory, since, until)
-    if not found:
-        raise ImportRefused(NOTHING.format(directory.name))
+    """Plan to take back what was pushed, and let it wait for somebody; raise ImportRefused with words.
+
+    Lines are streamed, and memory does not grow with them.
+    """
     subject = f"what was pushed to {directory.name} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
-    return plan_inverse(found, subject, actor)
+    with transaction.atomic():
+        people = _read(directory, since, until)
+        first = next(people, None)
+        if first is None:
+            raise ImportRefused(NOTHING.format(directory.name))
+        return plan_inverse(chain([first], people), subject, actor, start(Door.UNDO, subject, actor))
 
 
-def _read(directory: Directory, since: dt.datetime, until: dt.datetime) -> dict[int, UserOutcome]:
+def _read(directory: Directory, since: dt.datetime, until: dt.datetime) -> Iterator[tuple[int, UserOutcome]]:
+    """Yield what became of each user, one after the other; needs a transaction, in which the lines are streamed."""
     lines = Event.objects.filter(
         application=directory.name,
         direction=Direction.OUT,
@@ -46,21 +58,21 @@ def _read(directory: Directory, since: dt.datetime, until: dt.datetime) -> dict[
         at__gte=since,
         at__lte=until,
         user_id__isnull=False,
-    ).order_by("at", "id")
-    rows = list(lines.values_list("user_id", "identifier", "changes")[: MOST + 1])
-    if len(rows) > MOST:
-        raise ImportRefused(TOO_MANY.format(directory.name, MOST))
+    ).order_by("user_id", "at", "id")
     inward = [rule for rule in load(directory.pk).rules if rule.direction != OUT and rule.portal_attribute]
     mapper = Mapper(inward, catalogue())
-    found: dict[int, UserOutcome] = {}
-    for user_id, name, changes in rows:
-        befores = _inward(mapper, {attribute: before for attribute, (before, _) in changes.items()})
-        afters = _inward(mapper, {attribute: after for attribute, (_, after) in changes.items()})
-        for path in befores.keys() & afters.keys():
-            done = found.setdefault(user_id or 0, UserOutcome(name))
-            first = done.values.get(path, (befores[path], None))[0]
-            done.values[path] = (first, afters[path])
-    return found
+    rows = lines.values_list("user_id", "identifier", "changes").iterator(chunk_size=PAGE)
+    for user_id, theirs in groupby(rows, key=itemgetter(0)):
+        done = UserOutcome()
+        for _, name, changes in theirs:
+            done.name = name
+            befores = _inward(mapper, {attribute: before for attribute, (before, _) in changes.items()})
+            afters = _inward(mapper, {attribute: after for attribute, (_, after) in changes.items()})
+            for path in befores.keys() & afters.keys():
+                first = done.values.get(path, (befores[path], None))[0]
+                done.values[path] = (first, afters[path])
+        if done.values:
+            yield user_id or 0, done
 
 
 def _inward(mapper: Mapper, row: Mapping[str, Any]) -> dict[str, Any]:

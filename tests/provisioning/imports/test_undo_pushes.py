@@ -3,11 +3,16 @@
 import datetime as dt
 
 import pytest
+from django.db import connection
+from django.db.models import F, Value
+from django.db.models.functions import Concat
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from provisioning import services
 from provisioning.imports import engine
+from provisioning.imports.doors import hour, pushes
 from provisioning.models import ImportRun, User
 from provisioning.models.imports import Door, RunStatus
 from provisioning.reconciliation import actions
@@ -49,6 +54,26 @@ def test_the_directory_holds_again_what_it_held(pushed: TableHands) -> None:
     delivered(pushed.directory)
     assert User.objects.get(username="ann").email == "ann@right.org"
     assert (pushed.read("ann"), pushed.read("bob")) == (("ann@right.org", True), ("bob@right.org", True))
+
+
+def test_any_number_of_lines_is_streamed_and_the_first_value_comes_back(
+    pushed: TableHands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushes, "PAGE", 2)
+    monkeypatch.setattr(hour, "PAGE", 2)
+    monkeypatch.setattr(hour, "MOST", 1)
+    for round_ in range(3):
+        User.objects.update(email=Concat(F("username"), Value(f"@round{round_}.org")))
+        services.provision_many(User.objects.values_list("pk", flat=True), "push")
+        delivered(pushed.directory)
+    with CaptureQueriesContext(connection) as queries:
+        made = planned(pushed)
+    read = [one["sql"] for one in queries if "reports_event" in one["sql"] and "ORDER BY" in one["sql"]]
+    assert len(read) == 1, "the lines are read once, and not a page at a time"
+    assert made.updated == 3
+    found = made.planned_changes.values_list("key", "before__profile.email", "after__profile.email")
+    names = ("ann", "bob", "cid")
+    assert sorted(found) == [(name, f"{name}@round2.org", f"{name}@right.org") for name in names]
 
 
 def test_what_is_not_mapped_into_the_portal_cannot_come_back(pushed: TableHands) -> None:
