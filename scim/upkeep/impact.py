@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from directories.attributes import Kind, Value
 from directories.mapping import AttributeKey
-from provisioning.guard.limits import Counted, Limit, Objection, objections, people
+from provisioning.guard.limits import Counted, Limit, Objection, memberships, objections, people
 from provisioning.guard.losses import LossKind
 from provisioning.impact.impact import FEW, SAMPLES, Sample, groups
-from provisioning.models import User
+from provisioning.models import Group, Membership, User
 from provisioning.profile.person import person_of
 from scim.access.visibility import seen
 from scim.forms.mappings import shortened
@@ -56,7 +56,8 @@ class ApplicationEffect:
     """One thing that would be so, for a ``number`` of people or of groups.
 
     ``what`` goes on from "It would", and ``why`` says what follows. ``kind`` is the limit that counts, None for none;
-    ``scope`` the attribute that it is about. ``of_groups``: the number is of groups alone.
+    ``scope`` the attribute that it is about. ``of_groups``: the number is of groups alone, and their ``memberships``
+    are what the limit for lost memberships counts.
     """
 
     what: str
@@ -65,6 +66,7 @@ class ApplicationEffect:
     why: str = ""
     scope: str = ""
     of_groups: bool = False
+    memberships: int = 0
 
     @property
     def sentence(self) -> str:
@@ -74,9 +76,13 @@ class ApplicationEffect:
 
 @dataclass(frozen=True, slots=True)
 class ClientImpact:
-    """What would be so after a save, with a few people as examples. ``everybody``: how many people shares are of."""
+    """What would be so after a save, with a few people as examples.
+
+    ``everybody`` is how many people shares are of, and ``memberships`` how many memberships.
+    """
 
     everybody: int
+    memberships: int
     effects: Sequence[ApplicationEffect]
     samples: Sequence[Sample]
 
@@ -88,7 +94,7 @@ class ClientImpact:
     @property
     def reached(self) -> int:
         """The largest of the numbers, which is typed where a limit is passed: one person may be in several."""
-        return max(one.number for one in self.effects)
+        return max(max(one.number, one.memberships) for one in self.effects)
 
     @property
     def is_small(self) -> bool:
@@ -101,6 +107,12 @@ class ClientImpact:
             Counted(one.kind, one.number, self.everybody, limits[one.kind], f"It would {one.what}", one.scope)
             for one in self.effects
             if one.kind is not None
+        ]
+        members, most = LossKind.MEMBERS, limits[LossKind.MEMBERS]
+        counted += [
+            Counted(members, one.memberships, self.memberships, most, f"It would {one.what}")
+            for one in self.effects
+            if one.of_groups
         ]
         return objections(counted, {})
 
@@ -128,7 +140,8 @@ def of_change(old: ClientSettings, new: ClientSettings) -> ClientImpact | None:
         return None
     of_people = any(not one.of_groups for one in effects)
     samples = _samples(old.client, new.client, mapping, here) if of_people else []
-    return ClientImpact(here.everybody, effects, samples)
+    every_membership = Membership.objects.count() if any(one.of_groups for one in effects) else 0
+    return ClientImpact(here.everybody, every_membership, effects, samples)
 
 
 class _Here:
@@ -167,9 +180,9 @@ class _Here:
         return self._counted[f"held{self._targets.index(target)}"]
 
     @cached_property
-    def groups(self) -> int:
+    def groups(self) -> "_Groups":
         """The groups that it knows."""
-        return GroupLink.objects.filter(client=self._id).count()
+        return _groups(Group.objects.filter(Exists(GroupLink.objects.filter(client=self._id, group=OuterRef("pk")))))
 
     @cached_property
     def scheduled(self) -> int:
@@ -194,30 +207,53 @@ def _has(target: AttributeKey) -> Q:
     return Q(manager__isnull=False) if name == "manager" else ~Q(**{name: ""})
 
 
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """How many groups, and how many memberships they have."""
+
+    number: int
+    memberships: int
+
+    @property
+    def words(self) -> str:
+        """How many they are, and how many memberships."""
+        return f"{groups(self.number)}{f' with {memberships(self.memberships)}' if self.memberships else ''}"
+
+    def effect(self, what: str, why: str = "") -> ApplicationEffect:
+        """Return what would be so for all of them."""
+        return ApplicationEffect(what, self.number, why=why, of_groups=True, memberships=self.memberships)
+
+
+def _groups(some: "QuerySet[Group]") -> _Groups:
+    members = Membership.objects.filter(group__in=some.values("pk"))
+    return _Groups(some.count(), members.count())
+
+
 def _of_reach(old: Client, new: Client, here: _Here) -> Iterator[ApplicationEffect]:
     """Tell who comes into sight or goes out of it."""
     if old.reach == new.reach:
         return
-    own, every = sorted((rights.visible(old).count(), rights.visible(new).count()))
+    wide, narrow = (rights.visible(each) for each in ((old, new) if new.reach == Reach.OWN else (new, old)))
+    every, others = wide.count(), _groups(wide.exclude(pk__in=narrow.values("pk")))
     if new.reach == Reach.OWN:
         what = f"not see {here.others:,} of {people(here.everybody)} any more"
         why = "the next sync of the identity provider may deactivate or create them anew"
         yield ApplicationEffect(what, here.others, LossKind.OFF, why)
-        what = f"not see {every - own:,} of {groups(every)} any more"
-        yield ApplicationEffect(what, every - own, why="a group of the same name is a conflict then", of_groups=True)
+        having = f"they have {memberships(others.memberships)}, and " if others.memberships else ""
+        what = f"not see {others.number:,} of {groups(every)} any more"
+        yield others.effect(what, f"{having}a group of the same name is a conflict then")
         return
     what = f"see {people(here.others)} whom it does not see now, {here.everybody:,} in all"
     yield ApplicationEffect(what, here.others, LossKind.ON, "it may do with them what its switches say")
-    what = f"see {groups(every - own)} that it does not see now, {every:,} in all"
-    yield ApplicationEffect(what, every - own, of_groups=True)
+    yield others.effect(f"see {others.words} that it does not see now, {every:,} in all")
 
 
 def _of_switches(old: Client, new: Client, here: _Here) -> Iterator[ApplicationEffect]:
     """Tell what it may do from then on, and what no more."""
     if old.enabled != new.enabled:
-        both = f"{people(here.known)} and {groups(here.groups)}"
+        both = f"{people(here.known)} and {groups(here.groups.number)}"
         what = f"be let in again for {both}" if new.enabled else f"be refused everything it asks about {both}"
-        yield ApplicationEffect(what, max(here.known, here.groups))
+        yield ApplicationEffect(what, max(here.known, here.groups.number))
     for name, words in WAYS.items():
         if getattr(old, name) and not getattr(new, name):
             why = f"if it signs in that way, {people(here.known)} are no longer kept in step"
@@ -232,11 +268,10 @@ def _of_switches(old: Client, new: Client, here: _Here) -> Iterator[ApplicationE
             yield ApplicationEffect(f"be allowed to {verb} {people(number)}", number, kind)
     for name, verb, why in GROUP_SWITCHES:
         if getattr(old, name) and not getattr(new, name):
-            what = f"no longer be allowed to {verb} {groups(here.groups)}"
-            yield ApplicationEffect(what, here.groups, why=why, of_groups=True)
+            yield here.groups.effect(f"no longer be allowed to {verb} {here.groups.words}", why)
         elif getattr(new, name) and not getattr(old, name):
-            number = rights.visible(new).filter(owner=None).count()
-            yield ApplicationEffect(f"be allowed to {verb} {groups(number)}", number, of_groups=True)
+            reached = _groups(rights.visible(new).filter(owner=None))
+            yield reached.effect(f"be allowed to {verb} {reached.words}")
     if old.match != new.match:
         whom = f"{people(here.others)} whom it does not know yet"
         rule = f"recognise {whom} by {new.get_match_display().lower()}"
@@ -348,8 +383,7 @@ def _of_group_mapping(
     before, after = _rows_of_groups(old), _rows_of_groups(new)
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
-            what = f"map the {name} of {groups(here.groups)} otherwise, when it pushes them next"
-            yield ApplicationEffect(what, here.groups, of_groups=True)
+            yield here.groups.effect(f"map the {name} of {here.groups.words} otherwise, when it pushes them next")
 
 
 def _rows_of_groups(rows: Iterable[ClientMapping]) -> dict[str, tuple[str, str, str]]:
