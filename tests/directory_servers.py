@@ -130,6 +130,7 @@ class Samba(Program):
 
     name, package, binary = "samba", "samba-ad-dc samba-ad-provision python3-markdown", "samba"
     user = f"Administrator@{DOMAIN}"
+    copied = True
 
     def __init__(self, folder: Path, port: int = 0, password: str = "") -> None:
         super().__init__(folder, 636, password or f"{secrets.token_urlsafe(12)}-Aa1")
@@ -146,6 +147,15 @@ class Samba(Program):
         if not Path("/usr/share/samba/setup").is_dir():
             raise Missing(f"Samba cannot make a domain here: run `make test`, or `apt-get install {self.package}`.")
         return super().install()
+
+    def install_copy(self, prepared: Path) -> Self:
+        """Let the copy know its own folder and address."""
+        super().install_copy(prepared)
+        config = self.folder / "etc" / "smb.conf"
+        config.write_text(config.read_text().replace(str(prepared), str(self.folder)))
+        (self.folder / "address").write_text(self.host)
+        self.certificate()
+        return self
 
     def prepare(self) -> None:
         """Make the domain, and a certificate that is right for its address."""

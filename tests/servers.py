@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import psycopg
 import pymysql
@@ -31,6 +31,9 @@ import redis
 START_SECONDS = 60
 STOP_SECONDS = 15
 PROGRAM_FOLDERS = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/sbin"]
+
+
+Kind = TypeVar("Kind", bound="Program")
 
 
 class Missing(Exception):
@@ -75,6 +78,7 @@ class Program:
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM  # at the end of the run, when the data does not matter
     gentle_signal: ClassVar[signal.Signals] = signal.SIGTERM
     user: ClassVar[str] = ""
+    copied: ClassVar[bool] = False  # whether a copy of what is prepared takes less time than preparing it
 
     def __init__(self, folder: Path, port: int = 0, password: str = "") -> None:
         self.folder = folder
@@ -148,6 +152,12 @@ class Program:
         self.prepare()
         return self
 
+    def install_copy(self, prepared: Path) -> Self:
+        """Install what another server of this kind, with the same password, prepared and never started."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "--archive", str(prepared), str(self.folder)], check=True)
+        return self
+
     def start(self) -> Server:
         """Start the server and wait until it serves."""
         process = self.spawn(self.command())
@@ -216,6 +226,7 @@ class Postgres(Program):
     name, package, binary, account, user = "postgresql", "postgresql", "postgres", "postgres", "rollcall"
     stop_signal = signal.SIGQUIT
     gentle_signal = signal.SIGINT
+    copied = True
 
     @classmethod
     def find(cls, binary: str) -> str:
@@ -350,10 +361,19 @@ def once(name: str, make: Callable[[], Any]) -> Any:
         return json.loads(note.read_text())
 
 
+def installed(program: type[Kind], folder: Path, port: int = 0, password: str = "") -> Kind:
+    """Return a new server of that kind. What is prepared for it is prepared once a run and copied, where that helps."""
+    if not program.copied:
+        return program(folder, port, password).install()
+    prepared = shared_folder() / f"{program.name}-prepared"
+    password = str(once(prepared.name, lambda: program(prepared, password=password).install().password))
+    return program(folder, port, password).install_copy(prepared)
+
+
 def shared(program: type[Program], port: int = 0, password: str = "") -> Server:
     """Return the run's one server of that kind; the first to ask starts it."""
     folder = shared_folder() / program.name
-    return Server(**once(program.name, lambda: asdict(program(folder, port, password).install().start())))
+    return Server(**once(program.name, lambda: asdict(installed(program, folder, port, password).start())))
 
 
 def template() -> str:

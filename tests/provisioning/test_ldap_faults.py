@@ -80,7 +80,8 @@ def test_leavers_are_looked_up_by_the_hundred(ldap_directory: LdapDirectory, mon
 @pytest.fixture(scope="module")
 def own_samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
     """A domain controller of these tests alone, started, that may be stopped and started again."""
-    program = Samba(servers.shared_folder() / "own-samba" / tmp_path_factory.mktemp("samba").name).install()
+    folder = servers.shared_folder() / "own-samba" / tmp_path_factory.mktemp("samba").name
+    program = servers.installed(Samba, folder)
     program.start()
     yield program
     if program.running:
