@@ -22,11 +22,14 @@ LEAVERS = "leavers"  # the queue of those who lose access; a worker of its own s
 USUAL = "celery"  # the queue of what was just saved
 PUSH = "provisioning.tasks.continue_push"
 LOOK = "provisioning.tasks.look"
+SWEEP = "provisioning.tasks.sweep"
 
 GATHER = 0.05  # seconds in which what was saved joins one message
 MOST = 1000  # deliveries that are read from what has gathered
 MOST_WAITING = 100_000  # deliveries; the sweep finds those beyond
-PAUSE = 20.0  # seconds during which a broker that failed is not asked again, so that saves stay quick
+# So that saves stay quick, a broker that failed is not asked again for ten times as long as it took to fail, and for
+# some seconds at least and at most: one that refuses connections costs nobody anything, one that hangs does.
+PAUSE_TIMES, SHORTEST_PAUSE, PAUSE = 10, 1.0, 20.0
 
 log = logging.getLogger(__name__)
 _down_until = 0.0
@@ -51,7 +54,8 @@ def send(
 ) -> bool:
     """Send a task; return False, and do not raise, when the broker does not take it."""
     global _down_until  # noqa: PLW0603
-    if time.monotonic() < _down_until:
+    asked = time.monotonic()
+    if asked < _down_until:
         return False
     try:
         known = current_app.tasks.get(task)
@@ -63,7 +67,8 @@ def send(
         else:
             current_app.send_task(task, args, **options)
     except Exception as error:  # whatever the transport raises, the sender's own work is done and must stand
-        _down_until = time.monotonic() + PAUSE
+        now = time.monotonic()
+        _down_until = now + min(PAUSE, max(SHORTEST_PAUSE, PAUSE_TIMES * (now - asked)))
         log.warning("The broker took no task (%s); the sweep will find the work.", type(error).__name__)
         return False
     return True

@@ -1,6 +1,7 @@
 """What a process does beside its requests: in order, whatever fails, and to the end."""
 
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -109,3 +110,26 @@ def test_users_saved_in_one_moment_go_into_one_message(
     send_gathered(waiting)
     accounts = sorted(Change.objects.filter(directory=mem).values_list("account", flat=True))
     assert sent == [(DELIVER, mem.pk, accounts, "accounts", None)]
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.001, 1.0), (0.5, 5.0), (4.0, 20.0)])
+def test_a_broker_that_failed_is_left_alone_for_as_long_as_asking_it_costs(
+    took: float, pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked = [100.0], []
+
+    def fail(*_: object, **__: object) -> None:
+        asked.append(clock[0])
+        clock[0] += took
+        raise OSError
+
+    monkeypatch.setattr(dispatch, "current_app", SimpleNamespace(tasks={}, send_task=fail))
+    monkeypatch.setattr(dispatch, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(dispatch, "_down_until", 0.0)
+    assert not dispatch.send(DELIVER)
+    clock[0] = 100 + took + pause - 0.1
+    assert not dispatch.send(DELIVER)
+    assert len(asked) == 1
+    clock[0] += 0.2
+    assert not dispatch.send(DELIVER)
+    assert len(asked) == 2
