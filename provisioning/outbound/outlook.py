@@ -34,7 +34,7 @@ from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.batch import log_unexpected
 from provisioning.outbound.digests import OUTDATED
-from provisioning.outbound.dispatch import LOOK, PUSH, send_on_commit
+from provisioning.outbound.dispatch import LOOK, PUSH, SWEEP, send_on_commit
 from provisioning.profile import person
 from provisioning.restore import holding
 from provisioning.restore.models import HeldDirectory
@@ -150,6 +150,13 @@ def let_go(held_id: int, number: int | None, actor: str) -> Directory:
         if full_sync.start(directory.pk, actor):
             send_on_commit(PUSH, directory.pk)
     return directory
+
+
+def let_all_go(actor: str) -> None:
+    """Let every directory go as it is, without a look, and wake the workers: a command's way."""
+    with transaction.atomic():
+        holding.let_all_go(actor)
+        send_on_commit(SWEEP)
 
 
 def in_words(held: HeldDirectory) -> str:

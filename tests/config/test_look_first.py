@@ -161,6 +161,17 @@ def test_a_beat_that_is_missing_is_found_once(db: None, watching: None) -> None:
     assert not HeldDirectory.objects.exists()
 
 
+def test_the_command_that_ends_it_wakes_the_workers(
+    db: None, sent_tasks: list[tuple[str, list[Any]]], django_capture_on_commit_callbacks: Any
+) -> None:
+    Directory.objects.create(name="A", kind="sqlite")
+    call_command("look_first", "on")
+    with django_capture_on_commit_callbacks(execute=True):
+        call_command("look_first", "off")
+    assert not HeldDirectory.objects.exists()
+    assert ("provisioning.tasks.sweep", []) in sent_tasks
+
+
 # --- While it is on -------------------------------------------------------------------------------------------------
 
 

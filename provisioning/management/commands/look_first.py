@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from provisioning.outbound import outlook
 from provisioning.restore import holding
 from provisioning.restore.models import HeldDirectory
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         if options["what"] == "on":
             holding.hold_all(f"{actor} asked for it.", actor)
         elif options["what"] == "off":
-            holding.let_all_go(actor)
+            outlook.let_all_go(actor)
         names = list(HeldDirectory.objects.order_by("directory__name").values_list("directory__name", "why"))
         for name, why in names:
             self.stdout.write(f"{name} is kept back. {why}")
