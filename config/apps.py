@@ -1,10 +1,28 @@
 """The portal's own Django application: health endpoints and the start page."""
 
 import importlib
+from typing import Any
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin.checks import check_admin_app, check_dependencies
+from django.core import checks
 
 from config import connections
+
+
+class PagesConfig(SimpleAdminConfig):
+    """Django's admin, whose pages ``config.urls`` reads: workers, beat and the listener need none of them to start."""
+
+    def ready(self) -> None:
+        """Check the pages once they are read."""
+        checks.register(check_dependencies, checks.Tags.admin)
+        checks.register(_check_pages, checks.Tags.admin)
+
+
+def _check_pages(**options: Any) -> list[checks.CheckMessage]:
+    importlib.import_module("config.urls")
+    return check_admin_app(**options)
 
 
 class ConfigConfig(AppConfig):

@@ -13,6 +13,7 @@ SWITCH_SECONDS = 0.0005  # after which a thread that computes lets another one g
 
 broker.install()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")  # Django's, which read every page; `migrate` came before a worker
 
 app = Celery("rollcall")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -13,6 +13,8 @@ from scim.access.oauth import token_endpoint
 handler400 = "config.errors.bad_request"
 handler500 = "config.errors.server_error"
 
+admin.autodiscover()
+
 urlpatterns = [
     path("healthz", Healthz.as_view(), name="healthz"),
     path("readyz", Readyz.as_view(), name="readyz"),

@@ -12,6 +12,7 @@ from provisioning.imports.listener import Listeners
 class Command(BaseCommand):
     """Runs until SIGTERM or Ctrl-C. One of them is enough; while no directory is to be followed, it waits."""
 
+    requires_system_checks = []  # they read every page, as workers do not either
     help = "Follow changes in directories that have it switched on, and import them within seconds."
 
     def handle(self, *args: Any, **options: Any) -> None:
