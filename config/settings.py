@@ -271,6 +271,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="rollcall@localhost")
 ALLOW_LOCAL_DIRECTORIES = env.bool("ALLOW_LOCAL_DIRECTORIES", default=not HTTPS)
 SQLITE_FOLDER = env.str("SQLITE_FOLDER", default=str(VAR_DIR))
 SOURCE_FILES_FOLDER = env.str("SOURCE_FILES_FOLDER", default=str(VAR_DIR / "sources"))
+SOURCE_SCRIPTS_FOLDER = env.str("SOURCE_SCRIPTS_FOLDER", default="")
 # Networks that HTTP addresses may lead into although they are not public: see ``directories.connectors.outgoing``.
 OUTGOING_NETWORKS = env.list("OUTGOING_NETWORKS", default=[] if HTTPS else ["127.0.0.0/8", "::1"])
 

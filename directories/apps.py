@@ -19,6 +19,7 @@ class DirectoriesConfig(AppConfig):
             folder=Path(settings.SQLITE_FOLDER),
             local_hosts=settings.ALLOW_LOCAL_DIRECTORIES,
             source_files=Path(settings.SOURCE_FILES_FOLDER),
+            source_scripts=Path(settings.SOURCE_SCRIPTS_FOLDER) if settings.SOURCE_SCRIPTS_FOLDER else None,
         )
         outgoing.allow(settings.OUTGOING_NETWORKS)
         allowed.keep_private(Path(settings.CELERY_BEAT_SCHEDULE_FILENAME))

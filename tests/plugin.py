@@ -30,6 +30,7 @@ NOT_FAST = {
     *("openldap", "ldap_directory", "ldap", "own_openldap"),
     *("samba", "ad_directory", "ad", "own_samba", "active_directory"),
     *("browser", "portal", "runs", "live_server"),
+    *("script", "script_source"),
 }
 
 # What is made cheap for tests, as it is in production: rounds of bcrypt.

@@ -21,6 +21,7 @@ _METADATA = frozenset({"fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.
 _private: set[Path] = set()
 _folder: Path | None = None
 _source_files: Path | None = None
+_source_scripts: Path | None = None
 _local_hosts = True
 
 
@@ -29,13 +30,16 @@ def keep_private(path: Path) -> None:
     _private.add(path)
 
 
-def allow(*, folder: Path | None, local_hosts: bool, source_files: Path | None = None) -> None:
+def allow(
+    *, folder: Path | None, local_hosts: bool, source_files: Path | None = None, source_scripts: Path | None = None
+) -> None:
     """Open SQLite files below ``folder`` only, and hosts of the portal's own machine only when told so.
 
-    ``source_files`` is the folder below which the files of sources of truth are.
+    ``source_files`` and ``source_scripts`` are the folders below which sources of truth have theirs.
     """
-    global _folder, _local_hosts, _source_files
-    _folder, _local_hosts, _source_files = folder, local_hosts, source_files
+    global _folder, _local_hosts, _source_files, _source_scripts
+    _folder, _local_hosts = folder, local_hosts
+    _source_files, _source_scripts = source_files, source_scripts
 
 
 def source_files() -> Path:
@@ -53,6 +57,13 @@ def file_problem(path: str) -> str:
             "SQLITE_FOLDER to the folder of the file."
         )
     return PRIVATE if is_private(path) else ""
+
+
+def source_scripts() -> Path:
+    """Return the folder of the scripts of sources of truth; raise ConnectorError when there is none."""
+    if _source_scripts is None:
+        raise ConnectorError("No scripts are run here. Let whoever runs the portal set SOURCE_SCRIPTS_FOLDER.")
+    return _source_scripts
 
 
 def check_host(host: str, port: int) -> None:

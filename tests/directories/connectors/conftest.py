@@ -9,7 +9,13 @@ pytest.register_assert_rewrite("tests.directories.connectors.contract", "tests.d
 
 from directories.connectors import allowed  # noqa: E402
 from tests.directories.connectors.ldap_subject import LdapSubject  # noqa: E402 - after the rewrite is registered
-from tests.directories.connectors.record_subjects import HttpSubject, JsonSubject, TableSubject, http_subject  # noqa: E402
+from tests.directories.connectors.record_subjects import (  # noqa: E402
+    HttpSubject,
+    JsonSubject,
+    ScriptSubject,
+    TableSubject,
+    http_subject,
+)
 from tests.directories.connectors.sql_subject import SqlSubject  # noqa: E402 - after the rewrite is registered
 from tests.fixtures.databases import Database  # noqa: E402
 from tests.fixtures.ldap import LdapDirectory  # noqa: E402
@@ -77,3 +83,18 @@ def table_source(files_folder: Path) -> TableSubject:
 def json_source(files_folder: Path) -> JsonSubject:
     """A source of truth in a JSON file."""
     return JsonSubject(files_folder)
+
+
+@pytest.fixture
+def scripts_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the operator's scripts."""
+    folder = tmp_path / "scripts"
+    folder.mkdir(mode=0o755)
+    monkeypatch.setattr(allowed, "_source_scripts", folder)
+    return folder
+
+
+@pytest.fixture
+def script_source(scripts_folder: Path) -> ScriptSubject:
+    """A source of truth that a script reads."""
+    return ScriptSubject(scripts_folder)

@@ -1,6 +1,7 @@
 """Sources of truth that give records, for the contract suites: people with contracts, and departments."""
 
 import csv
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -166,6 +167,45 @@ class JsonSubject(TableSubject):
         lines = b"\n".join(map(orjson.dumps, self.people)) or b"[]"
         (self.folder / "people.jsonl").write_bytes(lines)
         (self.folder / "departments.json").write_bytes(orjson.dumps(self.departments))
+
+
+class ScriptSubject(RecordSubject):
+    """People that a Python script prints out of a file beside it."""
+
+    kind = "script"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        for name in ("people", "departments"):
+            self.script(f"{name}.py", f"print(open({str(folder / name)!r}).read())")
+        self.write()
+
+    def script(self, name: str, body: str) -> None:
+        """Put a script into the operator's folder."""
+        path = self.folder / name
+        path.write_text(f"#!{sys.executable} -IS\nimport os, sys, time\n{body}\n")
+        path.chmod(0o700)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The scripts, and the names of their records."""
+        return {
+            "script": "people.py",
+            "id": "id",
+            "contracts": "contracts",
+            "contract_id": "id",
+            "departments_script": "departments.py",
+            "department_id": "id",
+            "department_name": "name",
+            "department_parent": "parent",
+            "department_manager": "manager",
+        }
+
+    def write(self) -> None:
+        """Write what the scripts print."""
+        (self.folder / "people").write_bytes(b"\n".join(map(orjson.dumps, self.people)) or b"[]")
+        (self.folder / "departments").write_bytes(orjson.dumps(self.departments))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ FIXTURES: Mapping[str, str] = {
     "active_directory": "ad",
     "http_json": "http_source",
     "files": "table_source",
+    "script": "script_source",
 }
 # Kinds without a server to be tried on.
 UNTRIED: Mapping[str, str] = {
