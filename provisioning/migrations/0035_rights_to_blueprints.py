@@ -8,6 +8,6 @@ from provisioning.roles import grant
 class Migration(migrations.Migration):
     """Rights alone."""
 
-    dependencies = [("provisioning", "0033_undo_and_taken_over")]
+    dependencies = [("provisioning", "0034_blocked_and_planned_again")]
 
     operations = [migrations.RunPython(lambda apps, _: grant(apps), migrations.RunPython.noop)]
