@@ -8,3 +8,10 @@ class ContractsConfig(AppConfig):
 
     name = "provisioning.contracts"
     label = "contracts"
+
+    def ready(self) -> None:
+        """Let contracts of deleted users be kept with them."""
+        from provisioning.contracts import recycling
+        from provisioning.recycle import images
+
+        images.register(recycling.KEEPER)

@@ -67,7 +67,7 @@ def keep(users: Collection[User], actor: str) -> None:
                 "department": user.department,
                 "deleted_by": actor[:255],
                 "image": {
-                    "fields": {field.name: _plain(getattr(user, field.name)) for field in FIELDS},
+                    "fields": {field.name: plain(getattr(user, field.name)) for field in FIELDS},
                     "manager": [user.manager_id, user.manager.username] if user.manager else None,
                     "signed_in": user.may_sign_in,
                     "memberships": memberships.get(user.pk, []),
@@ -81,5 +81,6 @@ def keep(users: Collection[User], actor: str) -> None:
     )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return the value as JSON holds it; its field reads it back."""
     return value if value is None or isinstance(value, str | int | float | bool | dict | list) else str(value)
