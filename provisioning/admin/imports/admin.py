@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from directories.models import Directory
 from provisioning import services
-from provisioning.admin.imports import pages
+from provisioning.admin.imports import pages, rights
 from provisioning.imports import decisions, plan_export
 from provisioning.imports.facets import EVERYTHING
 from provisioning.models import ImportRun
@@ -31,7 +31,6 @@ COLOURS = {
     RunStatus.FINISHED: "success",
     RunStatus.FAILED: "danger",
 }
-DELETE_USERS = "provisioning.delete_user"
 LABELS = {status.label: colour for status, colour in COLOURS.items()}
 
 
@@ -160,8 +159,7 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         """Apply the plan as it is, or those of its rows that the form names."""
         self._require(request, "provisioning.add_importrun")
         run = self._run(request, run_id)
-        if run.deleted:
-            self._require(request, DELETE_USERS)
+        self._require(request, *rights.to_apply(run))
         wanted = pages.chosen(request.POST)
         try:
             decisions.must_type(run, request.POST.get("number", ""), wanted or EVERYTHING)
@@ -191,15 +189,14 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         run = self._run(request, run_id)
         if request.method == "POST":
             delete = request.POST.get("created") == "delete"
-            if delete:
-                self._require(request, DELETE_USERS)
+            self._require(request, *rights.to_undo(run, delete_created=delete))
             try:
                 return _to(services.undo(run, request.user.get_username(), delete_created=delete))
             except services.ImportRefused as refused:
                 messages.error(request, refused.message)
                 return _to(run)
         context = {**self.admin_site.each_context(request), "run": run, "losses": services.losses_of(run)}
-        context["may_delete"] = request.user.has_perm(DELETE_USERS)
+        context["may_delete"] = request.user.has_perm(rights.DELETE)
         context |= {"title": f"Undo: {run.source}", "opts": self.opts, "original": run}
         return render(request, "provisioning/imports/undo.html", context)
 
@@ -214,8 +211,8 @@ class ImportRunAdmin(ModelAdmin):  # type: ignore[misc]
         self._require(request, "provisioning.view_importrun")
         return get_object_or_404(ImportRun.objects.select_related("directory"), pk=run_id)
 
-    def _require(self, request: HttpRequest, permission: str) -> None:
-        if not request.user.has_perm(permission):
+    def _require(self, request: HttpRequest, *permissions: str) -> None:
+        if not request.user.has_perms(permissions):
             raise PermissionDenied
 
 

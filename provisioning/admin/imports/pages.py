@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from directories.models import Directory, ProvisioningSettings
+from provisioning.admin.imports import rights
 from provisioning.contracts.models import PlannedDepartment, SourceRecord
 from provisioning.imports import decisions, facets, follows
 from provisioning.imports.facets import RowCriteria, matching
@@ -275,9 +276,15 @@ def state_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "parts": _parts(run) if ready or run.status in ACTIVE else [],
         "changed": changed,
         "follows": follows.load(run),
-        "can_undo": run.status in ENDED and bool(run.applied) and not _undone(run),
+        "can_undo": (
+            run.status in ENDED
+            and bool(run.applied)
+            and request.user.has_perms(rights.to_undo(run))
+            and not _undone(run)
+        ),
         "clean": run.status == RunStatus.FINISHED and not run.errors,
         "may_act": request.user.has_perm("provisioning.add_importrun"),
+        "may_apply": ready and request.user.has_perms(rights.to_apply(run)),
         "run_url": reverse("admin:provisioning_importrun_change", args=[run.pk]),
         "report_url": f"{reverse('admin:reports_event_changelist')}?run_id={run.pk}",
     }

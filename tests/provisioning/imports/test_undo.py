@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db.models import Sum
 from django.test import Client
 
@@ -338,3 +339,31 @@ def test_deleting_whom_a_run_created_asks_for_the_right_to_delete(source: Source
     approve = {"plan_hash": made.plan_hash, "number": "1"}
     assert client.post(f"/provisioning/importrun/{made.pk}/approve/", approve).status_code == 403
     assert user("ann")
+
+
+def test_an_undo_asks_for_the_rights_to_what_it_does(source: Source) -> None:
+    """Bringing people back asks for what the recycle bin asks for, a changed value for the right to change users."""
+    source.put_many(3)
+    run = source.run()
+    deleting = services.delete_by_plan([user("user0").pk, user("user1").pk], "boss").run
+    client = client_with(*BOTH)
+    for one in (run, deleting):
+        assert client.post(f"/provisioning/importrun/{one.pk}/undo/").status_code == 403
+        page = client.get(f"/provisioning/importrun/{one.pk}/change/").content.decode()
+        assert "Undo this run" not in page
+    made = services.undo(deleting, "boss")
+    page = client.get(f"/provisioning/importrun/{made.pk}/change/").content.decode()
+    assert "Apply this plan" not in page
+    approve = {"plan_hash": made.plan_hash}
+    assert client.post(f"/provisioning/importrun/{made.pk}/approve/", approve).status_code == 403
+    assert User.objects.filter(username__startswith="user").count() == 1
+    staff = User.objects.get(username="staff")
+    for name in ("add_user", "change_deleteduser"):
+        assert client.post(f"/provisioning/importrun/{made.pk}/approve/", approve).status_code == 403, name
+        staff.user_permissions.add(Permission.objects.get(codename=name))
+    assert client.post(f"/provisioning/importrun/{made.pk}/approve/", approve).status_code == 302
+    engine.execute(made.pk)
+    assert User.objects.filter(username__startswith="user").count() == 3
+    assert client.post(f"/provisioning/importrun/{run.pk}/undo/").status_code == 403, "that deactivates people"
+    staff.user_permissions.add(Permission.objects.get(codename="change_user"))
+    assert client.post(f"/provisioning/importrun/{run.pk}/undo/").status_code == 302
