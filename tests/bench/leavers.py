@@ -71,7 +71,9 @@ def prepare(dsn: str) -> dict[str, float]:
             AttributeMapping.objects.create(
                 directory=directory, directory_attribute="LASTNAME", portal_attribute="last_name"
             )
-            ProvisioningSettings.objects.create(directory=directory, **GENEROUS, max_changed=100_000, **switches)
+            ProvisioningSettings.objects.create(
+                directory=directory, password_storage="plain", max_changed=100_000, **GENEROUS, **switches
+            )
     return {}
 
 
@@ -94,7 +96,7 @@ def leave(dsn: str, number: int) -> dict[str, float]:
     """Disable people everywhere, one by one, while a change of everybody waits; look at what directories hold then."""
     from provisioning import services
     from provisioning.models import Change, User
-    from provisioning.receipts.models import Receipt, Status
+    from provisioning.receipts.models import Receipt, ReceiptStatus
 
     every = list(User.objects.order_by("pk").values_list("pk", flat=True))
     going = every[:: len(every) // number][:number]
@@ -109,7 +111,7 @@ def leave(dsn: str, number: int) -> dict[str, float]:
         queued.append(waiting)
         since = time.perf_counter()
         services.disable_everywhere([user_id], "bench")
-        proven = Receipt.objects.filter(user_id=user_id, status=Status.CLOSED)
+        proven = Receipt.objects.filter(user_id=user_id, status=ReceiptStatus.CLOSED)
         while not proven.exists() and time.perf_counter() - since < PATIENCE:
             time.sleep(0.01)
         waits.append(time.perf_counter() - since)
