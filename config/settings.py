@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "provisioning.recycle",
     "provisioning.guard",
     "provisioning.contracts",
+    "provisioning.rules",
     "provisioning.restore",
     "provisioning.receipts",
     "provisioning.reconciliation",

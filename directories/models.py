@@ -183,6 +183,14 @@ class PushGroups(models.TextChoices):
     ALL = "all", "Every group of the portal"
 
 
+class AccountsFor(models.TextChoices):
+    """Who gets an account in a directory, of those who are active and provisioned."""
+
+    EVERYONE = "everyone", "Everyone"
+    GROUPS = "groups", "Members of chosen groups"
+    RULES = "rules", "Whoever a rule gives one"
+
+
 class ProvisioningSettings(models.Model):
     """Which features are on for a directory, when it is imported, and how much an import may do without being asked.
 
@@ -193,6 +201,7 @@ class ProvisioningSettings(models.Model):
     ``follow_renames``: whoever has another user name there gets it in the portal. ``four_eyes``: a plan is approved by
     somebody else than who started the import or changed the settings. ``delete_after_days``: an account that is to be
     deleted is disabled, and deleted so many days later; blank: it is deleted at once.
+    ``accounts_for`` is who gets an account at all.
     The limits (``max_...``) hold for 24 hours, and none can be switched off: 0 means "always ask". ``max_leavers`` and
     ``max_lost_members`` are also how many accounts and memberships of this directory other doors may take away.
     """
@@ -203,6 +212,9 @@ class ProvisioningSettings(models.Model):
     update_users = models.BooleanField(default=False)
     deactivate_users = models.BooleanField(default=False)
     delete_users = models.BooleanField(default=False)
+    accounts_for = models.CharField(
+        max_length=8, choices=AccountsFor.choices, default=AccountsFor.EVERYONE, db_default=AccountsFor.EVERYONE
+    )
     deactivate_missing = models.BooleanField("deactivate users missing from the source", default=False)
     import_passwords = models.BooleanField(default=False)
     on_deactivate = models.CharField(max_length=8, choices=OnLeave.choices, default=OnLeave.DISABLE)

@@ -230,7 +230,7 @@ def contracts_of(user_ids: Collection[int]) -> dict[int, list[tuple[Contract, st
 
 def _hold(one: Derived, contracts: Sequence[tuple[Contract, str]], known: Basis) -> None:
     """Work out when the contracts hold, and which is the primary one."""
-    zones = [_zone(one.user, contract, source, known) for contract, source in contracts]
+    zones = [zone_of(one.user, contract, source, known) for contract, source in contracts]
     terms = [
         Term(contract.starts, contract.ends, zone.name) for (contract, _), zone in zip(contracts, zones, strict=True)
     ]
@@ -254,7 +254,8 @@ def _hold(one: Derived, contracts: Sequence[tuple[Contract, str]], known: Basis)
     one.why = choice.why
 
 
-def _zone(user: User, contract: Contract, source: str, known: Basis) -> Zone:
+def zone_of(user: User, contract: Contract, source: str, known: Basis) -> Zone:
+    """Return the time zone whose days count for a contract."""
     location = contract.location
     directory = contract.account.directory_id if contract.account else 0
     return days.zone_of(

@@ -25,7 +25,8 @@ class Account(Leased):
     user has left, the directory is written to, and nothing there closes the account. ``unseen``: the portal made it,
     and the directory's look-up has not found it since. ``password_set_at`` is when the portal last gave it a password
     that somebody chose. ``delete_at`` is when an account that is disabled will be deleted, and ``kept_by`` who decided
-    that it will not be, until its user has returned.
+    that it will not be, until its user has returned. ``in_scope``: whoever has it is among those to whom the directory
+    gives accounts (``outbound.accounts.scope`` decides and writes it); out of it they count as deactivated there.
     """
 
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="accounts", db_index=False)
@@ -39,6 +40,7 @@ class Account(Leased):
     password_set_at = models.DateTimeField(null=True, blank=True)
     delete_at = models.DateTimeField(null=True, blank=True)
     kept_by = models.CharField(max_length=255, blank=True, default="", db_default="")
+    in_scope = models.BooleanField(default=True, db_default=True)
 
     class Meta:
         constraints = [

@@ -44,6 +44,7 @@ class Door(models.TextChoices):
     UNDO = "undo", "Undo"
     CONTRACTS = "contract", "Contracts"
     PULL = "pull", "Taken over"
+    RULES = "rule", "Rules"
 
 
 class PlanPart(models.TextChoices):

@@ -3,9 +3,9 @@
 import pytest
 from scim2_models.path import AttrPath, CompareOperator, Comparison, LogicalExpr, Not, Present, ValuePath
 
+from provisioning.filter_syntax import MAX_DEPTH, MAX_LENGTH, MAX_TERMS
 from scim.errors import ScimError
 from scim.filters import PatchPath, parse, parse_path
-from scim.filters.syntax import MAX_DEPTH, MAX_LENGTH, MAX_TERMS
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 

@@ -1,0 +1,19 @@
+"""Who gets an account in a directory."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """One column."""
+
+    dependencies = [
+        ('directories', '0010_grace'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='provisioningsettings',
+            name='accounts_for',
+            field=models.CharField(choices=[('everyone', 'Everyone'), ('groups', 'Members of chosen groups'), ('rules', 'Whoever a rule gives one')], db_default='everyone', default='everyone', max_length=8),
+        ),
+    ]
