@@ -168,6 +168,7 @@ QUEUES: dict[str, list[str]] = {
         "provisioning.tasks.start_due_imports",
         "provisioning.tasks.start_due_reconciliations",
         "provisioning.tasks.settle_contracts",
+        "provisioning.tasks.evaluate_rules",
         "scim.tasks.*",
         "config.signin.tasks.*",
         "provisioning.tasks.notices",
@@ -197,6 +198,7 @@ CELERY_BEAT_SCHEDULE = {
     "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
     "sign-in-tries": {"task": "config.signin.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "contracts": {"task": "provisioning.tasks.settle_contracts", "schedule": 60.0, "options": {"expires": 60}},
+    "rules": {"task": "provisioning.tasks.evaluate_rules", "schedule": 60.0, "options": {"expires": 60}},
     "notices": {"task": "provisioning.tasks.notices", "schedule": 60.0, "options": {"expires": 60}},
     "certificates": {
         "task": "provisioning.tasks.look_at_certificates",

@@ -21,6 +21,7 @@ class Features:
     update_users: bool = False
     deactivate_users: bool = False
     delete_users: bool = False
+    accounts_for: str = "everyone"
     deactivate_missing: bool = False
     import_passwords: bool = False
     on_deactivate: str = "disable"

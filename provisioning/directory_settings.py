@@ -95,6 +95,8 @@ def save(draft: DirectoryDraft, actor: str, proof: str = "") -> SavedSettings:
     if saved.names and not created:
         services.look_at_left_open(directory, actor)
         services.Rescheduling(directory.pk, draft.provisioning_before, draft.features.instance).write(actor)
+        if draft.provisioning_before.accounts_for != draft.features.instance.accounts_for:
+            services.provision_directory(directory, actor)
     readiness = assess(situation_of(draft, at), timezone.localtime())
     warnings = [*readiness.warnings, *draft.templates.warnings]
     if waits:

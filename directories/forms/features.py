@@ -136,7 +136,7 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
         model = ProvisioningSettings
         fields = (
             *("import_users", "deactivate_missing", "import_passwords"),
-            *("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords"),
+            *("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords", "accounts_for"),
             *("on_deactivate", "on_delete", "delete_after_days", "groups_of_leavers"),
             *("match_attribute", "initial_password", "password_storage"),
             *("source_rank", "follow_renames", "four_eyes"),
@@ -146,6 +146,7 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
         )
         labels = LABELS | {
             **group_features.OTHER_LABELS,
+            "accounts_for": "Who gets an account",
             "on_deactivate": "When a user is deactivated",
             "on_delete": "When a user is deleted",
             "delete_after_days": "Delete the account after … days",
@@ -166,6 +167,10 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             "delete_after_days": (
                 "Blank: at once. Until then the account is disabled, and whoever returns has it again."
             ),
+            "accounts_for": (
+                "Of those who are active and provisioned. Whoever is not among them any more is treated here as "
+                "somebody who was deactivated."
+            ),
             "source_rank": "Of two sources that map the same attribute, the one with the lower number decides.",
             "match_attribute": "How an imported row finds its user when it is seen for the first time.",
         }
@@ -173,7 +178,7 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             **dict.fromkeys(LABELS, UnfoldBooleanSwitchWidget()),
             **dict.fromkeys(
                 (
-                    *("on_deactivate", "on_delete", "initial_password", "password_storage"),
+                    *("accounts_for", "on_deactivate", "on_delete", "initial_password", "password_storage"),
                     *("schedule", "schedule_weekday", "push_groups", "groups_of_leavers"),
                 ),
                 UnfoldAdminSelectWidget(),
@@ -206,13 +211,18 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             choices=_matches(catalogue),
             widget=UnfoldAdminSelectWidget(),
         )
-        self.fields["source_rank"].required = self.fields["groups_of_leavers"].required = False
+        for name in ("source_rank", "groups_of_leavers", "accounts_for"):
+            self.fields[name].required = False
         stored = "stored – leave blank to keep" if self.stored_password else ""
         self.fields["fixed_password"].widget.attrs["placeholder"] = stored
         if self.stored_password:
             self.fields["fixed_password_clear"] = forms.BooleanField(
                 label="Remove the stored password", required=False, widget=UnfoldBooleanWidget()
             )
+
+    def clean_accounts_for(self) -> str:
+        """Keep what is stored where a form does not say it."""
+        return self.cleaned_data.get("accounts_for") or self.instance.accounts_for
 
     def clean_source_rank(self) -> int:
         """Take the usual rank where none is given."""

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from directories.mapping import OUT
-from directories.models import AttributeMapping, Directory, ProvisioningSettings
+from directories.models import AccountsFor, AttributeMapping, Directory, ProvisioningSettings
 from provisioning.groups.effective_members import groups_of
 from provisioning.history import lines
 from provisioning.imports.users.labels import Labels
@@ -16,7 +16,7 @@ from provisioning.models import Account, Change, Group, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.profile.facts import MEMBER, facts
 from provisioning.profile.person import catalogue
-from provisioning.services import HELD, lost_to
+from provisioning.services import HELD, gives_to, lost_to
 from reports.models import Direction, Event
 
 EARLIER = 4  # changes of one attribute that are shown besides the last one
@@ -105,6 +105,9 @@ def why_no_account(
     wishes = "" if user.is_active else f"The user is inactive, and {name} gets no accounts of inactive users."
     if user.is_active and not user.provisioned:
         wishes = "“Provision to directories” is switched off for this user."
+    limited = settings.accounts_for != AccountsFor.EVERYONE
+    if not wishes and limited and not (account.in_scope if account else gives_to(directory.pk, user.pk)):
+        wishes = f"{name} does not give everyone an account, and neither a group nor a rule gives this user one."
     if wishes:
         if account is None:
             return wishes

@@ -6,23 +6,28 @@ nothing: it has lines of its own.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 
 from config.database import bulk
 from provisioning.groups import nesting
 from provisioning.models import Group, Membership, Nesting, User
 from provisioning.models.outbox import Lane
+from provisioning.outbound.accounts import outbox as accounts
 from provisioning.outbound.groups import outbox
 from provisioning.profile.facts import CHILDREN, MEMBER
+from provisioning.rules import looks
+from provisioning.rules.models import BusinessRule, ScopeGroup
 from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
 
 Pair = tuple[int, int]  # the id of a group, and of a user
 
 BATCH = 1000
+ASKED = 0  # in the place of a group and a directory: a rule asks for groups
 NAMES = ("username", "display_name", "first_name", "last_name")  # what a user is called by
 
 
@@ -84,6 +89,7 @@ def write_pairs(pairs: Collection[Pair], reason: str, actor: str, *, notify: boo
     fresh = [pair for pair in sorted(set(pairs)) if pair not in there]
     rows = [Membership(group_id=group, user_id=user) for group, user in fresh]
     Membership.objects.bulk_create(rows, ignore_conflicts=True, batch_size=BATCH)
+    _follow(fresh, reason, actor)
     if notify:
         _notify(fresh, reason, actor)
     return fresh
@@ -101,9 +107,33 @@ def erase_pairs(
     found = [(pk, (group, user)) for pk, group, user in rows if (group, user) in wanted]
     bulk.delete(Membership.objects.filter(pk__in=[pk for pk, _ in found]))
     erased = [pair for _, pair in found]
+    _follow(erased, reason, actor, cleared=cleared)
     if notify:
         _notify(erased, reason, actor, Lane.LEAVERS, cleared=cleared)
     return erased
+
+
+def change_pairs(
+    joining: Collection[Pair], leaving: Collection[Pair], actor: str, *, why: str, run_id: int, cleared: bool = False
+) -> tuple[list[Pair], list[Pair]]:
+    """Put users into many groups and take others out, with lines of the run; return the pairs that were written.
+
+    ``why`` ends the sentence of each line. The last active member of a privileged group stays in it.
+    """
+    groups = Group.objects.in_bulk({group for group, _ in (*joining, *leaving)})
+    stay = last_of({pk for pk, group in groups.items() if group.privileged}, leaving)
+    joined = write_pairs([pair for pair in joining if pair[0] in groups], "added to the group", actor)
+    gone = [pair for pair in leaving if pair not in stay]
+    left = erase_pairs(gone, "removed from the group", actor, cleared=cleared)
+    users = User.objects.only(*NAMES).in_bulk({user for _, user in (*joined, *left)})
+    record_many(
+        replace(
+            _member_line(users[user], groups[group].name, group, actor=actor, via="", verb=verb, why=why), run_id=run_id
+        )
+        for pairs, verb in ((joined, "added to"), (left, "removed from"))
+        for group, user in pairs
+    )
+    return joined, left
 
 
 def last_of(privileged: Collection[int], pairs: Collection[Pair]) -> set[Pair]:
@@ -162,6 +192,32 @@ def _notify(pairs: Iterable[Pair], reason: str, actor: str, lane: Lane = Lane.US
         by_users.setdefault(tuple(users), []).append(group)
     for users_of, groups in by_users.items():
         outbox.memberships_changed(groups, users_of, reason, actor, lane, cleared=cleared)
+
+
+def _follow(pairs: Collection[Pair], reason: str, actor: str, *, cleared: bool = False) -> None:
+    """Let rules, and directories that give accounts to members of groups, look at whoever joined or left: one query.
+
+    ``cleared``: a person decided it, or it passed the guard.
+    """
+    if not pairs:
+        return
+    users = {user for _, user in pairs}
+    scoped = ScopeGroup.objects.order_by().values_list("group_id", "directory_id")
+    asking = BusinessRule.objects.filter(published=True, asks_groups=True).order_by()
+    concerned = set(scoped.union(asking.values_list(Value(ASKED), Value(ASKED))))
+    if (ASKED, ASKED) in concerned:
+        looks.ask(users)
+    directories = _giving(concerned - {(ASKED, ASKED)}, {group for group, _ in pairs})
+    for directory in directories:
+        accounts.enqueue_users(users, reason, actor, only=directory, cleared=cleared)
+
+
+def _giving(scoped: Collection[Pair], groups: Collection[int]) -> list[int]:
+    """Return the directories that give accounts to members of these groups; ``scoped`` are groups with directories."""
+    if not scoped:
+        return []
+    around = nesting.above(groups)
+    return sorted({directory for group, directory in scoped if group in around})
 
 
 def _add_page(group: Group, page: Sequence[int], actor: str, via: str) -> int:

@@ -10,6 +10,7 @@ from directories.mapping import IN, OUT, AttributeRule
 from directories.models import PushGroups
 
 OUTBOUND = (
+    "accounts_for",
     "create_users",
     "update_users",
     "deactivate_users",

@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 
 from directories import config as directory_config
 from directories.config import DirectoryConfig
@@ -19,7 +19,7 @@ from provisioning.impact import differences
 from provisioning.impact.impact import SAMPLES, Impact
 from provisioning.models import Account, Group, User
 from provisioning.models.accounts import AccountState
-from provisioning.outbound.accounts import finality
+from provisioning.outbound.accounts import finality, scope
 from provisioning.outbound.accounts.deletions import Rescheduling
 from provisioning.outbound.accounts.plan import Plan, Step, UserStatus, assumed
 from provisioning.outbound.accounts.reconcile import AccountReconciler
@@ -107,9 +107,11 @@ def _reckon(impact: Impact, old: DirectoryConfig | None, new: DirectoryConfig) -
             before = planner(old) if old else None
         except ConnectorError:
             before = None  # what could not be used until now did nothing
-        of_directory = Account.objects.filter(directory=_id(new))
-        leaving = of_directory.filter(state__in=THERE).filter(Q(user=None) | ~WANTED)
-        for rows in (leaving, of_directory.filter(WANTED)):
+        given = scope.given_to(_id(new), new.features.accounts_for, "user")
+        inside = Case(When(given, then=True), default=False) if given else Value(True)
+        of_directory = Account.objects.filter(directory=_id(new)).annotate(inside=inside)
+        leaving = of_directory.filter(state__in=THERE).filter(Q(user=None) | ~WANTED | Q(inside=False))
+        for rows in (leaving, of_directory.filter(WANTED, inside=True)):
             _look_at(impact, rows, before, after)
         _missing(impact, before, after)
 
@@ -150,6 +152,7 @@ def _look_at_one(
     impact: Impact, found: _Part, account: Account, before: AccountReconciler | None, after: AccountReconciler
 ) -> None:
     then, written = _before(before, account)
+    account.in_scope = bool(getattr(account, "inside", True))  # as it would be; it is not saved
     try:
         situation, _ = after.situation(account)
         now = assumed(situation)
@@ -191,11 +194,15 @@ def _before(reconciler: AccountReconciler | None, account: Account) -> tuple[Pla
 
 def _missing(impact: Impact, before: AccountReconciler | None, after: AccountReconciler) -> None:
     """Count the users who have no account in the directory and would get one."""
-    creates = [bool(one and one.config.features.create_users) for one in (before, after)]
-    if creates != [False, True]:
+    features = after.config.features
+    if not features.create_users:
+        return
+    had = bool(before and before.config.features.create_users)
+    if before and had and before.config.features.accounts_for == features.accounts_for:
         return
     has = Account.objects.filter(user=OuterRef("pk"), directory=_id(after.config))
-    users = User.objects.filter(is_active=True, provisioned=True).exclude(Exists(has))
+    given = scope.given_to(_id(after.config), features.accounts_for)
+    users = User.objects.filter(given, is_active=True, provisioned=True).exclude(Exists(has))
     some = list(users.select_related("manager").order_by("pk")[:SAMPLES])
     if not some:
         return

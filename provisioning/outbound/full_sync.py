@@ -50,7 +50,7 @@ def _next_page(directory_id: int) -> bool:
     users = list(User.objects.filter(pk__gt=cursor).order_by("pk").values_list("pk", flat=True)[:PAGE])
     if users:
         found = scope.accounts_for(users, only=directory_id)
-        outbox.enqueue(found.by_directory, "push", actor, leaving=found.leaving)
+        outbox.enqueue(found.by_directory, "push", actor, leaving=found.leaving, gone=found.gone)
     last = users[-1] if len(users) == PAGE else None
     Directory.objects.filter(pk=directory_id).update(push_cursor=last)
     return last is not None

@@ -67,9 +67,13 @@ def from_snapshot(stored: Mapping[str, Any]) -> Person:
 
 
 def person_behind(account: Account) -> Person:
-    """Return the person of an account; a user that was deleted is what the account kept, and not active."""
+    """Return the person of an account; a user that was deleted is what the account kept, and not active.
+
+    Nor is one active to whom the directory gives no account any more.
+    """
     if account.user is not None:
-        return person_of(account.user)
+        held = person_of(account.user)
+        return held if account.in_scope else replace(held, profile={**held.profile, "active": False})
     kept = from_snapshot(account.person or {"profile": {"username": account.key}})
     return replace(kept, profile={**kept.profile, "active": False})
 

@@ -19,6 +19,7 @@ from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.plan import ChangedRow
 from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState
+from provisioning.outbound.accounts import scope
 from provisioning.outbound.accounts.plan import UserStatus
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
@@ -196,7 +197,8 @@ class Comparer:
                 yield self._missing_users([pk for pk in ids if pk not in self.claimed])
 
     def _expected(self) -> QuerySet[Any, int]:
-        wanted = Account.objects.filter(directory=self.directory_id, user__is_active=True, user__provisioned=True)
+        mine = Account.objects.filter(directory=self.directory_id, in_scope=True)
+        wanted = mine.filter(user__is_active=True, user__provisioned=True)
         there = [AccountState.ACTIVE, AccountState.DISABLED]
         if self.config.features.create_users:
             there += [AccountState.PENDING, AccountState.ABSENT]
@@ -204,7 +206,8 @@ class Comparer:
 
     def _without_account(self) -> QuerySet[Any, int]:
         here = Account.objects.filter(directory=self.directory_id, user=OuterRef("pk"))
-        wanted = User.objects.filter(~Exists(here), is_active=True, provisioned=True)
+        given = scope.given_to(self.directory_id, self.config.features.accounts_for)
+        wanted = User.objects.filter(~Exists(here), given, is_active=True, provisioned=True)
         return wanted.values_list("pk", flat=True)
 
     def _missing_accounts(self, ids: Sequence[int]) -> Compared:

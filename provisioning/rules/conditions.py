@@ -36,7 +36,7 @@ MOST_VALUES = 500  # of one comparison
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")  # of an attribute, as the grammar has it
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     """What values of a field are; of DEPARTMENT, BRANCH (a department or one below it) and GROUP they are ids."""
 
     TEXT = "text"
@@ -48,16 +48,16 @@ class Kind(StrEnum):
     GROUP = "group"
 
 
-REFERENCES = (Kind.DEPARTMENT, Kind.BRANCH, Kind.GROUP)
+REFERENCES = (FieldKind.DEPARTMENT, FieldKind.BRANCH, FieldKind.GROUP)
 _ORDERED = ("eq", "ne", "gt", "ge", "lt", "le", "pr")
-OPERATORS: Mapping[Kind, tuple[str, ...]] = {
-    Kind.TEXT: ("eq", "ne", "co", "sw", "ew", "pr"),
-    Kind.NUMBER: _ORDERED,
-    Kind.DATE: _ORDERED,
-    Kind.BOOLEAN: ("eq", "ne"),
-    Kind.DEPARTMENT: ("eq", "ne", "pr"),
-    Kind.BRANCH: ("eq", "ne"),
-    Kind.GROUP: ("eq", "ne", "pr"),
+OPERATORS: Mapping[FieldKind, tuple[str, ...]] = {
+    FieldKind.TEXT: ("eq", "ne", "co", "sw", "ew", "pr"),
+    FieldKind.NUMBER: _ORDERED,
+    FieldKind.DATE: _ORDERED,
+    FieldKind.BOOLEAN: ("eq", "ne"),
+    FieldKind.DEPARTMENT: ("eq", "ne", "pr"),
+    FieldKind.BRANCH: ("eq", "ne"),
+    FieldKind.GROUP: ("eq", "ne", "pr"),
 }
 WORDS: Mapping[str, str] = {
     "eq": "is",
@@ -80,7 +80,7 @@ class Field:
 
     key: str
     label: str
-    kind: Kind = Kind.TEXT
+    kind: FieldKind = FieldKind.TEXT
 
     @property
     def of_contract(self) -> bool:
@@ -137,8 +137,8 @@ class Known:
     """What conditions may name: fields by key, and the departments and groups by id."""
 
     fields: Mapping[str, Field]
-    departments: "Names"
-    groups: "Names"
+    departments: "IdNames"
+    groups: "IdNames"
 
     def field(self, key: str) -> Field | None:
         """Return a field by its key, None where there is none."""
@@ -147,13 +147,13 @@ class Known:
             return Field(key, f"{key.removeprefix(CUSTOM)} of the contract")
         return found
 
-    def names(self, kind: Kind) -> "Names":
+    def names(self, kind: FieldKind) -> "IdNames":
         """Return what ids of a kind stand for."""
-        return self.groups if kind == Kind.GROUP else self.departments
+        return self.groups if kind == FieldKind.GROUP else self.departments
 
 
 @dataclass(slots=True)
-class Names:
+class IdNames:
     """What ids stand for: a name, and a number for those that share it ("" for none)."""
 
     by_id: Mapping[int, tuple[str, str]] = field(default_factory=dict)
@@ -286,7 +286,7 @@ def _wrong_leaf(leaf: Leaf, known: Known, *, within: bool) -> Iterator[str]:
 def _wrong_value(value: Any, held: Field, known: Known) -> Iterator[str]:
     if held.kind in REFERENCES:
         if known.names(held.kind).text(value) is None:
-            what = "group" if held.kind == Kind.GROUP else "department"
+            what = "group" if held.kind == FieldKind.GROUP else "department"
             yield f"{held.label}: a {what} that the rule names is not there any more. Choose another one."
         return
     try:
@@ -302,7 +302,7 @@ def plain(value: Any, held: Field) -> Any:
     """Return a value that somebody wrote as a leaf keeps it; raise ValueError with words."""
     text = str(value).strip()
     match held.kind:
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             try:
                 number = Decimal(text)
                 if isinstance(value, bool) or not number.is_finite():
@@ -310,13 +310,13 @@ def plain(value: Any, held: Field) -> Any:
             except InvalidOperation:
                 raise ValueError(f"{held.label} is compared with a number, such as 0.8. “{text}” is none.") from None
             return int(number) if number == number.to_integral_value() else float(number)
-        case Kind.DATE:
+        case FieldKind.DATE:
             try:
                 return dt.date.fromisoformat(text).isoformat()
             except ValueError:
                 message = f"{held.label} is compared with a date, such as 2026-11-30. “{text}” is none."
                 raise ValueError(message) from None
-        case Kind.BOOLEAN:
+        case FieldKind.BOOLEAN:
             words = {"true": True, "yes": True, "false": False, "no": False}
             if text.casefold() not in words:
                 raise ValueError(f"{held.label} is compared with true or false. “{text}” is neither.")
@@ -331,7 +331,7 @@ def read(text: str, held: Field, known: Known) -> Any:
     if held.kind not in REFERENCES:
         return plain(text, held)
     found = known.names(held.kind).ids(text)
-    what = "group" if held.kind == Kind.GROUP else "department"
+    what = "group" if held.kind == FieldKind.GROUP else "department"
     if not found:
         raise ValueError(f"There is no {what} “{text}”. Write its name or its number.")
     if len(found) > 1:
@@ -449,9 +449,9 @@ def _written_leaf(leaf: Leaf, known: Known, *, within: bool) -> FilterNode:
 # --- In words --------------------------------------------------------------------------------------------------------
 
 
-def operator_words(operator: str, kind: Kind) -> str:
+def operator_words(operator: str, kind: FieldKind) -> str:
     """Return what people call an operator."""
-    return OF_DATES.get(operator, WORDS[operator]) if kind == Kind.DATE else WORDS.get(operator, operator)
+    return OF_DATES.get(operator, WORDS[operator]) if kind == FieldKind.DATE else WORDS.get(operator, operator)
 
 
 def words(node: Node, known: Known) -> str:
@@ -487,13 +487,13 @@ def _said_leaf(leaf: Leaf, known: Known) -> str:
     held = known.field(leaf.key)
     label = held.label if held else leaf.key
     label = label if label[:2].isupper() else label[:1].lower() + label[1:]
-    operator = operator_words(leaf.operator, held.kind if held else Kind.TEXT)
+    operator = operator_words(leaf.operator, held.kind if held else FieldKind.TEXT)
     if leaf.operator == "pr":
         return f"{label} {operator}"
     values = [shown(value, held, known) for value in leaf.values]
     joint = " nor " if leaf.operator == "ne" else " or "
     listed = values[0] if len(values) == 1 else f"{', '.join(values[:-1])}{joint}{values[-1]}" if values else "nothing"
-    below = " or below" if held and held.kind == Kind.BRANCH else ""
+    below = " or below" if held and held.kind == FieldKind.BRANCH else ""
     return f"{label} {operator} {listed}{below}"
 
 
@@ -503,7 +503,7 @@ Facts = Mapping[str, Any]  # folded text, Decimal, date, bool, or a frozenset of
 Test = Callable[[Facts, Sequence[Facts]], bool]  # of a person and of the contracts that are in their windows
 
 
-def compiled(node: Node, kinds: Mapping[str, Kind]) -> Test:
+def compiled(node: Node, kinds: Mapping[str, FieldKind]) -> Test:
     """Return the condition as a function; ``kinds`` are those of its fields."""
     match node:
         case Leaf(key):
@@ -527,7 +527,7 @@ def compiled(node: Node, kinds: Mapping[str, Kind]) -> Test:
             return lambda user, contracts: any(inner(user, (one,)) for one in contracts)
 
 
-def _test(leaf: Leaf, kind: Kind) -> Callable[[Any], bool]:
+def _test(leaf: Leaf, kind: FieldKind) -> Callable[[Any], bool]:
     """Return a comparison as a function of one value."""
     wanted = [comparable(value, kind) for value in leaf.values]
     first = wanted[0] if wanted else None
@@ -557,25 +557,25 @@ def _test(leaf: Leaf, kind: Kind) -> Callable[[Any], bool]:
     raise ValueError(f"There is no operator {leaf.operator}.")
 
 
-def comparable(value: Any, kind: Kind) -> Any:
+def comparable(value: Any, kind: FieldKind) -> Any:
     """Return a stored value as comparisons take it, None when it is blank or cannot be compared."""
     if value is None or value == "":
         return None
     match kind:
-        case Kind.TEXT:
+        case FieldKind.TEXT:
             return fold(str(value))
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             try:
                 number = Decimal(str(value))
             except InvalidOperation:
                 return None
             return number if number.is_finite() else None
-        case Kind.DATE if not isinstance(value, dt.date):
+        case FieldKind.DATE if not isinstance(value, dt.date):
             try:
                 return dt.date.fromisoformat(str(value)[:10])
             except ValueError:
                 return None
-        case Kind.BOOLEAN:
+        case FieldKind.BOOLEAN:
             return {"true": True, "false": False}.get(str(value).casefold())
     return value
 
@@ -585,7 +585,7 @@ def comparable(value: Any, kind: Kind) -> Any:
 Handle = tuple[str, Any]  # a field's key and a value
 
 
-def handles(node: Node, kinds: Mapping[str, Kind]) -> list[Handle] | None:
+def handles(node: Node, kinds: Mapping[str, FieldKind]) -> list[Handle] | None:
     """Return values one of which a person must have for the condition to hold, as few as can be told; None: unknown."""
     match node:
         case Leaf(key, "eq", values):

@@ -18,20 +18,20 @@ from provisioning.rules.conditions import (
     NAME,
     USER,
     Field,
-    Kind,
+    FieldKind,
+    IdNames,
     Known,
-    Names,
 )
 
-_OF_TYPES = {Type.NUMBER: Kind.NUMBER, Type.DATE: Kind.DATE, Type.BOOLEAN: Kind.BOOLEAN}
+_OF_TYPES = {Type.NUMBER: FieldKind.NUMBER, Type.DATE: FieldKind.DATE, Type.BOOLEAN: FieldKind.BOOLEAN}
 _OF_CONTRACTS = {
-    contract_fields.STARTS: Kind.DATE,
-    contract_fields.ENDS: Kind.DATE,
-    "fte": Kind.NUMBER,
-    "hours": Kind.NUMBER,
-    "percentage": Kind.NUMBER,
-    "sequence": Kind.NUMBER,
-    contract_fields.DEPARTMENT: Kind.DEPARTMENT,
+    contract_fields.STARTS: FieldKind.DATE,
+    contract_fields.ENDS: FieldKind.DATE,
+    "fte": FieldKind.NUMBER,
+    "hours": FieldKind.NUMBER,
+    "percentage": FieldKind.NUMBER,
+    "sequence": FieldKind.NUMBER,
+    contract_fields.DEPARTMENT: FieldKind.DEPARTMENT,
 }
 LABELS = {BRANCH: "Department of the contract", DEPARTMENT: "Department of the contract, that one alone"}
 NEVER = frozenset({contract_fields.MANAGER})  # who that is follows from more than the contract
@@ -42,21 +42,21 @@ def known() -> Known:
     departments = Department.objects.values_list("pk", "name", "external_id")
     return Known(
         fields=all_fields(),
-        departments=Names({pk: (name, number) for pk, name, number in departments}),
-        groups=Names({pk: (name, "") for pk, name in Group.objects.values_list("pk", "name")}),
+        departments=IdNames({pk: (name, number) for pk, name, number in departments}),
+        groups=IdNames({pk: (name, "") for pk, name in Group.objects.values_list("pk", "name")}),
     )
 
 
 def all_fields() -> dict[str, Field]:
     """Return every field by its key: those of people, of contracts, and the custom ones of the newest contracts."""
-    found = [Field(GROUPS, "Group", Kind.GROUP)]
+    found = [Field(GROUPS, "Group", FieldKind.GROUP)]
     found += [_of_user(attribute) for attribute in catalogue().values() if attribute.name != "manager"]
-    found.append(Field(BRANCH, LABELS[BRANCH], Kind.BRANCH))
+    found.append(Field(BRANCH, LABELS[BRANCH], FieldKind.BRANCH))
     for name, label in contract_fields.NAMES.items():
         if name not in NEVER:
             key = f"{CONTRACT}.{name}"
             words = LABELS.get(key, f"{label[:1].upper()}{label[1:]} of the contract")
-            found.append(Field(key, words, _OF_CONTRACTS.get(name, Kind.TEXT)))
+            found.append(Field(key, words, _OF_CONTRACTS.get(name, FieldKind.TEXT)))
     rows = Contract.objects.exclude(custom={}).order_by("-pk").values_list("custom", flat=True)[:200]
     for name in sorted({name for row in rows for name in row if NAME.fullmatch(f"custom_{name}")}):
         found.append(Field(f"{CUSTOM}{name}", f"{name} of the contract"))
@@ -64,7 +64,7 @@ def all_fields() -> dict[str, Field]:
 
 
 def _of_user(attribute: PortalAttribute) -> Field:
-    return Field(f"{USER}.{attribute.name}", attribute.label, _OF_TYPES.get(attribute.type, Kind.TEXT))
+    return Field(f"{USER}.{attribute.name}", attribute.label, _OF_TYPES.get(attribute.type, FieldKind.TEXT))
 
 
 Reader = Callable[[Any], Any]
@@ -95,7 +95,7 @@ def reader_of_contract(key: str, branches: Mapping[int, frozenset[int]]) -> Read
 
 def attributes_by_name() -> dict[str, PortalAttribute]:
     """Return the attributes of the catalogue by name; one of the profile goes before a custom one of its name."""
-    return {attribute.name: attribute for attribute in reversed(catalogue().values())}
+    return {attribute.name: attribute for attribute in reversed(list(catalogue().values()))}
 
 
 def value_attributes() -> list[tuple[str, PortalAttribute]]:

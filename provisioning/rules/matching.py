@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from provisioning.contracts import days
 from provisioning.contracts.days import Interval, Term
-from provisioning.rules.conditions import CONTRACT, REFERENCES, Facts, Kind, Node, Test, compiled, handles, leaves
+from provisioning.rules.conditions import CONTRACT, REFERENCES, Facts, FieldKind, Node, Test, compiled, handles, leaves
 
 Window = tuple[int, int]  # days before the start and after the end
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class AskedRule:
     """A rule that is asked: its condition and its window."""
 
     id: int
@@ -39,7 +39,7 @@ class PersonFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class RuleMatch:
     """A rule that holds: ``place`` is that of the contract because of which, None for the person alone."""
 
     rule: int
@@ -50,12 +50,12 @@ class Match:
 class Matched:
     """What holds for a person, in the rules' order, and when that may become another."""
 
-    matches: list[Match] = field(default_factory=list)
+    matches: list[RuleMatch] = field(default_factory=list)
     next_change_at: dt.datetime | None = None
 
 
 @dataclass(slots=True)
-class _Rule:
+class _Asked:
     id: int
     window: Window
     test: Test
@@ -65,16 +65,16 @@ class _Rule:
 class Matcher:
     """Rules made ready to be asked about many people."""
 
-    def __init__(self, rules: Sequence[Candidate], kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, rules: Sequence[AskedRule], kinds: Mapping[str, FieldKind]) -> None:
         self.kinds = kinds
-        self.rules: list[_Rule] = []
+        self.rules: list[_Asked] = []
         self.windows: set[Window] = set()
         self.always: list[int] = []  # places of rules that no value is known of
         self.by_handle: dict[str, dict[object, list[int]]] = {}
         for place, one in enumerate(rules):
             keys = {leaf.key for leaf in leaves(one.condition)}
             asks = any(key.startswith(f"{CONTRACT}.") for key in keys)
-            self.rules.append(_Rule(one.id, one.window, compiled(one.condition, kinds), asks))
+            self.rules.append(_Asked(one.id, one.window, compiled(one.condition, kinds), asks))
             self.windows.add(one.window)
             held = handles(one.condition, kinds)
             if held is None:
@@ -131,14 +131,14 @@ class _Windows:
         return self._places[window]
 
 
-def _holds(rule: _Rule, person: PersonFacts, held: _Windows) -> Match | None:
+def _holds(rule: _Asked, person: PersonFacts, held: _Windows) -> RuleMatch | None:
     """Return how a rule holds; who has contracts must have one in its window, whatever the rule asks."""
     if not person.contracts:
-        return Match(rule.id, None) if person.present and rule.test(person.values, ()) else None
+        return RuleMatch(rule.id, None) if person.present and rule.test(person.values, ()) else None
     places = held.places(rule.window)
     if not places or not rule.test(person.values, [person.contracts[place] for place in places]):
         return None
     if not rule.asks_contracts:
-        return Match(rule.id, places[0])
+        return RuleMatch(rule.id, places[0])
     alone = (place for place in places if rule.test(person.values, (person.contracts[place],)))
-    return Match(rule.id, next(alone, places[0]))
+    return RuleMatch(rule.id, next(alone, places[0]))

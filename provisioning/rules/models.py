@@ -1,5 +1,8 @@
 """Rules, what they give, and what people have by them now."""
 
+import json
+from typing import Any
+
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
@@ -8,16 +11,17 @@ from django.utils import timezone
 from directories.models import Directory
 from provisioning.contracts.models import Contract
 from provisioning.models import Group, User
+from provisioning.rules.conditions import GROUPS
 
 MOST_DAYS = 365
 
 
-class Rule(models.Model):
+class BusinessRule(models.Model):
     """Who should have what: a condition on people and their contracts, and entitlements.
 
     ``position``: of two rules that give two values to one attribute, the lower one wins. ``days_before`` and
-    ``days_after`` widen the days of each contract. ``retired``: it was removed, and what it gave is being taken away;
-    then it goes.
+    ``days_after`` widen the days of each contract. ``asks_groups``: its condition
+    names groups. ``retired``: it was removed, and what it gave is being taken away; then it goes.
     """
 
     name = models.CharField(max_length=150, unique=True)
@@ -32,13 +36,20 @@ class Rule(models.Model):
     days_after = models.PositiveSmallIntegerField(
         "days after the end", default=0, validators=[MaxValueValidator(MOST_DAYS)]
     )
+    asks_groups = models.BooleanField(default=False, editable=False)
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = "rule"
         ordering = ["position", "pk"]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write the rule, and whether it asks for groups."""
+        self.asks_groups = GROUPS in json.dumps(self.condition)
+        super().save(*args, **kwargs)
 
 
 class EntitlementKind(models.TextChoices):
@@ -52,15 +63,17 @@ class EntitlementKind(models.TextChoices):
 class Entitlement(models.Model):
     """One thing that a rule gives. ``attribute`` is "kind.name" ("profile.title").
 
-    With a group or a directory go what rules gave of it.
+    ``ended``: the rule gives it no more, and what it gave is being taken away. With a group or a directory goes what
+    rules gave of it.
     """
 
-    rule = models.ForeignKey(Rule, models.CASCADE, related_name="entitlements")
+    rule = models.ForeignKey(BusinessRule, models.CASCADE, related_name="entitlements")
     kind = models.CharField(max_length=8, choices=EntitlementKind.choices)
     directory = models.ForeignKey(Directory, models.CASCADE, null=True, blank=True, related_name="entitlements")
     group = models.ForeignKey(Group, models.CASCADE, null=True, blank=True, related_name="entitlements")
     attribute = models.CharField(max_length=80, blank=True)
     value = models.JSONField(null=True, blank=True)
+    ended = models.BooleanField(default=False, editable=False)
 
     class Meta:
         ordering = ["pk"]
@@ -157,10 +170,15 @@ class ScopeGroup(models.Model):
 
 
 class Evaluation(models.Model):
-    """When everybody was last looked at, and when that is due again: one row."""
+    """When everybody was last looked at, and whether that is due again: one row.
+
+    ``actor`` is who asked for it, "" for nobody, and ``look``: the plan is to wait for them in any case.
+    """
 
     evaluated_at = models.DateTimeField(null=True)
     due = models.BooleanField(default=False)
+    look = models.BooleanField(default=False)
+    actor = models.CharField(max_length=255, blank=True, default="")
 
     def __str__(self) -> str:
         return f"Evaluated at {self.evaluated_at}"

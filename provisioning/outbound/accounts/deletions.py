@@ -145,7 +145,7 @@ class Rescheduling:
         settings = [one.groups_of_leavers for one in (self.before, self.after)]
         if settings != [GroupsOfLeavers.LATER, GroupsOfLeavers.NOW] or not self.after.sync_groups:
             return PushedMember.objects.none()
-        left = Q(account__user__is_active=False) | Q(account__user__provisioned=False)
+        left = Q(account__user__is_active=False) | Q(account__user__provisioned=False) | Q(account__in_scope=False)
         disabled = Q(account__directory=self.directory_id, account__state=AccountState.DISABLED)
         return PushedMember.objects.filter(left, disabled)
 

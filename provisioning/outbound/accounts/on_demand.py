@@ -177,6 +177,9 @@ def _matched(stage: Stage, turn: Turn, refusal: ConnectorError | None) -> None:
         stage.words = f"It has the name {account.key} and is nobody else's, so it is taken over."
 
 
+NOT_GIVEN = "{} does not give everyone an account, and neither a group nor a rule gives this user one."
+
+
 def _scope(stage: Stage, user: User, config: DirectoryConfig, account: Account) -> None:
     on = config.features
     wanted = person.wanted(user)
@@ -184,7 +187,9 @@ def _scope(stage: Stage, user: User, config: DirectoryConfig, account: Account) 
         stage.words = f"{config.name} gets this user: active, and provisioned to directories."
     else:
         stage.words = "This user is to have no account that can be used."
-    if wanted and account.pk is None and not on.create_users:
+    if wanted and not scope.gives_to(config.id or 0, user.pk):
+        stage.words = NOT_GIVEN.format(config.name)
+    elif wanted and account.pk is None and not on.create_users:
         stage.words = f"{config.name} does not get new users: creating them is switched off."
     stage.data = [
         ("User is active", _yes(user.is_active)),

@@ -31,17 +31,19 @@ def enqueue(
     actor: str = "",
     *,
     leaving: Collection[int] = (),
+    gone: Collection[int] | None = None,
     cleared: bool = False,
     closing: bool = True,
 ) -> None:
     """Append a change for each account (ids by directory) and wake the workers after commit; needs a transaction.
 
-    Those of ``leaving`` go before everybody else, and a receipt is opened for whom they belong to. ``cleared``: what
+    Those of ``leaving`` go before everybody else, and a receipt is opened for whom they belong to, or only for whom
+    those of ``gone`` do: who merely gets no account there any more has not left. ``cleared``: what
     they lose was decided, or passed the guard; without ``closing`` that was not about who leaves.
     """
     if leaving:
         LEASES.hurry(leaving)
-        book.begin(leaving, reason, actor)
+        book.begin(leaving if gone is None else gone, reason, actor)
     common = {"reason": reason[:64], "actor": actor[:255]}
     rows: list[dict[str, Any]] = []
     lanes: dict[tuple[Lane, int], list[int]] = {}
@@ -105,4 +107,5 @@ def _enqueue_found(found: AccountsInScope, reason: str, actor: str, *, cleared: 
     if found.returning:
         book.returned(found.returning)
         grace.returned(found.returning)
-    enqueue(found.by_directory, reason, actor, leaving=found.leaving, cleared=cleared, closing=closing)
+    leaving, gone = found.leaving, found.gone
+    enqueue(found.by_directory, reason, actor, leaving=leaving, gone=gone, cleared=cleared, closing=closing)

@@ -461,7 +461,7 @@ def status_of(account: Account) -> UserStatus:
     """Return how the user of an account stands."""
     if account.user is None:
         return UserStatus.DELETED
-    return UserStatus.WANTED if wanted(account.user) else UserStatus.DEACTIVATED
+    return UserStatus.WANTED if wanted(account.user) and account.in_scope else UserStatus.DEACTIVATED
 
 
 def _state_of(account: Account, status: UserStatus) -> str:

@@ -1,7 +1,9 @@
 """Which directories a user belongs in, and the accounts that stand for it.
 
-The rule: every directory that creates users, for a user that is active and provisioned; and every directory where the
-user has an account already, whatever its switches say now.
+The rule: every directory that creates users, for a user that is active and provisioned and among those to whom the
+directory gives accounts (``accounts_for``: everyone, members of chosen groups, or whoever a rule gives one); and every
+directory where the user has an account already, whatever its switches say now. Whoever is not among them any more is
+there as somebody who was deactivated.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -11,13 +13,15 @@ from typing import Any, NamedTuple
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from config.database import bulk, prepared
-from directories.models import Directory
+from directories.models import AccountsFor, Directory, ProvisioningSettings
 from provisioning.contracts import due
-from provisioning.models import Account, User
+from provisioning.groups import nesting
+from provisioning.models import Account, Membership, User
 from provisioning.models.outbox import AccountState
 from provisioning.models.people import fold
+from provisioning.rules.models import Granted, ScopeGroup
 
-AccountReference = tuple[int, int | None, int, str]  # an account, its user, its directory and its state
+AccountReference = tuple[int, int | None, int, str, bool]  # an account, its user, directory and state, and ``in_scope``
 OVER = (AccountState.DISABLED, AccountState.ABSENT)  # states of accounts that give no access any more
 
 
@@ -34,21 +38,24 @@ class UserInScope(NamedTuple):
 class AccountsInScope:
     """Accounts by directory; those that are ``leaving`` give access that is to end.
 
-    ``returning`` are users who are wanted and have a disabled account: perhaps they had left.
+    ``returning`` are users who are wanted and have a disabled account: perhaps they had left. ``gone`` are those of
+    ``leaving`` whose users are not wanted anywhere.
     """
 
     by_directory: dict[int, list[int]] = field(default_factory=dict)
     leaving: set[int] = field(default_factory=set)
     returning: set[int] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set)
 
 
-# The accounts of one user, and those that ``_reattach`` may give back; after them the directories that create accounts,
-# each in a row without an account.
+# The accounts of one user, and those that ``_reattach`` may give back; after them the directories that create accounts
+# or do not give them to everyone, each in a row without an account.
 _OF_ONE = """
-    SELECT id, user_id, directory_id, state FROM provisioning_account
+    SELECT id, user_id, directory_id, state, in_scope FROM provisioning_account
     WHERE user_id = %s OR (user_id IS NULL AND key_folded = %s)
     UNION ALL
-    SELECT NULL, NULL, directory_id, NULL FROM directories_provisioningsettings WHERE create_users
+    SELECT NULL, NULL, directory_id, accounts_for, create_users FROM directories_provisioningsettings
+    WHERE create_users OR accounts_for <> 'everyone'
     ORDER BY 1, 3
 """
 
@@ -61,7 +68,8 @@ def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only:
     """
     people = _people(user_ids)
     _reattach(people)
-    return _in_scope(people, _existing(user_ids), _creating(exclude, only), exclude=exclude, only=only)
+    outside = _outside(people, _limited())
+    return _in_scope(people, _existing(user_ids), _creating(exclude, only), outside, exclude=exclude, only=only)
 
 
 def accounts_of(user: User) -> AccountsInScope:
@@ -70,12 +78,46 @@ def accounts_of(user: User) -> AccountsInScope:
     with prepared.cursor() as cursor:
         cursor.execute(_OF_ONE, [person.id, person.username_key])
         rows = cursor.fetchall()
-    accounts: list[AccountReference] = [row for row in rows if row[0] is not None]
-    creating = [directory for pk, _, directory, _ in rows if pk is None]
-    if any(owner is None for _, owner, _, _ in accounts):
+    accounts: list[AccountReference] = [(*row[:4], bool(row[4])) for row in rows if row[0] is not None]
+    creating = [directory for pk, _, directory, _, creates in rows if pk is None and creates]
+    limited = {row[2]: row[3] for row in rows if row[0] is None and row[3] != AccountsFor.EVERYONE}
+    if any(owner is None for _, owner, _, _, _ in accounts):
         _reattach([person])
         accounts = _existing([person.id])
-    return _in_scope([person], accounts, creating)
+    return _in_scope([person], accounts, creating, _outside([person], limited))
+
+
+def given_to(directory_id: int, accounts_for: str, user: str = "pk") -> Q:
+    """Return, as a condition, to whom a directory gives accounts; ``user`` is the name of the user's column."""
+    match accounts_for:
+        case AccountsFor.RULES:
+            return Q(Exists(Granted.objects.filter(directory=directory_id, user=OuterRef(user))))
+        case AccountsFor.GROUPS:
+            groups = nesting.below(ScopeGroup.objects.filter(directory=directory_id).values_list("group_id", flat=True))
+            return Q(Exists(Membership.objects.filter(group__in=groups, user=OuterRef(user))))
+    return Q()
+
+
+def gives_to(directory_id: int, user_id: int) -> bool:
+    """Return whether a directory gives a user an account, so far as they are active and provisioned."""
+    limited = _limited().get(directory_id)
+    return limited is None or User.objects.filter(given_to(directory_id, limited), pk=user_id).exists()
+
+
+def _limited() -> dict[int, str]:
+    """Return the directories that do not give accounts to everyone, and to whom they do."""
+    rows = ProvisioningSettings.objects.exclude(accounts_for=AccountsFor.EVERYONE)
+    return dict(rows.values_list("directory_id", "accounts_for"))
+
+
+def _outside(people: Collection[UserInScope], limited: Mapping[int, str]) -> set[tuple[int, int]]:
+    """Return which users are not among those to whom a directory gives accounts: a query for each such directory."""
+    found: set[tuple[int, int]] = set()
+    ids = {person.id for person in people}
+    for directory, accounts_for in limited.items():
+        inside = User.objects.filter(given_to(directory, accounts_for), pk__in=ids).values_list("pk", flat=True)
+        found.update((pk, directory) for pk in ids.difference(inside))
+    return found
 
 
 def orphans(directory_id: int) -> list[int]:
@@ -94,6 +136,7 @@ def _in_scope(
     people: Collection[UserInScope],
     accounts: list[AccountReference],
     creating: Collection[int],
+    outside: Collection[tuple[int, int]] = (),
     *,
     exclude: int | None = None,
     only: int | None = None,
@@ -101,25 +144,36 @@ def _in_scope(
     """Make the accounts that are missing, and return those that concern the directories that are meant.
 
     ``creating`` are the directories that create accounts. Switched off, they still collect changes, which wait.
+    ``outside`` are the users to whom directories give no account.
     """
-    missing = _missing(people, creating, accounts)
+    missing = [
+        one for one in _missing(people, creating, accounts) if (one["user_id"], one["directory_id"]) not in outside
+    ]
     if missing:
         made = bulk.insert_returning(Account, missing, ignore_conflicts=True)
         if len(made) == len(missing):
             for pk, row in zip(made, missing, strict=True):
-                accounts.append((pk, row["user_id"], row["directory_id"], AccountState.PENDING))
+                accounts.append((pk, row["user_id"], row["directory_id"], AccountState.PENDING, True))
         else:  # another transaction has made some of them
             accounts = _existing([person.id for person in people])
     unwanted = {person.id for person in people if not person.wanted}
     found = AccountsInScope()
-    for account, user, directory, state in accounts:
-        if user is not None and state == AccountState.DISABLED and user not in unwanted:
+    moved: dict[bool, list[int]] = {}
+    for account, user, directory, state, known in accounts:
+        inside = (user, directory) not in outside
+        if user is not None and inside != known:
+            moved.setdefault(inside, []).append(account)
+        if user is not None and state == AccountState.DISABLED and inside and user not in unwanted:
             found.returning.add(user)
         if directory == exclude or only not in (None, directory):
             continue
         found.by_directory.setdefault(directory, []).append(account)
-        if user in unwanted and state not in OVER:
+        if (user in unwanted or not inside) and state not in OVER:
             found.leaving.add(account)
+            if user in unwanted:
+                found.gone.add(account)
+    for inside, ids in moved.items():
+        Account.objects.filter(pk__in=ids).update(in_scope=inside)
     return found
 
 
@@ -131,13 +185,13 @@ def _creating(exclude: int | None, only: int | None) -> list[int]:
 
 def _existing(user_ids: Collection[int]) -> list[AccountReference]:
     rows = Account.objects.filter(user__in=user_ids).order_by("pk")
-    return list(rows.values_list("pk", "user_id", "directory_id", "state"))
+    return list(rows.values_list("pk", "user_id", "directory_id", "state", "in_scope"))
 
 
 def _missing(
     people: Iterable[UserInScope], directories: Iterable[int], accounts: Iterable[AccountReference]
 ) -> list[dict[str, Any]]:
-    there = {(user, directory) for _, user, directory, _ in accounts}
+    there = {(user, directory) for _, user, directory, _, _ in accounts}
     return [
         {"user_id": person.id, "directory_id": directory, "key": person.username}
         for directory in directories

@@ -77,7 +77,7 @@ def not_belonging(account: GroupAccount, among: Sequence[int], *, leavers: bool 
 
 def _out_of(account: GroupAccount, *, leavers: bool) -> Q:
     member = Membership.objects.filter(group__in=below_query(account.group_id or 0), user=OuterRef("user"))
-    gone = Q(user__is_active=False) | Q(user__provisioned=False)
+    gone = Q(user__is_active=False) | Q(user__provisioned=False) | Q(in_scope=False)
     out = Q(~Exists(member))
     return out | (gone & Q(state=AccountState.DISABLED)) if leavers else out
 

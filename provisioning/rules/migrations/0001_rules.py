@@ -21,22 +21,14 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('contracts', '0001_contracts'),
-        ('directories', '0011_accounts_for'),
-        ('provisioning', '0034_rules_and_scope'),
+        ('directories', '0012_accounts_for'),
+        ('provisioning', '0036_rules_and_scope'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Evaluation',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('evaluated_at', models.DateTimeField(null=True)),
-                ('due', models.BooleanField(default=False)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Rule',
+            name='BusinessRule',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=150, unique=True)),
@@ -47,11 +39,23 @@ class Migration(migrations.Migration):
                 ('condition', models.JSONField(default=dict)),
                 ('days_before', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(365)], verbose_name='days before the start')),
                 ('days_after', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(365)], verbose_name='days after the end')),
+                ('asks_groups', models.BooleanField(default=False, editable=False)),
                 ('changed_at', models.DateTimeField(auto_now=True)),
             ],
             options={
+                'verbose_name': 'rule',
                 'ordering': ['position', 'pk'],
             },
+        ),
+        migrations.CreateModel(
+            name='Evaluation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('evaluated_at', models.DateTimeField(null=True)),
+                ('due', models.BooleanField(default=False)),
+                ('look', models.BooleanField(default=False)),
+                ('actor', models.CharField(blank=True, default='', max_length=255)),
+            ],
         ),
         migrations.CreateModel(
             name='Entitlement',
@@ -60,21 +64,14 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('account', 'An account in a directory'), ('group', 'Membership of a group'), ('value', 'A value of an attribute')], max_length=8)),
                 ('attribute', models.CharField(blank=True, max_length=80)),
                 ('value', models.JSONField(blank=True, null=True)),
+                ('ended', models.BooleanField(default=False, editable=False)),
                 ('directory', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='entitlements', to='directories.directory')),
                 ('group', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='entitlements', to='provisioning.group')),
-                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='entitlements', to='rules.rule')),
+                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='entitlements', to='rules.businessrule')),
             ],
             options={
                 'ordering': ['pk'],
             },
-        ),
-        migrations.CreateModel(
-            name='ScopeGroup',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('directory', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scope_groups', to='directories.directory')),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scope_of', to='provisioning.group')),
-            ],
         ),
         migrations.CreateModel(
             name='Granted',
@@ -91,8 +88,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'granted',
-                'indexes': [models.Index(fields=['entitlement', 'user'], name='granted_by_entitlement'), models.Index(condition=models.Q(('directory__isnull', False)), fields=['directory', 'user'], name='granted_accounts')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'entitlement'), name='granted_once')],
             },
         ),
         migrations.CreateModel(
@@ -103,9 +98,14 @@ class Migration(migrations.Migration):
                 ('seen', models.DateTimeField(null=True)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='look_of_rules', to=settings.AUTH_USER_MODEL)),
             ],
-            options={
-                'indexes': [models.Index(condition=models.Q(('next_at__isnull', False)), fields=['next_at', 'id'], name='look_due')],
-            },
+        ),
+        migrations.CreateModel(
+            name='ScopeGroup',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('directory', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scope_groups', to='directories.directory')),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scope_of', to='provisioning.group')),
+            ],
         ),
         migrations.AddConstraint(
             model_name='entitlement',
@@ -122,6 +122,22 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='entitlement',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('attribute', ''), ('directory__isnull', False), ('group__isnull', True), ('kind', 'account')), models.Q(('attribute', ''), ('directory__isnull', True), ('group__isnull', False), ('kind', 'group')), models.Q(('directory__isnull', True), ('group__isnull', True), ('kind', 'value'), models.Q(('attribute', ''), _negated=True)), _connector='OR'), name='entitlement_of_its_kind'),
+        ),
+        migrations.AddIndex(
+            model_name='granted',
+            index=models.Index(fields=['entitlement', 'user'], name='granted_by_entitlement'),
+        ),
+        migrations.AddIndex(
+            model_name='granted',
+            index=models.Index(condition=models.Q(('directory__isnull', False)), fields=['directory', 'user'], name='granted_accounts'),
+        ),
+        migrations.AddConstraint(
+            model_name='granted',
+            constraint=models.UniqueConstraint(fields=('user', 'entitlement'), name='granted_once'),
+        ),
+        migrations.AddIndex(
+            model_name='look',
+            index=models.Index(condition=models.Q(('next_at__isnull', False)), fields=['next_at', 'id'], name='look_due'),
         ),
         migrations.AddConstraint(
             model_name='scopegroup',

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     """One column."""
 
     dependencies = [
-        ('directories', '0010_grace'),
+        ('directories', '0011_contracts_of_sources'),
     ]
 
     operations = [

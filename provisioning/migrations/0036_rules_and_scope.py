@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     """A column and a choice."""
 
     dependencies = [
-        ('provisioning', '0033_undo_and_taken_over'),
+        ('provisioning', '0035_rights_to_blueprints'),
     ]
 
     operations = [
