@@ -55,6 +55,7 @@ from provisioning.imports.doors.actions import (
 from provisioning.imports.doors.contracts import settle as settle_contracts
 from provisioning.imports.doors.hour import undo_span
 from provisioning.imports.doors.pushes import undo_pushes
+from provisioning.imports.doors.rules import evaluate_soon as evaluate_rules
 from provisioning.imports.doors.undo import losses_of, undo
 from provisioning.imports.doors.upload import FileLine, upload, values_of
 from provisioning.imports.requests import approve_import, cancel_import, plan_again, refuse_changes, start_import
@@ -74,7 +75,7 @@ from provisioning.outbound.accounts.outbox import enqueue_users as provision_man
 from provisioning.outbound.accounts.plan import Step, UserStatus, assumed, without_looking
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
-from provisioning.outbound.accounts.scope import lost_to
+from provisioning.outbound.accounts.scope import gives_to, lost_to
 from provisioning.outbound.dispatch import DRAIN, PUSH, send_on_commit
 from provisioning.outbound.groups.adoption import adopt as adopt_group
 from provisioning.outbound.groups.adoption import can_adopt as can_adopt_group
@@ -120,9 +121,11 @@ __all__ = [
     "delete_groups",
     "delete_users",
     "disable_everywhere",
+    "evaluate_rules",
     "final_deletions",
     "final_leaving",
     "give_back",
+    "gives_to",
     "held_changes",
     "impact_of_change",
     "impact_of_everything",
@@ -366,6 +369,8 @@ def preview(user: User, directory: Directory) -> Preview:
     if account is None:
         if not person.wanted(user):
             return Preview(reason=f"{directory} does not get users that are inactive or not provisioned.")
+        if not gives_to(directory.pk, user.pk):
+            return Preview(reason=f"{directory} does not give everyone an account, and nothing gives {user} one.")
         account = Account(directory=directory, key=user.username)
     account.user = user
     try:

@@ -8,7 +8,7 @@ from celery import shared_task
 from directories import health
 from provisioning import heartbeat
 from provisioning.imports import engine, requests
-from provisioning.imports.doors import contracts
+from provisioning.imports.doors import contracts, rules
 from provisioning.notices import certificates, mail, watch
 from provisioning.outbound import batch, full_sync, outlook
 from provisioning.outbound.accounts import deletions
@@ -105,6 +105,12 @@ def start_due_reconciliations() -> None:
 def settle_contracts() -> None:
     """Bring what follows from contracts up to date for everybody whose moment has come."""
     contracts.settle()
+
+
+@shared_task
+def evaluate_rules() -> None:
+    """Plan what rules give and take for everybody whose moment has come."""
+    rules.evaluate_due()
 
 
 @shared_task

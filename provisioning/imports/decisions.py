@@ -14,12 +14,12 @@ from django.utils import timezone
 from provisioning.guard.limits import how_many
 from provisioning.imports.facets import EVERYTHING, RowCriteria, causes, matching
 from provisioning.imports.runs import COUNTED, ImportRefused, applied_now, held, no_longer_waits
-from provisioning.imports.users.plan import BLANKED, INACTIVE, MISSING, RENAMED
+from provisioning.imports.users.plan import BLANKED, INACTIVE, LOSES, MISSING, RENAMED
 from provisioning.models import Decision, ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.imports import WAITING, Action, GroupAction, PlanPart, Verdict
 
 OVER = (Verdict.REFUSED, Verdict.DONE)
-DESTRUCTIVE = (MISSING, INACTIVE, BLANKED, RENAMED, "delete")
+DESTRUCTIVE = (MISSING, INACTIVE, BLANKED, RENAMED, LOSES, "delete")
 NOTHING_TO_DECIDE = (Action.ERROR, Action.LEAVE, Action.LINK, Action.BLOCK)
 NAMED = 5  # groups that a decision names
 REASON = "Say why: the reason stands in the plan and in the report."

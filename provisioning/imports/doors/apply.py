@@ -6,7 +6,9 @@ from typing import Any
 from django.db import transaction
 
 from directories.encryption import decrypt
+from provisioning.guard.losses import BITS, LossKind
 from provisioning.imports import decisions, plan_hash, runs
+from provisioning.imports.doors import granting
 from provisioning.imports.doors.again import look_again
 from provisioning.imports.doors.groups import PortalGroupApplier
 from provisioning.imports.doors.runs import record_losses
@@ -42,12 +44,15 @@ class PortalApplier(Applier):
         self.lease.write(applied_up_to=changes[-1].id)
         if written.refused or written.staff or written.said:
             self._not_done(changes, written, gains)
-        record_losses(self.run, [change for change in changes if written.outcome(change)[0] == change.action])
+        done = [change for change in changes if written.outcome(change)[0] == change.action]
+        erased = granting.write(self.run, [change for change in done if change.id in written.people])
+        record_losses(self.run, done, erased)
         gains["applied"] = len(changes)
         by_word: dict[tuple[str, int], list[int]] = {}
         for change in changes:
             if change.id in written.people:
-                key = _word(change), change.losses & LOST
+                closes = self.run.approved and granting.closes_accounts(change)
+                key = _word(change), (change.losses & LOST) | (BITS[LossKind.OFF] if closes else 0)
                 by_word.setdefault(key, []).append(written.people[change.id][0])
         for (word, losses), ids in by_word.items():
             outbox.enqueue_users(ids, word, self.caused_by, **passed_guard(losses))

@@ -14,22 +14,19 @@ from django.utils import timezone
 from config.database import bulk
 from provisioning.contracts.derive import Basis, Derived, basis, derive
 from provisioning.contracts.models import Employment
-from provisioning.imports import plan_hash
-from provisioning.imports.decisions import NOTHING_TO_DECIDE
 from provisioning.imports.doors.actions import AppliedNow, applied
 from provisioning.imports.doors.people import about
 from provisioning.imports.doors.runs import plan
 from provisioning.imports.doors.upload import values_of
-from provisioning.imports.users import store
+from provisioning.imports.doors.waiting import WaitingRows
 from provisioning.imports.users.plan import STAFF, Planned
 from provisioning.imports.users.state import ACTIVE
-from provisioning.models import ImportRun, PlannedChange
-from provisioning.models.imports import WAITING, Action, Door, RunStatus
+from provisioning.models.imports import Action, Door
+from provisioning.rules import looks
 
 PAGE = 1000
 MOST = 20_000  # people that one run is about; who is left follows with the next one
 SWITCHED, FOLLOWED = "Contracts that begin or end", "Profiles that follow contracts"
-AGAIN = "The person's contracts became others since, so this was planned anew."
 _STORED = ("active", "primary", "why", "said", "next_change_at")
 
 
@@ -47,7 +44,7 @@ def settle(actor: str = "", *, only: Collection[int] | None = None) -> list[Appl
     switched: list[Planned] = []
     followed: list[Planned] = []
     with transaction.atomic():
-        known, waiting = basis(now), _Waiting()
+        known, waiting = basis(now), WaitingRows(Door.CONTRACTS)
         locked = due.order_by("next_change_at", "pk").select_for_update(skip_locked=True, no_key=True)
         looked = 0
         while looked < MOST and (page := list(locked[:PAGE])):
@@ -63,7 +60,7 @@ def settle(actor: str = "", *, only: Collection[int] | None = None) -> list[Appl
     return [applied(run) for run in runs]
 
 
-def _page(page: Sequence[Employment], known: Basis, waiting: "_Waiting") -> list[Planned]:
+def _page(page: Sequence[Employment], known: Basis, waiting: WaitingRows) -> list[Planned]:
     """Plan what follows for one page of people, and note it on their employments."""
     ids = [one.user_id for one in page]
     earlier = waiting.of(ids)
@@ -82,6 +79,7 @@ def _page(page: Sequence[Employment], known: Basis, waiting: "_Waiting") -> list
     idle = [one.employment.pk for one in found if one.employment and one.employment.active is None]
     Employment.objects.filter(pk__in=idle).delete()
     bulk.update([one.employment for one in found if one.employment and one.employment.active is not None], _STORED)
+    looks.ask(ids)
     return planned
 
 
@@ -139,43 +137,3 @@ def _note(one: Derived) -> None:
 def _pages(rows: Sequence[Planned]) -> Iterator[Sequence[Planned]]:
     for start in range(0, len(rows), PAGE):
         yield rows[start : start + PAGE]
-
-
-SWITCHES = (Action.UPDATE, Action.DEACTIVATE)
-
-
-class _Waiting:
-    """What earlier runs of contracts planned and nobody decided yet; it is taken back where something else follows."""
-
-    def __init__(self) -> None:
-        runs = ImportRun.objects.filter(door=Door.CONTRACTS, status__in=WAITING).order_by("pk")
-        self.runs = {run.pk: run for run in runs.select_for_update(no_key=True)}
-        self.withdrawn: list[int] = []
-
-    def of(self, user_ids: Sequence[int]) -> dict[int, PlannedChange]:
-        """Return the rows about these users; no query where no run waits."""
-        if not self.runs:
-            return {}
-        rows = PlannedChange.objects.filter(run__in=list(self.runs), user_id__in=user_ids, verdict="")
-        return {one.user_id or 0: one for one in rows.filter(action__in=SWITCHES).order_by("pk")}
-
-    def withdraw(self, row: PlannedChange) -> None:
-        """Take a row back."""
-        self.withdrawn.append(row.pk)
-
-    def close(self) -> None:
-        """Write what was taken back, and seal what is left of each run; one of which nothing is left ends."""
-        for run in self.runs.values():
-            rows = PlannedChange.objects.filter(run=run)
-            mine = rows.filter(pk__in=self.withdrawn)
-            gains: dict[str, Any] = {}
-            store.refuse(mine, AGAIN, gains)
-            if not gains:
-                continue
-            for name, number in gains.items():
-                setattr(run, name, getattr(run, name) + number)
-            sealed = plan_hash.sealed(run)
-            run.plan_hash, run.facets = sealed["plan_hash"], sealed["facets"]
-            if not rows.exclude(action__in=NOTHING_TO_DECIDE).exists():
-                run.status, run.message, run.finished_at = RunStatus.CANCELLED, AGAIN, timezone.now()
-            run.save()

@@ -1,7 +1,7 @@
 """A run of planned changes that reads no directory: planned at once, guarded, and applied or kept waiting."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -59,10 +59,12 @@ def plan(
     *,
     run: ImportRun | None = None,
     look: bool = False,
+    also: Callable[[int], Iterable[Counted]] | None = None,
 ) -> ImportRun:
     """Write a plan and let the guard look at it; the run is then to be applied, or waits.
 
     ``run`` is one that was started before, with its groups planned. ``look``: it waits for somebody in any case.
+    ``also`` says, once all pages are written, what else the guard counts, given the number of active people.
     Whoever calls this applies the run with ``engine.execute`` once it is committed; of one with more than ``AT_ONCE``
     rows a worker is told.
     """
@@ -76,7 +78,7 @@ def plan(
                 tally.add(one)
         for name, number in gains.items():
             setattr(run, name, getattr(run, name) + number)
-        waits = _objections(run, tally)
+        waits = _objections(run, tally, also)
         sealed = plan_hash.sealed(run)
         run.plan_hash, run.facets = sealed["plan_hash"], sealed["facets"]
         if look and not waits:
@@ -91,7 +93,7 @@ def plan(
     return run
 
 
-def _objections(run: ImportRun, tally: Tally) -> list[str]:
+def _objections(run: ImportRun, tally: Tally, also: Callable[[int], Iterable[Counted]] | None) -> list[str]:
     """Ask the guard about a plan."""
     rows = PlannedChange.objects.filter(run=run)
     active = User.objects.filter(is_active=True).count() if run.planned else 0
@@ -112,6 +114,7 @@ def _objections(run: ImportRun, tally: Tally) -> list[str]:
         counted.append(
             Counted(LossKind.MEMBERS, run.memberships_removed, known, allowed[LossKind.MEMBERS], words, gone=True)
         )
+    counted += also(active) if also else ()
     found = [one.words for one in objections(counted, ledger.before(run.door, None))]
     return found + _last_superuser(run)
 

@@ -20,7 +20,7 @@ from provisioning.imports.runs import ImportRefused
 from provisioning.imports.users import contracts
 from provisioning.imports.users.labels import Labels
 from provisioning.imports.users.listing import shown
-from provisioning.imports.users.plan import CONTRACTS, USERNAME, Planned
+from provisioning.imports.users.plan import CONTRACTS, GIVEN, GRANTS, USERNAME, Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.writing import value_of
 from provisioning.models import Account, GroupAccount, ImportRun, PlannedChange, PlannedGroup, PlannedMember, User
@@ -28,6 +28,7 @@ from provisioning.models.imports import ENDED, Action, Door, GroupAction, RunSta
 from provisioning.models.people import fold
 from provisioning.profile.person import catalogue
 from provisioning.recycle.models import DeletedUser
+from provisioning.rules.difference import inverse
 from reports.models import Event, Operation, Result
 
 PAGE = 1000
@@ -40,6 +41,9 @@ KEPT = "Left as it is, because it was changed since: {}."
 GONE = "This person was deleted since, so there is nothing to take back."
 NOT_IN_BIN = "This person is not in the recycle bin any more, so nobody can bring them back."
 GROUP_GONE = "The group was removed with its members, and that cannot be taken back."
+STILL_RULES = (
+    "Rules that are published give, and take away, the same again the next time they are evaluated. Change them first."
+)
 OWNED = "{} owns this group: its next import of everything decides again who is in it."
 UNDONE = "This run is being undone, or was: open its newest undo in the import history."
 
@@ -49,6 +53,8 @@ def losses_of(run: ImportRun) -> list[str]:
     found = [*NOT_BACK]
     if run.directory is not None:
         found.append(f"What {run.directory.name} itself says does not change: correct it there too.")
+    if run.door == Door.RULES:
+        found.append(STILL_RULES)
     if PlannedGroup.objects.filter(run=run, action=GroupAction.DELETE).exists():
         found.append("Groups that were removed with their members do not come back.")
     return found
@@ -79,7 +85,8 @@ def _applied(run: ImportRun) -> Any:
         begun = to_apply(run).filter(pk__lte=run.applied_up_to)
         done = Q(verdict=Verdict.DONE) | Q(pk__in=begun.values("pk"))
         rows = rows.filter(done | Q(held=False) if run.rest_applied else done)
-    return rows.defer("row").annotate(source=KT(f"row__{CONTRACTS}"))
+    rows = rows.annotate(source=KT(f"row__{CONTRACTS}"))
+    return rows if run.door == Door.RULES else rows.defer("row")  # what rules give is undone by its steps
 
 
 def _people(run: ImportRun, *, delete_created: bool) -> Iterator[list[Planned]]:
@@ -187,6 +194,8 @@ def _inverse(one: PlannedChange, now: _Now, labels: Labels) -> Planned:
     after: dict[str, Any] = {}
     others = []
     for name, value in one.after.items():
+        if name == GIVEN:
+            continue
         held, earlier = now.value(name), one.before.get(name)
         if held == earlier:
             continue
@@ -195,10 +204,14 @@ def _inverse(one: PlannedChange, now: _Now, labels: Labels) -> Planned:
         else:
             before[name], after[name] = held, earlier
     message = KEPT.format(_listed(others, now, labels)) if others else ""
+    if GIVEN in one.after:
+        before[GIVEN], after[GIVEN] = one.after[GIVEN] or None, one.before.get(GIVEN) or ""
     action = Action.UPDATE if after else Action.LEAVE if others else Action.LINK
     planned = about(now.user, action, before=before, after=after, message=message)
     if USERNAME in after:
         planned.match_value = fold(after[USERNAME])
+    if GIVEN in after:
+        planned.row[GRANTS] = inverse(one.row[GRANTS])
     return _with_contracts(planned, one)
 
 

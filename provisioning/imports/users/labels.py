@@ -6,6 +6,7 @@ from typing import Any
 from directories.attributes import Kind
 from directories.mapping import Catalogue
 from provisioning.contracts.planned import ATTRIBUTE, differences, number_of
+from provisioning.imports.users.plan import GIVEN
 from provisioning.profile.facts import free_label
 
 
@@ -14,6 +15,7 @@ class Labels:
 
     def __init__(self, known: Catalogue) -> None:
         self._labels = {f"{kind.value}.{name}": attribute.label for (kind, name), attribute in known.items()}
+        self._labels[GIVEN] = "What rules give"
 
     def in_order(self, paths: Iterable[str]) -> list[str]:
         """Return the attributes as the catalogue orders them; free ones come last."""

@@ -39,6 +39,9 @@ CONTRACTS = "contracts"  # in a row
 DEPARTMENT = "profile.department"
 MISSING, INACTIVE, RENAMED, BLANKED = "missing", "inactive", "renamed", "blanked"
 ACTIVE_AGAIN, CHANGED = "active", "changed"
+GAINS, LOSES = "gains", "loses"
+GIVEN = "rules.given"  # in before and after: what rules take away and give, in words; ``row`` has it as GRANTS
+GRANTS, WHY = "grants", "cause"  # in a row: the steps (``rules.difference.GrantStep``), and which cause is told instead
 CAUSES: Mapping[str, str] = {
     MISSING: "Missing from the source",
     INACTIVE: "Inactive in the source",
@@ -46,6 +49,8 @@ CAUSES: Mapping[str, str] = {
     BLANKED: "Loses a value",
     ACTIVE_AGAIN: "Active again",
     CHANGED: "Other values",
+    GAINS: "Gains by a rule",
+    LOSES: "Loses what a rule gave",
     "delete": "Deleted",
     "restore": "Restored",
     ERROR: "Cannot be applied",
@@ -158,6 +163,8 @@ class Planned:
             return MISSING if self.account_id else INACTIVE  # only an import misses an account
         if self.action != UPDATE:
             return CAUSE_OF.get(self.action, "")
+        if WHY in self.row:
+            return str(self.row[WHY])
         if self.switches_off:
             return INACTIVE
         if self.renames:

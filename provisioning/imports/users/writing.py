@@ -17,7 +17,7 @@ from provisioning.contracts import due
 from provisioning.contracts.planned import PREFIX
 from provisioning.identities.users import tell_renamed
 from provisioning.imports.users import contracts
-from provisioning.imports.users.plan import MANAGER, USERNAME, Planned, parts
+from provisioning.imports.users.plan import GIVEN, MANAGER, USERNAME, Planned, parts
 from provisioning.imports.users.state import ABSENT as MISSING
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account, User
@@ -316,6 +316,8 @@ def set_values(user: User, after: Mapping[str, Any], managers: Mapping[str, int]
     fields = set()
     for name, value in after.items():
         kind, attribute = parts(name)
+        if name == GIVEN:
+            continue  # no value of a person: ``doors.granting`` writes it
         if name == ACTIVE:
             user.is_active = value
             fields.add("is_active")
@@ -345,7 +347,7 @@ def changed_since(
     return [
         parts(name)[1].replace("_", " ") or name.replace(":", " ")
         for name, wanted in change.after.items()
-        if value_of(user, name, bosses, held) not in (change.before.get(name), wanted)
+        if name != GIVEN and value_of(user, name, bosses, held) not in (change.before.get(name), wanted)
     ]
 
 
