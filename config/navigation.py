@@ -53,6 +53,12 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             "scim.view_client",
             badge=attention.scim_badge,
         ),
+        Item(
+            "Rules",
+            "account_balance",
+            "rules_businessrule_changelist",
+            "rules.view_businessrule",
+        ),
         Item("Import users", "download", "provisioning_importrun_start", "provisioning.add_importrun"),
         Item(
             "Import history",

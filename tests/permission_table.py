@@ -120,6 +120,15 @@ CONTRACTS = {
     **model("contracts/sourcerecord/", view="SIA", add="", change="", delete=""),
     **model("contracts/primaryorder/", view="SIA", add="", change="SIA", delete=""),
     "contracts/primaryorder/": Rule("SIA", "SI"),  # the settings: POST saves them
+    "provisioning/user/<path:object_id>/rules/": Rule("SIHA", ""),
+    **model("rules/businessrule/", view="SIA", add="SI", change="SI", delete="SI"),
+    "rules/businessrule/fragment/": Rule("", "SIA"),  # counts for whom a condition holds, and writes nothing
+    "rules/businessrule/evaluate/": Rule("", "SI"),
+    "rules/businessrule/people/": Rule("SIA", "SIA"),
+    "rules/businessrule/matrix/": Rule("SIA", "SIA"),
+    "rules/businessrule/findings/": Rule("SIA", "SIA"),
+    "rules/businessrule/accounts/": Rule("SIA", "SI"),
+    "rules/businessrule/<path:object_id>/decide/<str:what>/": Rule("SI", "SI"),
 }
 
 RECONCILED = "reconciliation/reconcilerun/"
@@ -200,6 +209,7 @@ API = {"api/v1/users/<str:username>/password": Rule("SI", "SI")}
 # The list of an app's pages: for those who may open one of them.
 APP_LISTS = {
     "contracts": "SIHA",
+    "rules": "SIA",
     "reports": "SIHA",
     "provisioning": "SIHA",
     "directories": "SIA",
@@ -239,6 +249,7 @@ ACTIONS = {
     "contracts.location": {"delete_selected": "SI"},
     "contracts.sourcerecord": {},
     "contracts.primaryorder": {},
+    "rules.businessrule": {},
     "portal.role": {"delete_selected": "S"},
     "portal.staff": {},
     "directories.directory": {},

@@ -24,6 +24,7 @@ from provisioning.reconciliation.models import ReconcileRun
 from provisioning.recycle.models import DeletedUser
 from provisioning.restore.models import HeldDirectory
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF, ROLES, codenames
+from provisioning.rules.models import BusinessRule
 from reports.journal import Line, record
 from reports.models import Direction, Event, Operation, Result
 from scim.models import Client as Application
@@ -107,6 +108,8 @@ def world() -> World:
     contract = Contract.objects.create(user=user, external_id="1", department=department, location=location)
     step = PrimaryOrder.objects.create(position=0, field="fte", descending=True)
     said = SourceRecord.objects.create(source=directory, remote_id="anna", key="anna", raw={"values": {}})
+    rule = BusinessRule.objects.create(name="Nurses", condition={"all": []})
+    made.add(rule)
     for obj in (account, change, run, planned, deleted, held, compared, limits, department, location, contract, step):
         made.add(obj)
     made.add(said)

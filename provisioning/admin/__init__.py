@@ -14,5 +14,6 @@ import provisioning.admin.operations.admin
 import provisioning.admin.receipts.admin
 import provisioning.admin.reconciliation.admin
 import provisioning.admin.recycle.admin
+import provisioning.admin.rules.admin
 import provisioning.admin.scheduled.admin
 import provisioning.admin.users.admin  # noqa: F401

@@ -27,6 +27,7 @@ from provisioning.admin.users.history import UserHistory
 from provisioning.admin.users.list import UserList, definitions
 from provisioning.admin.users.password import UserPassword
 from provisioning.admin.users.rename import UserRename
+from provisioning.admin.users.rules import RulesPanel
 from provisioning.models import User
 
 Fieldsets = list[tuple[str, Any]]
@@ -41,6 +42,7 @@ class UserAdmin(
     LeaverSwitch,
     AccountsPanel,
     ContractsPanel,
+    RulesPanel,
     GroupsPanel,
     UserPassword,
     UserRename,
@@ -83,6 +85,8 @@ class UserAdmin(
         if obj:
             if request.user.has_perm("contracts.view_contract"):
                 tabs.insert(2, ("Contracts", {"fields": ["contracts_panel"]}))
+            if request.user.has_perm("rules.view_granted"):
+                tabs.append(("Rules", {"fields": ["rules_panel"]}))
             tabs.append(("Accounts", {"fields": ["provisioned", "accounts_panel"]}))
             if request.user.has_perm("provisioning.view_group"):
                 tabs.append(("Groups", {"fields": ["groups_panel"]}))
@@ -111,6 +115,7 @@ class UserAdmin(
             "accounts_panel",
             "contracts_panel",
             "groups_panel",
+            "rules_panel",
             "renaming",
             "portal_password",
             "has_password",

@@ -15,10 +15,10 @@ from provisioning.rules.conditions import (
     All,
     Either,
     Field,
-    Kind,
+    FieldKind,
+    IdNames,
     Known,
     Leaf,
-    Names,
     Node,
     Not,
     Same,
@@ -31,35 +31,35 @@ from provisioning.rules.conditions import (
     to_json,
     words,
 )
-from provisioning.rules.matching import Candidate, Matcher, PersonFacts
+from provisioning.rules.matching import AskedRule, Matcher, PersonFacts
 
 FIELDS = {
     one.key: one
     for one in (
         Field("user.title", "Title"),
-        Field("user.active", "Active", Kind.BOOLEAN),
-        Field("user.groups", "Group", Kind.GROUP),
+        Field("user.active", "Active", FieldKind.BOOLEAN),
+        Field("user.groups", "Group", FieldKind.GROUP),
         Field("contract.title", "Title of the contract"),
-        Field("contract.fte", "FTE of the contract", Kind.NUMBER),
-        Field("contract.starts", "First day of the contract", Kind.DATE),
-        Field("contract.branch", "Department of the contract", Kind.BRANCH),
+        Field("contract.fte", "FTE of the contract", FieldKind.NUMBER),
+        Field("contract.starts", "First day of the contract", FieldKind.DATE),
+        Field("contract.branch", "Department of the contract", FieldKind.BRANCH),
     )
 }
 KINDS = {key: one.kind for key, one in FIELDS.items()}
 KNOWN = Known(
     FIELDS,
-    departments=Names({1: ("Care", "C"), 2: ("Ward", "C1"), 3: ("Ward", "C2")}),
-    groups=Names({7: ("Nurses", "")}),
+    departments=IdNames({1: ("Care", "C"), 2: ("Ward", "C1"), 3: ("Ward", "C2")}),
+    groups=IdNames({7: ("Nurses", "")}),
 )
 ABOVE = {1: frozenset({1}), 2: frozenset({1, 2}), 3: frozenset({1, 3})}
 TEXTS = ("Nurse", "head NURSE", "clerk", "")
-VALUES: dict[Kind, st.SearchStrategy[Any]] = {
-    Kind.TEXT: st.sampled_from(["nurse", "Head nurse", "k", 'a "b" \\']),
-    Kind.NUMBER: st.sampled_from([0, 1, 0.8]),
-    Kind.DATE: st.sampled_from(["2026-01-01", "2026-06-30"]),
-    Kind.BOOLEAN: st.booleans(),
-    Kind.BRANCH: st.sampled_from([1, 2, 3]),
-    Kind.GROUP: st.just(7),
+VALUES: dict[FieldKind, st.SearchStrategy[Any]] = {
+    FieldKind.TEXT: st.sampled_from(["nurse", "Head nurse", "k", 'a "b" \\']),
+    FieldKind.NUMBER: st.sampled_from([0, 1, 0.8]),
+    FieldKind.DATE: st.sampled_from(["2026-01-01", "2026-06-30"]),
+    FieldKind.BOOLEAN: st.booleans(),
+    FieldKind.BRANCH: st.sampled_from([1, 2, 3]),
+    FieldKind.GROUP: st.just(7),
 }
 
 
@@ -89,7 +89,7 @@ CONDITIONS = trees(comparison(tuple(KINDS)) | trees(comparison(OF_CONTRACTS)).ma
 @st.composite
 def people(draw: st.DrawFn) -> PersonFacts:
     values = {
-        "user.title": comparable(draw(st.sampled_from(TEXTS)), Kind.TEXT),
+        "user.title": comparable(draw(st.sampled_from(TEXTS)), FieldKind.TEXT),
         "user.active": draw(st.booleans()),
         "user.groups": draw(st.sampled_from([frozenset(), frozenset({7})])),
     }
@@ -98,8 +98,8 @@ def people(draw: st.DrawFn) -> PersonFacts:
         department = draw(st.sampled_from([None, 1, 2, 3]))
         contracts.append(
             {
-                "contract.title": comparable(draw(st.sampled_from(TEXTS)), Kind.TEXT),
-                "contract.fte": comparable(draw(st.sampled_from([None, 0, 0.8, 1])), Kind.NUMBER),
+                "contract.title": comparable(draw(st.sampled_from(TEXTS)), FieldKind.TEXT),
+                "contract.fte": comparable(draw(st.sampled_from([None, 0, 0.8, 1])), FieldKind.NUMBER),
                 "contract.starts": draw(st.sampled_from([None, dt.date(2026, 1, 1), dt.date(2026, 6, 1)])),
                 "contract.branch": ABOVE[department] if department else None,
             }
@@ -162,7 +162,7 @@ def test_a_condition_holds_as_its_tree_says_also_after_its_line_and_its_json(nod
 
 @given(st.lists(CONDITIONS, max_size=6), people())
 def test_the_index_finds_exactly_the_rules_that_hold(conditions: list[Node], person: PersonFacts) -> None:
-    rules = [Candidate(number, node) for number, node in enumerate(conditions)]
+    rules = [AskedRule(number, node) for number, node in enumerate(conditions)]
     found = Matcher(rules, KINDS).match(person, dt.datetime(2026, 7, 1, tzinfo=dt.UTC))
     there = bool(person.contracts) or person.present
     wanted = [one.id for one in rules if there and naive(one.condition, person, list(person.contracts))]
@@ -233,7 +233,7 @@ def test_a_wrong_tree_says_what_to_do(node: Node, told: str) -> None:
 
 
 def test_windows_are_widened_in_the_zone_of_the_contract() -> None:
-    rules = [Candidate(1, EVERYBODY), Candidate(2, EVERYBODY, (7, 0)), Candidate(3, EVERYBODY, (0, 30))]
+    rules = [AskedRule(1, EVERYBODY), AskedRule(2, EVERYBODY, (7, 0)), AskedRule(3, EVERYBODY, (0, 30))]
     term = Term(dt.date(2026, 12, 1), dt.date(2026, 12, 31), "Australia/Melbourne")
     person = PersonFacts(1, False, {}, [{}], [term])
     matcher = Matcher(rules, {})
@@ -264,5 +264,5 @@ def test_the_contract_because_of_which_is_named() -> None:
         ],
         [Term(None, None, "UTC")] * 3,
     )
-    [match] = Matcher([Candidate(5, node)], KINDS).match(person, dt.datetime(2026, 7, 1, tzinfo=dt.UTC)).matches
+    [match] = Matcher([AskedRule(5, node)], KINDS).match(person, dt.datetime(2026, 7, 1, tzinfo=dt.UTC)).matches
     assert match.place == 2

@@ -1,0 +1,202 @@
+"""The pages of rules: the list, the builder, the questions, and the overviews."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from directories.models import AccountsFor, Directory, ProvisioningSettings
+from provisioning.models import Account, ImportRun
+from provisioning.models.imports import RunStatus
+from provisioning.rules import fields
+from provisioning.rules.conditions import from_json, render
+from provisioning.rules.models import BusinessRule, Entitlement, Granted, ScopeGroup
+from tests.provisioning.admin.conftest import client_of, it_staff
+from tests.provisioning.contracts.conftest import give, hr, others, person
+from tests.provisioning.rules.conftest import evaluate, group, members, rule
+
+__all__ = ["client_of", "hr", "it_staff"]
+
+pytestmark = pytest.mark.django_db(transaction=False)
+
+
+def text_of(answer: Any, status: int = 200) -> str:
+    assert answer.status_code == status, answer.content.decode()[:500]
+    return " ".join(answer.content.decode().split())
+
+
+def address(name: str, *args: Any) -> str:
+    return reverse(f"admin:rules_businessrule_{name}", args=args)
+
+
+FORM = {
+    "name": "Nurses",
+    "category": "Care",
+    "position": "10",
+    "days_before": "7",
+    "days_after": "0",
+    "mode": "rows",
+    "join": "all",
+    "block": ["same", "none"],
+    "line_block": ["0", "0", "1"],
+    "line_field": ["contract.title", "contract.fte", "user.title"],
+    "line_operator": ["co", "ge", "eq"],
+    "line_value": ["Nurse", "0.5", "Boss; Chief"],
+    "groups": "ward staff",
+    "attribute": ["profile.cost_center", ""],
+    "value": ["100", ""],
+}
+
+
+def test_a_rule_is_written_in_rows_and_read_as_one_line_and_in_words(it_staff: Client) -> None:
+    group("Ward staff")
+    ada = person("ada")
+    give(ada, "1", "2020-01-01", title="Head nurse", fte="0.8")
+    answer = it_staff.post(address("fragment"), FORM)
+    text = text_of(answer)
+    assert (
+        "In the same contract (title of the contract contains Nurse and FTE of the contract is at least 0.5), "
+        "and not title is Boss or Chief." in text
+    )
+    assert "It holds for <strong>1 person</strong> now" in text
+    assert text_of(it_staff.get(address("add"))).count("rule-builder") > 0
+    answer = it_staff.post(address("add"), FORM)
+    assert answer.status_code == 302
+    made = BusinessRule.objects.get()
+    assert (made.name, made.published, made.days_before) == ("Nurses", False, 7)
+    assert render(from_json(made.condition), fields.known()) == (
+        'contract[title co "Nurse" and fte ge 0.5] and not (user.title eq "Boss" or user.title eq "Chief")'
+    )
+    assert [str(one) for one in Entitlement.objects.all()] == ["group Ward staff", "cost center = 100"]
+    text = text_of(it_staff.get(address("change", made.pk)))
+    assert 'value="Boss; Chief"' in text
+    assert "All of these hold of the same contract" in text
+    assert evaluate() is None, "a draft gives nothing"
+
+
+def test_lines_are_added_and_removed_and_one_line_becomes_rows(it_staff: Client) -> None:
+    added = text_of(it_staff.post(address("fragment"), {**FORM, "do": "line:0"}))
+    assert added.count('name="line_field"') == 4
+    dropped = text_of(it_staff.post(address("fragment"), {**FORM, "do": "drop:1.0"}))
+    assert dropped.count('name="line_field"') == 2
+    assert dropped.count('name="block"') == 1
+    line = {"mode": "rows", "line": 'user.title eq "a" or user.department eq "b"', "do": "read"}
+    assert "One of these holds" in text_of(it_staff.post(address("fragment"), line))
+    deep = 'user.title eq "a" or (user.department eq "b" and not (user.title pr and user.department pr))'
+    text = text_of(it_staff.post(address("fragment"), {**line, "line": deep}))
+    assert "nested more deeply than rows can show" in text
+    wrong = text_of(it_staff.post(address("fragment"), {**line, "line": "user.titel pr"}))
+    assert "There is no field user.titel." in wrong
+
+
+def test_what_is_wrong_is_said_and_what_was_typed_stays(it_staff: Client) -> None:
+    form = {**FORM, "name": "", "days_after": "x", "groups": "Nobody", "line_value": ["Nurse", "much", ""]}
+    text = text_of(it_staff.post(address("add"), form), 422)
+    assert "Give the rule a name." in text
+    assert "There is no group Nobody." in text
+    assert "FTE of the contract is compared with a number, such as 0.8. “much” is none." in text
+    assert "Write a number from 0 to 365 for days after." in text
+    assert not BusinessRule.objects.exists()
+
+
+def test_publishing_says_for_whom_and_plans_and_taking_back_asks(it_staff: Client) -> None:
+    others(100)
+    ward = group("Ward")
+    one = rule("Nurses", 'user.title eq "Nurse"', ward, published=False)
+    person("ada", title="Nurse")
+    text = text_of(it_staff.get(address("decide", one.pk, "publish")))
+    assert "It holds for <strong>1 person</strong> now, such as Ada (ada)." in text
+    assert "Each of them gets: group Ward." in text
+    text = text_of(it_staff.post(address("decide", one.pk, "publish"), follow=True))
+    assert "Rules: Everybody: 1 updated, 1 membership added" in text
+    assert members(ward) == {"ada"}
+    text = text_of(it_staff.get(address("decide", one.pk, "unpublish")))
+    assert "<strong>1 person has</strong> something by this rule now" in text
+    it_staff.post(address("decide", one.pk, "unpublish"), {})
+    assert BusinessRule.objects.get().published
+    it_staff.post(address("decide", one.pk, "unpublish"), {"how": "keep"})
+    assert (members(ward), Granted.objects.count()) == ({"ada"}, 0)
+    assert evaluate() is None
+    it_staff.post(address("decide", one.pk, "publish"), {"look": "1"})
+    waits = ImportRun.objects.latest("pk")
+    assert (waits.status, members(ward)) == (RunStatus.PLANNED, {"ada"})
+
+
+def test_removing_revokes_first_and_the_rule_goes_when_nothing_of_it_is_left(it_staff: Client) -> None:
+    others(100)
+    ward = group("Ward")
+    one = rule("Nurses", 'user.title eq "Nurse"', ward)
+    person("ada", title="Nurse")
+    evaluate()
+    answer = it_staff.get(address("delete", one.pk))
+    assert answer.headers["Location"] == address("decide", one.pk, "remove")
+    it_staff.post(address("decide", one.pk, "remove"), {"how": "revoke"})
+    assert (members(ward), BusinessRule.objects.count()) == (set(), 0)
+
+
+def test_an_account_that_is_kept_when_its_rule_goes_stays(
+    it_staff: Client, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    others(100)
+    crm = Directory.objects.create(name="CRM", kind="memory")
+    ProvisioningSettings.objects.create(directory=crm, create_users=True, accounts_for=AccountsFor.RULES)
+    one = rule("Nurses", 'user.title eq "Nurse"', crm)
+    ada = person("ada", title="Nurse")
+    evaluate()
+    assert Account.objects.get().user == ada
+    it_staff.post(address("decide", one.pk, "remove"), {"how": "keep"})
+    assert BusinessRule.objects.count() == 0
+    assert Account.objects.get().in_scope
+    assert evaluate() is None
+
+
+def test_what_a_published_rule_gives_no_more_is_taken_away(it_staff: Client) -> None:
+    others(100)
+    ward, badge = group("Ward"), group("Badge")
+    one = rule("Nurses", 'user.title eq "Nurse"', ward, badge)
+    person("ada", title="Nurse")
+    evaluate()
+    form = {"name": "Nurses", "position": "1", "days_before": "0", "days_after": "0", "groups": "Badge"}
+    form |= {"block": "all", "line_block": "0", "line_field": "user.title", "line_operator": "eq"}
+    form["line_value"] = "nurse"
+    assert it_staff.post(address("change", one.pk), form).status_code == 302
+    evaluate()
+    assert (members(ward), members(badge)) == (set(), {"ada"})
+
+
+def test_the_overviews(it_staff: Client) -> None:
+    ward = group("Ward")
+    early = rule("Early", 'user.title eq "Nurse"', ("profile.cost_center", "1"), ward, position=1)
+    rule("Late", 'user.title eq "Nurse"', ("profile.cost_center", "2"), position=2)
+    rule("Idle", 'user.title eq "Nobody"', ward)
+    ada, eve = person("ada", title="Nurse"), person("eve")
+    evaluate()
+    text = text_of(it_staff.get(address("findings")))
+    assert "is first in order, so 1 wins." in text
+    assert "says 2, which 1 person does not get" in text
+    assert text.index("Published rules by which nobody") < text.index(">Idle<") < text.index(str(eve))
+    text = text_of(it_staff.get(address("matrix")))
+    assert "cost center = 1" in text
+    text = text_of(it_staff.get(address("people"), {"rule": early.pk}))
+    assert text.count(str(ada)) == 2
+    text = text_of(it_staff.get(reverse("admin:provisioning_user_rules", args=[ada.pk])))
+    assert text.count("Early") == 2
+    assert "another rule goes first" in text
+    text = text_of(it_staff.get(address("changelist")))
+    assert "Evaluate now" in text
+    assert "cost center = 1, group Ward" in text
+    assert "Nobody gains or loses anything by it now." in text_of(it_staff.post(address("evaluate"), follow=True))
+
+
+def test_groups_whose_members_get_accounts_are_chosen(it_staff: Client) -> None:
+    crm = Directory.objects.create(name="CRM", kind="memory")
+    ProvisioningSettings.objects.create(directory=crm, create_users=True, accounts_for=AccountsFor.GROUPS)
+    sellers = group("Sellers")
+    person("ada")
+    assert "Groups whose members get an account" in text_of(it_staff.get(address("accounts")))
+    it_staff.post(address("accounts"), {"directory": crm.pk, "groups": "Unknown"})
+    assert not ScopeGroup.objects.exists()
+    it_staff.post(address("accounts"), {"directory": crm.pk, "groups": "sellers"})
+    assert ScopeGroup.objects.get().group == sellers
