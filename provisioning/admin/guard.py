@@ -17,6 +17,13 @@ from provisioning.guard.models import DoorLimits
 from provisioning.models import Membership, User
 
 
+class OnePage(str):
+    """The row as the heading of its page takes it: no step below the list, which is the page itself."""
+
+    __slots__ = ()
+    pk = door_limits.ONE
+
+
 @admin.register(DoorLimits)
 class DoorLimitsAdmin(ModelAdmin):  # type: ignore[misc]
     """One row, which is there from its first save on. It cannot be deleted: there are always limits."""
@@ -54,7 +61,12 @@ class DoorLimitsAdmin(ModelAdmin):  # type: ignore[misc]
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the one page that there is."""
         DoorLimits.objects.get_or_create(pk=door_limits.ONE)
-        extra = {"title": "Guard limits", "subtitle": None, **(extra_context or {})}
+        extra = {
+            "title": "Guard limits",
+            "subtitle": None,
+            "original": OnePage("Guard limits"),
+            **(extra_context or {}),
+        }
         return self.changeform_view(request, str(door_limits.ONE), "", extra)
 
     def changeform_view(

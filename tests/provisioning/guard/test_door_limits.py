@@ -65,3 +65,10 @@ def test_an_auditor_looks_and_changes_nothing(db: None) -> None:
     assert auditor.get(PAGE).status_code == 200
     auditor.post(PAGE, fields(max_off=20))
     assert door_limits.stored().max_off == 50
+
+
+def test_the_page_stands_once_in_its_heading() -> None:
+    page = signed_in(IT_STAFF).get(PAGE).content.decode()
+    _, _, heading = page.partition('id="header-inner"')
+    assert heading
+    assert heading.partition("<form")[0].lower().count("guard limits") == 1
