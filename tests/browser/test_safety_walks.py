@@ -18,8 +18,9 @@ from directories.connectors.base import ConnectorError
 from directories.connectors.memory import STORES, StoredAccount
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
+from provisioning.blueprints.apply import apply
 from provisioning.guard.models import Loss
-from provisioning.models import Change, User
+from provisioning.models import Account, Change, Group, User
 from provisioning.models.imports import RunStatus
 from provisioning.notices import mail, watch
 from provisioning.notices.models import Notice
@@ -228,6 +229,48 @@ def test_a_directory_is_reconciled(walk: SafetyWalk, sqlite_directory: Database)
     walk.says("4 of 4 accounts in step.")
 
 
+def test_orphans_are_adopted_and_ignored_and_policies_decide(walk: SafetyWalk, sqlite_directory: Database) -> None:
+    appsdb = make_appsdb(sqlite_directory)
+    directory = save_directory(appsdb, create_users=False, update_users=True, password_storage="plain")
+    for name in ("ann", "bob"):
+        User.objects.create(username=name, first_name=name.title(), last_name="Lee", email=f"{name}@example.org")
+    appsdb.add("ann", "Ann", "Lee", "ann@example.org")
+    appsdb.add("stranger", "Nobody", "Knows", "stranger@example.org")
+    walk.sidebar("Reconciliation")
+    walk.button("Reconcile APPSDB")
+    walk.says("Waiting for a worker")
+    compare()
+    walk.says("2 orphans")
+    walk.page.get_by_label("Choose ann").check()
+    walk.button("Adopt")
+    walk.says("1 of what you chose belongs to the user whom it matches now.")
+    assert Account.objects.get(key="ann").user == User.objects.get(username="ann")
+    for owner in ("", "Dana"):
+        walk.page.get_by_label("Choose stranger").check()
+        walk.fill(reason="A service account", owner=owner, until=f"{timezone.localdate() + dt.timedelta(days=30)}")
+        walk.button("Ignore")
+        walk.says("1 of what you chose is left out" if owner else "Say why, who answers for it")
+    walk.page.get_by_role("link", name="Ignored").click()
+    walk.says("A service account Dana answers for it.")
+    walk.fits("ignored")
+    walk.page.get_by_role("link", name="Schedule and policies").click()
+    walk.page.locator("[name=policy_different]").select_option("push")
+    walk.page.locator("[name=schedule]").select_option("hourly")
+    walk.fits("policies")
+    walk.button("Save")
+    walk.says("Saved.")
+    delivered(directory)
+    appsdb.execute("UPDATE USERS SET EMAIL_ADDRESS = 'new@example.org' WHERE USERNAME = 'ann'")
+    walk.sidebar("Reconciliation")
+    walk.button("Reconcile APPSDB")
+    walk.says("Waiting for a worker")
+    compare()
+    walk.says("accounts in step")
+    delivered(directory)
+    assert appsdb.people()["ann"] == ("Ann", "Lee", "ann@example.org")
+    assert appsdb.people()["stranger"] == ("Nobody", "Knows", "stranger@example.org")
+
+
 def test_a_directory_that_only_refuses_is_in_quarantine_and_comes_back(walk: SafetyWalk, crews: Crews) -> None:
     def refuse(call: str, key: str) -> None:
         if call == "create":
@@ -305,6 +348,20 @@ def test_an_application_that_would_see_fewer_people_asks_for_the_number(walk: Sa
     walk.says("Saved.")
     client.refresh_from_db()
     assert client.reach == "own"
+
+
+def test_a_blueprint_is_taken_back(walk: SafetyWalk) -> None:
+    for description in ("Builders", "Others"):
+        apply(f"version: 1\ngroups:\n  - {{name: Engineering, description: {description}}}\n", actor="ada")
+    walk.sidebar("Blueprints")
+    walk.says("What manage.py blueprint changed lately.")
+    walk.fits("blueprints")
+    walk.page.get_by_role("link", name="Undo …").first.click()
+    walk.says("Nothing is changed yet.")
+    walk.fits("blueprint-undo")
+    walk.button("Take it back")
+    walk.says("Taken back: 1 difference.")
+    assert Group.objects.get().description == "Builders"
 
 
 def test_a_restored_portal_looks_first(walk: SafetyWalk, crews: Crews) -> None:
