@@ -11,7 +11,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from config.database import bulk
-from provisioning.contracts.models import Employment
+from provisioning.contracts import tree
+from provisioning.contracts.models import Department, Employment
 from provisioning.models import Account, User
 
 
@@ -34,6 +35,17 @@ def returned(user_ids: Collection[int]) -> None:
     """Mark users who got accounts back, as far as sources have contracts of them."""
     here = Account.objects.filter(user__in=user_ids, contracts__isnull=False)
     mark({pk for pk in here.values_list("user_id", flat=True) if pk is not None})
+
+
+def of_managers(source_id: int, refs: Collection[str]) -> None:
+    """Mark everybody whose contracts, or the heads of whose departments, are people whom a source shows only now."""
+    if refs:
+        here = Q(contracts__manager_ref__any_of=refs, directory=source_id, user__isnull=False)
+        of(User.objects.none().values("pk"), Account.objects.filter(here).values("user_id"))
+        headed = Department.objects.filter(source=source_id, manager_ref__any_of=refs).values_list("pk", flat=True)
+        if ids := list(headed):
+            parents = dict(Department.objects.values_list("pk", "parent_id"))
+            in_departments(tree.subtree(ids, parents))
 
 
 def in_departments(department_ids: Collection[int]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from directories.models import Directory, OnLeave
+from provisioning.contracts.planned import ATTRIBUTE
 from provisioning.guard.limits import how_many
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account, ImportRun, PlannedChange, User
@@ -97,7 +98,8 @@ def _in(directory: Directory, planned: "QuerySet[PlannedChange]") -> Follows:
     if settings.create_users:
         new = planned.filter(action=Action.CREATE)
         inactive = new.filter(**{f"after__{ACTIVE}": False})
-        changed = planned.filter(action=Action.UPDATE).exclude(user_id__in=turned_off.values("user_id"))
+        others = planned.exclude(attributes=f"|{ATTRIBUTE}|")  # what contracts lead to is planned after them
+        changed = others.filter(action=Action.UPDATE).exclude(user_id__in=turned_off.values("user_id"))
         activated = changed.filter(**{f"after__{ACTIVE}": True})
         active = Q(is_active=True) | Q(pk__in=activated.values("user_id"))
         people = User.objects.filter(active, pk__in=changed.values("user_id"), provisioned=True)

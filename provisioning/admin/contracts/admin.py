@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -16,18 +16,15 @@ from unfold.decorators import display
 
 from directories.attributes import PROFILE_ATTRIBUTES
 from provisioning import services
+from provisioning.admin.contracts import departments
 from provisioning.admin.contracts.settings import settings_page
 from provisioning.admin.fields import ParsedField, offer_stored, time_zone_widget
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.contracts import services as contracts
-from provisioning.contracts import tree
-from provisioning.contracts.derive import people_of
 from provisioning.contracts.models import Contract, Department, Location, PrimaryOrder
-from provisioning.models import User
 from reports.paging import CappedPaginator
 
 TIME_ZONE = next(one for one in PROFILE_ATTRIBUTES if one.name == "time_zone")
-SHOWN = 300  # departments on a page
 OF_SOURCE = "This comes from {source}, which decides what is in it."
 
 
@@ -180,14 +177,12 @@ class DepartmentAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
             return super().changelist_view(request, extra_context)
         if not self.has_view_permission(request):
             raise PermissionDenied
-        search = request.GET.get("q", "").strip()[:100]
         context = {
             **self.admin_site.each_context(request),
             "title": "Departments",
             "opts": self.opts,
-            "search": search,
             "may_add": self.has_add_permission(request),
-            **_tree(search),
+            **departments.page(request.GET),
         }
         return render(request, "provisioning/contracts/departments.html", context)
 
@@ -287,54 +282,3 @@ class SettingsAdmin(ModelAdmin):  # type: ignore[misc]
 def _to_user(contract: Contract) -> HttpResponseRedirect:
     address = reverse("admin:provisioning_user_change", args=[contract.user_id])
     return HttpResponseRedirect(f"{address}#contracts")
-
-
-def _tree(search: str) -> dict[str, Any]:
-    """Return the rows of the page of departments: two queries for all, one for the numbers of those that are shown."""
-    held = {one.pk: one for one in Department.objects.select_related("source", "manager")}
-    parents = {pk: one.parent_id for pk, one in held.items()}
-    rows = tree.in_order(parents, lambda pk: (held[pk].name.casefold(), pk))
-    if search:
-        wanted = search.casefold()
-        rows = [
-            (pk, 0)
-            for pk, _ in rows
-            if wanted in held[pk].name.casefold()
-            or wanted in (held[pk].external_id.casefold(), held[pk].code.casefold())
-        ]
-    shown = rows[:SHOWN]
-    counts = Department.objects.filter(pk__in=[pk for pk, _ in shown]).order_by()
-    people = {
-        pk: accounts + users
-        for pk, accounts, users in counts.values_list("pk").annotate(
-            Count("contracts__account", distinct=True), Count("contracts__user", distinct=True)
-        )
-    }
-    heads = _heads(held[pk] for pk, _ in shown)
-    return {
-        "rows": [
-            {
-                "department": held[pk],
-                "depth": min(depth, 8),
-                "people": people.get(pk, 0),
-                "head": held[pk].manager or heads.get((held[pk].source_id, held[pk].manager_ref)),
-                "way": " › ".join(reversed([held[up].name for up in tree.upwards(pk, parents)][1:])) if search else "",
-            }
-            for pk, depth in shown
-        ],
-        "more": len(rows) - len(shown),
-        "number": len(rows),
-    }
-
-
-def _found(department: Department, wanted: str) -> bool:
-    """Return whether a search means the department: part of its name, or its number or code."""
-    exact = (department.external_id.casefold(), department.code.casefold())
-    return wanted in department.name.casefold() or wanted in exact
-
-
-def _heads(departments: Any) -> dict[tuple[int | None, str], User]:
-    refs = {(one.source_id, one.manager_ref) for one in departments if one.manager_ref and not one.manager_id}
-    people = people_of(refs)
-    users = User.objects.in_bulk(people.values())
-    return {ref: users[pk] for ref, pk in people.items() if pk in users}

@@ -6,10 +6,12 @@ from typing import Any
 from django.db import DataError, IntegrityError, transaction
 
 from config.database import bulk
+from directories.attributes import OF_CONTRACTS
 from directories.config import DirectoryConfig
 from directories.encryption import decrypt
 from directories.models import Directory, PushGroups
 from directories.passwords import to_django
+from provisioning.contracts import due
 from provisioning.contracts.planned import number_of
 from provisioning.guard import ledger
 from provisioning.guard.losses import BITS, LossKind
@@ -60,6 +62,7 @@ class Applier:
         self.writer = UserWriter(config.id, run.started_at)
         self.lines = Lines(config.name, run)
         self.groups_flow = config.features.sync_groups and config.features.push_groups != PushGroups.NONE
+        self.employs = any(rule.kind in OF_CONTRACTS for rule in config.rules)
         self.first = is_first(run)
         self.flows_on = Directory.objects.exclude(pk=config.id).exists()
 
@@ -89,6 +92,9 @@ class Applier:
         if written.refused or written.staff:
             self._not_done(changes, written, gains)
         gains["applied"] = len(changes)
+        if self.employs and not self.first:
+            # Whose contracts named them while nobody here was meant.
+            due.of_managers(self.directory_id, [one.remote_id for one in changes if one.id in written.linked])
         self._record([change for change in changes if change.id in written.people])
         self._forget(passwords, "password")
         leavers = [c.id for c in changes if c.after.get(ACTIVE) is False and c.id in written.people]

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from directories.connectors.base import RemoteContract, RemoteDepartment, Unavailable
 from directories.models import AttributeMapping, Directory
+from provisioning.contracts import services as contracts
 from provisioning.contracts.models import Contract, Department, Employment, Location, PlannedDepartment, SourceRecord
 from provisioning.imports import engine, plan_export, requests
 from provisioning.imports.doors import undo
@@ -506,3 +507,19 @@ def test_the_accounts_of_people_know_the_digest_of_contracts_too(hr: Source) -> 
     hr.employ("ann", ("1", row()), ("2", row()))
     hr.run()
     assert Account.objects.get(key="ann").seen_digest != before
+
+
+def test_who_comes_later_is_the_manager_of_those_whose_contracts_named_them(hr: Source) -> None:
+    contracts.arrange([], {"profile.manager": "manager"})
+    hr.departments = [RemoteDepartment("D1", "Board", manager="head")]
+    hr.put("ann", "Ann")
+    hr.employ("ann", ("1", row(BOSS="boss")))
+    hr.put("bob", "Bob")
+    hr.employ("bob", ("1", row(DEPT="D1")))
+    run_of(hr)
+    assert (user("ann").manager, user("bob").manager) == (None, None)
+    for name in ("boss", "head"):
+        hr.put(name, name.title())
+        hr.employ(name, ("1", row()))
+    run_of(hr)
+    assert (str(user("ann").manager), str(user("bob").manager)) == ("Boss (boss)", "Head (head)")

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from directories.models import Directory
+from provisioning.admin.contracts import departments
 from provisioning.contracts import services as contracts
 from provisioning.contracts.models import Contract, Department, Employment, Location, PrimaryOrder, ProfileSource
 from provisioning.contracts.services import DepartmentRow
@@ -139,6 +140,35 @@ def test_departments_are_a_tree_with_heads_and_numbers_of_people(it_staff: Clien
     assert "E-2, whom nobody here is" in answer.content.decode()
     [found] = it_staff.get(reverse("admin:contracts_department_changelist"), {"q": "AUD"}).context["rows"]
     assert found["way"] == "Board"
+
+
+def test_a_large_tree_is_shown_level_by_level_and_never_read_as_a_whole(
+    it_staff: Client, hr: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(departments, "SHOWN", 3)
+    rows = [DepartmentRow(f"T{n}", f"Top {n}") for n in range(4)]
+    rows += [DepartmentRow(f"B{n}", f"Below {n}", parent="T0") for n in range(5)] + [
+        DepartmentRow("C", "Cellar", parent="B4")
+    ]
+    contracts.write_departments(hr.pk, rows)
+    address = reverse("admin:contracts_department_changelist")
+
+    def names(**query: object) -> tuple[list[str], int | None]:
+        answer = it_staff.get(address, query)
+        return [str(one["department"]) for one in answer.context["rows"]], answer.context["after"]
+
+    first, after = names()
+    assert first == ["Top 0", "Top 1", "Top 2"]
+    assert names(after=after) == (["Top 3"], None)
+    top = Department.objects.get(external_id="T0").pk
+    assert "5 below it" in it_staff.get(address).content.decode()
+    first, after = names(below=top)
+    assert first == ["Below 0", "Below 1", "Below 2"]
+    assert names(below=top, after=after) == (["Below 3", "Below 4"], None)
+    [found] = it_staff.get(address, {"q": "cell"}).context["rows"]
+    assert found["way"] == "Top 0 › Below 4"
+    assert names(q="below")[0] == ["Below 0", "Below 1", "Below 2"]
+    assert names(below="x")[0] == ["Top 0", "Top 1", "Top 2"]
 
 
 def test_the_form_refuses_a_department_below_itself_by_name(it_staff: Client) -> None:
