@@ -208,6 +208,17 @@ def kept_elsewhere(user_ids: Collection[int], account_ids: Collection[int]) -> d
     return found
 
 
+def ends_of(user_ids: Collection[int]) -> dict[int, tuple[dt.datetime, str]]:
+    """Return when the last contract of each user ends, and in which zone; nobody of whom one has no end."""
+    found = {}
+    for one in derive(user_ids, basis()) if user_ids else ():
+        ends = [(each.interval.end, each.zone.name) for each in one.contracts if each.interval]
+        known = [(end, zone) for end, zone in ends if end is not None]
+        if known and len(known) == len(ends):
+            found[one.user.pk] = max(known)
+    return found
+
+
 def contracts_of(user_ids: Collection[int]) -> dict[int, list[tuple[Contract, str]]]:
     """Return the contracts that count of each user, with the name of the source: two queries."""
     accounts = {

@@ -19,6 +19,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from config.database import bulk
+from provisioning.contracts.derive import ends_of
 from provisioning.models import Account, User
 from provisioning.models.outbox import AccountState
 from provisioning.receipts.models import LATE, PROVEN, Receipt, ReceiptAccount, ReceiptStatus, Seen
@@ -85,7 +86,9 @@ def _open(user_ids: Collection[int], decision: str, origin: str) -> dict[int, in
     if not user_ids:
         return {}
     found = _locked(user_ids)
-    users = User.objects.filter(pk__in=set(user_ids) - set(found)).order_by("pk") if len(found) < len(user_ids) else ()
+    fresh = User.objects.filter(pk__in=set(user_ids) - set(found)).select_related("employment").order_by("pk")
+    users = list(fresh) if len(found) < len(user_ids) else []
+    ends = ends_of([user.pk for user in users if hasattr(user, "employment")])
     common = {"decision": decision[:64], "origin": origin[:255], "version": product_version()}
     rows = [
         {
@@ -94,6 +97,8 @@ def _open(user_ids: Collection[int], decision: str, origin: str) -> dict[int, in
             "username": user.username,
             "name": user.get_full_name()[:310],
             "employee_number": user.employee_number,
+            "hr_end": ends[user.pk][0] if user.pk in ends else None,
+            "hr_zone": ends[user.pk][1] if user.pk in ends else "",
         }
         for user in users
     ]

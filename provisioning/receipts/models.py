@@ -1,6 +1,7 @@
 """The receipt of a leaver, with a row for each account."""
 
 import datetime as dt
+import zoneinfo
 
 from django.db import models
 from django.utils import timezone
@@ -33,7 +34,7 @@ PROVEN = (Seen.DISABLED, Seen.ABSENT, Seen.NEVER)
 class Receipt(models.Model):
     """What became of everything that one person had, from the moment when the portal learnt that they leave.
 
-    ``hr_end`` is the end of employment that HR gave, in ``hr_zone`` (a name of the IANA time zone database).
+    ``hr_end`` is when the last contract ends, by the days of ``hr_zone`` (a name of the IANA time zone database).
     ``origin`` says from where the portal learnt it and ``decision`` what was decided. ``late``: it was proven later
     than ``LATE`` allows. ``evidence`` is the row of the chain, once it has ended. User and directories are plain
     numbers: a receipt outlives them.
@@ -73,6 +74,13 @@ class Receipt(models.Model):
 
     def __str__(self) -> str:
         return self.name if self.name == self.username else f"{self.name} ({self.username})"
+
+    @property
+    def hr_end_there(self) -> str:
+        """HR's end by the clock of its zone, "" where none is known."""
+        if self.hr_end is None:
+            return ""
+        return f"{self.hr_end.astimezone(zoneinfo.ZoneInfo(self.hr_zone or 'UTC')):%Y-%m-%d %H:%M:%S}"
 
     @property
     def unproven(self) -> bool:

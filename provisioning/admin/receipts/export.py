@@ -47,7 +47,7 @@ def csv_lines(receipts: QuerySet[Receipt], query: str, actor: str) -> Iterator[s
 def _cells(receipts: list[Receipt]) -> Iterator[list[str]]:
     for found in lines_of(receipts):
         one = found.receipt
-        start = [str(one.pk), one.username, one.name, one.employee_number, _time(one.hr_end), one.hr_zone]
+        start = [str(one.pk), one.username, one.name, one.employee_number, one.hr_end_there, one.hr_zone]
         start += [_time(one.learnt_at), one.origin, one.decision, one.get_status_display(), _time(one.ended_at)]
         start += [str(one.evidence or "")]
         for row in [*(each.account for each in found.accounts), *found.never]:
