@@ -68,9 +68,10 @@ def prepare(dsn: str) -> dict[str, float]:
                 QueryTemplate(directory=directory, operation=operation, sql=sql.format(table=name))
                 for operation, sql in TEMPLATES.items()
             )
-            AttributeMapping.objects.create(
-                directory=directory, directory_attribute="LASTNAME", portal_attribute="last_name"
-            )
+            for theirs, ours, way in (("LASTNAME", "last_name", "both"), ("active", "active", "in")):
+                AttributeMapping.objects.create(
+                    directory=directory, directory_attribute=theirs, portal_attribute=ours, direction=way
+                )
             ProvisioningSettings.objects.create(
                 directory=directory, password_storage="plain", max_changed=100_000, **GENEROUS, **switches
             )
