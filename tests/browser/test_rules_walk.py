@@ -38,7 +38,7 @@ def test_a_rule_is_built_published_and_taken_back(walk: SafetyWalk) -> None:
 
     walk.sidebar("Rules")
     walk.fits("no-rule")
-    page.get_by_role("link", name="Add rule").click()
+    page.get_by_role("link", name="Add rule").first.click()
     page.get_by_label("Name").fill("Ward access")
     page.get_by_role("button", name="Add a condition").click()
     settled(page)
