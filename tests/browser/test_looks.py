@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 
 from directories.models import Directory
 from provisioning import services
+from provisioning.contracts.models import Contract, Department, PlannedDepartment, SourceRecord
 from provisioning.imports import engine
 from provisioning.models import (
     Account,
@@ -19,6 +20,7 @@ from provisioning.models import (
     GroupChange,
     Membership,
     Nesting,
+    PlannedChange,
     User,
 )
 from reports.models import SavedFilter
@@ -44,6 +46,13 @@ PAGES = (
     "provisioning_importrun_changelist",
     "reports_event_changelist",
     "provisioning_user_past",
+    "contracts_department_changelist",
+    "contracts_department_add",
+    "contracts_location_changelist",
+    "contracts_location_add",
+    "contracts_contract_changelist",
+    "contracts_primaryorder_changelist",
+    "contracts_sourcerecord_changelist",
     "provisioning_change_changelist",
     "provisioning_attributedefinition_changelist",
     "provisioning_attributedefinition_add",
@@ -91,6 +100,16 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     ]
     Membership.objects.bulk_create(Membership(group=group, user=account.user) for group in groups)
     Nesting.objects.create(parent=groups[0], child=groups[1])
+    department = Department.objects.create(source=directory, external_id=LONG, name=LONG, manager_ref=LONG)
+    contract = Contract.objects.create(account=account, external_id=LONG, title=LONG, department=department)
+    raw = {"values": {LONG: LONG * 5}, "contracts": [[LONG, {LONG: LONG * 5}, ""]]}
+    said = SourceRecord.objects.create(
+        source=directory, remote_id=LONG, key=LONG, raw=raw, blocked=True, reason=f"{LONG} is blocked."
+    )
+    PlannedDepartment.objects.create(run=runs[1], number=LONG, name=LONG, parent=LONG, head=LONG, problem=LONG * 2)
+    whole = {"contract:1": {"title": LONG}}
+    PlannedChange.objects.create(run=runs[1], action="update", key=LONG, before=whole, after={"contract:1": None})
+    PlannedChange.objects.create(run=runs[1], action="block", key=LONG, message=f"{LONG} is blocked.")
     held = GroupAccount.objects.create(directory=directory, group=groups[0], key=LONG)
     left = {"state": "active", "remote_id": "7", "pushed_digest": "x"}  # by a deleted group, to be taken over
     GroupAccount.objects.create(directory=directory, key=LONG, **left)
@@ -112,6 +131,9 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
         ),
         *(reverse("admin:provisioning_group_change", args=[group.pk]) for group in groups),
         reverse("admin:provisioning_groupchange_changelist"),
+        reverse("admin:contracts_contract_change", args=[contract.pk]),
+        reverse("admin:contracts_sourcerecord_change", args=[said.pk]),
+        reverse("admin:contracts_department_change", args=[department.pk]),
         reverse("admin:auth_user_password_change", args=[account.user_id]),
         reverse("admin:scim_client_delete", args=[application.pk]),
         reverse("admin:provisioning_user_change", args=[account.user_id]),
