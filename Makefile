@@ -37,8 +37,9 @@ test-fast: $(VENV)/.dev ## Run the quick tests, on PostgreSQL alone (PYTHON=pyth
 	@config/bin/servers postgresql
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --fast --durations=10 $(TESTS)
 
-lowest: ## Run the fast tests on the lowest releases that pyproject.toml allows (JOBS=2)
-	@config/bin/lowest $(JOBS)
+lowest: .venv-lowest/.dev ## Run the fast tests on the lowest releases that pyproject.toml allows (JOBS=2)
+	@config/bin/servers postgresql
+	@.venv-lowest/bin/python -m pytest -n $(JOBS) --dist worksteal --fast -p no:cacheprovider
 
 lint: $(VENV)/.dev ## Check style, types, import directions, settings and migrations
 	@config/bin/lint
@@ -73,3 +74,9 @@ $(VENV)/.dev: requirements-dev.lock config/bin/install | $(VENV)/bin/python
 	@echo "Installing the developers' dependencies (once)..."
 	@config/bin/install $(BIN)/python requirements-dev.lock
 	@touch $@ $(VENV)/.run
+
+.venv-lowest/.dev: requirements-lowest.lock config/bin/install
+	@config/bin/venv .venv-lowest
+	@echo "Installing the lowest releases that pyproject.toml allows..."
+	@config/bin/install .venv-lowest/bin/python requirements-lowest.lock
+	@touch $@
