@@ -5,6 +5,7 @@ then. The first process of a run makes a folder, chooses the port of the portal'
 session starts and a keeper that stops it; xdist's workers inherit the addresses.
 """
 
+import gc
 import os
 import re
 import secrets
@@ -32,6 +33,9 @@ NOT_FAST = {
     *("browser", "portal", "runs", "live_server"),
     *("script", "script_source"),
 }
+
+# The files of tests that take from half a minute to two.
+LONGEST = ["test_run", "test_looks", "test_redis_outages", "test_look_first", "test_tester", "test_killed"]
 
 # What is made cheap for tests, as it is in production: rounds of bcrypt.
 COSTS: dict[str, int] = {}
@@ -102,11 +106,19 @@ def is_fast(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is not fast, when ``--fast`` asks for it."""
+    """Begin with what takes longest, so that no worker is left alone with it; leave out what ``--fast`` does."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
     if config.option.fast:
         config.hook.pytest_deselected(items=[item for item in items if not is_fast(item)])
         items[:] = [item for item in items if is_fast(item)]
         sys.addaudithook(_refuse_programs)
+
+
+def pytest_collection_finish() -> None:
+    """Do not look for cycles among the modules and the thousands of tests, which stay, again and again."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # as the portal's workers have it: ``config.celery``
 
 
 def _refuse_programs(event: str, arguments: tuple[object, ...]) -> None:
