@@ -23,15 +23,12 @@ app.autodiscover_tasks()
 @worker_init.connect
 @worker_process_init.connect
 def settle(**_: object) -> None:
-    """Let an import of many people neither look for cycles all the time nor hold up the threads beside it.
+    """Let an import of many people neither look for cycles in what is loaded nor hold up the threads beside it.
 
-    The garbage collector is kept off what is loaded for good, and from running every few hundred objects: an import
-    makes millions of short-lived ones and hardly any cycles, and a fifth of its time went into looking. A thread that
-    waited for a database gets the interpreter back soon, not after the usual 5 ms: the delivery of one save waits some
-    thirty times, which took half a second beside an import.
+    A thread that waited for a database gets the interpreter back soon, not after the usual 5 ms: the delivery of one
+    save waits some thirty times, which took half a second beside an import.
     """
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
     sys.setswitchinterval(SWITCH_SECONDS)
 
 

@@ -36,4 +36,3 @@ def post_worker_init(worker: object) -> None:
 def calm_the_collector() -> None:
     """Keep the garbage collector off what is loaded for good, which took a twelfth of a SCIM request's time."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)

@@ -118,7 +118,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """Do not look for cycles among the modules and the thousands of tests, which stay, again and again."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)  # as the portal's workers have it: ``config.celery``
 
 
 def _refuse_programs(event: str, arguments: tuple[object, ...]) -> None:
