@@ -251,7 +251,7 @@ class RecordSource(Connector):
         of = f"the first {len(accounts)}" if len(accounts) == SAMPLED else f"{len(accounts)}"
         if wrong:
             return ConnectionStep(PEOPLE, True, f"Of {of}, {len(wrong)} cannot be used: {wrong[0].problem}", True)
-        return ConnectionStep(PEOPLE, True, f"Records of {of} people were read; one is {accounts[0].key}.")
+        return ConnectionStep(PEOPLE, True, f"People read: {of}. One is {accounts[0].key}.")
 
     def _contracts_step(self, accounts: Sequence[RemoteAccount]) -> ConnectionStep:
         if lacking := self.lacks(Capability.CONTRACTS):
@@ -259,9 +259,9 @@ class RecordSource(Connector):
         found = [contract for account in accounts for contract in account.contracts or ()]
         if problem := next((contract.problem for contract in found if contract.problem), ""):
             return ConnectionStep(CONTRACTS, True, problem, caution=True)
-        return ConnectionStep(
-            CONTRACTS, True, f"They have {len(found)} contracts.", caution=bool(accounts and not found)
-        )
+        names = list(dict.fromkeys(name for contract in found for name in contract.attributes))
+        told = f" Their fields are: {', '.join(names[:_MOST])}." if names else ""
+        return ConnectionStep(CONTRACTS, True, f"Contracts read: {len(found)}.{told}", caution=not names)
 
     def _departments_step(self) -> ConnectionStep:
         if lacking := self.lacks(Capability.DEPARTMENTS):
@@ -272,7 +272,7 @@ class RecordSource(Connector):
             return ConnectionStep(DEPARTMENTS, False, error.message)
         if problem := next((one.problem for one in found if one.problem), ""):
             return ConnectionStep(DEPARTMENTS, False, problem)
-        return ConnectionStep(DEPARTMENTS, True, f"{len(found)} were read.")
+        return ConnectionStep(DEPARTMENTS, True, f"Departments read: {len(found)}.")
 
 
 def _not_reached(*names: str) -> list[ConnectionStep]:

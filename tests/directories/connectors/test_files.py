@@ -291,8 +291,8 @@ def test_the_connection_test_says_which_file_it_is(files_folder: Path) -> None:
     found = steps(contracts="start,end,unit", contract_id="contract")
     assert found["File"][1].startswith("people.csv, ")
     assert found["File"][1].endswith("of 1970-01-01 00:00 UTC.")
-    assert found["People"] == (True, "Records of 2 people were read; one is 7.")
-    assert found["Contracts"] == (True, "They have 2 contracts.")
+    assert found["People"] == (True, "People read: 2. One is 7.")
+    assert found["Contracts"] == (True, "Contracts read: 2. Their fields are: contract, start, end, unit.")
     assert "Name it under Departments" in found["Departments"][1]
     assert steps(departments_file="none.csv")["Departments"][0] is False
     wrong = steps(id="number")["People"][1]

@@ -433,7 +433,7 @@ def steps(server: HttpServer, **settings: Any) -> dict[str, tuple[bool | None, s
 def test_the_connection_test_reads_the_first_people() -> None:
     with serving(numbered) as server:
         found = steps(server, **NUMBERED)
-        assert found["People"] == (True, "Records of 5 people were read; one is 0.")
+        assert found["People"] == (True, "People read: 5. One is 0.")
         assert found["Contracts"][0] is True
         assert "Name it under People" in found["Contracts"][1]
         wrong = steps(server, **NUMBERED, id="number")

@@ -322,7 +322,7 @@ def test_the_connection_test_says_what_is_wrong(script_source: ScriptSubject) ->
 
     assert steps()["Script"][0] is False
     script_source.script("hr.py", f"print('''{ANN}''')")
-    assert steps()["People"] == (True, "Records of 1 people were read; one is 7.")
+    assert steps()["People"] == (True, "People read: 1. One is 7.")
     assert steps(departments_script="none.py")["Departments"][0] is False
     script_source.script("hr.py", "sys.exit('No such database')")
     assert steps()["People"] == (False, "The script ended with the code 1. It said: No such database")
