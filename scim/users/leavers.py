@@ -39,9 +39,10 @@ def leave_groups(client: Client, user: User) -> None:
 def delete_due() -> int:
     """Delete the users that are still inactive; return how many.
 
-    One who came back stays, also at this very moment, and so do staff and those whose application deletes nobody any
-    more.
+    Whoever came back by another door is to be deleted no more. One who comes back at this very moment stays too, and so
+    do staff and those whose application deletes nobody any more.
     """
+    UserLink.objects.filter(leaves_at__isnull=False, user__is_active=True).update(leaves_at=None)
     gone = 0
     while links := list(_due()[:PAGE]):
         with transaction.atomic():

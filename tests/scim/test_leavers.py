@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from provisioning import services
 from provisioning.identities import membership
 from provisioning.models import Group, Membership, User
 from reports.models import Event
@@ -69,6 +70,20 @@ def test_who_is_deactivated_leaves_after_the_recycle_period(new_client: Any) -> 
     assert set(User.objects.values_list("username", flat=True)) == {"bert", "carl"}
     assert not UserLink.objects.exclude(leaves_at=None).exists()
     assert Event.objects.filter(identifier="anna", operation="delete").exists()
+
+
+def test_whoever_came_back_by_another_door_is_not_deleted_by_what_was_scheduled_before(new_client: Any) -> None:
+    """Somebody at home for a year later on is not deleted because of a departure that was taken back long ago."""
+    scim = new_client(delete_deactivated=True, recycle_days=30)
+    anna = scim.add("anna")
+    scim.patch(f"/Users/{anna['id']}", {"op": "replace", "path": "active", "value": False})
+    ids = list(User.objects.values_list("pk", flat=True))
+    services.set_active(ids, True, "admin")
+    assert leavers.delete_due() == 0
+    services.set_active(ids, False, "admin")
+    later(31)
+    assert leavers.delete_due() == 0
+    assert User.objects.filter(username="anna").exists()
 
 
 @pytest.mark.parametrize("claimed", [True, False])
