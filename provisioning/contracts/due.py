@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from config.database import bulk
 from provisioning.contracts import tree
+from provisioning.contracts.derive import basis, derive
 from provisioning.contracts.models import Department, Employment
 from provisioning.models import Account, User
 
@@ -32,9 +33,28 @@ def again(user_ids: Collection[int]) -> None:
 
 
 def returned(user_ids: Collection[int]) -> None:
-    """Mark users who got accounts back, as far as sources have contracts of them."""
+    """Mark users who were restored, as far as sources have contracts of them."""
+    mark(_with_contracts(user_ids))
+
+
+def made_again(user_ids: Collection[int]) -> None:
+    """Mark users who got the accounts of deleted people back, as far as sources have contracts of them.
+
+    What these say now is noted first: whoever made the users anew has decided, and only a change from now on counts.
+    """
+    if here := _with_contracts(user_ids):
+        now = timezone.now()
+        found = [(one.user.pk, one.active if one.contracts else None) for one in derive(here, basis(now))]
+        rows: list[dict[str, Any]] = [
+            {"user_id": pk, "active": active, "next_change_at": now, "said": {}} for pk, active in found
+        ]
+        bulk.insert(Employment, rows, ignore_conflicts=True)
+        again(here)
+
+
+def _with_contracts(user_ids: Collection[int]) -> set[int]:
     here = Account.objects.filter(user__in=user_ids, contracts__isnull=False)
-    mark({pk for pk in here.values_list("user_id", flat=True) if pk is not None})
+    return {pk for pk in here.values_list("user_id", flat=True) if pk is not None}
 
 
 def of_managers(source_id: int, refs: Collection[str]) -> None:

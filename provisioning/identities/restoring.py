@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from provisioning import usernames
+from provisioning.contracts import due
 from provisioning.identities import membership
 from provisioning.identities.users import report_line
 from provisioning.models import Account, Group, Membership, User
@@ -61,6 +62,7 @@ def restore_page(wanted: Mapping[int, str], actor: str, run_id: int | None = Non
     _memberships(image, notes, actor)
     _reports(image, actor)
     _accounts(users, image, notes)
+    due.returned(image)
     for keeper in images.KEEPERS:
         parts = {pk: held[keeper.name] for pk, held in image.items() if keeper.name in held}
         for pk, words in keeper.give(parts).items() if parts else ():

@@ -247,7 +247,7 @@ class UserWriter:
         bulk.update(kept, NOTED)
         due.again(moved)
         if owners:
-            due.returned(owners)
+            due.made_again(owners)
 
     def _existing(self, changes: Sequence[Planned], users: Sequence[int]) -> dict[int, Account]:
         """Return the accounts by id, and those of the users in this directory by minus the user's id."""

@@ -216,7 +216,8 @@ def _reattach(people: Iterable[UserInScope]) -> None:
     locked = lost.order_by("pk").select_for_update(no_key=True) if numbers else ()
     found = [account for account in locked if _employee_number(account) == numbers.get(by_key[account.key_folded])]
     if found:
-        give_back_all([(account, by_key[account.key_folded]) for account in found], names)
+        given = give_back_all([(account, by_key[account.key_folded]) for account in found], names)
+        due.made_again([account.user_id for account in given if account.user_id])
 
 
 def lost_to(user: User) -> QuerySet[Account]:
@@ -231,6 +232,7 @@ def give_back(user: User, account_id: int) -> Account | None:
     """Give the user an account that was lost to them; None when it cannot be theirs now. Call it in a transaction."""
     account = lost_to(user).filter(pk=account_id).select_for_update(of=("self",), no_key=True).first()
     given = give_back_all([(account, user.pk)], {user.pk: user.username}) if account else []
+    due.made_again([user.pk] if given else [])
     return given[0] if given else None
 
 
@@ -253,7 +255,6 @@ def give_back_all(lost: Collection[tuple[Account, int]], names: Mapping[int, str
             back.append(account)
     columns = ("user", "key", "key_folded", "person", "deleted_at", "delete_at", "kept_by")
     Account.objects.bulk_update(back, [*columns, "pushed_digest", "seen_digest"])
-    due.returned([account.user_id for account in back if account.user_id])
     return back
 
 

@@ -556,3 +556,20 @@ def test_who_gets_the_account_of_a_source_back_has_its_contracts(clock: Clock, h
     assert employment(ada).active
     clock.at("2027-01-01 00:00")
     assert not active(ada)
+
+
+def test_a_rehire_who_is_made_before_the_new_contract_comes_stays_active(clock: Clock, hr: Directory) -> None:
+    ada = person("ada", employee_number="7")
+    give(account(ada, hr), "1", "2026-01-01", "2026-11-29")
+    clock.at("2026-11-30 12:00")
+    services.delete_users([ada.pk], "admin")
+    ada = person("ada", employee_number="7")
+    theirs = Account.objects.get(directory=hr)
+    assert theirs.user == ada
+    assert clock.at("2026-11-30 12:01") == []
+    assert active(ada), "somebody made her anew after the contract had ended"
+    give(theirs, "2", "2026-12-01", "2026-12-31")
+    clock.at("2026-12-01 00:00")
+    assert active(ada)
+    clock.at("2027-01-01 00:00")
+    assert not active(ada)
