@@ -48,7 +48,7 @@ def save_user(user: User, actor: str) -> None:
         if stored and user.may_sign_in and not stored.may_sign_in and user.password == stored.password:
             user.set_unusable_password()
         user.save()
-        if stored and stored.time_zone != user.time_zone:
+        if stored and (stored.time_zone != user.time_zone or (stored.may_sign_in and not user.may_sign_in)):
             due.again([user.pk])
         record(*_lines([(user, before)], known, actor))
 

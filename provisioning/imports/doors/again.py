@@ -25,12 +25,13 @@ def look_again(run: ImportRun, *, failed: bool = False) -> None:
     """Let the contracts of those be looked at again of whom a run did not do what was planned; needs a transaction.
 
     Of a row that was refused because of another value, only the switch is planned anew: the value was changed by hand.
+    So it is of a person who may sign in by now, and follows once they may not any more.
     Of a run that ``failed``, all is.
     """
     if run.door != Door.CONTRACTS:
         return
     rows = PlannedChange.objects.filter(run=run).exclude(verdict=Verdict.REFUSED).order_by("pk")
-    refused = rows.filter(action=Action.ERROR, after__has_key=ACTIVE).exclude(cause=ERROR)
+    refused = rows.filter(action__in=[Action.ERROR, Action.LEAVE], after__has_key=ACTIVE).exclude(cause=ERROR)
     if failed:
         for page in _pages(rows.filter(action__in=[Action.UPDATE, Action.DEACTIVATE])):
             _forget(page, timezone.now() + PAUSE, values=True)

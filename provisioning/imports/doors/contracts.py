@@ -129,7 +129,9 @@ def _note(one: Derived) -> None:
     employment = one.employment
     assert employment is not None
     if one.contracts or employment.active is not None:
-        employment.active = one.active
+        # Who may sign in is left alone, and follows once they may not any more.
+        left_alone = one.user.may_sign_in and _state(one, {})
+        employment.active = one.user.is_active if left_alone else one.active
     employment.primary = one.primary.contract if one.primary else None
     employment.why, employment.said, employment.next_change_at = one.why, one.values, one.next_change_at
 

@@ -573,3 +573,22 @@ def test_a_rehire_who_is_made_before_the_new_contract_comes_stays_active(clock: 
     assert active(ada)
     clock.at("2027-01-01 00:00")
     assert not active(ada)
+
+
+@pytest.mark.parametrize("since", ["before the plan", "while it waited"])
+def test_who_may_not_sign_in_any_more_leaves_by_what_ended_meanwhile(clock: Clock, hr: Directory, since: str) -> None:
+    people = ended(hr, 12)
+    ada = people[0]
+    if since == "before the plan":
+        User.objects.filter(pk=ada.pk).update(is_staff=True)
+    waits, *_ = clock.at("2026-11-30 12:00")
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    services.approve_import(waits.run, "boss", plan_hash=waits.run.plan_hash)
+    engine.execute(waits.run.pk)
+    clock.at("2026-11-30 12:01")
+    assert [active(one) for one in people[:2]] == [True, False]
+    assert clock.at("2026-11-30 12:02") == []
+    ada.is_staff = False
+    services.save_user(ada, "admin")
+    clock.at("2026-11-30 12:03")
+    assert not active(ada)
