@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from django.utils import timezone
 
-from directories.attributes import Person, Value
+from directories.attributes import Kind, Person, Value
 from directories.config import DirectoryConfig
 from directories.connectors.base import (
     Capability,
@@ -361,7 +361,7 @@ class AccountReconciler:
             seen = self.connector.find(turn.entry) if self.connector.keeps_deleted else None
         elif turn.found is not None and steps:
             seen = self.connector.find(turn.entry)
-            if seen is not None and seen.enabled:
+            if seen is not None and self._gives_access(seen):
                 raise ConnectorError(messages.still_enabled(self.config.name), code="still_enabled")
         turn.proof = self._proof(turn, seen)
 
@@ -376,12 +376,19 @@ class AccountReconciler:
     def _proof(self, turn: Turn, seen: RemoteAccount | None) -> Proof:
         states = {True: Seen.ACTIVE, False: Seen.DISABLED, None: Seen.UNCLEAR}
         return Proof(
-            seen=Seen.ABSENT if seen is None else states[seen.enabled],
+            seen=Seen.ABSENT if seen is None else states[self._gives_access(seen)],
             read_at=timezone.now(),
             sent_at=turn.sent_at,
             answer=" and ".join(messages.OPERATIONS[step].label.lower() for step in turn.plan.steps if turn.sent_at),
             remote_id=turn.entry.ref,
         )
+
+    def _gives_access(self, seen: RemoteAccount) -> bool | None:
+        """Return whether an account is enabled, by what the directory says, or else by what Active is mapped to."""
+        if seen.enabled is not None:
+            return seen.enabled
+        active = self.mapper.inbound(seen.attributes).values.get((Kind.PROFILE, "active"))
+        return active if isinstance(active, bool) else None
 
     def _is_found(self, account: Account, entry: Entry) -> bool:
         """Return whether a new account is found by its name: asked for the first, and for names likely to be re-spelt.

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from directories.connectors.base import Unavailable
-from directories.models import Directory
+from directories.models import AttributeMapping, Directory
 from provisioning import services, tasks
 from provisioning.models import Account, Change, User
 from provisioning.outbound.accounts import outbox
@@ -226,6 +226,25 @@ STATES = {
     "disable": "UPDATE hr SET active=0 WHERE login='##USERNAME##'",
     "delete": "DELETE FROM hr WHERE login='##USERNAME##'",
 }
+
+
+@pytest.mark.parametrize(
+    ("query", "seen"), [(STATES["disable"], "disabled"), ("UPDATE hr SET mail='' WHERE login='##USERNAME##'", "")]
+)
+def test_the_column_that_active_is_mapped_to_proves_it(pg_directory: Database, query: str, seen: str) -> None:
+    pg_directory.execute("CREATE TABLE hr (login varchar(40) PRIMARY KEY, mail varchar(60), active int)")
+    directory = save(pg_directory, "hr", "login", {**STATES, "disable": query}, deactivate_users=True)
+    AttributeMapping.objects.create(
+        directory=directory, directory_attribute="active", portal_attribute="active", direction="in"
+    )
+    user = employed(directory)
+    services.set_active([user.pk], False, "admin", by_person=True)
+    run(directory)
+    book.settle()
+    account = ReceiptAccount.objects.get()
+    assert account.seen == seen
+    assert account.receipt.status == ("closed" if seen else "open")
+    assert Change.objects.filter(parked_code="still_enabled").exists() == (not seen)
 
 
 def test_postgresql_and_ldap_are_read_back(pg_directory: Database, ldap_directory: LdapDirectory) -> None:
