@@ -33,7 +33,7 @@ def measured_in(dsn: str, variables: dict[str, str], count: int) -> Iterator[tup
     run_step(variables, "tests.bench.leavers", "prepare", dsn)
     with workers.running(variables, "worker", "leavers"):
         run_step(variables, "tests.bench.leavers", "hire", str(count))
-        found = run_step(variables, "tests.bench.leavers", "leave", dsn, str(min(LEAVERS, count // 2)))
+        found = run_step(variables, "tests.bench.leavers", "leave", dsn, str(min(LEAVERS, count // 20)))
     what = f"Leaver to proof in {len(DIRECTORIES)} directories, at least {found['queued']:,.0f} changes wait"
     share = f"{found['in time']:.1f} % of {found['leavers']:.0f} within {GOAL:.0f} s; to reach: 99 %"
     times = ", ".join(f"{name} {found[name]:.2f} s" for name in ("p50", "p95", "p99", "slowest"))
