@@ -12,6 +12,8 @@ from django.utils import timezone
 from config.database import bulk
 from reports.models import Direction, Event, Operation, Result
 
+PART = 500  # lines that are made ready while the database takes in those before them (see ``bulk.overlapping``)
+
 
 @dataclass(slots=True)
 class Line:
@@ -38,10 +40,10 @@ def record(*lines: Line) -> None:
 
 
 def record_many(lines: Iterable[Line]) -> None:
-    """Write the lines, a thousand a statement, inside the caller's transaction."""
+    """Write the lines, ``PART`` a statement, inside the caller's transaction."""
     now = timezone.now()
     rows = (_values(line, now) for line in lines)
-    while page := list(islice(rows, 1000)):
+    while page := list(islice(rows, PART)):
         bulk.insert(Event, page)
 
 

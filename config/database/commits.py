@@ -1,5 +1,8 @@
 """How long a commit waits."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import connection
 
 
@@ -12,3 +15,20 @@ def need_not_wait() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit TO off")
+
+
+@contextmanager
+def checked_at_once() -> Iterator[None]:
+    """Within this, each statement checks its foreign keys (PostgreSQL), where the commit does otherwise.
+
+    The server checks them then while the next rows are made ready, and an error still tells whose statement it was.
+    """
+    _check("IMMEDIATE")
+    yield
+    _check("DEFERRED")
+
+
+def _check(when: str) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET CONSTRAINTS ALL {when}")

@@ -6,7 +6,7 @@ import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from config.database import bulk
+from config.database import bulk, commits
 from provisioning.imports.users import correlate
 from provisioning.models import Account, User
 from reports.models import Event
@@ -113,3 +113,9 @@ def test_what_overlaps_is_written_in_order_or_not_at_all() -> None:
     assert User.objects.count() == 200
     with transaction.atomic():
         assert len(bulk.insert_returning(User, [{"username": f"last{n}"} for n in range(60)])) == 60
+
+
+def test_the_statement_that_breaks_a_foreign_key_is_refused() -> None:
+    people = [{"user_id": 10**9 + n, "directory_id": 10**9, "key": f"nobody{n}"} for n in range(bulk.FEW)]
+    with pytest.raises(IntegrityError), transaction.atomic(), commits.checked_at_once(), bulk.overlapping():
+        bulk.insert(Account, people)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
-from config.database import bulk
+from config.database import bulk, commits
 from directories.attributes import OF_CONTRACTS
 from directories.config import DirectoryConfig
 from directories.encryption import decrypt
@@ -19,13 +19,12 @@ from provisioning.imports.decisions import to_apply
 from provisioning.imports.runs import COUNTED, DOOR, Lease, caused_by, is_first
 from provisioning.imports.users import authority, store
 from provisioning.imports.users.messages import Lines
-from provisioning.imports.users.plan import CONTRACTS, Planned
+from provisioning.imports.users.plan import CONTRACTS, DEACTIVATE, LINK, UPDATE, Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.store import gain
 from provisioning.imports.users.tally import Tally
 from provisioning.imports.users.writing import UserWriter, Written, user_ids
 from provisioning.models import ImportRun, PlannedChange
-from provisioning.models.imports import Action
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.groups import outbox as group_outbox
 from reports.journal import record_many
@@ -43,11 +42,9 @@ def passed_guard(losses: int) -> dict[str, bool]:
 
 def flows(change: Planned) -> bool:
     """Return whether other directories may have to follow; what contracts change of a person is planned after them."""
-    if change.action == Action.LINK:
+    if change.action == LINK:
         return False
-    return (
-        CONTRACTS not in change.row or change.action != Action.UPDATE or any(not number_of(one) for one in change.after)
-    )
+    return CONTRACTS not in change.row or change.action != UPDATE or any(not number_of(one) for one in change.after)
 
 
 class Applier:
@@ -98,14 +95,12 @@ class Applier:
         self._record([change for change in changes if change.id in written.people])
         self._forget(passwords, "password")
         leavers = [c.id for c in changes if c.after.get(ACTIVE) is False and c.id in written.people]
-        if lost := [
-            written.people[c.id][0] for c in changes if c.action == Action.DEACTIVATE and c.id in written.people
-        ]:
+        if lost := [written.people[c.id][0] for c in changes if c.action == DEACTIVATE and c.id in written.people]:
             authority.let_speak(authority.below(self.directory_id, authority.sources()), lost)
         group_outbox.accounts_gone([account for pk in leavers if (account := written.people[pk][1])])
         if self.groups_flow:
             # Accounts that came into being, went, or may be used again; attributes say nothing of groups.
-            moved = [c.id for c in changes if c.action == Action.LINK or c.id in written.linked or ACTIVE in c.after]
+            moved = [c.id for c in changes if c.action == LINK or c.id in written.linked or ACTIVE in c.after]
             accounts = [account for pk in moved if pk in written.people and (account := written.people[pk][1])]
             group_outbox.accounts_changed(accounts, "import", self.caused_by)
             group_outbox.accounts_renamed(written.renamed, self.caused_by)
@@ -163,7 +158,7 @@ class Applier:
 
     def _written(self, changes: Sequence[Planned], passwords: Mapping[int, str]) -> Written:
         """Write changes with their report lines, or nothing at all."""
-        with transaction.atomic(), bulk.overlapping():
+        with transaction.atomic(), commits.checked_at_once(), bulk.overlapping():
             written = self.writer.write(changes, passwords)
             record_many(self.lines.of(changes, written))
         return written
