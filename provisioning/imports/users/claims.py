@@ -53,7 +53,7 @@ def settle(run: ImportRun, crawler: Crawler, lease: Lease) -> None:
         with lease.page() as gains:
             _taken(run, crawler, ids, gains)
     if crawler.created:
-        _same_new_person(run, lease)
+        _same_new_person(run, crawler, lease)
     if crawler.tally.kinds[LossKind.RENAMED] and crawler.correlator.by_username:
         _renamed_now(run, lease)
     if crawler.created:
@@ -131,14 +131,17 @@ def _renamed_now(run: ImportRun, lease: Lease) -> None:
             PlannedChange.objects.bulk_update(waiting, ["message"], batch_size=CHUNK)
 
 
-def _same_new_person(run: ImportRun, lease: Lease) -> None:
+def _same_new_person(run: ImportRun, crawler: Crawler, lease: Lease) -> None:
     """Refuse the planned creations of one person, at most CHUNK at a time.
 
-    A row that is an error by itself counts too: it may have been the right one.
+    A row that is an error by itself counts too: it may have been the right one. Where rows are matched by the user
+    name, two of one match have one user name.
     """
     creations = PlannedChange.objects.filter(run=run, action=Action.CREATE)
     rows = PlannedChange.objects.filter(run=run, action__in=[Action.CREATE, Action.ERROR])
     for claim, reason in NEW.items():
+        if claim == "match_value" and crawler.correlator.by_username:
+            continue
         groups = rows.exclude(**{claim: ""}).order_by().values(claim).annotate(rows=Count("pk"))
         several = groups.annotate(new=Count("pk", filter=Q(action=Action.CREATE))).filter(rows__gt=1, new__gt=0)
         while names := list(several.values_list(claim, flat=True)[:CHUNK]):
