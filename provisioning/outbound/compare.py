@@ -15,7 +15,9 @@ def differences(
     What the directory does not show (``held``) is compared with what it last held (``known``). When that is unknown
     too, an update is due and is shown for attributes that get a value.
     """
-    # Names are spelt alike nearly always, and an import asks this of everybody.
+    # An import asks this of everybody, and mostly all is the same, or at least spelt alike.
+    if desired.items() <= held.items():
+        return {}, False
     alike = desired.keys() <= held.keys()
     seen = held
     if not alike:

@@ -10,25 +10,24 @@ from provisioning.imports.users.plan import GIVEN
 from provisioning.profile.facts import free_label
 
 
-class Labels:
+class Labels(dict[str, str]):
     """The attributes' labels by "kind.name"; a free custom attribute is its own label."""
 
     def __init__(self, known: Catalogue) -> None:
-        self._labels = {f"{kind.value}.{name}": attribute.label for (kind, name), attribute in known.items()}
-        self._labels[GIVEN] = "What rules give"
+        super().__init__({f"{kind.value}.{name}": attribute.label for (kind, name), attribute in known.items()})
+        self[GIVEN] = "What rules give"
 
     def in_order(self, paths: Iterable[str]) -> list[str]:
         """Return the attributes as the catalogue orders them; free ones come last."""
-        places = {path: place for place, path in enumerate(self._labels)}
+        places = {path: place for place, path in enumerate(self)}
         return sorted(paths, key=lambda path: (places.get(path, len(places)), path))
 
-    def __getitem__(self, path: str) -> str:
+    def __missing__(self, path: str) -> str:
         if number := number_of(path):
             return f"Contract {number}"
         if path == ATTRIBUTE:
             return "Contracts"
-        found = self._labels.get(path)
-        return found if found is not None else free_label(path.removeprefix(f"{Kind.CUSTOM.value}."))
+        return free_label(path.removeprefix(f"{Kind.CUSTOM.value}."))
 
     def differences(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
         """Yield label, value before and value after of what a plan changes; of a contract for each of its fields."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from provisioning.imports.runs import caused_by
 from provisioning.imports.users.labels import Labels
-from provisioning.imports.users.plan import Planned
+from provisioning.imports.users.plan import LEAVE, LINK, Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.writing import Written
 from provisioning.models import ImportRun
@@ -15,6 +15,7 @@ from reports.journal import Line
 from reports.models import Direction, Operation, Result
 
 _RESULTS: Mapping[str, Result] = {Action.ERROR: Result.FAILED, Action.BLOCK: Result.SKIPPED}
+IN, SUCCESS = Direction.IN, Result.SUCCESS  # Python 3.11 takes long to look up a member
 
 
 class Lines:
@@ -22,7 +23,7 @@ class Lines:
 
     def __init__(self, directory: str, run: ImportRun) -> None:
         self.directory = directory
-        self.run = run
+        self.run_id = run.pk
         self.caused_by = caused_by(run)
         self.labels = Labels(catalogue())
 
@@ -30,23 +31,23 @@ class Lines:
         """Yield the lines of one page. A row that was only noted again is not worth one, unless there is a warning."""
         for change in changes:
             action, message = written.outcome(change)
-            noted = action == Action.LINK and change.id not in written.linked
-            if action == Action.LEAVE or (noted and not message):
+            noted = action == LINK and change.id not in written.linked
+            if action == LEAVE or (noted and not message):
                 continue
             operation, words = self._words(change, action, message)
             user_id, account_id = written.people.get(change.id, (change.user_id, change.account_id))
             yield Line(
                 identifier=change.key,
                 application=self.directory,
-                direction=Direction.IN,
+                direction=IN,
                 operation=operation,
-                result=_RESULTS.get(action, Result.SUCCESS),
+                result=_RESULTS.get(action, SUCCESS),
                 message=words,
                 changes={} if action in _RESULTS else self._changes(change),
                 actor=self.caused_by,
                 user_id=user_id,
                 account_id=account_id,
-                run_id=self.run.pk,
+                run_id=self.run_id,
             )
 
     def _words(self, change: Planned, action: str, message: str) -> tuple[Operation, str]:

@@ -17,7 +17,7 @@ from provisioning.contracts import due
 from provisioning.contracts.planned import PREFIX
 from provisioning.identities.users import tell_renamed
 from provisioning.imports.users import contracts
-from provisioning.imports.users.plan import GIVEN, MANAGER, USERNAME, Planned, parts
+from provisioning.imports.users.plan import CREATE, GIVEN, MANAGER, USERNAME, Planned, parts
 from provisioning.imports.users.state import ABSENT as MISSING
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Account, User
@@ -127,7 +127,7 @@ class UserWriter:
             self._accounts(part, bulk.insert_returning(User, rows, self.user_ids), done)
 
     def _new_user(self, change: Planned, passwords: Mapping[int, str], managers: Mapping[str, int]) -> dict[str, Any]:
-        row: dict[str, Any] = {"custom_profile": {}, "custom_attributes": {}}
+        row: dict[str, Any] = {}
         for name, value in change.after.items():
             kind, attribute = parts(name)
             if name == ACTIVE:
@@ -139,7 +139,8 @@ class UserWriter:
             elif kind == "profile":
                 row[attribute] = value
             else:
-                row["custom_profile" if kind == "custom_profile" else "custom_attributes"][attribute] = value
+                column = "custom_profile" if kind == "custom_profile" else "custom_attributes"
+                row.setdefault(column, {})[attribute] = value
         row["username"] = change.key
         row["password"] = passwords.get(change.id) or unusable_password()
         return row
@@ -253,7 +254,7 @@ class UserWriter:
         """Return the accounts by id, and those of the users in this directory by minus the user's id."""
         ids = {change.account_id for change in changes if change.account_id}
         unknown = {user for change, user in zip(changes, users, strict=True) if not change.account_id}
-        if all(change.action == Action.CREATE for change in changes) and not ids:
+        if all(change.action == CREATE for change in changes) and not ids:
             return {}
         locked = Account.objects.select_for_update(no_key=True).order_by("pk")
         found = {account.pk: account for account in locked.filter(pk__in=ids)} if ids else {}
