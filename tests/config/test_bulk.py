@@ -89,7 +89,7 @@ def test_any_number_of_lasting_ids_is_found_by_their_index() -> None:
         wanted = Account.objects.filter(remote_id__any_of=[f"r{n}" for n in range(2000)])
         assert "account_remote_id_once" in wanted.explain()
         cursor.execute(f"EXPLAIN {correlate.ACCOUNTS}", ["{a,b}", 1])
-        assert "using account_remote_id_once" in str(cursor.fetchall())
+        assert "account_remote_id_once" in str(cursor.fetchall())
 
 
 def overlap(rows: list[dict[str, object]], divisor: int = 1) -> None:
