@@ -28,16 +28,13 @@ CHOSEN = frozenset(Kind) - FREE
 
 
 class MappingRow(forms.Form):
-    """One directory attribute. Each kind has its own control for the portal attribute; the chosen one counts."""
+    """One attribute from outside. Each kind has its own control for the portal attribute; the chosen one counts."""
 
     mapping_attribute = forms.CharField(max_length=128, required=False, label="Directory attribute")
-    mapping_kind = forms.ChoiceField(choices=AttributeMapping.KINDS, label="Kind")
+    mapping_kind = forms.ChoiceField(choices=AttributeMapping.OF_PEOPLE, label="Kind")
     mapping_profile = forms.ChoiceField(required=False, label="Portal attribute")
     mapping_custom_profile = forms.ChoiceField(required=False, label="Portal attribute")
     mapping_custom = forms.CharField(max_length=128, required=False, label="Portal attribute")
-    mapping_contract = forms.ChoiceField(required=False, label="Field of the contract")
-    mapping_custom_contract = forms.CharField(max_length=128, required=False, label="Field of the contract")
-    mapping_record = forms.ChoiceField(required=False, label="What HR says")
     mapping_direction = forms.ChoiceField(choices=DIRECTIONS, label="Direction")
     mapping_expression = forms.CharField(max_length=2000, required=False, label="Expression", strip=True)
 
@@ -59,8 +56,9 @@ class MappingRow(forms.Form):
         self.fields["mapping_attribute"].widget.attrs |= {"class": _mono(self, "mapping_attribute")}
         self.fields["mapping_attribute"].widget.attrs["list"] = "directory-attributes"
         self.fields["mapping_expression"].widget.attrs["placeholder"] = "optional"
-        for name in ("mapping_custom", "mapping_custom_contract"):
-            self.fields[name].widget.attrs["placeholder"] = "any name"
+        for kind in FREE:
+            if (name := f"mapping_{kind}") in self.fields:
+                self.fields[name].widget.attrs["placeholder"] = "any name"
 
     @property
     def portal(self) -> forms.BoundField:
@@ -71,7 +69,7 @@ class MappingRow(forms.Form):
     def kind(self) -> str:
         """The chosen kind; the default one when the page sent nonsense."""
         chosen = self.data.get("mapping_kind")
-        return chosen if chosen in [kind.value for kind in Kind] else Kind.PROFILE.value
+        return chosen if f"mapping_{chosen}" in self.fields and chosen in list(Kind) else Kind.PROFILE.value
 
     @property
     def blank(self) -> bool:
@@ -127,6 +125,15 @@ class MappingRow(forms.Form):
         )
 
 
+class DirectoryRow(MappingRow):
+    """One attribute of a directory, which may be a source of contracts too."""
+
+    mapping_kind = forms.ChoiceField(choices=AttributeMapping.KINDS, label="Kind")
+    mapping_contract = forms.ChoiceField(required=False, label="Field of the contract")
+    mapping_custom_contract = forms.CharField(max_length=128, required=False, label="Field of the contract")
+    mapping_record = forms.ChoiceField(required=False, label="What HR says")
+
+
 class MappingsForm:
     """Every row: those on the page or those stored, then the attributes of the directory that have none yet.
 
@@ -153,13 +160,13 @@ class MappingsForm:
             if attribute.casefold() not in named:
                 named.add(attribute.casefold())
                 values.append(_blank(attribute))
-        self.rows = [MappingRow(row, catalogue, index) for index, row in enumerate(values)]
+        self.rows = [DirectoryRow(row, catalogue, index) for index, row in enumerate(values)]
         self.offered = [name for name in offered if name.casefold() not in named]
 
     @property
-    def empty_row(self) -> MappingRow:
+    def empty_row(self) -> DirectoryRow:
         """The row that "Add a row" puts on the page."""
-        return MappingRow(_blank(""), self.catalogue, 9999)
+        return DirectoryRow(_blank(""), self.catalogue, 9999)
 
     @property
     def error_count(self) -> int:
@@ -200,14 +207,16 @@ class MappingsForm:
         found = {name.casefold(): attribute for name, attribute in suggestions if attribute}
         taken = {(row.kind, row.data.get(f"mapping_{row.kind}")) for row in self.rows if not row.blank}
         filled, blank = 0, len(self.rows)
-        self.rows += [MappingRow(_blank(name), self.catalogue, blank + more) for more, name in enumerate(self.offered)]
+        self.rows += [
+            DirectoryRow(_blank(name), self.catalogue, blank + more) for more, name in enumerate(self.offered)
+        ]
         for index, row in enumerate(self.rows):
             attribute = found.get(row.data["mapping_attribute"].strip().casefold()) if row.blank else None
             if attribute and (attribute.kind.value, attribute.name) not in taken:
                 taken.add((attribute.kind.value, attribute.name))
                 values = {**row.data, "mapping_kind": attribute.kind.value}
                 values[f"mapping_{attribute.kind.value}"] = attribute.name
-                self.rows[index] = MappingRow(values, self.catalogue, index)
+                self.rows[index] = DirectoryRow(values, self.catalogue, index)
                 filled += 1
         self.rows = [row for index, row in enumerate(self.rows) if index < blank or not row.blank]
         named = {name.casefold() for row in self.rows if (name := row.data["mapping_attribute"].strip())}
@@ -219,17 +228,24 @@ def _mono(row: MappingRow, name: str) -> str:
     return f"{row.fields[name].widget.attrs.get('class', '')} font-mono"
 
 
-def _portal(row: MappingRow) -> tuple[str, str]:
+def _portal(row: DirectoryRow) -> tuple[str, str]:
     return row.kind, row.cleaned_data[f"mapping_{row.kind}"]
 
 
-def _directory(row: MappingRow) -> str:
+def _directory(row: DirectoryRow) -> str:
     name: str = row.cleaned_data["mapping_attribute"]
     return name.casefold()
 
 
+def posted(data: QueryDict, names: Collection[str]) -> list[dict[str, str]]:
+    """Return the rows of the page; what the page has no control for, perhaps as it is an older one, is blank."""
+    columns = {name: data.getlist(name) for name in names if name in data}
+    rows = zip(*columns.values(), strict=False)
+    return [dict.fromkeys(names, "") | dict(zip(columns, values, strict=True)) for values in rows]
+
+
 def _blank(attribute: str) -> dict[str, str]:
-    return dict.fromkeys(MappingRow.base_fields, "") | {
+    return dict.fromkeys(DirectoryRow.base_fields, "") | {
         "mapping_attribute": attribute,
         "mapping_kind": Kind.PROFILE.value,
         "mapping_direction": MappingDirection.BOTH.value,
@@ -247,7 +263,6 @@ def _values(mapping: AttributeMapping) -> dict[str, str]:
 
 def _posted(data: QueryDict) -> list[dict[str, str]]:
     """Return the rows of the page; rows without a name and without anything else are left out."""
-    columns = [data.getlist(name) for name in MappingRow.base_fields]
-    rows = [dict(zip(MappingRow.base_fields, values, strict=True)) for values in zip(*columns, strict=False)]
-    optional = [name for name in MappingRow.base_fields if name not in ("mapping_kind", "mapping_direction")]
+    rows = posted(data, DirectoryRow.base_fields)
+    optional = [name for name in DirectoryRow.base_fields if name not in ("mapping_kind", "mapping_direction")]
     return [row for row in rows if any(row[name].strip() for name in optional)]

@@ -13,7 +13,7 @@ from django.http import QueryDict
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from directories.attributes import Kind
-from directories.forms.mappings import MappingRow
+from directories.forms.mappings import MappingRow, posted
 from directories.mapping import Catalogue
 from directories.models import MappingDirection
 from scim.forms.paths import PATHS
@@ -188,8 +188,7 @@ def _values(mapping: ClientMapping) -> dict[str, str]:
 def _posted(data: QueryDict) -> list[dict[str, str]]:
     """Return the rows of the page; rows that say nothing are left out."""
     names = list(ScimRow.base_fields)
-    columns = [data.getlist(name) for name in names]
-    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=False)]
+    rows = posted(data, names)
     fixed = ("mapping_kind", "mapping_direction", "mapping_required")
     said = [name for name in names if name not in fixed]
     return [row for row in rows if any(row[name].strip() for name in said)]

@@ -13,7 +13,7 @@ from directories.config import Features
 from directories.connectors import connector_class
 from directories.connectors.base import Capability
 from directories.connectors.ldap.connector import Ldap
-from directories.forms.mappings import MappingRow, MappingsForm
+from directories.forms.mappings import DirectoryRow, MappingsForm
 from directories.mapping import AttributeRule
 from directories.models import AttributeMapping
 from directories.readiness import DirectorySetup, assess, moment
@@ -170,7 +170,7 @@ def test_the_form_refuses_to_send_what_only_the_server_writes(kind: str) -> None
     ]
     stored = MappingsForm(None, {}, rows)
     data = QueryDict(mutable=True)
-    for name in MappingRow.base_fields:
+    for name in DirectoryRow.base_fields:
         data.setlist(name, [row.data[name] for row in stored.rows])
     form = MappingsForm(data, {}, kept_by_server=connector_class(kind).kept_by_server)
     assert not form.check()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from directories.connectors import allowed
+from directories.connectors import allowed, outgoing
 from directories.connectors.base import ConnectionTest, ConnectorError, Entry
 from tests.directories.connectors.sql_subject import SqlSubject
 from tests.servers import free_port
@@ -212,14 +212,19 @@ def test_the_portal_tells_which_files_are_its_own(monkeypatch: pytest.MonkeyPatc
         DATABASES=own,
         CELERY_BEAT_SCHEDULE_FILENAME="/srv/schedule",
         SQLITE_FOLDER="/srv/directories",
+        SOURCE_FILES_FOLDER="/srv/sources",
+        SOURCE_SCRIPTS_FOLDER="",
+        OUTGOING_NETWORKS=[],
         ALLOW_LOCAL_DIRECTORIES=False,
     )
-    monkeypatch.setattr(allowed, "_folder", None)
-    monkeypatch.setattr(allowed, "_local_hosts", True)
+    for name, value in {"_folder": None, "_source_files": None, "_source_scripts": None, "_local_hosts": True}.items():
+        monkeypatch.setattr(allowed, name, value)
+    monkeypatch.setattr(outgoing, "_networks", ())
     monkeypatch.setattr("directories.apps.settings", own_settings)
     apps.get_app_config("directories").ready()
     assert allowed._private == {Path("/srv/portal.sqlite3"), Path("/srv/schedule")}
     assert (allowed._folder, allowed._local_hosts) == (Path("/srv/directories"), False)
+    assert (allowed._source_files, allowed._source_scripts) == (Path("/srv/sources"), None)
 
 
 def test_testing_changes_nothing(sqlite_sql: SqlSubject) -> None:

@@ -54,7 +54,7 @@ def big(mem: Directory) -> Group:
 def test_the_first_push_goes_in_batches_and_one_new_member_is_one_call(
     mem: Directory, big: Group, calls: list[tuple[str, int]], django_assert_max_num_queries: Queries
 ) -> None:
-    with django_assert_max_num_queries(72):
+    with django_assert_max_num_queries(74):
         run_groups(mem)
     assert calls == [("add_members", 1000), ("add_members", 1000), ("add_members", SIZE - 2000)]
     assert len(held(mem)["Everyone"]) == SIZE

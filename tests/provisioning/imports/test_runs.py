@@ -200,6 +200,16 @@ def test_cancel_while_applying_keeps_what_was_applied(source: Source, monkeypatc
 @pytest.mark.django_db(transaction=True)
 def test_the_next_page_of_a_plan_is_read_while_one_is_applied(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a thread whose connection is closed in the end."""
+
+    def others() -> set[int]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+                " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+            return {pid for (pid,) in cursor.fetchall()}
+
+    earlier = others()
     monkeypatch.setattr(store, "PAGE", 2)
     source.put_many(5)
     readers: set[int] = set()
@@ -215,15 +225,7 @@ def test_the_next_page_of_a_plan_is_read_while_one_is_applied(source: Source, mo
     assert (run.status, run.applied, User.objects.count()) == (RunStatus.FINISHED, 5, 5)
     assert len(readers - {threading.get_ident()}) == 1
 
-    def alone() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
-            )
-            return bool(cursor.fetchone()[0] == 0)
-
-    wait_until(alone, 20, "the end of the other connections")
+    wait_until(lambda: others() <= earlier, 20, "the end of the reader's connection")
 
 
 # --- Schedule --------------------------------------------------------------------------------------------------------
