@@ -9,7 +9,7 @@ from directories.connectors import connector_class
 from directories.connectors.base import Connector, ConnectorConfig, ConnectorError
 from directories.expressions import ROW, ExpressionError, compile_expression
 from directories.mapping import IN, AttributeRule
-from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
+from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate, in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Features:
     delete_after_days: int | None = None
     groups_of_leavers: str = "later"
     match_attribute: str = "profile.username"
+    match_second: str = ""
+    match_third: str = ""
     source_rank: int = 100
     follow_renames: bool = False
     initial_password: str = "random"
@@ -69,6 +71,11 @@ class Features:
     max_blocked: int = 50
     max_blocked_percent: int = 10
     four_eyes: bool = False
+
+    @property
+    def match_attributes(self) -> tuple[str, ...]:
+        """The attributes by which a new row finds its user, in the order in which they are tried."""
+        return in_order(self.match_attribute, self.match_second, self.match_third)
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,8 @@ class ProvisioningSettings(models.Model):
     ``sync_groups`` switches groups on in both directions: ``import_groups`` and ``push_groups`` say which.
     ``import_cursor`` is where the next incremental import goes on (the connector's own words), ``incremental_minutes``
     how often that is tried between two full ones, and ``listen`` whether the listener process follows the directory.
+    ``match_attribute`` is what a row that is new finds its user by; where nobody has its value, ``match_second`` and
+    then ``match_third`` (blank: no such key).
     ``source_rank``: of two sources that say something else of one person, the one with the lower number decides.
     ``follow_renames``: whoever has another user name there gets it in the portal. ``four_eyes``: a plan is approved by
     somebody else than who started the import or changed the settings. ``delete_after_days``: an account that is to be
@@ -226,6 +228,8 @@ class ProvisioningSettings(models.Model):
         max_length=8, choices=GroupsOfLeavers.choices, default=GroupsOfLeavers.LATER, db_default=GroupsOfLeavers.LATER
     )
     match_attribute = models.CharField(max_length=128, default="profile.username")
+    match_second = models.CharField(max_length=128, blank=True, default="", db_default="")
+    match_third = models.CharField(max_length=128, blank=True, default="", db_default="")
     source_rank = models.PositiveSmallIntegerField(default=100, db_default=100, validators=[MinValueValidator(1)])
     follow_renames = models.BooleanField(default=False, db_default=False)
     initial_password = models.CharField(max_length=8, choices=InitialPassword.choices, default=InitialPassword.RANDOM)
@@ -274,3 +278,13 @@ class ProvisioningSettings(models.Model):
 
     def __str__(self) -> str:
         return f"Provisioning of {self.directory}"
+
+    @property
+    def match_attributes(self) -> tuple[str, ...]:
+        """The attributes by which a new row finds its user, in the order in which they are tried."""
+        return in_order(self.match_attribute, self.match_second, self.match_third)
+
+
+def in_order(*matches: str) -> tuple[str, ...]:
+    """Return match attributes ("kind.name") in the order in which they are tried, none of them twice."""
+    return tuple(dict.fromkeys(match for match in matches if match))

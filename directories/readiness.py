@@ -209,9 +209,14 @@ def _inbound(situation: DirectorySetup) -> list[str]:
 
 
 def _matching(situation: DirectorySetup, inward: Sequence[AttributeRule]) -> list[str]:
-    kind, _, name = situation.features.match_attribute.partition(".")
-    if (kind, name) == (Kind.PROFILE, "username") or any((r.kind, r.portal_attribute) == (kind, name) for r in inward):
+    mapped = {f"{rule.kind}.{rule.portal_attribute}" for rule in inward} | {f"{Kind.PROFILE}.username"}
+    unread = [path.partition(".")[2] for path in situation.features.match_attributes if path not in mapped]
+    if not unread:
         return []
+    if len(unread) < len(situation.features.match_attributes):
+        names = listed([name.replace("_", " ") for name in unread])
+        return [f"Imported rows never find their user by {names}, because nothing is mapped to it."]
+    name = unread[0]
     return [
         f"Imported rows find their user by {name.replace('_', ' ')}, but nothing is mapped to it: every row would look "
         "like a new user. Map it, or choose another attribute under Attribute mapping."

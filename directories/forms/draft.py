@@ -20,7 +20,7 @@ from directories.connectors import connector_class
 from directories.connectors.base import Capability
 from directories.encryption import is_lost
 from directories.forms.connection import NOTHING, ConnectionForm, DirectoryForm, Stored
-from directories.forms.features import ProvisioningForm
+from directories.forms.features import MATCHING, ProvisioningForm
 from directories.forms.mappings import MappingsForm
 from directories.forms.templates import TemplatesForm
 from directories.mapping import Catalogue, writes_state
@@ -230,7 +230,7 @@ class DirectoryDraft:
             saved.outbound_changed = outbound_changed
             saved.groups_switched_on = _pushed(provisioning) not in (self.pushed_before, PushGroups.NONE)
         provisioning.directory = self.directory
-        _write(provisioning, [*ProvisioningForm.base_fields, "match_attribute"])
+        _write(provisioning, [*ProvisioningForm.base_fields, *MATCHING])
         return saved
 
     def _save_templates(self) -> list[str]:

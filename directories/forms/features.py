@@ -114,6 +114,7 @@ LEAVERS = (
     "is a choice too."
 )
 USUAL_RANK = 100
+MATCHING = ("match_attribute", "match_second", "match_third")  # in the order in which they are tried
 INBOUND = ("import_users", "deactivate_missing", "import_passwords", "follow_renames")
 OUTBOUND = ("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords")
 
@@ -138,7 +139,7 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             *("import_users", "deactivate_missing", "import_passwords"),
             *("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords", "accounts_for"),
             *("on_deactivate", "on_delete", "delete_after_days", "groups_of_leavers"),
-            *("match_attribute", "initial_password", "password_storage"),
+            *(*MATCHING, "initial_password", "password_storage"),
             *("source_rank", "follow_renames", "four_eyes"),
             *("schedule", "schedule_time", "schedule_weekday", "incremental_minutes", "listen"),
             *GUARDS,
@@ -152,6 +153,8 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             "delete_after_days": "Delete the account after … days",
             "groups_of_leavers": "People who are deactivated lose their groups",
             "match_attribute": "Find the user by",
+            "match_second": "Else by",
+            "match_third": "Else by",
             "source_rank": "Rank among the sources",
             "schedule": "Import",
             "schedule_time": "At",
@@ -173,6 +176,8 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
             ),
             "source_rank": "Of two sources that map the same attribute, the one with the lower number decides.",
             "match_attribute": "How an imported row finds its user when it is seen for the first time.",
+            "match_second": "Where nobody has that value, and nobody contradicts it.",
+            "match_third": "The last try.",
         }
         widgets = {
             **dict.fromkeys(LABELS, UnfoldBooleanSwitchWidget()),
@@ -205,12 +210,16 @@ class ProvisioningForm(forms.ModelForm[ProvisioningSettings]):
         self.moved = False
         self.lost = is_lost(instance, "fixed_password")
         self.stored_password = "" if self.lost else instance.fixed_password or ""
-        self.fields["match_attribute"] = forms.ChoiceField(
-            label=self.fields["match_attribute"].label,
-            help_text=self.fields["match_attribute"].help_text,
-            choices=_matches(catalogue),
-            widget=UnfoldAdminSelectWidget(),
-        )
+        choices = _matches(catalogue)
+        for name in MATCHING:
+            first = name == MATCHING[0]
+            self.fields[name] = forms.ChoiceField(
+                label=self.fields[name].label,
+                help_text=self.fields[name].help_text,
+                choices=choices if first else [("", "Nothing"), *choices],
+                required=first,
+                widget=UnfoldAdminSelectWidget(),
+            )
         for name in ("source_rank", "groups_of_leavers", "accounts_for"):
             self.fields[name].required = False
         stored = "stored – leave blank to keep" if self.stored_password else ""

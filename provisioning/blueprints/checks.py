@@ -10,7 +10,7 @@ from directories import query_templates
 from directories.attributes import Kind
 from directories.connectors.sql import language_of
 from directories.forms.draft import DirectoryDraft
-from directories.forms.features import MATCHED
+from directories.forms.features import MATCHED, MATCHING
 from directories.forms.situation import situation_of
 from directories.mapping import AttributeRule, Catalogue, problems_of
 from directories.models import Directory
@@ -40,12 +40,14 @@ def directory(stored: Directory, described: BlueprintItem) -> Iterator[tuple[Loc
     known = catalogue()
     yield from _mapping(described, known)
     yield from _statements(stored, described, known)
-    match_attribute = described["provisioning"]["match_attribute"]
-    kind, _, name = match_attribute.partition(".")
-    allowed = kind in {Kind.PROFILE, Kind.CUSTOM_PROFILE} and (Kind(kind), name) in known
-    if not allowed or (kind == Kind.PROFILE and name not in MATCHED):
-        message = f"Rows are matched by {', '.join(f'profile.{one}' for one in MATCHED)} or custom_profile.NAME."
-        yield ("provisioning", "match_attribute"), message, 1
+    for key in MATCHING:
+        path = described["provisioning"][key]
+        kind, _, name = path.partition(".")
+        allowed = kind in {Kind.PROFILE, Kind.CUSTOM_PROFILE} and (Kind(kind), name) in known
+        allowed = allowed and (kind != Kind.PROFILE or name in MATCHED)
+        if not allowed and (path or key == MATCHING[0]):
+            message = f"Rows are matched by {', '.join(f'profile.{one}' for one in MATCHED)} or custom_profile.NAME."
+            yield ("provisioning", key), message, 1
 
 
 def warnings(stored: Directory) -> list[str]:

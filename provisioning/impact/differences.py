@@ -58,7 +58,7 @@ def _decides_imports(old: DirectoryConfig, new: DirectoryConfig) -> Iterator[str
         yield "Import queries"
     if _rules(old, OUT) != _rules(new, OUT):
         yield "Attribute mapping into the portal"
-    if old.features.match_attribute != new.features.match_attribute:
+    if old.features.match_attributes != new.features.match_attributes:
         yield "Find the user by"
     if new.features.deactivate_missing and not old.features.deactivate_missing:
         yield "Deactivate users missing from the source"

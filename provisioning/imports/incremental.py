@@ -85,7 +85,7 @@ def fingerprint(config: DirectoryConfig, mapping: str, decided_above: str) -> st
     settings = {name: value for name, value in config.connector.settings.items() if name not in secret}
     parts = [
         *(mapping, config.features.import_passwords),
-        *(config.features.match_attribute, config.features.sync_groups, config.features.import_groups),
+        *(" ".join(config.features.match_attributes), config.features.sync_groups, config.features.import_groups),
         *(config.features.follow_renames, decided_above),
         config.features.deactivate_missing,  # while it is off, nobody looks at who was deleted
         *(settings, dict(config.connector.templates)),

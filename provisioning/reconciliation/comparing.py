@@ -60,7 +60,7 @@ class Comparer:
         self.mapper = Mapper(config.rules, known)
         self.labels = Labels(known)
         self.reconciler = AccountReconciler(config, known, connector, Owners(self.directory_id, ()))
-        self.correlator = Correlator(self.directory_id, config.features.match_attribute)
+        self.correlator = Correlator(self.directory_id, config.features.match_attributes)
         self.state_names = {
             rule.directory_attribute.casefold()
             for rule in config.rules

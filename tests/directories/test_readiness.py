@@ -111,6 +111,8 @@ def test_the_match_attribute_must_be_mapped() -> None:
     situation = with_features(import_users=True, match_attribute="profile.employee_number")
     assert "every row would look like a new user" in warnings(situation)
     assert warnings(with_features(import_users=True, match_attribute="profile.email")) == ""
+    later = with_features(import_users=True, match_attribute="profile.email", match_second="profile.employee_number")
+    assert warnings(later) == "Imported rows never find their user by employee number, because nothing is mapped to it."
 
 
 def test_schedule_and_missing_users_need_import() -> None:

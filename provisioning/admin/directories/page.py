@@ -15,6 +15,7 @@ from directories import examples
 from directories.connectors import registry
 from directories.connectors.sql import language_of
 from directories.forms.draft import DirectoryDraft
+from directories.forms.features import MATCHING
 from directories.models import Directory
 from directories.readiness import moment
 from provisioning import directory_settings
@@ -189,8 +190,8 @@ def tab_errors(draft: DirectoryDraft) -> dict[str, int]:
     return {
         "connection": len(draft.basics.errors) + len(draft.connection.errors),
         "templates": draft.templates.error_count,
-        "mapping": draft.mappings.error_count + ("match_attribute" in draft.features.errors),
-        "features": len([name for name in draft.features.errors if name != "match_attribute"]),
+        "mapping": draft.mappings.error_count + len(draft.features.errors.keys() & {*MATCHING}),
+        "features": len(draft.features.errors.keys() - {*MATCHING}),
     }
 
 

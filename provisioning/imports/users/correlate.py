@@ -1,7 +1,9 @@
 """Which user a row belongs to: a fixed number of queries a page.
 
 A row that the directory's lasting id leads to an account is that account's user's. Any other row finds its user by the
-match attribute of the directory's settings, compared without case where the portal keeps a folded copy.
+match attributes of the directory's settings, in their order, compared without case where the portal keeps a folded
+copy. A later attribute is asked only where nobody has the row's value of those before it, and finds only people who do
+not contradict those: somebody with another employee number is another person, whatever the e-mail address says.
 """
 
 import datetime as dt
@@ -48,15 +50,12 @@ class Deleted:
 
 
 class Correlator:
-    """Finds the accounts and users of one directory's rows. ``match`` is an attribute such as "profile.email"."""
+    """Finds the accounts and users of one directory's rows. ``matches`` are attributes such as "profile.email"."""
 
-    def __init__(self, directory_id: int, match: str) -> None:
+    def __init__(self, directory_id: int, matches: Sequence[str]) -> None:
         self.directory_id = directory_id
-        self.match = match
-        kind, _, self.name = match.partition(".")
-        self.kind = Kind(kind)
-        self.custom = self.kind != Kind.PROFILE
-        self.by_username = match == USERNAME
+        self.matches = tuple(matches)
+        self.by_username = self.matches == (USERNAME,)
 
     def accounts(self, refs: Sequence[str]) -> dict[str, KnownAccount]:
         """Return the accounts with these remote ids: one query."""
@@ -104,10 +103,15 @@ class Correlator:
         values = {f"{kind}.{name}": value for kind, held in kinds.items() for name, value in held.items()}
         return Deleted(account.pk, account.directory_id == self.directory_id, account.deleted_at, values)
 
-    def match_of(self, values: dict[str, Any]) -> str:
-        """Return the row's value of the match attribute in the form in which it is compared, "" for none."""
-        value = values.get(self.match)
-        return "" if value is None else fold(str(value))
+    def match_of(self, values: Mapping[str, Any]) -> str:
+        """Return the row's value of the first match attribute that it has, as it is compared, "" for none."""
+        return next((match for name in self.matches if (match := self._match_by(name, values))), "")
+
+    def _match_by(self, name: str, values: Mapping[str, Any]) -> str:
+        """Return the value of one match attribute as it is compared; that of a later one names its attribute."""
+        value = values.get(name)
+        folded = "" if value is None else fold(str(value))
+        return folded if name == self.matches[0] or not folded else f"{name}={folded}"
 
     def users_by_id(self, ids: Collection[int]) -> dict[int, KnownUser]:
         """Return the users of known accounts: one query."""
@@ -116,23 +120,44 @@ class Correlator:
     def users_by_match(self, rows: Iterable[ChangedRow]) -> tuple[dict[str, list[KnownUser]], set[str]]:
         """Return the users that rows without an account may belong to, and the folded user names that are taken.
 
-        The users are by folded match value; more than one is ambiguous. One query when the match attribute is the user
-        name, else two.
+        The users are by the match of their rows, which becomes that of the attribute by which they were found; more
+        than one is ambiguous. A query for each match attribute, and one more unless that is the user name alone.
         """
-        rows = [row for row in rows if storable(row.match + row.username)]
+        rows = [row for row in rows if storable("".join([row.username, *self._all(row)]))]
         if not rows:
             return {}, set()
         found: dict[str, list[KnownUser]] = {}
-        for user in self._matching({row.match: row for row in rows if row.match}):
-            known = _known(user, _account_here(user))
-            found.setdefault(self.match_of(dict(known.values)), []).append(known)
+        left = rows
+        for name in self.matches:
+            asked = {match: row for row in left if (match := self._match_by(name, row.values))}
+            there: dict[str, list[KnownUser]] = {}
+            for user in self._matching(name, asked) if asked else ():
+                known = _known(user, _account_here(user))
+                there.setdefault(self._match_by(name, known.values), []).append(known)
+            for row in left:
+                match = self._match_by(name, row.values)
+                if theirs := [one for one in there.get(match, ()) if not self._contradicts(row, one, name)]:
+                    row.match, found[match] = match, theirs
+            left = [row for row in left if row.match not in found]
         if self.by_username:
             return found, set()
         names = {fold(row.username) for row in rows if row.match not in found}
         taken = User.objects.filter(username_key__any_of=names).values_list("username_key", flat=True)
         return found, set(taken)
 
-    def _matching(self, rows: dict[str, ChangedRow]) -> QuerySet[Any]:
+    def _all(self, row: ChangedRow) -> Iterable[str]:
+        return (self._match_by(name, row.values) for name in self.matches)
+
+    def _contradicts(self, row: ChangedRow, user: KnownUser, found_by: str) -> bool:
+        """Return whether a user has another value of a match attribute that goes before the one that found them."""
+        for name in self.matches[: self.matches.index(found_by)]:
+            given, held = self._match_by(name, row.values), self._match_by(name, user.values)
+            if name != USERNAME and given and held and given != held:
+                return True
+        return False
+
+    def _matching(self, name: str, rows: Mapping[str, ChangedRow]) -> QuerySet[Any]:
+        """Return the users whose value of one match attribute is that of a row."""
         here = FilteredRelation("accounts", condition=Q(accounts__directory=self.directory_id))
         people = _people().annotate(
             here=here,
@@ -140,17 +165,18 @@ class Correlator:
             here_seen=F("here__seen_digest"),
             here_seen_state=F("here__seen_state"),
         )
-        if self.match in FOLDED:
-            return people.filter(**{f"{FOLDED[self.match]}__any_of": rows})
-        exact = {row.values[self.match] for row in rows.values()}
-        if not self.custom:
-            return people.filter(**{f"{self.name}__any_of": exact})
-        column = "custom_profile" if self.kind == Kind.CUSTOM_PROFILE else "custom_attributes"
+        if name in FOLDED:
+            return people.filter(**{f"{FOLDED[name]}__any_of": {fold(str(row.values[name])) for row in rows.values()}})
+        exact = {row.values[name] for row in rows.values()}
+        kind, _, attribute = name.partition(".")
+        if kind == Kind.PROFILE:
+            return people.filter(**{f"{attribute}__any_of": exact})
+        column = "custom_profile" if kind == Kind.CUSTOM_PROFILE else "custom_attributes"
         if not connection.features.supports_json_field_contains:  # SQLite
-            return people.annotate(matched=KeyTransform(self.name, column)).filter(matched__in=list(exact))
+            return people.annotate(matched=KeyTransform(attribute, column)).filter(matched__in=list(exact))
         wanted = Q()
         for value in exact:
-            wanted |= Q(**{f"{column}__contains": {self.name: value}})
+            wanted |= Q(**{f"{column}__contains": {attribute: value}})
         return people.filter(wanted)
 
 

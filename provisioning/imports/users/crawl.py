@@ -98,7 +98,7 @@ class Crawler:
         self.labels = Labels(known)
         self.authority = Authority(config.id, self.labels)
         self.decided_above = self.authority.fingerprint
-        self.correlator = Correlator(config.id, config.features.match_attribute)
+        self.correlator = Correlator(config.id, config.features.match_attributes)
         self.echo = Echo(self.mapper)
         self.passwords = config.features.import_passwords
         on = config.features
@@ -331,7 +331,7 @@ class Crawler:
     def taken(self, who: str) -> str:
         """Return why a row that matches somebody is another person's: they have a row of their own."""
         by_name = self.correlator.by_username
-        what = "user name" if by_name else self.labels[self.config.features.match_attribute].lower()
+        what = "user name" if by_name else " or ".join(self.labels[one] for one in self.correlator.matches).lower()
         or_here = f", or rename {who} in the portal" if by_name else ", or change it in the portal"
         return TAKEN.format(who=who, what=what, directory=self.config.name, or_here=or_here)
 

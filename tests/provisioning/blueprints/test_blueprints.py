@@ -219,6 +219,7 @@ def test_the_default_moves() -> None:
         ("      fixed_password: env:ROLLCALL_APPSDB_INITIAL_PASSWORD\n", "", "provisioning.fixed_password"),
         ("import_users: true", "import_users: maybe", "provisioning.import_users"),
         ("import_users: true", "match_attribute: profile.title", "Rows are matched by profile.username"),
+        ("import_users: true", "match_second: profile.title", "Rows are matched by profile.username"),
         ("import_users: true", "next_import_at: 2024-01-01", "There is no setting 'next_import_at'"),
         ("type: text", "type: choice", "attributes[0].choices"),
         ("name: badge_number", "name: Badge", "attributes[0].name"),

@@ -390,6 +390,57 @@ def test_match_by_a_custom_attribute(source: Source) -> None:
     assert there.custom_profile == {"badge": "B7", "other": "kept"}
 
 
+def test_match_by_several_attributes_in_their_order(source: Source) -> None:
+    AttributeDefinition.objects.create(name="badge", label="Badge")
+    source.map(NUMBER="profile.employee_number", BADGE="custom_profile.badge")
+    keys = ("profile.employee_number", "custom_profile.badge", "profile.email")
+    source.set(match_attribute=keys[0], match_second=keys[1], match_third=keys[2])
+    User.objects.create_user("by.number", None, employee_number="7", email="other@x.org")
+    User.objects.create_user("by.badge", None, custom_profile={"badge": "B1"}, email="one@x.org")
+    User.objects.create_user("by.mail", None, email="Two@x.org")
+    User.objects.create_user("stranger", None, employee_number="9", email="three@x.org")
+    for n in (1, 2):
+        User.objects.create_user(f"twin{n}", None, email="twin@x.org")
+    source.put("1", "Number", mail="one@x.org", also={"NUMBER": "7", "BADGE": "B1"})  # the first that finds somebody
+    source.put("2", "Badge", mail="two@x.org", also={"NUMBER": "8", "BADGE": "B1"})
+    source.put("3", "Mail", mail="two@x.org")
+    source.put("4", "Nobody", mail="three@x.org", also={"NUMBER": "10"})  # the number says that it is another person
+    source.put("5", "Twin", mail="twin@x.org")
+    source.put("6", "New", mail="new@x.org")
+    source.put("7", "New", mail="NEW@x.org")
+    run = source.run()
+    names = dict(User.objects.exclude(first_name="").values_list("username", "first_name"))
+    assert names == {"by.number": "Number", "by.badge": "Badge", "by.mail": "Mail", "4": "Nobody"}
+    assert {key: words.partition(",")[0].partition(":")[0] for key, words in errors(run).items()} == {
+        "5": "Several users have the value by which this row is matched",
+        **dict.fromkeys("67", "Other rows of this import match the same person"),
+    }
+    assert not planned(source.run(), "create")
+
+
+def test_rows_that_find_one_person_by_different_attributes_are_none_of_theirs(source: Source) -> None:
+    source.map(NUMBER="profile.employee_number")
+    source.set(match_attribute="profile.employee_number", match_second="profile.email")
+    User.objects.create_user("kay", None, employee_number="7", email="kay@x.org", first_name="Kay")
+    source.put("1", "Kaye", mail="other@x.org", also={"NUMBER": "7"})
+    source.put("2", "Katy", mail="kay@x.org")
+    run = source.run()
+    assert set(errors(run)) == {"kay", "2"}
+    assert user("kay").first_name == "Kay"
+
+
+def test_a_user_name_that_is_taken_by_somebody_else_is_no_match(source: Source) -> None:
+    source.map(NUMBER="profile.employee_number")
+    source.set(match_attribute="profile.employee_number", match_second="profile.username")
+    User.objects.create_user("anna", None, employee_number="7")
+    User.objects.create_user("bob", None)
+    source.put("anna", "Stranger", also={"NUMBER": "8"})
+    source.put("bob", "Bob", also={"NUMBER": "9"})
+    run = source.run()
+    assert "belongs to someone" in errors(run)["anna"]
+    assert (user("bob").first_name, user("bob").employee_number) == ("Bob", "9")
+
+
 @pytest.mark.heavy
 def test_custom_attributes(source: Source) -> None:
     AttributeDefinition.objects.create(name="level", label="Level", type="number")
