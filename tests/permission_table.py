@@ -63,6 +63,7 @@ PEOPLE = {
     "provisioning/user/<path:object_id>/accounts/": Rule("SIHA", "SI"),  # POST retries and syncs
     **action("provisioning/user/<path:object_id>/leave/", "SI"),
     "provisioning/user/<path:object_id>/groups/": Rule("SIHA", ""),
+    "provisioning/user/<path:object_id>/sources/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/rename/": Rule("SI", "SI"),
     "provisioning/user/as-of/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/why/": Rule("SIHA", ""),

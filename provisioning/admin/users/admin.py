@@ -28,6 +28,7 @@ from provisioning.admin.users.list import UserList, definitions
 from provisioning.admin.users.password import UserPassword
 from provisioning.admin.users.rename import UserRename
 from provisioning.admin.users.rules import RulesPanel
+from provisioning.admin.users.sources import SourcesPanel
 from provisioning.models import User
 
 Fieldsets = list[tuple[str, Any]]
@@ -43,6 +44,7 @@ class UserAdmin(
     AccountsPanel,
     ContractsPanel,
     RulesPanel,
+    SourcesPanel,
     GroupsPanel,
     UserPassword,
     UserRename,
@@ -87,7 +89,7 @@ class UserAdmin(
                 tabs.insert(2, ("Contracts", {"fields": ["contracts_panel"]}))
             if request.user.has_perm("rules.view_granted"):
                 tabs.append(("Rules", {"fields": ["rules_panel"]}))
-            tabs.append(("Accounts", {"fields": ["provisioned", "accounts_panel"]}))
+            tabs.append(("Accounts", {"fields": ["provisioned", "accounts_panel", "sources_panel"]}))
             if request.user.has_perm("provisioning.view_group"):
                 tabs.append(("Groups", {"fields": ["groups_panel"]}))
         if obj or protection.is_superuser(request.user):
@@ -116,6 +118,7 @@ class UserAdmin(
             "contracts_panel",
             "groups_panel",
             "rules_panel",
+            "sources_panel",
             "renaming",
             "portal_password",
             "has_password",

@@ -95,7 +95,7 @@ def let_speak(lower: Collection[Source], user_ids: Collection[int]) -> None:
     """Have the rows of these people looked at again in sources whose words were held back: the decider lost them."""
     if lower and user_ids:
         theirs = Account.objects.filter(directory__in=[one.id for one in lower], user__in=user_ids)
-        mark(theirs.exclude(seen_digest="").exclude(seen_digest__startswith=GONE), AGAIN)
+        mark(_showing(theirs), AGAIN)
 
 
 def mark(accounts: QuerySet[Account], word: str) -> None:
@@ -118,6 +118,36 @@ def explained(directory: Directory) -> list[str]:
             names = ", ".join(sorted(labels[path] for path in shared))
             found.append(f"{first.name} (rank {first.rank}) decides over {second.name} (rank {second.rank}): {names}.")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Which sources an attribute of one person follows: of several the one that changed it last.
+
+    What the ``others`` say is held back.
+    """
+
+    by: tuple[Source, ...]
+    others: tuple[Source, ...]
+
+
+def followed(user_id: int) -> dict[str, Followed]:
+    """Return by "kind.name" which sources the attributes of one person follow: three queries."""
+    known = sources()
+    accounts = Account.objects.filter(directory__in=[one.id for one in known], user=user_id)
+    shown = set(_showing(accounts).values_list("directory_id", flat=True))
+    here = [one for one in known if one.id in shown]
+    found = {}
+    for path in sorted(frozenset[str]().union(*(one.says for one in here))):
+        saying = [one for one in here if path in one.says]
+        place = next((place for place, one in enumerate(saying) if path in one.decides), len(saying) - 1)
+        found[path] = Followed(tuple(saying[: place + 1]), tuple(saying[place + 1 :]))
+    return found
+
+
+def _showing(accounts: QuerySet[Account]) -> QuerySet[Account]:
+    """Keep the accounts that their directory shows, so far as is known."""
+    return accounts.exclude(seen_digest="").exclude(seen_digest__startswith=GONE)
 
 
 class Authority:
@@ -148,8 +178,7 @@ class Authority:
     def _deciders(self, user_ids: Sequence[int]) -> dict[int, list[Source]]:
         """Return the sources above that show each user."""
         rows = Account.objects.filter(directory__in=[one.id for one in self.above], user__in=user_ids)
-        shown = rows.exclude(seen_digest="").exclude(seen_digest__startswith=GONE)
-        pairs = set(shown.values_list("user_id", "directory_id"))
+        pairs = set(_showing(rows).values_list("user_id", "directory_id"))
         return {user: [one for one in self.above if (user, one.id) in pairs] for user in {user for user, _ in pairs}}
 
     def _hold(self, planned: Planned, source: Source) -> None:

@@ -6,11 +6,17 @@ import pytest
 from django.db import connection
 from django.db.models import Value
 from django.db.models.functions import Concat, Replace
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
+from provisioning import services
 from provisioning.admin.users.accounts import rows_of
+from provisioning.admin.users.sources import source_rows
+from provisioning.contracts import due
+from provisioning.contracts.models import Contract, ProfileSource
 from provisioning.imports import engine, requests
 from provisioning.imports.users import authority
 from provisioning.models import Account, ImportRun, User
@@ -158,6 +164,57 @@ def test_what_is_said_on_the_page(source: Source, second: Source) -> None:
     words = ["HR2 (rank 7) decides over HR (rank 100): Department, E-mail."]
     assert authority.explained(source.directory) == words
     assert authority.explained(second.directory) == words
+
+
+def test_the_user_page_says_which_source_each_attribute_follows(source: Source, second: Source) -> None:
+    second.map(PHONE="profile.phone")
+    User.objects.create_user("bob", None, department="IT", title="Clerk")
+    say(source, "DK")
+    say(second, "FROM2", PHONE="110")
+    second.set(source_rank=7)
+
+    def said(name: str) -> dict[str, tuple[str, str]]:
+        return {row.label: (row.follows, row.others) for row in source_rows(user(name))}
+
+    followed = said("anna")
+    assert followed["Department"] == ("HR2 (rank 7)", "HR")
+    assert followed["Phone"] == ("HR2 (rank 7)", "")
+    assert followed["First name"] == ("HR (rank 100)", "")
+    assert said("bob") == {"User name": ("", ""), "Department": ("", ""), "Title": ("", "")}
+    second.put("eve")
+    second.remove("anna")
+    second.run()
+    assert said("anna")["Department"] == ("HR (rank 100)", "")
+    second.set(update_users=True)
+    AttributeMapping.objects.filter(directory=second.directory, portal_attribute="department").update(direction="both")
+    say(second, "FROM2")
+    assert said("anna")["Department"] == ("whoever changed it last: HR2 (rank 7), HR (rank 100)", "")
+
+
+def test_an_attribute_may_follow_the_primary_contract(source: Source, second: Source) -> None:
+    say(source, "DK")
+    Contract.objects.create(user=user("anna"), external_id="1", title="Clerk")
+    ProfileSource.objects.create(attribute="profile.title", field="title")
+    due.mark([user("anna").pk])
+    services.settle_contracts()
+    [title] = [row for row in source_rows(user("anna")) if row.label == "Title"]
+    assert (title.value, title.follows) == ("Clerk", "the primary contract (title)")
+
+
+def test_the_panel_of_sources_costs_the_same_for_more(source: Source, second: Source, client: Client) -> None:
+    say(source, "DK")
+    client.force_login(User.objects.create_superuser("root", "x"))
+    address = reverse("admin:provisioning_user_sources", args=[user("anna").pk])
+
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert "HR (rank 100)" in client.get(address).content.decode()
+        return len(captured)
+
+    before = cost()
+    second.map(PHONE="profile.phone", TITLE="profile.title")
+    say(second, "FROM2", PHONE="110", TITLE="Clerk")
+    assert cost() == before
 
 
 def test_many_differences_cost_as_much_as_few(source: Source, second: Source) -> None:
