@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from directories.models import Directory, OnLeave
+from directories.models import AccountsFor, Directory, OnLeave
 from provisioning.contracts.planned import ATTRIBUTE
 from provisioning.guard.limits import how_many
 from provisioning.imports.users.state import ACTIVE
-from provisioning.models import Account, ImportRun, PlannedChange, User
+from provisioning.models import Account, ImportRun, PlannedChange, PlannedGroup, User
 from provisioning.models.accounts import AccountState
 from provisioning.models.imports import Action
-from provisioning.outbound.accounts import finality
+from provisioning.outbound.accounts import finality, scope
 from provisioning.outbound.accounts.plan import UserStatus
 
 
@@ -39,13 +39,19 @@ def count(run: ImportRun, rows: "QuerySet[PlannedChange] | None" = None) -> list
     With ``rows``, only what these of its changes lead to.
 
     The rule is that of ``outbound.accounts.scope``: whoever is active gets an account in every directory that creates
-    users, and whoever is not any more loses the one that they have, as the directory's settings say. A few queries for
-    each directory, whatever the number of people.
+    users and gives them one, and whoever is not active any more loses the one that they have, as the directory's
+    settings say. Of new people, a directory for members of chosen groups counts all where the plan puts anybody into a
+    group, and one for whom rules give an account counts none: rules are asked later, by a plan of their own. A few
+    queries for each directory, whatever the number of people.
     """
     others = Directory.objects.filter(provisioning__isnull=False).exclude(pk=run.directory_id or 0)
     others = others.filter(Q(provisioning__create_users=True) | Q(provisioning__deactivate_users=True))
     planned = PlannedChange.objects.filter(run=run) if rows is None else rows
-    found = [_in(directory, planned) for directory in others.select_related("provisioning").order_by("name")]
+    directories = list(others.select_related("provisioning").order_by("name"))
+    takes_new = {AccountsFor.EVERYONE: True, AccountsFor.RULES: False}
+    if any(one.provisioning.accounts_for == AccountsFor.GROUPS for one in directories):
+        takes_new[AccountsFor.GROUPS] = PlannedGroup.objects.filter(run=run, added__gt=0).exists()
+    found = [_in(one, planned, new_too=takes_new[AccountsFor(one.provisioning.accounts_for)]) for one in directories]
     return [one for one in found if one.opened or one.disabled or one.deleted]
 
 
@@ -91,18 +97,19 @@ def less(whole: Iterable[Follows], part: Iterable[Follows]) -> list[Follows]:
     return found
 
 
-def _in(directory: Directory, planned: "QuerySet[PlannedChange]") -> Follows:
+def _in(directory: Directory, planned: "QuerySet[PlannedChange]", *, new_too: bool) -> Follows:
     settings = directory.provisioning
     turned_off = planned.filter(Q(action=Action.DEACTIVATE) | Q(action=Action.UPDATE, **{f"after__{ACTIVE}": False}))
     opened = off = 0
     if settings.create_users:
-        new = planned.filter(action=Action.CREATE)
+        new = planned.filter(action=Action.CREATE) if new_too else planned.none()
         inactive = new.filter(**{f"after__{ACTIVE}": False})
         others = planned.exclude(attributes=f"|{ATTRIBUTE}|")  # what contracts lead to is planned after them
         changed = others.filter(action=Action.UPDATE).exclude(user_id__in=turned_off.values("user_id"))
         activated = changed.filter(**{f"after__{ACTIVE}": True})
         active = Q(is_active=True) | Q(pk__in=activated.values("user_id"))
-        people = User.objects.filter(active, pk__in=changed.values("user_id"), provisioned=True)
+        given = scope.given_to(directory.pk, settings.accounts_for)
+        people = User.objects.filter(active, given, pk__in=changed.values("user_id"), provisioned=True)
         there = Account.objects.filter(user=OuterRef("pk"), directory=directory).exclude(state=AccountState.ABSENT)
         opened = new.count() - inactive.count() + people.exclude(Exists(there)).count()
     if settings.deactivate_users and settings.on_deactivate != OnLeave.LEAVE:

@@ -8,8 +8,9 @@ from provisioning import services
 from provisioning.imports import engine, follows
 from provisioning.imports.runs import preview_summary
 from provisioning.imports.users.listing import listing
-from provisioning.models import Account, Change, User
+from provisioning.models import Account, Change, Group, Membership, PlannedGroup, User
 from provisioning.models.imports import RunStatus
+from provisioning.rules.models import ScopeGroup
 from tests.provisioning.imports.conftest import Source, user
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +63,25 @@ def test_a_preview_says_what_follows_in_other_directories(source: Source) -> Non
     opened = Account.objects.filter(directory__name="Apps", state="pending", user__is_active=True)
     assert set(opened.values_list("key", flat=True)) == {"linked", "new"}
     assert Change.objects.filter(directory=crm).count() == 2
+
+
+def test_a_directory_that_gives_accounts_to_some_is_counted_for_them_alone(source: Source) -> None:
+    source.map(ACTIVE="profile.active")
+    for name in ("inside", "outside"):
+        source.put(name, "F", also={"ACTIVE": "1"})
+    source.run()
+    target("Rules", create_users=True, accounts_for="rules")
+    shop = target("Shop", create_users=True, accounts_for="groups")
+    sellers = Group.objects.create(name="Sellers")
+    ScopeGroup.objects.create(directory=shop, group=sellers)
+    Membership.objects.create(group=sellers, user=user("inside"))
+    for name in ("inside", "outside"):
+        source.put(name, "Changed", also={"ACTIVE": "1"})
+    source.put("new", "N", also={"ACTIVE": "1"})
+    run = source.run(preview=True)
+    assert [(one.directory, one.opened) for one in follows.load(run)] == [("Shop", 1)]
+    PlannedGroup.objects.create(run=run, action="members", name="Sellers", added=1)
+    assert [(one.directory, one.opened) for one in follows.count(run)] == [("Shop", 2)]
 
 
 def test_many_accounts_that_would_be_opened_elsewhere_wait_for_approval(source: Source) -> None:
