@@ -18,14 +18,15 @@ from directories.models import Directory
 from provisioning import services
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.admin.rules import builder, overview
+from provisioning.admin.rules.overview import state_of
 from provisioning.imports.doors.actions import AppliedNow
 from provisioning.profile.values import parse
 from provisioning.rules import fields, looks
 from provisioning.rules import services as rules
-from provisioning.rules.book import Book, book_of
+from provisioning.rules.book import Book, book_of, published
 from provisioning.rules.conditions import EVERYBODY, Known, Node, from_json, words
 from provisioning.rules.conditions import render as render_line
-from provisioning.rules.models import MOST_DAYS, BusinessRule, Entitlement, EntitlementKind, Granted
+from provisioning.rules.models import MOST_DAYS, BusinessRule, Entitlement, EntitlementKind, Evaluation, Granted
 from provisioning.rules.preview import PeopleFound, count
 from provisioning.rules.services import RuleDraft
 
@@ -70,10 +71,23 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
             *super().get_urls(),
         ]
 
-    @display(description="State")  # type: ignore[untyped-decorator]
-    def state(self, rule: BusinessRule) -> str:
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Note which rules cannot be used, and when everybody was last looked at."""
+        found: Any = super().get_changelist_instance(request)
+        book = published()
+        found.published, found.stopped = len(book.rules), len(book.stopped)
+        found.evaluated_at = Evaluation.objects.values_list("evaluated_at", flat=True).first()
+        for rule in found.result_list:
+            rule.stopped = rule.pk in book.stopped
+        return found
+
+    @display(  # type: ignore[untyped-decorator]
+        description="State",
+        label={"Published": "success", "Cannot be used": "danger", "Being removed": "warning", "Draft": "default"},
+    )
+    def state(self, rule: Any) -> str:
         """Say whether it holds."""
-        return "Being removed" if rule.retired else "Published" if rule.published else "Draft"
+        return state_of(rule, stopped=rule.stopped)
 
     @display(description="Gives")  # type: ignore[untyped-decorator]
     def gives(self, rule: BusinessRule) -> str:
@@ -241,6 +255,7 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
             "may_change": may_change,
             "may_delete": rule is not None and self.has_delete_permission(request, rule) and not rule.retired,
             "stopped": stopped,
+            "state": state_of(rule, stopped=bool(stopped) and rule.published) if rule else "",
             "errors": errors,
             **_built(rows, known, data or values, []),
             **_offered(values, known),

@@ -19,6 +19,13 @@ from provisioning.rules.models import BusinessRule, Entitlement, EntitlementKind
 PAGE = 50
 
 
+def state_of(rule: BusinessRule, *, stopped: bool) -> str:
+    """Say whether a rule holds; ``stopped``: it is published and cannot be used."""
+    if rule.retired:
+        return "Being removed"
+    return "Cannot be used" if stopped else "Published" if rule.published else "Draft"
+
+
 def people(asked: Mapping[str, str]) -> dict[str, Any]:
     """Return a page of what people have by rules: of one rule or entitlement where that is asked, by id."""
     rows = Granted.objects.exclude(entitlement=None)
@@ -45,13 +52,15 @@ def people(asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def matrix() -> dict[str, Any]:
-    """Return each rule with what it gives and to how many: three queries."""
+    """Return each rule with what it gives and to how many: two queries and what the published rules are read by."""
+    stopped = published().stopped
     held = dict(Granted.objects.exclude(entitlement=None).order_by().values_list("entitlement").annotate(Count("pk")))
     given = Entitlement.objects.select_related("rule", "group", "directory").order_by("rule__position", "rule", "pk")
     columns: dict[str, None] = {}
-    by_rule: dict[BusinessRule, list[tuple[Entitlement, int]]] = defaultdict(list)
+    by_rule: dict[BusinessRule, list[tuple[Entitlement, int, str]]] = defaultdict(list)
     for one in given:
-        by_rule[one.rule].append((one, held.get(one.pk, 0)))
+        state = "Being removed" if one.ended else state_of(one.rule, stopped=one.rule_id in stopped)
+        by_rule[one.rule].append((one, held.get(one.pk, 0), state))
         columns.setdefault(str(one), None)
     return {"title": "Who has what by which rule", "rules": list(by_rule.items()), "things": len(columns)}
 
@@ -79,6 +88,7 @@ def findings(asked: Mapping[str, str]) -> dict[str, Any]:
     users = list(untouched[: PAGE + 1])
     return {
         "title": "What to look at",
+        "published": len(book.rules),
         "stopped": [(book.rules[pk], wrong) for pk, wrong in book.stopped.items()],
         "conflicts": conflicts,
         "idle": idle[:PAGE],

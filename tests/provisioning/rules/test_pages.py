@@ -190,12 +190,36 @@ def test_the_overviews(it_staff: Client) -> None:
     assert "Nobody gains or loses anything by it now." in text_of(it_staff.post(address("evaluate"), follow=True))
 
 
+def test_a_rule_that_cannot_be_used_looks_wrong_everywhere(it_staff: Client) -> None:
+    text = text_of(it_staff.get(address("findings")))
+    assert "No rule is published yet, so there is nothing to look at." in text
+    assert "Evaluate now" not in text_of(it_staff.get(address("changelist")))
+    former, ward = group("Former"), group("Ward")
+    one = rule("Members", 'user.groups eq "Former"', ward)
+    rule("Draft", "user.title pr", ward, published=False)
+    former.delete()
+    text = text_of(it_staff.get(address("changelist")))
+    assert '1 rule is published. <strong class="rc-wrong">1 cannot be used:</strong>' in text
+    assert text.index("Cannot be used") < text.rindex("Draft")
+    assert '<strong class="rc-wrong">Cannot be used</strong>' in text_of(it_staff.get(address("matrix")))
+    text = text_of(it_staff.get(address("change", one.pk)))
+    assert '<strong class="rc-wrong">Cannot be used</strong>' in text
+    assert "What it gave stays, and it gives no more." in text
+    text = text_of(it_staff.get(address("decide", one.pk, "unpublish")))
+    assert "Nobody has anything by this rule now." in text
+    assert "What is to become of it?" not in text
+    it_staff.post(address("decide", one.pk, "unpublish"), {"how": "revoke"})
+    assert not BusinessRule.objects.filter(published=True).exists()
+
+
 def test_groups_whose_members_get_accounts_are_chosen(it_staff: Client) -> None:
     crm = Directory.objects.create(name="CRM", kind="memory")
     ProvisioningSettings.objects.create(directory=crm, create_users=True, accounts_for=AccountsFor.GROUPS)
     sellers = group("Sellers")
     person("ada")
-    assert "Groups whose members get an account" in text_of(it_staff.get(address("accounts")))
+    text = text_of(it_staff.get(address("accounts")))
+    assert "Groups whose members get an account" in text
+    assert "No group is chosen, so nobody gets one." in text
     it_staff.post(address("accounts"), {"directory": crm.pk, "groups": "Unknown"})
     assert not ScopeGroup.objects.exists()
     it_staff.post(address("accounts"), {"directory": crm.pk, "groups": "sellers"})
