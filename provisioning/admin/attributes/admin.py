@@ -50,7 +50,8 @@ class AttributeDefinitionAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc
             mapped = _mapped_by(definition)
             if mapped:
                 protected.append(f"{definition.label}: mapped by {', '.join(mapped)}. Remove that mapping first.")
-            lines.append(f"{definition.label}, and its value of {count_holders(definition.name):,} users.")
+            holders = count_holders(definition.name)
+            lines.append(f"{definition.label}, and its value of {holders:,} {'user' if holders == 1 else 'users'}.")
         allowed = self.has_delete_permission(request)
         return lines, {"attributes": len(lines)}, set() if allowed else {"custom profile attribute"}, protected
 

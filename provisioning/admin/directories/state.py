@@ -126,12 +126,12 @@ def consequences(directory: Directory) -> list[str]:
     groups = directory.groups.count()
     sentences = [
         "The connection with its stored credentials, the query templates, the attribute mapping and the schedule.",
-        f"What the portal knows of {accounts} accounts in it, and its import runs.",
+        f"What the portal knows of its accounts ({accounts}), and its import runs.",
     ]
     if changes != "0":
-        sentences.append(f"{changes} changes that were still to be made there: they will not be made.")
+        sentences.append(f"Changes that were still to be made there: {changes}. They will not be made.")
     if groups:
-        sentences.append(f"{groups} groups that came from it stay and become the portal's own.")
+        sentences.append(f"Groups that came from it: {groups:,}. They stay and become the portal's own.")
     return sentences
 
 

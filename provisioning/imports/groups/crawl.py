@@ -41,7 +41,7 @@ NOBODY = (
     "Check how its members are read and the rights of its login."
 )
 UNREADABLE = (
-    "The keys of {number:,} groups cannot be read, so it is not known which are missing. No group is removed until "
+    "Groups whose key cannot be read: {number:,}. So it is not known which are missing, and no group is removed until "
     "that is corrected in the directory."
 )
 

@@ -34,8 +34,8 @@ SHORT = (
     "Import again; if it happens again, ask who runs it."
 )
 UNREADABLE = (
-    "The keys of {number:,} rows cannot be read, so it is not known who is missing. Nobody is deactivated until they "
-    "are corrected in the directory."
+    "Rows whose key cannot be read: {number:,}. So it is not known who is missing, and nobody is deactivated until "
+    "that is corrected in the directory."
 )
 
 
