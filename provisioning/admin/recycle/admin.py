@@ -37,6 +37,7 @@ class DeletedUserAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
     change_form_before_template = "provisioning/recycle/restore_one.html"
     list_per_page = 50
     counted_as = "deleted users"
+    when_empty = "The recycle bin is empty. Whoever is deleted is kept here for a time, and can be brought back."
     search_fields = ("username_key__startswith",)
     search_help_text = "Beginning of the user name"
     paginator = CappedPaginator
