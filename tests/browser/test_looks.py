@@ -23,12 +23,14 @@ from provisioning.models import (
     PlannedChange,
     User,
 )
+from provisioning.rules.models import Entitlement, Granted
 from reports.models import SavedFilter
 from scim.models import RequestLog
 from scim.upkeep import clients
 from tests.browser.conftest import NARROW, WIDE, darken, settled, sticking_out
 from tests.fixtures.databases import Database
 from tests.fixtures.directories import make_appsdb, save_directory
+from tests.provisioning.rules.conftest import rule
 
 PAGES = (
     "index",
@@ -53,6 +55,20 @@ PAGES = (
     "contracts_contract_changelist",
     "contracts_primaryorder_changelist",
     "contracts_sourcerecord_changelist",
+    "rules_businessrule_changelist",
+    "rules_businessrule_add",
+    "rules_businessrule_matrix",
+    "rules_businessrule_people",
+    "rules_businessrule_findings",
+    "rules_businessrule_accounts",
+    "provisioning_scheduleddeletion_changelist",
+    "receipts_receipt_changelist",
+    "receipts_receipt_compare",
+    "reconciliation_reconcilerun_changelist",
+    "recycle_deleteduser_changelist",
+    "provisioning_appliedblueprint_changelist",
+    "guard_doorlimits_changelist",
+    "notices_notice_choices",
     "provisioning_change_changelist",
     "provisioning_attributedefinition_changelist",
     "provisioning_attributedefinition_add",
@@ -62,6 +78,8 @@ PAGES = (
     "portal_staff_add",
 )
 TABS = ("connection", "templates", "mapping", "features", "health")
+USER_TABS = ("contracts", "rules", "accounts", "groups")
+SOURCES = ("http_json", "files", "script")  # the kinds that are only read
 SCIM_TABS = ("connection", "mapping", "features", "log", "activity")
 COLOURS = ["color-contrast", "link-in-text-block"]  # what differs between the themes
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -114,6 +132,12 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     left = {"state": "active", "remote_id": "7", "pushed_digest": "x"}  # by a deleted group, to be taken over
     GroupAccount.objects.create(directory=directory, key=LONG, **left)
     GroupChange.objects.create(group_account=held, directory=directory, reason="group saved", **refused)
+    given = rule(LONG, f'user.title eq "{LONG * 3}"', directory, groups[0], ("profile.title", LONG), category=LONG)
+    former = Group.objects.create(name="Former")
+    stopped = rule(LONG[1:], 'user.groups eq "Former"', ("profile.title", LONG * 2), position=200)
+    former.delete()
+    for entitlement in Entitlement.objects.all():
+        Granted.objects.create(user=account.user, entitlement=entitlement, contract=contract, wins=False)
     others = [Directory.objects.create(name=kind, kind=kind) for kind in ("ldap", "active_directory")]
     scim_page = reverse("admin:scim_client_change", args=[application.pk])
     page = reverse("admin:directories_directory_change", args=[directory.pk])
@@ -136,7 +160,13 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
         reverse("admin:contracts_department_change", args=[department.pk]),
         reverse("admin:auth_user_password_change", args=[account.user_id]),
         reverse("admin:scim_client_delete", args=[application.pk]),
+        reverse("admin:rules_businessrule_change", args=[given.pk]),
+        reverse("admin:rules_businessrule_change", args=[stopped.pk]),
+        *(reverse("admin:rules_businessrule_decide", args=[given.pk, what]) for what in ("publish", "unpublish")),
+        *(f"{reverse('admin:directories_directory_add')}?kind={kind}" for kind in SOURCES),
+        *(reverse(f"admin:provisioning_user_{name}", args=[account.user_id]) for name in ("why", "leave")),
         reverse("admin:provisioning_user_change", args=[account.user_id]),
+        *(f"{reverse('admin:provisioning_user_change', args=[account.user_id])}#{tab}" for tab in USER_TABS),
         reverse("admin:provisioning_user_delete", args=[account.user_id]),
     ]
 
