@@ -1,6 +1,7 @@
 """The demo: the walk-through's APPSDB in SQLite beside the portal's database, described and ready to be imported.
 
-Loading it again changes nothing that is there already, so that a newcomer's own edits stay.
+With it comes HRDB, where people have contracts (``demo_hr``). Loading it again changes nothing that is there already,
+so that a newcomer's own edits stay.
 """
 
 import csv
@@ -24,9 +25,11 @@ from directories.models import (
     OnLeave,
     PasswordStorage,
     ProvisioningSettings,
+    PushGroups,
     QueryTemplate,
     TemplateOperation,
 )
+from provisioning import demo_hr
 from provisioning.models import User
 from provisioning.models.people import fold
 
@@ -40,17 +43,26 @@ OPERATIONS = (
     TemplateOperation.CREATE,
     TemplateOperation.UPDATE,
     TemplateOperation.DELETE,
+    TemplateOperation.IMPORT_GROUPS,
+    TemplateOperation.IMPORT_MEMBERS,
+    TemplateOperation.CREATE_GROUP,
+    TemplateOperation.UPDATE_GROUP,
+    TemplateOperation.DELETE_GROUP,
+    TemplateOperation.ADD_MEMBER,
+    TemplateOperation.REMOVE_MEMBER,
 )
 MAPPING = {"FIRSTNAME": "first_name", "LASTNAME": "last_name", "EMAIL_ADDRESS": "email"}
 PEOPLE = Path(__file__).with_name("demo_people.csv")
-USERS_TABLE = """
+TABLES = """
 CREATE TABLE USERS (
     USERNAME VARCHAR(255) PRIMARY KEY,
     PASSWORD VARCHAR(255),
     FIRSTNAME VARCHAR(255),
     LASTNAME VARCHAR(255),
     EMAIL_ADDRESS VARCHAR(255)
-)
+);
+CREATE TABLE APP_GROUPS (GROUPNAME VARCHAR(255) PRIMARY KEY, DESCRIPTION VARCHAR(255));
+CREATE TABLE APP_MEMBERS (GROUPNAME VARCHAR(255), USERNAME VARCHAR(255), PRIMARY KEY (GROUPNAME, USERNAME));
 """
 
 
@@ -64,7 +76,7 @@ class Demo:
 
 
 def load_demo() -> Demo:
-    """Make whatever of the demo is missing: the database, the administrator, the directory."""
+    """Make whatever of the demo is missing: the database, the administrator, the directory, and with it HR."""
     database = _database()
     if not database.exists():
         _write_database(database)
@@ -82,7 +94,7 @@ def _database() -> Path:
 
 
 def _write_database(path: Path) -> None:
-    """Write the user table with its 200 people; the file appears whole or not at all."""
+    """Write the user table with its 200 people, and tables for groups; the file appears whole or not at all."""
     unfinished = path.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     with PEOPLE.open(encoding="utf-8", newline="") as file:
@@ -91,7 +103,7 @@ def _write_database(path: Path) -> None:
             for row in csv.DictReader(file)
         ]
     with closing(sqlite3.connect(unfinished)) as connection, connection:
-        connection.execute(USERS_TABLE)
+        connection.executescript(TABLES)
         connection.executemany("INSERT INTO USERS VALUES (?, ?, ?, ?, ?)", rows)
     unfinished.rename(path)
 
@@ -108,6 +120,7 @@ def _directory(database: Path) -> Directory:
     found = Directory.objects.filter(name__iexact=NAME).first()
     if found is not None:
         return found
+    demo_hr.load(Path(settings.VAR_DIR) / "hrdb.sqlite3")
     directory = Directory.objects.create(
         name=NAME,
         kind="sqlite",
@@ -149,5 +162,9 @@ def _directory(database: Path) -> Directory:
         initial_password=InitialPassword.FIXED,
         fixed_password=DEFAULT_PASSWORD,
         password_storage=PasswordStorage.PLAIN,
+        sync_groups=True,
+        import_groups=False,
+        push_groups=PushGroups.ALL,
     )
+    demo_hr.add_rules()
     return directory

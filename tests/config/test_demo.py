@@ -9,8 +9,14 @@ from django.core.management import call_command
 from pytest_django import Settings
 
 from directories.models import Directory, TemplateOperation
+from provisioning import services
 from provisioning.demo import load_demo
-from provisioning.models import Account, User
+from provisioning.imports import engine
+from provisioning.models import Account, Group, ImportRun, User
+from provisioning.models.imports import RunStatus, Trigger
+from provisioning.rules.book import published
+from provisioning.rules.models import BusinessRule
+from tests.provisioning.contracts.conftest import others
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +56,9 @@ def test_the_directory_is_the_walk_throughs() -> None:
         for column in ("FIRSTNAME", "LASTNAME", "EMAIL_ADDRESS")
     ]
     assert {operation for operation, sql in statements.items() if sql} == {
-        *("import", "check", "create", "update", "delete")
+        *("import", "check", "create", "update", "delete"),
+        *("import_groups", "import_members", "create_group", "update_group", "delete_group"),
+        *("add_member", "remove_member"),
     }
     assert dict(directory.attribute_mappings.values_list("directory_attribute", "portal_attribute")) == {
         "FIRSTNAME": "first_name",
@@ -67,17 +75,45 @@ def test_the_directory_is_the_walk_throughs() -> None:
     assert User.objects.count() == 1
 
 
+def test_hr_and_its_rules_come_with_it() -> None:
+    """One import and the next minute give groups and values to whoever works now; nothing waits for anybody."""
+    load_demo()
+    others(200)  # those of APPSDB, whom a newcomer imports before
+    hr = Directory.objects.get(name="HRDB")
+    assert [rule.published for rule in BusinessRule.objects.all()] == [True] * 3
+    assert not published().stopped, "no rule names what is not there yet"
+    run = services.start_import(hr, preview=False, actor="tester", trigger=Trigger.COMMAND)
+    engine.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.created, run.blocked, run.errors) == (RunStatus.FINISHED, 21, 1, 0), run.message
+    services.settle_contracts()
+    services.evaluate_rules("tester")
+    waiting = ImportRun.objects.exclude(status=RunStatus.FINISHED)
+    assert [str(one.message) for one in waiting] == []
+    members = {group.name: group.memberships.count() for group in Group.objects.all()}
+    assert members == {"Patient records": 12, "Medicine room": 8, "Help desk tools": 3}
+    inactive = User.objects.filter(is_active=False).order_by("username").values_list("username", flat=True)
+    assert list(inactive) == ["castillo", "dubois", "lindholm"]
+    arslan = User.objects.get(username="arslan")
+    assert (arslan.title, arslan.department, arslan.division) == ("Help desk agent", "Help desk", "Technology")
+    assert User.objects.get(username="quintero").manager == arslan
+
+
 def test_loading_again_changes_nothing() -> None:
     """The newcomer's own edits stay, and the password is shown once only."""
     first = load_demo()
     assert first.password
     assert User.objects.get(username="admin").check_password(first.password)
     Directory.objects.update(description="mine")
+    Directory.objects.get(name="HRDB").delete()
+    BusinessRule.objects.all().delete()
     with closing(sqlite3.connect(first.database)) as connection, connection:
         connection.execute("DELETE FROM USERS WHERE USERNAME = 'weiss'")
     second = load_demo()
     assert second.password == ""
     assert second.directory.description == "mine"
+    assert Directory.objects.count() == 1
+    assert not BusinessRule.objects.exists()
     assert len(people(second.database)) == 199
     assert User.objects.get(username="admin").check_password(first.password)
 
