@@ -44,14 +44,7 @@ from provisioning.impact.reckoning import decides_imports
 from provisioning.impact.reckoning import of_change as impact_of_change
 from provisioning.impact.reckoning import of_everything as impact_of_everything
 from provisioning.impact.reckoning import stored as stored_configuration
-from provisioning.imports.doors.actions import (
-    AppliedNow,
-    applied,
-    change_members,
-    delete_by_plan,
-    restore_by_plan,
-    switch_by_plan,
-)
+from provisioning.imports.doors.actions import AppliedNow, applied, delete_by_plan, restore_by_plan, switch_by_plan
 from provisioning.imports.doors.contracts import settle as settle_contracts
 from provisioning.imports.doors.hour import undo_span
 from provisioning.imports.doors.pushes import undo_pushes
@@ -114,7 +107,6 @@ __all__ = [
     "can_adopt_group",
     "cancel_deletions",
     "cancel_import",
-    "change_members",
     "decides_imports",
     "delete_accounts_now",
     "delete_by_plan",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from directories.config import DirectoryConfig, load, open_connector
 from directories.connectors.base import Connector, ConnectorError, RemoteAccount
@@ -143,9 +143,6 @@ def _planned(page: FindingsPage, connector: Connector, held: _There) -> ImportRu
     run = start(Door.PULL, of_what, page.actor)
     for (group_id, add), ids in wanted.groups.items():
         plan_members(run, Group.objects.get(pk=group_id), ids, add=add)
-        counted = "memberships_added" if add else "memberships_removed"
-        gains = {counted: F(counted) + len(ids), "planned": F("planned") + 1 + len(ids)}
-        ImportRun.objects.filter(pk=run.pk).update(groups_changed=F("groups_changed") + 1, **gains)
     run.refresh_from_db()
     people = list(wanted.people.values())
     pages = [people[begin : begin + CHUNK] for begin in range(0, len(people), CHUNK)]

@@ -26,8 +26,9 @@ def last(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse
     text = request.POST.get("minutes", "")
     minutes = min(int(text), LONGEST) if text.isdecimal() and len(text) < 7 else 60
     now = timezone.now()
+    since = max(now - dt.timedelta(minutes=minutes), client.created_at)  # before that, another one had the name
     try:
-        run = services.undo_span(client.name, now - dt.timedelta(minutes=minutes), now, request.user.get_username())
+        run = services.undo_span(client.name, since, now, request.user.get_username())
     except services.ImportRefused as refused:
         messages.error(request, refused.message)
         return HttpResponseRedirect(f"{reverse('admin:scim_client_change', args=[client.pk])}#activity")

@@ -3,11 +3,14 @@
 import datetime as dt
 
 import pytest
+from django.db import connection
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from provisioning import services
 from provisioning.imports import engine
+from provisioning.imports.doors import hour
 from provisioning.models import Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import RunStatus
 from reports.models import Event
@@ -63,6 +66,55 @@ def test_who_came_into_a_group_and_left_it_again_is_not_put_back() -> None:
     okta.patch(f"/Groups/{group}", {"op": "remove", "path": f'members[value eq "{ann}"]'})
     assert undo().status == RunStatus.FINISHED
     assert list(Membership.objects.values_list("user__username", flat=True)) == ["bob"]
+
+
+def test_who_is_back_in_the_group_already_is_not_planned() -> None:
+    okta = make_client()
+    ids = [okta.add(name)["id"] for name in ("ann", "bob")]
+    group = okta.post("/Groups", {"displayName": "Sales", "members": [{"value": one} for one in ids]}).json["id"]
+    Event.objects.update(at=timezone.now() - 2 * HOUR)
+    okta.patch(f"/Groups/{group}", {"op": "remove", "path": "members"})
+    sales = Group.objects.get()
+    services.add_members(sales, [User.objects.get(username="ann").pk], "admin")
+    run = undo()
+    assert (run.memberships_added, run.memberships_removed) == (1, 0)
+    assert Membership.objects.count() == 2
+    back = services.undo(run, "boss")
+    assert (back.memberships_added, back.memberships_removed) == (0, 1), "an undo of the undo takes nobody else out"
+
+
+def test_any_number_of_lines_is_streamed_and_groups_go_by_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hour, "PAGE", 2)
+    monkeypatch.setattr(hour, "MEMBERS", 2)
+    okta = make_client()
+    ids = [okta.add(f"user{number}")["id"] for number in range(5)]
+    group = okta.post("/Groups", {"displayName": "Sales"}).json["id"]
+    Event.objects.update(at=timezone.now() - 2 * HOUR)
+    for title in ("Clerk", "Boss"):
+        for one in ids:
+            okta.patch(f"/Users/{one}", {"op": "replace", "path": "title", "value": title})
+    okta.patch(f"/Groups/{group}", {"op": "add", "path": "members", "value": [{"value": one} for one in ids]})
+    Group.objects.update(name="Sellers", name_key="sellers")
+    Group.objects.create(name="Sales", pushed_by="Okta")
+    with CaptureQueriesContext(connection) as queries:
+        run = undo()
+    read = [one["sql"] for one in queries if "reports_event" in one["sql"] and "ORDER BY" in one["sql"]]
+    assert len(read) == 2, "the lines of people once, and those of memberships once, and not a page at a time"
+    assert (run.updated, run.memberships_removed) == (5, 5)
+    assert not Membership.objects.exists()
+    assert set(User.objects.values_list("title", flat=True)) == {""}
+
+
+def test_an_application_is_not_taken_for_another_one_of_its_name(admin_client: Browser) -> None:
+    okta = make_client()
+    okta.add("ann")
+    Event.objects.update(run_id=7)  # as an import from a directory of the same name would
+    now = timezone.now()
+    with pytest.raises(services.ImportRefused, match="changed nobody"):
+        services.undo_span("Okta", now - HOUR, now, "boss")
+    Event.objects.update(run_id=None, at=now - HOUR / 2)  # when another application had the name
+    answer = admin_client.post(f"/scim/client/{Client.objects.get().pk}/undo/", {"minutes": "60"}, follow=True)
+    assert "Okta changed nobody in that time." in answer.content.decode()
 
 
 def test_what_somebody_else_did_is_not_touched() -> None:

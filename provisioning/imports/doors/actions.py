@@ -3,16 +3,12 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from django.db import transaction
-from django.db.models import F
-
 from provisioning.guard.limits import how_many
 from provisioning.imports import engine
 from provisioning.imports.doors import people
-from provisioning.imports.doors.groups import plan_members
-from provisioning.imports.doors.runs import AT_ONCE, plan, start
+from provisioning.imports.doors.runs import AT_ONCE, plan
 from provisioning.imports.users.plan import Planned
-from provisioning.models import Group, ImportRun
+from provisioning.models import ImportRun
 from provisioning.models.imports import Action, Door, RunStatus
 from provisioning.recycle.models import DeletedUser
 
@@ -62,21 +58,6 @@ def restore_by_plan(wanted: Mapping[int, str], actor: str) -> AppliedNow:
         for pk, name, department in rows
     ]
     return applied(plan(Door.ACTION, f"Restore {how_many(len(planned), 'user')}", actor, [planned]))
-
-
-def change_members(group: Group, user_ids: Collection[int], actor: str, *, add: bool) -> AppliedNow:
-    """Put users into a group of the portal, or take them out."""
-    who = how_many(len(user_ids), "user")
-    words = f"{'Add' if add else 'Remove'} {who} {'to' if add else 'from'} the group {group.name}"
-    with transaction.atomic():
-        run = start(Door.ACTION, words, actor)
-        plan_members(run, group, list(user_ids), add=add)
-        gained = {"memberships_added" if add else "memberships_removed": len(user_ids), "groups_changed": 1}
-        values = {name: F(name) + number for name, number in gained.items()}
-        ImportRun.objects.filter(pk=run.pk).update(planned=1 + len(user_ids), **values)
-        run.refresh_from_db()
-        run = plan(Door.ACTION, words, actor, [], run=run)
-    return applied(run)
 
 
 def applied(run: ImportRun) -> AppliedNow:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from config.database import bulk
@@ -11,7 +12,7 @@ from provisioning.imports.decisions import groups_to_apply
 from provisioning.imports.doors.runs import record_losses
 from provisioning.imports.groups.plan import DESCRIPTION, NAME
 from provisioning.imports.runs import Lease, caused_by
-from provisioning.models import Group, ImportRun, PlannedGroup, PlannedMember
+from provisioning.models import Group, ImportRun, Membership, PlannedGroup, PlannedMember
 from provisioning.models.imports import GroupAction
 from provisioning.models.people import fold
 
@@ -22,17 +23,24 @@ TAKEN = "Another group is called {} by now."
 
 
 def plan_members(run: ImportRun, group: Group, user_ids: Sequence[int], *, add: bool) -> None:
-    """Plan that users join or leave one group of the portal; the caller counts."""
+    """Plan that users join or leave one group of the portal, and count it in the run's row.
+
+    Whoever is in it, or out of it, already is left out: an undo of the run would take them out, or put them in.
+    """
+    members = set(Membership.objects.filter(group=group, user__in=user_ids).values_list("user_id", flat=True))
+    changing = [pk for pk in user_ids if (pk in members) != add]
+    if not changing:
+        return
+    counted = {"added" if add else "removed": len(changing)}
     planned = PlannedGroup.objects.create(
-        run=run,
-        action=GroupAction.KEEP,
-        name=group.name,
-        group_id=group.pk,
-        added=len(user_ids) if add else 0,
-        removed=0 if add else len(user_ids),
+        run=run, action=GroupAction.KEEP, name=group.name, group_id=group.pk, **counted
     )
-    rows: list[dict[str, Any]] = [{"planned_group_id": planned.pk, "add": add, "user_id": pk} for pk in user_ids]
+    rows: list[dict[str, Any]] = [{"planned_group_id": planned.pk, "add": add, "user_id": pk} for pk in changing]
     bulk.insert(PlannedMember, rows)
+    gains = {f"memberships_{name}": F(f"memberships_{name}") + number for name, number in counted.items()}
+    ImportRun.objects.filter(pk=run.pk).update(
+        groups_changed=F("groups_changed") + 1, planned=F("planned") + 1 + len(changing), **gains
+    )
 
 
 class PortalGroupApplier:

@@ -1,17 +1,18 @@
 """Undo what an application did within a span of time: the inverse of the report's lines, as a plan like any other.
 
-Of several changes of one value the first before and the last after count. Lines tell values by their labels; what has
-no label any more cannot be taken back.
+Of several changes of one value the first before and the last after count. Lines tell users and groups by their ids, and
+values by their labels; what has no label any more cannot be taken back.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import QuerySet
 
 from provisioning.imports.doors.groups import plan_members
 from provisioning.imports.doors.people import about, without_staff
@@ -24,16 +25,14 @@ from provisioning.imports.users.plan import Planned
 from provisioning.imports.users.state import ACTIVE
 from provisioning.models import Group, ImportRun, User
 from provisioning.models.imports import Action, Door
-from provisioning.models.people import fold
 from provisioning.profile.facts import ACTIVE as ACTIVE_LABEL
 from provisioning.profile.facts import MEMBER
 from provisioning.profile.person import catalogue
 from provisioning.recycle.models import DeletedUser
 from reports.models import Direction, Event, Operation, Result
 
-MOST = 50_000  # lines
 PAGE = 1000
-TOO_MANY = "{} did more than {:,} things in that time. Choose a shorter one."
+MEMBERS = 20_000  # memberships of one group that are planned together
 NOTHING = "{} changed nobody in that time."
 OPERATIONS = (Operation.CREATE, Operation.UPDATE, Operation.ENABLE, Operation.DISABLE, Operation.DELETE)
 CUSTOM = " (custom)"
@@ -41,26 +40,39 @@ CUSTOM = " (custom)"
 
 @dataclass(slots=True)
 class UserOutcome:
-    """What became of one user: values by path as (first before, last after), groups as (was in it, is in it)."""
+    """What became of one user: values by path as (first before, last after)."""
 
     name: str = ""
     created: bool = False
     deleted: bool = False
     values: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    groups: dict[str, tuple[bool, bool]] = field(default_factory=dict)
 
 
 def undo_span(application: str, since: dt.datetime, until: dt.datetime, actor: str) -> ImportRun:
-    """Plan to take back what an application did, and let it wait for somebody; raise ImportRefused with words."""
-    found = _read(application, since, until)
-    if not found:
-        raise ImportRefused(NOTHING.format(application))
+    """Plan to take back what an application did, and let it wait for somebody; raise ImportRefused with words.
+
+    Lines are streamed, and memory does not grow with them.
+    """
     subject = f"{application} from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
+    lines = Event.objects.filter(
+        application=application,
+        direction=Direction.IN,
+        run_id=None,  # what an import brought came from a directory of the same name
+        result__in=[Result.SUCCESS, Result.PARTLY],
+        operation__in=OPERATIONS,
+        at__gte=since,
+        at__lte=until,
+        user_id__isnull=False,
+    )
     with transaction.atomic():
+        people = _read(lines)
+        first = next(people, None)
+        if first is None:
+            raise ImportRefused(NOTHING.format(application))
         run = start(Door.UNDO, subject, actor)
-        _groups(run, found)
+        _groups(run, lines.filter(group_id__isnull=False))
         run.refresh_from_db()
-        return plan_inverse(sorted(found.items()), subject, actor, run)
+        return plan_inverse(chain([first], people), subject, actor, run)
 
 
 def plan_inverse(found: Iterable[tuple[int, UserOutcome]], subject: str, actor: str, run: ImportRun) -> ImportRun:
@@ -68,35 +80,22 @@ def plan_inverse(found: Iterable[tuple[int, UserOutcome]], subject: str, actor: 
     return plan(Door.UNDO, subject, actor, without_staff(_people(found), actor), run=run, look=True)
 
 
-def _read(application: str, since: dt.datetime, until: dt.datetime) -> dict[int, UserOutcome]:
-    lines = Event.objects.filter(
-        application=application,
-        direction=Direction.IN,
-        result__in=[Result.SUCCESS, Result.PARTLY],
-        operation__in=OPERATIONS,
-        at__gte=since,
-        at__lte=until,
-        user_id__isnull=False,
-    ).order_by("at", "id")
-    rows = list(lines.values_list("user_id", "identifier", "operation", "changes")[: MOST + 1])
-    if len(rows) > MOST:
-        raise ImportRefused(TOO_MANY.format(application, MOST))
+def _read(lines: "QuerySet[Event]") -> Iterator[tuple[int, UserOutcome]]:
+    """Yield what became of each user, one after the other; needs a transaction, in which the lines are streamed."""
     paths = {one.label: f"{kind.value}.{name}" for (kind, name), one in catalogue().items()}
     paths[ACTIVE_LABEL] = ACTIVE
-    found: dict[int, UserOutcome] = {}
-    for user_id, name, operation, changes in rows:
-        done = found.setdefault(user_id or 0, UserOutcome())
-        done.name = name
-        done.created |= operation == Operation.CREATE
-        done.deleted |= operation == Operation.DELETE
-        for label, (before, after) in changes.items():
-            if label == MEMBER:
-                group, joined = str(after or before), after is not None
-                done.groups[group] = (done.groups.get(group, (not joined,))[0], joined)
-            elif path := paths.get(label) or _custom(label):
-                first = done.values.get(path, (_value(path, before), None))[0]
-                done.values[path] = (first, _value(path, after))
-    return found
+    rows = lines.order_by("user_id", "at", "id").values_list("user_id", "identifier", "operation", "changes")
+    for user_id, theirs in groupby(rows.iterator(chunk_size=PAGE), key=itemgetter(0)):
+        done = UserOutcome()
+        for _, name, operation, changes in theirs:
+            done.name = name
+            done.created |= operation == Operation.CREATE
+            done.deleted |= operation == Operation.DELETE
+            for label, (before, after) in changes.items():
+                if path := paths.get(label) or _custom(label):
+                    first = done.values.get(path, (_value(path, before), None))[0]
+                    done.values[path] = (first, _value(path, after))
+        yield user_id or 0, done
 
 
 def _custom(label: str) -> str:
@@ -153,20 +152,21 @@ def _inverse(done: UserOutcome, user: User | None, row: DeletedUser | None) -> P
     )
 
 
-def _groups(run: ImportRun, found: Mapping[int, UserOutcome]) -> None:
+def _groups(run: ImportRun, lines: "QuerySet[Event]") -> None:
     """Plan that people leave the groups that they were put into, and come back into those that they left."""
-    wanted: dict[tuple[str, bool], list[int]] = {}
-    for user_id, done in found.items():
-        for name, (was, now) in done.groups.items():
-            if was != now:
-                wanted.setdefault((fold(name), was), []).append(user_id)
-    groups = {group.name_key: group for group in Group.objects.filter(name_key__in={name for name, _ in wanted})}
-    there = set(User.objects.filter(pk__in=found).values_list("pk", flat=True))
-    for (name, add), ids in wanted.items():
-        group, people = groups.get(name), [pk for pk in ids if pk in there]
-        if group is None or not people:
-            continue
-        plan_members(run, group, people, add=add)
-        counted = "memberships_added" if add else "memberships_removed"
-        values = {counted: F(counted) + len(people), "groups_changed": F("groups_changed") + 1}
-        ImportRun.objects.filter(pk=run.pk).update(planned=F("planned") + 1 + len(people), **values)
+    rows = lines.order_by("group_id", "user_id", "at", "id").values_list("group_id", "user_id", "changes")
+    for group_id, of_group in groupby(rows.iterator(chunk_size=PAGE), key=itemgetter(0)):
+        group = Group.objects.filter(pk=group_id).first()
+        moved = _moved(of_group) if group else iter(())
+        while group and (page := dict(islice(moved, MEMBERS))):
+            there = User.objects.filter(pk__in=page).order_by("pk").values_list("pk", flat=True)
+            for add in (False, True):
+                plan_members(run, group, [pk for pk in there if page[pk] == add], add=add)
+
+
+def _moved(lines: Iterable[tuple[int | None, int | None, Any]]) -> Iterator[tuple[int, bool]]:
+    """Yield who is in a group now and was not before, or the other way round, with whether they were in it."""
+    for user_id, theirs in groupby(lines, key=itemgetter(1)):
+        joined = [changes[MEMBER][1] is not None for *_, changes in theirs if MEMBER in changes]
+        if joined and joined[0] == joined[-1]:
+            yield user_id or 0, not joined[0]

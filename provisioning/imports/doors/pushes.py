@@ -1,7 +1,8 @@
 """Undo what was pushed to a directory within a span of time: what it held before becomes the portal's value again.
 
 Told from the report's outbound lines, which have the directory's value before and after. Whatever enforces something
-there, a push of everything, a reconciliation or later a rule, is taken back here. Only values that are mapped into the
+there, a push of everything, a reconciliation or a rule, is taken back here. The lines are those of the directory's
+accounts, whatever it was called then. Only values that are mapped into the
 portal come back; accounts that were opened, closed or enabled stay so, which is said before.
 """
 
@@ -21,7 +22,7 @@ from provisioning.imports.doors.runs import start
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.users.plan import USERNAME, values_of
 from provisioning.imports.users.state import ACTIVE
-from provisioning.models import ImportRun
+from provisioning.models import Account, ImportRun
 from provisioning.models.imports import Door
 from provisioning.profile.person import catalogue
 from reports.models import Direction, Event, Operation, Result
@@ -51,7 +52,7 @@ def undo_pushes(directory: Directory, since: dt.datetime, until: dt.datetime, ac
 def _read(directory: Directory, since: dt.datetime, until: dt.datetime) -> Iterator[tuple[int, UserOutcome]]:
     """Yield what became of each user, one after the other; needs a transaction, in which the lines are streamed."""
     lines = Event.objects.filter(
-        application=directory.name,
+        account_id__in=Account.objects.filter(directory=directory).values("pk"),
         direction=Direction.OUT,
         operation=Operation.UPDATE,
         result__in=[Result.SUCCESS, Result.PARTLY],

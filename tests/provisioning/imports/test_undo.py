@@ -134,8 +134,6 @@ def test_what_a_cancelled_action_did_counts_in_the_window(monkeypatch: pytest.Mo
     monkeypatch.setattr("provisioning.imports.users.store.PAGE", 2)
     monkeypatch.setattr("provisioning.imports.doors.actions.AT_ONCE", 3)
     ids = [add(f"u{number}").pk for number in range(20)]
-    group = Group.objects.create(name="Sales")
-    services.change_members(group, ids[:2], "admin", add=True)
     run = services.switch_by_plan(ids[:5], False, "admin").run
     write = PortalApplier._page
 
@@ -148,9 +146,8 @@ def test_what_a_cancelled_action_did_counts_in_the_window(monkeypatch: pytest.Mo
         engine.execute(run.pk)
     run.refresh_from_db()
     assert (run.status, User.objects.filter(is_active=False).count()) == (RunStatus.CANCELLED, 2)
-    services.change_members(group, ids[:2], "admin", add=False)
     lost = dict(Loss.objects.filter(door=Door.ACTION).values_list("kind").annotate(Sum("number")))
-    assert lost == {"off": 2, "members": 2}
+    assert lost == {"off": 2}
     small = [services.switch_by_plan([pk], False, "admin") for pk in ids[5:9]]
     assert [one.waits for one in small] == [False] * 3 + [True]
 
@@ -160,16 +157,6 @@ def test_the_last_administrator_is_not_deactivated_without_approval() -> None:
     result = services.switch_by_plan([root.pk], False, "other")
     assert result.waits
     assert "Nobody would be left who may administer the portal." in result.run.message
-
-
-def test_members_of_a_group(crews: Crews) -> None:
-    people = [add(name) for name in ("ann", "bob")]
-    group = Group.objects.create(name="Sales")
-    result = services.change_members(group, [one.pk for one in people], "admin", add=True)
-    assert (result.run.status, result.run.memberships_added) == (RunStatus.FINISHED, 2)
-    assert Membership.objects.count() == 2
-    run = undone(result.run)
-    assert (run.status, run.memberships_removed, Membership.objects.count()) == (RunStatus.FINISHED, 2, 0)
 
 
 # --- Imports ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from directories.models import Directory
 from provisioning import services
 from provisioning.imports import engine
 from provisioning.imports.doors import hour, pushes
@@ -61,7 +62,6 @@ def test_any_number_of_lines_is_streamed_and_the_first_value_comes_back(
 ) -> None:
     monkeypatch.setattr(pushes, "PAGE", 2)
     monkeypatch.setattr(hour, "PAGE", 2)
-    monkeypatch.setattr(hour, "MOST", 1)
     for round_ in range(3):
         User.objects.update(email=Concat(F("username"), Value(f"@round{round_}.org")))
         services.provision_many(User.objects.values_list("pk", flat=True), "push")
@@ -74,6 +74,16 @@ def test_any_number_of_lines_is_streamed_and_the_first_value_comes_back(
     found = made.planned_changes.values_list("key", "before__profile.email", "after__profile.email")
     names = ("ann", "bob", "cid")
     assert sorted(found) == [(name, f"{name}@round2.org", f"{name}@right.org") for name in names]
+
+
+def test_lines_go_by_the_directory_and_not_by_its_name(pushed: TableHands) -> None:
+    Directory.objects.update(name="Old people")
+    pushed.directory.refresh_from_db()
+    another = Directory.objects.create(name="People", kind="memory")
+    now = timezone.now()
+    with pytest.raises(services.ImportRefused, match="Nothing that was pushed to People"):
+        services.undo_pushes(another, now - dt.timedelta(minutes=15), now, "boss")
+    assert planned(pushed).updated == 3
 
 
 def test_what_is_not_mapped_into_the_portal_cannot_come_back(pushed: TableHands) -> None:
