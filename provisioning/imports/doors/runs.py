@@ -13,7 +13,7 @@ from provisioning.guard.limits import Counted, memberships, objections, people
 from provisioning.guard.losses import LossKind
 from provisioning.imports import plan_hash
 from provisioning.imports.users.labels import Labels
-from provisioning.imports.users.plan import ACTIVE_AGAIN, BLANKED, CHANGED, INACTIVE, MISSING, RENAMED, Planned
+from provisioning.imports.users.plan import ACTIVE_AGAIN, BLANKED, INACTIVE, MISSING, RENAMED, Planned
 from provisioning.imports.users.store import store
 from provisioning.imports.users.tally import Tally
 from provisioning.models import ImportRun, Membership, PlannedChange, User
@@ -30,13 +30,6 @@ CAUSES: dict[LossKind, tuple[str, tuple[str, ...]]] = {  # what the guard counts
     LossKind.BLANKED: ("would lose a value", (BLANKED,)),
     LossKind.RENAMED: ("would get another user name", (RENAMED,)),
 }
-# What follows from contracts is nobody's decision, so that many other values are a question too, also of blank ones.
-OF_CONTRACTS = {LossKind.CHANGED: ("would get other values", (CHANGED,))}
-
-
-def causes_of(door: str) -> dict[LossKind, tuple[str, tuple[str, ...]]]:
-    """Return what of one door's plans is counted: what is done in words, and by which causes it is counted."""
-    return CAUSES | OF_CONTRACTS if door == Door.CONTRACTS else CAUSES
 
 
 def start(door: Door, subject: str, actor: str, *, undoes: int | None = None) -> ImportRun:
@@ -99,7 +92,7 @@ def _objections(run: ImportRun, tally: Tally, also: Callable[[int], Iterable[Cou
     active = User.objects.filter(is_active=True).count() if run.planned else 0
     counted = []
     allowed = door_limits.limits()
-    for kind, (words, causes) in causes_of(run.door).items():
+    for kind, (words, causes) in CAUSES.items():
         number = rows.filter(cause__in=causes).count()
         if number:
             told = f"{people(number)} of {active:,} {words}"
@@ -136,8 +129,6 @@ def record_losses(run: ImportRun, done: Iterable[Planned] = (), memberships: int
         by_cause[change.cause] += 1
         changed.update(change.changed)
     counts: dict[tuple[str, str], int] = {(LossKind.CHANGED, name): number for name, number in changed.items()}
-    counts |= {
-        (kind, ""): sum(by_cause[cause] for cause in causes) for kind, (_, causes) in causes_of(run.door).items()
-    }
+    counts |= {(kind, ""): sum(by_cause[cause] for cause in causes) for kind, (_, causes) in CAUSES.items()}
     counts[LossKind.MEMBERS, ""] = memberships
     ledger.record(run.door, None, counts, agreed=run.approved)
