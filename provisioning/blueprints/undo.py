@@ -11,7 +11,7 @@ from django.db import transaction
 
 from provisioning.blueprints import memory, sections, state
 from provisioning.blueprints.apply import Applied, carry_out, steps
-from provisioning.blueprints.document import BlueprintError, Document, Problem
+from provisioning.blueprints.document import BlueprintError, Document, Location, Problem
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import PartRefused, WrittenPart
 from provisioning.models import AppliedBlueprint, AttributeDefinition
@@ -38,6 +38,20 @@ class Undone(Applied):
     kept: list[str] = field(default_factory=list)
 
 
+class _Items(Document):
+    """The items that are to be written: there is no text, so that a problem names the item in place of a line."""
+
+    def __init__(self, items: Mapping[str, Any]) -> None:
+        super().__init__(EMPTY)
+        self.items = items
+
+    def problem(self, path: Location, message: str, inner_line: int = 1) -> Problem:
+        """Return the problem, with the item and the part of it in its words."""
+        section, index, *rest = path
+        item = self.items[str(section)][int(index)]
+        return Problem(inner_line, "", f"{': '.join([_label(str(section), item['name']), *map(str, rest)])}: {message}")
+
+
 def undo(number: int | None, *, actor: str, check: bool = False, reached: int | None = None) -> Undone:
     """Take back the blueprint of that number, or the newest, and return what changed.
 
@@ -57,7 +71,7 @@ def undo(number: int | None, *, actor: str, check: bool = False, reached: int | 
             wanted = _wanted(item, dict(steps())[item["section"]], actor, found)
             if wanted is not None:
                 data[item["section"]].append(wanted)
-        carry_out(found, Document(EMPTY), data, actor, check=check, number=reached)
+        carry_out(found, _Items(data), data, actor, check=check, number=reached)
         if check:
             transaction.set_rollback(True)
         else:
@@ -77,7 +91,7 @@ def _wanted(
     """Return what an item of a blueprint is to be again, as far as nobody changed it since; None for nothing."""
     section, name = item["section"], item["name"]
     before, after = memory.opened(item["before"]), memory.opened(item["after"])
-    label = f"{section.rstrip('s').replace('_', ' ').replace('directorie', 'directory')} {name}"
+    label = _label(section, name)
     if before is None:
         found.kept.append(ADDED.format(label))
         return None
@@ -97,6 +111,10 @@ def _wanted(
             if value != now.get(key):
                 wanted[key] = value
     return wanted if any(wanted[key] != now.get(key) for key in wanted) else None
+
+
+def _label(section: str, name: str) -> str:
+    return f"{section.rstrip('s').replace('_', ' ').replace('directorie', 'directory')} {name}"
 
 
 def _now(

@@ -146,6 +146,13 @@ def test_what_is_not_there_any_more_is_said_and_the_rest_is_taken_back() -> None
     assert Client.objects.get().create_users
 
 
+def test_an_item_that_cannot_be_written_is_named() -> None:
+    Group.objects.update(pushed_by="Okta")
+    with pytest.raises(CommandError, match=r"^group Engineering: name: This group comes from a directory"):
+        call_command("blueprint", "undo")
+    assert directory().description == "Changed"
+
+
 def test_a_token_that_was_replaced_does_not_come_back_and_the_rest_does(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = "version: 1\nscim_applications:\n  - {name: Okta, tokens: {Main: 'env:ROLLCALL_T'}, update_users: UPDATES}"
     for number, updates in enumerate(("true", "false")):
