@@ -19,13 +19,14 @@ from provisioning.guard.budget import DOOR as DELIVERY
 from provisioning.guard.losses import LossKind
 from provisioning.models import Account, Change, PushedMember
 from provisioning.models.accounts import AccountState, LastResult
-from provisioning.outbound.accounts import messages, outbox
+from provisioning.models.outbox import HELD
+from provisioning.outbound.accounts import grace, messages, outbox
 from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.outbound.leases import PAGE
 from reports.journal import record_many
 from reports.models import Operation, Result
 
-REASON = "grace time over"
+REASON, HASTEN = "grace time over", "delete now"
 KEPT = "{key} will not be deleted from {name}: {actor} cancelled that. The account stays disabled."
 HASTENED = "{actor} had {key} deleted from {name} before the grace time was over."
 BEGUN = "{key} will be deleted from {name} on {at}, unless they return: {actor} changed the directory's settings."
@@ -56,9 +57,7 @@ def cancel(accounts: QuerySet[Any], actor: str) -> int:
     def keep(page: Sequence[Account]) -> None:
         ids = [account.pk for account in page]
         Account.objects.filter(pk__in=ids).update(delete_at=None, kept_by=actor[:255])
-        Change.objects.filter(account__in=ids, parked__isnull=False).delete()
-        parked = Account.objects.filter(pk__in=ids, last_result=LastResult.PARKED)
-        parked.update(last_result=LastResult.OK, last_message="")
+        _let_go(Change.objects.filter(account__in=ids, parked__isnull=False))
         _record(page, KEPT, Result.SKIPPED, actor)
 
     now = timezone.now()
@@ -71,12 +70,22 @@ def delete_now(accounts: QuerySet[Any], actor: str) -> int:
     def delete(page: Sequence[Account]) -> None:
         Account.objects.filter(pk__in=[account.pk for account in page]).update(delete_at=Now())
         by_directory = _by_directory(page)
-        outbox.enqueue(by_directory, "delete now", actor, cleared=True)
+        outbox.enqueue(by_directory, HASTEN, actor, cleared=True)
         for directory_id, found in by_directory.items():
             ledger.record(DELIVERY, directory_id, {(LossKind.CLOSED, ""): len(found)})
         _record(page, HASTENED, Result.SUCCESS, actor)
 
     return _by_page(accounts.filter(SCHEDULED), delete)
+
+
+def _let_go(changes: QuerySet[Change]) -> None:
+    """Drop changes that wait for somebody and would delete what is not to be deleted now."""
+    ids = list(changes.values_list("account_id", flat=True))
+    if not ids:
+        return
+    changes.delete()
+    parked = Account.objects.filter(pk__in=ids, last_result=LastResult.PARKED)
+    parked.update(last_result=LastResult.OK, last_message="")
 
 
 def refuse(changes: QuerySet[Any], actor: str) -> int:
@@ -115,16 +124,22 @@ class Rescheduling:
 
     @property
     def moving(self) -> QuerySet[Account]:
-        """Those that will be deleted at another time."""
+        """Those that will be deleted at another time.
+
+        More days move also what is due and not done, perhaps because it is held, but for what a person had done now.
+        """
         if self.before.delete_after_days == self.after.delete_after_days:
             return self.scheduled.none()
-        return self.scheduled.filter(delete_at__gt=timezone.now()).exclude(pk__in=self.ending.values("pk"))
+        moving = self.scheduled.exclude(pk__in=self.ending.values("pk"))
+        if not self._later:
+            return moving.filter(delete_at__gt=Now())
+        return moving.exclude(changes__reason=HASTEN)
 
     @property
     def due(self) -> QuerySet[Account]:
         """Those of them that are due at once then."""
         shift = self._shift
-        return self.moving if shift is None else self.moving.filter(delete_at__lte=timezone.now() - shift)
+        return self.moving if shift is None else self.moving.filter(delete_at__lte=Now() - shift)
 
     @property
     def first_due(self) -> dt.datetime | None:
@@ -132,9 +147,9 @@ class Rescheduling:
         found = []
         if self.starting.exists():
             found.append(self._begins_at)
-        shift, now = self._shift, timezone.now()
+        shift = self._shift
         if shift is not None and (
-            first := self.moving.filter(delete_at__gt=now - shift).aggregate(at=Min("delete_at"))["at"]
+            first := self.moving.filter(delete_at__gt=Now() - shift).aggregate(at=Min("delete_at"))["at"]
         ):
             found.append(first + shift)
         return min(found, default=None)
@@ -152,13 +167,19 @@ class Rescheduling:
     @property
     def _begins_at(self) -> dt.datetime:
         """When those are deleted that begin to be scheduled now."""
-        return timezone.now() + dt.timedelta(days=self.after.delete_after_days or 0)
+        return grace.clock(self.directory_id) + dt.timedelta(days=self.after.delete_after_days or 0)
 
     @property
     def _shift(self) -> dt.timedelta | None:
         """By how much they move, None when all are due at once."""
         days = self.after.delete_after_days
         return None if days is None else dt.timedelta(days=days - (self.before.delete_after_days or days))
+
+    @property
+    def _later(self) -> bool:
+        """Whether they move to a later day."""
+        shift = self._shift
+        return shift is not None and shift > dt.timedelta()
 
     def write(self, actor: str) -> None:
         """Write it."""
@@ -176,7 +197,10 @@ class Rescheduling:
             # What is due by that is due now: it may have been looked at since the moment that would have been.
             shift = self._shift
             at = Now() if shift is None else Greatest(F("delete_at") + shift, Now())
-            Account.objects.filter(pk__in=[account.pk for account in page]).update(delete_at=at)
+            ids = [account.pk for account in page]
+            Account.objects.filter(pk__in=ids).update(delete_at=at)
+            if self._later:
+                _let_go(Change.objects.filter(account__in=ids, account__delete_at__gt=Now(), parked_code=HELD))
 
         def leave(page: Sequence[Account]) -> None:
             group_outbox.accounts_left({account.pk for account in page}, "settings changed", actor)

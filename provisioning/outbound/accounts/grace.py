@@ -10,9 +10,16 @@ from collections.abc import Collection, Iterable
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from directories.models import Directory
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState
 from provisioning.outbound.accounts.outcome import AccountOutcome
+
+
+def clock(directory_id: int) -> dt.datetime:
+    """Return the database's time, by which deletions are scheduled and due: no worker's own clock moves one."""
+    moment: dt.datetime = Directory.objects.values_list(Now(), flat=True).get(pk=directory_id)
+    return moment
 
 
 def is_due(account: Account, days: int | None, now: dt.datetime) -> bool:

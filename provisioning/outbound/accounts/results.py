@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from django.utils import timezone
 
@@ -12,7 +13,7 @@ from directories.connectors.base import ConnectorError, Entry, RemoteAccount, Un
 from directories.mapping import Catalogue
 from provisioning.models import Account
 from provisioning.models.accounts import AccountState, LastResult
-from provisioning.outbound.accounts import messages
+from provisioning.outbound.accounts import grace, messages
 from provisioning.outbound.accounts.outcome import AccountOutcome, wait
 from provisioning.outbound.accounts.plan import Plan, Situation, Step, UserStatus, waits
 from provisioning.outbound.compare import differences, same
@@ -59,7 +60,7 @@ class Results:
     def __init__(
         self, config: DirectoryConfig, catalogue: Catalogue, passwords: PasswordStep, look_up_hint: str
     ) -> None:
-        self.name, self.passwords = config.name, passwords
+        self.name, self.directory_id, self.passwords = config.name, config.id or 0, passwords
         self.labels = messages.labels(config.rules, catalogue)
         self.look_up_hint = look_up_hint
         self.delete_after_days = config.features.delete_after_days
@@ -113,6 +114,11 @@ class Results:
             outcome.password, account.password_set_at = turn.pending.version, timezone.now()
         return outcome
 
+    @cached_property
+    def _behind(self) -> dt.timedelta:
+        """By how much the clock of this worker is behind the database's, which says when accounts are deleted."""
+        return grace.clock(self.directory_id) - timezone.now()
+
     def _schedule(self, outcome: AccountOutcome, turn: Turn, actor: str) -> None:
         """Say when the account is to be deleted, or that it is not any more."""
         account, now = turn.account, turn.now
@@ -121,7 +127,7 @@ class Results:
         if outcome.returned or account.state != AccountState.DISABLED or not waits(now):
             return
         if account.delete_at is None and not account.kept_by and self.delete_after_days:
-            outcome.delete_at = timezone.now() + dt.timedelta(days=self.delete_after_days)
+            outcome.delete_at = timezone.now() + self._behind + dt.timedelta(days=self.delete_after_days)
             words = messages.scheduled(account.key, self.name, outcome.delete_at)
             outcome.lines.append(
                 messages.line(account, self.name, Operation.DELETE, Result.WAITING, words, actor=actor)

@@ -1,6 +1,7 @@
 """Disabled now, deleted later; who returns keeps the account. What a directory holds is read back."""
 
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -305,6 +306,61 @@ def test_changed_settings_move_or_end_what_is_scheduled(
     assert all(one.delete_at == before[one.key] + dt.timedelta(days=moved) for one in left)
     assert [one.key for one in left] == ["bob"] or "on_deactivate" not in change
     assert [one.key for one in left] == ["ann.lee"] or "delete_users" not in change
+
+
+def extended(directory: Directory, days: int) -> services.Rescheduling:
+    """Give the directory other days, and return what that does to what is scheduled."""
+    old = ProvisioningSettings.objects.get()
+    ProvisioningSettings.objects.update(delete_after_days=days)
+    return services.Rescheduling(directory.pk, old, ProvisioningSettings.objects.get())
+
+
+def test_more_days_move_what_is_due_and_held_as_well(crews: Crews, crm: Directory) -> None:
+    ProvisioningSettings.objects.update(max_leavers=0)
+    user, crew = employed(crm), crews["CRM"]
+    services.set_active([user.pk], False, "admin", by_person=True)
+    work(crm)
+    later(31)
+    deletions.sweep()
+    work(crm)
+    assert Change.objects.get().parked_code == "held"
+    change = extended(crm, 60)
+    assert (change.moving.count(), change.due.count()) == (1, 0)
+    change.write("admin")
+    account = scheduled()
+    assert account.delete_at is not None
+    assert abs(account.delete_at - timezone.now() - dt.timedelta(days=29)) < dt.timedelta(minutes=1)
+    assert (account.last_result, Change.objects.count()) == (LastResult.OK, 0), "nobody is asked about it any more"
+    deletions.sweep()
+    assert not Change.objects.exists()
+    later(30)
+    deletions.sweep()
+    work(crm)
+    assert (set(crew.rows), Change.objects.get().parked_code) == ({"ann.lee"}, "held")
+
+
+def test_more_days_do_not_move_what_a_person_had_deleted_now(crews: Crews, crm: Directory) -> None:
+    user, crew = employed(crm), crews["CRM"]
+    services.set_active([user.pk], False, "admin")
+    work(crm)
+    services.delete_accounts_now(Account.objects.all(), "boss")
+    change = extended(crm, 60)
+    assert change.moving.count() == 0
+    change.write("admin")
+    work(crm)
+    assert crew.rows == {}
+
+
+def test_the_day_is_by_the_clock_of_the_database(crews: Crews, crm: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, now = employed(crm), timezone.now
+    wrong = SimpleNamespace(now=lambda: now() - dt.timedelta(days=3))
+    monkeypatch.setattr("provisioning.outbound.accounts.results.timezone", wrong)
+    services.set_active([user.pk], False, "admin")
+    work(crm)
+    account = scheduled()
+    assert account.delete_at is not None
+    assert abs(account.delete_at - timezone.now() - dt.timedelta(days=30)) < dt.timedelta(minutes=1)
+    assert f"on {timezone.localtime(account.delete_at):%Y-%m-%d}" in said()[-1]
 
 
 def test_what_fewer_days_make_due_is_deleted_though_it_was_looked_at_since(crews: Crews, crm: Directory) -> None:
