@@ -110,6 +110,17 @@ class Derived:
     problems: list[str] = field(default_factory=list)
 
     @property
+    def apart(self) -> str:
+        """Say that the person is not as their contracts say; "" where they are, or nobody has looked at them yet."""
+        employment = self.employment
+        if employment is None or employment.active != self.active or self.active == self.user.is_active:
+            return ""
+        words = "Inactive though a contract holds." if self.active else "Active though no contract holds."
+        if employment.refused:
+            return f"{words} Somebody refused the change; it is planned again when the contracts become others."
+        return f"{words} It stays so until the contracts say something else."
+
+    @property
     def state_words(self) -> str:
         """Say in a sentence why the person is active or not: contract, day and time zone."""
         by_phase: dict[Phase, list[Held]] = defaultdict(list)

@@ -130,6 +130,7 @@ class Employment(models.Model):
     ``active``: one of them holds; None as long as nobody looked. ``primary`` and ``why`` name the primary contract.
     ``said`` is what it says of the profile ("kind.name"), so that only what changes there is taken over.
     ``next_change_at`` is when all of that may become another; a moment that has passed means: look now.
+    ``refused`` is why the person was to be switched, in words, where somebody refused or cancelled that.
     """
 
     user = models.OneToOneField(User, models.CASCADE, related_name="employment")
@@ -138,6 +139,7 @@ class Employment(models.Model):
     why = models.TextField(blank=True)
     said = models.JSONField(default=dict)
     next_change_at = models.DateTimeField(null=True)
+    refused = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         indexes = [
@@ -146,6 +148,7 @@ class Employment(models.Model):
                 name="employment_due",
                 condition=Q(next_change_at__isnull=False),
             ),
+            models.Index(fields=["user"], name="employment_over", condition=Q(active=False)),
         ]
 
     def __str__(self) -> str:

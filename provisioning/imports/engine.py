@@ -18,7 +18,7 @@ from directories.connectors.base import AGAIN, Connector, ConnectorError, Cursor
 from provisioning.imports import decisions, departments, incremental, plan_hash, runs
 from provisioning.imports.ahead import ahead
 from provisioning.imports.doors import apply as doors
-from provisioning.imports.doors.again import look_again
+from provisioning.imports.doors.again import look_again, note_refused
 from provisioning.imports.groups.apply import DirectoryGroupApplier
 from provisioning.imports.groups.crawl import plan_groups
 from provisioning.imports.holding import CrawlCounts, judge
@@ -30,7 +30,7 @@ from provisioning.imports.users.leavers import CrawlResult
 from provisioning.imports.users.managers import link_managers
 from provisioning.imports.users.plan import MANAGER
 from provisioning.imports.users.store import gain, store
-from provisioning.models import ImportRun
+from provisioning.models import ImportRun, PlannedChange
 from provisioning.models.imports import PlanPart, RunStatus, Trigger
 from provisioning.outbound import dispatch
 from reports.models import Result
@@ -272,6 +272,8 @@ def _end(
             lease.end(status, message, retry_at=retry_at)
             if status == RunStatus.FAILED:
                 look_again(run, failed=True)
+            elif status == RunStatus.CANCELLED:
+                note_refused(run, PlannedChange.objects.all())
     except LeaseLost:
         log.warning("Import run %s was taken over by another worker.", run.pk)
         return

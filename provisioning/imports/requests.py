@@ -13,10 +13,11 @@ from provisioning.contracts.models import SourceRecord
 from provisioning.guard import ledger
 from provisioning.guard.limits import how_many
 from provisioning.imports import decisions, four_eyes, incremental, runs
+from provisioning.imports.doors.again import note_refused
 from provisioning.imports.facets import RowCriteria
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.schedule import next_import
-from provisioning.models import ImportRun, PlannedGroup
+from provisioning.models import ImportRun, PlannedChange, PlannedGroup
 from provisioning.models.imports import WAITING, PlanPart, RunStatus, Trigger
 from provisioning.outbound import dispatch
 from reports.models import Result
@@ -114,6 +115,7 @@ def refuse_changes(run: ImportRun, actor: str, wanted: RowCriteria, reason: str,
     """Refuse some of the rows of a plan that waits, and return how many; raise ImportRefused with words."""
     with transaction.atomic():
         decision = decisions.refuse(run, wanted, actor, reason, groups=groups)
+        note_refused(run, PlannedChange.objects.filter(decision_id=decision.pk))
         number = how_many(decision.rows, "change")
         words = f"{actor} refused {number} from {run.source} ({decision.scope}): {decision.reason}"
         runs.report(run, Result.SKIPPED, words, actor)
@@ -135,6 +137,7 @@ def cancel_import(run: ImportRun, actor: str) -> None:
             if run.rest_applied:
                 runs.leave_out_held(run)
             runs.forget_passwords(run.pk)
+            note_refused(run, PlannedChange.objects.all())
             runs.report(run, Result.SKIPPED, f"{actor} cancelled the import from {run.source}.", actor)
             runs.decided(run, "cancelled", actor)
         elif live.update(cancel_requested=True):

@@ -11,6 +11,7 @@ from unfold.contrib.filters.forms import AutocompleteDropdownForm
 
 from directories.attributes import Type
 from directories.models import Directory
+from provisioning.contracts.models import Employment
 from provisioning.models import Account, AttributeDefinition, Membership, User
 from provisioning.models.accounts import LEFT_OPEN, AccountState, LastResult
 from provisioning.profile.person import attribute_of
@@ -118,6 +119,26 @@ def directory_of(request: HttpRequest) -> int | None:
     """Return the id of the directory filtered by."""
     text = request.GET.get(DirectoryFilter.parameter_name, "")
     return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
+class ContractsFilter(DropdownFilter):  # type: ignore[misc]
+    """Who is not as their contracts say: somebody refused that, or switched them by hand since."""
+
+    title = "contracts"
+    parameter_name = "contracts"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Name the two."""
+        return [("over", "Active though no contract holds"), ("held", "Inactive though a contract holds")]
+
+    def queryset(self, request: HttpRequest, queryset: Users) -> Users:
+        """Begin at the few: employments of which nothing holds, or inactive users."""
+        if self.value() not in {"over", "held"}:
+            return queryset
+        holds = self.value() == "held"
+        return queryset.filter(
+            Exists(Employment.objects.filter(user=OuterRef("pk"), active=holds)), is_active=not holds
+        )
 
 
 class DepartmentFilter(DropdownFilter):  # type: ignore[misc]

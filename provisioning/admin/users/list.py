@@ -78,6 +78,7 @@ class UserList(GoneIsNotFound):
             filters.StateFilter,
             filters.DirectoryFilter,
             filters.AccountFilter,
+            filters.ContractsFilter,
             filters.DepartmentFilter,
             filters.GroupFilter,
         ]

@@ -40,6 +40,25 @@ def look_again(run: ImportRun, *, failed: bool = False) -> None:
     refused.update(cause=ERROR)  # once
 
 
+def note_refused(run: ImportRun, rows: "QuerySet[PlannedChange]") -> None:
+    """Note why people were to be switched whom a person refused to switch; needs a transaction.
+
+    They stay as they are until their contracts say something else, or give another reason for the same.
+    """
+    if run.door != Door.CONTRACTS:
+        return
+    for page in _pages(rows.filter(run=run, after__has_key=ACTIVE).order_by("pk")):
+        wanted = {one.user_id: one for one in page if one.user_id}
+        employed = Employment.objects.filter(user__in=wanted).select_related("user").order_by("pk")
+        noted = []
+        for employment in employed.select_for_update(of=("self",), no_key=True):
+            row = wanted[employment.user_id]
+            if employment.user.is_active != row.after[ACTIVE]:
+                employment.refused = row.message
+                noted.append(employment)
+        bulk.update(noted, ("refused",))
+
+
 def _pages(rows: "QuerySet[PlannedChange]") -> Iterator[list[PlannedChange]]:
     last = 0
     while page := list(rows.filter(pk__gt=last)[:PAGE]):

@@ -27,7 +27,7 @@ from provisioning.rules import looks
 PAGE = 1000
 MOST = 20_000  # people that one run is about; who is left follows with the next one
 SWITCHED, FOLLOWED = "Contracts that begin or end", "Profiles that follow contracts"
-_STORED = ("active", "primary", "why", "said", "next_change_at")
+_STORED = ("active", "primary", "why", "said", "next_change_at", "refused")
 
 
 def settle(actor: str = "", *, only: Collection[int] | None = None) -> list[AppliedNow]:
@@ -110,11 +110,16 @@ def _state(one: Derived, asked: Mapping[str, Any]) -> dict[str, Any]:
     before = one.employment.active if one.employment else None
     if not one.contracts and before is None:
         return {}
-    if one.active != one.user.is_active and (
-        ACTIVE in asked or (before is not False if not one.active else before is False)
-    ):
+    anew = ACTIVE in asked or _refused_before(one)
+    if one.active != one.user.is_active and (anew or (before is not False if not one.active else before is False)):
         return {ACTIVE: one.active}
     return {}
+
+
+def _refused_before(one: Derived) -> bool:
+    """Return whether somebody refused to switch the person because of what the contracts do not say any more."""
+    refused = one.employment.refused if one.employment else ""
+    return bool(refused) and not refused.startswith(one.state_words)
 
 
 def _why(one: Derived, after: Mapping[str, Any]) -> str:
@@ -132,6 +137,8 @@ def _note(one: Derived) -> None:
         # Who may sign in is left alone, and follows once they may not any more.
         left_alone = one.user.may_sign_in and _state(one, {})
         employment.active = one.user.is_active if left_alone else one.active
+    if one.active == one.user.is_active or _refused_before(one):
+        employment.refused = ""
     employment.primary = one.primary.contract if one.primary else None
     employment.why, employment.said, employment.next_change_at = one.why, one.values, one.next_change_at
 

@@ -9,13 +9,15 @@ from provisioning.contracts.planned import ATTRIBUTE, differences, number_of
 from provisioning.imports.users.plan import GIVEN
 from provisioning.profile.facts import free_label
 
+RULES_GIVE = "What rules give"
+
 
 class Labels(dict[str, str]):
     """The attributes' labels by "kind.name"; a free custom attribute is its own label."""
 
     def __init__(self, known: Catalogue) -> None:
         super().__init__({f"{kind.value}.{name}": attribute.label for (kind, name), attribute in known.items()})
-        self[GIVEN] = "What rules give"
+        self[GIVEN] = RULES_GIVE
 
     def in_order(self, paths: Iterable[str]) -> list[str]:
         """Return the attributes as the catalogue orders them; free ones come last."""

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from provisioning.contracts.models import Employment
 from provisioning.models import Account, Group, Membership, User
 from tests.provisioning.admin import roll
 
@@ -38,6 +39,10 @@ def crowd() -> dict[str, int]:
         )
         Account.objects.filter(user=some[0]).update(last_result="parked")
         Membership.objects.bulk_create(Membership(group=group, user=user) for user in some)
+        Employment.objects.bulk_create(
+            Employment(user=user, active=place % 100 != 1)
+            for place, user in enumerate(User.objects.order_by("username_key"))
+        )
         cursor.execute("ANALYZE")
     return {"directory": appsdb.pk, "group": group.pk}
 
@@ -52,6 +57,8 @@ QUERIES = [
     "directory={directory}",
     "directory={directory}&account=disabled",
     "account=attention",
+    "contracts=over",
+    "contracts=held",
     "department=Department+7",
     "group={group}",
     "attribute_badge=b-77",

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from directories.models import Directory
+from provisioning import services
 from provisioning.admin.contracts import departments
 from provisioning.contracts import services as contracts
 from provisioning.contracts.models import Contract, Department, Employment, Location, PrimaryOrder, ProfileSource
@@ -49,6 +50,23 @@ def test_the_panel_names_the_primary_contract_why_it_won_and_what_comes_next(it_
     assert 'aria-label="1 Jan 2021 – 31 Dec 2090"' in text
     assert "Ends before it begins" in text
     assert text.count("rcc-today") == 3
+
+
+def test_who_is_not_as_their_contracts_say_is_listed_and_told(it_staff: Client, hr: Directory) -> None:
+    ada, bob, eve = person("ada"), person("bob"), person("eve")
+    for one, ends in ((ada, "2020-12-31"), (bob, ""), (eve, "")):
+        give(account(one, hr), "1", "2020-01-01", ends)
+    settle()
+    services.set_active([ada.pk], True, "admin")
+    services.set_active([bob.pk], False, "admin")
+    assert "Active though no contract holds. It stays so until the contracts say something else." in panel(
+        it_staff, ada
+    )
+    assert "Inactive though a contract holds." in panel(it_staff, bob)
+    assert "though" not in panel(it_staff, eve)
+    for value, name in (("over", "ada"), ("held", "bob")):
+        found = it_staff.get(reverse("admin:provisioning_user_changelist"), {"contracts": value})
+        assert [user.username for user in found.context["cl"].result_list] == [name]
 
 
 def test_the_panel_says_when_there_is_no_contract(it_staff: Client) -> None:

@@ -10,12 +10,14 @@ from django.test.utils import CaptureQueriesContext
 
 from directories.models import Directory
 from provisioning import services
+from provisioning.contracts import due
 from provisioning.contracts import services as contracts
 from provisioning.contracts.derive import basis, derive
 from provisioning.contracts.models import Contract, Department, Employment, Location
 from provisioning.contracts.services import ContractOwner, ContractRow, DepartmentRow
 from provisioning.imports import engine
 from provisioning.imports.doors.contracts import settle
+from provisioning.imports.facets import EVERYTHING
 from provisioning.models import Account, ImportRun, PlannedChange, User
 from provisioning.models.accounts import AccountState
 from provisioning.models.imports import Door, RunStatus
@@ -534,12 +536,47 @@ def test_what_a_run_that_failed_did_not_do_is_planned_again(
     assert clock.at("2026-11-30 12:30") == []
 
 
-def test_what_somebody_refused_stays_refused(clock: Clock, hr: Directory) -> None:
+@pytest.mark.parametrize("how", ["cancelled", "refused"])
+def test_what_somebody_refused_stays_refused_until_the_contracts_say_something_else(
+    clock: Clock, hr: Directory, how: str
+) -> None:
     people = ended(hr, 12)
     [waits] = clock.at("2026-11-30 12:00")
-    services.cancel_import(waits.run, "boss")
+    if how == "cancelled":
+        services.cancel_import(waits.run, "boss")
+    else:
+        services.refuse_changes(waits.run, "boss", EVERYTHING, "not yet")
+    due.everybody()
     assert clock.at("2026-11-30 12:20") == []
     assert all(map(active, people))
+    [found] = derive([people[0].pk], basis())
+    assert found.apart.startswith("Active though no contract holds. Somebody refused the change;")
+    give(Account.objects.get(user=people[0]), "1", ends="2026-11-27", title="Clerk")
+    [again] = clock.at("2026-11-30 12:21")
+    assert again.run.status == RunStatus.FINISHED
+    assert [active(one) for one in people[:2]] == [False, True]
+    assert (employment(people[0]).refused, bool(employment(people[1]).refused)) == ("", True)
+    assert clock.at("2026-11-30 12:22") == []
+
+
+def test_what_a_contract_says_first_is_no_question_and_another_value_for_many_is(clock: Clock, hr: Directory) -> None:
+    contracts.arrange([], {"profile.title": "title"})
+    people = [person(f"user{place:03}") for place in range(40)]
+
+    def entitle(title: str) -> None:
+        rows = [
+            ContractRow(ContractOwner(account=account(one, hr).pk), "1", {"ends": None, "title": title})
+            for one in people
+        ]
+        contracts.write_contracts(rows)
+
+    entitle("Clerk")
+    [first] = clock.at("2026-11-30 12:00")
+    assert (first.run.status, first.run.updated) == (RunStatus.FINISHED, 40)
+    entitle("Auditor")
+    [second] = clock.at("2026-11-30 12:01")
+    assert second.waits
+    assert second.run.message.startswith("Title would be another for 40 people of 40")
 
 
 @pytest.mark.parametrize("how", ["made again", "given back"])
