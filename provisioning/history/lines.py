@@ -73,6 +73,11 @@ def pairs(event: Event) -> Iterator[Pair]:
             yield Pair(str(label), plain(pair[0]), plain(pair[1]))
 
 
+def after(event: Event, label: str) -> Any:
+    """Return what a line says that an attribute is after it, None where it does not tell of the attribute."""
+    return next((pair.after for pair in pairs(event) if pair.label == label), None)
+
+
 def plain(value: Any) -> Any:
     """Return a value as it is compared and shown."""
     if isinstance(value, bool):

@@ -9,18 +9,24 @@ from django.utils import timezone
 
 from directories.mapping import OUT
 from directories.models import AccountsFor, AttributeMapping, Directory, ProvisioningSettings
+from provisioning.contracts.derive import contracts_of
+from provisioning.contracts.planned import differences, of_stored
 from provisioning.groups.effective_members import groups_of
 from provisioning.history import lines
-from provisioning.imports.users.labels import Labels
+from provisioning.imports.users.labels import RULES_GIVE, Labels
 from provisioning.models import Account, Change, Group, User
 from provisioning.models.accounts import AccountState, LastResult
 from provisioning.profile.facts import MEMBER, facts
 from provisioning.profile.person import catalogue
+from provisioning.rules.difference import named
+from provisioning.rules.models import Granted
 from provisioning.services import HELD, gives_to, lost_to
 from reports.models import Direction, Event
 
 EARLIER = 4  # changes of one attribute that are shown besides the last one
 LOOKED_AT = 1000  # of the newest lines of a user
+CONTRACT = "Contract "  # what the labels of fields of contracts begin with
+NAMED = ("department_name", "location_name", "time_zone")  # fields of contracts that are shown besides their numbers
 PORTAL, APPLICATION, UNKNOWN = "In the portal", "SCIM application", "Not known"
 
 
@@ -73,6 +79,9 @@ def explain(user: User) -> Explanation:
             by_label.setdefault(pair.label, []).append(event)
     by_label.pop(MEMBER, None)
     names = {one.name for one in directories}
+    given = by_label.pop(RULES_GIVE, [])
+    answer.attributes += _given(user, given)
+    values |= _of_contracts(user, by_label)
     for label in dict.fromkeys([*values, *by_label]):
         answer.attributes.append(_attribute(label, values.get(label), by_label.get(label, []), rules, names))
     answer.groups = _groups(user, events, names)
@@ -86,6 +95,8 @@ def explain(user: User) -> Explanation:
             answer.accounts.append(_account(account, directory, events))
         if account is None or account.state != AccountState.ACTIVE or (change and change.parked):
             words = why_no_account(user, directory, account, change, lost.get(directory.pk))
+            if account is not None and not account.in_scope:
+                words = f"{words} {_taken(directory, given)}".rstrip()
             since = change.parked if change and change.parked else (account.last_synced_at if account else None)
             answer.not_in.append(WhyNot(directory.name, words, since))
     return answer
@@ -170,10 +181,43 @@ def _attribute(
     reason.line, reason.earlier = events[0], list(events[1 : EARLIER + 1])
     reason.source = _source(reason.line, names)
     reason.how = _how(reason.line, rules.get((reason.line.application, label)))
-    told = next(pair.after for pair in lines.pairs(reason.line) if pair.label == label)
-    if told != value and not (lines.comes(reason.line) and told is None):
+    told = lines.after(reason.line, label)
+    if not label.startswith(CONTRACT) and told != value and not (lines.comes(reason.line) and told is None):
         reason.note = f"The line says “{told or 'empty'}”: a later change was not recorded, so not known before today."
     return reason
+
+
+def _given(user: User, events: Sequence[Event]) -> list[Reason]:
+    """Return what rules give the user now, by which rule and contract, and the lines that tell of it."""
+    rows = Granted.objects.filter(user=user).exclude(entitlement=None).order_by("pk")
+    rows = rows.select_related("contract", "entitlement__rule", "entitlement__group", "entitlement__directory")
+    now = [named(one.entitlement, one.contract) for one in rows if one.entitlement]
+    if not now and not events:
+        return []
+    reason = Reason(RULES_GIVE, "; ".join(now) or None, source="Rules")
+    if events:
+        reason.line, reason.earlier, reason.how = events[0], list(events[1 : EARLIER + 1]), events[0].message
+    return [reason]
+
+
+def _taken(directory: Directory, events: Sequence[Event]) -> str:
+    """Return the newest line that tells by which rule an account was taken away, "" without one."""
+    what = f"account in {directory.name} ("
+    for event in events:
+        if any(pair.label == RULES_GIVE and what in str(pair.before or "") for pair in lines.pairs(event)):
+            return event.message
+    return ""
+
+
+def _of_contracts(user: User, events: Mapping[str, Sequence[Event]]) -> dict[str, Any]:
+    """Return what contracts say now of what lines tell, by label; what is kept otherwise is as the newest line says."""
+    told = {label: each[0] for label, each in events.items() if label.startswith(CONTRACT)}
+    if not told:
+        return {}
+    now: dict[str, Any] = {}
+    for contract, _ in contracts_of([user.pk]).get(user.pk, ()):
+        now |= {f"{contract}: {label}": value for label, _, value in differences(None, of_stored(contract, NAMED))}
+    return {label: now[label] if label in now else lines.after(event, label) for label, event in told.items()}
 
 
 def _source(event: Event, names: set[str]) -> str:

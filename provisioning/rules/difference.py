@@ -105,11 +105,12 @@ class Difference:
         added = [self.entitlements[pk] for pk in wanted if pk not in there]
         removed = [self.entitlements[pk] for pk in there if pk not in wanted]
         for one in added:
-            change.gained.append(self._named(one, wanted[one.pk]))
+            change.gained.append(named(one, wanted[one.pk]))
         for one in removed:
-            change.lost.append(self._named(one, None))
+            words = named(one, there[one.pk].contract)
+            change.lost.append(words)
             why = OVER if one.rule_id in self.book.rules else GONE
-            change.why.append(f"Loses {self._named(one, None)}: {why}.")
+            change.why.append(f"Loses {words}: {why}.")
         case = _Case(change, there, wanted, held)
         self._simple(case, added, removed)
         for attribute in self._attributes(there, wanted):
@@ -120,10 +121,6 @@ class Difference:
         if change.gained:
             change.why.insert(0, f"Gains {'; '.join(change.gained)}.")
         return change
-
-    def _named(self, one: Entitlement, contract: Contract | None) -> str:
-        because = f", contract {contract.external_id}" if contract else ""
-        return f"{one} (rule {one.rule.name}{because})"
 
     def _simple(self, case: _Case, added: Sequence[Entitlement], removed: Sequence[Entitlement]) -> None:
         """Plan accounts and memberships."""
@@ -196,6 +193,12 @@ class Difference:
                     value=granted.value,
                 )
                 change.steps.append(step)
+
+
+def named(one: Entitlement, contract: Contract | None) -> str:
+    """Return what a rule gives in words, with the rule and the contract because of which it does."""
+    because = f", contract {contract.external_id}" if contract else ""
+    return f"{one} (rule {one.rule.name}{because})"
 
 
 def _step(op: str, one: Entitlement, contract: int | None, **how: Any) -> GrantStep:

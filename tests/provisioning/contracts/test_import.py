@@ -12,6 +12,7 @@ from directories.connectors.base import RemoteContract, RemoteDepartment, Unavai
 from directories.models import AttributeMapping, Directory
 from provisioning.contracts import services as contracts
 from provisioning.contracts.models import Contract, Department, Employment, Location, PlannedDepartment, SourceRecord
+from provisioning.history import why
 from provisioning.imports import engine, plan_export, requests
 from provisioning.imports.doors import undo
 from provisioning.imports.doors.contracts import settle
@@ -86,6 +87,24 @@ def test_new_people_come_with_their_contracts(hr: Source) -> None:
     assert active(user("ann"))
     assert Employment.objects.get(user=user("ann")).active is True
     assert not contracts_of("bob")
+
+
+def test_why_tells_of_the_fields_of_contracts(hr: Source) -> None:
+    hr.put("ann", "Ann")
+    hr.employ("ann", ("1", row(DEPT="D1")))
+    run_of(hr)
+    hr.employ("ann", ("1", row(title="Chief", DEPT="D1")))
+    run_of(hr)
+    ann = user("ann")
+    found = {one.label: one for one in why.explain(ann).attributes}
+    title = found["Contract 1: Title"]
+    assert (title.value, title.source, title.note) == ("Chief", "HR", "")
+    assert len(title.earlier) == 1
+    assert found["Contract 1: Department (number)"].value == "D1"
+    hr.employ("ann")
+    run_of(hr)
+    gone = {one.label: one for one in why.explain(ann).attributes}["Contract 1: Title"]
+    assert (gone.value, gone.note) == (None, "")
 
 
 def test_what_is_unchanged_is_one_look_at_a_digest(hr: Source) -> None:

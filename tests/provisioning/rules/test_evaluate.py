@@ -57,7 +57,7 @@ def test_a_move_of_department_gives_and_takes_and_says_why(
     assert row.cause == "loses"
     assert row.message == (
         "Gains group Sales team (rule Sales, contract 12). "
-        "Loses group Ward staff (rule Care): its condition does not hold any more."
+        "Loses group Ward staff (rule Care, contract 12): its condition does not hold any more."
     )
     line = Event.objects.filter(user_id=ada.pk, message__contains="removed from the group").get()
     assert (line.message, line.run_id) == ("Ada (ada) was removed from the group Ward staff by a rule.", moved.run.pk)

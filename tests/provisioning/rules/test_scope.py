@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from directories.models import AccountsFor, Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.guard.models import Loss
+from provisioning.history import why
 from provisioning.impact.impact import Impact
 from provisioning.models import Account, Change, User
 from provisioning.models.accounts import AccountState
@@ -15,7 +16,8 @@ from provisioning.outbound.accounts import scope
 from provisioning.outbound.kinds import KINDS
 from provisioning.receipts.models import Receipt
 from provisioning.rules.models import BusinessRule, ScopeGroup
-from tests.provisioning.rules.conftest import evaluate, group, others, person, rule
+from reports.models import Event
+from tests.provisioning.rules.conftest import account, evaluate, give, group, others, person, rule
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +81,51 @@ def test_rules_open_and_close_accounts_and_nobody_else_gets_one(crm: Directory) 
     assert states(crm) == {"ada": (AccountState.DISABLED, False), "bob": (AccountState.ACTIVE, True)}
     assert not services.gives_to(crm.pk, ada.pk)
     assert "does not give everyone an account" in services.preview(person("eve"), crm).reason
+
+
+def test_the_report_and_why_say_by_which_rule_and_contract_an_account_came_and_went(
+    crm: Directory, hr: Directory
+) -> None:
+    others(200)
+    limit(crm, AccountsFor.RULES)
+    rule("Nurses", 'contract.title eq "Nurse"', crm)
+    ada = person("ada")
+    theirs = account(ada, hr)
+    give(theirs, "12", "2026-01-01", title="Nurse")
+    evaluate()
+    deliver(crm)
+    (given,) = [one for one in why.explain(ada).attributes if one.label == "What rules give"]
+    assert (given.value, given.source, given.note) == ("account in CRM (rule Nurses, contract 12)", "Rules", "")
+    assert "Gains account in CRM (rule Nurses, contract 12)." in given.how
+    give(theirs, "12", "2026-01-01", title="Clerk")
+    evaluate()
+    deliver(crm)
+    assert states(crm)["ada"] == (AccountState.DISABLED, False)
+    assert not Receipt.objects.exists(), "she has not left"
+    words = "Loses account in CRM (rule Nurses, contract 12): its condition does not hold any more."
+    line = Event.objects.filter(user_id=ada.pk, direction="portal", run_id__isnull=False).latest("pk")
+    assert line.message.endswith(words)
+    found = why.explain(ada)
+    (closed,) = [one.words for one in found.not_in if one.what == "CRM"]
+    assert "neither a group nor a rule gives this user one" in closed
+    assert words in closed
+    (given,) = [one for one in found.attributes if one.label == "What rules give"]
+    assert (given.value, given.note) == (None, "")
+    assert words in given.how
+
+
+def test_a_rules_plan_that_somebody_refused_is_planned_again(crm: Directory) -> None:
+    others(120)
+    User.objects.update(department="Sales")
+    limit(crm, AccountsFor.RULES)
+    one = rule("Sellers", 'user.department eq "Sales"', crm)
+    evaluate()
+    BusinessRule.objects.filter(pk=one.pk).update(published=False)
+    for _ in range(2):
+        waits = evaluate()
+        assert waits is not None
+        assert waits.waits
+        services.cancel_import(waits.run, "boss")
 
 
 def test_a_rule_that_would_take_away_everyones_account_waits(crm: Directory) -> None:
