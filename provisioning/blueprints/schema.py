@@ -14,7 +14,7 @@ from django.db import models
 from pydantic import AfterValidator, Field, PlainValidator, SecretStr, ValidationError, create_model
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from directories.attributes import Kind, Type
+from directories.attributes import FROM_SOURCES, Kind, Type
 from directories.connectors import registry
 from directories.connectors.base import ConnectorField, FieldType
 from directories.models import WEEKDAYS, MappingDirection, ProvisioningSettings, Schedule, TemplateOperation
@@ -154,6 +154,13 @@ class AttributeMappingSchema(Strict):
     kind: Kind = Kind.PROFILE
     direction: MappingDirection = MappingDirection.BOTH
     expression: ExpressionText = ""
+
+    @pydantic.model_validator(mode="after")
+    def _only_comes_in(self) -> Self:
+        """What a source says of contracts only comes in, so that its direction may be left out."""
+        if self.kind in FROM_SOURCES and "direction" not in self.model_fields_set:
+            self.direction = MappingDirection.IN
+        return self
 
 
 def _statement(value: Any) -> str:

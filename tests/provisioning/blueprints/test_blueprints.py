@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from directories import config
-from directories.models import Directory, ProvisioningSettings, QueryTemplate
+from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.blueprints.apply import apply
 from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.export import export
@@ -121,6 +121,48 @@ def test_round_trip() -> None:
     assert settings.import_cursor is None
     assert {name: getattr(settings, name) for name in groups} == groups
     assert (settings.set_passwords, settings.listen, settings.incremental_minutes) == (True, True, 15)
+
+
+SOURCES = """
+version: 1
+directories:
+  - name: HR service
+    kind: http_json
+    settings: {product: personio, paging: offset, records: "data[]"}
+    mapping:
+      - {directory_attribute: mail, portal_attribute: email, direction: in}
+      - {directory_attribute: start, portal_attribute: starts, kind: contract}
+      - {directory_attribute: grade, portal_attribute: grade, kind: custom_contract}
+      - {directory_attribute: parked, portal_attribute: blocked, kind: record}
+  - name: HR files
+    kind: files
+    settings: {file: "people-*.csv", id: number, contracts: "start, end"}
+    mapping:
+      - {directory_attribute: end, portal_attribute: ends, kind: contract, direction: in}
+  - name: HR script
+    kind: script
+    settings: {script: people.py}
+    provisioning: {accounts_for: rules}
+"""
+
+
+def test_sources_of_contracts_round_trip() -> None:
+    run(SOURCES)
+    stored = AttributeMapping.objects.exclude(kind="profile").order_by("directory__name", "position")
+    assert list(stored.values_list("kind", "portal_attribute", "direction")) == [
+        ("contract", "ends", "in"),
+        ("contract", "starts", "in"),
+        ("custom_contract", "grade", "in"),
+        ("record", "blocked", "in"),
+    ]
+    assert run(SOURCES) == [], "nothing differs"
+    exported = export()
+    forget_everything()
+    run(exported)
+    assert export() == exported
+    assert ProvisioningSettings.objects.get(directory__name="HR script").accounts_for == "rules"
+    wrong = SOURCES.replace("ends, kind: contract, direction: in", "ends, kind: contract, direction: out")
+    assert "which only comes in: choose the direction In." in problems(wrong)[0]
 
 
 def test_an_empty_portal_round_trips() -> None:
