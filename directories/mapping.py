@@ -34,7 +34,7 @@ AttributeKey = tuple[Kind, str]
 Catalogue = Mapping[AttributeKey, PortalAttribute]
 IN, OUT, BOTH = "in", "out", "both"
 _LAYOUTS = 64
-_OF_SOURCES: Catalogue = {(one.kind, one.name): one for one in SOURCE_ATTRIBUTES}
+OF_SOURCES: Catalogue = {(one.kind, one.name): one for one in SOURCE_ATTRIBUTES}
 
 
 class MappingError(ConnectorError):
@@ -225,8 +225,8 @@ def _rule_problems(rule: AttributeRule, catalogue: Catalogue) -> Iterable[str]:
     name = rule.directory_attribute
     if rule.kind in FROM_SOURCES and rule.direction != IN:
         yield f"{name} is what a source says of contracts, which only comes in: choose the direction In."
-    if rule.kind not in FREE and not {(rule.kind, rule.portal_attribute)} & {*catalogue, *_OF_SOURCES}:
-        known = [attribute for kind, attribute in (*catalogue, *_OF_SOURCES) if kind == rule.kind]
+    if rule.kind not in FREE and not {(rule.kind, rule.portal_attribute)} & {*catalogue, *OF_SOURCES}:
+        known = [attribute for kind, attribute in (*catalogue, *OF_SOURCES) if kind == rule.kind]
         near = nearest(rule.portal_attribute, known)
         hint = f" Did you mean {near}?" if near else ""
         yield f"{name} is mapped to {rule.portal_attribute}, which is not a portal attribute of this kind.{hint}"
@@ -244,7 +244,7 @@ def _rule_problems(rule: AttributeRule, catalogue: Catalogue) -> Iterable[str]:
 def _attribute(rule: AttributeRule, catalogue: Catalogue) -> PortalAttribute:
     """Return the rule's portal attribute; a free one is text."""
     key = (rule.kind, rule.portal_attribute)
-    known = catalogue.get(key) or _OF_SOURCES.get(key)
+    known = catalogue.get(key) or OF_SOURCES.get(key)
     return known or PortalAttribute(rule.kind, rule.portal_attribute, rule.portal_attribute)
 
 

@@ -133,6 +133,7 @@ class Connector(ABC):
     # The default values shown as placeholders in empty boxes, by the value of the field ``fills_by`` ("" without one).
     fills_by: ClassVar[str] = ""
     fills: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    notes: ClassVar[Mapping[str, str]] = {}  # what to do at the other end, by the same value
     folded: ClassVar[frozenset[str]] = frozenset()  # groups of fields that can mostly be left alone
     templated: ClassVar[bool] = False  # whether the admin writes its statements, as query templates
     attributes_word: ClassVar[str] = "attributes"  # what people call the attributes of its accounts

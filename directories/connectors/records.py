@@ -17,6 +17,7 @@ from directories.attributes import Value
 from directories.connectors.base import (
     Capability,
     ConnectionStep,
+    ConnectionTest,
     Connector,
     ConnectorConfig,
     ConnectorError,
@@ -227,18 +228,21 @@ class RecordSource(Connector):
 
     # --- The connection test -----------------------------------------------------------------------------------------
 
-    def looked_at(self) -> tuple[list[ConnectionStep], list[str]]:
-        """Return the steps of a connection test that read people and departments, and the names of people's values."""
+    def looked_at(self) -> ConnectionTest:
+        """Return the steps of a connection test that read people and departments, and the names of their values."""
         try:
             records = list(islice(self.people(), SAMPLED))
         except ConnectorError as error:
-            return [ConnectionStep(PEOPLE, False, error.message), *_not_reached(CONTRACTS, DEPARTMENTS)], []
+            return ConnectionTest([ConnectionStep(PEOPLE, False, error.message), *_not_reached(CONTRACTS, DEPARTMENTS)])
         accounts = list(map(self.account, records))
-        names = list(dict.fromkeys(name for account in accounts for name in account.attributes))
+        names = dict.fromkeys(name for account in accounts for name in account.attributes)
+        contracts = [contract for account in accounts for contract in account.contracts or ()]
+        others = dict.fromkeys(name for contract in contracts for name in contract.attributes if name not in names)
+        known: dict[str, Any] = {"attributes": [*names], "of_contracts": [*others]}
         step = self._people_step(records, accounts)
         if not step.ok:
-            return [step, *_not_reached(CONTRACTS, DEPARTMENTS)], names
-        return [step, self._contracts_step(accounts), self._departments_step()], names
+            return ConnectionTest([step, *_not_reached(CONTRACTS, DEPARTMENTS)], **known)
+        return ConnectionTest([step, self._contracts_step(accounts), self._departments_step()], **known)
 
     def _people_step(self, records: Sequence[object], accounts: Sequence[RemoteAccount]) -> ConnectionStep:
         if not records:

@@ -259,6 +259,7 @@ class ConnectionStep:
 class ConnectionTest:
     """What a connection test found: its steps in order, the server's version, latency in milliseconds, columns.
 
+    ``of_contracts``: further columns, which only contracts have.
     ``suggestions``: by the name of a setting that does not work, the values that would. ``certificate``: what the
     server shows, when it is not trusted.
     """
@@ -269,6 +270,7 @@ class ConnectionTest:
     attributes: Sequence[str] = ()
     suggestions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     certificate: ServerCertificate | None = None
+    of_contracts: Sequence[str] = ()
 
     @property
     def ok(self) -> bool:

@@ -104,6 +104,21 @@ class ConnectionForm(forms.Form):
         return self.connector.fills
 
     @property
+    def decides(self) -> str:
+        """The name of the field whose value decides about placeholders and notes, "" where none does."""
+        return self.connector.fills_by
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """What to do at the other end, by the value of the field that decides."""
+        return self.connector.notes
+
+    @property
+    def note(self) -> str:
+        """What to do at the other end, for the value that is chosen."""
+        return self.notes.get(str(self[self.decides].value() or ""), "") if self.decides else ""
+
+    @property
     def takes_url(self) -> bool:
         """Whether pasting a database URL makes sense."""
         return self.connector.templated

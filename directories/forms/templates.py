@@ -161,11 +161,16 @@ class TemplatesForm:
     def import_attributes(self, kind: str) -> list[str]:
         """Return the directory attributes that the import statements read, in order, as the admin wrote them."""
         templates = parsed(self.statements.get("import", []), kind, TemplateOperation.IMPORT)
-        contracts: list[str] = []
+        names = [output.name for one in templates for output in one.outputs]
+        return list(dict.fromkeys([*names, *self.contract_attributes(kind)]))
+
+    def contract_attributes(self, kind: str) -> list[str]:
+        """Return what the queries of contracts and titles read of a contract."""
+        found: list[str] = []
         for operation, first in ((TemplateOperation.CONTRACTS, 2), (TemplateOperation.TITLES, 1)):
             for template in parsed(self.statements.get(operation.value, []), kind, operation):
-                contracts += [output.name for output in template.outputs[first:]]
-        return list(dict.fromkeys([*(output.name for one in templates for output in one.outputs), *contracts]))
+                found += [output.name for output in template.outputs[first:]]
+        return found
 
     def unsaved(self) -> list[QueryTemplate]:
         """Return the statements as rows without a directory."""

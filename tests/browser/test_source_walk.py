@@ -56,6 +56,7 @@ def test_sources_are_set_up(walk: Walk, tmp_path: Path, monkeypatch: pytest.Monk
     expect(page.locator("[name=connection-url]")).to_have_attribute(
         "placeholder", "https://api.personio.de/v1/company/employees"
     )
+    expect(page.locator("#connection-note")).to_contain_text("Make API credentials with the right to read employees")
     walk.look("http-personio")
     walk.fill(name="HR API", connection__url="hr.example.com")
     walk.button("Test connection")

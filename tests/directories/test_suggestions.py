@@ -4,7 +4,7 @@ import pytest
 
 from directories.attributes import PROFILE_ATTRIBUTES, Kind, PortalAttribute
 from directories.query_templates import nearest
-from directories.suggestions import suggest
+from directories.suggestions import suggest, suggest_fields
 
 BADGE = PortalAttribute(Kind.CUSTOM_PROFILE, "badge_number", "Badge number")
 CATALOGUE = {(each.kind, each.name): each for each in (*PROFILE_ATTRIBUTES, BADGE)}
@@ -32,6 +32,27 @@ def test_a_column(column: str, name: str | None) -> None:
 def test_a_portal_attribute_is_suggested_once_for_its_best_column() -> None:
     found = {column: each and each.name for column, each in suggest(["mail", "EMAIL", "surname", "sn"], CATALOGUE)}
     assert found == {"mail": None, "EMAIL": "email", "surname": "last_name", "sn": None}
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("START", "starts"), ("endDate", "ends"), ("TITLE", "title"), ("Weekly hours", "hours"), ("fte", "fte"),
+        ("CostCenter", "cost_centre"), ("reports_to", "manager"), ("dept_id", "department"), ("site", "location_name"),
+        ("salary", None),
+    ],
+)  # fmt: skip
+def test_a_column_of_contracts(column: str, name: str | None) -> None:
+    ((_, attribute),) = suggest_fields([column], numbered=True)
+    assert attribute is None or attribute.kind == Kind.CONTRACT
+    assert (attribute.name if attribute else None) == name
+
+
+@pytest.mark.parametrize(("numbered", "name"), [(True, "department"), (False, "department_name")])
+def test_a_department_is_a_number_where_there_is_a_list_of_them(numbered: bool, name: str) -> None:
+    ((_, attribute),) = suggest_fields(["Department"], numbered=numbered)
+    assert attribute is not None
+    assert attribute.name == name
 
 
 def test_a_misspelt_name_has_a_neighbour() -> None:

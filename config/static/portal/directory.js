@@ -108,6 +108,8 @@ function directoryPage(firstErrorTab, hasErrors) {
       for (const [name, words] of Object.entries(fills[event.target.value] ?? {})) {
         document.getElementById(`id_connection-${name}`).placeholder = words;
       }
+      const note = document.getElementById("connection-note");
+      if (note) note.textContent = JSON.parse(document.getElementById("connection-notes").textContent)[event.target.value] ?? "";
     },
 
     addRow() {

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from directories.connectors.base import (
@@ -132,8 +133,8 @@ class Files(RecordSource):
             return ConnectionTest([ConnectionStep(FILE, False, error.message)])
         written = dt.datetime.fromtimestamp(file.changed_at, dt.UTC)
         words = f"{file.name}, {file.size:,} bytes, of {written:%Y-%m-%d %H:%M} UTC."
-        found, names = self.looked_at()
-        return ConnectionTest([ConnectionStep(FILE, True, words), *found], "", None, names)
+        found = self.looked_at()
+        return replace(found, steps=[ConnectionStep(FILE, True, words), *found.steps])
 
     def _rows(self, name: str) -> Iterator[Row]:
         file = chosen(name)

@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urljoin
@@ -49,6 +50,9 @@ class HttpJson(RecordSource):
     fills: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "": USUAL,
         **{name: {**USUAL, **preset.settings} for name, preset in presets().items()},
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        name: f"{preset.notes} (As its documents said on {preset.seen_on}.)" for name, preset in presets().items()
     }
     folded = frozenset({DEPARTMENTS, CHANGES, LIMITS})
     departments_at = "departments_url"
@@ -134,8 +138,8 @@ class HttpJson(RecordSource):
         if self.settings.auth == "oauth2":
             steps.append(ConnectionStep(SIGN_IN, True, "The service gave a token."))
         started = time.perf_counter()
-        found, names = self.looked_at()
-        return ConnectionTest([*steps, *found], "", (time.perf_counter() - started) * 1000, names)
+        found = self.looked_at()
+        return replace(found, steps=[*steps, *found.steps], latency_ms=(time.perf_counter() - started) * 1000)
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from directories.connectors.base import (
@@ -125,8 +126,8 @@ class Script(RecordSource):
             self.environment()
         except ConnectorError as error:
             return ConnectionTest([ConnectionStep(SCRIPT, False, error.message)])
-        found, names = self.looked_at()
-        return ConnectionTest([ConnectionStep(SCRIPT, True, f"{path.name} may be run."), *found], "", None, names)
+        found = self.looked_at()
+        return replace(found, steps=[ConnectionStep(SCRIPT, True, f"{path.name} may be run."), *found.steps])
 
     def environment(self) -> dict[str, str]:
         """Return what the script gets besides a path and a folder; raise ConnectorError."""

@@ -15,7 +15,7 @@ from provisioning.admin.directories.tryout import (
     FOLDER,
     NO_CONNECTION,
     VIEW_USERS,
-    inward,
+    mapped,
     outward,
     row_errors,
     user_named,
@@ -83,11 +83,7 @@ def _mapped(draft: DirectoryDraft, config: DirectoryConfig, found: Inspection) -
     if account.problem:
         errors.append(account.problem)
     else:
-        inbound = mapper.inbound(account.attributes)
-        context |= {
-            "inward": inward(config, draft, account, inbound.values),
-            "problems": [*inbound.problems, *inbound.left],
-        }
+        context |= mapped(config, draft, mapper, account)
     if user := user_named(account.key):
         context["person"] = user
         try:

@@ -7,13 +7,13 @@ from django.shortcuts import get_object_or_404, render
 
 from directories import health
 from directories.connectors import registry
-from directories.connectors.base import ConnectionStep, ConnectionTest, ConnectorConfig, ConnectorError
+from directories.connectors.base import Capability, ConnectionStep, ConnectionTest, ConnectorConfig, ConnectorError
 from directories.connectors.sql import language_of
 from directories.connectors.sql.urls import parse_url
 from directories.forms.connection import ConnectionForm, Stored
 from directories.forms.draft import DirectoryDraft
 from directories.models import Directory
-from directories.suggestions import suggest
+from directories.suggestions import suggest, suggest_fields
 from provisioning.admin.directories import page as directories_page
 from provisioning.profile.person import catalogue
 
@@ -47,7 +47,7 @@ def test(model_admin: Any, request: HttpRequest) -> HttpResponse:
     config = draft.config()
     if config is not None:
         context["test"] = found = _tested(draft, config.connector)
-        context["columns"] = found.attributes if found.ok else ()
+        context["columns"] = [*found.attributes, *found.of_contracts] if found.ok else []
         context["trust"] = draft.connection["ca"] if found.certificate else None
         if found.ok:
             context["proof"] = health.proof_of_test(config.connector)
@@ -98,27 +98,36 @@ def suggest_mappings(model_admin: Any, request: HttpRequest) -> HttpResponse:
     draft = drafted(model_admin, request)
     if isinstance(draft, HttpResponse):
         return draft
-    note = ""
-    if not directories_page.posted_columns(request.POST):
+    note, of_contracts = "", set(draft.templates.contract_attributes(draft.directory.kind))
+    contracts = Capability.CONTRACTS not in draft.lacking
+    posted = directories_page.posted_columns(request.POST)
+    if not posted or (contracts and not draft.templated):
         found, note = _columns(draft)
-        again = drafted(model_admin, request, found)
+        of_contracts.update(found.of_contracts)
+        again = drafted(model_admin, request, [*(found.attributes or posted), *found.of_contracts])
         draft = draft if isinstance(again, HttpResponse) else again
     wanted = draft.catalogue
     if not draft.templated:  # the user name comes with the account
         wanted = {target: attribute for target, attribute in wanted.items() if attribute.name != "username"}
-    filled = draft.mappings.suggest(suggest(draft.mappings.attributes, wanted))
+    names = draft.mappings.attributes
+    suggested = suggest([name for name in names if name not in of_contracts], wanted)
+    if contracts:
+        numbered = Capability.DEPARTMENTS not in draft.lacking
+        suggested += suggest_fields([name for name in names if name in of_contracts], numbered=numbered)
+    filled = draft.mappings.suggest(suggested)
     message = f"{filled} suggested: look them over, then save." if filled else "Nothing more to suggest."
     return _panel(request, draft, "mapping", note=f"{note} {message}".strip())
 
 
-def _columns(draft: DirectoryDraft) -> tuple[list[str], str]:
+def _columns(draft: DirectoryDraft) -> tuple[ConnectionTest, str]:
+    """Return what a test of the connection found, with no columns where it failed, and why there are none."""
     config = draft.config()
     if config is None:
-        return [], _unasked(draft, "The connection is not complete")
+        return ConnectionTest([]), _unasked(draft, "The connection is not complete")
     found = _tested(draft, config.connector)
     if not found.ok:
-        return [], _unasked(draft, f"The directory could not be asked for its {draft.columns_word}")
-    return list(found.attributes), ""
+        return ConnectionTest([]), _unasked(draft, f"The directory could not be asked for its {draft.columns_word}")
+    return found, ""
 
 
 def _unasked(draft: DirectoryDraft, why: str) -> str:

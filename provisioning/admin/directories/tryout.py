@@ -1,5 +1,6 @@
 """Looking before saving: one user's statements tried out, and a real row run through the mapping."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from directories import tryout
-from directories.attributes import Kind, Person, Value
+from directories.attributes import OF_CONTRACTS, Kind, Person, Value
 from directories.config import DirectoryConfig, open_connector
-from directories.connectors.base import ConnectorError, Entry, GroupEntry, RemoteAccount
+from directories.connectors.base import Capability, ConnectorError, Entry, GroupEntry, RemoteAccount
 from directories.forms.draft import DirectoryDraft
-from directories.mapping import Mapper
+from directories.mapping import OF_SOURCES, Mapper
 from directories.models import TemplateOperation
 from directories.passwords import initial_password
 from provisioning.admin.directories.fragments import drafted
@@ -112,11 +113,7 @@ def _sampled(draft: DirectoryDraft, name: str) -> dict[str, Any]:
     user = user_named(name or (account.key if account else ""))
     found: dict[str, Any] = {"errors": errors, "account": account, "person": user}
     if account and not account.problem:
-        inbound = mapper.inbound(account.attributes)
-        found |= {
-            "inward": inward(config, draft, account, inbound.values),
-            "problems": [*inbound.problems, *inbound.left],
-        }
+        found |= mapped(config, draft, mapper, account)
     if user:
         try:
             found["outward"] = outward(config, draft, mapper.outbound(person_of(user)), person_of(user))
@@ -136,9 +133,26 @@ def row_errors(draft: DirectoryDraft) -> list[str]:
     ]
 
 
-def inward(config: DirectoryConfig, draft: DirectoryDraft, account: RemoteAccount, values: Any) -> list[Sampled]:
-    """Return what each mapping into the portal makes of the account."""
-    row = {name.casefold(): value for name, value in account.attributes.items()}
+def mapped(config: DirectoryConfig, draft: DirectoryDraft, mapper: Mapper, account: RemoteAccount) -> dict[str, Any]:
+    """Return what each mapping into the portal makes of the account and its first contract, and what is wrong."""
+    inbound = mapper.inbound(account.attributes)
+    values, attributes = dict(inbound.values), dict(account.attributes)
+    problems = [*inbound.problems, *inbound.left]
+    contract = next(iter(account.contracts or ()), None) if mapper.contract_fields else None
+    if contract is not None:
+        of_contract = mapper.contract(contract, account.attributes)
+        values |= of_contract.values
+        attributes = {**contract.attributes, **attributes}
+        problems += [*filter(None, [contract.problem]), *of_contract.problems, *of_contract.left]
+    elif mapper.contract_fields:
+        problems.append(f"{account.key} has no contract there, so the fields of contracts show nothing.")
+    return {"inward": _inward(config, draft, attributes, values), "problems": problems}
+
+
+def _inward(
+    config: DirectoryConfig, draft: DirectoryDraft, attributes: Mapping[str, Value], values: Mapping[Any, Value]
+) -> list[Sampled]:
+    row = {name.casefold(): value for name, value in attributes.items()}
     return [
         Sampled(
             rule.directory_attribute,
@@ -172,15 +186,19 @@ def _joined(value: Value) -> Value:
 
 
 def _label(draft: DirectoryDraft, kind: Kind, name: str) -> str:
-    known = draft.catalogue.get((kind, name))
-    return known.label if known else name
+    known = {**draft.catalogue, **OF_SOURCES}.get((kind, name))
+    words = known.label if known else name
+    return f"{words} (contract)" if kind in OF_CONTRACTS else words
 
 
 def _remote(config: DirectoryConfig, name: str) -> RemoteAccount | None:
     """Return the account of that name, or the first one of the directory."""
     with open_connector(config) as connector:
         if name:
-            return connector.find(Entry(key=name))
+            account = connector.find(Entry(key=name))
+            if account and account.contracts is None and Capability.CONTRACTS in connector.capabilities:
+                account = next(iter(connector.look_up([account.ref]) or ()), account)
+            return account
         for page in connector.accounts(page_size=1):
             return page.accounts[0] if page.accounts else None
     return None
