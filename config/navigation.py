@@ -36,6 +36,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         Item("Groups", "group", "provisioning_group_changelist", "provisioning.view_group"),
         Item("Departments", "account_tree", "contracts_department_changelist", "contracts.view_department"),
         Item("Records of sources", "contact_page", "contracts_sourcerecord_changelist", "contracts.view_sourcerecord"),
+        Item("Duplicates", "merge", "provisioning_user_duplicates", "provisioning.delete_user"),
         Item("Recycle bin", "restore_from_trash", "recycle_deleteduser_changelist", "recycle.view_deleteduser"),
     ),
     "Provisioning": (

@@ -47,6 +47,8 @@ from provisioning.impact.reckoning import stored as stored_configuration
 from provisioning.imports.doors.actions import AppliedNow, applied, delete_by_plan, restore_by_plan, switch_by_plan
 from provisioning.imports.doors.contracts import settle as settle_contracts
 from provisioning.imports.doors.hour import undo_span
+from provisioning.imports.doors.merging import MergePreview, merge_by_plan
+from provisioning.imports.doors.merging import preview as merge_preview
 from provisioning.imports.doors.pushes import undo_pushes
 from provisioning.imports.doors.rules import evaluate_soon as evaluate_rules
 from provisioning.imports.doors.undo import losses_of, undo
@@ -92,6 +94,7 @@ __all__ = [
     "LastAdministrator",
     "LeftOpen",
     "LetGoRefused",
+    "MergePreview",
     "Preview",
     "Reckoned",
     "Rescheduling",
@@ -128,6 +131,8 @@ __all__ = [
     "losses_of",
     "lost_to",
     "mark_privileged",
+    "merge_by_plan",
+    "merge_preview",
     "nest_group",
     "on_demand",
     "password_takers",

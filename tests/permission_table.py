@@ -65,6 +65,8 @@ PEOPLE = {
     "provisioning/user/<path:object_id>/groups/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/sources/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/rename/": Rule("SI", "SI"),
+    "provisioning/user/duplicates/": Rule("SI", ""),
+    **action("provisioning/user/merge/", "SI"),
     "provisioning/user/as-of/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/why/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/on-demand/<int:directory_id>/": Rule("SIHA", "SI"),  # POST does it

@@ -54,6 +54,55 @@ def give(parts: Mapping[int, Part]) -> dict[int, list[str]]:
     return missing
 
 
+def hand_over(goes: User, stays: User) -> list[list[Any]]:
+    """Let one user have the contracts of another that the portal keeps, and manage whom the other manages.
+
+    Return the contracts by id with the numbers that they had. Call it once an image was taken.
+    """
+    taken = set(Contract.objects.filter(user=stays).values_list("external_id", flat=True))
+    moved: list[list[Any]] = []
+    for contract in Contract.objects.filter(user=goes).order_by("pk").select_for_update(no_key=True):
+        moved.append([contract.pk, contract.external_id])
+        if contract.external_id in taken:
+            contract.external_id = f"{contract.external_id[:64]} of {goes.username}"[:128]
+        contract.user = stays
+        contract.save(update_fields=["user", "external_id"])
+    _manage_instead(goes, stays)
+    if moved:
+        due.mark([stays.pk])
+    return moved
+
+
+def take_back(part: Part, moved: Collection[list[Any]], stays: User, user: User) -> list[str]:
+    """Take contracts back that were handed over, as they are now; return in words which are gone.
+
+    What ``part``, of the user's image, has of them is taken out of it; whom the user managed is left to nobody.
+    """
+    here = Contract.objects.filter(pk__in=[pk for pk, _ in moved], user=stays).select_for_update(no_key=True).in_bulk()
+    missing = []
+    for pk, number in moved:
+        if contract := here.get(pk):
+            contract.user, contract.external_id = user, number
+            contract.save(update_fields=["user", "external_id"])
+        else:
+            missing.append(f"contract {number} was deleted")
+    part["contracts"] = []
+    for name, model in (("manages", Contract), ("heads", Department)):
+        model._default_manager.filter(pk__in=part[name], manager=stays).update(manager=None)
+    due.mark([user.pk] if here else [])
+    return missing
+
+
+def _manage_instead(goes: User, stays: User) -> None:
+    contracts = list(Contract.objects.filter(manager=goes).order_by("pk"))
+    Contract.objects.filter(manager=goes).update(manager=stays)
+    due.again(services.owners(contracts))
+    departments = list(Department.objects.filter(manager=goes).values_list("pk", flat=True))
+    Department.objects.filter(manager=goes).update(manager=stays)
+    if departments:
+        services.mark_below(departments)
+
+
 def _there(model: type[Model], ids: Iterable[int | None]) -> set[int]:
     wanted = {pk for pk in ids if pk is not None}
     return set(model._default_manager.filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()

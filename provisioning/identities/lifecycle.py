@@ -32,15 +32,24 @@ def already_enqueued() -> bool:
 
 
 @transaction.atomic
-def delete_page(user_ids: Collection[int], actor: str, run_id: int | None = None, *, cleared: bool = False) -> int:
+def delete_page(
+    user_ids: Collection[int],
+    actor: str,
+    run_id: int | None = None,
+    *,
+    cleared: bool = False,
+    merged_into: User | None = None,
+) -> int:
     """Delete the users; their accounts stay with what they last were, until the directories are in sync.
 
-    ``cleared``: that passed the guard, or somebody decided it about one user.
+    ``cleared``: that passed the guard, or somebody decided it about one user. ``merged_into``: who has what was theirs
+    by now; they are in the recycle bin already.
     """
     users = list(User.objects.filter(pk__in=user_ids).select_related("manager").order_by("pk"))
     _must_leave_an_administrator(users)
-    forget(users, actor, cleared=cleared)
-    known, words = person.catalogue(), "{} was deleted from the portal."
+    forget(users, actor, cleared=cleared, kept=merged_into is not None)
+    known = person.catalogue()
+    words = f"{{}} was merged into {merged_into}." if merged_into else "{} was deleted from the portal."
     lines = (
         report_line(user, Operation.DELETE, words.format(user), actor, differences(facts(user, known), {}))
         for user in users
@@ -52,10 +61,14 @@ def delete_page(user_ids: Collection[int], actor: str, run_id: int | None = None
     return len(users)
 
 
-def forget(users: Collection[User], actor: str, *, cleared: bool = False) -> None:
-    """Before users are deleted: keep what their accounts need, and enqueue those and the people that they manage."""
+def forget(users: Collection[User], actor: str, *, cleared: bool = False, kept: bool = False) -> None:
+    """Before users are deleted: keep what their accounts need, and enqueue those and the people that they manage.
+
+    ``kept``: they are in the recycle bin already.
+    """
     by_id = {user.pk: user for user in users}
-    images.keep(users, actor)
+    if not kept:
+        images.keep(users, actor)
     accounts = list(Account.objects.filter(user__in=by_id).order_by("pk").select_for_update(no_key=True))
     by_directory: dict[int, list[int]] = {}
     now = timezone.now()

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from provisioning import usernames
 from provisioning.contracts import due
-from provisioning.identities import membership
+from provisioning.identities import membership, merging
 from provisioning.identities.users import report_line
 from provisioning.models import Account, Group, Membership, User
 from provisioning.models.people import fold
@@ -58,6 +58,9 @@ def restore_page(wanted: Mapping[int, str], actor: str, run_id: int | None = Non
         return found
     users = _made([(rows[pk], one) for pk, one in going.items()])
     notes = {user.pk: going[pk].missing for pk, user in users.items()}
+    apart = merging.take_apart([(rows[pk], user) for pk, user in users.items() if rows[pk].merged_into], actor)
+    for user_id, words in apart.items():
+        notes[user_id] += words
     image = {user.pk: rows[pk].image for pk, user in users.items()}
     _memberships(image, notes, actor)
     _reports(image, actor)

@@ -19,7 +19,7 @@ from provisioning.models import Decision, ImportRun, PlannedChange, PlannedGroup
 from provisioning.models.imports import WAITING, Action, GroupAction, PlanPart, Verdict
 
 OVER = (Verdict.REFUSED, Verdict.DONE)
-DESTRUCTIVE = (MISSING, INACTIVE, BLANKED, RENAMED, LOSES, "delete")
+DESTRUCTIVE = (MISSING, INACTIVE, BLANKED, RENAMED, LOSES, "delete", "merge")
 NOTHING_TO_DECIDE = (Action.ERROR, Action.LEAVE, Action.LINK, Action.BLOCK)
 NAMED = 5  # groups that a decision names
 REASON = "Say why: the reason stands in the plan and in the report."

@@ -484,6 +484,7 @@ COUNTED: Mapping[str, str] = {
     Action.LEAVE: "left_alone",
     Action.ERROR: "errors",
     Action.DELETE: "deleted",
+    Action.MERGE: "deleted",
     Action.RESTORE: "restored",
     Action.BLOCK: "blocked",
 }

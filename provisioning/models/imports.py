@@ -168,7 +168,8 @@ class Action(models.TextChoices):
 
     LINK changes nothing of the user: it only notes the row on the account, and counts as unchanged. LEAVE is for a
     person whom an import does not touch, and for nothing that somebody has to correct. Only other doors than an import
-    DELETE people, and RESTORE them from the recycle bin. BLOCK is for people about whom the source wants nothing done.
+    DELETE people, MERGE them into others, and RESTORE them from the recycle bin. BLOCK is for people about whom the
+    source wants nothing done.
     """
 
     CREATE = "create", "Create"
@@ -180,6 +181,7 @@ class Action(models.TextChoices):
     DELETE = "delete", "Delete"
     RESTORE = "restore", "Restore"
     BLOCK = "block", "Blocked"
+    MERGE = "merge", "Merge"
 
 
 class Verdict(models.TextChoices):

@@ -11,7 +11,8 @@ class DeletedUser(models.Model):
 
     ``user_id`` is the id that they had, and get back. ``image`` holds their fields, memberships, reports and what other
     parts of the portal kept of them (see ``images``). All ids are plain numbers: what they name may be gone. Once
-    ``restored_at`` is set the row is history.
+    ``restored_at`` is set the row is history. ``merged_into`` is the user who has what was theirs, since the run
+    ``merged_run``; whoever is restored is split from that one again.
     """
 
     user_id = models.BigIntegerField(db_index=True)
@@ -24,6 +25,8 @@ class DeletedUser(models.Model):
     deleted_by = models.CharField(max_length=255, blank=True)
     restored_at = models.DateTimeField(null=True, blank=True)
     restored_by = models.CharField(max_length=255, blank=True)
+    merged_into = models.BigIntegerField(null=True, blank=True)
+    merged_run = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name = "deleted user"
@@ -32,6 +35,7 @@ class DeletedUser(models.Model):
         indexes = [
             models.Index(fields=["-deleted_at", "-id"], name="deleted_newest", condition=models.Q(restored_at=None)),
             models.Index(fields=["deleted_at"], name="deleted_oldest"),
+            models.Index(fields=["id"], name="deleted_merged", condition=models.Q(merged_into__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ users and groups, and ask for the rights of those.
 """
 
 from provisioning.models import ImportRun, PlannedGroup
-from provisioning.models.imports import Door, GroupAction
+from provisioning.models.imports import Action, Door, GroupAction
 
 ADD, CHANGE, DELETE = "provisioning.add_user", "provisioning.change_user", "provisioning.delete_user"
 RESTORE = ("recycle.change_deleteduser", ADD)
@@ -19,7 +19,7 @@ def to_apply(run: ImportRun) -> set[str]:
         return rights
     if run.created:
         rights.add(ADD)
-    if run.updated or run.deactivated:
+    if run.updated or run.deactivated or _merges(run):
         rights.add(CHANGE)
     if run.restored:
         rights.update(RESTORE)
@@ -29,11 +29,16 @@ def to_apply(run: ImportRun) -> set[str]:
 def to_undo(run: ImportRun, *, delete_created: bool = False) -> set[str]:
     """Return the rights that taking a run back asks for: those of the inverse."""
     rights = {DELETE} if run.restored or (run.created and delete_created) else set()
-    if run.created or run.updated or run.deactivated:
+    if run.created or run.updated or run.deactivated or _merges(run):
         rights.add(CHANGE)
     if run.deleted:
         rights.update(RESTORE)
     return rights | _on_groups(run, GroupAction.CREATE)
+
+
+def _merges(run: ImportRun) -> bool:
+    """Return whether a run merges people, which changes who stays as well."""
+    return any(action == Action.MERGE for action, *_ in run.facets.get("kinds", []))
 
 
 def _on_groups(run: ImportRun, removing: GroupAction) -> set[str]:

@@ -20,6 +20,7 @@ from provisioning.admin.receipts.switch import LeaverSwitch
 from provisioning.admin.users.accounts import AccountsPanel
 from provisioning.admin.users.actions import UserActions, say_left_open, say_provisioned
 from provisioning.admin.users.contracts import ContractsPanel
+from provisioning.admin.users.duplicates import UserDuplicates
 from provisioning.admin.users.files import UserFiles
 from provisioning.admin.users.form import UserForm, form_for
 from provisioning.admin.users.groups import GroupsPanel
@@ -39,6 +40,7 @@ TAB = {"classes": ["tab"]}
 class UserAdmin(
     UserList,
     UserFiles,
+    UserDuplicates,
     UserActions,
     LeaverSwitch,
     AccountsPanel,

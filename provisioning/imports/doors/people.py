@@ -31,6 +31,14 @@ def deleting(user_ids: Iterable[int]) -> Iterator[list[Planned]]:
         yield [about(user, Action.DELETE) for user in users]
 
 
+def merging(goes: User, stays_id: int, message: str = "") -> Planned:
+    """Plan that a user is merged into another one."""
+    planned = about(goes, Action.MERGE, message=message)
+    planned.row["into"] = stays_id
+    planned.match_value = str(stays_id)  # so that the hash of the plan knows who stays
+    return planned
+
+
 def about(
     user: User,
     action: str,

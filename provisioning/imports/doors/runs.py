@@ -25,7 +25,7 @@ RUN = "provisioning.tasks.run_import"
 AT_ONCE = 1000  # rows that are applied while somebody waits for the page
 WAITS = "Check the list, then approve or cancel."
 CAUSES: dict[LossKind, tuple[str, tuple[str, ...]]] = {  # what the guard counts, and by which causes of planned changes
-    LossKind.OFF: ("would be deactivated or deleted", (INACTIVE, MISSING, "delete")),
+    LossKind.OFF: ("would be deactivated or deleted", (INACTIVE, MISSING, "delete", "merge")),
     LossKind.ON: ("would be activated again or restored", (ACTIVE_AGAIN, "restore")),
     LossKind.BLANKED: ("would lose a value", (BLANKED,)),
     LossKind.RENAMED: ("would get another user name", (RENAMED,)),

@@ -14,7 +14,7 @@ from django.db.models.fields.json import KT
 from config.database import bulk
 from provisioning.contracts.planned import number_of
 from provisioning.imports.decisions import to_apply
-from provisioning.imports.doors.people import about, without_staff
+from provisioning.imports.doors.people import about, merging, without_staff
 from provisioning.imports.doors.runs import plan, start
 from provisioning.imports.runs import ImportRefused
 from provisioning.imports.users import contracts
@@ -32,7 +32,8 @@ from provisioning.rules.difference import inverse
 from reports.models import Event, Operation, Result
 
 PAGE = 1000
-DONE = (Action.CREATE, Action.UPDATE, Action.DEACTIVATE, Action.DELETE, Action.RESTORE)
+AWAY = (Action.DELETE, Action.MERGE)
+DONE = (Action.CREATE, Action.UPDATE, Action.DEACTIVATE, Action.RESTORE, *AWAY)
 NOT_BACK = (
     "Accounts that a directory deleted meanwhile are made anew there, with new passwords.",
     "Passwords that were set, and mails and events that were sent, stay as they are.",
@@ -99,15 +100,18 @@ def _people(run: ImportRun, *, delete_created: bool) -> Iterator[list[Planned]]:
         users = {user.pk: user for user in User.objects.filter(pk__in=ids).select_related("manager")}
         bosses = {user.manager_id or 0: user.manager.username for user in users.values() if user.manager}
         theirs = _contracts(page, created)
-        binned = _in_bin([one.user_id or 0 for one in page if one.action == Action.DELETE])
+        binned = _in_bin([one.user_id or 0 for one in page if one.action in AWAY])
+        split = _split_from([created.get(one.key_folded, 0) for one in page if one.action == Action.RESTORE])
         found = []
         for one in page:
             user_id = created.get(one.key_folded) if one.action in (Action.CREATE, Action.RESTORE) else one.user_id
             user = users.get(user_id or 0)
-            if one.action == Action.DELETE:
+            if one.action in AWAY:
                 found.append(_back(one, binned.get(one.user_id or 0)))
             elif user is None:
                 found.append(Planned(Action.LEAVE, one.key, message=GONE, department=one.department))
+            elif one.action == Action.RESTORE and user.pk in split:
+                found.append(merging(user, split[user.pk]))
             elif one.action == Action.RESTORE:
                 found.append(about(user, Action.DELETE))
             elif one.action == Action.CREATE:
@@ -165,6 +169,13 @@ def _created(run: ImportRun, rows: Sequence[PlannedChange]) -> dict[str, int]:
 def _in_bin(user_ids: Sequence[int]) -> dict[int, DeletedUser]:
     rows = DeletedUser.objects.filter(user_id__in=user_ids, restored_at=None).order_by("pk").defer("image")
     return {row.user_id: row for row in rows}
+
+
+def _split_from(user_ids: Sequence[int]) -> dict[int, int]:
+    """Return of restored users from whom they were split."""
+    rows = DeletedUser.objects.filter(user_id__in=user_ids, merged_into__isnull=False, restored_at__isnull=False)
+    pairs = rows.order_by("pk").values_list("user_id", "merged_into") if user_ids else ()
+    return {pk: into for pk, into in pairs if into is not None}
 
 
 def _back(one: PlannedChange, row: DeletedUser | None) -> Planned:

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from provisioning.guard import administrators
 from provisioning.guard.losses import BITS, LossKind
-from provisioning.identities import lifecycle
+from provisioning.identities import lifecycle, merging
 from provisioning.identities.restoring import restore_page
 from provisioning.identities.users import report_line
 from provisioning.imports.runs import caused_by
 from provisioning.imports.users.labels import Labels
-from provisioning.imports.users.plan import Planned
+from provisioning.imports.users.plan import GONE as GONE_THERE
+from provisioning.imports.users.plan import Planned, again
 from provisioning.imports.users.state import ACTIVE
 from provisioning.imports.users.writing import GONE, UserWriter, Written
-from provisioning.models import ImportRun, User
+from provisioning.models import Account, ImportRun, User
 from provisioning.models.imports import Action
 from provisioning.profile.person import catalogue
 from reports.journal import Line
@@ -35,6 +36,7 @@ class PortalWriter(UserWriter):
         self.last = administrators.last_among(leaving) if leaving else set()
         done = super().write(changes, passwords)
         self._delete([change for change in changes if change.action == Action.DELETE], done)
+        self._merge([change for change in changes if change.action == Action.MERGE], done)
         self._restore([change for change in changes if change.action == Action.RESTORE], done)
         return done
 
@@ -61,6 +63,16 @@ class PortalWriter(UserWriter):
                 going.append(user.pk)
         if going:
             lifecycle.delete_page(going, self.actor, self.run.pk, cleared=True)
+
+    def _merge(self, changes: Sequence[Planned], done: Written) -> None:
+        """Merge people one after the other; what sources say of their accounts is looked at with their next import."""
+        for change in changes:
+            merged = merging.merge(change.user_id or 0, change.row["into"], self.actor, self.run.pk)
+            if merged.problem:
+                done.refused[change.id] = merged.problem
+            for pk, digest in merged.seen.items():
+                if digest and not digest.startswith(GONE_THERE):
+                    Account.objects.filter(pk=pk).update(seen_digest=again(digest))
 
     def _restore(self, changes: Sequence[Planned], done: Written) -> None:
         by_row = {change.row["deleted"]: change for change in changes}

@@ -17,7 +17,7 @@ PAGE = 50
 CHANGES = "changes"
 FILTERS: Mapping[str, tuple[Action, ...]] = {
     "": (),
-    CHANGES: (Action.CREATE, Action.UPDATE, Action.DEACTIVATE, Action.DELETE, Action.RESTORE),
+    CHANGES: (Action.CREATE, Action.UPDATE, Action.DEACTIVATE, Action.DELETE, Action.MERGE, Action.RESTORE),
     **{action.value: (action,) for action in Action},
 }
 

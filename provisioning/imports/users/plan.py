@@ -33,6 +33,7 @@ _OF_ACTION = {
     CREATE: BITS[LossKind.CREATED],
     DEACTIVATE: BITS[LossKind.OFF],
     "delete": BITS[LossKind.OFF],
+    "merge": BITS[LossKind.OFF],
     BLOCK: BITS[LossKind.BLOCKED],
 }
 CONTRACTS = "contracts"  # in a row
@@ -52,11 +53,12 @@ CAUSES: Mapping[str, str] = {
     GAINS: "Gains by a rule",
     LOSES: "Loses what a rule gave",
     "delete": "Deleted",
+    "merge": "Merged into somebody else",
     "restore": "Restored",
     ERROR: "Cannot be applied",
     BLOCK: "Blocked by the source",
 }
-CAUSE_OF = {"delete": "delete", "restore": "restore", ERROR: ERROR, BLOCK: BLOCK}
+CAUSE_OF = {"delete": "delete", "merge": "merge", "restore": "restore", ERROR: ERROR, BLOCK: BLOCK}
 SAME_ROW = (
     "Other rows of this import have the same key, so none of them is applied. Remove the others in the directory."
 )
