@@ -23,7 +23,7 @@ def either(request: pytest.FixtureRequest, source: Source, monkeypatch: pytest.M
     return source
 
 
-def test_the_hash_is_of_the_rows_in_order(source: Source) -> None:
+def test_the_hash_is_of_what_the_rows_do(source: Source) -> None:
     source.put("ann", "Ann", "A", "ann@x.org")
     source.put("bob", "Bob", "B", "bob@x.org")
     first = source.run(preview=True)
