@@ -6,6 +6,7 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from directories.connectors import allowed, outgoing
+from directories.connectors.push import store
 
 
 class DirectoriesConfig(AppConfig):
@@ -15,6 +16,8 @@ class DirectoriesConfig(AppConfig):
 
     def ready(self) -> None:
         """Say what may be a directory: never the portal's own files, of which beat's schedule may be SQLite too."""
+        from directories.deliveries import Kept
+
         allowed.allow(
             folder=Path(settings.SQLITE_FOLDER),
             local_hosts=settings.ALLOW_LOCAL_DIRECTORIES,
@@ -22,6 +25,7 @@ class DirectoriesConfig(AppConfig):
             source_scripts=Path(settings.SOURCE_SCRIPTS_FOLDER) if settings.SOURCE_SCRIPTS_FOLDER else None,
         )
         outgoing.allow(settings.OUTGOING_NETWORKS)
+        store.keep_in(Kept())
         allowed.keep_private(Path(settings.CELERY_BEAT_SCHEDULE_FILENAME))
         for database in settings.DATABASES.values():
             if database["ENGINE"] == "django.db.backends.sqlite3":

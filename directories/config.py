@@ -115,6 +115,7 @@ def from_parts(
         templates={operation: tuple(lines) for operation, lines in statements.items()},
         attributes=mapped_attributes(rules),
         with_passwords=features.import_passwords,
+        directory=directory.pk,
     )
     return DirectoryConfig(directory.pk, directory.name, directory.kind, directory.enabled, connector, rules, features)
 

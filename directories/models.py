@@ -288,3 +288,76 @@ class ProvisioningSettings(models.Model):
 def in_order(*matches: str) -> tuple[str, ...]:
     """Return match attributes ("kind.name") in the order in which they are tried, none of them twice."""
     return tuple(dict.fromkeys(match for match in matches if match))
+
+
+class PushedDelivery(models.Model):
+    """What was pushed to a source in one or more batches. Only one that was closed says that nobody else is there.
+
+    ``records`` are the people in it, ``changed`` those of them (and departments) that were new or differed, ``missing``
+    how many were not in it when it was closed. ``version`` is that of its newest change (``connectors.push.store``).
+    ``run_id`` is the import that takes it in; ``waits``: something in it waits for one.
+    """
+
+    directory = models.ForeignKey(Directory, on_delete=models.CASCADE, related_name="deliveries")
+    actor = models.CharField(max_length=255)
+    opened_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True)
+    records = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    missing = models.PositiveIntegerField(default=0)
+    version = models.BigIntegerField(default=0)
+    waits = models.BooleanField(default=False)
+    run_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        verbose_name_plural = "pushed deliveries"
+        ordering = ["pk"]
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["directory"], name="delivery_waits", condition=models.Q(waits=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"Delivery {self.pk}"
+
+
+class PushedRecord(models.Model):
+    """The newest record of a person or a department that was pushed, as JSON; ``delivery`` is the last that had it."""
+
+    directory = models.ForeignKey(Directory, on_delete=models.CASCADE, related_name="pushed", db_index=False)
+    kind = models.CharField(max_length=10)
+    ref = models.CharField(max_length=512)
+    delivery = models.BigIntegerField()
+    version = models.BigIntegerField()
+    digest = models.CharField(max_length=32)
+    data = models.TextField()
+
+    class Meta:
+        ordering = ["pk"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["directory", "kind", "ref"], name="pushed_once_a_source"),
+        ]
+        indexes = [
+            models.Index(fields=["directory", "kind", "version", "id"], name="pushed_since"),
+        ]
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class PushToken(models.Model):
+    """A token that may push to one source; only its digest is kept."""
+
+    directory = models.ForeignKey(Directory, on_delete=models.CASCADE, related_name="push_tokens")
+    label = models.CharField(max_length=100, blank=True)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.label or f"Token {self.pk}"

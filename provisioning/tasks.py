@@ -7,7 +7,7 @@ from celery import shared_task
 
 from directories import health
 from provisioning import heartbeat
-from provisioning.imports import engine, requests
+from provisioning.imports import deliveries, engine, requests
 from provisioning.imports.doors import contracts, rules
 from provisioning.notices import certificates, mail, watch
 from provisioning.outbound import batch, full_sync, outlook
@@ -79,8 +79,9 @@ def run_import(run_id: int) -> None:
 
 @shared_task
 def start_due_imports() -> None:
-    """Start scheduled imports that are due, and take over runs whose worker or message was lost."""
+    """Start imports that are due or of what was pushed, and take over runs whose worker or message was lost."""
     requests.start_due_imports()
+    deliveries.start_waiting()
 
 
 @shared_task

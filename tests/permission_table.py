@@ -207,7 +207,14 @@ SCIM = {
 # The one address that shows a secret, to those who may open it; that they looked is in the report.
 SHOWS_SECRET = f"{CLIENT}token/<int:token_id>/show/"
 
-API = {"api/v1/users/<str:username>/password": Rule("SI", "SI")}
+SOURCE = "api/v1/sources/<str:name>/"
+API = {
+    **action("api/v1/users/<str:username>/password", "SI"),
+    **action(f"{SOURCE}records", "SI"),
+    **action(f"{SOURCE}departments", "SI"),
+    **action(f"{SOURCE}deliveries/<int:number>", "SI"),
+    **action(f"{SOURCE}deliveries/<int:number>/close", "SI"),
+}
 
 # The list of an app's pages: for those who may open one of them.
 APP_LISTS = {

@@ -315,6 +315,13 @@ class Connector(ABC):
         """Return where the directory stands now: what changes from here on, ``changes`` gives. None: it cannot say."""
         return None
 
+    def beginning(self) -> Cursor | None:
+        """Return where changes begin, if each row of the directory can be told as one without saying who is missing.
+
+        Then an import of what changed needs no whole one before it. None: it does.
+        """
+        return None
+
     def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
         """Stream the accounts that changed since ``cursor`` was taken, some of them perhaps without a difference.
 

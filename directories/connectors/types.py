@@ -288,10 +288,12 @@ class ConnectorConfig:
     """Everything a connector is opened with.
 
     ``settings`` holds the declared fields, secrets included in clear; ``templates`` the admin's statements by operation
-    (see ``directories.query_templates``); ``attributes`` the directory attributes that are mapped.
+    (see ``directories.query_templates``); ``attributes`` the directory attributes that are mapped. ``directory`` is the
+    number of the directory in the portal, None for one that is not saved.
     """
 
     settings: Mapping[str, Any]
     templates: Mapping[str, Sequence[str]] = field(default_factory=dict)
     attributes: Sequence[str] = ()
     with_passwords: bool = False
+    directory: int | None = None

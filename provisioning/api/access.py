@@ -1,12 +1,12 @@
 """Who may use the API, and how often: staff of the portal, by session or by name and password."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from rest_framework.authentication import BasicAuthentication, SessionAuthentication
+from rest_framework.authentication import BaseAuthentication, BasicAuthentication, SessionAuthentication
 from rest_framework.exceptions import APIException
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
@@ -95,10 +95,10 @@ class Endpoint(APIView):
     """What every view of the API shares; ``permission`` is the right that it asks for."""
 
     permission = ""
-    authentication_classes = (NameAndPassword, SessionAuthentication)
+    authentication_classes: Sequence[type[BaseAuthentication]] = (NameAndPassword, SessionAuthentication)
     permission_classes = (IsPermittedStaff,)
     throttle_classes = (PerUser,)
-    parser_classes = (JSONParser,)
+    parser_classes: Sequence[type[BaseParser]] = (JSONParser,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Count the request before looking at who sends it: REST framework would do it in the other order."""

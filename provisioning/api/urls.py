@@ -3,5 +3,14 @@
 from django.urls import path
 
 from provisioning.api.passwords import SetPassword
+from provisioning.api.sources import Close, Departments, OneDelivery, Records
 
-urlpatterns = [path("users/<str:username>/password", SetPassword.as_view(), name="api-set-password")]
+SOURCE = "sources/<str:name>"
+
+urlpatterns = [
+    path("users/<str:username>/password", SetPassword.as_view(), name="api-set-password"),
+    path(f"{SOURCE}/records", Records.as_view(), name="api-push-records"),
+    path(f"{SOURCE}/departments", Departments.as_view(), name="api-push-departments"),
+    path(f"{SOURCE}/deliveries/<int:number>", OneDelivery.as_view(), name="api-delivery"),
+    path(f"{SOURCE}/deliveries/<int:number>/close", Close.as_view(), name="api-close-delivery"),
+]

@@ -35,10 +35,12 @@ def begin(
         return None
     settings = ProvisioningSettings.objects.filter(directory=run.directory_id).only("import_cursor").first()
     kept = settings.import_cursor if settings else None
-    if now is None or not kept or kept.get("made_with") != made_with:
+    if now is not None and kept and kept.get("made_with") == made_with:
+        return dict(kept["at"])
+    if now is None or (beginning := connector.beginning()) is None:
         read_everything(run, lease)
         return None
-    return dict(kept["at"])
+    return beginning
 
 
 def read_everything(run: ImportRun, lease: Lease) -> None:

@@ -256,7 +256,7 @@ def create(
     must_be_on(directory, preview=preview)
     try:
         with transaction.atomic():
-            if trigger == Trigger.SCHEDULE and not incremental:
+            if trigger in (Trigger.SCHEDULE, Trigger.LISTENER) and not incremental:
                 _replace_waiting(directory)
             return ImportRun.objects.create(
                 directory=directory,

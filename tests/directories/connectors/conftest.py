@@ -8,10 +8,12 @@ import pytest
 pytest.register_assert_rewrite("tests.directories.connectors.contract", "tests.directories.connectors.group_contract")
 
 from directories.connectors import allowed  # noqa: E402
+from directories.connectors.push import store  # noqa: E402
 from tests.directories.connectors.ldap_subject import LdapSubject  # noqa: E402 - after the rewrite is registered
 from tests.directories.connectors.record_subjects import (  # noqa: E402
     HttpSubject,
     JsonSubject,
+    PushSubject,
     ScriptSubject,
     TableSubject,
     http_subject,
@@ -98,3 +100,11 @@ def scripts_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def script_source(scripts_folder: Path) -> ScriptSubject:
     """A source of truth that a script reads."""
     return ScriptSubject(scripts_folder)
+
+
+@pytest.fixture
+def push_source(monkeypatch: pytest.MonkeyPatch) -> PushSubject:
+    """A source of truth that pushes."""
+    subject = PushSubject()
+    monkeypatch.setattr(store, "_stores", [subject])
+    return subject

@@ -13,6 +13,7 @@ import orjson
 
 from directories.connectors import connector_class
 from directories.connectors.base import Connector, ConnectorConfig, Entry, RemoteDepartment
+from directories.connectors.push.store import PERSON
 from tests.directories.connectors.contract import Names
 from tests.directories.connectors.source_contract import SourcePerson
 from tests.fixtures.http import HttpServer, Request, reply
@@ -206,6 +207,56 @@ class ScriptSubject(RecordSubject):
         """Write what the scripts print."""
         (self.folder / "people").write_bytes(b"\n".join(map(orjson.dumps, self.people)) or b"[]")
         (self.folder / "departments").write_bytes(orjson.dumps(self.departments))
+
+
+class PushSubject(RecordSubject):
+    """People whom somebody pushed into this process's memory; it is the store that the connector reads."""
+
+    kind = "push"
+    whole = True
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The names of the records."""
+        return {
+            "id": "id",
+            "contracts": "contracts",
+            "contract_id": "id",
+            "departments": "pushed",
+            "department_id": "id",
+            "department_name": "name",
+            "department_parent": "parent",
+            "department_manager": "manager",
+        }
+
+    def write(self) -> None:
+        """Nothing is written: they are read as they are."""
+
+    def open(self, *, with_passwords: bool = False, **settings: Any) -> Connector:
+        """Return a connector of a saved source."""
+        config = ConnectorConfig({**self.settings, **settings}, with_passwords=with_passwords, directory=1)
+        return connector_class(self.kind)(config)
+
+    def is_whole(self, source: int) -> bool:
+        """As it is set."""
+        return self.whole
+
+    def version(self, source: int) -> int:
+        """One for each person."""
+        return len(self.people)
+
+    def count(self, source: int, kind: str) -> int:
+        """Count them."""
+        return len([*self.records(source, kind)])
+
+    def records(self, source: int, kind: str, since: int = 0) -> Iterator[str]:
+        """Give those who came later."""
+        found = self.people[since:] if kind == PERSON else self.departments
+        yield from (orjson.dumps(one).decode() for one in found)
+
+    def named(self, source: int, refs: Sequence[str]) -> list[str]:
+        """Give those who are asked for."""
+        return [orjson.dumps(one).decode() for one in self.people if one["id"] in refs]
 
 
 @contextmanager

@@ -24,6 +24,7 @@ FIXTURES: Mapping[str, str] = {
     "http_json": "http_source",
     "files": "table_source",
     "script": "script_source",
+    "push": "push_source",
 }
 # Kinds without a server to be tried on.
 UNTRIED: Mapping[str, str] = {

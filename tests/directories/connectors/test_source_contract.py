@@ -44,7 +44,7 @@ class TestMemory(SourceContract):
 
 
 class TestRecords(SourceContract):
-    @pytest.fixture(params=["http_source", "table_source", "json_source", "script_source"])
+    @pytest.fixture(params=["http_source", "table_source", "json_source", "script_source", "push_source"])
     def subject(self, request: pytest.FixtureRequest) -> SourceSubject:
         found: SourceSubject = request.getfixturevalue(request.param)
         return found

@@ -107,7 +107,7 @@ def test_deleting_tells_the_consequences_and_needs_no_listing(
     assert "30 accounts" in html
     assert "30 changes" in html
     assert "u17" not in html
-    with django_assert_max_num_queries(60):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(63):  # type: ignore[attr-defined]
         it_staff.post(url("delete", directory.pk), {"post": "yes"})
     assert not Directory.objects.exists()
     gone = (Account, Change, ImportRun, PlannedChange, GroupAccount, GroupChange, PushedMember, PlannedMember)
