@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
+from provisioning.admin.kept_by_portal import KeptByPortal
 from provisioning.blueprints import undo
 from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.undo import Undone
@@ -20,7 +21,7 @@ NUMBER = "This reaches {number:,}. Type {number} into the box."
 
 
 @admin.register(AppliedBlueprint)
-class AppliedBlueprintAdmin(ModelAdmin):  # type: ignore[misc]
+class AppliedBlueprintAdmin(KeptByPortal, ModelAdmin):  # type: ignore[misc]
     """Blueprints are applied by ``manage.py blueprint``; people look at the last ones and take them back."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -30,14 +31,6 @@ class AppliedBlueprintAdmin(ModelAdmin):  # type: ignore[misc]
             path("", wrap(self.changelist_view), name=f"{name}_changelist"),
             path("<int:number>/undo/", wrap(self.undo_view), name=f"{name}_undo"),
         ]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """They come from the command line."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The oldest are forgotten by themselves."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show those that are remembered, with who took back which."""

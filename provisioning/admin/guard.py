@@ -12,6 +12,7 @@ from unfold.decorators import display
 
 from provisioning import second_person
 from provisioning.admin import awaited
+from provisioning.admin.kept_by_portal import KeptByPortal
 from provisioning.guard import door_limits
 from provisioning.guard.models import DoorLimits
 from provisioning.models import Membership, User
@@ -25,7 +26,7 @@ class OnePage(str):
 
 
 @admin.register(DoorLimits)
-class DoorLimitsAdmin(ModelAdmin):  # type: ignore[misc]
+class DoorLimitsAdmin(KeptByPortal, ModelAdmin):  # type: ignore[misc]
     """One row, which is there from its first save on. It cannot be deleted: there are always limits."""
 
     readonly_fields = ("now",)
@@ -49,14 +50,6 @@ class DoorLimitsAdmin(ModelAdmin):  # type: ignore[misc]
             return HttpResponseNotAllowed(["POST"])
         awaited.decide(None, request)
         return HttpResponseRedirect(reverse("admin:guard_doorlimits_changelist"))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is one."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The guard is never off."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the one page that there is."""

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from provisioning import services
+from provisioning.admin.kept_by_portal import KeptByPortal
 from provisioning.outbound import outlook
 from provisioning.outbound.outlook import STAYS_OFF, UNKNOWN
 from provisioning.restore import holding
@@ -29,7 +30,7 @@ LABELS = {
 
 
 @admin.register(HeldDirectory)
-class HeldDirectoryAdmin(ModelAdmin):  # type: ignore[misc]
+class HeldDirectoryAdmin(KeptByPortal, ModelAdmin):  # type: ignore[misc]
     """Directories are kept back by the portal or by a command; people look, and let them go."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -46,14 +47,6 @@ class HeldDirectoryAdmin(ModelAdmin):  # type: ignore[misc]
                 )
             ),
         ]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds one on a page."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Letting go is the way out."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show every directory that is kept back, with what was found there."""

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from provisioning.admin.kept_by_portal import ReadOnly
 from provisioning.models import User
 from provisioning.notices.causes import CAUSES, Cause
 from provisioning.notices.models import Choice, How, Notice
@@ -24,7 +25,7 @@ STATES = {"Open": "danger", "Waits": "warning", "Over": "success"}
 
 
 @admin.register(Notice)
-class NoticeAdmin(ModelAdmin):  # type: ignore[misc]
+class NoticeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Notices open and close by themselves; people read those of what they may see."""
 
     list_display = ("state", "what", "opened", "times", "ended")
@@ -53,18 +54,6 @@ class NoticeAdmin(ModelAdmin):  # type: ignore[misc]
     def has_module_permission(self, request: HttpRequest) -> bool:
         """The same."""
         return self.has_view_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody writes one by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The same."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The same."""
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
         """Show the notices of what the person may see."""

@@ -20,6 +20,7 @@ from provisioning.admin.contracts import departments
 from provisioning.admin.contracts.settings import settings_page
 from provisioning.admin.fields import ParsedField, offer_stored, time_zone_widget
 from provisioning.admin.gone import GoneIsNotFound
+from provisioning.admin.kept_by_portal import KeptByPortal
 from provisioning.contracts import services as contracts
 from provisioning.contracts.models import Contract, Department, Location, PrimaryOrder
 from reports.paging import CappedPaginator
@@ -248,20 +249,12 @@ class LocationAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(PrimaryOrder)
-class SettingsAdmin(ModelAdmin):  # type: ignore[misc]
+class SettingsAdmin(KeptByPortal, ModelAdmin):  # type: ignore[misc]
     """The one page of the order of contracts and of what follows the primary one."""
 
     def get_actions(self, request: HttpRequest) -> Any:
         """The page is no list."""
         return {}
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Steps are arranged on the page."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Steps are arranged on the page."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the settings, and with values in the address a preview; a POST saves them."""

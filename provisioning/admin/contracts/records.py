@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.html import format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from provisioning.admin.gone import GoneIsNotFound
+from provisioning.admin.kept_by_portal import ReadOnly
 from provisioning.contracts.models import SourceRecord
 from reports.paging import CappedPaginator
 
@@ -16,7 +16,7 @@ SHOWN = 200  # characters of a value
 
 
 @admin.register(SourceRecord)
-class SourceRecordAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
+class SourceRecordAdmin(ReadOnly, GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
     """Rows as they were read; only a source changes them."""
 
     list_display = ("key", "remote_id", "source", "state", "reason", "seen_at")
@@ -49,18 +49,6 @@ class SourceRecordAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
             format_html_join("", "<p>Contract {}</p>{}", ((number, _values(values)) for number, values, _ in found))
             or "–"
         )
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """A source writes them."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A source changes them."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A source takes them away."""
-        return False
 
 
 def _values(values: dict[str, Any]) -> str:

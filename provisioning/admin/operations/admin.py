@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 
 from directories.models import Directory
 from provisioning import services
+from provisioning.admin.kept_by_portal import KeptByPortal
 from provisioning.admin.operations import lists
 from provisioning.admin.operations.lists import CauseGroup, ChangePage
 from provisioning.models import Change, GroupChange
@@ -28,7 +29,7 @@ RELEASE, REFUSE = "release", "refuse"
 WAITING = "waiting"  # the list of changes that wait, in the place of a cause's code
 
 
-class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
+class OperationsAdmin(KeptByPortal, ModelAdmin):  # type: ignore[misc]
     """Changes are made by the portal alone; people look at them and let them be tried again."""
 
     changes: ClassVar[type[QueuedChange]]
@@ -42,14 +43,6 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]
             path("try/", wrap(require_POST(self.try_view)), name=f"{name}_try"),
             path("decide/", wrap(require_POST(self.decide_view)), name=f"{name}_decide"),
         ]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody writes changes by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A change ends when what it is about is in sync."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the groups, and the changes of the chosen one; of the only one if there is just one to see to."""

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
+from provisioning.admin.kept_by_portal import ReadOnly
 from provisioning.admin.receipts.compare import Comparison, UnreadableList, compare, read
 from provisioning.admin.receipts.export import csv_lines
 from provisioning.admin.receipts.form import ExceptionForm, HrForm, LeaversForm, quarter
@@ -27,20 +28,8 @@ SHOWN = 500
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(ModelAdmin):  # type: ignore[misc]
+class ReceiptAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Receipts are written by the portal alone; people look at them, and answer for what stays open."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody writes receipts by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A receipt does not change by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A receipt stays."""
-        return False
 
     def get_urls(self) -> list[URLPattern]:
         """The list, its export, the comparison, and a receipt with the part of it that follows what happens."""

@@ -20,6 +20,7 @@ from unfold.decorators import display
 
 from directories.models import Directory, Schedule
 from provisioning.admin.imports.admin import LABELS
+from provisioning.admin.kept_by_portal import ReadOnly
 from provisioning.admin.reconciliation import pages
 from provisioning.models.imports import Trigger
 from provisioning.reconciliation import actions, pulling, requests
@@ -77,7 +78,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(ReconcileRun)
-class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
+class ReconcileRunAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     """The history of comparisons. Runs are started for a directory and never edited or deleted."""
 
     list_display = ("started", "directory", "state", "message", "started_by")
@@ -104,18 +105,6 @@ class ReconcileRunAdmin(ModelAdmin):  # type: ignore[misc]
             path("<int:run_id>/act/", wrap(require_POST(self.act_view)), name=f"{name}_act"),
             *super().get_urls(),
         ]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """A run is added by starting it."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ReconcileRun | None = None) -> bool:
-        """History does not change."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ReconcileRun | None = None) -> bool:
-        """History stays."""
-        return False
 
     @display(description="Started", ordering="created_at")  # type: ignore[untyped-decorator]
     def started(self, run: ReconcileRun) -> str:

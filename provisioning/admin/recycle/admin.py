@@ -18,6 +18,7 @@ from unfold.decorators import display
 
 from provisioning import services
 from provisioning.admin.gone import GoneIsNotFound
+from provisioning.admin.kept_by_portal import ReadOnly
 from provisioning.admin.users.actions import say_result
 from provisioning.models.imports import Action
 from provisioning.models.people import fold
@@ -29,7 +30,7 @@ RIGHTS = "Portal passwords, and the rights and roles of staff, do not come back.
 
 
 @admin.register(DeletedUser)
-class DeletedUserAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
+class DeletedUserAdmin(ReadOnly, GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
     """Deleted users, newest first. They are restored, or forgotten in time; nothing here is edited."""
 
     list_display = ("username", "full_name", "department", "deleted", "deleted_by", "kept_until")
@@ -79,18 +80,6 @@ class DeletedUserAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
         """Search by the beginning of the folded name, which an index answers."""
         term = fold(search_term)
         return (queryset.filter(username_key__startswith=term) if term else queryset), False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Users get here by being deleted."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nothing is edited; restoring asks for a right of its own."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """They are forgotten in time."""
-        return False
 
     def has_restore_permission(self, request: HttpRequest) -> bool:
         """Return whether the actor may bring people back."""

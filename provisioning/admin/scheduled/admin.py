@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget,
 
 from directories.models import Directory
 from provisioning import services
+from provisioning.admin.kept_by_portal import KeptByPortal
 from provisioning.models import Change, ScheduledDeletion
 from provisioning.models.people import fold
 from provisioning.receipts.models import Receipt, ReceiptAccount
@@ -77,7 +78,7 @@ class ScheduledRow:
 
 
 @admin.register(ScheduledDeletion)
-class ScheduledDeletionAdmin(ModelAdmin):  # type: ignore[misc]
+class ScheduledDeletionAdmin(KeptByPortal, ModelAdmin):  # type: ignore[misc]
     """Deletions are scheduled by the portal alone; people cancel them, or let them be made now."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -88,14 +89,6 @@ class ScheduledDeletionAdmin(ModelAdmin):  # type: ignore[misc]
             path("", view(self.changelist_view), name=f"{name}_changelist"),
             path("decide/", view(require_POST(self.decide_view)), name=f"{name}_decide"),
         ]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody schedules one by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Cancelling is what there is."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show a page of them, the next first."""
