@@ -5,12 +5,14 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from directories.models import AccountsFor, Directory, ProvisioningSettings
 from provisioning.contracts.models import Department
 from provisioning.contracts.services import ContractOwner, ContractRow, save_department, write_contracts
 from provisioning.identities import groups as identities
 from provisioning.models import Group, Membership, User
 from tests.browser.conftest import Look, settled
 from tests.browser.test_safety_walks import SafetyWalk
+from tests.provisioning.rules.conftest import evaluate, group, others, person, rule
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,3 +76,59 @@ def test_a_rule_is_built_and_published(walk: SafetyWalk) -> None:
     page.goto("/rules/businessrule/")
     page.get_by_role("link", name="Who has what").click()
     walk.fits("who-has-what")
+    page.get_by_role("link", name="2", exact=True).click()
+    walk.fits("people")
+    page.get_by_role("link", name="Nora Berg 0 (nurse0)").click()
+    page.get_by_role("link", name="Rules", exact=True).last.click()
+    expect(page.get_by_role("cell", name="group Ward staff")).to_be_visible()
+    walk.fits("user")
+
+
+def test_what_is_wrong_is_shown_and_a_rule_is_taken_back(walk: SafetyWalk) -> None:
+    page = walk.page
+    crm, wiki = (Directory.objects.create(name=name, kind="memory") for name in ("CRM", "Wiki"))
+    ProvisioningSettings.objects.create(directory=crm, accounts_for=AccountsFor.RULES)
+    ProvisioningSettings.objects.create(directory=wiki, accounts_for=AccountsFor.GROUPS)
+    ward = group("Ward staff")
+    rule("Nurses", 'user.title eq "Nurse"', ward, ("profile.cost_center", "1"), position=1)
+    rule("Second", 'user.title eq "Nurse"', ("profile.cost_center", "2"), position=2)
+    rule("Idle", 'user.title eq "Pilot"', ward)
+    former = group("Former")
+    rule("Stopped", 'user.groups eq "Former"', ward)
+    former.delete()
+    others(100)
+    person("nora", title="Nurse")
+    person("carl", title="Clerk")
+    evaluate()
+
+    walk.sidebar("Rules")
+    walk.fits("rules")
+    page.get_by_role("link", name="What to look at").click()
+    walk.says("What it gave stays, and it gives no more.")
+    walk.says("is first in order, so 1 wins.")
+    walk.fits("what-to-look-at")
+    page.get_by_role("link", name="Stopped").first.click()
+    walk.says("This rule cannot be used as it is")
+    walk.fits("stopped")
+
+    walk.sidebar("Rules")
+    page.get_by_role("link", name="Who gets an account").click()
+    walk.says("No rule gives an account here, so nobody gets one.")
+    walk.fits("who-gets-an-account")
+    page.get_by_label("Groups whose members get an account, one a line").fill("Nobody")
+    walk.button("Save")
+    walk.says("There is no group Nobody. Nothing was changed.")
+    page.get_by_label("Groups whose members get an account, one a line").fill("Ward staff")
+    walk.button("Save")
+    walk.says("Saved. Wiki is brought in line with it.")
+
+    page.goto("/rules/businessrule/")
+    page.get_by_role("link", name="Nurses").first.click()
+    page.get_by_role("link", name="Take it back …").click()
+    walk.says("1 person has something by this rule now.")
+    walk.fits("take-back")
+    page.get_by_label("Take it away, as far as no other rule gives it.").check()
+    walk.button("Take it back")
+    expect(page.get_by_role("link", name="The plan")).to_be_visible()
+    walk.fits("taken-back")
+    assert not Membership.objects.filter(group=ward).exists()
