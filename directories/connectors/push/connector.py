@@ -1,6 +1,7 @@
 """A source of truth that pushes its people: the connector gives what the portal was sent and has kept."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import orjson
@@ -118,8 +119,8 @@ class Push(RecordSource):
         if not number:
             return ConnectionTest([ConnectionStep(DELIVERIES, True, NOBODY, caution=True)])
         words = f"People kept: {number:,}." if whole else f"People kept: {number:,}. {NOT_WHOLE}"
-        found, names = self.looked_at()
-        return ConnectionTest([ConnectionStep(DELIVERIES, True, words, caution=not whole), *found], "", None, names)
+        found = self.looked_at()
+        return replace(found, steps=[ConnectionStep(DELIVERIES, True, words, caution=not whole), *found.steps])
 
 
 def _record(text: str) -> Any:
