@@ -17,7 +17,7 @@ from directories.encryption import SecretLost
 from directories.models import PushGroups
 from provisioning.impact import differences
 from provisioning.impact.impact import SAMPLES, Impact
-from provisioning.models import Account, Group, User
+from provisioning.models import Account, Group
 from provisioning.models.accounts import AccountState
 from provisioning.outbound.accounts import finality, scope
 from provisioning.outbound.accounts.deletions import Rescheduling
@@ -200,9 +200,7 @@ def _missing(impact: Impact, before: AccountReconciler | None, after: AccountRec
     had = bool(before and before.config.features.create_users)
     if before and had and before.config.features.accounts_for == features.accounts_for:
         return
-    has = Account.objects.filter(user=OuterRef("pk"), directory=_id(after.config))
-    given = scope.given_to(_id(after.config), features.accounts_for)
-    users = User.objects.filter(given, is_active=True, provisioned=True).exclude(Exists(has))
+    users = scope.without_account(_id(after.config), features.accounts_for)
     some = list(users.select_related("manager").order_by("pk")[:SAMPLES])
     if not some:
         return

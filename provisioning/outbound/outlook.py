@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from directories import config as directory_config
@@ -21,6 +21,7 @@ from directories.models import Directory
 from provisioning.models import Account, Change, GroupAccount, GroupChange, User
 from provisioning.models.people import fold
 from provisioning.outbound import full_sync
+from provisioning.outbound.accounts import scope
 from provisioning.outbound.accounts.plan import (
     Plan,
     Situation,
@@ -194,8 +195,8 @@ def _outlook(directory: Directory, *, read: bool) -> Outlook:
             now = _forgotten(account, reconciler)
             remote = account.state in ("active", "disabled")
             found.add_plan(assumed(now), account, RemoteAccount("", "") if remote else None)
-        new = _without_account(directory)
         if config.features.create_users:
+            new = scope.without_account(directory.pk, config.features.accounts_for)
             found.add(Step.CREATE.value, _names(new), new.count())
         return found
 
@@ -207,6 +208,7 @@ def _read(directory: Directory, connector: Connector, reconciler: AccountReconci
     seen: set[int] = set()
     taken_over: set[int] = set()
     complete = False
+    without = scope.without_account(directory.pk, reconciler.config.features.accounts_for)
     for page in connector.accounts(PAGE):
         complete = page.last
         remotes = {remote.ref: remote for remote in page.accounts if remote.ref and not remote.problem}
@@ -224,7 +226,7 @@ def _read(directory: Directory, connector: Connector, reconciler: AccountReconci
                 found.add(STAYS_OFF, [account.key])
         strangers = {name: remote for name, remote in names.items() if remote.ref not in matched}
         if reconciler.config.features.create_users:
-            new = _without_account(directory).filter(username_key__in=strangers)
+            new = without.filter(username_key__in=strangers)
             for pk, key in new.values_list("pk", "username_key"):
                 taken_over.add(pk)
                 found.add(Step.LINK.value, [strangers.pop(key).key])
@@ -235,9 +237,8 @@ def _read(directory: Directory, connector: Connector, reconciler: AccountReconci
         if account.pk not in seen:
             found.add_plan(_plan(_forgotten(account, reconciler), None), account, None)
     if reconciler.config.features.create_users:
-        new = _without_account(directory)
-        names_left = [name for pk, name in _pairs(new, SAMPLES + len(taken_over)) if pk not in taken_over]
-        found.add(Step.CREATE.value, names_left[:SAMPLES], new.count() - len(taken_over))
+        names_left = [name for pk, name in _pairs(without, SAMPLES + len(taken_over)) if pk not in taken_over]
+        found.add(Step.CREATE.value, names_left[:SAMPLES], without.count() - len(taken_over))
 
 
 def _plan(now: Situation, remote: RemoteAccount | None) -> Plan:
@@ -251,11 +252,6 @@ def _forgotten(account: Account, reconciler: AccountReconciler) -> Situation:
 
 def _all(directory: Directory) -> Iterator[Account]:
     return Account.objects.filter(directory=directory).select_related("user__manager").order_by("pk").iterator(PAGE)
-
-
-def _without_account(directory: Directory) -> QuerySet[User]:
-    theirs = Account.objects.filter(user=OuterRef("pk"), directory=directory)
-    return User.objects.filter(~Exists(theirs), is_active=True, provisioned=True)
 
 
 def _pairs(users: QuerySet[User], most: int) -> list[tuple[int, str]]:

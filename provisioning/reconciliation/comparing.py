@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from directories.attributes import Kind, Value
 from directories.config import DirectoryConfig
@@ -193,7 +193,8 @@ class Comparer:
         for ids in _pages(self._expected()):
             yield self._missing_accounts([pk for pk in ids if pk not in self.seen and pk not in self.spared])
         if self.config.features.create_users:
-            for ids in _pages(self._without_account()):
+            users = scope.without_account(self.directory_id, self.config.features.accounts_for)
+            for ids in _pages(users.values_list("pk", flat=True)):
                 yield self._missing_users([pk for pk in ids if pk not in self.claimed])
 
     def _expected(self) -> QuerySet[Any, int]:
@@ -203,12 +204,6 @@ class Comparer:
         if self.config.features.create_users:
             there += [AccountState.PENDING, AccountState.ABSENT]
         return wanted.filter(state__in=there).values_list("pk", flat=True)
-
-    def _without_account(self) -> QuerySet[Any, int]:
-        here = Account.objects.filter(directory=self.directory_id, user=OuterRef("pk"))
-        given = scope.given_to(self.directory_id, self.config.features.accounts_for)
-        wanted = User.objects.filter(~Exists(here), given, is_active=True, provisioned=True)
-        return wanted.values_list("pk", flat=True)
 
     def _missing_accounts(self, ids: Sequence[int]) -> Compared:
         """Look the accounts up once more by their lasting ids: an entry that was moved while it was read is there."""

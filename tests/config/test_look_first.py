@@ -286,6 +286,18 @@ def test_the_look_says_what_letting_go_then_does(
     assert any("1 created, 1 updated, 1 deleted" in line for line in lines)
 
 
+@pytest.mark.parametrize("read", [False, True])
+def test_the_look_counts_those_alone_to_whom_the_directory_gives_accounts(
+    pg_appsdb: AppsDb, make_directory: Callable[..., Directory], read: bool
+) -> None:
+    directory = make_directory(pg_appsdb, **ALL, accounts_for="groups")
+    User.objects.create_user("anna")
+    holding.hold_all("By hand.")
+    outlook.look(directory.pk, read=read)
+    seen = HeldDirectory.objects.get().outlook
+    assert (seen["counts"], any(seen["samples"].values())) == ({}, False)
+
+
 def test_letting_go_asks_for_a_look(target: Directory, staff: Callable[[str], Client]) -> None:
     holding.hold_all("By hand.")
     staff(IT_STAFF).post(f"/restore/helddirectory/{HeldDirectory.objects.get().pk}/release/")

@@ -98,6 +98,13 @@ def given_to(directory_id: int, accounts_for: str, user: str = "pk") -> Q:
     return Q()
 
 
+def without_account(directory_id: int, accounts_for: str) -> "QuerySet[User]":
+    """Return the users who are to have an account in a directory, if it makes any, and have none there yet."""
+    theirs = Account.objects.filter(user=OuterRef("pk"), directory=directory_id)
+    given = given_to(directory_id, accounts_for)
+    return User.objects.filter(~Exists(theirs), given, is_active=True, provisioned=True)
+
+
 def gives_to(directory_id: int, user_id: int) -> bool:
     """Return whether a directory gives a user an account, so far as they are active and provisioned."""
     limited = _limited().get(directory_id)
