@@ -56,11 +56,18 @@ NO_DEPARTMENTS = "Where the departments are is not named. Name it under Departme
 
 
 def person_fields(
-    *, where: str, id: str = "", contracts: str = "", number: str = "", contracts_help: str, number_help: str
+    *,
+    where: str = "The name of the field",
+    id: str = "",
+    contracts: str = "",
+    number: str = "",
+    contracts_help: str = "The name of a person's list of contracts.",
+    number_help: str = "The name of a field, unique to its person. Blank: their order, which must then stay.",
 ) -> tuple[ConnectorField, ...]:
     """Return the settings that say where a person's id, name and contracts stand; ``where`` is what they are typed as.
 
-    ``id``, ``contracts`` and ``number`` (of a contract) are what stands in the boxes at first.
+    ``id``, ``contracts`` and ``number`` (of a contract) are what stands in the boxes at first. The words are those for
+    records that hold everything by name.
     """
     common: dict[str, Any] = {"group": PEOPLE, "harmless": True}
     return (

@@ -38,14 +38,7 @@ def _fields() -> tuple[ConnectorField, ...]:
         harmless=True,
     )
     return (
-        *person_fields(
-            where="The name of the field",
-            id="id",
-            contracts="contracts",
-            number="id",
-            contracts_help="The name of a person's list of contracts.",
-            number_help="The name of a field, unique to its person. Blank: their order, which must then stay.",
-        ),
+        *person_fields(id="id", contracts="contracts", number="id"),
         *department_fields(pushed, id="id", name="name", parent="parent", manager="manager"),
     )
 

@@ -52,14 +52,7 @@ def _fields() -> tuple[ConnectorField, ...]:
         ),
         ConnectorField("secret_name", "Name of the secret", default="SECRET", help_text="In its environment."),
         ConnectorField("secret", "Secret", FieldType.SECRET, help_text="A password or key, or JSON with several."),
-        *person_fields(
-            where="The name of the field",
-            id="ExternalId",
-            contracts="Contracts",
-            number="ExternalId",
-            contracts_help="The name of a person's list of contracts.",
-            number_help="The name of a field, unique to its person. Blank: their order, which must then stay.",
-        ),
+        *person_fields(id="ExternalId", contracts="Contracts", number="ExternalId"),
         *department_fields(
             departments,
             id="ExternalId",
