@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from provisioning import services
+from provisioning.admin.panels import loaded_later, viewed
 from provisioning.groups.effective_members import members_page
 from provisioning.models import Group, GroupAccount, GroupChange
 from provisioning.models.accounts import AccountState, LastResult
@@ -38,10 +37,7 @@ class GroupPanel(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description="Groups and directories")
     def panel(self, group: Group) -> SafeString:
         """Load the panel after the page."""
-        return format_html(
-            '<div hx-get="{}" hx-trigger="load" hx-swap="outerHTML">Looking …</div>',
-            reverse("admin:provisioning_group_panel", args=[group.pk]),
-        )
+        return loaded_later("provisioning_group_panel", group.pk, "Looking …")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the panel's address."""
@@ -52,11 +48,7 @@ class GroupPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         """Show the panel; a POST takes a group out of this one, or a directory's group over."""
         if request.method not in {"GET", "POST"}:
             return HttpResponseNotAllowed(["GET", "POST"])
-        group = self.get_object(request, unquote(object_id))
-        if group is None:
-            raise Http404("There is no such group.")
-        if not self.has_view_permission(request, group):
-            raise PermissionDenied
+        group = viewed(self, request, object_id)
         may_change = self.has_change_permission(request, group)
         if request.method == "POST":
             if not may_change:

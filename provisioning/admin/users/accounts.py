@@ -5,18 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from directories.models import Directory
 from directories.readiness import listed
 from provisioning import services
+from provisioning.admin.panels import loaded_later, viewed
 from provisioning.admin.users.password import may_set
 from provisioning.imports.users.plan import AGAIN
 from provisioning.models import Account, Change, PendingPassword, User
@@ -81,10 +80,7 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description="Accounts")
     def accounts_panel(self, user: User) -> SafeString:
         """Load the panel after the page, which then waits for no directory's settings."""
-        return format_html(
-            '<div hx-get="{}" hx-trigger="load" hx-swap="outerHTML">Looking at the directories …</div>',
-            reverse("admin:provisioning_user_accounts", args=[user.pk]),
-        )
+        return loaded_later("provisioning_user_accounts", user.pk, "Looking at the directories …")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the panel's address."""
@@ -95,11 +91,7 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         """Show the accounts; a POST syncs the user, tries a parked account again, or gives back a lost one."""
         if request.method not in {"GET", "POST"}:
             return HttpResponseNotAllowed(["GET", "POST"])
-        user = self.get_object(request, unquote(object_id))
-        if user is None:
-            raise Http404("There is no such user.")
-        if not self.has_view_permission(request, user):
-            raise PermissionDenied
+        user = viewed(self, request, object_id)
         may_sync = request.user.has_perm("provisioning.change_change")
         may_keep = request.user.has_perm("provisioning.change_scheduleddeletion")
         refusal = ""

@@ -5,16 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
+from provisioning.admin.panels import loaded_later, viewed
 from provisioning.contracts.days import day_words
 from provisioning.contracts.derive import Derived, Held, Phase, basis, derive
 from provisioning.models import User
@@ -47,10 +45,7 @@ class ContractsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description="Contracts")
     def contracts_panel(self, user: User) -> SafeString:
         """Load the panel after the page."""
-        return format_html(
-            '<div hx-get="{}" hx-trigger="load" hx-swap="outerHTML">Looking for contracts …</div>',
-            reverse("admin:provisioning_user_contracts", args=[user.pk]),
-        )
+        return loaded_later("provisioning_user_contracts", user.pk, "Looking for contracts …")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the panel's address."""
@@ -59,11 +54,7 @@ class ContractsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def contracts_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the contracts to who may see the user and contracts."""
-        user = self.get_object(request, unquote(object_id))
-        if user is None:
-            raise Http404("There is no such user.")
-        if not self.has_view_permission(request, user) or not request.user.has_perm("contracts.view_contract"):
-            raise PermissionDenied
+        user = viewed(self, request, object_id, "contracts.view_contract")
         known = basis()
         [found] = derive([user.pk], known)
         today, bars = picture(found, known.now)

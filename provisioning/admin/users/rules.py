@@ -1,16 +1,14 @@
 """What a user has by business rules, on the user page: by which rule, because of which contract, and since when."""
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
+from provisioning.admin.panels import loaded_later, viewed
 from provisioning.models import User
 from provisioning.rules.models import Granted, Look
 
@@ -23,10 +21,7 @@ class RulesPanel(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description="Rules")
     def rules_panel(self, user: User) -> SafeString:
         """Load the panel after the page."""
-        return format_html(
-            '<div hx-get="{}" hx-trigger="load" hx-swap="outerHTML">Looking for rules …</div>',
-            reverse("admin:provisioning_user_rules", args=[user.pk]),
-        )
+        return loaded_later("provisioning_user_rules", user.pk, "Looking for rules …")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the panel's address."""
@@ -35,11 +30,7 @@ class RulesPanel(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def rules_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show it to who may see the user and what rules give: three queries."""
-        user = self.get_object(request, unquote(object_id))
-        if user is None:
-            raise Http404("There is no such user.")
-        if not self.has_view_permission(request, user) or not request.user.has_perm("rules.view_granted"):
-            raise PermissionDenied
+        user = viewed(self, request, object_id, "rules.view_granted")
         related = ("entitlement__rule", "entitlement__group", "entitlement__directory", "directory", "contract")
         rows = Granted.objects.filter(user=user).select_related(*related)
         next_at = Look.objects.filter(user=user).values_list("next_at", flat=True).first()

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
+from provisioning.admin.panels import loaded_later, viewed
 from provisioning.contracts import fields
 from provisioning.contracts.models import Employment, ProfileSource
 from provisioning.imports.users import authority
@@ -40,10 +38,7 @@ class SourcesPanel(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description="Where values come from")
     def sources_panel(self, user: User) -> SafeString:
         """Load the panel after the page."""
-        return format_html(
-            '<div hx-get="{}" hx-trigger="load" hx-swap="outerHTML">Looking at the sources …</div>',
-            reverse("admin:provisioning_user_sources", args=[user.pk]),
-        )
+        return loaded_later("provisioning_user_sources", user.pk, "Looking at the sources …")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the panel's address."""
@@ -52,11 +47,7 @@ class SourcesPanel(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def sources_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show it to who may see the user."""
-        user = self.get_object(request, unquote(object_id))
-        if user is None:
-            raise Http404("There is no such user.")
-        if not self.has_view_permission(request, user):
-            raise PermissionDenied
+        user = viewed(self, request, object_id)
         return TemplateResponse(request, "provisioning/user/sources.html", {"rows": source_rows(user)})
 
 
