@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from config.database import keyset
 from provisioning.imports.facets import EVERYTHING, RowCriteria, cause_words, matching
 from provisioning.imports.groups.listing import named
 from provisioning.imports.groups.messages import LABELS as GROUP_LABELS
@@ -31,10 +32,7 @@ def csv_lines(run: ImportRun, criteria: RowCriteria) -> Iterator[str]:
     yield MARK + _line(COLUMNS)
     labels = Labels(catalogue())
     decided = {one.pk: _decision(one) for one in Decision.objects.filter(run=run)}
-    last = 0
-    rows = matching(run, criteria).order_by("pk").defer("row")
-    while page := list(rows.filter(pk__gt=last)[:PAGE]):
-        last = page[-1].pk
+    for page in keyset.pages(matching(run, criteria).defer("row"), PAGE):
         yield "".join(_line(cells) for change in page for cells in _change(run, change, labels, decided))
     if criteria == EVERYTHING:
         yield from _groups(run, decided)
@@ -51,9 +49,7 @@ def _change(run: ImportRun, change: PlannedChange, labels: Labels, decided: dict
 
 
 def _groups(run: ImportRun, decided: dict[int, str]) -> Iterator[str]:
-    last = 0
-    while page := list(PlannedGroup.objects.filter(run=run, pk__gt=last).order_by("pk").defer("row")[:PAGE]):
-        last = page[-1].pk
+    for page in keyset.pages(PlannedGroup.objects.filter(run=run).defer("row"), PAGE):
         lines = []
         for one in page:
             first = ["Group", one.name, GROUP_ACTIONS[one.action], "", ""]
@@ -62,10 +58,8 @@ def _groups(run: ImportRun, decided: dict[int, str]) -> Iterator[str]:
                 values = [shown(one.before.get(name)), shown(one.after[name])] if name else ["", ""]
                 lines.append(_line([*first, GROUP_LABELS[name] if name else "", *values, *rest]))
         yield "".join(lines)
-    last = 0
-    members = PlannedMember.objects.filter(planned_group__run=run).select_related("planned_group").order_by("pk")
-    while found := list(members.filter(pk__gt=last)[:PAGE]):
-        last = found[-1].pk
+    members = PlannedMember.objects.filter(planned_group__run=run).select_related("planned_group")
+    for found in keyset.pages(members, PAGE):
         yield "".join(
             _line(
                 ["Membership", member.name, "Add" if member.add else "Remove", "", "", "Group"]

@@ -5,12 +5,12 @@ it is noted when it is planned; so a row that was not carried out, though nobody
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from config.database import bulk
+from config.database import bulk, keyset
 from provisioning.contracts.models import Employment
 from provisioning.imports.users.plan import ERROR
 from provisioning.imports.users.state import ACTIVE
@@ -33,9 +33,9 @@ def look_again(run: ImportRun, *, failed: bool = False) -> None:
     rows = PlannedChange.objects.filter(run=run).exclude(verdict=Verdict.REFUSED).order_by("pk")
     refused = rows.filter(action__in=[Action.ERROR, Action.LEAVE], after__has_key=ACTIVE).exclude(cause=ERROR)
     if failed:
-        for page in _pages(rows.filter(action__in=[Action.UPDATE, Action.DEACTIVATE])):
+        for page in keyset.pages(rows.filter(action__in=[Action.UPDATE, Action.DEACTIVATE]), PAGE):
             _forget(page, timezone.now() + PAUSE, values=True)
-    for page in _pages(refused):
+    for page in keyset.pages(refused, PAGE):
         _forget(page, timezone.now(), values=False)
     refused.update(cause=ERROR)  # once
 
@@ -47,7 +47,7 @@ def note_refused(run: ImportRun, rows: "QuerySet[PlannedChange]") -> None:
     """
     if run.door != Door.CONTRACTS:
         return
-    for page in _pages(rows.filter(run=run, after__has_key=ACTIVE).order_by("pk")):
+    for page in keyset.pages(rows.filter(run=run, after__has_key=ACTIVE).order_by("pk"), PAGE):
         wanted = {one.user_id: one for one in page if one.user_id}
         employed = Employment.objects.filter(user__in=wanted).select_related("user").order_by("pk")
         noted = []
@@ -57,13 +57,6 @@ def note_refused(run: ImportRun, rows: "QuerySet[PlannedChange]") -> None:
                 employment.refused = row.message
                 noted.append(employment)
         bulk.update(noted, ("refused",))
-
-
-def _pages(rows: "QuerySet[PlannedChange]") -> Iterator[list[PlannedChange]]:
-    last = 0
-    while page := list(rows.filter(pk__gt=last)[:PAGE]):
-        yield page
-        last = page[-1].pk
 
 
 def _forget(page: Sequence[PlannedChange], at: dt.datetime, *, values: bool) -> None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from config.database import bulk
+from config.database import bulk, keyset
 from provisioning.guard import door_limits
 from provisioning.guard.limits import Counted, Limit, memberships, people
 from provisioning.guard.losses import LossKind
@@ -118,9 +118,7 @@ class _Evaluation:
         difference = Difference(self.book, stored)
         privileged = set(Group.objects.filter(privileged=True).values_list("pk", flat=True))
         groups = {one.group_id for one in stored.values() if one.group_id}
-        last = 0
-        while page := list(users.filter(pk__gt=last).select_related("manager").order_by("pk")[:PAGE]):
-            last = page[-1].pk
+        for page in keyset.pages(users.select_related("manager"), PAGE):
             ids = [user.pk for user in page]
             granted = _granted(ids)
             members = _members(ids, groups)

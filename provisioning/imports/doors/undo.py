@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.fields.json import KT
 
-from config.database import bulk
+from config.database import bulk, keyset
 from provisioning.contracts.planned import number_of
 from provisioning.imports.decisions import to_apply
 from provisioning.imports.doors.people import about, merging, without_staff
@@ -92,9 +92,7 @@ def _applied(run: ImportRun) -> Any:
 
 def _people(run: ImportRun, *, delete_created: bool) -> Iterator[list[Planned]]:
     labels = Labels(catalogue())
-    last = 0
-    while page := list(_applied(run).filter(pk__gt=last)[:PAGE]):
-        last = page[-1].pk
+    for page in keyset.pages(_applied(run), PAGE):
         created = _created(run, [one for one in page if one.action in (Action.CREATE, Action.RESTORE)])
         ids = {created.get(one.key_folded, one.user_id or 0) for one in page}
         users = {user.pk: user for user in User.objects.filter(pk__in=ids).select_related("manager")}
@@ -272,12 +270,11 @@ def _groups(run: ImportRun, made: ImportRun) -> None:
 
 
 def _members(run: ImportRun, one: PlannedGroup, planned: PlannedGroup, numbers: dict[str, int]) -> None:
-    last, added, removed = 0, 0, 0
-    rows = PlannedMember.objects.filter(planned_group=one).order_by("pk")
+    added, removed = 0, 0
+    rows = PlannedMember.objects.filter(planned_group=one)
     if one.verdict == Verdict.REFUSED or not (run.approved or one.verdict == Verdict.DONE):
         rows = rows.filter(held=False)  # what was held was never applied
-    while page := list(rows.filter(pk__gt=last)[:PAGE]):
-        last = page[-1].pk
+    for page in keyset.pages(rows, PAGE):
         users = _users(run, page)
         children = dict(
             GroupAccount.objects.filter(pk__in=[row.group_account_id or 0 for row in page]).values_list(

@@ -12,6 +12,7 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from config.database import keyset
 from directories.config import DirectoryConfig
 from directories.models import ProvisioningSettings, PushGroups
 from provisioning.groups import nesting
@@ -80,13 +81,10 @@ class DirectoryGroupApplier:
     # --- Groups ------------------------------------------------------------------------------------------------------
 
     def _pages(self) -> Iterator[list[PlannedGroup]]:
-        last = 0
-        rows = groups_to_apply(self.run).order_by("pk")
+        rows = groups_to_apply(self.run)
         if not self.run.approved:
             rows = rows.exclude(action=GroupAction.DELETE, held=True)
-        while page := list(rows.filter(pk__gt=last)[:PAGE]):
-            last = page[-1].pk
-            yield page
+        return keyset.pages(rows, PAGE)
 
     def _groups(self, groups: Sequence[PlannedGroup]) -> int:
         """Make, change and remove the groups of one page; those without members to write are done then."""

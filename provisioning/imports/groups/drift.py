@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from django.db.models import F, QuerySet
 
-from config.database import bulk
+from config.database import bulk, keyset
 from directories.config import DirectoryConfig
 from directories.connectors.base import Capability, Connector, MemberPage, NotFound, RemoteGroup
 from directories.models import PushGroups
@@ -110,12 +110,12 @@ def repair(group: PlannedGroup, actor: str) -> int:
 
     Call it in a transaction. Who does not belong in the group any more since the plan was made is left to deliveries.
     """
-    rows = PlannedMember.objects.filter(planned_group=group.pk).order_by("pk")
+    rows = PlannedMember.objects.filter(planned_group=group.pk)
     account = _pushed([group.group_account_id or 0]).first()
-    number = last = 0
+    number = 0
     concerned: list[int] = []
-    while page := list(rows.filter(pk__gt=last)[:CHUNK]):
-        number, last = number + len(page), page[-1].pk
+    for page in keyset.pages(rows, CHUNK):
+        number += len(page)
         if account is None:
             continue
         belong = set(_belonging(account, [one.account_id or 0 for one in page]))

@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Lower
 
+from config.database import keyset
 from provisioning.guard.losses import LossKind
 from provisioning.imports.runs import Lease
 from provisioning.imports.users.crawl import Crawler
@@ -119,10 +120,8 @@ def _same_new_name(run: ImportRun, crawler: Crawler, lease: Lease) -> None:
 
 def _renamed_now(run: ImportRun, lease: Lease) -> None:
     """Say so where a row has the user name of somebody whom this import renames."""
-    last = 0
     errors = PlannedChange.objects.filter(run=run, action=Action.ERROR).exclude(message=SAME_PERSON)
-    while page := list(_renames(run).filter(pk__gt=last).only("user_id")[:CHUNK]):
-        last = page[-1].pk
+    for page in keyset.pages(_renames(run).only("user_id"), CHUNK):
         holders = {user.username_key: user for user in User.objects.filter(pk__in=[one.user_id for one in page])}
         waiting = list(errors.filter(match_value__in=holders).only("match_value"))
         for error in waiting:
@@ -155,10 +154,8 @@ def _perhaps_renamed(run: ImportRun, lease: Lease) -> None:
     """Say so where somebody who leaves in this run has the e-mail address or the employee number of somebody new."""
     new = PlannedChange.objects.filter(run=run, action=Action.CREATE)
     new = new.annotate(mail=Lower(KT(f"after__{MAIL}")), number=KT(f"after__{EMPLOYEE}"))
-    leaving = PlannedChange.objects.filter(run=run, action=Action.DEACTIVATE).order_by("pk")
-    last = 0
-    while page := list(leaving.filter(pk__gt=last)[:CHUNK]):
-        last = page[-1].pk
+    leaving = PlannedChange.objects.filter(run=run, action=Action.DEACTIVATE)
+    for page in keyset.pages(leaving, CHUNK):
         gone = {change.user_id: change for change in page}
         people = User.objects.filter(pk__in=gone)
         by_mail = {user.email.lower(): user for user in people if user.email}

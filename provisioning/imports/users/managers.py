@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from config.database import keyset
 from provisioning.imports.decisions import to_apply
 from provisioning.imports.runs import Lease, caused_by
 from provisioning.imports.users.plan import MANAGER
@@ -26,10 +27,8 @@ def link_managers(run: ImportRun, lease: Lease) -> None:
 
 def _pages(run: ImportRun) -> Iterator[list[PlannedChange]]:
     named = to_apply(run).filter(action__in=[Action.CREATE, Action.UPDATE], after__has_key=MANAGER)
-    rows = named.order_by("pk").only("key", "after")
-    last = 0
-    while page := list(rows.filter(pk__gt=last)[:PAGE]):
-        last = page[-1].pk
+    rows = named.only("key", "after")
+    for page in keyset.pages(rows, PAGE):
         if changes := [change for change in page if change.after[MANAGER]]:
             yield changes
 
