@@ -64,8 +64,13 @@ def of_managers(source_id: int, refs: Collection[str]) -> None:
         of(User.objects.none().values("pk"), Account.objects.filter(here).values("user_id"))
         headed = Department.objects.filter(source=source_id, manager_ref__any_of=refs).values_list("pk", flat=True)
         if ids := list(headed):
-            parents = dict(Department.objects.values_list("pk", "parent_id"))
-            in_departments(tree.subtree(ids, parents))
+            below(ids)
+
+
+def below(department_ids: Collection[int]) -> None:
+    """Mark everybody in these departments and below them: the head of one may manage whoever is below."""
+    parents = dict(Department.objects.values_list("pk", "parent_id"))
+    in_departments(tree.subtree(department_ids, parents))
 
 
 def in_departments(department_ids: Collection[int]) -> None:

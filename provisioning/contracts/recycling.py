@@ -100,7 +100,7 @@ def _manage_instead(goes: User, stays: User) -> None:
     departments = list(Department.objects.filter(manager=goes).values_list("pk", flat=True))
     Department.objects.filter(manager=goes).update(manager=stays)
     if departments:
-        services.mark_below(departments)
+        due.below(departments)
 
 
 def _there(model: type[Model], ids: Iterable[int | None]) -> set[int]:
@@ -122,7 +122,7 @@ def _put_back(parts: Mapping[int, Part]) -> None:
         if model is Contract:
             due.again(services.owners(rows))
         else:
-            services.mark_below([row.pk for row in rows])
+            due.below([row.pk for row in rows])
 
 
 KEEPER = Keeper("contracts", take, give)

@@ -144,7 +144,7 @@ def write_departments(source_id: int, rows: Sequence[DepartmentRow]) -> list[str
             moved.append(one)
     Department.objects.bulk_update(moved, ["parent"], batch_size=1000)
     _adopt(source_id)
-    mark_below([held[number].pk for number in unique])
+    due.below([held[number].pk for number in unique])
     return list(problems.values())
 
 
@@ -229,7 +229,7 @@ def save_department(department: Department) -> None:
     if problem := problem_of_place(department, department.parent_id):
         raise ValueError(problem)
     department.save()
-    mark_below([department.pk])
+    due.below([department.pk])
 
 
 def problem_of_place(department: Department, parent_id: int | None) -> str:
@@ -246,7 +246,7 @@ def problem_of_place(department: Department, parent_id: int | None) -> str:
 @transaction.atomic
 def delete_departments(ids: Collection[int]) -> None:
     """Remove departments; those below and contracts in them are left without one, and their people are marked."""
-    mark_below(ids)
+    due.below(ids)
     Department.objects.filter(pk__in=ids).delete()
 
 
@@ -338,12 +338,6 @@ def _remove(owner: str, rows: Sequence[ContractRow]) -> None:
     there = Contract.objects.filter(**{f"{owner}__in": {pk for pk, _ in wanted}})
     found = there.values_list("pk", owner, "external_id")
     Contract.objects.filter(pk__in=[pk for pk, whose, number in found if (whose, number) in wanted]).delete()
-
-
-def mark_below(ids: Collection[int]) -> None:
-    """Mark everybody in these departments and below them: the head of one may manage whoever is below."""
-    parents = dict(Department.objects.values_list("pk", "parent_id"))
-    due.in_departments(tree.subtree(ids, parents))
 
 
 def _mark_at(location: Location) -> None:
