@@ -36,6 +36,7 @@ from provisioning.outbound import dispatch
 from reports.models import Result
 
 PAGE = 2000
+MANY = 5 * PAGE  # planned rows; from here on it pays to let the database look at them
 SETTLE = "provisioning.tasks.settle_contracts"  # what follows from contracts that came; else the next tick does it
 DECIDE = "Check the list, then approve or cancel what waits; everything else is done."
 INCOMPLETE = "{name} stopped before its last user was read, so nothing was changed. Import again."
@@ -223,7 +224,7 @@ def _crawl(
     run: ImportRun, crawler: Crawler, pages: Iterable[Page], lease: Lease, source: ExitStack, *, ahead_wanted: bool
 ) -> CrawlResult:
     """Plan page by page; return what was read once the last page was."""
-    read = CrawlResult()
+    read, planned = CrawlResult(), 0
     with ahead(pages, crawler.digested, wanted=ahead_wanted, go_on=lease.go_on, source=source) as coming:
         for rows in coming:
             if rows.page.gone and crawler.config.features.deactivate_missing:
@@ -233,7 +234,10 @@ def _crawl(
                 gain(gains, "seen", seen.rows)
                 gain(gains, "unchanged", seen.unchanged)
             read.rows += seen.rows
+            planned += seen.rows - seen.unchanged
             if rows.page.last:
+                if planned > MANY:
+                    bulk.learn(PlannedChange, "id", "run", "action", "verdict", "held")
                 return read
     raise Incomplete(INCOMPLETE.format(name=run.source))
 

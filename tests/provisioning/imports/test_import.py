@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.hashers import check_password
+from django.db import connection
 
 from directories import config
 from directories.connectors import connector_class
@@ -50,6 +51,25 @@ def test_first_unchanged_and_changed(source: Source) -> None:
     assert (change.before, change.after) == ({"profile.last_name": "Berg"}, {"profile.last_name": "Burg"})
     bob = user("bob")
     assert (bob.last_name, bob.last_name_key) == ("Burg", "burg")
+
+
+def test_the_database_looks_at_a_long_plan_before_it_is_read(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take a page of a table that was filled just now for a handful, and sort all that is left each time."""
+
+    def known_of_plans() -> set[str]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT attname FROM pg_stats WHERE tablename = %s", [PlannedChange._meta.db_table])
+            return {name for (name,) in cursor.fetchall()}
+
+    for number in range(3):
+        source.put(f"user{number}", "Anna", "A")
+    monkeypatch.setattr(engine, "MANY", 3)
+    source.run()
+    assert known_of_plans() == set()
+    for number in range(4):
+        source.put(f"user{number}", "Anna", "B")
+    source.run()
+    assert known_of_plans() == {"id", "run_id", "action", "verdict", "held"}
 
 
 @pytest.mark.heavy
