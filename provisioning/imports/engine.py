@@ -36,7 +36,7 @@ from provisioning.outbound import dispatch
 from reports.models import Result
 
 PAGE = 2000
-MANY = 5 * PAGE  # planned rows; from here on it pays to let the database look at them
+MANY = 2 * PAGE  # planned rows; from here on it pays to let the database look at them
 SETTLE = "provisioning.tasks.settle_contracts"  # what follows from contracts that came; else the next tick does it
 DECIDE = "Check the list, then approve or cancel what waits; everything else is done."
 INCOMPLETE = "{name} stopped before its last user was read, so nothing was changed. Import again."
