@@ -202,7 +202,8 @@ class RateLimit(_Strict):
     ``burst``: how many may come at once when none came for a while; 0: nobody says, and they are spread. ``scope``
     says who shares it: every request of the customer's organisation there, whoever sends it (``organisation``), those
     to one ``endpoint`` (/Users, /Groups), those of one ``method`` to one endpoint, or those to one ``resource``.
-    ``what`` names what is counted, for people ("creations").
+    ``what`` names what is counted, for people ("creations"); ``counts``: where it is ``members``, a request counts as
+    many times as it brings people into a group or takes them out.
     """
 
     limit: Positive
@@ -210,6 +211,7 @@ class RateLimit(_Strict):
     what: Text
     match: Match = field(default_factory=Match)
     burst: Annotated[int, Field(ge=0)] = 0
+    counts: Literal["requests", "members"] = "requests"
     scope: Literal["organisation", "endpoint", "method", "resource"] = "organisation"
 
     @property
