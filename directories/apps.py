@@ -7,6 +7,7 @@ from django.conf import settings
 
 from directories.connectors import allowed, outgoing
 from directories.connectors.push import store
+from directories.connectors.scim import rate
 
 
 class DirectoriesConfig(AppConfig):
@@ -16,6 +17,7 @@ class DirectoriesConfig(AppConfig):
 
     def ready(self) -> None:
         """Say what may be a directory: never the portal's own files, of which beat's schedule may be SQLite too."""
+        from directories import rate_stores
         from directories.deliveries import Kept
 
         allowed.allow(
@@ -26,6 +28,7 @@ class DirectoriesConfig(AppConfig):
         )
         outgoing.allow(settings.OUTGOING_NETWORKS)
         store.keep_in(Kept())
+        rate.keep_in(rate_stores.store())
         allowed.keep_private(Path(settings.CELERY_BEAT_SCHEDULE_FILENAME))
         for database in settings.DATABASES.values():
             if database["ENGINE"] == "django.db.backends.sqlite3":

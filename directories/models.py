@@ -361,3 +361,19 @@ class PushToken(models.Model):
 
     def __str__(self) -> str:
         return self.label or f"Token {self.pk}"
+
+
+class RateLevels(models.Model):
+    """How fast one account at an application was asked (``rate_stores``); ``levels`` is JSON, by bucket."""
+
+    account = models.CharField(max_length=32, unique=True)
+    version = models.BigIntegerField(default=0)
+    levels = models.TextField(default="{}")
+
+    class Meta:
+        verbose_name_plural = "rate levels"
+        ordering = ["pk"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.account

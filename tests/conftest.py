@@ -1,9 +1,11 @@
 """The fixtures of every test; each module of ``tests/fixtures`` says what it offers."""
 
+import pytest
 from django.db import connection
 from django.test import TransactionTestCase
 from hypothesis import settings as properties
 
+from directories.connectors.scim import rate
 from tests import servers
 
 pytest_plugins = [
@@ -26,3 +28,9 @@ def _restore(_: TransactionTestCase) -> None:
 
 # After a transactional test. Django's own flush also takes what migrations wrote, and costs half a second.
 TransactionTestCase._fixture_teardown = _restore
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rates_in_memory() -> None:
+    """Keep how fast applications were asked out of the database, which most tests do not have."""
+    rate.keep_in(rate.MemoryStore())

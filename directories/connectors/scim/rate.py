@@ -113,7 +113,7 @@ def _filled(level: Level | None, bucket: Bucket, now: float) -> Level:
 def _wait(level: Level, bucket: Bucket, now: float, *, urgent: bool) -> float:
     """Return the seconds until the bucket may give what the request costs."""
     held = max(level.paused_until, 0.0 if urgent else level.leavers_until) - now
-    needed = min(bucket.cost, bucket.capacity) + (0.0 if urgent else bucket.reserve)
+    needed = min(bucket.cost + (0.0 if urgent else bucket.reserve), bucket.capacity)
     missing = needed - level.tokens
     filling_up = missing / bucket.refill if bucket.capacity and missing > HAIR else 0.0
     longest = max(held, filling_up)
@@ -340,11 +340,11 @@ def _group_requests(preset: Preset, groups: int, members: int) -> Iterator[tuple
 
 def about(seconds: float) -> str:
     """Return a time for people, as in "about 56 minutes"."""
-    for unit, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= 1.5 * unit:
-            return f"about {_shown(seconds / unit)} {word}s"
-    return "about a minute" if seconds > 45 else "less than a minute"
-
-
-def _shown(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0") if number < 3 else f"{number:.0f}"
+    if seconds < 45:
+        return "less than a minute"
+    if seconds < 90:
+        return "about a minute"
+    if seconds < 5400:
+        return f"about {math.ceil(seconds / 60)} minutes"
+    number, word = (seconds / 3600, "hours") if seconds < 129_600 else (seconds / 86_400, "days")
+    return f"about {number:.1f}".removesuffix(".0") + f" {word}"
