@@ -22,8 +22,8 @@ from directories.connectors.scim.rate import (
     SHORTEST,
     Bucket,
     Level,
-    MemoryStore,
-    Store,
+    MemoryRates,
+    RateStore,
     is_idle,
     paused,
     taken,
@@ -93,14 +93,14 @@ return string.format('%.17g', longest)
 """
 
 
-class RedisStore:
+class RedisRates:
     """Levels in Redis. Without it each process keeps to its own."""
 
     def __init__(self, url: str, clock: Callable[[], float] | None = None) -> None:
         client: Any = redis.Redis.from_url(url, socket_connect_timeout=SECONDS, socket_timeout=SECONDS)
         self._script: Script = client.register_script(SCRIPT)
         self._clock = clock
-        self._own = MemoryStore()
+        self._own = MemoryRates()
 
     def take(self, account: str, buckets: Sequence[Bucket], *, urgent: bool) -> float:
         """Take from all buckets, or from none."""
@@ -128,7 +128,7 @@ class RedisStore:
         return float(found)
 
 
-class DatabaseStore:
+class DatabaseRates:
     """Levels in the portal's database, one row an account.
 
     Inside a transaction, which would hold the row and with it everybody else, a process keeps to its own.
@@ -136,7 +136,7 @@ class DatabaseStore:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._own = MemoryStore(clock)
+        self._own = MemoryRates(clock)
 
     def take(self, account: str, buckets: Sequence[Bucket], *, urgent: bool) -> float:
         """Take from all buckets, or from none."""
@@ -184,7 +184,7 @@ def _name(account: str) -> str:
     return blake2b(account.encode(), digest_size=16).hexdigest()
 
 
-def store() -> Store:
+def store() -> RateStore:
     """Return the store of this deployment."""
     url: str = settings.CELERY_BROKER_URL
-    return RedisStore(url) if url.startswith(("redis:", "rediss:")) else DatabaseStore()
+    return RedisRates(url) if url.startswith(("redis:", "rediss:")) else DatabaseRates()

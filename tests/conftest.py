@@ -33,4 +33,4 @@ TransactionTestCase._fixture_teardown = _restore
 @pytest.fixture(scope="session", autouse=True)
 def _rates_in_memory() -> None:
     """Keep how fast applications were asked out of the database, which most tests do not have."""
-    rate.keep_in(rate.MemoryStore())
+    rate.keep_in(rate.MemoryRates())

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from directories import rate_stores
-from directories.connectors.scim.rate import EVERYTHING, Bucket, MemoryStore, Store
+from directories.connectors.scim.rate import EVERYTHING, Bucket, MemoryRates, RateStore
 from directories.models import RateLevels
 from tests import servers
 
@@ -31,7 +31,7 @@ choices = st.lists(
 
 
 def played(
-    store: Store, account: str, moves: Sequence[tuple[str, Sequence[Bucket], float]], clock: list[float]
+    store: RateStore, account: str, moves: Sequence[tuple[str, Sequence[Bucket], float]], clock: list[float]
 ) -> list[float]:
     """Return what a store answers to these moves, each some seconds after the one before."""
     answers = []
@@ -44,17 +44,17 @@ def played(
     return answers
 
 
-def agree(make: Callable[[Callable[[], float]], Store], moves: list[tuple[str, Sequence[Bucket], float]]) -> None:
+def agree(make: Callable[[Callable[[], float]], RateStore], moves: list[tuple[str, Sequence[Bucket], float]]) -> None:
     account = str(uuid4())
     here, there = [1_800_000_000.0], [1_800_000_000.0]
-    expected = played(MemoryStore(lambda: here[0]), account, moves, here)
+    expected = played(MemoryRates(lambda: here[0]), account, moves, here)
     assert played(make(lambda: there[0]), account, moves, there) == pytest.approx(expected, abs=1e-4)
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=choices)
 def test_redis_reckons_as_memory_does(redis_server: servers.Server, moves: list) -> None:
-    agree(lambda clock: rate_stores.RedisStore(redis_server.url, clock), moves)
+    agree(lambda clock: rate_stores.RedisRates(redis_server.url, clock), moves)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -62,12 +62,12 @@ def test_the_database_reckons_as_memory_does() -> None:
     @settings(max_examples=15)
     @given(moves=choices)
     def alike(moves: list) -> None:
-        agree(rate_stores.DatabaseStore, moves)
+        agree(rate_stores.DatabaseRates, moves)
 
     alike()
 
 
-def at_once(store: Store, threads: int) -> list[float]:
+def at_once(store: RateStore, threads: int) -> list[float]:
     """Return what several threads get that each ask ten times for one token at the same time."""
     answers: list[float] = []
     gate = threading.Barrier(threads)
@@ -85,20 +85,20 @@ def at_once(store: Store, threads: int) -> list[float]:
 
 
 def test_processes_never_take_the_same_token_from_redis(redis_server: servers.Server) -> None:
-    answers = at_once(rate_stores.RedisStore(redis_server.url), threads=4)
+    answers = at_once(rate_stores.RedisRates(redis_server.url), threads=4)
     assert answers.count(0.0) == 5
 
 
 @pytest.mark.django_db(transaction=True)
 def test_processes_never_take_the_same_token_from_the_database() -> None:
-    answers = at_once(rate_stores.DatabaseStore(), threads=4)
+    answers = at_once(rate_stores.DatabaseRates(), threads=4)
     assert answers.count(0.0) == 5
     assert RateLevels.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_transaction_holds_nobody_up() -> None:
-    store = rate_stores.DatabaseStore()
+    store = rate_stores.DatabaseRates()
     with transaction.atomic():
         assert store.take("a", [NARROW], urgent=False) == 0
         assert store.take("a", [NARROW], urgent=False) > 0
@@ -108,7 +108,7 @@ def test_a_transaction_holds_nobody_up() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_what_was_idle_for_a_day_is_forgotten() -> None:
     clock = [1_800_000_000.0]
-    store = rate_stores.DatabaseStore(lambda: clock[0])
+    store = rate_stores.DatabaseRates(lambda: clock[0])
     store.take("a", [PEOPLE], urgent=False)
     clock[0] += 90_000
     store.take("a", [WIDE], urgent=False)
@@ -117,7 +117,7 @@ def test_what_was_idle_for_a_day_is_forgotten() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_turn_costs_one_look_and_one_write(django_assert_num_queries: Callable[[int], object]) -> None:
-    store = rate_stores.DatabaseStore()
+    store = rate_stores.DatabaseRates()
     store.take("a", [WIDE], urgent=False)
     with django_assert_num_queries(2):  # type: ignore[attr-defined]
         store.take("a", [WIDE, NARROW], urgent=False)
@@ -127,7 +127,7 @@ def test_a_turn_costs_one_look_and_one_write(django_assert_num_queries: Callable
 
 
 def test_without_redis_each_process_keeps_to_its_own(caplog: pytest.LogCaptureFixture) -> None:
-    store = rate_stores.RedisStore(f"redis://127.0.0.1:{servers.free_port()}")
+    store = rate_stores.RedisRates(f"redis://127.0.0.1:{servers.free_port()}")
     assert store.take("a", [NARROW], urgent=False) == 0
     assert store.take("a", [NARROW], urgent=False) > 0
     store.pause("a", [WIDE], 9.0)

@@ -43,7 +43,7 @@ class _Strict:
 
 
 @dataclass(frozen=True, slots=True)
-class Source(_Strict):
+class PresetSource(_Strict):
     """A public document, the day on which it was read, and what it alone says where two disagree."""
 
     url: Text
@@ -52,7 +52,7 @@ class Source(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Discovery(_Strict):
+class DiscoveryRules(_Strict):
     """Which of the documents of RFC 7644 section 4 can be read, and under which name the first is."""
 
     service_provider_config: bool = True
@@ -121,7 +121,7 @@ class UserName(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class UserRules(_Strict):
+class UserHandling(_Strict):
     """What a user may be sent."""
 
     update: Literal["patch", "put"] = "patch"  # the method that changes one
@@ -141,7 +141,7 @@ class UserRules(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class GroupRules(_Strict):
+class GroupHandling(_Strict):
     """How a group is made and how it takes members."""
 
     supported: bool = True  # there are groups
@@ -183,7 +183,7 @@ class Deletion(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Match(_Strict):
+class LimitMatch(_Strict):
     """Which requests a limit counts: by method (() for all), path, and size of the body in bytes.
 
     ``path`` is below the base address; ``*`` stands for anything, and "" for every path.
@@ -209,7 +209,7 @@ class RateLimit(_Strict):
     limit: Positive
     per: Positive
     what: Text
-    match: Match = field(default_factory=Match)
+    match: LimitMatch = field(default_factory=LimitMatch)
     burst: Annotated[int, Field(ge=0)] = 0
     counts: Literal["requests", "members"] = "requests"
     scope: Literal["organisation", "endpoint", "method", "resource"] = "organisation"
@@ -221,21 +221,21 @@ class RateLimit(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Preset(_Strict):
+class ScimPreset(_Strict):
     """All that is known of one product."""
 
     name: Text  # of the file
     label: Text  # of the product
-    source: Annotated[tuple[Source, ...], Field(min_length=1)]
+    source: Annotated[tuple[PresetSource, ...], Field(min_length=1)]
     auth: Auth
     paging: Paging
     filter: Filter
     base_url: str = ""  # what an address looks like there
     notes: str = ""  # what to do in the product, in sentences for people
-    discovery: Discovery = field(default_factory=Discovery)
+    discovery: DiscoveryRules = field(default_factory=DiscoveryRules)
     headers: Mapping[str, str] = field(default_factory=dict)  # that come with every request
-    user: UserRules = field(default_factory=UserRules)
-    group: GroupRules = field(default_factory=GroupRules)
+    user: UserHandling = field(default_factory=UserHandling)
+    group: GroupHandling = field(default_factory=GroupHandling)
     delete: Deletion = field(default_factory=Deletion)
     after_deactivate: Literal["readable", "absent"] = "readable"  # or a user who is not active answers 404
     rate: tuple[RateLimit, ...] = ()
@@ -245,7 +245,7 @@ class Preset(_Strict):
     quirks: tuple[str, ...] = ()  # what surprises, in sentences for people
 
 
-_ADAPTER = TypeAdapter(Preset)
+_ADAPTER = TypeAdapter(ScimPreset)
 
 
 def all_names() -> tuple[str, ...]:
@@ -253,17 +253,17 @@ def all_names() -> tuple[str, ...]:
     return tuple(sorted(_presets(), key=lambda name: (name == GENERIC, _presets()[name].label.casefold())))
 
 
-def load(name: str) -> Preset:
+def load(name: str) -> ScimPreset:
     """Return the preset of this name; raise KeyError for one that is not there, and PresetError."""
     return _presets()[name]
 
 
 @cache
-def _presets() -> Mapping[str, Preset]:
+def _presets() -> Mapping[str, ScimPreset]:
     return {path.stem: parse(path.read_text(encoding="utf-8"), path) for path in sorted(FOLDER.glob("*.yaml"))}
 
 
-def parse(text: str, path: Path) -> Preset:
+def parse(text: str, path: Path) -> ScimPreset:
     """Return the preset that a file's text says; raise PresetError."""
     try:
         root = YAML(typ="rt", pure=True).load(text)
@@ -304,7 +304,7 @@ def _line(root: CommentedMap, place: tuple[int | str, ...]) -> int:
     return int(line) + 1
 
 
-def _contradictions(preset: Preset) -> Iterator[tuple[tuple[int | str, ...], str]]:
+def _contradictions(preset: ScimPreset) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Give what no single value shows: where it stands, and what is wrong."""
     if preset.name != preset.name.lower() or not preset.name.isidentifier():
         yield (), "The name of the file is small letters, digits and _."

@@ -22,7 +22,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple, Protocol
 
 from directories.connectors.errors import AGAIN, Unavailable
-from directories.connectors.scim.presets import Preset, RateLimit
+from directories.connectors.scim.presets import RateLimit, ScimPreset
 
 EVERYTHING = "*"  # the bucket of every request: it has no limit of its own, and can be paused
 COMES_BACK = 0.5  # seconds in which a request of the leavers' lane that waited for its turn takes it
@@ -74,7 +74,7 @@ class Level(NamedTuple):
     paused_until: float = 0.0
 
 
-class Store(Protocol):
+class RateStore(Protocol):
     """Where levels are kept, by account (an organisation at one application) and bucket."""
 
     def take(self, account: str, buckets: Sequence[Bucket], *, urgent: bool) -> float:
@@ -135,7 +135,7 @@ def is_idle(level: Level, now: float) -> bool:
     return now - max(level) > 86_400
 
 
-class MemoryStore:
+class MemoryRates:
     """Levels of this process alone, for tests and for a portal whose store is away."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -163,10 +163,10 @@ class MemoryStore:
         self._levels.update({(account, key): level for key, level in changed.items()})
 
 
-_stores: list[Store] = [MemoryStore()]
+_stores: list[RateStore] = [MemoryRates()]
 
 
-def keep_in(store: Store) -> None:
+def keep_in(store: RateStore) -> None:
     """Share the buckets through this store. The portal says so when it starts."""
     _stores[:] = [store]
 
@@ -175,7 +175,11 @@ class Limiter:
     """The turns of one connector at one account: ``account`` names the organisation there, as its base address does."""
 
     def __init__(
-        self, preset: Preset, account: str, store: Store | None = None, sleep: Callable[[float], None] = time.sleep
+        self,
+        preset: ScimPreset,
+        account: str,
+        store: RateStore | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._preset = preset
         self._account = account
@@ -211,7 +215,7 @@ class Limiter:
         return seconds
 
     @property
-    def _shared(self) -> Store:
+    def _shared(self) -> RateStore:
         return self._store or _stores[0]
 
     def _buckets(self, request: Sending) -> Sequence[Bucket]:
@@ -234,7 +238,7 @@ def counts(limit: RateLimit, request: Sending) -> bool:
     )
 
 
-def bucket_of(preset: Preset, index: int, request: Sending) -> Bucket:
+def bucket_of(preset: ScimPreset, index: int, request: Sending) -> Bucket:
     """Return the bucket of a preset's limit for a request."""
     limit = preset.rate[index]
     shares = {
@@ -281,7 +285,7 @@ class Forecast:
         return f"{about(self.seconds)}: {self.label} allows {self.slowest.words}"
 
 
-def forecast(preset: Preset, users: int, groups: int = 0, members: int = 0, answer: float = 0.0) -> Forecast:
+def forecast(preset: ScimPreset, users: int, groups: int = 0, members: int = 0, answer: float = 0.0) -> Forecast:
     """Return how long it takes to bring in so many users, groups and memberships, if each answer takes so many seconds.
 
     Groups come after users. Within each part requests run beside each other, so the slowest limit decides.
@@ -308,7 +312,7 @@ def forecast(preset: Preset, users: int, groups: int = 0, members: int = 0, answ
     return Forecast(seconds=total, slowest=slowest, label=preset.label)
 
 
-def _tokens(preset: Preset, index: int, requests: Sequence[tuple[Sending, int]]) -> Mapping[str, float]:
+def _tokens(preset: ScimPreset, index: int, requests: Sequence[tuple[Sending, int]]) -> Mapping[str, float]:
     """Return what requests, so many of each, take out of each bucket of a limit."""
     found: dict[str, float] = {}
     for request, count in requests:
@@ -317,14 +321,14 @@ def _tokens(preset: Preset, index: int, requests: Sequence[tuple[Sending, int]])
     return found
 
 
-def _user_requests(preset: Preset, users: int) -> Iterator[tuple[Sending, int]]:
+def _user_requests(preset: ScimPreset, users: int) -> Iterator[tuple[Sending, int]]:
     """Give each kind of request that brings users in, and how many there are of it."""
     if preset.user.adopt_on == "filter":
         yield Sending("GET", "/Users"), users
     yield Sending("POST", "/Users", size=400), users
 
 
-def _group_requests(preset: Preset, groups: int, members: int) -> Iterator[tuple[Sending, int]]:
+def _group_requests(preset: ScimPreset, groups: int, members: int) -> Iterator[tuple[Sending, int]]:
     """Give each kind of request that brings groups and their members in, and how many there are of it."""
     if not preset.group.supported or not groups:
         return

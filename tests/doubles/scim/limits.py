@@ -4,7 +4,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-from directories.connectors.scim.presets import Preset, RateLimit
+from directories.connectors.scim.presets import RateLimit, ScimPreset
 from directories.connectors.scim.rate import Sending, counts
 
 
@@ -15,7 +15,7 @@ class StrictLimits:
     schedule (GCRA): each request has a time before which it must not come, less what may come at once.
     """
 
-    def __init__(self, preset: Preset, clock: Callable[[], float]) -> None:
+    def __init__(self, preset: ScimPreset, clock: Callable[[], float]) -> None:
         self._preset = preset
         self._clock = clock
         self._windows: dict[tuple[int, str], deque[float]] = defaultdict(deque)

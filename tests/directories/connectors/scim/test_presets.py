@@ -8,9 +8,9 @@ from directories.connectors.scim.presets import (
     FOLDER,
     GENERIC,
     Filter,
-    Preset,
     PresetError,
     RateLimit,
+    ScimPreset,
     all_names,
     load,
     parse,
@@ -34,7 +34,7 @@ def line_of(text: str, part: str) -> int:
 @pytest.mark.parametrize("name", all_names())
 def test_a_preset_says_where_its_facts_are_from(name: str) -> None:
     preset = load(name)
-    assert isinstance(preset, Preset)
+    assert isinstance(preset, ScimPreset)
     assert preset.name == name
     assert all(source.url.startswith("https://") for source in preset.source)
     assert all(source.seen_on.year >= 2026 for source in preset.source)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from directories.connectors.base import Unavailable
-from directories.connectors.scim.presets import Preset, RateLimit, all_names, load
-from directories.connectors.scim.rate import Forecast, Limiter, MemoryStore, Sending, about, counts, forecast
+from directories.connectors.scim.presets import RateLimit, ScimPreset, all_names, load
+from directories.connectors.scim.rate import Forecast, Limiter, MemoryRates, Sending, about, counts, forecast
 from tests.doubles.scim.limits import StrictLimits
 
 CREATE = Sending("POST", "/Users", size=400)
@@ -34,23 +34,23 @@ def clock() -> Clock:
     return Clock()
 
 
-def limiter(preset: Preset, clock: Clock) -> Limiter:
-    return Limiter(preset, "https://app.example.com", MemoryStore(clock), clock.sleep)
+def limiter(preset: ScimPreset, clock: Clock) -> Limiter:
+    return Limiter(preset, "https://app.example.com", MemoryRates(clock), clock.sleep)
 
 
-def limited(*rate: RateLimit) -> Preset:
+def limited(*rate: RateLimit) -> ScimPreset:
     """Return a preset with these limits alone."""
     return replace(load("generic"), rate=rate)
 
 
-def first_load(preset: Preset, users: int) -> Iterator[Sending]:
+def first_load(preset: ScimPreset, users: int) -> Iterator[Sending]:
     """Give the requests that bring so many users in."""
     for _ in range(users):
         yield LOOK
         yield CREATE
 
 
-def spent(preset: Preset, requests: Iterator[Sending], clock: Clock) -> float:
+def spent(preset: ScimPreset, requests: Iterator[Sending], clock: Clock) -> float:
     """Send requests one after the other as fast as the limiter lets them; the product counts along. Return the time."""
     turns, product = limiter(preset, clock), StrictLimits(preset, clock)
     began = clock()
@@ -196,7 +196,7 @@ def test_who_would_wait_too_long_is_told_when_to_come_back(clock: Clock) -> None
 
 
 def test_several_connectors_of_one_account_share_its_buckets(clock: Clock) -> None:
-    preset, store = load("zoom"), MemoryStore(clock)
+    preset, store = load("zoom"), MemoryRates(clock)
     here, there, elsewhere = (Limiter(preset, account, store) for account in ("a", "a", "b"))
     assert here.wait_for(CREATE) == 0
     assert there.wait_for(CREATE) > 0
