@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from directories.models import Directory
 from provisioning import heartbeat
+from provisioning.events.models import Subscription
 from provisioning.models import Account, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
@@ -72,6 +73,12 @@ def scim_badge(request: HttpRequest) -> Badge | None:
     found = health.troubles(CAP)
     danger = any(trouble.level == "danger" for _, trouble in found)
     return Badge(str(len(found)), "danger" if danger else "warning") if found else None
+
+
+def troubled_receivers() -> QuerySet[Subscription]:
+    """Return the receivers of events that take nothing, or that the portal switched off."""
+    failing = Q(enabled=True, failing_since__isnull=False) | Q(enabled=True, unreachable_since__isnull=False)
+    return Subscription.objects.filter(failing | Q(enabled=False) & ~Q(stopped_because="")).order_by("name")
 
 
 def unreachable() -> QuerySet[Directory]:

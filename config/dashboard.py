@@ -68,6 +68,8 @@ def _notices(request: HttpRequest) -> Iterator[DashboardNotice]:
         yield from _imports(outages_told=can("provisioning.view_account"))
     if can("scim.view_client"):
         yield from _scim()
+    if can("events.view_subscription"):
+        yield from _receivers()
     watched = [kind for kind in KINDS if can(f"provisioning.view_{kind.change._meta.model_name}")]
     yield from _parked(watched, may_retry=can("provisioning.change_change"))
     if can("provisioning.view_account") and not can("provisioning.view_change"):
@@ -157,6 +159,20 @@ def _scim() -> Iterator[DashboardNotice]:
         url = _url("scim_client_change", client.pk)
         yield DashboardNotice(
             trouble.level, "sync_problem", f"{client}: {trouble.label.lower()}", trouble.text, url, "Open"
+        )
+
+
+def _receivers() -> Iterator[DashboardNotice]:
+    for one in attention.troubled_receivers()[:SHOWN]:
+        title = f"{one.name} takes no events" if one.enabled else f"Events for {one.name} were switched off"
+        text = f"{one.last_error} Events wait for it." if one.enabled else one.stopped_because
+        yield DashboardNotice(
+            "warning" if one.enabled else "danger",
+            "campaign",
+            title,
+            text.strip(),
+            _url("events_subscription_change", one.pk),
+            "Open receiver",
         )
 
 

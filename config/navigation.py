@@ -55,6 +55,12 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             badge=attention.scim_badge,
         ),
         Item(
+            "Events",
+            "campaign",
+            "events_subscription_changelist",
+            "events.view_subscription",
+        ),
+        Item(
             "Rules",
             "account_balance",
             "rules_businessrule_changelist",

@@ -81,6 +81,7 @@ INSTALLED_APPS = [
     "provisioning.receipts",
     "provisioning.reconciliation",
     "provisioning.notices",
+    "provisioning.events",
     "scim",
     "config.apps.ConfigConfig",
 ]
@@ -153,7 +154,7 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
 # asks for, and what the sweep found, are not held up by the messages of a large import. Without --queues a worker reads
 # all of them, so this is the only list of queues there is. Who loses access does not wait until a worker is free: what
 # is sent to "leavers" has a worker of its own. So have imports: a delivery in the same process would wait for their
-# computing thirty times.
+# computing thirty times. And so have events, whose receivers may be slow.
 QUEUES: dict[str, list[str]] = {
     "leavers": [],  # deliveries and drains of leavers, whatever the route of the task
     "imports": [
@@ -162,6 +163,7 @@ QUEUES: dict[str, list[str]] = {
         "provisioning.tasks.run_reconciliation",
         "provisioning.tasks.look_at_certificates",
     ],
+    "events": ["provisioning.tasks.send_events"],  # to receivers, which may be slow
     "celery": [],  # every other task: deliveries of what was just saved
     "beat": [
         "provisioning.tasks.sweep",
@@ -193,6 +195,7 @@ SEND_BESIDE = True  # a thread sends messages to the workers; off, whoever saves
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "recycle-bin": {"task": "provisioning.tasks.purge_recycle_bin", "schedule": 3600.0, "options": {"expires": 3600}},
+    "events": {"task": "provisioning.tasks.purge_events", "schedule": 3600.0, "options": {"expires": 3600}},
     "sweep": {"task": "provisioning.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "scim-leavers": {"task": "scim.tasks.delete_leavers", "schedule": 3600.0, "options": {"expires": 3600}},
     "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
@@ -288,6 +291,8 @@ SCIM_SERVICE_PROVIDER = {
 }
 SCIM_MAPPING_SECONDS = 2  # a process keeps an application's mapping so long before it reads it again
 SCIM_LOG_BESIDE = True  # a thread writes the live log; off, each request writes its own line
+EVENT_DAYS = env.int("EVENT_DAYS", default=30)  # how long events, and the log of their deliveries, are kept
+EVENTS_LOOK_SECONDS = 10.0  # after so long every process knows of a new subscription
 RECYCLE_DAYS = env.int("RECYCLE_DAYS", default=30)  # how long a deleted user can be restored
 SCIM_LOG_DAYS = env.int("SCIM_LOG_DAYS", default=14)  # how long the live log of SCIM requests goes back
 SCIM_LOG_LINES = env.int("SCIM_LOG_LINES", default=50_000)  # and how many lines it keeps of one application

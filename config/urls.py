@@ -8,6 +8,7 @@ from config.health import Healthz, Readyz
 from config.middleware import SCIM
 from config.one_time_links import ChoosePassword
 from config.signin.views import SignIn, SignOut
+from provisioning.events.views import event_keys
 from scim.access.oauth import token_endpoint
 
 handler400 = "config.errors.bad_request"
@@ -18,6 +19,7 @@ admin.autodiscover()
 urlpatterns = [
     path("healthz", Healthz.as_view(), name="healthz"),
     path("readyz", Readyz.as_view(), name="readyz"),
+    path("events/keys.json", event_keys, name="event_keys"),
     path("scim/token", token_endpoint, name="scim_token"),
     re_path(f"^{SCIM}", include("scim.urls")),
     path("api/v1/", include("provisioning.api.urls")),

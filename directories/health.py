@@ -1,5 +1,7 @@
 """Whether a directory can be worked with, so that one that is down, or that only refuses, is asked now and then.
 
+Whatever else the portal sends to (``Reachable``) is looked after in the same way: ``of`` is its model.
+
 A directory that cannot be reached and one in quarantine, which refused everything for a while, are alike: changes wait,
 one worker at a time tries one of them, and the directory is open again once that goes well. The state is eight columns
 of the directory. Every write is one compare-and-swap UPDATE, made on a transition only: of many workers that fail
@@ -17,7 +19,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from directories.connectors.base import ConnectorConfig, Unavailable
-from directories.models import Directory
+from directories.models import Directory, Reachable
 
 # Seconds between two trials, doubled with every failure in a row. A leaver's account stays open while a directory that
 # is back is not tried, so the longest is short. A login that was refused is tried more rarely: many directories lock a
@@ -36,30 +38,32 @@ def blocked(directory_id: int) -> bool:
     return Directory.objects.filter(pk=directory_id, retry_at__gt=timezone.now()).exists()
 
 
-def to_try() -> list[int]:
+def to_try(of: type[Reachable] = Directory) -> list[int]:
     """Return the directories in use that could not be reached and that are due for another trial."""
-    down = Directory.objects.filter(enabled=True, unreachable_since__isnull=False, retry_at__lte=timezone.now())
+    down = of._default_manager.filter(enabled=True, unreachable_since__isnull=False, retry_at__lte=timezone.now())
     return list(down.order_by("pk").values_list("pk", flat=True))
 
 
-def start_probe(directory_id: int) -> bool:
+def start_probe(directory_id: int, of: type[Reachable] = Directory) -> bool:
     """Claim the trial of an unreachable directory that is due; False means that another worker has it."""
     now = timezone.now()
-    due = Directory.objects.filter(pk=directory_id, unreachable_since__isnull=False, retry_at__lte=now)
+    due = of._default_manager.filter(pk=directory_id, unreachable_since__isnull=False, retry_at__lte=now)
     return bool(due.update(retry_at=now + dt.timedelta(seconds=PROBE)))
 
 
-def record_failure(directory_id: int, error: Unavailable, *, probe: bool = False) -> float:
+def record_failure(
+    directory_id: int, error: Unavailable, *, probe: bool = False, of: type[Reachable] = Directory
+) -> float:
     """Close the directory for a while and return for how many seconds.
 
     Only the first of several simultaneous failures counts, unless it is the trial's own (``probe``).
     """
-    row = Directory.objects.filter(pk=directory_id).values("failures", "retry_at", "unreachable_since").first()
+    row = of._default_manager.filter(pk=directory_id).values("failures", "retry_at", "unreachable_since").first()
     if row is None:
         return LONGEST_PAUSE
     now = timezone.now()
     pause = pause_after(row["failures"], error)
-    unchanged = Directory.objects.filter(pk=directory_id, failures=row["failures"])
+    unchanged = of._default_manager.filter(pk=directory_id, failures=row["failures"])
     if not probe:
         unchanged = unchanged.filter(Q(retry_at=None) | Q(retry_at__lte=now))
     unchanged.update(
@@ -71,16 +75,16 @@ def record_failure(directory_id: int, error: Unavailable, *, probe: bool = False
     return pause
 
 
-def record_success(directory_id: int) -> bool:
+def record_success(directory_id: int, of: type[Reachable] = Directory) -> bool:
     """Open the directory again; return whether it was closed until now."""
-    closed = Directory.objects.filter(pk=directory_id, unreachable_since__isnull=False)
+    closed = of._default_manager.filter(pk=directory_id, unreachable_since__isnull=False)
     return bool(closed.update(unreachable_since=None, retry_at=None, failures=0, last_error="", **AGREEABLE))
 
 
-def record_refusals(directory_id: int, number: int, message: str) -> bool:
+def record_refusals(directory_id: int, number: int, message: str, of: type[Reachable] = Directory) -> bool:
     """Count what a directory refused, with nothing done beside it; return whether it goes into quarantine by that."""
     now = timezone.now()
-    directory = Directory.objects.filter(pk=directory_id, quarantined=False)
+    directory = of._default_manager.filter(pk=directory_id, quarantined=False)
     directory.update(refusals=F("refusals") + number, refusing_since=Coalesce("refusing_since", now))
     only_refuses = directory.filter(unreachable_since=None, refusals__gte=REFUSALS, refusing_since__lte=now - REFUSING)
     pause = dt.timedelta(seconds=FIRST_QUARANTINE_PAUSE)
@@ -91,22 +95,22 @@ def record_refusals(directory_id: int, number: int, message: str) -> bool:
     )
 
 
-def forget_refusals(directory_id: int) -> None:
+def forget_refusals(directory_id: int, of: type[Reachable] = Directory) -> None:
     """Begin to count anew: the directory did something."""
-    Directory.objects.filter(pk=directory_id, quarantined=False, refusals__gt=0).update(**AGREEABLE)
+    of._default_manager.filter(pk=directory_id, quarantined=False, refusals__gt=0).update(**AGREEABLE)
 
 
-def stay_in_quarantine(directory_id: int, message: str) -> None:
+def stay_in_quarantine(directory_id: int, message: str, of: type[Reachable] = Directory) -> None:
     """Wait longer: the trial of a directory in quarantine was refused, too."""
-    held = Directory.objects.filter(pk=directory_id, quarantined=True)
+    held = of._default_manager.filter(pk=directory_id, quarantined=True)
     for failures in held.values_list("failures", flat=True):
         pause = min(LONGEST_QUARANTINE_PAUSE, FIRST_QUARANTINE_PAUSE * 2.0 ** min(failures, 16))
         held.update(retry_at=timezone.now() + dt.timedelta(seconds=pause), failures=failures + 1, last_error=message)
 
 
-def note_answer(directory_id: int) -> None:
+def note_answer(directory_id: int, of: type[Reachable] = Directory) -> None:
     """Note that the directory answered, as its connection is set up now."""
-    Directory.objects.filter(pk=directory_id, answered_at=None).update(answered_at=timezone.now())
+    of._default_manager.filter(pk=directory_id, answered_at=None).update(answered_at=timezone.now())
 
 
 def proof_of_test(config: ConnectorConfig) -> str:
@@ -115,9 +119,10 @@ def proof_of_test(config: ConnectorConfig) -> str:
     return salted_hmac("directories.health.proof_of_test", tested, algorithm="sha256").hexdigest()
 
 
-def retry_now(directory_id: int) -> None:
+def retry_now(directory_id: int, of: type[Reachable] = Directory) -> None:
     """Let the next delivery try an unreachable directory at once, because someone asked for it."""
-    Directory.objects.filter(pk=directory_id, unreachable_since__isnull=False).update(retry_at=timezone.now())
+    unreachable = of._default_manager.filter(pk=directory_id, unreachable_since__isnull=False)
+    unreachable.update(retry_at=timezone.now())
 
 
 def pause_after(failures: int, error: Unavailable) -> float:

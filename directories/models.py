@@ -8,23 +8,16 @@ from directories.attributes import Kind
 from directories.encryption import EncryptedJSONField
 
 
-class Directory(models.Model):
-    """An external system that holds accounts.
+class Reachable(models.Model):
+    """A system outside that the portal sends to, and whether it can be reached (see ``directories.health``).
 
-    ``settings`` and ``secrets`` hold the values of the fields that the connector of ``kind`` declares.
-    ``unreachable_since``, ``retry_at`` and ``failures`` are the state of its connection, kept by
-    ``directories.health``, and so are ``refusals`` in a row, since ``refusing_since``, and ``quarantined``: it is tried
-    rarely because it only refused. ``answered_at`` is when it answered first, as its connection is set up now. While
-    everyone is being pushed to it, ``push_cursor`` is the id of the last user that was enqueued.
+    ``unreachable_since``, ``retry_at`` and ``failures`` are the state of its connection, and so are ``refusals`` in a
+    row, since ``refusing_since``, and ``quarantined``: it is tried rarely because it only refused. ``answered_at`` is
+    when it answered first, as its connection is set up now.
     """
 
     name = models.CharField(max_length=100)
-    kind = models.CharField(max_length=32)
-    enabled = models.BooleanField(default=True, help_text="Changes wait while a directory is switched off.")
-    is_default = models.BooleanField("default", default=False)
-    description = models.TextField(blank=True)
-    settings = models.JSONField(default=dict, blank=True)
-    secrets = EncryptedJSONField(default=dict, blank=True)
+    enabled = models.BooleanField(default=True)
     answered_at = models.DateTimeField(null=True, blank=True, editable=False)
     unreachable_since = models.DateTimeField(null=True, blank=True, editable=False)
     retry_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -33,6 +26,24 @@ class Directory(models.Model):
     refusing_since = models.DateTimeField(null=True, blank=True, editable=False)
     quarantined = models.BooleanField(default=False, db_default=False, editable=False)
     last_error = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Directory(Reachable):
+    """An external system that holds accounts.
+
+    ``settings`` and ``secrets`` hold the values of the fields that the connector of ``kind`` declares. While everyone
+    is being pushed to it, ``push_cursor`` is the id of the last user that was enqueued.
+    """
+
+    kind = models.CharField(max_length=32)
+    enabled = models.BooleanField(default=True, help_text="Changes wait while a directory is switched off.")
+    is_default = models.BooleanField("default", default=False)
+    description = models.TextField(blank=True)
+    settings = models.JSONField(default=dict, blank=True)
+    secrets = EncryptedJSONField(default=dict, blank=True)
     push_cursor = models.BigIntegerField(null=True, blank=True, editable=False)
     push_actor = models.CharField(max_length=255, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -7,6 +7,9 @@ from celery import shared_task
 
 from directories import health
 from provisioning import heartbeat
+from provisioning.events import fan_out, subscriptions
+from provisioning.events.delivery import EventWork
+from provisioning.events.models import Subscription
 from provisioning.imports import deliveries, engine, requests
 from provisioning.imports.doors import contracts, rules
 from provisioning.notices import certificates, mail, watch
@@ -69,6 +72,43 @@ def sweep() -> None:
         _drain(directory_id, KINDS[0].name, 1)
     for directory_id in full_sync.unfinished():
         send(PUSH, directory_id)
+    subscriptions.sweep()
+    fan_out.fan_out()
+    for subscription_id, workers in EventWork.leases.backlog():
+        fan_out.send_to(subscription_id, workers)
+    for subscription_id in health.to_try(Subscription):
+        fan_out.send_to(subscription_id)
+
+
+@shared_task
+def fan_out_events() -> None:
+    """Give subscriptions what happened since the last time."""
+    fan_out.fan_out()
+
+
+@shared_task
+def send_events(subscription_id: int, until: float = 0.0) -> None:
+    """Send what is due to one receiver, and go on until ``until`` (seconds since 1970) or nothing is left.
+
+    No more than ``EventWork.leases.drains`` workers do that at once for one receiver.
+    """
+    leases = EventWork.leases
+    if leases.workers_on(subscription_id) >= leases.drains:
+        return  # whoever is at it looks again before they end
+    result = batch.deliver(EventWork, subscription_id, leases.due(subscription_id, leases.chunk), leases.chunk)
+    if result.retry_in is not None:
+        if result.retry_in < SOON:
+            fan_out.send_to(subscription_id, countdown=result.retry_in + 0.1)
+    elif result.resumed:
+        fan_out.send_to(subscription_id, leases.drains)
+    elif (result.claimed or result.skipped) and time.time() < until:
+        fan_out.send_to(subscription_id, until=until)
+
+
+@shared_task
+def purge_events() -> None:
+    """Forget events, and the log of their deliveries, that are old."""
+    subscriptions.purge()
 
 
 @shared_task

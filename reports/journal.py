@@ -2,7 +2,7 @@
 
 import datetime as dt
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -11,6 +11,10 @@ from django.utils import timezone
 
 from config.database import bulk
 from reports.models import Direction, Event, Operation, Result
+
+Values = Mapping[str, Any]  # a row of the table, by column
+LISTENERS: list[Callable[[Sequence[Values]], None]] = []
+"""What is told of rows that were written, inside their transaction."""
 
 PART = 500  # lines that are made ready while the database takes in those before them (see ``bulk.overlapping``)
 
@@ -45,11 +49,15 @@ def record_many(lines: Iterable[Line]) -> None:
     rows = (_values(line, now) for line in lines)
     while page := list(islice(rows, PART)):
         bulk.insert(Event, page)
+        _tell(page)
 
 
 def write(line: Line) -> int:
     """Write one line and return its id, for ``reword``."""
-    return bulk.insert_returning(Event, [_values(line, timezone.now())])[0]
+    row = _values(line, timezone.now())
+    [event_id] = bulk.insert_returning(Event, [row])
+    _tell([row])
+    return event_id
 
 
 def reword(event_id: int, message: str) -> bool:
@@ -62,6 +70,11 @@ def fold(identifier: str) -> str:
     if identifier.isascii():
         return identifier.strip().lower()[:255]
     return unicodedata.normalize("NFKC", identifier).strip().casefold()[:255]
+
+
+def _tell(rows: Sequence[Values]) -> None:
+    for listener in LISTENERS:
+        listener(rows)
 
 
 def _values(line: Line, now: dt.datetime) -> dict[str, Any]:

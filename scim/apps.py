@@ -12,10 +12,12 @@ class ScimConfig(AppConfig):
         """Let blueprints carry SCIM applications, tokens follow the encryption keys, and names stay."""
         from directories.encryption import rotated
         from provisioning.blueprints import sections
+        from provisioning.events import envelopes
         from provisioning.notices.causes import register
         from provisioning.recycle import images
         from provisioning.services import renamed
         from scim.access import tokens
+        from scim.resources import mapping
         from scim.upkeep import blueprint, notices
         from scim.users import recycling
         from scim.users.writing import keep_names
@@ -25,3 +27,4 @@ class ScimConfig(AppConfig):
         rotated.connect(tokens.rekey)
         renamed.connect(keep_names)
         images.register(recycling.KEEPER)
+        envelopes.SCIM_NAMES.update(mapping.attribute_names())

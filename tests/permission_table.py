@@ -39,7 +39,7 @@ def action(route: str, who: str) -> dict[str, Rule]:
 
 
 # Addresses outside the admin, which ask nobody to sign in; their own tests say what they show.
-OPEN = {"healthz", "readyz", "scim/token", "admin/", "welcome/<uidb64>/<token>/"}
+OPEN = {"healthz", "readyz", "scim/token", "events/keys.json", "admin/", "welcome/<uidb64>/<token>/"}
 OPEN_BELOW = "^scim/"  # the SCIM service asks applications for a token, not people for a session
 
 PORTAL = {
@@ -134,6 +134,22 @@ CONTRACTS = {
     "rules/businessrule/<path:object_id>/decide/<str:what>/": Rule("SI", "SI"),
 }
 
+RECEIVERS = "events/subscription/"
+RECEIVER = f"{RECEIVERS}<int:object_id>/"
+EVENTS = {
+    **model(RECEIVERS, view="SIA", add="SI", change="SI", delete="SI"),
+    **action(f"{RECEIVER}test/", "SI"),
+    **action(f"{RECEIVER}switch/", "SI"),
+    **action(f"{RECEIVER}try/", "SI"),
+    **action(f"{RECEIVER}show/", "SI"),
+    **action(f"{RECEIVER}rotate/", "SI"),
+    **action(f"{RECEIVER}again/", "SI"),
+    **action(f"{RECEIVER}given-up/decide/", "SI"),
+    **action(f"{RECEIVER}given-up/", "SIA"),
+    **action(f"{RECEIVER}log/", "SIA"),
+    **action(f"{RECEIVERS}new-key/", "SI"),
+}
+
 RECONCILED = "reconciliation/reconcilerun/"
 RECONCILIATION = {
     **model(RECONCILED, view="SIA", add="", change="SIA", delete=""),
@@ -204,8 +220,8 @@ SCIM = {
     **action(f"{CLIENT}log/<int:request_id>/", "SIHA"),
     **action(f"{CLIENT}log/<int:request_id>/replay/", "SI"),
 }
-# The one address that shows a secret, to those who may open it; that they looked is in the report.
-SHOWS_SECRET = f"{CLIENT}token/<int:token_id>/show/"
+# The addresses that show a secret, to those who may open them; that they looked is in the report.
+SHOW_SECRETS = (f"{CLIENT}token/<int:token_id>/show/", f"{RECEIVER}show/")
 
 SOURCE = "api/v1/sources/<str:name>/"
 API = {
@@ -220,6 +236,7 @@ API = {
 APP_LISTS = {
     "contracts": "SIHA",
     "rules": "SIA",
+    "events": "SIA",
     "reports": "SIHA",
     "provisioning": "SIHA",
     "directories": "SIA",
@@ -233,7 +250,7 @@ APP_LISTS = {
     "scim": "SIHA",
 }
 
-WATCHED = RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS
+WATCHED = RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS | EVENTS
 TABLE = PORTAL | PEOPLE | WATCHED | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
 
 # The actions that each role which may open a list is offered there.
@@ -241,6 +258,7 @@ ACTIONS = {
     "restore.helddirectory": {},
     "notices.notice": {},
     "guard.doorlimits": {},
+    "events.subscription": {},
     "provisioning.user": {
         "activate": "SI",
         "deactivate": "SI",

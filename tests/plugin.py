@@ -140,6 +140,14 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let each test begin with nobody who subscribed to events, which a process otherwise asks now and then."""
+    from provisioning.events import outbox
+
+    outbox.assume_nobody()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Start the portal's own database before any worker asks for it."""
     if not FIRST_PROCESS or session.config.option.collectonly:

@@ -9,6 +9,7 @@ set once by ``directories.apps``); there plain HTTP and every port are allowed t
 No Django in here: connectors run outside the portal too. The environment's HTTP_PROXY and its kin are not looked at.
 """
 
+import datetime as dt
 import ipaddress
 import socket
 import ssl
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -294,6 +296,17 @@ class HttpAnswer:
     url: str
     headers: Mapping[str, str] = field(repr=False)  # in lower case
     body: bytes = field(repr=False)
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds for which the service wants to be left alone (RFC 9110 10.2.3), None when it does not say."""
+        asked = self.headers.get("retry-after", "").strip()
+        if asked.isdecimal():
+            return float(asked)
+        try:
+            return max((parsedate_to_datetime(asked) - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
+        except (TypeError, ValueError):
+            return None
 
 
 class HttpDoor:

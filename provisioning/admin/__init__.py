@@ -5,6 +5,7 @@ import provisioning.admin.blueprints
 import provisioning.admin.contracts.admin
 import provisioning.admin.contracts.records
 import provisioning.admin.directories.admin
+import provisioning.admin.events.admin
 import provisioning.admin.groups.admin
 import provisioning.admin.guard
 import provisioning.admin.imports.admin

@@ -3,7 +3,7 @@
 from django.db import models
 
 from directories.models import Directory
-from provisioning.models.outbox import AccountState, Lane, LastResult, Leased, QueuedChange
+from provisioning.models.outbox import AccountState, Counterpart, Lane, LastResult, QueuedChange
 from provisioning.models.people import FoldedField, User
 
 __all__ = ["LEFT_OPEN", "Account", "AccountState", "Change", "LastResult", "ScheduledDeletion"]
@@ -15,7 +15,7 @@ LEFT_OPEN = models.Q(last_result__in=[LastResult.OPEN, LastResult.PARKED], state
 )
 
 
-class Account(Leased):
+class Account(Counterpart):
     """One user in one directory; it outlives the user, so that a deleted user is still deprovisioned.
 
     ``key`` is the name of its user, or what that was when they were deleted; what the directory calls the account may

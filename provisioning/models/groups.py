@@ -6,7 +6,7 @@ from django.db import models
 
 from directories.models import Directory
 from provisioning.models.accounts import Account
-from provisioning.models.outbox import Lane, Leased, QueuedChange
+from provisioning.models.outbox import Counterpart, Lane, QueuedChange
 from provisioning.models.people import FoldedField, User
 
 
@@ -76,7 +76,7 @@ class Nesting(models.Model):
         return f"{self.child} in {self.parent}"
 
 
-class GroupAccount(Leased):
+class GroupAccount(Counterpart):
     """One group in one directory, imported from it or pushed to it; it outlives the group, as an account its user.
 
     ``unanswered_members`` are the ids of accounts that the directory was asked to put into the group in a look at all

@@ -1,4 +1,4 @@
-"""Sent once, after the commit, with ``notice``: for whoever passes notices on."""
+"""Sent once, with ``notice``, in the transaction that writes it: for whoever passes notices on."""
 
 from django.dispatch import Signal
 

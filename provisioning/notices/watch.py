@@ -83,7 +83,8 @@ def _open(cause: Cause, new: Iterable[FoundSubject], now: dt.datetime) -> None:
         ),
         batch_size=PAGE,
     )
-    transaction.on_commit(lambda: [notice_opened.send_robust(Notice, notice=notice) for notice in made], robust=True)
+    for notice in made:
+        notice_opened.send(Notice, notice=notice)
 
 
 def _close(over: list[Notice], now: dt.datetime) -> None:
@@ -107,7 +108,8 @@ def _close(over: list[Notice], now: dt.datetime) -> None:
         ),
         batch_size=PAGE,
     )
-    transaction.on_commit(lambda: [notice_closed.send_robust(Notice, notice=notice) for notice in over], robust=True)
+    for notice in over:
+        notice_closed.send(Notice, notice=notice)
 
 
 def next_digest(now: dt.datetime) -> dt.datetime:

@@ -20,7 +20,7 @@ from directories import config as directory_config
 from directories import health
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector, ConnectorError, Unavailable
-from directories.models import Directory
+from directories.models import Directory, Reachable
 from provisioning.models.outbox import HELD, Lane, LastResult
 from provisioning.outbound import leases
 from provisioning.outbound.leases import Claim, Leases, Parked
@@ -106,10 +106,10 @@ class Delivered:
 
 
 class Work(ABC, Generic[AnyOutcome]):
-    """One kind of outbound work, for the rows of one directory.
+    """One kind of outbound work, for the rows of one directory, or of what else ``leases.home`` is.
 
-    A kind says how rows are read (``load``), how one of them is brought in sync (``one``) and what is written with its
-    result (``store``). ``asked`` is whether the directory has answered yet.
+    A kind says how rows are read (``load``), how the system is opened (``connect``), how one row is brought in sync
+    (``one``) and what is written with its result (``store``). ``asked`` is whether the system has answered yet.
     """
 
     leases: ClassVar[Leases[Any]]
@@ -125,8 +125,13 @@ class Work(ABC, Generic[AnyOutcome]):
         """Return the rows."""
 
     @abstractmethod
-    def open(self, config: DirectoryConfig, connector: Connector, batch: "Batch") -> None:
-        """Read what all rows of the batch share; raise ConnectorError."""
+    def connect(self, stack: ExitStack, batch: "Batch") -> None:
+        """Open what rows are sent to until ``stack`` closes it, and read what they share; raise ConnectorError."""
+
+    @classmethod
+    def answers(cls, home: Any) -> bool:
+        """Try a system that nothing waits for any more, so that it is not called unreachable for ever."""
+        return False
 
     def begin(self, rows: Sequence[Any]) -> set[int]:
         """Do at once what can be done at once for the first of the rows; return as many of the first as that was.
@@ -172,16 +177,46 @@ class Work(ABC, Generic[AnyOutcome]):
         """Write what goes with the results, in their transaction."""
 
 
+class DirectoryWork(Work[AnyOutcome]):
+    """Work in a directory, through its connector."""
+
+    @abstractmethod
+    def open(self, config: DirectoryConfig, connector: Connector, batch: "Batch") -> None:
+        """Read what all rows of the batch share; raise ConnectorError."""
+
+    def connect(self, stack: ExitStack, batch: "Batch") -> None:
+        """Open the connector."""
+        config = directory_config.load(self.directory_id)
+        connector = stack.enter_context(directory_config.open_connector(config))
+        batch.lease = lease_for(connector.patience)
+        self.open(config, connector, batch)
+
+    @classmethod
+    def answers(cls, home: Directory) -> bool:
+        """Test the connection; return whether the directory is open again by that."""
+        try:
+            with directory_config.open_connector(directory_config.load(home.pk)) as connector:
+                failed = next((step.message for step in connector.test().steps if step.ok is False), None)
+            error = Unavailable(failed) if failed is not None else None
+        except ConnectorError as refused:
+            error = Unavailable(refused.message)
+        if error is None:
+            return opened(Directory, home.pk, home.name, quarantined=home.quarantined)
+        health.record_failure(home.pk, error, probe=True)
+        return False
+
+
 def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit: int | None = None) -> Delivered:
     """Bring those of the ids in sync that are due and that no other worker has."""
     continuity.look()
     columns = ("name", "answered_at", "unreachable_since", "last_error", "quarantined", "refusals")
-    directory = Directory.objects.filter(pk=directory_id, enabled=True, held=None).only(*columns).first()
+    home = kind.leases.home
+    directory = kind.leases.homes().filter(pk=directory_id).only(*columns).first()
     if directory is None:
         return Delivered()  # switched off, kept back or gone: changes wait
     work = kind(directory_id, directory.name)
     probing = directory.unreachable_since is not None
-    if probing and not health.start_probe(directory_id):
+    if probing and not health.start_probe(directory_id, home):
         _wait_for(work, ids, directory.last_error)
         return Delivered()
     held = work.leases.claim(ids, 1 if probing else limit)
@@ -192,9 +227,9 @@ def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit:
         batch.count_refusals(directory.refusals)
         result.again = work.leases.left_over(held.changes)
         if work.asked and directory.answered_at is None:
-            health.note_answer(directory_id)
+            health.note_answer(directory_id, home)
     elif probing:
-        result.resumed = answers(directory)
+        result.resumed = kind.answers(directory)
     return result
 
 
@@ -205,6 +240,7 @@ class Batch:
         self, work: Work[Any], held: Claim, result: Delivered, *, probing: bool, quarantined: bool = False
     ) -> None:
         self.work, self.held, self.result, self.probing, self.quarantined = work, held, result, probing, quarantined
+        self.home: type[Reachable] = work.leases.home
         self.refused, self.refusal, self.did = 0, "", False
         # Leavers, and then in the order in which the changes came, so that what catches up does so as it happened.
         rows = work.load(list(held.changes))
@@ -223,10 +259,7 @@ class Batch:
         with ExitStack() as stack:
             stack.callback(self.work.close)
             try:
-                config = directory_config.load(directory_id)
-                connector = stack.enter_context(directory_config.open_connector(config))
-                self.lease = lease_for(connector.patience)
-                self.work.open(config, connector, self)
+                self.work.connect(stack, self)
             except Unavailable as error:
                 self._unreachable(error)
             except ConnectorError as error:
@@ -273,7 +306,7 @@ class Batch:
             if late:
                 self._make_way()
         if self.probing:
-            health.retry_now(self.work.directory_id)  # nobody had to be asked about, so nothing was tried
+            health.retry_now(self.work.directory_id, self.home)  # nobody had to be asked about, so nothing was tried
 
     def _begin(self, row: Any) -> None:
         """Begin rows together, from this one on; what goes wrong with that, each of them will say itself."""
@@ -346,33 +379,43 @@ class Batch:
             return  # the directory was asked for nothing
         if self.quarantined and outcome is not None and (outcome.parked or outcome.waits):
             self.probing = False
-            health.stay_in_quarantine(self.work.directory_id, outcome.row.last_message)
+            health.stay_in_quarantine(self.work.directory_id, outcome.row.last_message, self.home)
             return
         self._reached()
 
+    def still_closed(self, message: str) -> None:
+        """Note that the trial of a closed system found it as it was, though it answered: it waits for longer."""
+        self.probing = False
+        error = Unavailable(message)
+        self.result.retry_in = health.record_failure(self.work.directory_id, error, probe=True, of=self.home)
+
     def _reached(self) -> None:
         self.probing = False
-        self.result.resumed = _opened(self.work.directory_id, self.work.name, quarantined=self.quarantined)
+        self.result.resumed = opened(self.home, self.work.directory_id, self.work.name, quarantined=self.quarantined)
 
     def count_refusals(self, before: int) -> None:
         """Tell a directory that only refuses from one that refuses something; ``before``: it refused some already."""
         directory_id, name = self.work.directory_id, self.work.name
         if self.did and before:
-            health.forget_refusals(directory_id)
-        elif self.refused and not self.did and health.record_refusals(directory_id, self.refused, self.refusal):
+            health.forget_refusals(directory_id, self.home)
+        elif (
+            self.refused
+            and not self.did
+            and health.record_refusals(directory_id, self.refused, self.refusal, self.home)
+        ):
             words = f"refuses everything and is in quarantine: one change at a time is tried now. {self.refusal}"
             record_many([_notice(name, Result.FAILED, words)])
 
     def _unreachable(self, error: Unavailable) -> None:
         """Let every row that is left wait, without trying the directory again."""
-        self.result.retry_in = health.record_failure(self.work.directory_id, error, probe=self.probing)
+        self.result.retry_in = health.record_failure(self.work.directory_id, error, probe=self.probing, of=self.home)
         self.outcomes += [self.work.wait(row, error.message, self.held.actor(row.pk)) for row in self.todo]
         self.todo = []
 
     def _park_all(self, cause: Parked) -> None:
         if self.probing and self.quarantined:
             self.probing = False
-            health.stay_in_quarantine(self.work.directory_id, cause.message)
+            health.stay_in_quarantine(self.work.directory_id, cause.message, self.home)
         elif self.probing:
             self._reached()
         if cause.code in OURS:  # but settings that cannot be used let nobody through
@@ -432,26 +475,12 @@ def lease_for(patience: float) -> float:
     return max(leases.LEASE, 2.0 * patience)
 
 
-def _opened(directory_id: int, name: str, *, quarantined: bool) -> bool:
+def opened(home: type[Reachable], directory_id: int, name: str, *, quarantined: bool) -> bool:
     """Open a directory again and return whether it was closed; the report says when that ends a quarantine."""
-    resumed = health.record_success(directory_id)
+    resumed = health.record_success(directory_id, home)
     if quarantined and resumed:
         record_many([_notice(name, Result.SUCCESS, "takes changes again and has left quarantine.")])
     return resumed
-
-
-def answers(directory: Directory) -> bool:
-    """Try a directory that nothing waits for any more, so that it is not called unreachable for ever."""
-    try:
-        with directory_config.open_connector(directory_config.load(directory.pk)) as connector:
-            failed = next((step.message for step in connector.test().steps if step.ok is False), None)
-        error = Unavailable(failed) if failed is not None else None
-    except ConnectorError as refused:
-        error = Unavailable(refused.message)
-    if error is None:
-        return _opened(directory.pk, directory.name, quarantined=directory.quarantined)
-    health.record_failure(directory.pk, error, probe=True)
-    return False
 
 
 def log_unexpected(error: Exception, doing: str) -> None:

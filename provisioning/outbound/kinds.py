@@ -1,7 +1,7 @@
 """The kinds of outbound work: everything that looks at all of them goes through ``KINDS`` and names no model."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from provisioning.models.outbox import QueuedChange
 from provisioning.outbound.accounts.delivery import AccountWork
@@ -32,7 +32,7 @@ class WorkKind:
     @property
     def change(self) -> type[QueuedChange]:
         """The model of its changes."""
-        return self.leases.change
+        return cast(type[QueuedChange], self.leases.change)
 
 
 KINDS = (

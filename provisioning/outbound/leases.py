@@ -21,8 +21,8 @@ from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from config.database.prepared import Parameter, Prepared
-from directories.models import Directory
-from provisioning.models.outbox import AnyLeased, Lane, LastResult, QueuedChange
+from directories.models import Directory, Reachable
+from provisioning.models.outbox import AnyLeased, Lane, LastResult, Queued
 from provisioning.outbound import dispatch
 from provisioning.restore import holding
 
@@ -113,15 +113,22 @@ class Leases(Generic[AnyLeased]):
     """The leases of one kind of work.
 
     ``name`` is what messages to workers call it, and ``chunk`` how many go into one. ``link`` names the foreign key of
-    ``change`` to ``target``, and ``about`` the column for a part of the target, if a change can be about one.
+    ``change`` to ``target``, and ``about`` the column for a part of the target, if a change can be about one. ``home``
+    is the model of where it goes, and ``homed_by`` names the foreign key of target and change to that. ``drains`` is
+    how many workers at most are on the backlog of one home. Without ``by_id`` no message names what waits: workers look
+    for what is due.
     """
 
     name: str
     chunk: int
     target: type[AnyLeased]
-    change: type[QueuedChange]
+    change: type[Queued]
     link: str
     about: str = ""
+    home: type[Reachable] = Directory
+    homed_by: str = "directory"
+    drains: int = DRAINS
+    by_id: bool = True
 
     # --- What is due -------------------------------------------------------------------------------------------------
 
@@ -131,7 +138,7 @@ class Leases(Generic[AnyLeased]):
         With ``leavers`` only those. At least one is found if there is any; not all are where thousands of changes are
         about the same thing.
         """
-        waiting = self._changes(directory=directory_id, parked=None).filter(_due(f"{self.link}__"))
+        waiting = self._changes(parked=None, **{self.homed_by: directory_id}).filter(_due(f"{self.link}__"))
         found = self._first(waiting.filter(lane=Lane.LEAVERS), limit)
         if not leavers and len(found) < limit:
             found |= self._first(waiting, limit)
@@ -153,7 +160,7 @@ class Leases(Generic[AnyLeased]):
         """Return the directories that can be tried and have due changes, and how many workers each is worth."""
         found = []
         for directory_id, since in self._waiting_for().values_list("pk", "unreachable_since"):
-            number = len(self.due(directory_id, self.chunk * (DRAINS - 1) + 1))
+            number = len(self.due(directory_id, self.chunk * (self.drains - 1) + 1))
             if number:
                 found.append((directory_id, 1 if since else -(-number // self.chunk)))
         return found
@@ -163,22 +170,35 @@ class Leases(Generic[AnyLeased]):
         waiting = self._waiting_for(lane=Lane.LEAVERS).values_list("pk", flat=True)
         return [directory_id for directory_id in waiting if self.due(directory_id, 1, leavers=True)]
 
-    def _waiting_for(self, **conditions: Any) -> QuerySet[Directory]:
+    def homes(self) -> QuerySet[Any]:
+        """Return where may be sent to: what is switched on, and what nobody keeps back after a restored backup."""
+        if self.home is Directory:
+            return Directory.objects.filter(enabled=True, held=None)
+        return self.home._default_manager.filter(~holding.any_held(), enabled=True)
+
+    def _waiting_for(self, **conditions: Any) -> QuerySet[Any]:
         """Return the directories that can be tried and have such changes, due or not."""
-        changes = self._changes(directory=OuterRef("pk"), parked=None, **conditions)
+        changes = self._changes(parked=None, **{self.homed_by: OuterRef("pk")}, **conditions)
         reachable = Q(retry_at=None) | Q(retry_at__lte=Now())
-        return Directory.objects.filter(reachable, Exists(changes), enabled=True, held=None).order_by("pk")
+        return self.homes().filter(reachable, Exists(changes)).order_by("pk")
 
     def oldest_due(self, directory_ids: Collection[int]) -> dt.datetime | None:
         """Return since when the oldest change waits that could be delivered to one of the directories now."""
-        waiting = self._changes(parked=None, directory__in=directory_ids).filter(_rested(f"{self.link}__"))
+        there = {f"{self.homed_by}__in": directory_ids}
+        waiting = self._changes(parked=None, **there).filter(_rested(f"{self.link}__"))
         found: dt.datetime | None = waiting.order_by("created_at").values_list("created_at", flat=True).first()
         return found
+
+    def workers_on(self, home_id: int) -> int:
+        """Return how many workers hold something of one home now: each claim ends at a moment of its own."""
+        held = self._targets(leased_until__gt=Now(), **{self.homed_by: home_id})
+        return held.order_by().values("leased_until").distinct().count()
 
     def claimable(self, ids: Collection[int]) -> QuerySet[AnyLeased]:
         """Return those that are due and free at this moment, in directories that nobody keeps back."""
         waiting = Exists(self._changes(parked=None, **{self.link: OuterRef("pk")}))
-        return self._targets(pk__any_id=ids).filter(_due(), waiting, holding.free())
+        kept_back = holding.free() if self.home is Directory else ~holding.any_held()
+        return self._targets(pk__any_id=ids).filter(_due(), waiting, kept_back)
 
     # --- Holding -----------------------------------------------------------------------------------------------------
 
@@ -269,9 +289,10 @@ class Leases(Generic[AnyLeased]):
         found: dict[int, int] = {}
         for page in dispatch.chunks(sorted(held.ids(ids)), PAGE):
             found |= dict(self._changes(pk__any_id=page).order_by("pk").values_list(*columns))
-        without = self._targets(pk__any_id=set(ids) - set(found)).order_by("pk").values_list("pk", "directory_id")
+        home = f"{self.homed_by}_id"
+        without = self._targets(pk__any_id=set(ids) - set(found)).order_by("pk").values_list("pk", home)
         for pk, directory_id in without if len(found) < len(ids) else ():
-            values = {columns[0]: pk, "directory_id": directory_id, "reason": "refused", "actor": held.actor(pk)}
+            values = {columns[0]: pk, home: directory_id, "reason": "refused", "actor": held.actor(pk)}
             found[pk] = self.change._default_manager.create(**values).pk
         return found
 
@@ -282,7 +303,7 @@ class Leases(Generic[AnyLeased]):
 
         Changes that are about the same thing are tried together; return how many things that were.
         """
-        columns = ("pk", f"{self.link}_id", "directory_id", "lane")
+        columns = ("pk", f"{self.link}_id", f"{self.homed_by}_id", "lane")
         number, last = 0, 0
         while True:
             with transaction.atomic():
@@ -335,7 +356,7 @@ class Leases(Generic[AnyLeased]):
     def wake(self, directory_id: int, ids: Iterable[int], lane: int = Lane.USUAL) -> None:
         """Send what has new changes in a directory to the workers, once the transaction is committed."""
         queue = dispatch.LEAVERS if lane == Lane.LEAVERS else None
-        if found := list(ids):
+        if self.by_id and (found := list(ids)):
             dispatch.deliver_on_commit(dispatch.Delivery(directory_id, found, self.name, queue, self.chunk))
 
     def hurry(self, ids: Collection[int]) -> None:

@@ -20,6 +20,11 @@ def free(directory: str = "directory") -> Q:
     return ~Q(Exists(HeldDirectory.objects.filter(directory=OuterRef(directory))))
 
 
+def any_held() -> Q:
+    """Return the condition that the portal looks first: what goes elsewhere than to directories waits until its end."""
+    return Q(Exists(HeldDirectory.objects.all()))
+
+
 def is_held(directory_id: int | None) -> bool:
     """Return whether a directory is kept back."""
     return HeldDirectory.objects.filter(directory=directory_id).exists()

@@ -63,6 +63,15 @@ def defaults() -> list[ClientMapping]:
     ]
 
 
+def attribute_names() -> dict[str, str]:
+    """Return in which attribute of the SCIM service profile attributes are: "emails" for "profile.email"."""
+    found = {}
+    for path, name in _USER_DEFAULTS:
+        urn, colon, last = path.rpartition(":")
+        found[f"{Kind.PROFILE.value}.{name}"] = urn + colon + last.partition("[")[0].partition(".")[0]
+    return found
+
+
 def split(document: Mapping[str, Any], rules: Rules) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values of the mapped paths (None where the document has none), and what is left of the document."""
     rest: dict[str, Any] = _copied(document)

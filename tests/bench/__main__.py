@@ -4,7 +4,8 @@ Everything runs on PostgreSQL. Rates are the medians of three rounds (one round 
 the most of them. ``sql`` measures the imports and deliveries of a SQL directory, ``imports`` its imports alone: with
 N=1000000 it shows that their memory does not grow with the people. Others are ``groups``, ``ldap``, ``scaling``
 (deliveries to a server that is far away, by worker processes), ``reconcile``, ``rules``, ``saved`` (from a save to the
-row, beside imports and pushes of groups) and ``leavers`` (from the switch to the proof, while everybody waits).
+row, beside imports and pushes of groups), ``leavers`` (from the switch to the proof, while everybody waits) and
+``events`` (N events to 20 receivers, one of them dead).
 """
 
 import json
@@ -23,7 +24,7 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from tests import servers
-from tests.bench import directory, groups, leavers, rules, saved, scaling, source
+from tests.bench import directory, events, groups, leavers, rules, saved, scaling, source
 from tests.bench.steps import run_step
 from tests.fixtures.embedded import Run
 
@@ -268,6 +269,8 @@ def main() -> None:
                 rows += bench.measured_in(dsn, variables, count)
         if only == "rules":
             rows += rules.measured_in(variables, count)
+        if only == "events":
+            rows += events.measured_in(variables, count)
         if only in ("", "ldap"):
             rows += over_ldap(variables, count)
     text = table(rows if only else [*rows, latency()])

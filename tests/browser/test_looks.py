@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 from directories.models import Directory
 from provisioning import services
 from provisioning.contracts.models import Contract, Department, PlannedDepartment, SourceRecord
+from provisioning.events.models import Attempt, EventDelivery, OutgoingEvent, Stream, Subscription
 from provisioning.imports import engine
 from provisioning.models import (
     Account,
@@ -61,6 +62,8 @@ PAGES = (
     "rules_businessrule_people",
     "rules_businessrule_findings",
     "rules_businessrule_accounts",
+    "events_subscription_changelist",
+    "events_subscription_add",
     "provisioning_scheduleddeletion_changelist",
     "receipts_receipt_changelist",
     "receipts_receipt_compare",
@@ -138,6 +141,13 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     former.delete()
     for entitlement in Entitlement.objects.all():
         Granted.objects.create(user=account.user, entitlement=entitlement, contract=contract, wins=False)
+    receiver = Subscription.objects.create(name=LONG, url=f"https://{LONG}.example.com", kinds=["user.created"])
+    told = OutgoingEvent.objects.create(kind="user.created", subject="user 1", identifier=LONG, told=True)
+    stream = Stream.objects.create(subscription=receiver, subject="user 1")
+    EventDelivery.objects.create(subscription=receiver, stream=stream, event=told, reason="user.created", **refused)
+    Attempt.objects.create(
+        subscription=receiver, event=told.pk, ident=told.ident, kind=LONG[:32], identifier=LONG, words=LONG * 5
+    )
     others = [Directory.objects.create(name=kind, kind=kind) for kind in ("ldap", "active_directory")]
     scim_page = reverse("admin:scim_client_change", args=[application.pk])
     page = reverse("admin:directories_directory_change", args=[directory.pk])
@@ -160,6 +170,7 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
         reverse("admin:contracts_department_change", args=[department.pk]),
         reverse("admin:auth_user_password_change", args=[account.user_id]),
         reverse("admin:scim_client_delete", args=[application.pk]),
+        *(reverse(f"admin:events_subscription_{name}", args=[receiver.pk]) for name in ("change", "log", "given_up")),
         reverse("admin:rules_businessrule_change", args=[given.pk]),
         reverse("admin:rules_businessrule_change", args=[stopped.pk]),
         *(reverse("admin:rules_businessrule_decide", args=[given.pk, what]) for what in ("publish", "unpublish")),

@@ -26,7 +26,8 @@ def test_every_queue_has_a_worker() -> None:
     """A worker without --queues reads all of them but those that it excludes; all name queues that there are."""
     served = set[str]()
     for command in (command for command in COMMANDS.values() if " worker" in command):
-        only, left_out = (re.findall(rf" --{option}=(\S+)", command) for option in ("queues", "exclude-queues"))
+        found = (re.findall(rf" --{option}=(\S+)", command) for option in ("queues", "exclude-queues"))
+        only, left_out = (",".join(names).split(",") if names else [] for names in found)
         assert {*only, *left_out} <= set(settings.QUEUES)
         served |= set(only) or set(settings.QUEUES) - set(left_out)
     assert served == set(settings.QUEUES)

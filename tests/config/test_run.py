@@ -86,7 +86,7 @@ def test_start_the_first_five_minutes_stop_and_start_again(tmp_path: Path, runs:
     worker = next(
         process
         for process in first.family()
-        if "worker" in process.cmdline() and "--exclude-queues=imports" in process.cmdline()
+        if "worker" in process.cmdline() and "--exclude-queues=imports,events" in process.cmdline()
     )
     worker.kill()
     add(first, database, "hopper")

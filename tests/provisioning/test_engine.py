@@ -18,7 +18,7 @@ from directories.connectors.memory import Memory
 from directories.models import Directory
 from provisioning import services, tasks
 from provisioning.models import Account, Group, GroupAccount, User
-from provisioning.models.outbox import Leased
+from provisioning.models.outbox import Counterpart
 from provisioning.outbound import batch, dispatch
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.batch import Delivered
@@ -43,8 +43,8 @@ class Bench:
     def run(self, limit: int = 100) -> Delivered:
         return batch.deliver(self.kind.work, self.directory.pk, self.kind.leases.due(self.directory.pk, limit))
 
-    def row(self, name: str) -> Leased:
-        found: Leased = self.kind.leases.target._default_manager.get(key=name)
+    def row(self, name: str) -> Counterpart:
+        found: Counterpart = self.kind.leases.target._default_manager.get(key=name)
         return found
 
     def changes(self) -> Any:

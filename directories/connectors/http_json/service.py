@@ -1,10 +1,8 @@
 """Asking an HTTP service for JSON: signing in, keeping to its pace, and what its refusals mean."""
 
 import base64
-import datetime as dt
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote_plus, urlencode
@@ -146,15 +144,9 @@ class Service:
 
 def _pause(answer: HttpAnswer, attempt: int) -> float | None:
     """Return the seconds that the service wants to be left alone for (RFC 9110 10.2.3), None when it does not."""
-    asked = answer.headers.get("retry-after", "").strip()
-    if answer.status != 429 and not (answer.status == 503 and asked):
+    if answer.status != 429 and not (answer.status == 503 and answer.headers.get("retry-after", "").strip()):
         return None
-    if asked.isdecimal():
-        return float(asked)
-    try:
-        return max((parsedate_to_datetime(asked) - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
-    except (TypeError, ValueError):
-        return float(2**attempt)
+    return float(2**attempt) if answer.retry_after is None else answer.retry_after
 
 
 def _problem(answer: HttpAnswer) -> ConnectorError | None:

@@ -15,7 +15,7 @@ from provisioning.outbound.accounts.outcome import AccountOutcome, park, wait
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.allowance import Allowance
-from provisioning.outbound.batch import Batch, Delivered, Work
+from provisioning.outbound.batch import Batch, Delivered, DirectoryWork
 from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.outbound.leases import Parked
 from provisioning.outbound.passwords import pending
@@ -34,7 +34,7 @@ TAKEN = Parked(
 CONNECTORS_OWN = ("on", "off", "absent")  # what the connector itself said; a mapped state has the digest of its rule
 
 
-class AccountWork(Work[AccountOutcome]):
+class AccountWork(DirectoryWork[AccountOutcome]):
     """Brings accounts of one directory in sync."""
 
     leases = outbox.LEASES

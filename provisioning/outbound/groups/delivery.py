@@ -9,7 +9,7 @@ from provisioning.models.outbox import AccountState, LastResult
 from provisioning.outbound import batch as engine
 from provisioning.outbound.accounts.plan import Step
 from provisioning.outbound.allowance import Allowance
-from provisioning.outbound.batch import Batch, Delivered, Work
+from provisioning.outbound.batch import Batch, Delivered, DirectoryWork
 from provisioning.outbound.groups import messages, outbox, record
 from provisioning.outbound.groups.reconcile import GroupOutcome, GroupReconciler
 from provisioning.outbound.leases import Claim, Parked
@@ -18,7 +18,7 @@ from reports.models import Operation, Result
 TAKEN = Parked("other_group", "Another group of the portal has this group of the directory. Rename one of the two.")
 
 
-class GroupWork(Work[GroupOutcome]):
+class GroupWork(DirectoryWork[GroupOutcome]):
     """Brings groups of one directory in sync."""
 
     leases = outbox.LEASES
