@@ -218,6 +218,7 @@ CELERY_BEAT_SCHEDULE = {
 # Whether a database that is behind the marks outside it, a restored backup, makes the portal look first.
 CONTINUITY = env.bool("CONTINUITY", default=True)
 # /readyz fails when a change that could be delivered waits longer than this.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 READY_DUE_SECONDS = env.int("READY_DUE_SECONDS", default=3600)
 
 # --- People and sign-in ----------------------------------------------------------------------------------------------

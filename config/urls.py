@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from config.health import Healthz, Readyz
+from config.metrics import metrics
 from config.middleware import SCIM
 from config.one_time_links import ChoosePassword
 from config.signin.views import SignIn, SignOut
@@ -20,6 +21,7 @@ urlpatterns = [
     path("healthz", Healthz.as_view(), name="healthz"),
     path("readyz", Readyz.as_view(), name="readyz"),
     path("events/keys.json", event_keys, name="event_keys"),
+    path("metrics", metrics, name="metrics"),
     path("scim/token", token_endpoint, name="scim_token"),
     re_path(f"^{SCIM}", include("scim.urls")),
     path("api/v1/", include("provisioning.api.urls")),
