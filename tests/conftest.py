@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.ldap",
     "tests.fixtures.browser",
     "tests.fixtures.portal",
+    "tests.doubles.scim.server",
 ]
 
 # How long an example takes is no property of what is tested: the machine may be busy with other tests.

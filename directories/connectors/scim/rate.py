@@ -33,6 +33,9 @@ LONGEST_REFUSAL = 60.0  # seconds of a pause that the application did not name
 BUSY = f"The application lets the portal ask again in {{seconds:.0f}} seconds. {AGAIN}"
 
 
+sleep = time.sleep
+
+
 @dataclass(frozen=True, slots=True)
 class Sending:
     """A request as limits see it: ``path`` below the base address, ``size`` of its body in bytes.
@@ -174,17 +177,10 @@ def keep_in(store: RateStore) -> None:
 class Limiter:
     """The turns of one connector at one account: ``account`` names the organisation there, as its base address does."""
 
-    def __init__(
-        self,
-        preset: ScimPreset,
-        account: str,
-        store: RateStore | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, preset: ScimPreset, account: str, store: RateStore | None = None) -> None:
         self._preset = preset
         self._account = account
         self._store = store
-        self._sleep = sleep
         self._refusals = 0
 
     def wait_for(self, request: Sending) -> float:
@@ -197,7 +193,7 @@ class Limiter:
         while wait := self.wait_for(request):
             if waited + wait > patience:
                 raise Unavailable(BUSY.format(seconds=math.ceil(wait)), retry_after=wait)
-            self._sleep(wait)
+            sleep(wait)
             waited += wait
 
     def answered(self) -> None:

@@ -6,36 +6,27 @@ from dataclasses import replace
 import pytest
 
 from directories.connectors.base import Unavailable
+from directories.connectors.scim import rate
 from directories.connectors.scim.presets import RateLimit, ScimPreset, all_names, load
 from directories.connectors.scim.rate import Forecast, Limiter, MemoryRates, Sending, about, counts, forecast
 from tests.doubles.scim.limits import StrictLimits
+from tests.doubles.scim.server import Clock
 
 CREATE = Sending("POST", "/Users", size=400)
 LOOK = Sending("GET", "/Users")
 DELETE = Sending("DELETE", "/Users/1", urgent=True)
 
 
-class Clock:
-    """A clock that moves when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 @pytest.fixture
-def clock() -> Clock:
-    """A fake clock."""
-    return Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A fake clock, on which everybody sleeps."""
+    clock = Clock()
+    monkeypatch.setattr(rate, "sleep", clock.sleep)
+    return clock
 
 
 def limiter(preset: ScimPreset, clock: Clock) -> Limiter:
-    return Limiter(preset, "https://app.example.com", MemoryRates(clock), clock.sleep)
+    return Limiter(preset, "https://app.example.com", MemoryRates(clock))
 
 
 def limited(*rate: RateLimit) -> ScimPreset:
