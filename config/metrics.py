@@ -161,7 +161,7 @@ class _Portal(Collector):
             yield from group()
 
 
-class Kept:
+class KeptNumbers:
     """The text, read at most once in ``KEPT_SECONDS`` however many ask."""
 
     def __init__(self) -> None:
@@ -180,4 +180,4 @@ class Kept:
             return self.last
 
 
-kept = Kept()
+kept = KeptNumbers()
