@@ -360,8 +360,12 @@ class HttpDoor:
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         """Send ``content``; redirects are not followed, so that it reaches nobody else."""
+        return self.send("POST", url, headers, content)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> HttpAnswer:
+        """Send a request of any method; redirects are not followed, so that it reaches nobody else."""
         self._meter.begin(self._seconds, self._largest)
-        return self._send("POST", url, headers, content)
+        return self._send(method, url, headers, content)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> HttpAnswer:
         if problem := address_problem(url):

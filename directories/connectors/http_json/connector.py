@@ -19,7 +19,6 @@ from directories.connectors.base import (
     Page,
 )
 from directories.connectors.http_json.paging import listed
-from directories.connectors.http_json.paths import search
 from directories.connectors.http_json.presets import presets
 from directories.connectors.http_json.service import Service
 from directories.connectors.http_json.settings import (
@@ -31,6 +30,7 @@ from directories.connectors.http_json.settings import (
     http_settings,
     with_preset,
 )
+from directories.connectors.jmespaths import search
 from directories.connectors.outgoing import address_problem
 from directories.connectors.records import DEPARTMENTS, Record, RecordSource, paged
 

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from directories.connectors.base import AGAIN, ConnectorError, Unavailable
-from directories.connectors.http_json.paths import search
 from directories.connectors.http_json.service import Read, Service
 from directories.connectors.http_json.settings import HttpSettings
+from directories.connectors.jmespaths import search
 
 MOST_PAGES = 100_000
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[^",;=]+(?:="[^"]*"|=[^",;]*)?)*)')
