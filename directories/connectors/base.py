@@ -145,6 +145,7 @@ class Connector(ABC):
     gives_contracts: ClassVar[bool] = False  # whether ``accounts`` and ``look_up`` give people's contracts
     clear_passwords: ClassVar[bool] = False  # whether the directory itself hashes the passwords that it is given
     nested_groups: ClassVar[bool] = False  # whether a group may be a member of another
+    describes_groups: ClassVar[bool] = True  # whether a group has a description there
     # Whether reading waits for a server: then the next page is read, by one other thread, while a page is worked on.
     reads_ahead: ClassVar[bool] = False
 
@@ -195,6 +196,21 @@ class Connector(ABC):
     def cautions(cls, settings: Mapping[str, Any]) -> Sequence[str]:
         """Return what is dangerous about settings that work, a sentence each."""
         return ()
+
+    @classmethod
+    def required(cls, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return the attributes without which no account is made, besides the user name."""
+        return ()
+
+    @classmethod
+    def meant_by(cls, attribute: str) -> str:
+        """Return what an attribute is commonly called, by which a mapping is suggested for it; "" for none."""
+        return attribute
+
+    @classmethod
+    def forecast(cls, settings: Mapping[str, Any], users: int) -> str:
+        """Return how long it takes to bring so many users in, and why, as in "about an hour: ..."; "" when not long."""
+        return ""
 
     @classmethod
     def sample(cls, folder: Path) -> ConnectorConfig | None:

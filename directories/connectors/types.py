@@ -76,12 +76,14 @@ class Entry:
 
     ``key`` is the user name; ``ref`` the lasting remote id, "" before the account exists; ``attributes`` the mapped
     directory attributes and ``person`` the portal's attributes by bare name (both by the names the admin uses).
+    ``portal_id`` is what the portal calls the user for ever, "" for one that was deleted.
     """
 
     key: str
     ref: str = ""
     attributes: Mapping[str, Value] = field(default_factory=dict)
     person: Mapping[str, Value] = field(default_factory=dict)
+    portal_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class RemoteAccount:
     of groups may name it (LDAP: its DN in one normal form), "" where accounts have no place of their own. ``problem``
     is set instead of attributes when the row cannot be used (no key, undecodable bytes): the reason, in a helpdesk's
     words. ``waits``: a part could not be written yet, the reason in such words; the portal tries again by itself.
+    ``ignored`` are names of attributes that the directory took without a word and does not hold after all.
     ``raw`` is the connector's own: what it found the account as, for the call that follows.
     """
 
@@ -133,6 +136,7 @@ class RemoteAccount:
     problem: str = ""
     place: str = ""
     waits: str = ""
+    ignored: Sequence[str] = ()
     contracts: Sequence[RemoteContract] | None = None
     raw: object = field(default=None, repr=False, compare=False)
 
@@ -185,11 +189,15 @@ class RemoteGroup:
 
 @dataclass(frozen=True, slots=True)
 class GroupEntry:
-    """What the portal knows of one group, given with every call about it; ``ref`` is "" before the group exists."""
+    """What the portal knows of one group, given with every call about it; ``ref`` is "" before the group exists.
+
+    ``portal_id`` is what the portal calls the group for ever, "" for one that was deleted.
+    """
 
     name: str
     ref: str = ""
     description: str = ""
+    portal_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +243,14 @@ class Page:
 
     ``gone`` are lasting ids of accounts that the directory says were deleted, or of changed entries that may have been
     accounts before; only ``changes`` knows them. Each is looked up before anybody is taken for a leaver.
+    ``whole``, with the last page: whoever was in none of them is not there. Where the directory may have left people
+    out without a word it is False, and then nobody is taken for a leaver.
     """
 
     accounts: Sequence[RemoteAccount]
     last: bool = False
     gone: Sequence[str] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +271,7 @@ class ConnectionTest:
     """What a connection test found: its steps in order, the server's version, latency in milliseconds, columns.
 
     ``of_contracts``: further columns, which only contracts have.
+    ``required`` are those without which no account is made.
     ``suggestions``: by the name of a setting that does not work, the values that would. ``certificate``: what the
     server shows, when it is not trusted.
     """
@@ -271,6 +283,7 @@ class ConnectionTest:
     suggestions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     certificate: ServerCertificate | None = None
     of_contracts: Sequence[str] = ()
+    required: Sequence[str] = ()
 
     @property
     def ok(self) -> bool:

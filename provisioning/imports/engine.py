@@ -188,7 +188,7 @@ def _plan(run: ImportRun, config: DirectoryConfig, connector: Connector, lease: 
     claims.settle(run, crawler, lease)
     lost = plan_groups(run, config, connector, lease, crawler.noted, since=since)
     objections = _judge(run, crawler, lease, read, lost)
-    if not (objections or run.preview or run.incremental):
+    if read.whole and not (objections or run.preview or run.incremental):
         leavers.forget_deleted(run, crawler, lease)
         leavers.stop_deciding(crawler, lease)
     return objections
@@ -236,6 +236,7 @@ def _crawl(
             read.rows += seen.rows
             planned += seen.rows - seen.unchanged
             if rows.page.last:
+                read.whole = rows.page.whole
                 if planned > MANY:
                     bulk.learn(PlannedChange, "id", "run", "action", "verdict", "held")
                 return read

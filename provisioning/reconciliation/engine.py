@@ -100,7 +100,7 @@ def _read(
     with ahead(pages, lambda page: page, wanted=connector.reads_ahead, go_on=lease.go_on, source=source) as coming:
         for page in coming:
             notes.write(comparer.page(page.accounts))
-            rows, last = rows + len(page.accounts), page.last
+            rows, last = rows + len(page.accounts), page.last and page.whole
     if not last:
         raise Incomplete(CUT.format(name=config.name))
     there = Account.objects.filter(directory=config.id, state=AccountState.ACTIVE, user__is_active=True)

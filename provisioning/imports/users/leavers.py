@@ -33,6 +33,10 @@ SHORT = (
     "{name} said that it has {counted:,} users and gave {seen:,}, so it was not read to the end. Nothing was changed. "
     "Import again; if it happens again, ask who runs it."
 )
+IN_PART = (
+    "{name} may leave people out of its list without a word. So it is not known who is missing, and nobody is "
+    "deactivated."
+)
 UNREADABLE = (
     "Rows whose key cannot be read: {number:,}. So it is not known who is missing, and nobody is deactivated until "
     "that is corrected in the directory."
@@ -44,9 +48,11 @@ class CrawlResult:
     """What a crawl came to: its rows, and the accounts that the directory says were deleted or may have left.
 
     ``missing`` are the people who leave, and ``unproven`` those of them who could not be looked up by their lasting id.
+    ``whole``: whoever was in none of its rows is not there.
     """
 
     rows: int = 0
+    whole: bool = True
     gone: set[int] = field(default_factory=set)
     missing: int = 0
     unproven: int = 0
@@ -77,9 +83,10 @@ def plan_leavers(run: ImportRun, connector: Connector, crawler: Crawler, lease: 
         missing = _not_seen(read.gone, crawler.accounts, crawler.spared)
         _plan(run, connector, crawler, lease, read=read, missing=missing)
         read.unproven = 0  # the directory itself named them
-    elif crawler.unreadable:
+    elif crawler.unreadable or not read.whole:
+        why = UNREADABLE.format(number=crawler.unreadable) if read.whole else IN_PART.format(name=config.name)
         with lease.page() as gains:
-            store(run.pk, [Planned(ERROR, "", message=UNREADABLE.format(number=crawler.unreadable))], gains)
+            store(run.pk, [Planned(ERROR, "", message=why)], gains)
     else:
         missing = _missing(_from(config.id), crawler.accounts, crawler.spared)
         _plan(run, connector, crawler, lease, read=read, missing=missing)

@@ -68,6 +68,12 @@ def done(step: Step, key: str, directory: str, plan: Plan, names: Mapping[str, s
     return f"Deleted {key} from {directory}."
 
 
+def ignored(key: str, directory: str, attributes: Iterable[str], names: Mapping[str, str]) -> str:
+    """Return the sentence about attributes that a directory took without a word and does not hold."""
+    what = ", ".join(names.get(name.casefold(), name) for name in attributes)
+    return f"{directory} accepted this for {key} and did not apply it: {what}."
+
+
 def late(words: str) -> str:
     """Return the sentence for a step whose answer was lost, given what is said of one that was answered."""
     return f"{words} The answer was lost, and a later look found it done."

@@ -94,7 +94,13 @@ class AccountReconciler:
         """Return where the account stands, and what connectors need to know of it."""
         person, status = person_behind(account), status_of(account)
         desired = self._desired(person)
-        entry = Entry(account.key, account.remote_id, desired, person.flat())
+        entry = Entry(
+            key=account.key,
+            ref=account.remote_id,
+            attributes=desired,
+            person=person.flat(),
+            portal_id=str(account.user.scim_id) if account.user else "",
+        )
         container = self._container(entry, status)
         now = replace(
             self.situation_of_any(status, _state_of(account, status)),

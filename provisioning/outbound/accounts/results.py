@@ -1,7 +1,7 @@
 """What was carried out on one account becomes its outcome: new values and report lines. Nothing is written here."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -71,22 +71,13 @@ class Results:
     def of(self, turn: Turn, actor: str) -> AccountOutcome:
         """Return the outcome of what was carried out, with the account's new values."""
         account, now, plan, name = turn.account, turn.now, turn.plan, self.name
-        lines: list[Line] = []
         waits = turn.held.waits if turn.held else ""
+        ignored = _ignored(plan, turn.held)
         if waits:
             plan = _so_far(plan, turn.held)
-        late = _late(turn, plan)
-        if late:
-            lines.append(self._late_line(late, turn, actor))
-        for step in plan.steps:
-            if step is late or (late is Step.CREATE and step is Step.LINK):
-                continue
-            gone = turn.found is None and step is not Step.CREATE
-            words = messages.done(step, account.key, name, plan, self.labels, gone=gone)
-            if step is Step.LINK and turn.lost:
-                words = messages.linked_after_all(account.key, name)
-            operation, changes = messages.OPERATIONS[step], {} if step is Step.LINK else plan.changes
-            lines.append(messages.line(account, name, operation, Result.SUCCESS, words, changes=changes, actor=actor))
+        elif ignored:
+            plan = replace(plan, changes={key: pair for key, pair in plan.changes.items() if key not in ignored})
+        lines = self._lines(turn, plan, ignored, actor)
         if (plan.blocked or plan.left_open) and account.last_message != plan.reason:
             words = messages.left_open(account.key, name, plan.reason) if plan.left_open else plan.reason
             lines.append(messages.line(account, name, messages.meant(now), Result.SKIPPED, words, actor=actor))
@@ -113,6 +104,30 @@ class Results:
         elif turn.given and turn.pending:
             outcome.password, account.password_set_at = turn.pending.version, timezone.now()
         return outcome
+
+    def _lines(self, turn: Turn, plan: Plan, ignored: Sequence[str], actor: str) -> list[Line]:
+        """Return the lines of the steps of a plan, and of what the directory took and did not apply."""
+        account, name = turn.account, self.name
+        lines: list[Line] = []
+        late = _late(turn, plan)
+        if late:
+            lines.append(self._late_line(late, turn, actor))
+        for step in plan.steps:
+            if step is late or (late is Step.CREATE and step is Step.LINK):
+                continue
+            if step is Step.UPDATE and ignored and not plan.changes:
+                continue
+            gone = turn.found is None and step is not Step.CREATE
+            words = messages.done(step, account.key, name, plan, self.labels, gone=gone)
+            if step is Step.LINK and turn.lost:
+                words = messages.linked_after_all(account.key, name)
+            operation, changes = messages.OPERATIONS[step], {} if step is Step.LINK else plan.changes
+            lines.append(messages.line(account, name, operation, Result.SUCCESS, words, changes=changes, actor=actor))
+        if ignored:
+            words = messages.ignored(account.key, name, ignored, self.labels)
+            operation = messages.meant(turn.now)
+            lines.append(messages.line(account, name, operation, Result.PARTLY, words, actor=actor))
+        return lines
 
     @cached_property
     def _behind(self) -> dt.timedelta:
@@ -179,6 +194,12 @@ def _late(turn: Turn, plan: Plan) -> Step | None:
         case Step.DISABLE if found is not None and found.enabled is False and Step.DISABLE not in plan.steps:
             return Step.DISABLE
     return None
+
+
+def _ignored(plan: Plan, held: RemoteAccount | None) -> Sequence[str]:
+    """Return the attributes that were just written and that the directory took without holding them after all."""
+    written = {Step.CREATE, Step.UPDATE} & {*plan.steps}
+    return held.ignored if held is not None and written else ()
 
 
 def _so_far(plan: Plan, held: RemoteAccount | None) -> Plan:

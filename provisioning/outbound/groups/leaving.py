@@ -8,9 +8,16 @@ from directories.connectors.base import Capability, Connector, ConnectorError, E
 from provisioning.models import Account, GroupAccount, PushedMember
 
 
-def entry_of(account: GroupAccount) -> GroupEntry:
+def entry_of(account: GroupAccount, connector: Connector) -> GroupEntry:
     """Return what a connector needs to know of a group that is in its directory."""
-    return GroupEntry(account.key, account.remote_id, account.group.description if account.group else "")
+    group = account.group
+    described = group is not None and connector.describes_groups
+    return GroupEntry(
+        name=account.key,
+        ref=account.remote_id,
+        description=group.description if group and described else "",
+        portal_id=str(group.scim_id) if group else "",
+    )
 
 
 def leave_groups(connector: Connector, account: Account, entry: Entry) -> None:
@@ -19,7 +26,7 @@ def leave_groups(connector: Connector, account: Account, entry: Entry) -> None:
         return
     for pushed in PushedMember.objects.filter(account=account).select_related("group_account__group").order_by("pk"):
         try:
-            connector.remove_members(entry_of(pushed.group_account), [entry])
+            connector.remove_members(entry_of(pushed.group_account, connector), [entry])
         except Unavailable:
             raise
         except ConnectorError:

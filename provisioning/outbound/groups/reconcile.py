@@ -6,7 +6,7 @@ during a call.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from typing import TypeVar
@@ -151,7 +151,7 @@ class GroupReconciler:
         if Capability.DELETE_GROUP not in self.capabilities:
             raise self._cannot("delete groups")
         self._must_be_allowed()
-        self._ask(Step.DELETE, lambda: self.connector.delete_group(entry_of(account)))
+        self._ask(Step.DELETE, lambda: self.connector.delete_group(entry_of(account, self.connector)))
         self.outcome.lines.append(self._line(Step.DELETE, account.key))
         self.outcome.gone = True
 
@@ -181,8 +181,9 @@ class GroupReconciler:
         account, group = self.account, self.account.group
         assert group is not None
         reason, whole = "", account.state != AccountState.ACTIVE
-        if whole or self.again or account.pushed_digest != _digest(group.name, group.description):
-            reason, fresh = self._bring_group(GroupEntry(group.name, account.remote_id, group.description))
+        wanted = replace(entry_of(account, self.connector), name=group.name)
+        if whole or self.again or account.pushed_digest != _digest(wanted.name, wanted.description):
+            reason, fresh = self._bring_group(wanted)
             whole = whole or fresh
         if Capability.MEMBERS in self.capabilities:
             self.step = Step.UPDATE
@@ -228,7 +229,7 @@ class GroupReconciler:
     def _create(self, wanted: GroupEntry) -> RemoteGroup:
         if Capability.CREATE_GROUP not in self.capabilities:
             raise self._cannot("create groups")
-        entry = GroupEntry(wanted.name, "", wanted.description)
+        entry = replace(wanted, ref="")
         return self._ask(Step.CREATE, lambda: self.connector.create_group(entry))
 
     def _update(self, wanted: GroupEntry, found: RemoteGroup, lines: list[Line]) -> tuple[RemoteGroup, str]:
@@ -238,7 +239,7 @@ class GroupReconciler:
         if Capability.UPDATE_GROUP not in self.capabilities:
             return found, f"{self.name} cannot rename groups as it is set up."
         self.step = Step.UPDATE
-        entry = GroupEntry(wanted.name, found.ref, wanted.description)
+        entry = replace(wanted, ref=found.ref)
         held = self._ask(Step.UPDATE, lambda: self.connector.update_group(entry))
         lines.append(self._line(Step.UPDATE, wanted.name, found.name))
         return held, ""
@@ -316,7 +317,9 @@ class GroupReconciler:
         by_entry = {id(entry): pk for pk, entry in entries.items()}
         change = self.connector.add_members if add else self.connector.remove_members
         if entries:
-            answer = self._ask("members", lambda: change(entry_of(self.account), list(entries.values())))
+            answer = self._ask(
+                "members", lambda: change(entry_of(self.account, self.connector), list(entries.values()))
+            )
             stay = {by_entry[id(entry)]: Parked(error.code, error.message) for entry, error in answer}
             if not add:
                 self._not_lost(stay)
@@ -392,7 +395,14 @@ class GroupReconciler:
 
 
 def _entry(account: Account) -> Entry:
-    return Entry(account.key, account.remote_id, account.attributes, person_behind(account).flat())
+    user = account.user
+    return Entry(
+        key=account.key,
+        ref=account.remote_id,
+        attributes=account.attributes,
+        person=person_behind(account).flat(),
+        portal_id=str(user.scim_id) if user else "",
+    )
 
 
 def _digest(name: str, description: str) -> str:

@@ -52,7 +52,8 @@ class GroupContract:
             by_ref = connector.find_group(group)
         assert by_name is not None
         assert by_name == by_ref
-        assert (by_name.ref, by_name.name, by_name.description) == (group.ref, "Developers", "They write it")
+        said = "They write it" if connector.describes_groups else ""
+        assert (by_name.ref, by_name.name, by_name.description) == (group.ref, "Developers", said)
 
     @pytest.mark.parametrize("name", AWKWARD)
     def test_names_arrive_as_they_are_written(self, subject: Subject, name: str) -> None:
@@ -66,11 +67,12 @@ class GroupContract:
             group = made(connector)
             connector.add_members(group, people(subject, connector, "ann"))
             renamed = connector.update_group(GroupEntry("Engineers", group.ref, "Now so called"))
-            assert (renamed.name, renamed.description) == ("Engineers", "Now so called")
+            said = "Now so called" if connector.describes_groups else ""
+            assert (renamed.name, renamed.description) == ("Engineers", said)
             found = connector.find_group(GroupEntry("Engineers", renamed.ref))
             assert connector.find_group(GroupEntry("Developers")) is None
         assert found is not None
-        assert (found.ref, found.name, found.description) == (renamed.ref, "Engineers", "Now so called")
+        assert (found.ref, found.name, found.description) == (renamed.ref, "Engineers", said)
         assert inside(subject, "Engineers") == {"ann"}
 
     def test_changing_a_group_that_is_absent_says_so(self, subject: Subject) -> None:
