@@ -83,7 +83,16 @@ class DirectoryDraft:
         found = self._mappable(columns)
         rows, offered = ([*self.reads, *found], []) if self.templated else ([], found)
         kept = self.connector.kept_by_server
-        self.mappings = MappingsForm(self.parts, catalogue, self.stored_mappings, rows, offered, kept_by_server=kept)
+        self.required = self.connector.required({name: self.setting(name) for name in self.connection.fields})
+        self.mappings = MappingsForm(
+            self.parts,
+            catalogue,
+            self.stored_mappings,
+            rows,
+            offered,
+            kept_by_server=kept,
+            required=self.required,
+        )
         self.features = ProvisioningForm(self.parts, instance=provisioning, catalogue=catalogue.values())
         self.features.moved = self.connection.moved
         if not self.templated:

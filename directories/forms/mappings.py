@@ -132,13 +132,14 @@ class DirectoryRow(MappingRow):
     mapping_contract = forms.ChoiceField(required=False, label="Field of the contract")
     mapping_custom_contract = forms.CharField(max_length=128, required=False, label="Field of the contract")
     mapping_record = forms.ChoiceField(required=False, label="What HR says")
+    required = False  # whether the directory makes no account without it
 
 
 class MappingsForm:
     """Every row: those on the page or those stored, then the attributes of the directory that have none yet.
 
     ``offered`` are further names: of so many that a row for each would bury those that matter. ``kept_by_server`` are
-    attributes that only the directory itself writes.
+    attributes that only the directory itself writes, ``required`` those without which it makes no account.
     """
 
     def __init__(
@@ -150,18 +151,25 @@ class MappingsForm:
         offered: Iterable[str] = (),
         *,
         kept_by_server: Collection[str] = (),
+        required: Sequence[str] = (),
     ) -> None:
         self.catalogue = catalogue
         self.kept_by_server = kept_by_server
+        self.required = {name.casefold() for name in required}
         values = _posted(data) if data is not None else [_values(mapping) for mapping in stored]
         self._bound = data is not None
         named = {row["mapping_attribute"].strip().casefold() for row in values}
-        for attribute in attributes:
+        for attribute in (*attributes, *required):
             if attribute.casefold() not in named:
                 named.add(attribute.casefold())
                 values.append(_blank(attribute))
-        self.rows = [DirectoryRow(row, catalogue, index) for index, row in enumerate(values)]
+        self.rows = [self._row(row, index) for index, row in enumerate(values)]
         self.offered = [name for name in offered if name.casefold() not in named]
+
+    def _row(self, values: Mapping[str, str], index: int) -> DirectoryRow:
+        row = DirectoryRow(values, self.catalogue, index)
+        row.required = values["mapping_attribute"].strip().casefold() in self.required
+        return row
 
     @property
     def empty_row(self) -> DirectoryRow:
@@ -207,16 +215,14 @@ class MappingsForm:
         found = {name.casefold(): attribute for name, attribute in suggestions if attribute}
         taken = {(row.kind, row.data.get(f"mapping_{row.kind}")) for row in self.rows if not row.blank}
         filled, blank = 0, len(self.rows)
-        self.rows += [
-            DirectoryRow(_blank(name), self.catalogue, blank + more) for more, name in enumerate(self.offered)
-        ]
+        self.rows += [self._row(_blank(name), blank + more) for more, name in enumerate(self.offered)]
         for index, row in enumerate(self.rows):
             attribute = found.get(row.data["mapping_attribute"].strip().casefold()) if row.blank else None
             if attribute and (attribute.kind.value, attribute.name) not in taken:
                 taken.add((attribute.kind.value, attribute.name))
                 values = {**row.data, "mapping_kind": attribute.kind.value}
                 values[f"mapping_{attribute.kind.value}"] = attribute.name
-                self.rows[index] = DirectoryRow(values, self.catalogue, index)
+                self.rows[index] = self._row(values, index)
                 filled += 1
         self.rows = [row for index, row in enumerate(self.rows) if index < blank or not row.blank]
         named = {name.casefold() for row in self.rows if (name := row.data["mapping_attribute"].strip())}

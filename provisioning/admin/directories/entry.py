@@ -55,7 +55,7 @@ def _found(draft: DirectoryDraft, name: str) -> dict[str, Any]:
     except ConnectorError as error:
         return {"errors": [error.message]}
     if found is None:
-        return {"errors": [f"The directory has no entry called {name} below its base DN that the portal may see."]}
+        return {"errors": [f"The directory has no entry called {name} that the portal may see."]}
     context = {"entry": found, "state": STATES[found.account.enabled], "lines": _lines(draft, config, found)}
     return context | _mapped(draft, config, found)
 

@@ -110,7 +110,8 @@ def suggest_mappings(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if not draft.templated:  # the user name comes with the account
         wanted = {target: attribute for target, attribute in wanted.items() if attribute.name != "username"}
     names = draft.mappings.attributes
-    suggested = suggest([name for name in names if name not in of_contracts], wanted)
+    meant = {draft.connector.meant_by(name): name for name in reversed(names) if name not in of_contracts}
+    suggested = [(meant[word], attribute) for word, attribute in suggest([*reversed(meant)], wanted)]
     if contracts:
         numbered = Capability.DEPARTMENTS not in draft.lacking
         suggested += suggest_fields([name for name in names if name in of_contracts], numbered=numbered)

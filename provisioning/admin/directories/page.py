@@ -29,6 +29,7 @@ from provisioning.profile.person import catalogue
 
 FOLDER = "admin/directories/directory"
 MOST_COLUMNS = 300
+MOST_FORECAST = 200_000  # people of whom it is reckoned how long it takes to push them
 TABS = {
     "connection": "Connection",
     "templates": "Query templates",
@@ -136,10 +137,17 @@ def _page(
         **(_awaited(directory, request) if not adding else {}),
         "steps": [] if adding or not may_change else progress.steps_of(directory),
         "offer": request.GET.get("offer", "") if request.method == "GET" else "",
+        "forecast": _forecast(draft) if request.method == "GET" and "offer" in request.GET else "",
         "preview": request.method == "GET" and "preview" in request.GET,
         "somebody": not adding and User.objects.filter(provisioned=True).exists(),
     }
     return render(request, f"{FOLDER}/page.html", context)
+
+
+def _forecast(draft: DirectoryDraft) -> str:
+    """Return how long it takes to push everybody, "" when it is not long."""
+    people = User.objects.filter(provisioned=True, is_active=True)[:MOST_FORECAST].count()
+    return draft.connector.forecast(draft.directory.settings, people)
 
 
 def _awaited(directory: Directory, request: HttpRequest) -> dict[str, Any]:
