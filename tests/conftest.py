@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.portal",
     "tests.doubles.scim.server",
+    "tests.fixtures.scim_server",
 ]
 
 # How long an example takes is no property of what is tested: the machine may be busy with other tests.

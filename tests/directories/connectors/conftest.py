@@ -18,9 +18,11 @@ from tests.directories.connectors.record_subjects import (  # noqa: E402
     TableSubject,
     http_subject,
 )
+from tests.directories.connectors.scim_subject import ScimSubject  # noqa: E402
 from tests.directories.connectors.sql_subject import SqlSubject  # noqa: E402 - after the rewrite is registered
 from tests.fixtures.databases import Database  # noqa: E402
 from tests.fixtures.ldap import LdapDirectory  # noqa: E402
+from tests.fixtures.scim_server import ScimServer  # noqa: E402
 
 
 @pytest.fixture(params=["pg", "mariadb", "sqlite"])
@@ -57,6 +59,12 @@ def ldap(ldap_directory: LdapDirectory) -> LdapSubject:
 def ad(ad_directory: LdapDirectory) -> LdapSubject:
     """A directory on Samba's domain controller."""
     return LdapSubject(ad_directory)
+
+
+@pytest.fixture
+def scim(scim_server: ScimServer) -> ScimSubject:
+    """An application that speaks SCIM."""
+    return ScimSubject(scim_server)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ FIXTURES: Mapping[str, str] = {
     "files": "table_source",
     "script": "script_source",
     "push": "push_source",
+    "scim": "scim",
 }
 # Kinds without a server to be tried on.
 UNTRIED: Mapping[str, str] = {

@@ -1,0 +1,112 @@
+"""Finding one user or group: by its id, by what the portal calls it, or by its name. Nothing here writes.
+
+What an application answers is compared with what was asked for: some take no notice of a filter and give everybody.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import orjson
+
+from directories.connectors.base import ConnectorError, NotFound
+from directories.connectors.scim.client import Json, ScimClient
+from directories.connectors.scim.discovery import Application
+from directories.connectors.scim.paths import AttributePath, member, parse, read
+
+SEVERAL = (
+    "The application has several entries with the identifier that the portal gave one of them. Keep the right one "
+    "there, and then retry."
+)
+Kind = Literal["user", "group"]
+PLACES: Mapping[Kind, str] = {"user": "Users", "group": "Groups"}
+EXTERNAL_ID = parse("externalId")
+
+
+def by_id(client: ScimClient, kind: Kind, ref: str, query: Mapping[str, str] | None = None) -> Json | None:
+    """Return the resource with that id, None when there is none; raise ConnectorError."""
+    try:
+        found = client.get(PLACES[kind], ref, query=query)
+    except NotFound:
+        return None
+    return found if member(found, "id") == ref else None
+
+
+def by_values(
+    application: Application, kind: Kind, wanted: Mapping[str, str], query: Mapping[str, str] | None = None
+) -> Json | None:
+    """Return the resource that has one of the values, by their paths, the first of them that anybody has.
+
+    Raise ConnectorError when two have what only the portal gives out.
+    """
+    if application.offered.filters is False:
+        return None
+    rules, client = application.settings.preset.filter, application.client
+    known = [(parse(name), value) for name, value in wanted.items() if value and rules.allows(kind, _asked(name))]
+    at_once = rules.combine == "any" and rules.allows(kind, *(_asked(path.text) for path, _ in known))
+    for some in [known] if at_once and known else [[one] for one in known]:
+        text = " or ".join(f"{_asked(path.text)} eq {orjson.dumps(value).decode()}" for path, value in some)
+        if rules.max_length and len(text) > rules.max_length:
+            continue
+        resources = [*_listed(client.list(PLACES[kind], {**(query or {}), "filter": text}))]
+        for path, value in some:
+            found = [one for one in resources if _has(one, path, value)]
+            if len(found) > 1 and path == EXTERNAL_ID:
+                raise ConnectorError(SEVERAL, code="ambiguous")
+            if found:
+                return _best(found, path, value)
+    return None
+
+
+def by_values_at_once(
+    application: Application, kind: Kind, wanted: Sequence[Mapping[str, str]]
+) -> Sequence[Sequence[Json]] | None:
+    """Return for each of several whom its values may mean, in one request; None where that cannot be told at once."""
+    rules, names = application.settings.preset.filter, {name for one in wanted for name in one}
+    if rules.combine != "any" or application.offered.filters is False:
+        return None
+    if not rules.allows(kind, *map(_asked, names)):
+        return None
+    terms = [
+        f"{_asked(name)} eq {orjson.dumps(value).decode()}" for one in wanted for name, value in one.items() if value
+    ]
+    page = application.client.list(PLACES[kind], {"filter": " or ".join(terms)})
+    resources, total = [*_listed(page)], member(page, "totalResults")
+    if total != len(resources):
+        return None
+    return [
+        [one for one in resources if any(value and _has(one, parse(name), value) for name, value in names_.items())]
+        for names_ in wanted
+    ]
+
+
+def _asked(name: str) -> str:
+    """Return an attribute as a filter names it: whichever of several e-mail addresses has the value will do."""
+    path = parse(name)
+    return f"{path.whole}.{path.part}" if path.part else path.whole
+
+
+def _listed(page: Json) -> Iterator[Json]:
+    resources = member(page, "Resources")
+    for one in resources if isinstance(resources, list) else ():
+        if isinstance(one, dict) and isinstance(member(one, "id"), str) and member(one, "id"):
+            yield one
+
+
+def _has(resource: Json, path: AttributePath, value: str) -> bool:
+    """Return whether a resource has a value: externalId is compared as it is (RFC 7643 3.1), names without case."""
+    held = read(resource, path if not path.chosen else parse(f"{path.whole}.{path.part}"))
+    for one in held if isinstance(held, tuple) else (held,):
+        if str(one) == value or (path != EXTERNAL_ID and str(one).casefold() == value.casefold()):
+            return True
+    return False
+
+
+def _best(found: list[Json], path: AttributePath, value: str) -> Json:
+    """Return the one that has the value letter by letter, else the first."""
+    return next((one for one in found if read(one, path) == value), found[0])
+
+
+def ref_of(resource: Mapping[str, Any]) -> str:
+    """Return the id of a resource, "" where it does not say one."""
+    ref = member(resource, "id")
+    return ref if isinstance(ref, str) else ""

@@ -1,0 +1,591 @@
+"""SCIM applications as directories, on a real SCIM server and on one that answers otherwise."""
+
+import gzip
+import itertools
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+from werkzeug.wrappers import Request, Response
+
+from directories.connectors.base import (
+    Capability,
+    Conflict,
+    ConnectorConfig,
+    ConnectorError,
+    Entry,
+    GroupEntry,
+    NotFound,
+    Page,
+    RemoteAccount,
+    Unavailable,
+    Write,
+)
+from directories.connectors.scim import Scim, client, discovery, rate
+from directories.connectors.scim.paths import ENTERPRISE
+from tests.directories.connectors.scim_subject import FIRST, LAST, MAIL, ScimSubject
+from tests.fixtures.scim_server import TOKEN, ScimServer
+
+JSON = "application/scim+json"
+
+
+def entry(key: str = "ann", *, ref: str = "", portal_id: str = "", **attributes: Any) -> Entry:
+    values = {FIRST: "Ann", LAST: "Lee", MAIL: f"{key}@example.org"}
+    return Entry(key, ref, {**values, **attributes}, {"username": key}, portal_id)
+
+
+def said(data: Any, status: int = 200, **headers: str) -> Response:
+    body = data if isinstance(data, bytes | str) else orjson.dumps(data)
+    return Response(body, status, headers={"Content-Type": JSON, **headers})
+
+
+def once(answer: Callable[[Request], Response | None], method: str) -> Callable[[Request], Response | None]:
+    """Let the first request of a method be answered so, and the server answer every other."""
+    left = [True]
+
+    def before(request: Request) -> Response | None:
+        if request.method == method and left:
+            left.clear()
+            return answer(request)
+        return None
+
+    return before
+
+
+@pytest.fixture(autouse=True)
+def own_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait for what another test sent, or for a pause that an application asks for."""
+    store = rate.MemoryRates(clock=itertools.count(step=1000).__next__)
+    monkeypatch.setattr(rate, "_stores", [store])
+
+
+# --- The connection test ---
+
+
+def test_the_connection_test_says_what_the_application_can_do_and_what_it_wants(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        connector.create(entry())
+        found = connector.test()
+    words = {step.name: step.message for step in found.steps}
+    assert found.ok
+    assert words["What it can do"].startswith("It can change single values, look accounts up")
+    assert words["Users"].startswith("1 user. The first is ann. The application shows:")
+    assert words["Groups"] == "0 groups."
+    assert {FIRST, MAIL, f"{ENTERPRISE}:department", "title"} <= {*found.attributes}
+    assert not {"groups", "meta", "password", "active"} & {*found.attributes}
+    assert found.required == ["userName"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "step", "words"),
+    [
+        (said({}, 401), "Sign-in", "refuses the sign-in"),
+        (said({"detail": f"not with {TOKEN}"}, 403), "Users", "403"),
+        (said("<html>Welcome</html>", 200), "Users", "not SCIM"),
+        (said({"users": []}), "Users", "no list"),
+        (said("", 302, Location="https://elsewhere.example/"), "Users", "another address"),
+        (said({}, 503), "Users", "503"),
+    ],
+)
+def test_what_is_wrong_is_said_by_the_step_that_finds_it(
+    scim: ScimSubject, answer: Response, step: str, words: str
+) -> None:
+    scim.server.before = lambda request: answer if request.path != "/ServiceProviderConfig" else None
+    with scim.open() as connector:
+        found = connector.test()
+    failed = next(one for one in found.steps if not one.ok)
+    assert (failed.name, words in failed.message, TOKEN in failed.message) == (step, True, False)
+
+
+@pytest.mark.parametrize("url", ["", "scim.example.org", "https://ann:pass@example.org", "https://example.org/?a=b"])
+def test_what_is_no_base_url_is_said_before_anything_is_sent(scim: ScimSubject, url: str) -> None:
+    with scim.open(url=url) as connector:
+        assert not connector.test().ok
+    assert not scim.server.asked
+
+
+def test_a_user_and_a_group_can_be_looked_at_as_the_application_shows_them(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        ann = connector.create(entry())
+        group = connector.create_group(GroupEntry("Sales"))
+        connector.add_members(GroupEntry("Sales", group.ref), [entry(ref=ann.ref)])
+        person, team = connector.inspect("ann"), connector.inspect("Sales")
+        assert connector.inspect("nobody") is None
+    assert person is not None
+    assert team is not None
+    shown = {one.name: [*one.values] for one in person.attributes}
+    assert (shown["userName"], shown[MAIL]) == (["ann"], ["ann@example.org"])
+    assert {one.name: [*one.values] for one in team.attributes}["members.value"] == [ann.ref]
+    assert team.notes
+
+
+# --- Signing in ---
+
+
+def test_every_request_carries_the_sign_in_and_further_headers(scim: ScimSubject) -> None:
+    seen: list[dict[str, str]] = []
+
+    def before(request: Request) -> None:
+        seen.append({name.lower(): value for name, value in request.headers.items()})
+
+    scim.server.before = before
+    with scim.open(headers="X-Customer: 42\nX-Other: b", secret_header="X-Key: hidden") as connector:
+        connector.create(entry())
+    assert {one["authorization"] for one in seen} == {f"Bearer {TOKEN}"}
+    assert {(one["x-customer"], one["x-other"], one["x-key"]) for one in seen} == {("42", "b", "hidden")}
+
+
+@pytest.mark.parametrize("kind", [RSAKey, ECKey])
+@pytest.mark.parametrize("form", ["pem", "line", "jwk"])
+def test_a_client_signs_in_with_its_private_key_and_again_when_the_token_ends(
+    scim: ScimSubject, kind: type[RSAKey] | type[ECKey], form: str
+) -> None:
+    key = RSAKey.generate_key(2048) if kind is RSAKey else ECKey.generate_key("P-256")
+    pem = key.as_pem(private=True).decode()
+    secret = {"pem": pem, "line": " ".join(pem.split("\n")), "jwk": json.dumps(key.as_dict(private=True))}[form]
+    assertions: list[dict[str, Any]] = []
+    ended: list[str] = []
+
+    def before(request: Request) -> Response | None:
+        if request.path == "/token":
+            form_ = parse_qs(request.get_data(as_text=True))
+            algorithms = ["RS256", "ES256"]
+            assertions.append(jwt.decode(form_["client_assertion"][0], key, algorithms=algorithms).claims)
+            return said({"access_token": TOKEN, "expires_in": 3600})
+        if request.method == "POST" and not ended:
+            ended.append("token")
+            return said({}, 401)
+        return None
+
+    scim.server.before = before
+    settings = {"auth": "oauth2_key", "user": "us", "token_url": f"{scim.server.url}/token", "secret": secret}
+    with scim.open(**settings) as connector:
+        assert connector.create(entry()).ref
+    assert len(assertions) == 2, "the one at the beginning, and one for the token that had ended"
+    assert {one["iss"] for one in assertions} == {"us"}
+    assert len({one["jti"] for one in assertions}) == 2
+
+
+def test_what_is_no_private_key_says_so_and_shows_nothing(scim: ScimSubject) -> None:
+    settings = {"auth": "oauth2_key", "user": "us", "token_url": f"{scim.server.url}/token", "secret": "s3cret"}
+    with scim.open(**settings) as connector:
+        step = connector.test().steps[-1]
+    assert (step.ok, step.name, "private key" in step.message, "s3cret" in step.message) == (
+        False,
+        "Sign-in",
+        True,
+        False,
+    )
+
+
+# --- Users ---
+
+
+def test_only_what_differs_is_sent_and_what_nobody_maps_is_kept(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        ann = connector.create(entry())
+        scim.server.asked.clear()
+        held = connector.find(entry(ref=ann.ref))
+        connector.update(entry(ref=ann.ref, **{LAST: "Berg"}), held)
+        patches = [one.body["Operations"] for one in scim.server.asked if one.method == "PATCH"]
+        assert patches == [[{"op": "replace", "path": LAST, "value": "Berg"}]]
+        scim.server.asked.clear()
+        connector.update(entry(ref=ann.ref, **{LAST: "Berg"}), connector.find(entry(ref=ann.ref)))
+        assert scim.server.methods() == ["GET"]
+
+
+@pytest.mark.parametrize("how", ["chosen", "said", "refused"])
+def test_where_patch_is_missing_the_whole_is_read_and_put_with_what_nobody_maps(scim: ScimSubject, how: str) -> None:
+    with scim.open(attributes=(*scim.attributes, "title")) as connector:
+        ann = connector.create(entry(title="Boss"))
+
+    def before(request: Request) -> Response | None:
+        if how == "said" and request.path == "/ServiceProviderConfig":
+            return said({"patch": {"supported": False}, "filter": {"supported": True}})
+        return said({}, 501) if request.method == "PATCH" and how == "refused" else None
+
+    scim.server.before = before
+    discovery.forget()
+    with scim.open(update="put" if how == "chosen" else "") as connector:
+        connector.update(entry(ref=ann.ref, **{FIRST: "Anna"}))
+        connector.update(entry(ref=ann.ref, **{FIRST: "Annika"}))
+    user = scim.server.user("ann")
+    assert user is not None
+    assert (user["title"], user["name"]["givenName"]) == ("Boss", "Annika")
+    assert scim.server.methods().count("PUT") == 2
+    assert scim.server.methods().count("PATCH") == (1 if how == "refused" else 0)
+
+
+def test_a_user_is_found_by_what_the_portal_calls_it_before_its_name(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        made = connector.create(entry("ann", portal_id="7c"))
+        connector.create(entry("bob", portal_id="8d"))
+        found = connector.find(entry("bob", portal_id="7c"))
+        assert found is not None
+        assert found.ref == made.ref
+        renamed = connector.find(entry("other", ref="gone", portal_id="7c"))
+        assert renamed is not None
+        assert renamed.ref == made.ref, "a user with another id than before is looked up, not made again"
+        assert connector.find(entry("ann", ref="gone", portal_id="9e")) is None, "a name alone proves nothing then"
+
+
+def test_a_user_can_be_found_by_mail_where_that_is_wanted(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        made = connector.create(entry("lee"))
+        wanted = Entry("ann", "", {MAIL: "lee@example.org"})
+        assert connector.find(wanted) is None
+    with scim.open(by_email=True) as connector:
+        found = connector.find(wanted)
+    assert found is not None
+    assert (found.ref, found.key) == (made.ref, "ann")
+
+
+def test_a_server_that_takes_no_notice_of_filters_gives_nobody_elses_account(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        connector.create(entry("lee"))
+        everybody = {"totalResults": 1, "Resources": [{"id": "1", "userName": "lee", "externalId": "lee"}]}
+        scim.server.before = lambda request: said(everybody) if request.method == "GET" else None
+        assert connector.find(entry("ann")) is None
+        assert connector.find_group(GroupEntry("Sales")) is None
+
+
+def test_two_with_the_portals_own_identifier_are_for_a_person_to_decide(scim: ScimSubject) -> None:
+    two = [{"id": ref, "userName": ref, "externalId": "7c"} for ref in "ab"]
+    scim.server.before = lambda request: said({"totalResults": 2, "Resources": two}) if request.args else None
+    with scim.open() as connector, pytest.raises(ConnectorError) as caught:
+        connector.find(entry(portal_id="7c"))
+    assert caught.value.code == "ambiguous"
+
+
+def test_a_409_that_is_no_duplicate_is_said_in_the_servers_words(scim: ScimSubject) -> None:
+    refusal = {"scimType": "invalidValue", "detail": "REQUIRED_FIELD_MISSING: ann@example.org wants a profile"}
+    scim.server.before = lambda request: said(refusal, 409) if request.method == "POST" else None
+    wanted = entry(entitlements="0A", displayName="Ann", emails="ann@example.org")
+    with scim.open(product="salesforce") as connector, pytest.raises(ConnectorError) as caught:
+        connector.create(wanted)
+    assert not isinstance(caught.value, Conflict)
+    assert "wants a profile" in caught.value.message
+    assert "ann@example.org" not in caught.value.message
+
+
+def test_what_is_accepted_and_not_applied_is_told(scim: ScimSubject) -> None:
+    def ignoring(request: Request) -> Response | None:
+        if request.method != "PATCH":
+            return None
+        return said({**(scim.server.user("ann") or {}), "id": request.path.rpartition("/")[2]})
+
+    with scim.open() as connector:
+        ann = connector.create(entry())
+        assert not ann.ignored
+        scim.server.before = ignoring
+        written = connector.update(entry(ref=ann.ref, **{LAST: "Berg", FIRST: "Ann"}))
+    assert [*written.ignored] == [LAST]
+    assert written.attributes[LAST] == "Lee"
+
+
+def test_leavers_are_switched_off_and_may_be_hidden_afterwards(scim: ScimSubject) -> None:
+    def hiding(request: Request) -> Response | None:
+        user = scim.server.user("ann")
+        gone = user is not None and not user["active"]
+        if not gone or request.method != "GET":
+            return None
+        return said({"totalResults": 0}) if request.path == "/Users" else said({"status": "404"}, 404)
+
+    with scim.open(product="atlassian") as connector:
+        wanted = entry(emails="ann@example.org")
+        ann = connector.create(wanted)
+        scim.server.before = hiding
+        assert connector.disable(entry(ref=ann.ref), connector.find(entry(ref=ann.ref))) is None
+        assert scim.server.user("ann")["active"] is False  # type: ignore[index]
+        assert connector.find(entry(ref=ann.ref)) is None
+        assert connector.keeps_deleted
+        connector.delete(entry(ref=ann.ref))
+        connector.delete(entry(ref=ann.ref))
+
+
+@pytest.mark.parametrize(
+    ("product", "wanted", "code"),
+    [
+        ("aws", {FIRST: None}, "required"),
+        ("aws", {"displayName": "Ann", 'emails[type eq "home"].value': "a@b.c"}, "mapping"),
+    ],
+)
+def test_what_a_product_is_known_to_refuse_is_not_sent(
+    scim: ScimSubject, product: str, wanted: dict[str, Any], code: str
+) -> None:
+    with scim.open(product=product) as connector, pytest.raises(ConnectorError) as caught:
+        connector.create(entry(**wanted))
+    assert caught.value.code == code
+    assert "POST" not in scim.server.methods()
+
+
+# --- Groups ---
+
+
+@pytest.mark.parametrize(
+    ("product", "requests", "operations"),
+    [("generic", 3, 1), ("aws", 3, 1), ("entra", 13, 1), ("keycloak", 3, 100)],
+)
+def test_members_come_and_go_in_the_portions_that_the_product_takes(
+    scim: ScimSubject, product: str, requests: int, operations: int
+) -> None:
+    """``operations``: how many there are in the first request."""
+    members = [entry(f"u{number}", ref=f"ref-{number}") for number in range(250)]
+    scim.server.before = lambda request: said("", 204) if request.method == "PATCH" else None
+    with scim.open(product=product) as connector:
+        assert not connector.add_members(GroupEntry("Sales", "1"), members)
+        sent = [one.body["Operations"] for one in scim.server.asked if one.method == "PATCH"]
+        assert (len(sent), len(sent[0])) == (requests, operations)
+        assert not connector.remove_members(GroupEntry("Sales", "1"), members)
+    asked = {one.path for one in scim.server.asked if one.method == "GET"}
+    assert asked <= {"/ServiceProviderConfig"}, "what an application shows of members decides nothing"
+    named = orjson.dumps([one.body for one in scim.server.asked]).decode()
+    assert all(named.count(f'ref-{number}\\"') + named.count(f'ref-{number}"') >= 2 for number in range(250))
+
+
+def test_one_member_who_cannot_be_added_spoils_it_for_nobody_else(scim: ScimSubject) -> None:
+    def strict(request: Request) -> Response | None:
+        if request.method != "PATCH" or b'"bad' not in request.get_data():
+            return None
+        return said({"scimType": "invalidValue", "detail": "no such member"}, 400)
+
+    with scim.open() as connector:
+        group = connector.create_group(GroupEntry("Sales"))
+        people = [entry(name, ref=connector.create(entry(name)).ref) for name in ("ann", "bob", "cid")]
+        scim.server.before = strict
+        refused = connector.add_members(GroupEntry("Sales", group.ref), [*people, entry("x", ref="bad"), entry("y")])
+        assert [one.entry.key for one in refused] == ["y", "x"]
+        pages = [*connector.members(group)]
+    assert {ref for page in pages for ref in page.refs} == {one.ref for one in people}
+
+
+def test_members_of_a_group_that_is_gone_are_not_refused_one_by_one(scim: ScimSubject) -> None:
+    with scim.open() as connector, pytest.raises(NotFound):
+        connector.add_members(GroupEntry("Sales", "gone"), [entry(ref="a"), entry("bob", ref="b")])
+    assert scim.server.methods().count("PATCH") == 1
+
+
+def test_a_group_that_somebody_renamed_is_found_by_what_the_portal_calls_it(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        group = connector.create_group(GroupEntry("Sales", portal_id="g1"))
+        connector.update_group(GroupEntry("Other", group.ref, portal_id="g1"))
+        found = connector.find_group(GroupEntry("Sales", "gone", portal_id="g1"))
+    assert found is not None
+    assert (found.ref, found.name) == (group.ref, "Other")
+
+
+# --- Lists ---
+
+
+def crawled(connector: Scim, size: int = 2) -> list[Page]:
+    return [*connector.accounts(size)]
+
+
+def listing(*pages: dict[str, Any]) -> Callable[[Request], Response | None]:
+    """Answer requests for lists with these pages, one after the other."""
+    left = [*pages]
+    return lambda request: said(left.pop(0)) if request.path == "/Users" else None
+
+
+def people(*refs: str) -> list[dict[str, Any]]:
+    return [{"id": ref, "userName": f"user-{ref}"} for ref in refs]
+
+
+@pytest.mark.parametrize(
+    ("pages", "error"),
+    [
+        ([{"totalResults": 3, "Resources": people("a", "b")}, {"totalResults": 3}], Unavailable),
+        (
+            [
+                {"totalResults": 3, "Resources": people("a", "b")},
+                {"totalResults": 4, "Resources": people("c")},
+            ],
+            Unavailable,
+        ),
+        ([{"totalResults": 3, "Resources": people("a", "b")}] * 2, Unavailable),
+        ([{"totalResults": 2, "Resources": people("a", "a")}], Unavailable),
+        ([{"totalResults": 1, "Resources": [{"userName": "nobody"}]}], ConnectorError),
+        ([{"totalResults": 1, "Resources": "everybody"}], ConnectorError),
+    ],
+    ids=["cut short", "grown", "the same page again", "an id twice", "no id", "no list"],
+)
+def test_a_list_that_may_not_be_whole_is_an_error(
+    scim: ScimSubject, pages: list[dict[str, Any]], error: type[ConnectorError]
+) -> None:
+    scim.server.before = listing(*pages)
+    with scim.open() as connector, pytest.raises(error):
+        crawled(connector)
+
+
+def test_a_list_of_a_product_that_leaves_people_out_proves_nobodys_absence(scim: ScimSubject) -> None:
+    cursors = [
+        {"Resources": people("a", "b"), "nextCursor": "x"},
+        {"Resources": people("c")},
+    ]
+    scim.server.before = listing(*cursors)
+    with scim.open(product="aws") as connector:
+        pages = crawled(connector)
+        assert Capability.IMPORT_GROUPS not in connector.capabilities
+    assert [(len(page.accounts), page.last) for page in pages] == [(2, False), (1, True)]
+    assert not pages[-1].whole
+    assert "cursor=&" in scim.server.asked[1].path or scim.server.asked[1].path.endswith("cursor=")
+
+
+def test_a_cursor_that_comes_again_is_no_endless_list(scim: ScimSubject) -> None:
+    numbers = itertools.count()
+
+    def before(request: Request) -> Response | None:
+        return said({"Resources": people(str(next(numbers))), "nextCursor": "x"}) if request.path == "/Users" else None
+
+    scim.server.before = before
+    with scim.open(product="aws") as connector, pytest.raises(ConnectorError):
+        crawled(connector)
+    assert len(scim.server.asked) < 5
+
+
+def test_what_changed_is_asked_for_where_its_times_are_trusted(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        assert "trusted" in connector.lacks(Capability.INCREMENTAL)
+    with scim.open(trusts_modified=True) as connector:
+        cursor = connector.cursor()
+        assert cursor is not None
+        connector.create(entry())
+        (page,) = connector.changes(cursor)
+        assert [one.key for one in page.accounts] == ["ann"]
+        assert not [one for page in connector.changes({"since": "2100-01-01T00:00:00+00:00"}) for one in page.accounts]
+    with scim.open(product="slack", trusts_modified=True) as connector:
+        assert connector.lacks(Capability.INCREMENTAL)
+
+
+# --- Many at once, pauses and limits ---
+
+
+def test_several_are_written_at_a_time_and_each_says_how_it_went(scim: ScimSubject) -> None:
+    scim.server.latency = 0.05
+    with scim.open(in_flight=8) as connector:
+        connector.create(entry("user3"))
+        wanted = [entry(f"user{number}") for number in range(8)]
+        started = time.monotonic()
+        found = connector.find_many(wanted)
+        answers = connector.write_many([Write(Capability.CREATE, one) for one in wanted])
+        seconds = time.monotonic() - started
+    assert [number for number, one in found.items() if one is not None] == [3]
+    assert [isinstance(one, RemoteAccount) for one in answers] == [number != 3 for number in range(8)]
+    assert isinstance(answers[3], Conflict)
+    assert len(scim.server.resources("User")) == 8
+    assert seconds < 16 * 0.05, "requests ran beside each other"
+
+
+def test_a_short_pause_is_made_and_a_storm_of_refusals_is_left_to_the_portal(scim: ScimSubject) -> None:
+    scim.server.before = once(lambda request: said({}, 429, **{"Retry-After": "1"}), "POST")
+    with scim.open() as connector:
+        assert connector.create(entry()).ref
+        scim.server.asked.clear()
+        scim.server.before = lambda request: said({}, 429, **{"Retry-After": "1"})
+        with pytest.raises(Unavailable) as caught:
+            connector.create(entry("bob"))
+        assert (caught.value.retry_after, len(scim.server.asked)) == (1, client.PAUSES + 1)
+        scim.server.asked.clear()
+        scim.server.before = lambda request: said({}, 429, **{"Retry-After": "3600"})
+        with pytest.raises(Unavailable) as caught:
+            connector.create(entry("bob"))
+    assert (caught.value.retry_after, len(scim.server.asked)) == (3600, 1)
+
+
+# --- Answers that lie ---
+
+
+def bomb() -> Response:
+    return said(gzip.compress(b" " * 200_000_000, 9), **{"Content-Encoding": "gzip"})
+
+
+def dripping() -> Response:
+    def drops() -> Any:
+        while True:
+            yield b" "
+            time.sleep(0.05)
+
+    return Response(drops(), 200, headers={"Content-Type": JSON})
+
+
+LIES: dict[str, tuple[Callable[[Request], Response | None], type[ConnectorError]]] = {
+    "a page for people": (lambda request: said("<html>hello</html>", **{"Content-Type": "text/html"}), Unavailable),
+    "a list instead of an object": (lambda request: said([]), Unavailable),
+    "half of an answer": (lambda request: said('{"id": "1", "userN', 201), Unavailable),
+    "10 MB": (lambda request: said(b" " * 11_000_000), ConnectorError),
+    "a gzip bomb": (lambda request: bomb(), ConnectorError),
+    "a slow drip": (lambda request: dripping(), Unavailable),
+    "a server that breaks": (lambda request: said("", 500), Unavailable),
+    "201 without id": (lambda request: said({"userName": "ann"}, 201), ConnectorError),
+    "201 with nothing": (lambda request: said("", 201), ConnectorError),
+    "somebody else": (lambda request: said({"id": "9", "userName": "bob"}, 201), ConnectorError),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("done", [False, True], ids=["not done", "done"])
+def test_a_lie_makes_no_duplicate_and_loses_nobody(
+    scim: ScimSubject, lie: str, done: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``done``: the server created the user before it lied. Afterwards a look decides, as a delivery does it."""
+    answer, error = LIES[lie]
+    caplog.set_level(logging.DEBUG)
+
+    def lying(request: Request) -> Response | None:
+        if done:
+            scim.server.pass_on(request)
+        return answer(request)
+
+    scim.server.before = once(lying, "POST")
+    with scim.open(timeout=1) as connector:
+        assert connector.find(entry()) is None
+        message = ""
+        try:
+            connector.create(entry())
+        except error as caught:
+            message = caught.message
+        if connector.find(entry()) is None:
+            connector.create(entry())
+    assert message or done, "only a look makes good what was done"
+    assert not {TOKEN, "ann@example.org"} & {*message.split()}
+    assert len(scim.server.resources("User")) == 1
+    assert TOKEN not in caplog.text
+
+
+def test_a_server_that_is_killed_half_way_loses_nothing_and_makes_nobody_twice() -> None:
+    first = ScimServer()
+    with first.running() as server:
+        subject = ScimSubject(server)
+        with subject.open(timeout=1) as connector:
+            connector.create(entry("ann"))
+            kept = server.storage
+            server.kill()
+            with pytest.raises(Unavailable):
+                connector.create(entry("bob"))
+    with ScimServer(storage=kept, port=first.port).running() as server, subject.open() as connector:
+        for name in ("ann", "bob"):
+            if connector.find(entry(name)) is None:
+                connector.create(entry(name))
+        assert sorted(one["userName"] for one in server.resources("User")) == ["ann", "bob"]
+
+
+def test_no_setting_shows_a_secret(scim: ScimSubject) -> None:
+    with scim.open(secret_header="X-Key: hidden") as connector:
+        assert TOKEN not in repr(connector.settings)
+        assert "hidden" not in repr(connector.settings)
+
+
+@pytest.mark.parametrize("product", [name for name, _ in Scim.fields[0].choices])
+def test_every_product_can_be_set_up_and_says_what_to_do(product: str) -> None:
+    with Scim(ConnectorConfig({"product": product})) as connector:
+        assert {Capability.CREATE, Capability.DISABLE, Capability.IMPORT} <= connector.capabilities
+        assert connector.deletion_is_final.endswith(".")
+        assert Scim.notes[product].endswith(".)") or product == "generic"
+        assert all(connector.meant_by(name) for name in Scim.required({"product": product}) if "." in name)
