@@ -6,6 +6,9 @@ N=1000000 it shows that their memory does not grow with the people. Others are `
 (deliveries to a server that is far away, by worker processes), ``reconcile``, ``rules``, ``saved`` (from a save to the
 row, beside imports and pushes of groups), ``leavers`` (from the switch to the proof, while everybody waits) and
 ``events`` (N events to 20 receivers, one of them dead).
+(deliveries to a server that is far away, by worker processes), ``scim_target`` (the same to a SCIM application),
+``reconcile``, ``rules``, ``saved`` (from a save to the row, beside imports and pushes of groups) and ``leavers`` (from
+the switch to the proof, while everybody waits).
 """
 
 import json
@@ -24,7 +27,7 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from tests import servers
-from tests.bench import directory, events, groups, leavers, rules, saved, scaling, source
+from tests.bench import directory, events, groups, leavers, rules, saved, scaling, scim_target, source
 from tests.bench.steps import run_step
 from tests.fixtures.embedded import Run
 
@@ -271,6 +274,8 @@ def main() -> None:
             rows += rules.measured_in(variables, count)
         if only == "events":
             rows += events.measured_in(variables, count)
+        if only == "scim_target":
+            rows += scim_target.measured_in(variables, count)
         if only in ("", "ldap"):
             rows += over_ldap(variables, count)
     text = table(rows if only else [*rows, latency()])
