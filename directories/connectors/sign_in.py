@@ -46,7 +46,7 @@ class Credentials:
     key_id: str = ""
 
 
-class SignIn:
+class ServiceSignIn:
     """Signs in to one service. Threads may share it; each brings the door through which a token is asked for."""
 
     def __init__(self, credentials: Credentials) -> None:

@@ -9,7 +9,7 @@ from directories.connectors.base import Unavailable
 from directories.connectors.http_answers import BUSY, LOGIN, json_of, pause_of, problem_of
 from directories.connectors.http_json.settings import HttpSettings
 from directories.connectors.outgoing import HttpAnswer, HttpDoor
-from directories.connectors.sign_in import Credentials, SignIn
+from directories.connectors.sign_in import Credentials, ServiceSignIn
 
 __all__ = ["LOGIN", "PAUSES", "Read", "Service"]
 
@@ -34,7 +34,7 @@ class Service:
         self._door = HttpDoor(
             seconds=settings.timeout or 1, largest=(settings.largest or 1) * 1024 * 1024, authority=settings.ca
         )
-        self._sign_in = SignIn(
+        self._sign_in = ServiceSignIn(
             Credentials(
                 auth=settings.auth,
                 user=settings.user,

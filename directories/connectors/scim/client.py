@@ -19,7 +19,7 @@ from directories.connectors.http_answers import BROKEN, BUSY, pause_of
 from directories.connectors.outgoing import HttpAnswer, HttpDoor
 from directories.connectors.scim.rate import Limiter, Sending
 from directories.connectors.scim.settings import ScimSettings
-from directories.connectors.sign_in import SignIn
+from directories.connectors.sign_in import ServiceSignIn
 
 LONGEST_PAUSE = 10.0  # seconds that one request waits by itself; longer is left to the portal
 LONGEST_TURN = 60.0  # seconds that one request waits for its turn
@@ -66,7 +66,7 @@ class ScimClient:
     def __init__(self, settings: ScimSettings) -> None:
         self._settings = settings
         self._limiter = Limiter(settings.preset, settings.url)
-        self._sign_in = SignIn(settings.credentials)
+        self._sign_in = ServiceSignIn(settings.credentials)
         self._doors: LifoQueue[HttpDoor] = LifoQueue()
         self._opened: list[HttpDoor] = []
         self._threads: ThreadPoolExecutor | None = None

@@ -15,7 +15,7 @@ from directories.connectors.scim.settings import ScimSettings
 
 REMEMBERED = 600.0  # seconds
 _MOST = 100  # applications of which that is remembered
-_known: dict[str, tuple[float, "Features"]] = {}
+_known: dict[str, tuple[float, "Offered"]] = {}
 # RFC 7643 section 8.2: the types of values that people's attributes are mostly asked for by.
 _TYPES = {"emails": ("work", "home"), "phoneNumbers": ("work", "mobile"), "addresses": ("work",)}
 _PARTS_OF_ADDRESS = ("streetAddress", "locality", "region", "postalCode", "country")
@@ -47,7 +47,7 @@ USUAL = (
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
+class Offered:
     """What the application offers; None: it does not say. ``largest_page`` is in resources."""
 
     patch: bool | None = None
@@ -79,7 +79,7 @@ class Application:
         self.settings, self.client = settings, client
 
     @property
-    def offered(self) -> Features:
+    def offered(self) -> Offered:
         """What it says that it offers, or was found not to; raise Unavailable."""
         return features(self.client, self.settings)
 
@@ -90,26 +90,26 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
-class Schema:
+class UserSchema:
     """The attributes of users: their paths, and which of them the application requires."""
 
     paths: Sequence[str]
     required: Sequence[str]
 
 
-def features(client: ScimClient, settings: ScimSettings, *, anew: bool = False) -> Features:
+def features(client: ScimClient, settings: ScimSettings, *, anew: bool = False) -> Offered:
     """Return what the application offers, which is remembered for a while; raise Unavailable."""
     known = _known.get(settings.url)
     if known and not anew and time.monotonic() - known[0] < REMEMBERED:
         return known[1]
-    found = Features()
+    found = Offered()
     if settings.preset.discovery.service_provider_config:
         try:
             found = _features(client.get("ServiceProviderConfig"))
         except Unavailable:
             raise
         except ConnectorError:
-            found = Features()
+            found = Offered()
     _remember(settings, found)
     return found
 
@@ -117,7 +117,7 @@ def features(client: ScimClient, settings: ScimSettings, *, anew: bool = False) 
 def has_no_patch(settings: ScimSettings) -> None:
     """Remember that the application refused PATCH altogether."""
     known = _known.get(settings.url)
-    _remember(settings, replace(known[1] if known else Features(), patch=False))
+    _remember(settings, replace(known[1] if known else Offered(), patch=False))
 
 
 def forget() -> None:
@@ -125,16 +125,16 @@ def forget() -> None:
     _known.clear()
 
 
-def _remember(settings: ScimSettings, found: Features) -> None:
+def _remember(settings: ScimSettings, found: Offered) -> None:
     if len(_known) >= _MOST:
         _known.clear()
     _known[settings.url] = (time.monotonic(), found)
 
 
-def _features(said: Mapping[str, Any]) -> Features:
+def _features(said: Mapping[str, Any]) -> Offered:
     filters, paging = member(said, "filter"), member(said, "pagination")
     largest = member(filters, "maxResults")
-    return Features(
+    return Offered(
         patch=_flag(member(said, "patch"), "supported"),
         filters=_flag(filters, "supported"),
         passwords=_flag(member(said, "changePassword"), "supported"),
@@ -152,20 +152,20 @@ def _flag(said: Any, name: str) -> bool | None:
 # --- Schemas ---------------------------------------------------------------------------------------------------------
 
 
-def schema(client: ScimClient, settings: ScimSettings) -> Schema:
+def schema(client: ScimClient, settings: ScimSettings) -> UserSchema:
     """Return the attributes that users have there; raise Unavailable. Without an answer they are the usual ones."""
     required = list(settings.preset.user.required)
     if not settings.preset.discovery.schemas:
-        return Schema(USUAL, required)
+        return UserSchema(USUAL, required)
     try:
         listed = member(client.get("Schemas"), "Resources")
         used = _of_users(client, settings)
     except NotFound:
-        return Schema(USUAL, required)
+        return UserSchema(USUAL, required)
     except Unavailable:
         raise
     except ConnectorError:
-        return Schema(USUAL, required)
+        return UserSchema(USUAL, required)
     found: dict[str, bool] = {}
     for one in listed if isinstance(listed, list) else ():
         urn = str(member(one, "id") or "")
@@ -173,9 +173,9 @@ def schema(client: ScimClient, settings: ScimSettings) -> Schema:
             prefix = "" if urn.casefold() == CORE[0].casefold() else f"{urn}:"
             found |= {f"{prefix}{path}": wanted for path, wanted in _attributes(member(one, "attributes"))}
     if not found:
-        return Schema(USUAL, required)
+        return UserSchema(USUAL, required)
     wanted = [*required, *(path for path, is_required in found.items() if is_required and path not in required)]
-    return Schema([*found], wanted)
+    return UserSchema([*found], wanted)
 
 
 def _of_users(client: ScimClient, settings: ScimSettings) -> set[str]:

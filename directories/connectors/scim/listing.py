@@ -24,7 +24,7 @@ ENDLESS = "The list has no end. Ask the application's makers."
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedPage:
     """One page. ``whole``: with the last page, whether whoever was in none of them is not there."""
 
     resources: list[Json]
@@ -32,12 +32,12 @@ class Listed:
     whole: bool = True
 
 
-def pages(application: Application, place: str, size: int, query: Mapping[str, str]) -> Iterator[Listed]:
+def pages(application: Application, place: str, size: int, query: Mapping[str, str]) -> Iterator[ListedPage]:
     """Stream a list in pages of at most ``size``. It ends with a page that is the last, or with an error."""
     client, offered, paging = application.client, application.offered, application.settings.preset.paging
     by_cursor = paging.mode == "cursor" or (bool(offered.cursors) and offered.indexes is False)
     most = min(size, paging.max, offered.largest_page or size)
-    reading = _Reading(total_is_said=paging.total)
+    reading = _ListRead(total_is_said=paging.total)
     if paging.mode == "none":
         page = client.list(place, query)
         yield from _in_pieces(reading.take(page), size, whole=paging.complete and reading.agrees)
@@ -57,19 +57,19 @@ def pages(application: Application, place: str, size: int, query: Mapping[str, s
             following = {"startIndex": str(reading.count + 1)}
         if ended:
             reading.must_agree()
-            yield Listed(resources, True, paging.complete and (by_cursor or reading.agrees))
+            yield ListedPage(resources, True, paging.complete and (by_cursor or reading.agrees))
             return
-        yield Listed(resources)
+        yield ListedPage(resources)
     raise ConnectorError(ENDLESS, code="paging")
 
 
-def _in_pieces(resources: list[Json], size: int, *, whole: bool) -> Iterator[Listed]:
+def _in_pieces(resources: list[Json], size: int, *, whole: bool) -> Iterator[ListedPage]:
     for start in range(0, len(resources) or 1, size):
-        yield Listed(resources[start : start + size], start + size >= len(resources), whole)
+        yield ListedPage(resources[start : start + size], start + size >= len(resources), whole)
 
 
 @dataclass(slots=True)
-class _Reading:
+class _ListRead:
     """How far a list was read; ``total`` is what the first page says of how many there are, None for nothing."""
 
     total_is_said: bool
