@@ -3,12 +3,9 @@
 Everything runs on PostgreSQL. Rates are the medians of three rounds (one round of 100,000 people or more), memory is
 the most of them. ``sql`` measures the imports and deliveries of a SQL directory, ``imports`` its imports alone: with
 N=1000000 it shows that their memory does not grow with the people. Others are ``groups``, ``ldap``, ``scaling``
-(deliveries to a server that is far away, by worker processes), ``reconcile``, ``rules``, ``saved`` (from a save to the
-row, beside imports and pushes of groups), ``leavers`` (from the switch to the proof, while everybody waits) and
-``events`` (N events to 20 receivers, one of them dead).
 (deliveries to a server that is far away, by worker processes), ``scim_target`` (the same to a SCIM application),
-``reconcile``, ``rules``, ``saved`` (from a save to the row, beside imports and pushes of groups) and ``leavers`` (from
-the switch to the proof, while everybody waits).
+``reconcile``, ``rules``, ``saved`` (from a save to the row, beside imports and pushes of groups), ``leavers`` (from
+the switch to the proof, while everybody waits) and ``events`` (N events to 20 receivers, one of them dead).
 """
 
 import json
