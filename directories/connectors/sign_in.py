@@ -23,7 +23,7 @@ NO_KEY = "The private key cannot be used. Paste an RSA or EC key, as PEM or as J
 NO_HEADER = "Name the header of the API key, for example X-Api-Key."
 BAD_VALUE = "The token or key holds a character that cannot be sent. Type it again."
 _RENEWED_BEFORE = 30.0  # seconds before a token's end
-_ASSERTION_SECONDS = 300
+_ASSERTION_SECONDS, _SKEW = 300, 30  # by how much the other clock may be behind
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}  # RFC 7518 3.4
 
@@ -131,7 +131,7 @@ class ServiceSignIn:
             "sub": known.user,
             "aud": known.token_url,
             "jti": secrets.token_urlsafe(24),
-            "iat": now,
+            "iat": now - _SKEW,
             "exp": now + _ASSERTION_SECONDS,
         }
         head = {"alg": algorithm, **({"kid": known.key_id} if known.key_id else {})}

@@ -131,7 +131,7 @@ class ScimClient:
     def sign_in(self) -> None:
         """Get a token where the application wants one; raise ConnectorError."""
         if self._sign_in.by_token:
-            with self._door() as door:
+            with self._door() as door, _for_everybody():
                 self._sign_in.token(door)
 
     @contextmanager
@@ -181,11 +181,13 @@ class ScimClient:
     def _sent(self, door: HttpDoor, method: str, target: str, content: bytes | None) -> HttpAnswer:
         """Send once, and once more with a new token where the old one is refused."""
         for again in (True, False):
-            signed = self._sign_in.headers(door)
+            with _for_everybody():
+                signed = self._sign_in.headers(door)
             headers = {**self._settings.headers, **signed}
             if content is None:
                 headers.pop("Content-Type", None)
-            answer = door.send(method, f"{self._settings.url}{target}", headers, content)
+            with _for_everybody():
+                answer = door.send(method, f"{self._settings.url}{target}", headers, content)
             if answer.status != 401 or not again or not self._sign_in.forget(signed):
                 break
         return answer
@@ -238,6 +240,19 @@ class ScimClient:
             if len(value) > 2:
                 words = words.replace(value, "…")
         return words[:_WORDS] if words.isprintable() else ""
+
+
+@contextmanager
+def _for_everybody() -> Iterator[None]:
+    """Close the application for a while where nobody can be asked about, instead of refusing one after the other."""
+    try:
+        yield
+    except Unavailable:
+        raise
+    except ConnectorError as error:
+        if error.code in ("login", "tls", "settings"):
+            raise _unavailable(error.message, error.code) from None
+        raise
 
 
 def _unavailable(message: str, code: str) -> Unavailable:

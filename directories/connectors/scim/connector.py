@@ -163,14 +163,15 @@ class Scim(Connector):
         """Look at the address, sign in, ask what it can do, and look at a user and a group."""
         if problem := url_problem(self.settings.url):
             return ConnectionTest([ConnectionStep(ADDRESS, False, problem)])
-        steps = [ConnectionStep(ADDRESS, True, "It can be asked.")]
+        reached = ConnectionStep(ADDRESS, True, "It can be asked.")
+        steps: list[ConnectionStep] = []
         found: tuple[Sequence[str], Sequence[str]] = ((), ())
         started = time.perf_counter()
-        name = SIGN_IN
+        name = ADDRESS
         try:
             self.client.sign_in()
-            name = CAN
             offered = discovery.features(self.client, self.settings, anew=True)
+            steps.append(reached)
             name = PEOPLE
             words = self._first("Users", "userName")
             steps.append(ConnectionStep(SIGN_IN, True, "The application takes it."))
@@ -182,7 +183,8 @@ class Scim(Connector):
             schema = discovery.schema(self.client, self.settings)
             found = (schema.paths, schema.required)
         except ConnectorError as error:
-            name = SIGN_IN if error.code in ("login", "tls") else name
+            if error.code == "login":
+                steps, name = [reached], SIGN_IN
             steps.append(ConnectionStep(name, False, error.message))
         seconds = time.perf_counter() - started
         return ConnectionTest(steps, latency_ms=seconds * 1000, attributes=found[0], required=found[1])

@@ -1,17 +1,12 @@
 """The door for outgoing HTTP, against real servers on this machine, whose network the tests allow."""
 
-import datetime as dt
 import gzip
-import ipaddress
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 
 from directories.connectors import outgoing
@@ -289,32 +284,6 @@ def test_a_service_that_is_away_or_unknown_may_be_back_later(monkeypatch: pytest
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert refused("https://hr.example.com/").message == outgoing.UNKNOWN
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A key with a certificate of its own for 127.0.0.1, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "server.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 def test_certificates_are_checked_and_an_own_authority_is_trusted(certificate: Path) -> None:

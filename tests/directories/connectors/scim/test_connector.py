@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -31,6 +32,7 @@ from directories.connectors.base import (
 from directories.connectors.scim import Scim, client, discovery, rate
 from directories.connectors.scim.paths import ENTERPRISE
 from tests.directories.connectors.scim_subject import FIRST, LAST, MAIL, ScimSubject
+from tests.fixtures.http import HttpServer, reply
 from tests.fixtures.scim_server import TOKEN, ScimServer
 
 JSON = "application/scim+json"
@@ -102,6 +104,26 @@ def test_what_is_wrong_is_said_by_the_step_that_finds_it(
         found = connector.test()
     failed = next(one for one in found.steps if not one.ok)
     assert (failed.name, words in failed.message, TOKEN in failed.message) == (step, True, False)
+
+
+def test_what_keeps_everybody_out_closes_the_application_and_refuses_nobody(
+    scim: ScimSubject, certificate: Path
+) -> None:
+    """A token that ended and a certificate that changed: changes wait, and go on by themselves."""
+    with scim.open(secret="old") as connector, pytest.raises(Unavailable) as caught:
+        connector.create(entry())
+    assert caught.value.code == "login"
+    scim.server.before = lambda request: said({}, 401) if request.path == "/token" else None
+    settings = {"auth": "oauth2", "user": "us", "token_url": f"{scim.server.url}/token"}
+    with scim.open(**settings) as connector, pytest.raises(Unavailable) as caught:
+        connector.create(entry())
+    assert caught.value.code == "login"
+    server = HttpServer(lambda request: reply(request, b"{}"), certificate=certificate)
+    with server.running(), scim.open(url=server.url) as connector:
+        with pytest.raises(Unavailable) as caught:
+            connector.create(entry())
+        assert connector.test().steps[-1].name == "Address"
+    assert caught.value.code == "tls"
 
 
 @pytest.mark.parametrize("url", ["", "scim.example.org", "https://ann:pass@example.org", "https://example.org/?a=b"])
