@@ -98,8 +98,7 @@ class Users:
         sent = self._wanted(entry)
         resource: Json = {"schemas": [CORE[0]]}
         for path, value in sent:
-            if value is not None:
-                put(resource, path, value)
+            put(resource, path, value)
         self._must_fit(resource)
         if password and self.settings.passwords:
             resource["password"] = password
@@ -111,7 +110,8 @@ class Users:
             answer = dict(found.raw) if isinstance(found.raw, dict) else {}
         elif not self._is_theirs(answer, resource):
             raise ConnectorError(ANOTHER, code="answer")
-        return self.account(answer, entry.key, ignored=_ignored(answer, sent))
+        mapped = [(path, value) for path, value in sent if path.text in entry.attributes]
+        return self.account(answer, entry.key, ignored=_ignored(answer, mapped))
 
     def update(self, entry: Entry, found: RemoteAccount | None) -> RemoteAccount:
         """Send what differs from what the application holds, and compare its answer with that."""
