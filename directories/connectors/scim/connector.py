@@ -49,6 +49,7 @@ from directories.connectors.scim.settings import (
 from directories.connectors.scim.users import Users
 from directories.connectors.scim.words import MEANT, fills, notes
 
+UNMAPPED = frozenset({"userName", "active", "password"})  # what the portal gives every new user by itself
 OVERLAP = dt.timedelta(minutes=10)  # how much is read again: clocks differ, and changes are written late
 ASKED_AT_ONCE = 10  # newcomers in one look-up: a filter is part of the address, and addresses are short
 ADDRESS, SIGN_IN, CAN, PEOPLE, TEAMS = "Address", "Sign-in", "What it can do", "Users", "Groups"
@@ -78,6 +79,7 @@ class Scim(Connector):
     look_up_hint = "Let the application's list of users be filtered by externalId or userName."
     delete_hint = "Look in the application why it keeps the account."
     describes_groups = False
+    clear_passwords = True
     reads_ahead = True
     at_once = 50
 
@@ -93,8 +95,8 @@ class Scim(Connector):
 
     @classmethod
     def required(cls, settings: Mapping[str, Any]) -> Sequence[str]:
-        """Return what the product requires; the user name is always there."""
-        wanted = [parse(name) for name in preset_of(settings).user.required if name != "userName"]
+        """Return what the product requires and somebody has to map."""
+        wanted = [parse(name) for name in preset_of(settings).user.required if name not in UNMAPPED]
         return [path.text if path.sub or not path.plural else f'{path.text}[type eq "work"].value' for path in wanted]
 
     @classmethod

@@ -105,7 +105,7 @@ def features(client: ScimClient, settings: ScimSettings, *, anew: bool = False) 
     found = Offered()
     if settings.preset.discovery.service_provider_config:
         try:
-            found = _features(client.get("ServiceProviderConfig"))
+            found = _features(client.get(settings.preset.discovery.service_provider_config_path))
         except Unavailable:
             raise
         except ConnectorError:

@@ -30,6 +30,7 @@ NO_ID = (
 )
 ANOTHER = "The application answered with another account than the one that was sent. Ask its makers, and then retry."
 MISSING = "The application wants a value of {names}. Map it, or fill it in for this person."
+NO_PASSWORD = "The application makes no account without a password. Switch Give passwords on, under Connection."
 UNSUPPORTED = "The application does not take {name}. Take it out of the attribute mapping."
 TOO_MANY = "The application takes {most} of {name}. Leave so many in the attribute mapping."
 PENDING = f"The person has not confirmed the invitation yet, and until then the application changes nothing. {AGAIN}"
@@ -99,9 +100,11 @@ class Users:
         resource: Json = {"schemas": [CORE[0]]}
         for path, value in sent:
             put(resource, path, value)
-        self._must_fit(resource)
         if password and self.settings.passwords:
             resource["password"] = password
+        elif "password" in self.rules.required:
+            raise ConnectorError(NO_PASSWORD, code="required")
+        self._must_fit(resource)
         answer = self.client.post("Users", resource)
         if not ref_of(answer):
             found = self.find(Entry(entry.key, "", entry.attributes, entry.person, entry.portal_id))
@@ -206,7 +209,9 @@ class Users:
     def _must_fit(self, resource: Json) -> None:
         """Raise ConnectorError for what the product is known to refuse."""
         rules, name = self.rules, str(read(resource, USER_NAME) or "")
-        missing = [wanted for wanted in rules.required if read(resource, parse(wanted)) in (None, "")]
+        # A password is never shown, and only a new user has to have one.
+        wanted = [one for one in rules.required if one != "password"]
+        missing = [one for one in wanted if read(resource, parse(one)) in (None, "")]
         if missing:
             raise ConnectorError(MISSING.format(names=", ".join(missing)), code="required")
         if (rules.username.pattern and not re.fullmatch(rules.username.pattern, name)) or (
