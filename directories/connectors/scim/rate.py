@@ -24,8 +24,9 @@ from typing import NamedTuple, Protocol
 from directories.connectors.errors import AGAIN, Unavailable
 from directories.connectors.scim.presets import RateLimit, ScimPreset
 
-EVERYTHING = "*"  # the bucket of every request: it has no limit of its own, and can be paused
+EVERYTHING = "*"  # the bucket of requests that no limit counts: it can be paused
 COMES_BACK = 0.5  # seconds in which a request of the leavers' lane that waited for its turn takes it
+NOW_AND_THEN = 0.5  # seconds for which nobody looks again whether an application without limits asked for a pause
 SHORTEST = 0.001  # seconds that anybody is told to wait
 HAIR = 1e-6  # of a token that may be missing: sums of fractions do not come out even
 SPREAD = 0.98  # of what is allowed is used where nobody says how many may come at once: answers take unequal times
@@ -66,6 +67,9 @@ class Bucket(NamedTuple):
     refill: float
     reserve: float
     cost: float = 1.0
+
+
+NO_LIMIT = (Bucket(EVERYTHING, capacity=0.0, refill=0.0, reserve=0.0),)
 
 
 class Level(NamedTuple):
@@ -182,10 +186,20 @@ class Limiter:
         self._account = account
         self._store = store
         self._refusals = 0
+        self._free_until = 0.0
 
     def wait_for(self, request: Sending) -> float:
-        """Take a turn and return 0, or return the seconds after which to ask again."""
-        return self._shared.take(self._account, self._buckets(request), urgent=request.urgent)
+        """Take a turn and return 0, or return the seconds after which to ask again.
+
+        What no limit counts can only be paused; whether another process was told to is looked up now and then.
+        """
+        buckets = self._buckets(request)
+        if not buckets and time.monotonic() < self._free_until:
+            return 0.0
+        wait = self._shared.take(self._account, buckets or NO_LIMIT, urgent=request.urgent)
+        if not buckets and not wait:
+            self._free_until = time.monotonic() + NOW_AND_THEN
+        return wait
 
     def turn(self, request: Sending, patience: float) -> None:
         """Wait for a turn and take it; raise Unavailable when that would take longer than ``patience`` seconds."""
@@ -207,7 +221,8 @@ class Limiter:
         """
         self._refusals += 1
         seconds = min(2.0 ** (self._refusals - 1), LONGEST_REFUSAL) if retry_after is None else max(retry_after, 0.0)
-        self._shared.pause(self._account, self._buckets(request), seconds)
+        self._free_until = 0.0
+        self._shared.pause(self._account, self._buckets(request) or NO_LIMIT, seconds)
         return seconds
 
     @property
@@ -215,12 +230,11 @@ class Limiter:
         return self._store or _stores[0]
 
     def _buckets(self, request: Sending) -> Sequence[Bucket]:
-        counted = [
+        return [
             bucket_of(self._preset, index, request)
             for index, limit in enumerate(self._preset.rate)
             if counts(limit, request)
         ]
-        return counted or [Bucket(EVERYTHING, capacity=0.0, refill=0.0, reserve=0.0)]
 
 
 def counts(limit: RateLimit, request: Sending) -> bool:

@@ -1,6 +1,6 @@
 """Limits of applications: kept to the letter, shared by everybody who asks, leavers first, and foretold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from directories.connectors.base import Unavailable
 from directories.connectors.scim import rate
 from directories.connectors.scim.presets import RateLimit, ScimPreset, all_names, load
-from directories.connectors.scim.rate import Forecast, Limiter, MemoryRates, Sending, about, counts, forecast
+from directories.connectors.scim.rate import Bucket, Forecast, Limiter, MemoryRates, Sending, about, counts, forecast
 from tests.doubles.scim.limits import StrictLimits
 from tests.doubles.scim.server import Clock
 
@@ -176,6 +176,23 @@ def test_a_pause_is_kept_where_no_limit_is_known_either(clock: Clock) -> None:
     assert turns.wait_for(LOOK) == 0
     turns.answered()
     assert turns.refused(CREATE, None) == 1.0
+
+
+def test_a_shared_store_is_asked_now_and_then_where_no_limit_is_known(clock: Clock) -> None:
+    asked: list[str] = []
+
+    class Counted(MemoryRates):
+        def take(self, account: str, buckets: Sequence[Bucket], *, urgent: bool) -> float:
+            asked.append(account)
+            return super().take(account, buckets, urgent=urgent)
+
+    store = Counted(clock)
+    here, there = (Limiter(load("generic"), "a", store) for _ in range(2))
+    assert [here.wait_for(LOOK) for _ in range(50)] == [0.0] * 50
+    assert len(asked) < 50
+    there.refused(LOOK, 9.0)
+    here._free_until = 0.0
+    assert here.wait_for(LOOK) == pytest.approx(9.0)
 
 
 def test_who_would_wait_too_long_is_told_when_to_come_back(clock: Clock) -> None:
