@@ -1,6 +1,6 @@
 """What a connector is opened with, asked and answers: plain data. Part of the protocol: import it from ``base``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from directories.attributes import Value
 from directories.connectors.errors import ConnectorError
 from directories.connectors.server_certificate import ServerCertificate
 
+Choices = tuple[tuple[str, str], ...]  # values and what people read
 Cursor = Mapping[str, Any]  # a connector's own words for a moment of its directory; JSON can hold it
 
 
@@ -52,7 +53,7 @@ class ConnectorField:
 
     ``harmless``: changing it does not change who is given the secrets, so that they need not be typed again.
     ``suggested``: a connection test may find out what it can be, so a test does not ask for it.
-    ``selects``: it decides whom an import sees.
+    ``selects``: it decides whom an import sees. ``choices`` are asked for each time where they change.
     """
 
     name: str
@@ -61,13 +62,18 @@ class ConnectorField:
     required: bool = False
     default: Any = None
     help_text: str = ""
-    choices: tuple[tuple[str, str], ...] = ()
+    choices: Choices | Callable[[], Choices] = ()
     group: str = "Connection"
     minimum: int | None = None
     maximum: int | None = None
     harmless: bool = False
     suggested: bool = False
     selects: bool = False
+
+    @property
+    def values(self) -> list[str]:
+        """What can be chosen now."""
+        return [value for value, _ in (self.choices() if callable(self.choices) else self.choices)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
+from directories.described.document import DocumentError
 from provisioning.admin.kept_by_portal import KeptByPortal
 from provisioning.blueprints import undo
-from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.undo import Undone
 from provisioning.models import AppliedBlueprint
 
@@ -58,7 +58,7 @@ class AppliedBlueprintAdmin(KeptByPortal, ModelAdmin):  # type: ignore[misc]
         actor = request.user.get_username()
         try:
             found = undo.undo(number, actor=actor, check=True)
-        except BlueprintError as error:
+        except DocumentError as error:
             messages.error(request, " ".join(problem.message for problem in error.problems))
             return back
         if request.method == "POST" and self._take_back(request, number, found):
@@ -83,7 +83,7 @@ class AppliedBlueprintAdmin(KeptByPortal, ModelAdmin):  # type: ignore[misc]
             return False
         try:
             done = undo.undo(number, actor=request.user.get_username(), reached=found.reached)
-        except BlueprintError:
+        except DocumentError:
             messages.error(request, CHANGED)
             return False
         count = len(done.differences)

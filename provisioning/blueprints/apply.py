@@ -7,10 +7,11 @@ from typing import Any
 from django.db import transaction
 from pydantic import SecretStr, ValidationError
 
+from directories.described.document import Document, DocumentError, Location, Problem
+from directories.described.schema import checked
 from provisioning.blueprints import checks, memory, sections, writing
-from provisioning.blueprints.document import BlueprintError, Document, Location, Problem
 from provisioning.blueprints.memory import BlueprintPart
-from provisioning.blueprints.schema import checked, with_sections
+from provisioning.blueprints.schema import with_sections
 from provisioning.blueprints.state import BlueprintItem
 
 
@@ -60,7 +61,7 @@ def apply(text: str, *, actor: str, check: bool = False, number: int | None = No
     """Make the portal what the blueprint says and return what changed; with ``check`` only return what would.
 
     ``number`` is how many accounts or people somebody saw that it reaches, needed where that is over a limit.
-    Raises BlueprintError, with every problem that was found and nothing changed.
+    Raises DocumentError, with every problem that was found and nothing changed.
     """
     document = Document(text)
     data = _checked(document)
@@ -77,16 +78,16 @@ def apply(text: str, *, actor: str, check: bool = False, number: int | None = No
 
 def _checked(document: Document) -> dict[str, Any]:
     if document.data is None:
-        raise BlueprintError([Problem(1, "", "The blueprint is empty.")])
+        raise DocumentError([Problem(1, "", "The blueprint is empty.")])
     extra = sections.registered()
     schema = with_sections({section.name: section.schema for section in extra})
     try:
         data = checked(schema, document.data)
     except ValidationError as error:
-        raise BlueprintError(document.problem(each["loc"], each["msg"]) for each in error.errors()) from None
+        raise DocumentError(document.problem(each["loc"], each["msg"]) for each in error.errors()) from None
     problems = [document.problem(path, message) for path, message in checks.within(data)]
     if problems:
-        raise BlueprintError(problems)
+        raise DocumentError(problems)
     return data
 
 
@@ -103,7 +104,7 @@ def steps() -> list[tuple[str, Callable[[BlueprintItem, str], writing.WrittenPar
 def carry_out(
     found: Applied, document: Document, data: dict[str, Any], actor: str, *, check: bool, number: int | None
 ) -> None:
-    """Write every item in the caller's transaction and note in ``found`` what that changes; raise BlueprintError."""
+    """Write every item in the caller's transaction and note in ``found`` what that changes; raise DocumentError."""
     problems: list[Problem] = []
     over: list[tuple[Location, str]] = []
     writing.release_default(data["directories"])
@@ -129,7 +130,7 @@ def carry_out(
         advice = f"Look at what --check shows, then apply it with --number {found.reached}."
         problems = [document.problem(path, f"{words} {advice}") for path, words in over]
     if problems:
-        raise BlueprintError(problems)
+        raise DocumentError(problems)
 
 
 def differences(item: str, before: BlueprintItem | None, after: BlueprintItem) -> Iterator[BlueprintDifference]:

@@ -9,13 +9,13 @@ from django.utils import timezone
 from directories import query_templates
 from directories.attributes import Kind
 from directories.connectors.sql import language_of
+from directories.described.document import Location
 from directories.forms.draft import DirectoryDraft
 from directories.forms.features import MATCHED, MATCHING
 from directories.forms.situation import situation_of
 from directories.mapping import AttributeRule, Catalogue, problems_of
 from directories.models import Directory
 from directories.readiness import assess
-from provisioning.blueprints.document import Location
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.models.people import fold
 from provisioning.profile.person import catalogue

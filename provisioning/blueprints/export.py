@@ -4,10 +4,10 @@ from django.db.models import Prefetch
 from pydantic import SecretStr
 
 from directories.attributes import Kind, Type
+from directories.described.document import dump
+from directories.described.references import Placeholders
 from directories.models import AttributeMapping, Directory, MappingDirection, ProvisioningSettings, QueryTemplate
 from provisioning.blueprints import sections, state
-from provisioning.blueprints.document import dump
-from provisioning.blueprints.references import Placeholders
 from provisioning.blueprints.schema import VERSION
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.models import AttributeDefinition, Group

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from provisioning.blueprints.references import Placeholders
-from provisioning.blueprints.schema import Strict
+from directories.described.references import Placeholders
+from directories.described.schema import Strict
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import WrittenPart
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from directories.connectors import connector_class
-from directories.connectors.base import ConnectorField, FieldType
+from directories.described.schema import declared_by
 from directories.encryption import is_lost
 from directories.models import (
     WEEKDAYS,
@@ -29,11 +28,6 @@ PROVISIONING_FIELDS = tuple(
     field.name for field in ProvisioningSettings._meta.concrete_fields if field.name not in NOT_SETTINGS
 )
 SECTIONS = ("settings", "secrets", "templates", "mapping", "provisioning")
-
-
-def declared(kind: str, *, secret: bool) -> list[ConnectorField]:
-    """Return the settings, or the secrets, that the connector of ``kind`` declares."""
-    return [field for field in connector_class(kind).fields if (field.type == FieldType.SECRET) == secret]
 
 
 def of_attribute(definition: AttributeDefinition) -> BlueprintItem:
@@ -70,7 +64,7 @@ def of_directory(
         "settings": settings_of(directory.kind, directory.settings),
         "secrets": {
             field.name: SecretStr(str(directory.secrets[field.name]))
-            for field in declared(directory.kind, secret=True)
+            for field in declared_by(directory.kind, secret=True)
             if (directory.secrets or {}).get(field.name)
         },
         "templates": {
@@ -85,8 +79,8 @@ def of_directory(
 
 def settings_of(kind: str, stored: dict[str, Any]) -> BlueprintItem:
     """Return the declared settings: those that have a value, and those that are blank in place of a default."""
-    found = {field.name: stored.get(field.name, field.default) for field in declared(kind, secret=False)}
-    defaults = {field.name: _filled(field.default) for field in declared(kind, secret=False)}
+    found = {field.name: stored.get(field.name, field.default) for field in declared_by(kind, secret=False)}
+    defaults = {field.name: _filled(field.default) for field in declared_by(kind, secret=False)}
     found = {name: _filled(value) for name, value in found.items()}
     return {name: value for name, value in found.items() if value is not None or defaults[name] is not None}
 

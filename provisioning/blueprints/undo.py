@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db import transaction
 
+from directories.described.document import Document, DocumentError, Location, Problem
 from provisioning.blueprints import memory, sections, state
 from provisioning.blueprints.apply import Applied, carry_out, steps
-from provisioning.blueprints.document import BlueprintError, Document, Location, Problem
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import PartRefused, WrittenPart
 from provisioning.models import AppliedBlueprint, AttributeDefinition
@@ -55,7 +55,7 @@ class _Items(Document):
 def undo(number: int | None, *, actor: str, check: bool = False, reached: int | None = None) -> Undone:
     """Take back the blueprint of that number, or the newest, and return what changed.
 
-    ``check`` and ``reached`` are those of ``apply``. Raises BlueprintError, with nothing changed.
+    ``check`` and ``reached`` are those of ``apply``. Raises DocumentError, with nothing changed.
     """
     with transaction.atomic():
         rows = AppliedBlueprint.objects.select_for_update().filter(**({"pk": number} if number else {"undoes": None}))
@@ -154,8 +154,8 @@ def _merged(before: Any, after: Any, now: Any) -> tuple[Any, list[tuple[str, ...
     return now, [()]
 
 
-def _refused(words: str) -> BlueprintError:
-    return BlueprintError([Problem(1, "", words)])
+def _refused(words: str) -> DocumentError:
+    return DocumentError([Problem(1, "", words)])
 
 
 def listed() -> Iterator[str]:

@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from directories.attributes import PROFILE_ATTRIBUTES, Type
+from directories.described.document import Location
+from directories.described.schema import declared_by
 from directories.health import retry_now
 from directories.models import (
     WEEKDAYS,
@@ -18,7 +20,6 @@ from directories.models import (
 )
 from provisioning import directory_settings, second_person, services
 from provisioning.blueprints import state
-from provisioning.blueprints.document import Location
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.models import AttributeDefinition, Group
 from provisioning.models.people import fold
@@ -144,7 +145,7 @@ def write_directory(wanted: BlueprintItem, actor: str) -> WrittenPart:
 def _require_connection(after: BlueprintItem, *, is_new: bool) -> None:
     """A new directory without a settings section has to do without any that are required."""
     for section, secret in (("settings", False), ("secrets", True)):
-        for field in state.declared(after["kind"], secret=secret):
+        for field in declared_by(after["kind"], secret=secret):
             if is_new and field.required and after[section].get(field.name) in (None, ""):
                 raise PartRefused(f"{field.name} is required.", section)
 
@@ -175,7 +176,7 @@ def _write_basics(directory: Directory, after: BlueprintItem) -> None:
     directory.name, directory.description = after["name"], after["description"]
     directory.enabled, directory.is_default = after["enabled"], after["default"]
     directory.settings = {
-        field.name: after["settings"].get(field.name) for field in state.declared(after["kind"], secret=False)
+        field.name: after["settings"].get(field.name) for field in declared_by(after["kind"], secret=False)
     }
     directory.secrets = {name: _clear(secret) for name, secret in after["secrets"].items()}
     names = ["name", "description", "enabled", "is_default", "settings", "secrets", "updated_at"]

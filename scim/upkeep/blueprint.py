@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, SecretStr, create_model
 
 from directories.attributes import Kind
+from directories.described.references import Placeholders
+from directories.described.schema import LEFT_OUT, Name, SecretReference, Strict, Text
 from directories.mapping import AttributeRule, Catalogue, problems_of
 from directories.models import MappingDirection
-from provisioning.blueprints.references import Placeholders
-from provisioning.blueprints.schema import LEFT_OUT, ExpressionText, Name, SecretReference, Strict, Text
+from provisioning.blueprints.schema import ExpressionText
 from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import PartRefused, WrittenPart

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from directories.described.document import DocumentError
 from provisioning.blueprints.apply import apply
-from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.export import export
 from provisioning.models import Group
 from reports.models import Event
@@ -148,7 +148,7 @@ def test_what_is_not_said_stays(blueprint: str) -> None:
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_changed(part: str, words: str) -> None:
-    with pytest.raises(BlueprintError, match=re.escape(words)):
+    with pytest.raises(DocumentError, match=re.escape(words)):
         apply(f"version: 1\nscim_applications:\n  - name: Okta\n{part}\n", actor="grace")
     assert not Client.objects.exists()
 

@@ -11,8 +11,8 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from directories.described.document import DocumentError
 from provisioning.blueprints.apply import apply
-from provisioning.blueprints.document import BlueprintError
 from provisioning.models import Group, Membership, User
 from provisioning.roles import IT_STAFF
 from scim.models import Client, ClientMapping, GroupLink, Reach, UserLink
@@ -335,7 +335,7 @@ def test_a_blueprint_says_the_same_and_wants_the_number_over_a_limit() -> None:
     told = f"SCIM application Okta: It would not see 240 of 250 people any more: {NEXT_SYNC}."
     assert apply(wanted, actor="tests", check=True).impacts == [told]
     for number in (None, 239):
-        with pytest.raises(BlueprintError, match="--number 240"):
+        with pytest.raises(DocumentError, match="--number 240"):
             apply(wanted, actor="tests", number=number)
     assert Client.objects.get().reach == Reach.ALL
     assert apply(wanted, actor="tests", number=240).impacts == [told]

@@ -9,9 +9,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from directories.described.document import DocumentError
 from provisioning.blueprints import undo
 from provisioning.blueprints.apply import Applied, apply
-from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.export import export
 
 
@@ -69,7 +69,7 @@ class Command(BaseCommand):
     def _apply(self, file: str, *, check: bool, number: int | None) -> None:
         try:
             applied = apply(_read(file), actor=_actor(), check=check, number=number)
-        except BlueprintError as error:
+        except DocumentError as error:
             name = "standard input" if file == "-" else file
             lines = "\n".join(f"{name}: {problem}" for problem in error.problems)
             raise CommandError(f"{lines}\nNothing was changed.") from None
@@ -78,7 +78,7 @@ class Command(BaseCommand):
     def _undo(self, which: int | None, *, check: bool, number: int | None) -> None:
         try:
             undone = undo.undo(which, actor=_actor(), check=check, reached=number)
-        except BlueprintError as error:
+        except DocumentError as error:
             lines = "\n".join(problem.message for problem in error.problems)
             raise CommandError(f"{lines}\nNothing was changed.") from None
         for line in undone.kept:

@@ -12,9 +12,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from directories import config
+from directories.described.document import DocumentError
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.blueprints.apply import apply
-from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.export import export
 from provisioning.models import AttributeDefinition, Group, User
 from reports.models import Event
@@ -42,7 +42,7 @@ def run(text: str, **options: Any) -> list[str]:
 
 
 def problems(text: str) -> list[str]:
-    with pytest.raises(BlueprintError) as caught:
+    with pytest.raises(DocumentError) as caught:
         apply(text, actor="tests")
     return [str(problem) for problem in caught.value.problems]
 

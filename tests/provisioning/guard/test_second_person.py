@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from directories.described.document import DocumentError
 from directories.models import Directory, ProvisioningSettings
 from provisioning.blueprints.apply import apply
-from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.export import export
 from provisioning.guard import door_limits
 from provisioning.guard.models import AwaitedSettings, DoorLimits
@@ -173,7 +173,7 @@ def test_who_may_only_look_decides_nothing_of_guard_limits(directory: Directory,
 def test_a_blueprint_does_not_switch_it_off(directory: Directory) -> None:
     text = export()
     assert "four_eyes: true" in text
-    with pytest.raises(BlueprintError, match="another person agrees"):
+    with pytest.raises(DocumentError, match="another person agrees"):
         apply(text.replace("four_eyes: true", "four_eyes: false"), actor="anna")
     assert settings_of(directory).four_eyes
 

@@ -12,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from directories import config as directory_config
 from directories.config import DirectoryConfig
 from directories.connectors.memory import Memory
+from directories.described.document import DocumentError
 from directories.mapping import AttributeRule
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.blueprints.apply import apply
-from provisioning.blueprints.document import BlueprintError
 from provisioning.impact import reckoning
 from provisioning.impact.impact import Impact
 from provisioning.models import Account, Group, GroupAccount, User
@@ -236,7 +236,7 @@ directories:
     checked = apply(text, actor="tests", check=True)
     assert checked.impacts == ["directory CRM: This would change 250 accounts and blank 250 values of mail."]
     for number in (None, 249):
-        with pytest.raises(BlueprintError, match="--number 250"):
+        with pytest.raises(DocumentError, match="--number 250"):
             apply(text, actor="tests", number=number)
     assert AttributeMapping.objects.filter(portal_attribute="email").exists()
     apply(text, actor="tests", number=250)

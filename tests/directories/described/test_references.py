@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.blueprints.references import Placeholders, ReferenceProblem, resolve
+from directories.described.references import Placeholders, ReferenceProblem, resolve
 
 
 def test_a_variable_and_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.blueprints.document import CUT, BlueprintError, Document, dump
+from directories.described.document import CUT, Document, DocumentError, dump
 
 
 def test_values_are_those_of_yaml_12() -> None:
@@ -60,7 +60,7 @@ def test_what_cannot_be_read(text: str, line: int, words: str | None) -> None:
     if words is None:
         assert Document(text).data == {"a": 1, "b": ["id"]}, "a tag makes nothing"
         return
-    with pytest.raises(BlueprintError) as caught:
+    with pytest.raises(DocumentError) as caught:
         Document(text)
     (problem,) = caught.value.problems
     assert words in problem.message

@@ -4,15 +4,15 @@ import pytest
 from pydantic import ValidationError
 
 from directories.connectors.base import ConnectorField
-from provisioning.blueprints import state
-from provisioning.blueprints.schema import checked, connection_schema
+from directories.described import schema as described
+from directories.described.schema import checked, connection_schema
 
 
 def test_a_connector_names_its_settings_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also as the model of its schema names its own parts."""
     names = ["schema", "contradictions", "what", "misplaced", "model_config", "copy"]
     fields = [ConnectorField(name, name) for name in names]
-    monkeypatch.setattr(state, "declared", lambda kind, *, secret: [] if secret else fields)
+    monkeypatch.setattr(described, "declared_by", lambda kind, *, secret: [] if secret else fields)
     schema = connection_schema("any", secret=False)
     assert checked(schema, dict.fromkeys(names, "x")) == dict.fromkeys(names, "x")
     with pytest.raises(ValidationError) as caught:

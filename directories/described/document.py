@@ -47,8 +47,8 @@ class Problem:
         return where + self.message
 
 
-class BlueprintError(Exception):
-    """A blueprint cannot be applied; nothing was changed. ``problems`` are in the order of their lines."""
+class DocumentError(Exception):
+    """The document cannot be used. ``problems`` are in the order of their lines."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = sorted(set(problems))
@@ -56,7 +56,7 @@ class BlueprintError(Exception):
 
 
 class Document:
-    """A blueprint as plain data (``data``), and the lines that its parts stand on."""
+    """A file as plain data (``data``), and the lines that its parts stand on."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -65,7 +65,7 @@ class Document:
         root = _compose(text)
         self.data: Any = None if root is None else self._plain(root, (), 1)
         if self._problems:
-            raise BlueprintError(self._problems)
+            raise DocumentError(self._problems)
 
     def problem(self, path: Location, message: str, inner_line: int = 1) -> Problem:
         """Return the problem at ``path``, or at what is nearest to it; ``inner_line`` counts within a block of text."""
@@ -141,9 +141,9 @@ class _Composer(Composer):
 
 
 def _compose(text: str) -> Node | None:
-    """Return the tree of the text; raises BlueprintError where it cannot be read."""
+    """Return the tree of the text; raises DocumentError where it cannot be read."""
     if len(text) > MAX_CHARACTERS:
-        raise BlueprintError([Problem(1, "", f"The blueprint is longer than {MAX_CHARACTERS} characters.")])
+        raise DocumentError([Problem(1, "", f"The file is longer than {MAX_CHARACTERS} characters.")])
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer = _Composer
     yaml.max_depth = MAX_DEPTH
@@ -156,7 +156,7 @@ def _compose(text: str) -> Node | None:
             line, problem = mark.line + 1 if mark else 1, str(error.problem or error.context)
         if isinstance(error, MaxDepthExceededError):
             problem = "it is nested too deeply"
-        raise BlueprintError([Problem(line, "", f"This is not YAML that a blueprint can have: {problem}.")]) from None
+        raise DocumentError([Problem(line, "", f"This is not YAML that can be used here: {problem}.")]) from None
     return root
 
 
