@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from directories.models import Directory
 from provisioning import heartbeat
 from provisioning.events.models import Subscription
+from provisioning.gateway import silence as gateways
 from provisioning.models import Account, ImportRun
 from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
@@ -55,6 +56,12 @@ def notices_badge(request: HttpRequest) -> Badge | None:
 def unreachable_badge(request: HttpRequest) -> Badge | None:
     """Directories that cannot be reached."""
     return _badge(unreachable(), "danger")
+
+
+def gateway_badge(request: HttpRequest) -> Badge | None:
+    """Gateways that directories need and that show no sign of life."""
+    number = len(gateways.silent())
+    return Badge(capped_text(number), "danger") if number else None
 
 
 def approval_badge(request: HttpRequest) -> Badge | None:

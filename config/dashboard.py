@@ -20,6 +20,7 @@ from config.first_steps import first_steps
 from config.recent import recent
 from directories.models import ProvisioningSettings, Schedule
 from provisioning.admin.operations.lists import leavers_waiting
+from provisioning.gateway import silence as gateways
 from provisioning.models import Account
 from provisioning.models.accounts import LastResult
 from provisioning.models.imports import RunStatus
@@ -64,6 +65,8 @@ def _notices(request: HttpRequest) -> Iterator[DashboardNotice]:
     if can("provisioning.view_account"):
         yield from _left_open()
         yield from _unreachable(details=can("directories.view_directory"))
+    if can("gateway.view_gateway"):
+        yield from _gateways()
     if can("provisioning.view_importrun"):
         yield from _imports(outages_told=can("provisioning.view_account"))
     if can("scim.view_client"):
@@ -124,6 +127,12 @@ def _unreachable(*, details: bool) -> Iterator[DashboardNotice]:
             _url("directories_directory_change", directory.pk) if details else "",
             "Open directory",
         )
+
+
+def _gateways() -> Iterator[DashboardNotice]:
+    for gateway in gateways.silent()[:SHOWN]:
+        url = _url("gateway_gateway_change", gateway.pk)
+        yield DashboardNotice("danger", "router", gateway.title, gateway.text, url, "Open gateway")
 
 
 def _leavers(number: int) -> str:

@@ -48,6 +48,13 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             badge=attention.unreachable_badge,
         ),
         Item(
+            "Gateways",
+            "router",
+            "gateway_gateway_changelist",
+            "gateway.view_gateway",
+            badge=attention.gateway_badge,
+        ),
+        Item(
             "SCIM applications",
             "sync_alt",
             "scim_client_changelist",

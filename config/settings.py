@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "provisioning.reconciliation",
     "provisioning.notices",
     "provisioning.events",
+    "provisioning.gateway",
     "scim",
     "config.apps.ConfigConfig",
 ]

@@ -49,6 +49,19 @@ def decrypt(token: str) -> str:
         raise SecretLost from None
 
 
+def encrypt_bytes(plain: bytes) -> bytes:
+    """Return ``plain`` as a Fernet token under the first key."""
+    return _cipher().encrypt(plain)
+
+
+def decrypt_bytes(token: bytes) -> bytes:
+    """Return what is in ``token``; raise SecretLost when no configured key opens it."""
+    try:
+        return _cipher().decrypt(token)
+    except InvalidToken:
+        raise SecretLost from None
+
+
 def rotate(token: str) -> str | None:
     """Return the token under the first key, None when it is already; SecretLost when no key opens it."""
     try:

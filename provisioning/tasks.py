@@ -10,6 +10,7 @@ from provisioning import heartbeat
 from provisioning.events import fan_out, subscriptions
 from provisioning.events.delivery import EventWork
 from provisioning.events.models import Subscription
+from provisioning.gateway import mailbox
 from provisioning.imports import deliveries, engine, requests
 from provisioning.imports.doors import contracts, rules
 from provisioning.notices import certificates, mail, watch
@@ -62,6 +63,7 @@ def sweep() -> None:
     passwords.sweep()
     receipts.sweep()
     deletions.sweep()
+    mailbox.sweep()
     for kind in KINDS:
         for directory_id in kind.leases.waiting_leavers():
             _drain_leavers(directory_id, kind.name)

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fixtures.databases",
     "tests.fixtures.directories",
     "tests.fixtures.ldap",
+    "tests.fixtures.gateways",
     "tests.fixtures.browser",
     "tests.fixtures.portal",
     "tests.doubles.scim.server",

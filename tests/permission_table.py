@@ -39,7 +39,17 @@ def action(route: str, who: str) -> dict[str, Rule]:
 
 
 # Addresses outside the admin, which ask nobody to sign in; their own tests say what they show.
-OPEN = {"healthz", "readyz", "scim/token", "events/keys.json", "admin/", "welcome/<uidb64>/<token>/"}
+GATEWAY_DOOR = {"api/v1/gateway/enrol", "api/v1/gateway/exchange"}  # asks machines for a code and for signatures
+OPEN = {
+    "healthz",
+    "readyz",
+    "metrics",
+    "scim/token",
+    "events/keys.json",
+    "admin/",
+    "welcome/<uidb64>/<token>/",
+    *GATEWAY_DOOR,
+}
 OPEN_BELOW = "^scim/"  # the SCIM service asks applications for a token, not people for a session
 
 PORTAL = {
@@ -96,6 +106,13 @@ DIRECTORIES = {
         for name in ("make-default", "clone", "enable", "disable", "push", "undo-pushes", "second-person")
         for rule, who in action(f"directories/directory/<int:object_id>/{name}/", "SI").items()
     },
+}
+
+GATEWAYS = {
+    **model("gateway/gateway/", view="SIA", add="SI", change="SI", delete="SI"),
+    "gateway/gateway/<int:pk>/code/": Rule("", "SI"),
+    **action("gateway/gateway/<int:pk>/machines/", "SIA"),
+    **action("gateway/gateway/<int:pk>/machines/<int:machine_pk>/withdraw/", "SI"),
 }
 
 RUN = "provisioning/importrun/<int:run_id>/"
@@ -247,10 +264,11 @@ APP_LISTS = {
     "receipts": "SIHA",
     "notices": "SIHA",
     "guard": "SIA",
+    "gateway": "SIA",
     "scim": "SIHA",
 }
 
-WATCHED = RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS | EVENTS
+WATCHED = RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS | EVENTS | GATEWAYS
 TABLE = PORTAL | PEOPLE | WATCHED | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
 
 # The actions that each role which may open a list is offered there.
@@ -281,6 +299,7 @@ ACTIONS = {
     "portal.role": {"delete_selected": "S"},
     "portal.staff": {},
     "directories.directory": {},
+    "gateway.gateway": {},
     "scim.client": {},
     "provisioning.importrun": {},
     "provisioning.scheduleddeletion": {},

@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.contracts.models import Contract, Department, Location, PrimaryOrder, SourceRecord
 from provisioning.events.models import Subscription
+from provisioning.gateway.models import Gateway, Machine
 from provisioning.guard.models import DoorLimits
 from provisioning.models import Account, AttributeDefinition, Change, Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Action, RunStatus
@@ -118,6 +119,9 @@ def world() -> World:
     for obj in (account, change, run, planned, deleted, held, compared, limits, department, location, contract, step):
         made.add(obj)
     made.add(said)
+    gateway = Gateway.objects.create(name="Head office")
+    made.add(gateway)
+    made.add(Machine.objects.create(gateway=gateway, name="box", public_key="x", portal_key=SECRET))
     return made
 
 

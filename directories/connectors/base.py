@@ -136,16 +136,17 @@ class Connector(ABC):
     notes: ClassVar[Mapping[str, str]] = {}  # what to do at the other end, by the same value
     folded: ClassVar[frozenset[str]] = frozenset()  # groups of fields that can mostly be left alone
     templated: ClassVar[bool] = False  # whether the admin writes its statements, as query templates
-    attributes_word: ClassVar[str] = "attributes"  # what people call the attributes of its accounts
-    key_source: ClassVar[str] = ""  # where the user name of an account comes from, for people; "" needs no words
+    # What follows up to ``describes_groups`` a connector may know only when it is open.
+    attributes_word: str = "attributes"  # what people call the attributes of its accounts
+    key_source: str = ""  # where the user name of an account comes from, for people; "" needs no words
     # What to change when ``find`` misses or mistakes an account that is there, and when it finds one after ``delete``.
-    look_up_hint: ClassVar[str] = "Let its look-up compare the whole user name as the directory stores it."
-    delete_hint: ClassVar[str] = "Let its deletion really remove the account."
-    gives_passwords: ClassVar[bool] = False  # whether ``accounts`` can give passwords or their hashes
-    gives_contracts: ClassVar[bool] = False  # whether ``accounts`` and ``look_up`` give people's contracts
-    clear_passwords: ClassVar[bool] = False  # whether the directory itself hashes the passwords that it is given
-    nested_groups: ClassVar[bool] = False  # whether a group may be a member of another
-    describes_groups: ClassVar[bool] = True  # whether a group has a description there
+    look_up_hint: str = "Let its look-up compare the whole user name as the directory stores it."
+    delete_hint: str = "Let its deletion really remove the account."
+    gives_passwords: bool = False  # whether ``accounts`` can give passwords or their hashes
+    gives_contracts: bool = False  # whether ``accounts`` and ``look_up`` give people's contracts
+    clear_passwords: bool = False  # whether the directory itself hashes the passwords that it is given
+    nested_groups: bool = False  # whether a group may be a member of another
+    describes_groups: bool = True  # whether a group has a description there
     # Whether reading waits for a server: then the next page is read, by one other thread, while a page is worked on.
     reads_ahead: ClassVar[bool] = False
 
@@ -217,7 +218,7 @@ class Connector(ABC):
         """Return settings for an empty directory in ``folder``, for the contract tests; None when it needs a server."""
         return None
 
-    kept_by_server: ClassVar[frozenset[str]] = frozenset()  # attributes (case folded) that nobody else may write
+    kept_by_server: frozenset[str] = frozenset()  # attributes (case folded) that nobody else may write
 
     @property
     def patience(self) -> float:

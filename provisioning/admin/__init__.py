@@ -6,6 +6,7 @@ import provisioning.admin.contracts.admin
 import provisioning.admin.contracts.records
 import provisioning.admin.directories.admin
 import provisioning.admin.events.admin
+import provisioning.admin.gateways.admin
 import provisioning.admin.groups.admin
 import provisioning.admin.guard
 import provisioning.admin.imports.admin

@@ -43,6 +43,8 @@ PAGES = (
     "provisioning_group_add",
     "directories_directory_changelist",
     "directories_directory_add",
+    "gateway_gateway_changelist",
+    "gateway_gateway_add",
     "scim_client_changelist",
     "scim_client_add",
     "provisioning_importrun_start",

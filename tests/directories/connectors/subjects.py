@@ -26,6 +26,7 @@ FIXTURES: Mapping[str, str] = {
     "script": "script_source",
     "push": "push_source",
     "scim": "scim",
+    "gateway": "gateway_subject",
 }
 # Kinds without a server to be tried on.
 UNTRIED: Mapping[str, str] = {
