@@ -5,7 +5,8 @@ the most of them. ``sql`` measures the imports and deliveries of a SQL directory
 N=1000000 it shows that their memory does not grow with the people. Others are ``groups``, ``ldap``, ``scaling``
 (deliveries to a server that is far away, by worker processes), ``scim_target`` (the same to a SCIM application),
 ``reconcile``, ``rules``, ``saved`` (from a save to the row, beside imports and pushes of groups), ``leavers`` (from
-the switch to the proof, while everybody waits) and ``events`` (N events to 20 receivers, one of them dead).
+the switch to the proof, while everybody waits), ``events`` (N events to 20 receivers, one of them dead) and
+``gateway`` (through a gateway that is far away, and direct).
 """
 
 import json
@@ -24,7 +25,7 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from tests import servers
-from tests.bench import directory, events, groups, leavers, rules, saved, scaling, scim_target, source
+from tests.bench import directory, events, gateway, groups, leavers, rules, saved, scaling, scim_target, source
 from tests.bench.steps import run_step
 from tests.fixtures.embedded import Run
 
@@ -267,6 +268,8 @@ def main() -> None:
             if only == name:
                 source.fill(dsn, 1)
                 rows += bench.measured_in(dsn, variables, count)
+        if only == "gateway":
+            rows += gateway.measured_in(variables, count)
         if only == "rules":
             rows += rules.measured_in(variables, count)
         if only == "events":
