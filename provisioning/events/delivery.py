@@ -18,10 +18,12 @@ from directories.connectors.base import Unavailable
 from provisioning.events.models import Attempt, EventDelivery, OutgoingEvent, Stream, Subscription
 from provisioning.events.sending import GONE, SECONDS, Sender, SendingTry
 from provisioning.models.outbox import LastResult
-from provisioning.outbound.batch import Batch, Lost, Outcome, Work, lease_for
+from provisioning.outbound.batch import Batch, Lost, Outcome, Work, lease_for, notice
 from provisioning.outbound.leases import Claim, Leases, Parked
+from reports.journal import record
+from reports.models import Result
 
-CHUNK = 20  # streams a message
+CHUNK = 100  # streams a turn
 LEASES = Leases(
     name="events",
     chunk=CHUNK,
@@ -96,6 +98,7 @@ class EventWork(Work[EventOutcome]):
             self.batch.keep_lease()
             tried = self._try(row, delivery.event, outcome)
             if tried.taken:
+                row.attempts = 0
                 outcome.sent.append(delivery.pk)
                 continue
             if tried.status == GONE:
@@ -110,7 +113,6 @@ class EventWork(Work[EventOutcome]):
             if not self._give_up(outcome, delivery, tried.words, tried.error.code):
                 return outcome.hold(tried.words, Unavailable(tried.words))
         row.last_result, row.last_message, row.last_synced_at = LastResult.OK, "", timezone.now()
-        row.attempts = 0
         return outcome
 
     def wait(self, row: Stream, message: str, actor: str) -> EventOutcome:
@@ -145,6 +147,7 @@ class EventWork(Work[EventOutcome]):
         mine = Subscription.objects.filter(pk=self.directory_id)
         if self.stopped:
             mine.update(enabled=False, stopped_because=STOPPED, updated_at=timezone.now())
+            record(notice(self.name, Result.FAILED, "gets no events any more: it answered that it wants none (410)."))
         if any(outcome.sent for outcome in outcomes):
             mine.filter(failing_since__isnull=False).update(failing_since=None)
         elif any(outcome.attempts for outcome in outcomes):

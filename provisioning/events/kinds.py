@@ -34,7 +34,6 @@ KINDS: Mapping[str, str] = {
     "account.failed": "A directory refused a change of an account",
     "import.finished": "An import has ended",
     "import.failed": "An import failed",
-    "import.waiting": "An import waits for approval",
     "guard.waiting": "A guard or a fault needs somebody",
     "guard.cleared": "What needed somebody is over",
 }
@@ -61,7 +60,6 @@ _IMPORTS = {
     Result.SUCCESS: "finished",
     Result.PARTLY: "finished",
     Result.FAILED: "failed",
-    Result.WAITING: "waiting",
 }
 
 
@@ -74,7 +72,7 @@ def kind_of(row: Mapping[str, Any]) -> str:
     """Return the kind of event that a row of the report is, "" for none: sign-ins, settings, tries and skipped rows."""
     operation, result = row["operation"], row["result"]
     if operation == Operation.IMPORT:
-        ending = _IMPORTS.get(result) if row["run_id"] and not row["user_id"] else None
+        ending = _IMPORTS.get(result) if row["run_id"] and not row["identifier"] else None  # a run's own line
         return f"import.{ending}" if ending else ""
     if row["direction"] == Direction.OUT:
         return _of_account(row) if row["account_id"] and not row["group_id"] else ""

@@ -48,6 +48,8 @@ class Subscription(Reachable):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = "receiver"
+        verbose_name_plural = "events"  # what the pages about them are called
         ordering = ["name"]
         constraints = [models.UniqueConstraint(models.functions.Lower("name"), name="subscription_name_once")]
 

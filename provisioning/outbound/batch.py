@@ -404,7 +404,7 @@ class Batch:
             and health.record_refusals(directory_id, self.refused, self.refusal, self.home)
         ):
             words = f"refuses everything and is in quarantine: one change at a time is tried now. {self.refusal}"
-            record_many([_notice(name, Result.FAILED, words)])
+            record_many([notice(name, Result.FAILED, words)])
 
     def _unreachable(self, error: Unavailable) -> None:
         """Let every row that is left wait, without trying the directory again."""
@@ -465,7 +465,7 @@ class Batch:
         work.leases.hurry_leavers({outcome.row.pk for outcome in kept if outcome.busy} - leavers)
 
 
-def _notice(directory: str, result: Result, words: str) -> Line:
+def notice(directory: str, result: Result, words: str) -> Line:
     """Return a line of the report about a directory as a whole."""
     return Line("", directory, Direction.PORTAL, Operation.SETTINGS, result, f"{directory} {words}")
 
@@ -479,7 +479,7 @@ def opened(home: type[Reachable], directory_id: int, name: str, *, quarantined: 
     """Open a directory again and return whether it was closed; the report says when that ends a quarantine."""
     resumed = health.record_success(directory_id, home)
     if quarantined and resumed:
-        record_many([_notice(name, Result.SUCCESS, "takes changes again and has left quarantine.")])
+        record_many([notice(name, Result.SUCCESS, "takes changes again and has left quarantine.")])
     return resumed
 
 

@@ -48,7 +48,7 @@ def _rate(what: str, count: int, seconds: float, ratio: str) -> tuple[str, ...]:
 
 def _delivered(variables: dict[str, str], count: int, port: int) -> tuple[str, ...]:
     wanted = count * (RECEIVERS - 1)
-    with workers.running(variables, *["worker"] * WORKERS):
+    with workers.running(variables, "worker", *["events"] * WORKERS):
         run_step(variables, "tests.bench.events", "wake")
         began = moved = time.perf_counter()
         came = 0
@@ -62,7 +62,7 @@ def _delivered(variables: dict[str, str], count: int, port: int) -> tuple[str, .
         seconds = time.perf_counter() - began
     now = _counted(port)
     figures = f"{wanted:,} deliveries, {wanted / seconds:,.0f} /s, {now['twice']:,} twice, {now['late']:,} out of order"
-    return (f"To {RECEIVERS} receivers, one dead, {WORKERS} worker processes", figures, "", "")
+    return (f"To {RECEIVERS} receivers, one dead, {WORKERS} programs `events`", figures, "", "")
 
 
 def _counted(port: int) -> dict[str, int]:

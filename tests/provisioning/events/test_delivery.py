@@ -127,6 +127,17 @@ def test_an_event_is_given_up_in_time_and_what_follows_goes_on(subscription: Sub
     assert receiver.came[-1].headers["webhook-id"] == receiver.came[0].headers["webhook-id"]
 
 
+def test_each_event_has_all_its_tries(subscription: Subscription, receiver: Receiver) -> None:
+    ada = add("ada")
+    change(ada, "Sales")
+    receiver.answer = lambda came: 422 if came.kind == "user.updated" else 204
+    fan_out.fan_out()
+    Stream.objects.update(attempts=delivery.TRIES - 1)
+    send(subscription)
+    assert EventDelivery.objects.get().parked is None
+    assert Stream.objects.get().attempts == 1
+
+
 def test_a_receiver_that_is_away_is_left_alone_and_gets_everything_later(subscription: Subscription) -> None:
     away = subscribe("http://127.0.0.1:9", "Away")  # nobody listens there
     add("ada")
@@ -185,6 +196,7 @@ def test_gone_switches_the_subscription_off(subscription: Subscription, receiver
     subscription.refresh_from_db()
     assert (subscription.enabled, subscription.stopped_because) == (False, delivery.STOPPED)
     assert len(receiver.came) == 1
+    assert ReportLine.objects.filter(message__startswith="Audit gets no events any more").count() == 1
     assert EventDelivery.objects.filter(parked=None).count() == 2
     receiver.answer = lambda came: 204
     subscriptions.switch(subscription, True, "root")

@@ -17,7 +17,9 @@ from reports import journal
 from reports.journal import Line
 from reports.models import Direction, Operation, Result
 from tests.provisioning.events.conftest import subscribe
+from tests.provisioning.imports.conftest import Source, source
 
+__all__ = ["source"]
 pytestmark = pytest.mark.django_db
 NOWHERE = "https://receiver.example.com/events"
 
@@ -52,6 +54,20 @@ def test_what_happens_to_people_and_groups_is_an_event_each() -> None:
     assert (changed.changes, changed.actor, changed.user_id) == ({"Department": ["Sales", "Research"]}, "root", ada.pk)
     assert {one.subject for one in OutgoingEvent.objects.filter(user_id=ada.pk)} == {f"user {ada.pk}"}
     assert len(set(OutgoingEvent.objects.values_list("ident", flat=True))) == 8
+
+
+def test_an_import_tells_of_each_person_and_of_its_end(source: Source) -> None:
+    subscribe(NOWHERE)
+    source.put("anna", "Anna", "A")
+    source.put("bob", "Bob", "B")
+    source.run()
+    assert events() == ["user.created", "user.created", "import.finished"]
+    source.put("anna", "Anna", "Berg")
+    source.rows = [row for row in source.rows if row.ref == "anna"]
+    source.run()
+    assert events()[3:] == ["user.updated", "user.deactivated", "import.finished"]
+    changed = OutgoingEvent.objects.get(kind="user.updated")
+    assert (changed.changes, changed.application) == ({"Last name": ["A", "Berg"]}, "HR")
 
 
 def test_a_save_that_deactivates_is_told_as_that() -> None:
@@ -167,9 +183,9 @@ LINES = [
     ("account.disabled", {"account_id": 1, "direction": Direction.OUT, "operation": Operation.DISABLE}),
     ("", {"account_id": 1, "direction": Direction.OUT, "result": Result.WAITING}),
     ("", {"group_id": 1, "direction": Direction.OUT}),
-    ("import.finished", {"run_id": 1, "operation": Operation.IMPORT, "result": Result.PARTLY}),
-    ("import.failed", {"run_id": 1, "operation": Operation.IMPORT, "result": Result.FAILED}),
-    ("import.waiting", {"run_id": 1, "operation": Operation.IMPORT, "result": Result.WAITING}),
+    ("import.finished", {"identifier": "", "run_id": 1, "operation": Operation.IMPORT, "result": Result.PARTLY}),
+    ("import.failed", {"identifier": "", "run_id": 1, "operation": Operation.IMPORT, "result": Result.FAILED}),
+    ("", {"run_id": 1, "operation": Operation.IMPORT, "result": Result.FAILED}),
     ("user.created", {"user_id": 1, "run_id": 1, "direction": Direction.IN, "operation": Operation.CREATE}),
     ("", {"user_id": 1, "run_id": 1, "direction": Direction.IN, "result": Result.FAILED}),
     ("", {"user_id": 1, "operation": Operation.SIGN_IN}),
@@ -180,7 +196,7 @@ LINES = [
 
 @pytest.mark.parametrize(("kind", "values"), LINES)
 def test_each_line_of_the_report_has_its_kind(kind: str, values: dict[str, Any]) -> None:
-    row = journal._values(line("ada", **values), None)  # type: ignore[arg-type]
+    row = journal._values(line(**{"identifier": "ada", **values}), None)  # type: ignore[arg-type]
     assert kinds.kind_of(row) == kind
     assert not kind or kind in kinds.KINDS
 
