@@ -175,9 +175,7 @@ class Product:
             return _said(200, self._own_words())
         if method == "GET" and any(getattr(offered, name) and kind == place for name, place in DISCOVERED.items()):
             return _said(*self._inner("GET", f"/{kind}"))
-        raise Refusal(
-            404, f"There is no /{kind}.", violation=kind not in ("ServiceProviderConfig", *DISCOVERED.values())
-        )
+        raise Refusal(404, f"There is no /{kind}.")
 
     def _own_words(self) -> Data:
         preset = self.preset

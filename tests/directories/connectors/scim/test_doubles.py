@@ -327,5 +327,6 @@ def test_a_product_says_what_it_can_do(doubles: Doubles) -> None:
         "maxPageSize": 100,
     }
     assert ask(salesforce, "GET", "/ServiceProviderConfig")[0] == 404
+    assert forbidden(salesforce)
     assert ask(salesforce, "GET", "/ServiceProviderConfigs")[1]["patch"] == {"supported": True}
     assert ask(entra, "GET", "/Schemas")[1]["totalResults"] > 1
