@@ -87,6 +87,7 @@ class Scim(Connector):
         super().__init__(config)
         self.settings = scim_settings(config.settings)
         self.preset = self.settings.preset
+        self.members_at_once = self.preset.group.add_per_request  # what a pause interrupts is not begun anew
 
     @classmethod
     def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:

@@ -43,7 +43,6 @@ from reports.journal import Line
 from reports.models import Operation, Result
 
 T = TypeVar("T")
-MEMBERS = 1000  # members a call
 
 
 class GroupStatus(StrEnum):
@@ -296,13 +295,14 @@ class GroupReconciler:
         to_remove = partial(deltas.to_remove, leavers=leavers)
         # They may have been put into the group before, without an answer, and not belong there any more.
         doubtful = {*self.account.unanswered_members, *(among if self.lost else ())}
-        for some in chunks(sorted(doubtful), MEMBERS):
+        size = self.connector.members_at_once
+        for some in chunks(sorted(doubtful), size):
             if ids := deltas.not_belonging(self.account, some, leavers=leavers):
                 self._change(ids, add=False)
-        for page in [None] if whole or None in changed else chunks(among, MEMBERS):
+        for page in [None] if whole or None in changed else chunks(among, size):
             for find, add in ((to_remove, False), (deltas.to_add, True)):
                 last = 0
-                while ids := find(self.account, last, page, MEMBERS):
+                while ids := find(self.account, last, page, size):
                     last = ids[-1]
                     if add and page is None:  # no change names them
                         record.asking(self.held, self.account, ids)

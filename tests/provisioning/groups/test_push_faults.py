@@ -19,7 +19,7 @@ from provisioning.identities import membership
 from provisioning.models import Account, GroupAccount, GroupChange, PushedMember
 from provisioning.outbound.accounts import delivery as account_delivery
 from provisioning.outbound.accounts import outbox
-from provisioning.outbound.groups import delivery, reconcile, record
+from provisioning.outbound.groups import delivery, record
 from provisioning.outbound.groups import outbox as group_outbox
 from tests.directory_servers import OpenLDAP, bound
 from tests.fixtures.ldap import openldap_unit, save_ldap_directory
@@ -169,7 +169,7 @@ def test_what_fails_after_the_last_change_was_done_is_parked(mem: Directory, mon
         return real(self, to, entries)
 
     monkeypatch.setattr(Memory, "add_members", add)
-    monkeypatch.setattr(reconcile, "MEMBERS", 1)
+    monkeypatch.setattr(Memory, "members_at_once", 1)
     run(mem)
     assert held(mem) == {"Developers": ["anna"]}
     assert GroupChange.objects.get().parked_message == "No."

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from directories.connectors.base import Capability, ConnectorConfig, ConnectorError, Entry, GroupEntry
+from directories.connectors.base import Capability, ConnectorConfig, ConnectorError, Entry, GroupEntry, Unavailable
 from directories.connectors.scim import Scim
 from directories.connectors.scim.presets import all_names
 from tests.doubles.scim.server import TOKEN, Doubles
@@ -192,3 +192,20 @@ def test_a_first_load_keeps_to_the_limits_and_takes_as_long_as_was_said(doubles:
             connector.create(person("slack", f"user{number}"))
     assert doubles.clock() - began == pytest.approx((150 - 17) / 3, rel=0.05)
     assert len(doubles.product("slack").users()) == 150
+
+
+def test_a_large_group_goes_on_where_it_had_to_wait_for_its_turn(doubles: Doubles, opened: Opened) -> None:
+    """GitHub takes 1,000 members an hour: each call is recorded, so that none is sent again."""
+    product = doubles.product("github_emu")
+    left, team = people(doubles, "github_emu", 250), GroupEntry("Team", product.found_group())
+    with opened("github_emu") as connector:
+        while left:
+            try:
+                connector.add_members(team, left[: connector.members_at_once])
+            except Unavailable as error:
+                assert not error.whole_directory
+                doubles.clock.sleep(error.retry_after or 1)
+            else:
+                del left[: connector.members_at_once]
+    assert len(product.groups()[0]["members"]) == 250
+    assert len(product.sent("PATCH", "/Groups")) == 3
