@@ -6,13 +6,14 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from directories.connectors.scim import discovery
 from directories.models import Directory
 from provisioning.models import User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from tests.browser.conftest import Look, fits
 from tests.browser.walk import Walk
-from tests.fixtures.scim_server import TOKEN, ScimServer
+from tests.doubles.scim.server import TOKEN, Doubles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,8 +25,10 @@ def run() -> None:
 
 
 def test_slack_is_set_up_and_somebody_comes_and_goes(
-    page: Page, sign_in: Callable[[Page, User], None], look: Look, scim_server: ScimServer
+    page: Page, sign_in: Callable[[Page, User], None], look: Look, doubles: Doubles
 ) -> None:
+    discovery.forget()
+    slack = doubles.product("slack")
     sign_in(page, User.objects.create_superuser("root", provisioned=False))
     walk = Walk(page, look)
     page.goto(f"{reverse('admin:directories_directory_add')}?kind=scim")
@@ -33,7 +36,7 @@ def test_slack_is_set_up_and_somebody_comes_and_goes(
     expect(page.locator("#connection-note")).to_contain_text("installs it for the organisation")
     expect(page.locator("[name=connection-url]")).to_have_attribute("placeholder", "https://api.slack.com/scim/v2")
     fits(page)
-    walk.fill(name="Slack", connection__url=scim_server.url, connection__secret="wrong")
+    walk.fill(name="Slack", connection__url=doubles.url("slack"), connection__secret="wrong")
     walk.button("Test connection")
     walk.says("The application refuses the sign-in (401)")
     walk.look("application-wrong")
@@ -41,6 +44,7 @@ def test_slack_is_set_up_and_somebody_comes_and_goes(
     walk.button("Test connection")
     walk.says("The connection works.")
     walk.says("It can change single values")
+    fits(page)
     walk.look("application-works")
     walk.fill(connection__secret=TOKEN)
     walk.button("Save")
@@ -59,12 +63,12 @@ def test_slack_is_set_up_and_somebody_comes_and_goes(
 
     user = User.objects.create(username="ada", first_name="Ada", last_name="Lovelace", email="ada@example.org")
     run()
-    there = scim_server.user("ada")
-    assert there is not None
-    assert (there["emails"][0]["value"], there["active"]) == ("ada@example.org", True)
+    (there,) = slack.users()
+    assert (there["userName"], there["emails"][0]["value"], there["active"]) == ("ada", "ada@example.org", True)
     user.delete()
     run()
-    assert "DELETE" in scim_server.methods()
+    assert [one["active"] for one in slack.users()] == [False], "Slack deletes nobody"
+    assert len(slack.sent("DELETE")) == 1
     page.goto(reverse("admin:reports_event_changelist"))
     walk.says("Created ada in Slack.")
     walk.says("Deleted ada from Slack.")
