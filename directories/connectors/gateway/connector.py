@@ -96,6 +96,7 @@ class ThroughGateway(Connector):
         said = described(config)
         self.description = said
         self.nested_groups, self.describes_groups = said.nested_groups, said.describes_groups
+        self.members_at_once = said.members_at_once
         self.clear_passwords = said.clear_passwords
         self.gives_passwords = not said.lacks(Capability.IMPORT_PASSWORDS)
         self.gives_contracts = not said.lacks(Capability.CONTRACTS)

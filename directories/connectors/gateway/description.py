@@ -40,6 +40,7 @@ class Description:
     clear_passwords: bool = False
     nested_groups: bool = False
     describes_groups: bool = True
+    members_at_once: int = Connector.members_at_once
     required: Sequence[str] = ()
     creates_with_password: bool = True
     keeps_deleted: bool = False
@@ -75,6 +76,7 @@ def describe(connector: Connector, *, lacking: Mapping[Capability, str], reads_a
         clear_passwords=connector.clear_passwords,
         nested_groups=connector.nested_groups,
         describes_groups=connector.describes_groups,
+        members_at_once=connector.members_at_once,
         required=list(connector.required(connector.config.settings)),
         creates_with_password=connector.creates_with_password,
         keeps_deleted=connector.keeps_deleted,
@@ -106,5 +108,7 @@ def load_description(data: Any) -> Description:
     found = {name: codec(hints[name]).decode(value) for name, value in data.items() if name in hints}
     description = Description(**found)
     if not 0 < description.patience <= LONGEST_PATIENCE:
+        raise Malformed
+    if not 0 < description.members_at_once <= Connector.members_at_once:
         raise Malformed
     return description
