@@ -5,12 +5,14 @@ The floor is a loop over httpx2 that only posts users, on as many connections as
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 import django
 import httpx2
@@ -26,21 +28,23 @@ JSON = "application/scim+json"
 
 
 async def serve() -> None:
-    """Take users until the process ends; nobody is there who is looked up."""
-    made = 0
+    """Take users until the process ends, and find them by what a filter compares."""
+    made: dict[str, dict[str, str]] = {}
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal made
         while head := await reader.readuntil(b"\r\n\r\n"):
             lines = head.decode().split("\r\n")
             method, path, _ = lines[0].split(" ")
             sizes = [int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length:")]
             body = await reader.readexactly(sizes[0]) if sizes else b""
             await asyncio.sleep(LATENCY)
-            status, answer = "200 OK", {"totalResults": 0, "Resources": []}
+            values = re.findall('eq "([^"]*)"', unquote(path))
+            known = {made[value]["id"]: made[value] for value in values if value in made}
+            status, answer = "200 OK", {"totalResults": len(known), "Resources": [*known.values()]}
             if method == "POST":
-                made += 1
-                status, answer = "201 Created", {**json.loads(body), "id": str(made)}
+                user = {**json.loads(body), "id": str(len(made))}
+                made.update(dict.fromkeys((user["userName"], user["externalId"]), user))
+                status, answer = "201 Created", user
             elif path == "/ServiceProviderConfig":
                 answer = {"patch": {"supported": True}, "filter": {"supported": True, "maxResults": 200}}
             data = json.dumps(answer).encode()
