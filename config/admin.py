@@ -1,11 +1,14 @@
 """The roles' page: Django's permission groups, under a name that nobody confuses with groups of people.
 
-The page of staff, ``config.staff``, is registered from here.
+The pages of staff, of users and of the sign-in's settings are registered from here.
 """
 
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
@@ -16,13 +19,15 @@ from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-import config.staff  # noqa: F401 - registers its page
+import config.sign_in_settings
+import config.staff
+import config.users  # noqa: F401 - these three register their pages
 from config.models import Role
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.roles import ABOUT, ROLES, codenames
 from reports import evidence
 
-admin.site.unregister([Group, EmailAddress])
+admin.site.unregister([Group, EmailAddress, Authenticator, UserSession, SocialAccount, SocialApp, SocialToken])
 admin.site.empty_value_display = "–"  # as the portal's own pages show it
 
 VERBS = {"view": "See", "add": "Add", "change": "Change", "delete": "Delete"}

@@ -32,6 +32,7 @@ class ConfigConfig(AppConfig):
     label = "portal"
 
     def ready(self) -> None:
-        """Register the look-ups of every field, and follow requests."""
+        """Register the look-ups of every field, and follow requests and sign-ins."""
         importlib.import_module("config.database.lookups")
+        importlib.import_module("config.second_factor.told")
         connections.watch()

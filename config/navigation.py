@@ -137,6 +137,8 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         ),
         Item("Roles", "shield_person", "portal_role_changelist", "portal.view_role"),
         Item("Staff", "badge", "portal_staff_changelist", "portal.view_role"),
+        Item("Sign-in", "login", "signin_signinsettings_changelist", "signin.view_signinsettings"),
+        Item("Identity providers", "key", "sso_identityprovider_changelist", "sso.view_identityprovider"),
     ),
 }
 

@@ -2,17 +2,19 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.contrib.auth.views import PasswordResetConfirmView
+from django.db import transaction
 from django.forms import PasswordInput
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse, reverse_lazy
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from config.signin import events
+from config.signin import chosen, events, policy
 from config.signin.forms import LOOK
 from provisioning import services
 from provisioning.models import User
@@ -27,13 +29,13 @@ class _Tokens(PasswordResetTokenGenerator):
 tokens = _Tokens()
 
 
-def make(request: HttpRequest, user: User) -> str:
-    """Return a new link for the user; while they have no password, it takes the place of the one before."""
+def make(user: User, actor: str) -> str:
+    """Return the path of a new link for the user; while they have no password, it takes the place of the one before."""
     if not user.has_usable_password():
         user.set_unusable_password()
-        services.write_user(user, request.user.get_username(), ["password"])
+        services.write_user(user, actor, ["password"])
     about = {"uidb64": urlsafe_base64_encode(force_bytes(user.pk)), "token": tokens.make_token(user)}
-    return request.build_absolute_uri(reverse("choose_password", kwargs=about))
+    return reverse("choose_password", kwargs=about)
 
 
 class ChoosePasswordForm(SetPasswordForm):  # type: ignore[type-arg]
@@ -46,11 +48,13 @@ class ChoosePasswordForm(SetPasswordForm):  # type: ignore[type-arg]
             self.fields[field].help_text = ""
             self.fields[field].widget = PasswordInput(attrs={"class": LOOK, "autocomplete": "new-password"})
 
+    @transaction.atomic
     def save(self, commit: bool = True) -> User:
         """Write the password alone: nothing of the person changes, and no directory is notified."""
         user: User = self.user
         user.set_password(self.cleaned_data["new_password1"])
         services.write_user(user, user.username, ["password"])
+        chosen.note(user)
         return user
 
 
@@ -67,7 +71,7 @@ class ChoosePassword(PasswordResetConfirmView):
     def get_user(self, uidb64: str) -> Any:
         """Return the person, unless they may no longer sign in."""
         user = super().get_user(uidb64)
-        return user if user and user.is_active and getattr(user, "is_staff", False) else None
+        return user if user and policy.may_sign_in(user) else None
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Set the password and lead to the sign-in."""
@@ -78,4 +82,5 @@ class ChoosePassword(PasswordResetConfirmView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add what every page of the portal has."""
-        return {**admin.site.each_context(self.request), **super().get_context_data(**kwargs), "title": self.title}
+        more = {**super().get_context_data(**kwargs), "title": self.title, "mails": bool(settings.EMAIL_HOST)}
+        return {**admin.site.each_context(self.request), **more}

@@ -5,6 +5,7 @@ from typing import Any
 
 import django_stubs_ext
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.urls import reverse_lazy
 from kombu import Exchange, Queue
 
 from config.env import BASE_DIR, encryption_keys, env, secret_key
@@ -69,8 +70,12 @@ INSTALLED_APPS = [
     "django_scim",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.usersessions",
     "reports",
     "config.signin",
+    "config.sso",
     "directories",
     "provisioning",
     "provisioning.recycle",
@@ -99,6 +104,8 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.middleware.SecondLook",
+    "config.second_factor.gate.SecondFactorFirst",
+    "config.dangerous.AskAgain",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -174,6 +181,7 @@ QUEUES: dict[str, list[str]] = {
         "provisioning.tasks.evaluate_rules",
         "scim.tasks.*",
         "config.signin.tasks.*",
+        "config.tasks.*",
         "provisioning.tasks.notices",
     ],
     "backlog": ["provisioning.tasks.drain"],
@@ -201,6 +209,7 @@ CELERY_BEAT_SCHEDULE = {
     "scim-leavers": {"task": "scim.tasks.delete_leavers", "schedule": 3600.0, "options": {"expires": 3600}},
     "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
     "sign-in-tries": {"task": "config.signin.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "link-mails": {"task": "config.tasks.send_link_mails", "schedule": 20.0, "options": {"expires": 20}},
     "contracts": {"task": "provisioning.tasks.settle_contracts", "schedule": 60.0, "options": {"expires": 60}},
     "rules": {"task": "provisioning.tasks.evaluate_rules", "schedule": 60.0, "options": {"expires": 60}},
     "notices": {"task": "provisioning.tasks.notices", "schedule": 60.0, "options": {"expires": 60}},
@@ -243,12 +252,32 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-AUTHENTICATION_BACKENDS = ["config.signin.backend.StaffBackend"]
+AUTHENTICATION_BACKENDS = ["config.signin.backend.PortalBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
-PASSWORD_RESET_TIMEOUT = 24 * 3600  # of the one-time links with which staff choose their password
+PASSWORD_RESET_TIMEOUT = 24 * 3600  # of the one-time links with which people choose their password
 ACCOUNT_ADAPTER = "config.signin.adapter.Adapter"
-ACCOUNT_FORMS = {"login": "config.signin.forms.SignInForm"}
+ACCOUNT_FORMS = {
+    "login": "config.signin.forms.SignInForm",
+    "reauthenticate": "config.signin.forms.ProveByPasswordForm",
+}
+MFA_ADAPTER = "config.second_factor.adapter.FactorAdapter"
+MFA_FORMS = {
+    "authenticate": "config.second_factor.forms.CodeForm",
+    "reauthenticate": "config.second_factor.forms.ProveByCodeForm",
+    "activate_totp": "config.second_factor.forms.AppForm",
+    "add_webauthn": "config.second_factor.forms.PasskeyForm",
+    "login_webauthn": "config.second_factor.forms.PasskeySignInForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1  # clocks of phones are half a minute off
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # allauth keeps no e-mail addresses here
+MFA_RATE_LIMITS = False  # as ACCOUNT_RATE_LIMITS
+SOCIALACCOUNT_ADAPTER = "config.sso.adapter.SsoAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_USER_MODEL_EMAIL_FIELD = None  # e-mail addresses are the directories': allauth writes them in small letters
@@ -345,6 +374,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": ["config.navigation.stylesheet"],
     "SCRIPTS": ["config.navigation.tabs_script", "config.navigation.accessible_script"],
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
+    "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("my_account")}]},
     "SIDEBAR": {"navigation": "config.navigation.sidebar"},
 }
 

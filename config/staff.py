@@ -3,11 +3,11 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -22,12 +22,15 @@ from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminRadioSelectWi
 
 from config import one_time_links
 from config.models import Role, Staff
+from config.second_factor import held
+from config.signin import policy
 from provisioning import services
 from provisioning.admin import protection
 from provisioning.admin.users import search
 from provisioning.models import User
 from provisioning.models.people import fold
 from provisioning.roles import ABOUT
+from reports import evidence
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 from reports.paging import CappedPaginator
@@ -89,7 +92,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
 
     paginator = CappedPaginator
     show_full_result_count = False
-    list_display = ("name", "user_name", "role", "superuser", "last_sign_in", "state")
+    list_display = ("name", "user_name", "role", "superuser", "second_factor", "last_sign_in", "state")
     list_display_links = None
     sortable_by = ("name", "user_name", "last_sign_in")
     list_per_page = 50
@@ -100,7 +103,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Read the staff with their roles; a partial index lists them."""
-        return Staff.objects.filter(Q(is_staff=True) | Q(is_superuser=True)).prefetch_related("groups")
+        return held.marked(Staff.objects.filter(Q(is_staff=True) | Q(is_superuser=True))).prefetch_related("groups")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -139,6 +142,11 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
             path("", view(self.changelist_view), name="portal_staff_changelist"),
             path("add/", view(never_cache(self.add_view)), name="portal_staff_add"),
             path("<int:object_id>/link/", view(never_cache(self.link_view)), name="portal_staff_link"),
+            path(
+                "<int:object_id>/second-factor/",
+                view(never_cache(self.second_factor_view)),
+                name="portal_staff_second_factor",
+            ),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -160,16 +168,45 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
         if not self.has_add_permission(request):
             raise PermissionDenied
         user = get_object_or_404(User, pk=object_id)
-        if not (user.is_staff and user.is_active):
+        if not policy.may_sign_in(user):
             raise Http404("This person may not sign in.")
         if request.method == "POST":
             return self._new_link(request, user)
         return self._page(request, "link", title="One-time link", person=user)
 
+    def second_factor_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Take the second factors of somebody away who lost theirs; also of people who are not staff."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        user = get_object_or_404(User, pk=object_id)
+        if request.method == "POST":
+            self._take_away(request, user)
+            return HttpResponseRedirect(reverse("admin:portal_staff_changelist"))
+        return self._page(request, "second_factor", title="Second factor", person=user, has_one=held.has_one(user))
+
+    def _take_away(self, request: HttpRequest, user: User) -> None:
+        actor = request.user.get_username()
+        with transaction.atomic():
+            number = held.take_away(user)
+            words = f"{actor} took the second factor of {user} away, and ended their sessions."
+            line = Line(
+                identifier=user.username,
+                application="",
+                direction=Direction.PORTAL,
+                operation=Operation.SIGN_IN,
+                result=Result.SUCCESS,
+                message=words,
+                actor=actor,
+                user_id=user.pk,
+            )
+            record(line)
+            evidence.changed(f"second factor {user.pk}", {"taken away": number}, words, actor)
+        messages.success(request, f"{user} has no second factor now, and is signed out everywhere.")
+
     def _new_link(self, request: HttpRequest, user: User) -> HttpResponse:
         actor = request.user.get_username()
         with transaction.atomic():
-            link = one_time_links.make(request, user)
+            link = request.build_absolute_uri(one_time_links.make(user, actor))
             message = f"{actor} made a one-time link with which {user} chooses a portal password."
             line = Line(
                 identifier=user.username,
@@ -209,6 +246,12 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
     def superuser(self, user: Staff) -> str | None:
         """Mark those who may do everything."""
         return "Superuser" if user.is_superuser else None
+
+    @display(description="Second factor")  # type: ignore[untyped-decorator]
+    def second_factor(self, user: Any) -> SafeString:
+        """Say whether there is one, with the page on which superusers take it away."""
+        address = reverse("admin:portal_staff_second_factor", args=[user.pk])
+        return format_html('<a class="text-link" href="{}">{}</a>', address, "Yes" if user.has_second_factor else "No")
 
     @display(description="Last sign-in", ordering="last_login")  # type: ignore[untyped-decorator]
     def last_sign_in(self, user: Staff) -> str:

@@ -4,11 +4,14 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from config.forgotten import Forgotten
 from config.health import Healthz, Readyz
 from config.metrics import metrics
 from config.middleware import SCIM
 from config.one_time_links import ChoosePassword
-from config.signin.views import SignIn, SignOut
+from config.signin import again
+from config.signin.views import ProveByPassword, SignOut
+from config.sso.views import SignInWithProviders
 from provisioning.events.views import event_keys
 from scim.access.oauth import token_endpoint
 
@@ -26,8 +29,14 @@ urlpatterns = [
     re_path(f"^{SCIM}", include("scim.urls")),
     path("api/v1/", include("provisioning.api.urls")),
     # The only pages of django-allauth that the portal has; their addresses are those of Django's admin.
-    path("login/", SignIn.as_view(), name="account_login"),
+    path("login/", SignInWithProviders.as_view(), name="account_login"),
     path("logout/", SignOut.as_view(), name="account_logout"),
+    path("login/again/", again.start, name="prove_again"),
+    path("login/again/password/", ProveByPassword.as_view(), name="account_reauthenticate"),
+    path("login/forgotten/", Forgotten.as_view(), name="forgotten_password"),
+    path("login/", include("config.second_factor.sign_in_urls")),
+    path("login/", include("config.sso.urls")),
+    path("my/", include("config.my.urls")),
     path("welcome/<uidb64>/<token>/", ChoosePassword.as_view(), name="choose_password"),
     # Where Django's admin usually is, and where people look for it.
     path("admin/", RedirectView.as_view(pattern_name="admin:index", query_string=True)),

@@ -140,6 +140,8 @@ ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "scim.requestlog": VIEW,
         "reports.event": VIEW,
         "portal.role": VIEW,
+        "signin.signinsettings": VIEW,
+        "sso.identityprovider": VIEW,
     },
 }
 

@@ -1,10 +1,16 @@
 """The fixtures of every test; each module of ``tests/fixtures`` says what it offers."""
 
+from typing import Any
+
 import pytest
+from django.contrib.auth.signals import user_logged_in
 from django.db import connection
+from django.dispatch import receiver
+from django.http import HttpRequest
 from django.test import TransactionTestCase
 from hypothesis import settings as properties
 
+from config.signin import again
 from directories.connectors.scim import rate
 from tests import servers
 
@@ -27,6 +33,12 @@ properties.load_profile("rollcall")
 def _restore(_: TransactionTestCase) -> None:
     with connection.cursor() as cursor:
         servers.restore(cursor.execute)
+
+
+@receiver(user_logged_in)
+def _proved(request: HttpRequest, user: Any, **_: Any) -> None:
+    """Let ``Client.force_login`` count as a proof of who it is, as the sign-in page's does."""
+    again.note(request, user)
 
 
 # After a transactional test. Django's own flush also takes what migrations wrote, and costs half a second.

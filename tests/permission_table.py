@@ -49,6 +49,8 @@ OPEN = {
     "admin/",
     "welcome/<uidb64>/<token>/",
     *GATEWAY_DOOR,
+    *("login/forgotten/", "login/again/", "login/again/password/", "login/second/", "login/passkey/"),
+    *("login/again/code/", "login/again/passkey/", "login/with/<slug:slug>/", "login/with/<slug:slug>/back/"),
 }
 OPEN_BELOW = "^scim/"  # the SCIM service asks applications for a token, not people for a session
 
@@ -90,6 +92,7 @@ PEOPLE = {
     **action("portal/staff/", "SA"),
     **action("portal/staff/add/", "S"),
     **action("portal/staff/<int:object_id>/link/", "S"),
+    **action("portal/staff/<int:object_id>/second-factor/", "S"),
 }
 
 DIRECTORIES = {
@@ -202,6 +205,23 @@ LOOK_FIRST = {
     **action("restore/helddirectory/<int:held_id>/refuse/", "SI"),
 }
 
+SIGN_IN = {
+    **model("signin/signinsettings/", view="SA", add="", change="S", delete=""),
+    "signin/signinsettings/": Rule("SA", "S"),  # the one page itself
+    **model("sso/identityprovider/", view="SA", add="S", change="S", delete="S"),
+    **action("sso/identityprovider/<int:object_id>/test/", "S"),
+    **{
+        rule: who
+        for name in ("", "account/", "password/", "sessions/", "second-factor/")
+        for rule, who in action(f"my/{name}", EVERYONE).items()
+    },
+    **{
+        rule: who
+        for name in ("app/", "app/remove/", "passkey/", "passkey/<int:pk>/remove/", "codes/", "codes/new/")
+        for rule, who in action(f"my/second-factor/{name}", EVERYONE).items()
+    },
+}
+
 REPORTS = {
     **action("reports/event/", "SIHA"),
     **action("reports/event/export/", "SIHA"),
@@ -266,9 +286,11 @@ APP_LISTS = {
     "guard": "SIA",
     "gateway": "SIA",
     "scim": "SIHA",
+    "signin": "SA",
+    "sso": "SA",
 }
 
-WATCHED = RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS | EVENTS | GATEWAYS
+WATCHED = SIGN_IN | RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS | EVENTS | GATEWAYS
 TABLE = PORTAL | PEOPLE | WATCHED | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
 
 # The actions that each role which may open a list is offered there.
@@ -277,12 +299,15 @@ ACTIONS = {
     "notices.notice": {},
     "guard.doorlimits": {},
     "events.subscription": {},
+    "signin.signinsettings": {},
+    "sso.identityprovider": {"delete_selected": "S"},
     "provisioning.user": {
         "activate": "SI",
         "deactivate": "SI",
         "disable_everywhere": "SI",
         "sync_now": "SI",
         "delete_selected": "SI",
+        "invite": "SI",
         "export_csv": "SIHA",
         "export_xlsx": "SIHA",
     },

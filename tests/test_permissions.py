@@ -15,6 +15,8 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from config.signin.models import SignInSettings
+from config.sso.models import IdentityProvider
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.contracts.models import Contract, Department, Location, PrimaryOrder, SourceRecord
 from provisioning.events.models import Subscription
@@ -105,6 +107,10 @@ def world() -> World:
     held = HeldDirectory.objects.create(directory=directory, why="It was restored.", failure="It did not answer.")
     compared = ReconcileRun.objects.create(directory=directory, status=RunStatus.FINISHED)
     limits = DoorLimits.objects.create(pk=1)
+    made.add(SignInSettings.objects.create(pk=1))
+    made.add(
+        IdentityProvider.objects.create(name="Keycloak", slug="keycloak", issuer="http://127.0.0.1:1", secret=SECRET)
+    )
     department = Department.objects.create(external_id="1", name="Care")
     location = Location.objects.create(external_id="1", name="Delft")
     contract = Contract.objects.create(user=user, external_id="1", department=department, location=location)

@@ -1,4 +1,7 @@
-"""Who may sign in to the portal, by user name and password, at every door: the sign-in page and the REST API."""
+"""Who may sign in to the portal, by user name and password, at every door: the sign-in page and the REST API.
+
+The API asks for staff besides.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
-from config.signin import counting, events, limits
+from config.signin import chosen, counting, events, limits, policy
 from config.signin.addresses import client_address, network_of
 from config.signin.counting import CountedTries, TooManyTries
 from config.signin.events import FailedTry
@@ -24,8 +27,11 @@ class TooManySignIns(TooManyTries):
         return f"Too many wrong sign-ins. {super().__str__()}"
 
 
-class StaffBackend(ModelBackend):
-    """Lets active staff in. Every wrong try counts, against the account, the address, and both together."""
+class PortalBackend(ModelBackend):
+    """Lets active staff in, and people who are not staff where the settings say so.
+
+    Every wrong try counts, against the account, the address, and both together.
+    """
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -35,7 +41,10 @@ class StaffBackend(ModelBackend):
             return super().authenticate(request, username, password, **kwargs)
         name = username.replace("\x00", "").encode(errors="replace").decode()
         attempt = _Attempt(name, client_address(request))
+        stored = chosen.known(name) if policy.current().self_service else chosen.StoredPassword()
         user = super().authenticate(request, name, password, **kwargs)
+        if user is not None and not user.is_staff and not stored.fits(user):
+            user = None
         if user is None:
             attempt.was_wrong()
         else:
@@ -43,8 +52,8 @@ class StaffBackend(ModelBackend):
         return user
 
     def user_can_authenticate(self, user: Any) -> bool:
-        """Return whether the account is one of active staff; a session ends as soon as it is not."""
-        return super().user_can_authenticate(user) and bool(getattr(user, "is_staff", False))
+        """Return whether somebody may sign in; a session ends as soon as they may not."""
+        return policy.may_sign_in(user)
 
 
 class _Attempt:

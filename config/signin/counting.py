@@ -79,15 +79,15 @@ def was_wrong(counted: CountedTries, rules: Mapping[str, TryLimit]) -> dict[str,
     return pauses
 
 
-def was_right(counted: CountedTries, place: str) -> None:
-    """Give a try back; at ``place`` all wrong ones before it are forgotten."""
+def was_right(counted: CountedTries, place: str = "") -> None:
+    """Give a try back; at ``place``, one of the keys, all wrong ones before it are forgotten."""
     now = timezone.now()
     with transaction.atomic():
         rows = _locked(counted.rows, now)
         for row in rows.values():
             limits.give_back(row, now)
-        kept = rows[place]
-        kept.number, kept.pauses, kept.until, kept.event_id, kept.right_at = 0, 0, None, None, now
+        if kept := rows.get(place):
+            kept.number, kept.pauses, kept.until, kept.event_id, kept.right_at = 0, 0, None, None, now
         Tries.objects.bulk_update(rows.values(), _FIELDS)
 
 

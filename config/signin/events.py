@@ -8,7 +8,9 @@ A name that nobody has is not written down: people type their password there.
 import datetime as dt
 import logging
 from dataclasses import dataclass
+from typing import Any
 
+from allauth.account.authentication import get_authentication_records
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 LINES = TryLimit(most=200, window=dt.timedelta(hours=1))
 """Lines of wrong ones that the report takes."""
+MEANS = {"totp": "an authenticator app", "webauthn": "a passkey", "recovery_codes": "a recovery code"}
+UNKNOWN = "an unknown address"
 ENOUGH = "There are more wrong sign-ins than the report keeps. The log of the web server has them all."
 
 
@@ -62,8 +66,8 @@ def refused(tried: FailedTry) -> None:
 
 
 def signed_in(request: HttpRequest, user: AbstractBaseUser) -> None:
-    """Record that somebody signed in."""
-    _record(request, user, Operation.SIGN_IN, "signed in")
+    """Record that somebody signed in, and with what besides a password."""
+    _record(request, user, Operation.SIGN_IN, "signed in", _means(request, user))
 
 
 def signed_out(request: HttpRequest, user: AbstractBaseUser) -> None:
@@ -71,14 +75,64 @@ def signed_out(request: HttpRequest, user: AbstractBaseUser) -> None:
     _record(request, user, Operation.SIGN_OUT, "signed out")
 
 
+def not_allowed(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Record that somebody proved who they are, and may not sign in."""
+    name = user.get_username()
+    tried = FailedTry(f"sign-in as {name} from {client_address(request) or UNKNOWN}", name, user.pk)
+    log.warning("Refused: %s", tried.what)
+    if _room():
+        journal.record(_line(tried, f"Refused {tried.what}: they may not sign in."))
+
+
+def not_vouched_for(request: HttpRequest, provider: str, why: str) -> None:
+    """Record that a sign-in through an identity provider failed, and why."""
+    address = client_address(request) or UNKNOWN
+    message = f"Refused a sign-in through {provider} from {address}: {why.rstrip('.')}."
+    log.warning("%s", message)
+    if _room():
+        journal.record(_line(FailedTry(message, application=provider), message))
+
+
 def password_chosen(request: HttpRequest, user: AbstractBaseUser) -> None:
     """Record that somebody chose their password by a one-time link."""
     _record(request, user, Operation.PASSWORD, "chose a portal password by a one-time link")
 
 
-def _record(request: HttpRequest, user: AbstractBaseUser, operation: Operation, verb: str) -> None:
+def password_changed(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Record that somebody changed their password on their own page."""
+    _record(request, user, Operation.PASSWORD, "changed their portal password")
+
+
+def factor(request: HttpRequest, user: AbstractBaseUser, verb: str) -> None:
+    """Record what somebody did with a second factor of theirs: "added a passkey"."""
+    _record(request, user, Operation.SIGN_IN, verb)
+
+
+def wrong_code(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Record a wrong code of a second factor."""
     name = user.get_username()
-    message = f"{name} {verb} from {client_address(request) or 'an unknown address'}."
+    tried = FailedTry(f"code of {name} from {client_address(request) or UNKNOWN}", name, user.pk)
+    log.warning("Wrong %s", tried.what)
+    if _room():
+        journal.record(_line(tried, f"Wrong {tried.what}."))
+
+
+def sessions_ended(request: HttpRequest, user: Any, number: int) -> None:
+    """Record that somebody ended sessions of their own."""
+    _record(request, user, Operation.SIGN_OUT, f"ended {number} other session{'s' if number != 1 else ''} of theirs")
+
+
+def _means(request: HttpRequest, user: AbstractBaseUser) -> str:
+    """Return the end of a sentence: ", with a passkey", "" for a password alone."""
+    records = get_authentication_records(request, user)
+    through = [f"through {record['provider']}" for record in records if record["method"] == "socialaccount"]
+    means = [*through[-1:], *(f"with {MEANS[record['type']]}" for record in records if record["method"] == "mfa")]
+    return "".join(f", {one}" for one in dict.fromkeys(means))
+
+
+def _record(request: HttpRequest, user: AbstractBaseUser, operation: Operation, verb: str, means: str = "") -> None:
+    name = user.get_username()
+    message = f"{name} {verb} from {client_address(request) or UNKNOWN}{means}."
     log.info("%s", message)
     line = Line(name, "", Direction.PORTAL, operation, Result.SUCCESS, message, actor=name, user_id=user.pk)
     journal.record(line)

@@ -1,8 +1,8 @@
-"""The form of the page for signing in."""
+"""The forms of the pages for signing in."""
 
 from typing import Any
 
-from allauth.account.forms import LoginForm
+from allauth.account.forms import LoginForm, ReauthenticateForm
 from django.forms import PasswordInput, TextInput
 from unfold.widgets import BASE_INPUT_CLASSES
 
@@ -18,3 +18,13 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         name.label, password.help_text = "User name", ""
         name.widget = TextInput(attrs={"class": LOOK, "autocomplete": "username", "autofocus": ""})
         password.widget = PasswordInput(attrs={"class": LOOK, "autocomplete": "current-password"})
+
+
+class ProveByPasswordForm(ReauthenticateForm):  # type: ignore[misc]
+    """The password of whoever is signed in."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        password = self.fields["password"]
+        password.help_text = ""
+        password.widget = PasswordInput(attrs={"class": LOOK, "autocomplete": "current-password", "autofocus": ""})

@@ -45,6 +45,20 @@ TOKENS = TryLimit(most=60, window=_minutes(5))
 """Tokens that open nothing, from one address."""
 
 
+CODES = TryLimit(most=5, window=_minutes(15), pause=_minutes(5), longest=_minutes(60))
+"""Codes of one account's second factor."""
+
+FORGOTTEN_ADDRESS = TryLimit(most=10, window=_minutes(15))
+"""Links that are asked for from one address by those who forgot their password."""
+
+FORGOTTEN_NAME = TryLimit(most=3, window=_minutes(60))
+"""Mails with such links to one name."""
+
+
+PROVIDER = TryLimit(most=30, window=_minutes(5))
+"""Sign-ins through identity providers that begin at one address."""
+
+
 class Count(Protocol):
     """What is kept of the tries that one rule is about."""
 

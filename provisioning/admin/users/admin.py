@@ -10,7 +10,6 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from provisioning import services
@@ -185,12 +184,3 @@ class UserAdmin(
     def has_password(self, user: User) -> str:
         """Say whether the user could sign in."""
         return "There is one" if user.has_usable_password() else "None yet"
-
-    @admin.display(description="Portal password")
-    def portal_password(self, user: User) -> SafeString:
-        """The same with the pages that only superusers can open."""
-        message = '{} · <a class="text-link" href="../password/">Set a new one</a>'
-        if user.is_staff and user.is_active:
-            address = reverse("admin:portal_staff_link", args=[user.pk])
-            message += f' · <a class="text-link" href="{address}">Make a link with which they choose one</a>'
-        return format_html(message, self.has_password(user))

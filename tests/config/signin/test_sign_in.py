@@ -210,9 +210,9 @@ def test_known_and_unknown_names_cost_the_same(admin: User, django_assert_num_qu
     """The same queries and one password hash, whoever it is."""
     wrong("admin")
     wrong("nobody")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         wrong("admin")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         wrong("nobody")
 
 
@@ -298,16 +298,23 @@ def addresses(patterns: list[Any], prefix: str = "") -> list[tuple[str, str]]:
     return found
 
 
-def test_two_pages_of_allauth_and_no_other(client: Client) -> None:
-    expected = [("login/", "account_login"), ("logout/", "account_logout")]
-    assert addresses(get_resolver().url_patterns) == expected
+OURS = {
+    *("account_login", "account_logout", "account_reauthenticate"),
+    *("mfa_authenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn", "mfa_login_webauthn"),
+    *("mfa_activate_totp", "mfa_deactivate_totp", "mfa_add_webauthn", "mfa_remove_webauthn"),
+    *("mfa_view_recovery_codes", "mfa_generate_recovery_codes"),
+}
+
+
+def test_these_pages_of_allauth_and_no_other(client: Client) -> None:
+    assert {name for _, name in addresses(get_resolver().url_patterns)} == OURS
 
 
 @pytest.mark.heavy
 def test_what_allauth_would_have_besides_is_not_there(admin: User) -> None:
     patterns = import_module("allauth.urls").urlpatterns
     for route, name in addresses(patterns):
-        if name in {"account_login", "account_logout"}:
+        if name in OURS:
             continue
         path = re.sub(r"\(\?P<\w+>[^)]*\)\$?|<[^>]+>", "1a-key", route).strip("^$")
         client = Client()
@@ -316,10 +323,12 @@ def test_what_allauth_would_have_besides_is_not_there(admin: User) -> None:
             assert client.get(prefix + path).status_code == 404, prefix + path
 
 
-def test_more_of_allauth_needs_a_cache_that_all_processes_share() -> None:
-    """Its own limits, of second factors for one, count in Django's cache; the portal has none but each process's."""
-    installed = {app.name for app in apps.get_app_configs() if app.name.startswith("allauth")}
-    assert installed == {"allauth", "allauth.account"}, "Set CACHES and ACCOUNT_RATE_LIMITS, and extend this test."
+def test_allauth_counts_nothing_itself(settings: Any) -> None:
+    """Its own limits count in Django's cache, of which each process has another one; ``config.signin.limits`` hold."""
+    installed = {app.name.removeprefix("allauth.") for app in apps.get_app_configs() if app.name.startswith("allauth.")}
+    assert installed == {"account", "mfa", "socialaccount", "usersessions"}, "Look at what counts there."
+    assert settings.ACCOUNT_RATE_LIMITS is settings.MFA_RATE_LIMITS is False
+    assert not settings.SOCIALACCOUNT_STORE_TOKENS
 
 
 def test_allauth_leaves_the_e_mail_addresses_of_people_as_they_are(admin: User) -> None:

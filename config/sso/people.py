@@ -1,0 +1,100 @@
+"""Whom of the roll an identity provider vouches for, and which roles its groups give them."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.contrib.auth.models import Group as Role
+from django.db import transaction
+from django.db.models import Q
+
+from config.sso.models import Given, IdentityProvider, MatchBy
+from provisioning import services
+from provisioning.models import User
+from provisioning.models.people import fold
+
+STAFF = None
+"""What stands for the right to open the admin where roles are numbers."""
+
+GIVES_RIGHTS = Q(
+    permissions__content_type__app_label="portal",
+    permissions__codename__in=["add_role", "change_role", "delete_role"],
+)
+"""Roles that could give others rights: no provider gives these."""
+
+
+class NotVouchedFor(Exception):
+    """The provider says nothing by which somebody of the roll is found; the text is for the report."""
+
+
+def find(provider: IdentityProvider, claims: Mapping[str, Any]) -> User:
+    """Return the one active person whom the claims mean; raise NotVouchedFor."""
+    value = claims.get(provider.matching_claim)
+    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+        raise NotVouchedFor(f"the claim {provider.matching_claim} is missing")
+    if provider.match_by == MatchBy.EMAIL and claims.get("email_verified") is not True:
+        raise NotVouchedFor("the e-mail address is not verified")
+    text = str(value).strip()
+    wanted = {
+        MatchBy.EMAIL: Q(email_key=fold(text)),
+        MatchBy.USERNAME: Q(username_key=fold(text)),
+        MatchBy.NUMBER: Q(employee_number=text),
+    }[MatchBy(provider.match_by)]
+    found = list(User.objects.filter(wanted, is_active=True).order_by("pk")[:2])
+    if len(found) != 1:
+        raise NotVouchedFor("nobody of the roll has it" if not found else "several people of the roll have it")
+    return found[0]
+
+
+def groups_in(claims: Mapping[str, Any], name: str) -> frozenset[str] | None:
+    """Return the groups that the claims list; None where the provider says that it left them out (Core 5.6.2)."""
+    left_out = claims.get("_claim_names")
+    if name not in claims and isinstance(left_out, Mapping) and name in left_out:
+        return None
+    value = claims.get(name, [])
+    listed = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return frozenset(one for one in listed if isinstance(one, str))
+
+
+def assignable() -> Any:
+    """Return the roles that a mapping may give."""
+    return Role.objects.exclude(pk__in=Role.objects.filter(GIVES_RIGHTS).values("pk"))
+
+
+@transaction.atomic
+def give_roles(provider: IdentityProvider, user: User, claims: Mapping[str, Any]) -> User:
+    """Give the roles of the provider's groups, take back what it gave before, and return the user as they are now.
+
+    Superusers are left alone, and nothing makes one. What was given by hand stays.
+    """
+    groups = groups_in(claims, provider.groups_claim)
+    if user.is_superuser or groups is None:
+        return user
+    user = User.objects.select_for_update(no_key=True, of=("self",)).get(pk=user.pk)
+    mapped = provider.mappings.filter(group__in=groups).values("role")
+    wanted = {role.pk: role for role in assignable().filter(pk__in=mapped)}
+    held = {role.pk: role for role in user.groups.all()}
+    given = set(Given.objects.filter(provider=provider, user=user).values_list("role_id", flat=True))
+    elsewhere = set(Given.objects.filter(user=user).exclude(provider=provider).values_list("role_id", flat=True))
+    gone = given - wanted.keys() - {STAFF}
+    new = wanted.keys() - held.keys()
+    actor = f"the groups of {provider}"
+    if new or gone:
+        kept = {pk: role for pk, role in held.items() if pk not in gone - elsewhere}
+        services.set_roles(user, {**kept, **wanted}.values(), actor)
+    becomes = bool(wanted) and not user.is_staff
+    leaves = not wanted and STAFF in given and STAFF not in elsewhere
+    if becomes or leaves:
+        user.is_staff = becomes
+        services.save_user(user, actor)
+    also = elsewhere & {*wanted, *([STAFF] if wanted else [])}  # what another provider gave stays as long as one does
+    more = {*new, *also, *([STAFF] if becomes else [])}
+    _note(provider, user, more=more, less={*gone, *([STAFF] if not wanted else [])})
+    return user
+
+
+def _note(provider: IdentityProvider, user: User, more: Collection[int | None], less: Collection[int | None]) -> None:
+    """Keep in mind what the provider gave."""
+    Given.objects.filter(provider=provider, user=user, role_id__in=[pk for pk in less if pk]).delete()
+    if STAFF in less:
+        Given.objects.filter(provider=provider, user=user, role=None).delete()
+    Given.objects.bulk_create([Given(provider=provider, user=user, role_id=pk) for pk in more], ignore_conflicts=True)
