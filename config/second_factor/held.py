@@ -37,9 +37,9 @@ def look(request: HttpRequest, user: Any) -> None:
 
     That is asked of staff who signed in here. Who came by an identity provider proved there what it asks for.
     """
-    here = any(record.get("method") == "password" for record in get_authentication_records(request, user))
+    elsewhere = any(record["method"] == "socialaccount" for record in get_authentication_records(request, user))
     request.session.pop(NEEDED, None)
-    if user.is_staff and here and policy.current().second_factor and not has_one(user):
+    if user.is_staff and not elsewhere and policy.current().second_factor and not has_one(user):
         request.session[NEEDED] = True
 
 

@@ -12,11 +12,13 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 
 from config.signin import events
-from config.sso import people
+from config.sso import people, tokens
 from config.sso.models import IdentityProvider
 from config.sso.provider import as_app
 from provisioning.models import User
 
+PROVED = "proved"
+"""In the state of a sign-in: when the provider asked who it is."""
 CANCELLED = "You did not sign in there."
 FAILED = "Signing in through {} did not work. Try again. If it fails again, tell an administrator."
 UNKNOWN_HERE = "{} knows you, but this portal does not let you in by it. Ask an administrator of this portal."
@@ -54,6 +56,12 @@ class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
                 provider=row.slug, uid=sociallogin.account.uid, defaults={"user": user, "extra_data": {}}
             )
         sociallogin.user = sociallogin.account.user = user
+        sociallogin.token = None  # nothing is asked of the provider later on
+        sociallogin.state[PROVED] = tokens.proved_at(claims)
+
+    def serialize_instance(self, instance: Any) -> Any:
+        """Keep of a person no more than who it is, while a second factor is asked for."""
+        return {"id": instance.pk} if isinstance(instance, User) else super().serialize_instance(instance)
 
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None

@@ -86,11 +86,14 @@ class RoleMappingInline(TabularInline):  # type: ignore[misc]
     verbose_name = "group with a role"
     verbose_name_plural = "Groups with roles: whoever has one is staff; none makes a superuser"
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer the roles that give no rights to others."""
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Name each box for who cannot see the heading of its column; offer roles that give no rights to others."""
         if db_field.name == "role":
             kwargs["queryset"] = assignable()
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs["aria-label"] = str(db_field.verbose_name).capitalize()
+        return field
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Show them with their provider."""

@@ -27,7 +27,7 @@ AGAIN = "again"
 """In the address of a sign-in: the provider has to ask anew who it is."""
 
 
-class Refused(OAuth2Error):  # type: ignore[misc]
+class NotSignedIn(OAuth2Error):  # type: ignore[misc]
     """The provider vouches for nobody; the text is for the log."""
 
 
@@ -41,7 +41,7 @@ class CodeClient(OAuth2Client):  # type: ignore[misc]
         fields = {"code": code, "redirect_uri": self.callback_url, "code_verifier": pkce_code_verifier}
         found = self.adapter.ask("tokens", fields)
         if not found.get("id_token") or not found.get("access_token"):
-            raise Refused("It gave no ID token.")
+            raise NotSignedIn("It gave no ID token.")
         return dict(found)
 
 
@@ -62,16 +62,16 @@ class OidcAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
             with ProviderService(self.row) as service:
                 return dict(service.configuration())
         except ProviderFailed as error:
-            raise Refused(str(error)) from None
+            raise NotSignedIn(str(error)) from None
 
     def ask(self, what: str, *more: Any) -> dict[str, Any]:
-        """Ask the provider for something; raise Refused."""
+        """Ask the provider for something; raise NotSignedIn."""
         configuration = self.openid_config
         try:
             with ProviderService(self.row) as service:
                 return dict(getattr(service, what)(configuration, *more))
         except ProviderFailed as error:
-            raise Refused(str(error)) from None
+            raise NotSignedIn(str(error)) from None
 
     def get_provider(self) -> "OidcProvider":
         """Return the provider as django-allauth knows it."""
@@ -103,10 +103,10 @@ class OidcAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
                 since=self.state.get("since"),
             )
         except tokens.TokenRefused as error:
-            raise Refused(f"The ID token was refused. {error}") from None
+            raise NotSignedIn(f"The ID token was refused. {error}") from None
         told = self.ask("userinfo", response["access_token"])
         if told and told.get("sub") != claims["sub"]:  # Core 5.3.2
-            raise Refused("It tells of somebody else at its userinfo endpoint.")
+            raise NotSignedIn("It tells of somebody else at its userinfo endpoint.")
         claims = {**told, **claims}
         login: SocialLogin = self.get_provider().sociallogin_from_response(request, claims)
         login.claims = claims
@@ -146,6 +146,10 @@ class OidcProvider(OpenIDConnectProvider):  # type: ignore[misc]
             sent |= {"prompt": "login", "max_age": "0"}
             kept["since"] = time.time()
         return {"process": AuthProcess.LOGIN, "next_url": following, "auth_params": sent, **kept}
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what it is found by again, after a second step of the sign-in."""
+        return {"id": self.app.provider_id}
 
     def extract_uid(self, data: dict[str, Any]) -> str:
         """Return the provider's own lasting name of the person."""

@@ -81,7 +81,11 @@ PAGES = (
     "portal_role_add",
     "portal_staff_changelist",
     "portal_staff_add",
+    "signin_signinsettings_changelist",
+    "sso_identityprovider_changelist",
+    "sso_identityprovider_add",
 )
+OWN_PAGES = ("my_account", "my_password", "my_sessions", "my_second_factor", "mfa_activate_totp", "mfa_add_webauthn")
 TABS = ("connection", "templates", "mapping", "features", "health")
 USER_TABS = ("contracts", "rules", "accounts", "groups")
 SOURCES = ("http_json", "files", "script")  # the kinds that are only read
@@ -155,6 +159,7 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     page = reverse("admin:directories_directory_change", args=[directory.pk])
     return [
         *(reverse(f"admin:{name}") for name in PAGES),
+        *(reverse(name) for name in OWN_PAGES),
         f"{reverse('admin:reports_event_changelist')}?result=skipped",
         *(reverse("admin:provisioning_importrun_change", args=[run.pk]) for run in runs),
         *(f"{page}#{tab}" for tab in TABS),

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -20,21 +19,12 @@ from directories import encryption
 from provisioning.models import User
 from provisioning.roles import HELPDESK
 from reports.models import Event, Evidence
+from tests.config.second_factor.conftest import SECRET, code_of, with_app
 from tests.config.signin.conftest import HERE, PASSWORD, sign_in
 from tests.provisioning.admin import roll
 
 pytestmark = pytest.mark.django_db
-SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 SECOND = "/login/second/"
-
-
-def code_of(secret: str = SECRET, steps: int = 0) -> str:
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))
-
-
-def with_app(user: User) -> User:
-    Authenticator.objects.create(user=user, type="totp", data={"secret": encryption.encrypt(SECRET)})
-    return user
 
 
 def begun(name: str = "root", **more: str) -> Client:

@@ -21,6 +21,7 @@ from directories.connectors import outgoing
 from provisioning.models import User
 from provisioning.roles import AUDITOR, HELPDESK
 from reports.models import Event, Evidence
+from tests.config.second_factor.conftest import code_of, with_app
 from tests.config.sso.conftest import HOST, at_provider, come_back, knows, sign_in_as, to_provider
 from tests.provisioning.admin import roll
 
@@ -141,6 +142,17 @@ def test_a_provider_that_names_itself_otherwise_is_not_believed(keycloak: Identi
     IdentityProvider.objects.update(issuer=f"{keycloak.issuer}/")
     Client().get("/login/with/keycloak/", headers={"Host": HOST})
     assert "Type the issuer exactly so" in last()
+
+
+def test_a_second_factor_that_somebody_has_is_asked_for_after_it(keycloak: IdentityProvider, anna: User) -> None:
+    knows(keycloak, "a1", **VERIFIED)
+    with_app(anna)
+    client = Client()
+    assert sign_in_as("a1", client, next="/my/sessions/")["Location"] == "/login/second/"
+    assert "access_token" not in str(dict(client.session))
+    assert anna.password not in str(dict(client.session))
+    assert client.post("/login/second/", {"code": code_of()}, headers={"Host": HOST})["Location"] == "/my/sessions/"
+    assert last() == "anna signed in from 127.0.0.1, through keycloak, with an authenticator app."
 
 
 # --- Whom it lets in -------------------------------------------------------------------------------------------------
