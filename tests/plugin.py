@@ -35,7 +35,15 @@ NOT_FAST = {
 }
 
 # The files of tests that take from half a minute to two.
-LONGEST = ["test_run", "test_looks", "test_redis_outages", "test_look_first", "test_tester", "test_killed"]
+LONGEST = [
+    "test_run",
+    "test_looks",
+    "test_redis_outages",
+    "test_look_first",
+    "test_tester",
+    "test_killed",
+    "test_killed_gateways",
+]
 
 # What is made cheap for tests, as it is in production: rounds of bcrypt.
 COSTS: dict[str, int] = {}

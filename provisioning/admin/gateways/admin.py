@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet, TextField
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.admin.states import State
@@ -33,6 +34,7 @@ class GatewayAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
     counted_as = "gateways"
     change_form_outer_after_template = "provisioning/gateways/machines.html"
     fields = ("name", "description")
+    formfield_overrides = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
     search_fields = ("name",)
     actions = None
 
