@@ -229,8 +229,9 @@ class Scim(Connector):
     def find_many(self, entries: Sequence[Entry]) -> Mapping[int, RemoteAccount | None]:
         """Ask for all newcomers at once, and for the others several at a time; who cannot be told is left out."""
         found: dict[int, RemoteAccount | None] = {}
-        for start in range(0, len(entries), ASKED_AT_ONCE):
-            absent = self.users.absent(entries[start : start + ASKED_AT_ONCE])
+        starts = range(0, len(entries), ASKED_AT_ONCE)
+        portions = [entries[start : start + ASKED_AT_ONCE] for start in starts]
+        for start, absent in zip(starts, self.client.together(self.users.absent, portions), strict=True):
             found |= dict.fromkeys((start + number for number in absent), None)
         left = [number for number in range(len(entries)) if number not in found]
         for number, answer in zip(left, self.client.together(self._found, [entries[at] for at in left]), strict=True):
