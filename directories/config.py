@@ -158,4 +158,5 @@ def _rule(mapping: AttributeMapping) -> AttributeRule:
         portal_attribute=mapping.portal_attribute,
         direction=str(mapping.direction),
         expression=mapping.expression,
+        required=mapping.required,
     )

@@ -6,7 +6,7 @@ runs it on tens of thousands of rows a second.
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
@@ -34,6 +34,8 @@ AttributeKey = tuple[Kind, str]
 Catalogue = Mapping[AttributeKey, PortalAttribute]
 IN, OUT, BOTH = "in", "out", "both"
 _LAYOUTS = 64
+BLANK = (None, "")
+REQUIRED = "{} is required and empty."
 OF_SOURCES: Catalogue = {(one.kind, one.name): one for one in SOURCE_ATTRIBUTES}
 
 
@@ -45,13 +47,17 @@ class MappingError(ConnectorError):
 
 @dataclass(frozen=True, slots=True)
 class AttributeRule:
-    """One row of the attribute mapping. Without a portal attribute it is unused."""
+    """One row of the attribute mapping. Without a portal attribute it is unused.
+
+    ``required``: nothing is done about a person, or with a contract's person, for whom the row gives no value.
+    """
 
     directory_attribute: str
     kind: Kind = Kind.PROFILE
     portal_attribute: str = ""
     direction: str = BOTH
     expression: str = ""
+    required: bool = field(default=False, repr=False)
 
 
 def writes_state(rules: Iterable[AttributeRule], update_names: Collection[str]) -> bool:
@@ -90,6 +96,7 @@ class _Reader(NamedTuple):
     format: Format | None
     required: bool
     keep_when_empty: bool
+    needed: bool
 
 
 class _Writer(NamedTuple):
@@ -106,12 +113,17 @@ class _Readers:
 
     def __init__(self, readers: Iterable[_Reader]) -> None:
         self._readers = tuple(readers)
+        self._needed = {reader.target: reader.label for reader in self._readers if reader.needed}
         self._layouts: dict[tuple[str, ...], Sequence[tuple[str | None, _Reader]]] = {}
 
     @property
     def names(self) -> frozenset[str]:
         """The names of what is mapped."""
         return frozenset(reader.target[1] for reader in self._readers)
+
+    def missing(self, values: Mapping[AttributeKey, Value]) -> str:
+        """Say which required attributes have no value, "" for none."""
+        return " ".join(REQUIRED.format(label) for target, label in self._needed.items() if values.get(target) in BLANK)
 
     def read(self, row: Mapping[str, Value]) -> Inbound:
         """Return the values that the row gives; an attribute that the row does not have is left out."""
@@ -145,9 +157,9 @@ class _Readers:
                     continue
             values[reader.target] = value
         for _, reader in plan:
-            if reader.required and values.get(reader.target, ...) in (None, ""):
+            if reader.required and values.get(reader.target, ...) in BLANK:
                 del values[reader.target]
-                problems.append(f"{reader.label} is required and empty.")
+                problems.append(REQUIRED.format(reader.label))
         return Inbound(values, problems, left)
 
     def _plan(self, layout: tuple[str, ...]) -> Sequence[tuple[str | None, _Reader]]:
@@ -182,11 +194,21 @@ class Mapper:
             if rule.direction != IN and rule.kind not in FROM_SOURCES
         )
         attributes = [_attribute(rule, catalogue) for rule in used]
-        self.version = blake2b(repr([*map(repr, used), *map(repr, attributes)]).encode(), digest_size=8).hexdigest()
+        needed = [f"required {rule.portal_attribute}" for rule in inward if rule.required]
+        parts = [*map(repr, used), *map(repr, attributes), *needed]
+        self.version = blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
     def inbound(self, row: Mapping[str, Value]) -> Inbound:
         """Return the values that the row gives; an attribute that the row does not have is left out."""
         return self._people.read(row)
+
+    def missing(self, values: Mapping[AttributeKey, Value]) -> str:
+        """Say which required attributes of a person have no value, "" for none."""
+        return self._people.missing(values)
+
+    def missing_of_contract(self, values: Mapping[AttributeKey, Value]) -> str:
+        """Say which required fields of a contract have no value, "" for none."""
+        return self._contracts.missing(values)
 
     @property
     def contract_fields(self) -> frozenset[str]:
@@ -225,6 +247,8 @@ def _rule_problems(rule: AttributeRule, catalogue: Catalogue) -> Iterable[str]:
     name = rule.directory_attribute
     if rule.kind in FROM_SOURCES and rule.direction != IN:
         yield f"{name} is what a source says of contracts, which only comes in: choose the direction In."
+    if rule.required and rule.direction == OUT:
+        yield f"{name} only goes out, so it cannot be required: choose another direction."
     if rule.kind not in FREE and not {(rule.kind, rule.portal_attribute)} & {*catalogue, *OF_SOURCES}:
         known = [attribute for kind, attribute in (*catalogue, *OF_SOURCES) if kind == rule.kind]
         near = nearest(rule.portal_attribute, known)
@@ -264,6 +288,7 @@ def _reader(rule: AttributeRule, catalogue: Catalogue) -> _Reader:
         format=attribute.format,
         required=attribute.required,
         keep_when_empty=is_state,
+        needed=rule.required,
     )
 
 

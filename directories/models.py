@@ -112,6 +112,7 @@ class MappingDirection(models.TextChoices):
 class AttributeMapping(models.Model):
     """A directory attribute and the portal attribute that it stands for.
 
+    ``required``: whoever has no value there is left as they are, and the reason is shown.
     An ``expression`` (sandboxed Jinja2) computes the value in the row's one direction, so a row for both directions has
     none: two rows do that.
     """
@@ -134,6 +135,7 @@ class AttributeMapping(models.Model):
     portal_attribute = models.CharField(max_length=128, blank=True, help_text="Left blank, the attribute is not used.")
     direction = models.CharField(max_length=4, choices=MappingDirection.choices, default=MappingDirection.BOTH)
     expression = models.TextField(blank=True)
+    required = models.BooleanField(default=False, db_default=False)
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:

@@ -23,6 +23,7 @@ DIRECTIONS = [
     (MappingDirection.IN.value, "In: to the portal"),
     (MappingDirection.OUT.value, "Out: to the directory"),
 ]
+REQUIRED = [("", "No"), ("yes", "Yes")]
 UNUSED = "— not mapped —"
 CHOSEN = frozenset(Kind) - FREE
 
@@ -37,6 +38,7 @@ class MappingRow(forms.Form):
     mapping_custom = forms.CharField(max_length=128, required=False, label="Portal attribute")
     mapping_direction = forms.ChoiceField(choices=DIRECTIONS, label="Direction")
     mapping_expression = forms.CharField(max_length=2000, required=False, label="Expression", strip=True)
+    mapping_required = forms.ChoiceField(choices=REQUIRED, required=False, label="Required")
 
     def __init__(self, data: Mapping[str, str], catalogue: Catalogue, index: int) -> None:
         super().__init__(data, auto_id=f"id_%s_{index}")
@@ -95,6 +97,11 @@ class MappingRow(forms.Form):
         return self.direction
 
     @property
+    def needed(self) -> bool:
+        """Whether a value is required."""
+        return self.data.get("mapping_required") == "yes"
+
+    @property
     def direction(self) -> str:
         """The direction that counts."""
         if self.kind in FROM_SOURCES:
@@ -121,6 +128,7 @@ class MappingRow(forms.Form):
             portal_attribute=self.data.get(f"mapping_{self.kind}", "").strip(),
             direction=self.direction,
             expression=self.data.get("mapping_expression", "").strip(),
+            required=self.needed,
             position=position,
         )
 
@@ -133,6 +141,13 @@ class DirectoryRow(MappingRow):
     mapping_custom_contract = forms.CharField(max_length=128, required=False, label="Field of the contract")
     mapping_record = forms.ChoiceField(required=False, label="What HR says")
     required = False  # whether the directory makes no account without it
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse that what only goes out is required."""
+        cleaned = super().clean()
+        if self.needed and cleaned.get("mapping_direction") == MappingDirection.OUT:
+            self.add_error("mapping_required", "What only goes out cannot be required.")
+        return cleaned
 
 
 class MappingsForm:
@@ -264,11 +279,13 @@ def _values(mapping: AttributeMapping) -> dict[str, str]:
         f"mapping_{mapping.kind}": mapping.portal_attribute,
         "mapping_direction": mapping.direction,
         "mapping_expression": mapping.expression,
+        "mapping_required": "yes" if mapping.required else "",
     }
 
 
 def _posted(data: QueryDict) -> list[dict[str, str]]:
     """Return the rows of the page; rows without a name and without anything else are left out."""
     rows = posted(data, DirectoryRow.base_fields)
-    optional = [name for name in DirectoryRow.base_fields if name not in ("mapping_kind", "mapping_direction")]
+    chosen = ("mapping_kind", "mapping_direction", "mapping_required")
+    optional = [name for name in DirectoryRow.base_fields if name not in chosen]
     return [row for row in rows if any(row[name].strip() for name in optional)]

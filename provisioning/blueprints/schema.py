@@ -73,6 +73,7 @@ class AttributeMappingSchema(Strict):
     kind: Kind = Kind.PROFILE
     direction: MappingDirection = MappingDirection.BOTH
     expression: ExpressionText = ""
+    required: bool = False
 
     @pydantic.model_validator(mode="after")
     def _only_comes_in(self) -> Self:

@@ -98,6 +98,7 @@ def of_mapping(row: AttributeMapping) -> BlueprintItem:
         "kind": str(row.kind),
         "direction": str(row.direction),
         "expression": row.expression,
+        "required": row.required,
     }
 
 

@@ -215,8 +215,13 @@ class SourceRecord(models.Model):
 
 
 class PlannedDepartment(models.Model):
-    """A department that a run adds or changes, before its people; ``problem`` is why it keeps its place, or is not."""
+    """A department of a ``source`` that a run adds or changes, before its people, or an undo takes away after them.
 
+    ``parent`` is where it is to stand, and ``before`` what it was, None where it was not there. ``problem`` is why it
+    keeps its place, or is left as it is where it is not ``usable``. ``gone``: it is to be taken away.
+    """
+
+    source = models.ForeignKey(Directory, models.CASCADE, null=True, related_name="+", db_index=False)
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="planned_departments")
     number = models.CharField(max_length=128, blank=True)
     name = models.CharField(max_length=150, blank=True)
@@ -224,8 +229,11 @@ class PlannedDepartment(models.Model):
     parent = models.CharField(max_length=128, blank=True)
     head = models.CharField(max_length=MAX_REF, blank=True)
     new = models.BooleanField(default=False)
+    gone = models.BooleanField(default=False, db_default=False)
+    before = models.JSONField(null=True)
     usable = models.BooleanField(default=True)
     problem = models.TextField(blank=True)
+    applied_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["pk"]

@@ -59,7 +59,7 @@ def applied(run: ImportRun) -> None:
 
 def is_quiet(run: ImportRun) -> bool:
     """Return whether a run read only what changed, and nothing had: no report line says so every few minutes."""
-    return run.incremental and not run.planned and not run.groups_changed
+    return run.incremental and not (run.planned or run.groups_changed or run.departments_changed)
 
 
 def due(now: dt.datetime) -> list[ProvisioningSettings]:

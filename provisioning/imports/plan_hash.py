@@ -2,8 +2,9 @@
 
 What only describes a row (its message) or belongs to its way (its verdict, a password that is taken out once it is
 applied) is left out, and so is what only tells where it came from (its number, that of its account, the digest of the
-source's row): the same people from another kind of source are the same plan. Members of groups still name accounts by
-their numbers. What was approved by name and is applied does not count any more, what was refused does.
+source's row): the same people from another kind of source are the same plan. Departments that the source gives apart
+count as well. Members of groups still name accounts by their numbers. What was approved by name and is applied does not
+count any more, what was refused does.
 
 Of each row there is the SHA-512 of its fields, which end with U+001F. They are added up, so that the order in which a
 source gives its people does not matter, and the hash is the SHA-256 of the sum.
@@ -16,6 +17,7 @@ from typing import Any
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
+from provisioning.contracts.models import PlannedDepartment
 from provisioning.imports import facets
 from provisioning.models import ImportRun, PlannedChange, PlannedGroup, PlannedMember
 from provisioning.models.imports import Verdict
@@ -24,6 +26,7 @@ PAGE = 5000
 SIZE = 64  # bytes of a SHA-512
 CHANGE = ("action", "key", "match_value", "remote_id", "place", "user_id", "has_account", "before_", "after_")
 GROUP = ("action", "name", "remote_id", "place", "has_account", "group_id", "before_", "after_")
+DEPARTMENT = ("number", "name", "code", "parent", "head", "gone")
 MEMBER = ("planned_group_id", "add", "account_id", "group_account_id", "ref", "user_id", "child_id")
 BEFORE_AND_AFTER: dict[str, Any] = {"before_": Cast("before", TextField()), "after_": Cast("after", TextField())}
 
@@ -48,12 +51,15 @@ def of(run: ImportRun) -> str:
     ):
         for page in _pages(rows):
             total += sum(_number(kind, fields) for _, *fields in page)
+    if run.departments_changed:
+        ahead = PlannedDepartment.objects.filter(run=run, usable=True, applied_at=None)
+        total += sum(_number("department", fields) for fields in ahead.values_list(*DEPARTMENT).iterator())
     return _text(total)
 
 
 def sealed(run: ImportRun) -> dict[str, Any]:
     """Return what a run keeps of a plan that is complete: its hash, and how many rows there are of each kind."""
-    if not run.planned:
+    if not (run.planned or run.departments_changed):
         return {"plan_hash": _text(0), "facets": {}}
     return {"plan_hash": of(run), "facets": facets.count(run)}
 

@@ -54,6 +54,7 @@ COUNTERS = (
     "left_alone",
     "blocked",
     "errors",
+    "departments_changed",
 )
 GROUP_COUNTERS = ("groups_seen", "groups_changed", "memberships_added", "memberships_removed", "unmatched_members")
 
@@ -405,11 +406,11 @@ def summary(run: ImportRun) -> str:
     alone += f"{run.blocked:,} blocked, " if run.blocked else ""
     if not changed:
         seen = f"Read {how_many(run.seen, 'user')} from {run.source}{_fewer(run)}"
-        return f"{seen}: {run.unchanged:,} unchanged, {alone}{errors}{groups_summary(run)}"
+        return f"{seen}: {run.unchanged:,} unchanged, {alone}{errors}{departments_summary(run)}{groups_summary(run)}"
     return (
         f"Imported {how_many(changed, 'user')} from {run.source}{_fewer(run)}: "
         f"{run.created:,} created, {run.updated:,} updated, {run.deactivated:,} deactivated, "
-        f"{alone}{errors}{groups_summary(run)}"
+        f"{alone}{errors}{departments_summary(run)}{groups_summary(run)}"
     )
 
 
@@ -427,6 +428,8 @@ def _portal_summary(run: ImportRun) -> str:
     parts = [f"{number:,} {word}" for name, word in words.items() if (number := getattr(run, name))]
     if run.errors:
         parts.append(how_many(run.errors, "error"))
+    if run.departments_changed:
+        parts.append(f"{how_many(run.departments_changed, 'department')} changed")
     members = [(run.memberships_added, "added"), (run.memberships_removed, "removed")]
     parts += [f"{how_many(number, 'membership')} {what}" for number, what in members if number]
     return f"{run.get_door_display()}: {run.subject}: {', '.join(parts) or 'nothing changed'}"
@@ -436,6 +439,11 @@ def only_activates(run: ImportRun) -> bool:
     """Return whether all that a run updates of people is that they are active again."""
     updates = [names for action, _, names, _ in run.facets.get("kinds", []) if action == Action.UPDATE]
     return set(updates) == {f"|{ACTIVE}|"}
+
+
+def departments_summary(run: ImportRun) -> str:
+    """Return what a run does to departments, to follow its other words; "" for nothing."""
+    return f"; {how_many(run.departments_changed, 'department')} changed" if run.departments_changed else ""
 
 
 def groups_summary(run: ImportRun) -> str:
@@ -467,7 +475,7 @@ def preview_summary(run: ImportRun) -> str:
         f"An import from {run.source} would create {run.created:,}, update {run.updated:,} and deactivate "
         f"{how_many(run.deactivated, 'user')}; {how_many(run.unchanged, 'is', 'are')} unchanged{alone} and "
         f"{how_many(run.errors, 'has an error', 'have errors')}"
-        f"{groups_summary(run)}.{_elsewhere(run)}"
+        f"{departments_summary(run)}{groups_summary(run)}.{_elsewhere(run)}"
     )
 
 

@@ -73,6 +73,7 @@ class ImportRun(models.Model):
     ``left_alone`` are rows of people whom an import does not touch, ``blocked`` of those whom the source has blocked.
     ``applied_up_to`` is the id of the last planned
     change that is applied, in their order.
+    ``departments_changed`` counts departments that it means to add, change or take away.
     ``groups_*`` and ``memberships_*`` count what happened to groups; ``unmatched_members`` are names in groups that no
     account here has, ``unmatched_in`` the first of those groups with the number of each.
     ``leased_until`` is the run's lease: a worker keeps it alive while it works, and a dead run is taken over after it.
@@ -118,6 +119,7 @@ class ImportRun(models.Model):
     applied_up_to = models.BigIntegerField(default=0)
     rest_applied = models.BooleanField(default=False, db_default=False)
     held = models.PositiveIntegerField(default=0, db_default=0)
+    departments_changed = models.PositiveIntegerField(default=0, db_default=0)
     groups_seen = models.PositiveIntegerField(default=0)
     groups_changed = models.PositiveIntegerField(default=0)
     memberships_added = models.PositiveIntegerField(default=0)

@@ -216,8 +216,8 @@ class _Reading:
     def plan_of(self, finding: Finding, user: User, remote: RemoteAccount) -> tuple[Planned | None, str]:
         """Return the change that takes over what the finding is about, or why there is none."""
         inbound = self.mapper.inbound(remote.attributes)
-        if inbound.problems:
-            return None, f"cannot be taken over: {' '.join(inbound.problems)}"
+        if problems := [*inbound.problems, *filter(None, [self.mapper.missing(inbound.values)])]:
+            return None, f"cannot be taken over: {' '.join(problems)}"
         told, has = mapped_values(inbound.values), values_of(user)
         about_it = {name.casefold() for name in finding.values}
         after = {

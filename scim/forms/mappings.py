@@ -27,7 +27,6 @@ DIRECTIONS = [
     (MappingDirection.IN.value, "In: to the portal"),
     (MappingDirection.OUT.value, "Out: to the application"),
 ]
-REQUIRED = [("", "No"), ("yes", "Yes")]
 ALWAYS = ("profile", "username")
 """What no mapping may lack, because nobody can be added without it."""
 
@@ -40,8 +39,6 @@ NO_PATH = 'Write it as name.givenName, emails[type eq "work"].value, enterprise:
 class ScimRow(MappingRow):
     """One SCIM attribute and the portal attribute that it stands for."""
 
-    mapping_required = forms.ChoiceField(choices=REQUIRED, required=False, label="Required")
-
     def __init__(self, data: Mapping[str, str], catalogue: Catalogue, index: int) -> None:
         super().__init__(data, catalogue, index)
         attrs = {"aria-label": "SCIM attribute", "rows": "1", "spellcheck": "false", "autocapitalize": "off"}
@@ -50,7 +47,6 @@ class ScimRow(MappingRow):
             max_length=200, required=False, label="SCIM attribute", widget=widget
         )
         _choose(self.fields["mapping_direction"], DIRECTIONS)
-        _choose(self.fields["mapping_required"], REQUIRED)
 
     @property
     def always(self) -> bool:
@@ -75,7 +71,7 @@ class ScimRow(MappingRow):
             portal_attribute=row.portal_attribute,
             direction=row.direction,
             expression=row.expression,
-            required=self.always or self.data.get("mapping_required") == "yes",
+            required=self.always or self.needed,
             position=position,
         )
 

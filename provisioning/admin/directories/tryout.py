@@ -137,13 +137,14 @@ def mapped(config: DirectoryConfig, draft: DirectoryDraft, mapper: Mapper, accou
     """Return what each mapping into the portal makes of the account and its first contract, and what is wrong."""
     inbound = mapper.inbound(account.attributes)
     values, attributes = dict(inbound.values), dict(account.attributes)
-    problems = [*inbound.problems, *inbound.left]
+    problems = [*filter(None, [mapper.missing(inbound.values)]), *inbound.problems, *inbound.left]
     contract = next(iter(account.contracts or ()), None) if mapper.contract_fields else None
     if contract is not None:
         of_contract = mapper.contract(contract, account.attributes)
         values |= of_contract.values
         attributes = {**contract.attributes, **attributes}
-        problems += [*filter(None, [contract.problem]), *of_contract.problems, *of_contract.left]
+        problems += filter(None, [contract.problem, mapper.missing_of_contract(of_contract.values)])
+        problems += [*of_contract.problems, *of_contract.left]
     elif mapper.contract_fields:
         problems.append(f"{account.key} has no contract there, so the fields of contracts show nothing.")
     return {"inward": _inward(config, draft, attributes, values), "problems": problems}

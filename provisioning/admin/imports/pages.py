@@ -278,7 +278,7 @@ def state_context(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "follows": follows.load(run),
         "can_undo": (
             run.status in ENDED
-            and bool(run.applied)
+            and bool(run.applied or run.departments_changed)
             and request.user.has_perms(rights.to_undo(run))
             and not _undone(run)
         ),

@@ -8,6 +8,7 @@ from provisioning.models import ImportRun, PlannedGroup
 from provisioning.models.imports import Action, Door, GroupAction
 
 ADD, CHANGE, DELETE = "provisioning.add_user", "provisioning.change_user", "provisioning.delete_user"
+CHANGE_DEPARTMENTS, DELETE_DEPARTMENTS = "contracts.change_department", "contracts.delete_department"
 RESTORE = ("recycle.change_deleteduser", ADD)
 CHANGE_GROUPS, DELETE_GROUPS = "provisioning.change_group", "provisioning.delete_group"
 
@@ -23,6 +24,8 @@ def to_apply(run: ImportRun) -> set[str]:
         rights.add(CHANGE)
     if run.restored:
         rights.update(RESTORE)
+    if run.departments_changed:
+        rights |= {CHANGE_DEPARTMENTS, DELETE_DEPARTMENTS}
     return rights | _on_groups(run, GroupAction.DELETE)
 
 
@@ -33,6 +36,8 @@ def to_undo(run: ImportRun, *, delete_created: bool = False) -> set[str]:
         rights.add(CHANGE)
     if run.deleted:
         rights.update(RESTORE)
+    if run.departments_changed:
+        rights |= {CHANGE_DEPARTMENTS, DELETE_DEPARTMENTS}
     return rights | _on_groups(run, GroupAction.CREATE)
 
 

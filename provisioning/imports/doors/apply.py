@@ -7,7 +7,7 @@ from django.db import transaction
 
 from directories.encryption import decrypt
 from provisioning.guard.losses import BITS, LossKind
-from provisioning.imports import decisions, plan_hash, runs
+from provisioning.imports import decisions, departments, plan_hash, runs
 from provisioning.imports.doors import granting
 from provisioning.imports.doors.again import look_again
 from provisioning.imports.doors.groups import PortalGroupApplier
@@ -76,6 +76,8 @@ def work(run: ImportRun, lease: Lease) -> None:
     PortalApplier(run, lease).run_all()
     link_managers(run, lease)
     PortalGroupApplier(run, lease).run_all()
+    if run.departments_changed:
+        departments.apply(run, lease)
     run.refresh_from_db()
     with transaction.atomic():
         look_again(run)

@@ -13,6 +13,7 @@ from django.db.models.fields.json import KT
 
 from config.database import bulk, keyset
 from provisioning.contracts.planned import number_of
+from provisioning.imports import departments
 from provisioning.imports.decisions import to_apply
 from provisioning.imports.doors.people import about, merging, without_staff
 from provisioning.imports.doors.runs import plan, start
@@ -66,7 +67,7 @@ def undo(run: ImportRun, actor: str, *, delete_created: bool = False) -> ImportR
 
     People whom the run created are deactivated, or with ``delete_created`` deleted.
     """
-    if run.status not in ENDED or not (run.applied or run.groups_changed):
+    if run.status not in ENDED or not (run.applied or run.groups_changed or run.departments_changed):
         raise ImportRefused("Only a run that has ended, and changed something, can be undone.")
     with transaction.atomic():
         ImportRun.objects.select_for_update(no_key=True).get(pk=run.pk)
@@ -76,6 +77,7 @@ def undo(run: ImportRun, actor: str, *, delete_created: bool = False) -> ImportR
         made.undoes = run.pk
         _groups(run, made)
         made.refresh_from_db(fields=["memberships_added", "memberships_removed", "groups_changed", "planned"])
+        made.departments_changed = departments.plan_back(run, made)
         people = without_staff(_people(run, delete_created=delete_created), actor)
         return plan(Door.UNDO, "", actor, people, run=made, look=True)
 

@@ -69,6 +69,8 @@ class ContractPlanner:
 
     def _mapped(self, row: ChangedRow, one: Any, number: str, problems: list[str], notes: list[str]) -> Fields:
         inbound = self.mapper.contract(one, row.remote.attributes)
+        if missing := self.mapper.missing_of_contract(inbound.values):
+            row.blocked = row.blocked or f"Contract {number}: {missing}"
         problems += [f"Contract {number}: {words}" for words in inbound.problems]
         notes += [f"Contract {number}: {words}" for words in inbound.left]
         try:

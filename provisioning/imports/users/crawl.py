@@ -217,7 +217,7 @@ class Crawler:
             inbound = self.mapper.inbound(row.remote.attributes)
             row.values, row.problems, row.left = plan.values_of(inbound.values), inbound.problems, inbound.left
             row.values.setdefault(plan.USERNAME, row.remote.key.strip())
-            row.blocked = plan.take_blocked(row.values)
+            row.blocked = plan.take_blocked(row.values) or self.mapper.missing(inbound.values)
             self.contracts.read(row)
             row.state = state_of(row.values, row.remote.enabled, self.state_rule)
             row.match = self.correlator.match_of(row.values)

@@ -13,7 +13,7 @@ from directories.models import AttributeMapping, Directory
 from provisioning.contracts import services as contracts
 from provisioning.contracts.models import Contract, Department, Employment, Location, PlannedDepartment, SourceRecord
 from provisioning.history import why
-from provisioning.imports import engine, plan_export, requests
+from provisioning.imports import departments, engine, plan_export, requests
 from provisioning.imports.doors import undo
 from provisioning.imports.doors.contracts import settle
 from provisioning.imports.facets import EVERYTHING
@@ -287,6 +287,39 @@ def test_who_is_blocked_is_parked_with_the_reason_and_the_others_go_on(hr: Sourc
     assert SourceRecord.objects.count() == 1
 
 
+def test_who_lacks_what_is_required_is_parked_with_the_reason_and_the_others_go_on(hr: Source) -> None:
+    AttributeMapping.objects.filter(directory_attribute__in=["LASTNAME", "DEPT"]).update(required=True)
+    hr.put("ann", "Ann", also={"LASTNAME": "Ny"})
+    hr.employ("ann", ("1", row(DEPT="D1")))
+    hr.put("bob", "Bob", also={"LASTNAME": " "})
+    hr.employ("bob", ("1", row(DEPT="D1")))
+    hr.put("cia", "Cia", also={"LASTNAME": "Oh"})
+    hr.employ("cia", ("1", row(DEPT="D1")), ("2", row()))
+    run = run_of(hr)
+    assert (run.created, run.blocked, run.errors) == (1, 2, 0)
+    told = {one.key: one.message for one in planned(run, "block")}
+    assert told == {
+        "bob": "Last name is required and empty.",
+        "cia": "Contract 2: Department is required and empty.",
+    }
+    assert dict(SourceRecord.objects.filter(blocked=True).values_list("key", "reason")) == told
+
+    hr.put("ann", "Anna", also={"LASTNAME": None})
+    hr.put("bob", "Bob", also={"LASTNAME": "By"})
+    run = run_of(hr)
+    assert (run.created, run.updated, run.deactivated, run.blocked) == (1, 0, 0, 2)
+    assert (active(user("ann")), user("ann").first_name, user("ann").last_name) == (True, "Ann", "Ny")
+
+
+def test_a_column_that_is_required_and_not_there_blocks_everybody(hr: Source) -> None:
+    map_in(hr, "PAYROLL", "custom.payroll")
+    AttributeMapping.objects.filter(directory_attribute="PAYROLL").update(required=True)
+    hr.put("ann", "Ann")
+    hr.employ("ann", ("1", row()))
+    run = run_of(hr)
+    assert (run.created, run.blocked) == (0, 1)
+
+
 def test_a_crawl_that_breaks_off_takes_nothing_away(hr: Source) -> None:
     hr.put_many(30)
     for number in range(30):
@@ -363,6 +396,63 @@ def test_departments_that_go_round_are_refused_by_name(hr: Source) -> None:
     assert told[""] == "It has no number."
     assert set(Department.objects.values_list("external_id", flat=True)) == {"D1", "D2", "D3", "D4", "D6"}
     assert Department.objects.get(external_id="D4").parent is None
+
+
+def test_departments_count_in_the_hash_of_a_plan(hr: Source) -> None:
+    hr.departments = [RemoteDepartment("D1", "Board", manager="ann")]
+    hr.put("ann", "Ann")
+    hr.employ("ann", ("1", row(DEPT="D1")))
+    seen = hr.run(preview=True)
+    assert seen.departments_changed == 1
+    hr.departments = [RemoteDepartment("D1", "Board", manager="bob")]
+    assert hr.run(preview=True).plan_hash != seen.plan_hash, "another head is another plan"
+    hr.departments = [RemoteDepartment("D1", "Board", manager="ann")]
+    assert hr.run(preview=True).plan_hash == seen.plan_hash
+    run = run_of(hr)
+    assert "1 department changed" in run.message
+    assert hr.run(preview=True).departments_changed == 0
+
+
+def test_undo_gives_departments_back(hr: Source) -> None:
+    hr.departments = [RemoteDepartment("D1", "Board"), RemoteDepartment("D2", "Tools", parent="D1", manager="ann")]
+    hr.put("ann", "Ann")
+    hr.employ("ann", ("1", row(DEPT="D2")))
+    run_of(hr)
+    hr.departments = [
+        RemoteDepartment("D1", "The board"),
+        RemoteDepartment("D2", "Hammers", parent="D3"),
+        RemoteDepartment("D3", "Hardware", parent="D4"),
+        RemoteDepartment("D4", "Things"),
+        RemoteDepartment("D5", "Old things", parent="D4"),
+    ]
+    hr.employ("ann", ("1", row(DEPT="D3")))
+    run = run_of(hr)
+    assert run.departments_changed == 5
+    Department.objects.filter(external_id="D1").update(name="Changed by hand")
+    back = undo.undo(run, "admin")
+    told = {one.number: (one.gone, one.usable, one.name) for one in PlannedDepartment.objects.filter(run=back)}
+    assert told == {
+        "D1": (False, False, "Changed by hand"),
+        "D2": (False, True, "Tools"),
+        "D3": (True, True, "Hardware"),
+        "D4": (True, True, "Things"),
+        "D5": (True, True, "Old things"),
+    }
+    Department.objects.create(source=hr.directory, external_id="D9", name="New", parent=_department("D5"))
+    _apply(back)
+    assert contracts_of("ann")["1"].department == _department("D2")
+    assert (_department("D2").name, _department("D2").parent, _department("D2").manager_ref) == (
+        "Tools",
+        _department("D1"),
+        "ann",
+    )
+    assert set(Department.objects.values_list("external_id", flat=True)) == {"D1", "D2", "D4", "D5", "D9"}
+    stays = PlannedDepartment.objects.filter(run=back, problem=departments.IN_USE)
+    assert set(stays.values_list("number", flat=True)) == {"D4", "D5"}
+
+
+def _department(number: str) -> Department:
+    return Department.objects.get(external_id=number)
 
 
 def test_a_half_read_tree_stops_the_run(hr: Source) -> None:

@@ -1,0 +1,13 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("directories", "0014_deliveries")]
+
+    operations = [
+        migrations.AddField(
+            model_name="attributemapping",
+            name="required",
+            field=models.BooleanField(db_default=False, default=False),
+        ),
+    ]
