@@ -68,9 +68,10 @@ from provisioning.outbound.accounts.finality import of_leaving as final_leaving
 from provisioning.outbound.accounts.outbox import enqueue_user as provision
 from provisioning.outbound.accounts.outbox import enqueue_users as provision_many
 from provisioning.outbound.accounts.plan import Step, UserStatus, assumed, without_looking
+from provisioning.outbound.accounts.plan import why_not_early as why_no_early_account
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
-from provisioning.outbound.accounts.scope import gives_to, lost_to
+from provisioning.outbound.accounts.scope import gives_to, is_early, lost_to
 from provisioning.outbound.dispatch import DRAIN, PUSH, send_on_commit
 from provisioning.outbound.groups.adoption import adopt as adopt_group
 from provisioning.outbound.groups.adoption import can_adopt as can_adopt_group
@@ -364,11 +365,12 @@ def preview(user: User, directory: Directory) -> Preview:
     """Return what a delivery would do now, from what the portal knows; the directory is not asked."""
     account = Account.objects.filter(user=user, directory=directory).first()
     if account is None:
-        if not person.wanted(user):
+        early = is_early(user, directory.pk)
+        if not (early or person.wanted(user)):
             return Preview(reason=f"{directory} does not get users that are inactive or not provisioned.")
         if not gives_to(directory.pk, user.pk):
             return Preview(reason=f"{directory} does not give everyone an account, and nothing gives {user} one.")
-        account = Account(directory=directory, key=user.username)
+        account = Account(directory=directory, key=user.username, early=early)
     account.user = user
     try:
         with _reconciler(directory) as reconciler:
@@ -376,6 +378,20 @@ def preview(user: User, directory: Directory) -> Preview:
     except ConnectorError as error:
         return Preview(reason=error.message)
     return Preview(tuple(plan.steps), plan.changes, plan.reason)
+
+
+def why_not_early(directory_ids: Collection[int]) -> dict[int, str]:
+    """Return why directories cannot have an account, disabled, before its user begins: those for which that is so."""
+    found = {}
+    for directory in Directory.objects.filter(pk__in=directory_ids):
+        try:
+            with _reconciler(directory) as reconciler:
+                now = reconciler.situation_of_any(UserStatus.EARLY, AccountState.PENDING)
+        except ConnectorError:
+            continue  # the directory's own page says what is wrong with it
+        if words := why_no_early_account(now):
+            found[directory.pk] = words
+    return found
 
 
 @contextmanager

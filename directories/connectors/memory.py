@@ -97,7 +97,7 @@ class Memory(Connector):
         """Add the account."""
         if entry.key in self.store:
             raise Conflict("Another account of the directory already has the same user name.")
-        self.store[entry.key] = StoredAccount(dict(entry.attributes), password=password)
+        self.store[entry.key] = StoredAccount(dict(entry.attributes), entry.usable, password)
         return self._account(entry.key)
 
     def update(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount:

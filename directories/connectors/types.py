@@ -83,6 +83,8 @@ class Entry:
     ``key`` is the user name; ``ref`` the lasting remote id, "" before the account exists; ``attributes`` the mapped
     directory attributes and ``person`` the portal's attributes by bare name (both by the names the admin uses).
     ``portal_id`` is what the portal calls the user for ever, "" for one that was deleted.
+    ``usable``: whether a new account is to be enabled. A connector that cannot add it disabled adds it enabled, and is
+    told to disable it next.
     """
 
     key: str
@@ -90,6 +92,7 @@ class Entry:
     attributes: Mapping[str, Value] = field(default_factory=dict)
     person: Mapping[str, Value] = field(default_factory=dict)
     portal_id: str = ""
+    usable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

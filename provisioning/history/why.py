@@ -113,6 +113,9 @@ def why_no_account(
         return f"{held or 'A person has to act'}: {change.parked_message}"
     if not directory.enabled:
         return f"{name} is switched off: nothing is sent to it."
+    if account is not None and account.early and not user.is_active:
+        words = f"A contract begins later. Until then {name} has the account disabled, as far as it can."
+        return f"{words} {account.last_message}".rstrip()
     wishes = "" if user.is_active else f"The user is inactive, and {name} gets no accounts of inactive users."
     if user.is_active and not user.provisioned:
         wishes = "“Provision to directories” is switched off for this user."

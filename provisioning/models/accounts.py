@@ -27,6 +27,7 @@ class Account(Counterpart):
     that somebody chose. ``delete_at`` is when an account that is disabled will be deleted, and ``kept_by`` who decided
     that it will not be, until its user has returned. ``in_scope``: whoever has it is among those to whom the directory
     gives accounts (``outbound.accounts.scope`` decides and writes it); out of it they count as deactivated there.
+    ``early``: it is there, disabled, before a contract of whoever has it begins, because a rule says so.
     """
 
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="accounts", db_index=False)
@@ -41,6 +42,7 @@ class Account(Counterpart):
     delete_at = models.DateTimeField(null=True, blank=True)
     kept_by = models.CharField(max_length=255, blank=True, default="", db_default="")
     in_scope = models.BooleanField(default=True, db_default=True)
+    early = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [

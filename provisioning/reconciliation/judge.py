@@ -39,6 +39,10 @@ def judge(now: Situation, remote: RemoteAccount, state_names: Collection[str]) -
         if now.container and (there := now.container_of(remote)) and there != now.container:
             values = {**values, CONTAINER: (now.container, there)}
         return Judged(FindingKind.DIFFERENT if values else None, values, usable)
+    if now.status is UserStatus.EARLY:
+        if usable:
+            return Judged(FindingKind.ENABLED, values, usable, "The account can be used, and its user begins later.")
+        return Judged(FindingKind.DIFFERENT if values else None, values, usable)
     return _leaver(now, usable, values)
 
 

@@ -4,6 +4,7 @@ Several rules may give the same. A membership, or a value, that was there before
 last of them stops; what a person changed meanwhile stays as they left it.
 """
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,10 +22,29 @@ OVER = "its condition does not hold any more"
 
 
 @dataclass(frozen=True, slots=True)
+class Because:
+    """Because of which contract somebody has something, and when that begins, None where it has begun."""
+
+    contract: Contract | None
+    begins_at: dt.datetime | None = None
+
+    @property
+    def contract_id(self) -> int | None:
+        """The id of the contract, None for the person alone."""
+        return self.contract.pk if self.contract else None
+
+    @property
+    def begins(self) -> str:
+        """When it begins, as JSON holds it."""
+        return self.begins_at.isoformat() if self.begins_at else ""
+
+
+@dataclass(frozen=True, slots=True)
 class GrantStep:
     """One change of what is granted; as JSON it is what a planned change carries until it is applied.
 
-    ``member``: a membership is written or erased with it. ``was`` is what a SET replaces.
+    ``member``: a membership is written or erased with it. ``was`` is what a SET replaces. ``begins`` is the moment at
+    which the contract begins, "" where it has begun.
     """
 
     op: str
@@ -38,6 +58,7 @@ class GrantStep:
     wins: bool = True
     member: bool = False
     was: Mapping[str, Any] | None = None
+    begins: str = ""
 
 
 @dataclass(slots=True)
@@ -45,7 +66,7 @@ class RuledChange:
     """What is to be changed for a person: the steps, values of attributes, and why in words.
 
     ``gained`` and ``lost`` name what it is, with the rule; ``contracts`` are quiet corrections of the contract because
-    of which something is had, by the id of what is granted.
+    of which something is had, and of when that begins, by the id of what is granted.
     """
 
     steps: list[GrantStep] = field(default_factory=list)
@@ -54,7 +75,7 @@ class RuledChange:
     gained: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
-    contracts: dict[int, int | None] = field(default_factory=dict)
+    contracts: dict[int, Because] = field(default_factory=dict)
 
     @property
     def memberships(self) -> tuple[int, int]:
@@ -78,7 +99,7 @@ class _Case:
 
     change: RuledChange
     there: Mapping[int, Granted]
-    wanted: Mapping[int, Contract | None]
+    wanted: Mapping[int, Because]
     held: HeldNow
 
 
@@ -94,18 +115,18 @@ class Difference:
         """Return what is to be changed."""
         change = RuledChange()
         there = {one.entitlement_id: one for one in held.granted if one.entitlement_id is not None}
-        wanted: dict[int, Contract | None] = {}
+        wanted: dict[int, Because] = {}
         for match in matched.matches:
-            contract = None if match.place is None else person.contracts[match.place]
+            because = Because(None if match.place is None else person.contracts[match.place], match.begins_at)
             for entitlement in self.book.given.get(match.rule, ()):
-                wanted[entitlement.pk] = contract
+                wanted[entitlement.pk] = because
         for pk, granted in there.items():
             if self.entitlements[pk].rule_id in self.book.stopped and pk not in wanted:
-                wanted[pk] = granted.contract  # nobody knows whether it holds: it stays
+                wanted[pk] = Because(granted.contract, granted.begins_at)  # nobody knows whether it holds: it stays
         added = [self.entitlements[pk] for pk in wanted if pk not in there]
         removed = [self.entitlements[pk] for pk in there if pk not in wanted]
         for one in added:
-            change.gained.append(named(one, wanted[one.pk]))
+            change.gained.append(named(one, wanted[one.pk].contract))
         for one in removed:
             words = named(one, there[one.pk].contract)
             change.lost.append(words)
@@ -115,9 +136,9 @@ class Difference:
         self._simple(case, added, removed)
         for attribute in self._attributes(there, wanted):
             self._value(case, attribute)
-        for pk, contract in wanted.items():
-            if pk in there and there[pk].contract_id != (contract.pk if contract else None):
-                change.contracts[there[pk].pk] = contract.pk if contract else None
+        for pk, because in wanted.items():
+            if pk in there and (there[pk].contract_id, there[pk].begins_at) != (because.contract_id, because.begins_at):
+                change.contracts[there[pk].pk] = because
         if change.gained:
             change.why.insert(0, f"Gains {'; '.join(change.gained)}.")
         return change
@@ -140,8 +161,10 @@ class Difference:
                     before = {MEMBER: True}
                 member = one.group_id not in held.groups and one.group_id not in given and one.group_id not in written
                 written.add(one.group_id)
-            contract = wanted[one.pk]
-            change.steps.append(_step(ADD, one, contract.pk if contract else None, before=before, member=member))
+            step = _step(
+                ADD, one, wanted[one.pk].contract_id, before=before, member=member, begins=wanted[one.pk].begins
+            )
+            change.steps.append(step)
         erased: set[int] = set()
         for one in removed:
             if one.kind == EntitlementKind.VALUE:
@@ -154,7 +177,7 @@ class Difference:
                 erased.add(one.group_id)
             change.steps.append(_step(REMOVE, one, granted.contract_id, before=granted.before, member=member))
 
-    def _attributes(self, there: Mapping[int, Granted], wanted: Mapping[int, Contract | None]) -> Iterator[str]:
+    def _attributes(self, there: Mapping[int, Granted], wanted: Mapping[int, Because]) -> Iterator[str]:
         held = (self.entitlements[pk].attribute for pk in (*there, *wanted))
         return iter(dict.fromkeys(name for name in held if name))
 
@@ -175,10 +198,9 @@ class Difference:
         for pk in given:
             one, wins = self.entitlements[pk], pk == winner
             held_one = mine.get(pk)
-            contract = wanted[pk]
             common: dict[str, Any] = {"before": before, "wins": wins, "value": value if wins else None}
             if held_one is None:
-                change.steps.append(_step(ADD, one, contract.pk if contract else None, **common))
+                change.steps.append(_step(ADD, one, wanted[pk].contract_id, **common))
             elif held_one.wins != wins or (wins and held_one.value != value):
                 was = {"wins": held_one.wins, "value": held_one.value}
                 change.steps.append(_step(SET, one, held_one.contract_id, was=was, **common))

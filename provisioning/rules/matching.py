@@ -40,10 +40,14 @@ class PersonFacts:
 
 @dataclass(frozen=True, slots=True)
 class RuleMatch:
-    """A rule that holds: ``place`` is that of the contract because of which, None for the person alone."""
+    """A rule that holds: ``place`` is that of the contract because of which, None for the person alone.
+
+    ``begins_at`` is when that contract begins, None where it has begun.
+    """
 
     rule: int
     place: int | None
+    begins_at: dt.datetime | None = None
 
 
 @dataclass(slots=True)
@@ -123,6 +127,11 @@ class _Windows:
             self._intervals[window] = days.intervals(self.person.terms, before=before, after=after)
         return self._intervals[window]
 
+    def ahead(self, place: int) -> dt.datetime | None:
+        """Return when a contract begins, None where it has begun."""
+        held = self.intervals((0, 0))[place]
+        return held.start if held is not None and held.start is not None and held.start > self.now else None
+
     def places(self, window: Window) -> list[int]:
         """Return the contracts that count now."""
         if window not in self._places:
@@ -138,7 +147,7 @@ def _holds(rule: _Asked, person: PersonFacts, held: _Windows) -> RuleMatch | Non
     places = held.places(rule.window)
     if not places or not rule.test(person.values, [person.contracts[place] for place in places]):
         return None
-    if not rule.asks_contracts:
-        return RuleMatch(rule.id, places[0])
-    alone = (place for place in places if rule.test(person.values, (person.contracts[place],)))
-    return RuleMatch(rule.id, next(alone, places[0]))
+    place = places[0]
+    if rule.asks_contracts:
+        place = next((one for one in places if rule.test(person.values, (person.contracts[one],))), place)
+    return RuleMatch(rule.id, place, held.ahead(place) if rule.window[0] else None)

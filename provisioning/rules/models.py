@@ -107,6 +107,7 @@ class Granted(models.Model):
 
     ``wins``: it is this rule's value that the attribute got. ``value`` is what was written, and ``before`` what was
     there without rules: {"value": ...} of an attribute, {"member": true} of a group that the person was in already.
+    ``begins_at`` is when the contract begins, of one that was yet to begin: until then an account is disabled.
     ``entitlement`` None: the rule is gone, and somebody decided that the account in ``directory`` stays.
     """
 
@@ -121,6 +122,7 @@ class Granted(models.Model):
     value = models.JSONField(null=True, blank=True)
     before = models.JSONField(default=dict, blank=True)
     wins = models.BooleanField(default=True)
+    begins_at = models.DateTimeField(null=True)
     since = models.DateTimeField(default=timezone.now)
 
     class Meta:

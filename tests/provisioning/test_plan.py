@@ -57,6 +57,8 @@ def decide(now: Situation, found: RemoteAccount | None) -> Plan:
 
 
 W, DE, DEL = UserStatus.WANTED, UserStatus.DEACTIVATED, UserStatus.DELETED
+EARLY = UserStatus.EARLY
+BY_UPDATE = {"capabilities": TEMPLATES, "carries_state": True, "desired": {**ANNA, "ACTIVE": False}}
 CASES = [
     # what is asked, what the directory holds, steps, state afterwards
     ("new", situation(), None, (Step.CREATE,), "active"),
@@ -89,6 +91,23 @@ CASES = [
     ("back after it was deleted", situation(W, "absent"), None, (Step.CREATE,), "active"),
     ("disabled by the directory's own admin", situation(W, "active"), remote(False), (), "active"),
     ("deactivated", situation(DE, "active"), remote(True), (Step.DISABLE,), "disabled"),
+    ("early", situation(EARLY), None, (Step.CREATE, Step.DISABLE), "disabled"),
+    ("early, by what it is made with", situation(EARLY, **BY_UPDATE), None, (Step.CREATE,), "disabled"),
+    ("early, there already", situation(EARLY), remote(True), (Step.LINK, Step.DISABLE), "disabled"),
+    ("early, there, silent directory", situation(EARLY), remote(), (Step.LINK, Step.DISABLE), "disabled"),
+    ("early, there and disabled", situation(EARLY), remote(False, EMAIL="x"), (Step.LINK, Step.UPDATE), "disabled"),
+    ("early, back", situation(EARLY, "disabled"), remote(), (), "disabled"),
+    ("early, enabled by somebody", situation(EARLY, "disabled"), remote(True), (Step.DISABLE,), "disabled"),
+    ("early, put off", situation(EARLY, "active"), remote(True), (Step.DISABLE,), "disabled"),
+    (
+        "early, put off, by update",
+        situation(EARLY, "active", **BY_UPDATE),
+        remote(ACTIVE=True),
+        (Step.DISABLE,),
+        "disabled",
+    ),
+    ("early, cannot be disabled", situation(EARLY, capabilities=TEMPLATES), None, (), "pending"),
+    ("early, creating is off", situation(EARLY, switches=Switches(create_users=False)), None, (), "pending"),
     ("deactivated, disabled already", situation(DE, "active"), remote(False), (), "disabled"),
     ("deactivated, gone", situation(DE, "active"), None, (Step.DISABLE,), "absent"),
     ("deactivated before it was created", situation(DE), None, (), "absent"),

@@ -171,11 +171,11 @@ class DomainWriter(LdapWriter):
             for raw in found.entries
         }
 
-    def finish(self, dn: str, password: str | None) -> None:
-        """The order that the server demands: the entry, disabled; its password; then it is enabled."""
+    def finish(self, dn: str, password: str | None, *, usable: bool) -> None:
+        """The order that the server demands: the entry, disabled; its password; then it is enabled, or is not yet."""
         if password:
             self.write_password(dn, password)
-            self._write_flags(dn, str(NORMAL_ACCOUNT))
+            self._write_flags(dn, str(NORMAL_ACCOUNT if usable else NORMAL_ACCOUNT | ACCOUNTDISABLE))
 
     def wanted_values(self, entry: Entry, raw: Raw) -> Mapping[str, Value]:
         """Keep the sAMAccountName that was once made to fit the wanted one; a day that is cleared becomes "never"."""

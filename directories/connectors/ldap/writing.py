@@ -33,7 +33,7 @@ class LdapWriter:
         container = names.from_template(self.settings.container, entry.person)
         dn = self._add(wanted, container, made=not mapped(entry, self.settings.rdn_attribute))
         try:
-            self.finish(dn, password)
+            self.finish(dn, password, usable=entry.usable)
         except ConnectorError:
             self.tree.delete(dn)  # roll back a partially created entry; the next try makes it whole
             raise
@@ -105,8 +105,8 @@ class LdapWriter:
             found[rdn.lower()] = (rdn, [entry.key.encode()])
         return found
 
-    def finish(self, dn: str, password: str | None) -> None:
-        """Make a new entry usable."""
+    def finish(self, dn: str, password: str | None, *, usable: bool) -> None:
+        """Give a new entry its password; where entries begin disabled, enable one that is to be ``usable``."""
         if password:
             self.write_password(dn, password)
 

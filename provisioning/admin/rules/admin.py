@@ -247,6 +247,7 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
             node, values = _stored(rule, known)
             rows, data = builder.rows_of(node, known), QueryDict()
         stopped = _book(rule).stopped.get(rule.pk, []) if rule else []
+        late = list(services.why_not_early(values["directories"]).values()) if rule and rule.days_before else []
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -255,6 +256,7 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
             "may_change": may_change,
             "may_delete": rule is not None and self.has_delete_permission(request, rule) and not rule.retired,
             "stopped": stopped,
+            "late": late,
             "state": state_of(rule, stopped=bool(stopped) and rule.published) if rule else "",
             "errors": errors,
             **_built(rows, known, data or values, []),

@@ -3,6 +3,7 @@
 Values are part of the plan itself. Accounts follow from the grants, when the people are enqueued (see ``scope``).
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ def write(run: ImportRun, changes: Sequence[Planned]) -> int:
         given,
         update_conflicts=True,
         unique_fields=["user", "entitlement"],
-        update_fields=["contract", "value", "before", "wins"],
+        update_fields=["contract", "value", "before", "wins", "begins_at"],
         batch_size=1000,
     )
     joining = [(step["group"], user) for user, step in steps if step["member"] and step["op"] == ADD]
@@ -83,5 +84,6 @@ def _row(user: int, step: dict[str, Any], contracts: set[int]) -> Granted:
         value=step["value"],
         before=step["before"],
         wins=step["wins"],
+        begins_at=dt.datetime.fromisoformat(step["begins"]) if step.get("begins") else None,
         since=timezone.now(),
     )

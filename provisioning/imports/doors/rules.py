@@ -25,10 +25,11 @@ from provisioning.imports.doors.waiting import WaitingRows
 from provisioning.imports.users.plan import GAINS, GIVEN, GRANTS, LOSES, WHY, Planned
 from provisioning.models import Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Action, Door
+from provisioning.outbound.accounts import outbox
 from provisioning.rules import looks
 from provisioning.rules import services as rules
 from provisioning.rules.book import Book, published
-from provisioning.rules.difference import ADD, Difference, HeldNow, RuledChange
+from provisioning.rules.difference import ADD, Because, Difference, HeldNow, RuledChange
 from provisioning.rules.matching import Matcher
 from provisioning.rules.models import Entitlement, Evaluation, Granted
 
@@ -124,7 +125,7 @@ class _Evaluation:
             members = _members(ids, groups)
             earlier = self.waiting.of(ids)
             planned: list[Planned] = []
-            quiet: dict[int, int | None] = {}
+            quiet: dict[int, Because] = {}
             moments: dict[int, dt.datetime | None] = {}
             for person in people_of.read(page):
                 pk = person.user.pk
@@ -139,7 +140,7 @@ class _Evaluation:
                 if (row := self._row(person.user, change, earlier)) is not None:
                     planned.append(row)
                     self._count(row, change, privileged)
-            _correct(quiet)
+            _correct(quiet, granted)
             looks.note({user.pk: user.updated_at for user in page}, moments, self.now)
             if planned:
                 yield planned
@@ -210,8 +211,19 @@ def _members(ids: Sequence[int], groups: Collection[int]) -> dict[int, frozenset
     return {user: frozenset(held) for user, held in found.items()}
 
 
-def _correct(contracts: Mapping[int, int | None]) -> None:
-    """Write because of which contracts people have what they have, where that became another one."""
-    if contracts:
-        rows = [Granted(pk=pk, contract_id=contract) for pk, contract in contracts.items()]
-        bulk.update(rows, ["contract"])
+def _correct(contracts: Mapping[int, Because], granted: Mapping[int, Sequence[Granted]]) -> None:
+    """Write because of which contracts people have what they have, and when these begin, where that became another.
+
+    Whose account is there before its time, or is not any more, is looked at anew.
+    """
+    if not contracts:
+        return
+    rows = [Granted(pk=pk, contract_id=one.contract_id, begins_at=one.begins_at) for pk, one in contracts.items()]
+    bulk.update(rows, ["contract", "begins_at"])
+    held = {one.pk: one for mine in granted.values() for one in mine if one.directory_id}
+    moved = {
+        held[pk].user_id
+        for pk, one in contracts.items()
+        if pk in held and (one.begins_at is None) != (held[pk].begins_at is None)
+    }
+    outbox.enqueue_users(moved, "a rule")

@@ -11,7 +11,7 @@ from directories.attributes import Kind, PortalAttribute, Value
 from directories.mapping import AttributeRule
 from provisioning.models import Account
 from provisioning.models.outbox import AccountState
-from provisioning.outbound.accounts.plan import Plan, Situation, Step, UserStatus, policy
+from provisioning.outbound.accounts.plan import Plan, Situation, Step, policy
 from reports.journal import Line
 from reports.models import Direction, Operation, Result
 
@@ -52,6 +52,8 @@ def done(step: Step, key: str, directory: str, plan: Plan, names: Mapping[str, s
     match step:
         case Step.LINK:
             return f"Linked {key}: {directory} had this account already."
+        case Step.CREATE if plan.state == AccountState.DISABLED:
+            return f"Created {key} in {directory}, disabled until the first day."
         case Step.CREATE:
             return f"Created {key} in {directory}."
         case Step.ENABLE:
@@ -91,7 +93,7 @@ def left_open(key: str, directory: str, reason: str) -> str:
 
 def meant(now: Situation) -> Operation:
     """Return what a failed line calls the work: the step is not known before the directory was asked."""
-    if now.status is UserStatus.WANTED:
+    if not now.leaving:
         return Operation.UPDATE if now.state in (AccountState.ACTIVE, AccountState.DISABLED) else Operation.CREATE
     return Operation.DELETE if policy(now) == "delete" else Operation.DISABLE
 

@@ -17,7 +17,7 @@ from provisioning.models import Account, Change, User
 from provisioning.models.outbox import HELD
 from provisioning.outbound.accounts import outbox, scope
 from provisioning.outbound.accounts.delivery import AccountWork
-from provisioning.outbound.accounts.plan import Plan, Step, UserStatus, without_looking
+from provisioning.outbound.accounts.plan import Plan, Step, without_looking
 from provisioning.outbound.accounts.reconcile import AccountReconciler
 from provisioning.outbound.accounts.remote_ids import Owners
 from provisioning.outbound.accounts.results import Turn
@@ -73,7 +73,7 @@ def look(user: User, directory: Directory) -> Looked:
     """Look one user up in the directory itself and tell what a delivery would do; nothing is written anywhere."""
     stages = {title: Stage(title) for title in (READ, MATCH, SCOPE, MAP, ACT)}
     account = Account.objects.filter(user=user, directory=directory).first() or Account(
-        directory=directory, key=user.username
+        directory=directory, key=user.username, early=scope.is_early(user, directory.pk)
     )
     is_new = account.pk is None
     account.user, account.pushed_digest = user, ""  # so that it is looked at, whatever was reached before
@@ -89,7 +89,7 @@ def look(user: User, directory: Directory) -> Looked:
             _read(stages[READ], turn, config, refusal)
             _matched(stages[MATCH], turn, refusal)
             plan = without_looking(turn.now) or turn.plan
-            if is_new and turn.now.status is not UserStatus.WANTED:
+            if is_new and turn.now.leaving:
                 plan = Plan(reason=f"{directory} does not get users that are inactive or not provisioned.")
             if refusal is None:
                 _acted(stages[ACT], plan, directory)
@@ -183,7 +183,9 @@ NOT_GIVEN = "{} does not give everyone an account, and neither a group nor a rul
 def _scope(stage: Stage, user: User, config: DirectoryConfig, account: Account) -> None:
     on = config.features
     wanted = person.wanted(user)
-    if wanted:
+    if account.early and not wanted:
+        stage.words = f"A contract begins later, and until then {config.name} is to have the account disabled."
+    elif wanted:
         stage.words = f"{config.name} gets this user: active, and provisioned to directories."
     else:
         stage.words = "This user is to have no account that can be used."

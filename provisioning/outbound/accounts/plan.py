@@ -6,7 +6,7 @@ account got where it is, so a second run after a crash only does what is still m
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -16,9 +16,10 @@ from provisioning.outbound.compare import differences
 
 
 class UserStatus(StrEnum):
-    """How the user of an account stands."""
+    """How the user of an account stands. EARLY: they begin later, and have the account already, disabled."""
 
     WANTED = "wanted"
+    EARLY = "early"
     DEACTIVATED = "deactivated"
     DELETED = "deleted"
 
@@ -98,6 +99,11 @@ class Situation:
         return capability in self.capabilities
 
     @property
+    def leaving(self) -> bool:
+        """Whether the user has left, as far as this directory goes."""
+        return self.status in (UserStatus.DEACTIVATED, UserStatus.DELETED)
+
+    @property
     def writes(self) -> bool:
         """Whether the portal writes accounts of this directory at all."""
         on = self.switches
@@ -129,7 +135,9 @@ class Plan:
 
 def without_looking(now: Situation) -> Plan | None:
     """Return the plan when the directory need not be asked, else None."""
-    if now.status is not UserStatus.WANTED:
+    if now.status is UserStatus.EARLY:
+        return _early_without_looking(now)
+    if now.leaving:
         return _leaving_without_looking(now)
     known = now.state in (ACTIVE, DISABLED)
     if now.state == ACTIVE and now.digest == now.pushed_digest:
@@ -143,8 +151,10 @@ def without_looking(now: Situation) -> Plan | None:
 
 def after_looking(now: Situation, remote: RemoteAccount | None) -> Plan:
     """Return the plan for an account that was looked up; ``remote`` is None when the directory does not have it."""
-    if now.status is not UserStatus.WANTED:
+    if now.leaving or (now.status is UserStatus.EARLY and why_not_early(now)):
         return _leaving(now, remote)
+    if now.status is UserStatus.EARLY:
+        return _early(now, remote)
     if remote is None:
         return _create(now)
     return _bring_in_sync(now, remote)
@@ -174,6 +184,52 @@ def _bring_in_sync(now: Situation, remote: RemoteAccount) -> Plan:
         reason=reason if reason or steps else f"{now.directory} is in sync.",
         settled=not reasons,
         blocked=any(why.blocked for why in reasons),
+    )
+
+
+def why_not_early(now: Situation) -> str:
+    """Return why an account cannot be there, disabled, before its user begins, "" when it can."""
+    if not now.switches.deactivate_users:
+        return f"Deactivating users is switched off for {now.directory}, so the account is made on the first day."
+    missing = [one for one in (Capability.DISABLE, Capability.ENABLE) if not now.can(one)]
+    if missing and not now.state_by_update:
+        name, lacking = now.directory, now.lacking(missing[0])
+        return f"{name} cannot disable and enable accounts, so this one is made on the first day. {lacking}".rstrip()
+    return ""
+
+
+def _early_without_looking(now: Situation) -> Plan | None:
+    there = now.state in (ACTIVE, DISABLED)
+    if why := why_not_early(now):
+        return _leaving_without_looking(now) if there else _stay(now, Why(why))
+    if now.state == DISABLED and now.digest == now.pushed_digest:
+        return Plan(state=DISABLED, reason=f"{now.directory} is in sync.")
+    if not there and not now.switches.create_users:
+        return _stay(now, Why(f"Creating users is switched off for {now.directory}."))
+    return None
+
+
+def _early(now: Situation, remote: RemoteAccount | None) -> Plan:
+    """Return the plan for an account that is to be there, and disabled."""
+    if remote is None:
+        made = _create(now)
+        steps = made.steps if now.state_by_update or not made.steps else (*made.steps, Step.DISABLE)
+        return replace(made, steps=steps, state=DISABLED) if steps else made
+    linked = now.state in (PENDING, ABSENT)
+    changes, differs = differences(now.desired, remote.attributes, {} if linked else now.known)
+    disables = now.state != DISABLED if remote.enabled is None else remote.enabled
+    if disables and now.state_by_update:
+        differs = False  # disabling is an update here, and writes everything
+    no_update = _why_not_update(now) if differs else None
+    updates = differs and no_update is None
+    chosen = {Step.LINK: linked, Step.DISABLE: disables, Step.UPDATE: updates}
+    return Plan(
+        tuple(step for step, is_needed in chosen.items() if is_needed),
+        state=DISABLED,
+        changes=changes if updates or (disables and now.state_by_update) else {},
+        reason=no_update.message if no_update else "",
+        settled=no_update is None,
+        blocked=bool(no_update and no_update.blocked),
     )
 
 

@@ -100,6 +100,7 @@ class AccountReconciler:
             attributes=desired,
             person=person.flat(),
             portal_id=str(account.user.scim_id) if account.user else "",
+            usable=status is not UserStatus.EARLY,
         )
         container = self._container(entry, status)
         now = replace(
@@ -140,6 +141,8 @@ class AccountReconciler:
     def _container(self, entry: Entry, status: UserStatus) -> str:
         if status is UserStatus.WANTED:
             return self.connector.wanted_container(entry)
+        if status is UserStatus.EARLY:
+            return ""  # a new one is made where it belongs, and another moves on the first day
         try:
             return self.connector.wanted_container(entry, leaving=True)
         except ConnectorError:
@@ -255,7 +258,7 @@ class AccountReconciler:
     def _bring(self, turn: Turn) -> None:
         """Do what is to be done, and write down on the turn what became of it."""
         plan = without_looking(turn.now)
-        proves = turn.account.pk in self.to_prove and turn.now.status is not UserStatus.WANTED
+        proves = turn.account.pk in self.to_prove and turn.now.leaving
         if proves and plan is not None and plan.settled and plan.state == AccountState.DISABLED:
             plan = None  # somebody may have enabled it over there
         try:
@@ -303,13 +306,13 @@ class AccountReconciler:
         account, now = turn.account, turn.now
         turn.lost = account.unanswered
         turn.entry, turn.given = replace(turn.entry, ref=account.remote_id), False
-        if not turn.entry.ref and now.status is UserStatus.WANTED and self.owners.leaving(account.key):
+        if not turn.entry.ref and not now.leaving and self.owners.leaving(account.key):
             raise Unavailable(messages.namesake_first(account.key, self.config.name), whole_directory=False)
         if not turn.looked or time.monotonic() - turn.at >= FRESH:
             turn.found = self.connector.find(turn.entry)
         self.asked = True
         if turn.found is not None and not turn.entry.ref and (refusal := self._not_theirs(account, turn.found)):
-            if now.status is UserStatus.WANTED:
+            if not now.leaving:
                 raise refusal
             turn.found = None
         if turn.found is not None:
@@ -330,15 +333,17 @@ class AccountReconciler:
             leave_groups(self.connector, account, turn.entry)
         for step in steps:
             turn.held = self._take(step, turn)
+            if turn.held is not None:
+                turn.entry = replace(turn.entry, ref=turn.held.ref)
         if Step.DELETE in steps and turn.found is not None:
             self._must_be_gone(turn.entry)
-        if turn.now.status is not UserStatus.WANTED:
+        if turn.now.leaving:
             self._read_back(turn)
+        elif turn.now.status is UserStatus.EARLY and steps:
+            self._must_be_disabled(turn.entry)
         if Step.CREATE in steps:
             self.replaced = self.owners.before(turn.held.ref, account.pk) if turn.held else None
             account.unseen = not self._is_found(account, replace(turn.entry, ref=""))
-        if turn.held is not None:
-            turn.entry = replace(turn.entry, ref=turn.held.ref)
 
     def _must_be_allowed(self, turn: Turn) -> None:
         """Raise ConnectorError when what the account loses needs a person's word first."""
@@ -366,10 +371,15 @@ class AccountReconciler:
         if turn.found is not None and Step.DELETE in steps:
             seen = self.connector.find(turn.entry) if self.connector.keeps_deleted else None
         elif turn.found is not None and steps:
-            seen = self.connector.find(turn.entry)
-            if seen is not None and self._gives_access(seen):
-                raise ConnectorError(messages.still_enabled(self.config.name), code="still_enabled")
+            seen = self._must_be_disabled(turn.entry)
         turn.proof = self._proof(turn, seen)
+
+    def _must_be_disabled(self, entry: Entry) -> RemoteAccount | None:
+        """Look at an account that was disabled; raise ConnectorError when the directory shows it as enabled."""
+        seen = self.connector.find(entry)
+        if seen is not None and self._gives_access(seen):
+            raise ConnectorError(messages.still_enabled(self.config.name), code="still_enabled")
+        return seen
 
     def _look_for_proof(self, turn: Turn) -> None:
         """Look at the account of a leaver of which the portal believes that there is nothing to do."""
@@ -460,7 +470,9 @@ class AccountReconciler:
                 return connector.update(entry, held)
             case Step.ENABLE if Capability.ENABLE in self.capabilities:
                 return connector.enable(entry, held) or held
-            case Step.DISABLE if turn.found and Capability.DISABLE in self.capabilities:
+            case Step.DISABLE if not turn.found and held and held.enabled is False:
+                return held  # it was made so
+            case Step.DISABLE if held and Capability.DISABLE in self.capabilities:
                 return connector.disable(entry, held) or held
             case Step.ENABLE | Step.DISABLE if turn.found:
                 return connector.update(entry, held)
@@ -474,7 +486,10 @@ def status_of(account: Account) -> UserStatus:
     """Return how the user of an account stands."""
     if account.user is None:
         return UserStatus.DELETED
-    return UserStatus.WANTED if wanted(account.user) and account.in_scope else UserStatus.DEACTIVATED
+    if account.in_scope and wanted(account.user):
+        return UserStatus.WANTED
+    waits = account.early and account.in_scope and account.user.provisioned
+    return UserStatus.EARLY if waits else UserStatus.DEACTIVATED
 
 
 def _state_of(account: Account, status: UserStatus) -> str:

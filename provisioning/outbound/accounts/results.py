@@ -113,7 +113,7 @@ class Results:
         if late:
             lines.append(self._late_line(late, turn, actor))
         for step in plan.steps:
-            if step is late or (late is Step.CREATE and step is Step.LINK):
+            if step is late or (step, late) == (Step.LINK, Step.CREATE) or _is_made_disabled(step, plan):
                 continue
             if step is Step.UPDATE and ignored and not plan.changes:
                 continue
@@ -137,7 +137,7 @@ class Results:
     def _schedule(self, outcome: AccountOutcome, turn: Turn, actor: str) -> None:
         """Say when the account is to be deleted, or that it is not any more."""
         account, now = turn.account, turn.now
-        outcome.left = now.status is not UserStatus.WANTED
+        outcome.left = now.leaving
         outcome.returned = not outcome.left or account.state == AccountState.ABSENT
         if outcome.returned or account.state != AccountState.DISABLED or not waits(now):
             return
@@ -200,6 +200,11 @@ def _ignored(plan: Plan, held: RemoteAccount | None) -> Sequence[str]:
     """Return the attributes that were just written and that the directory took without holding them after all."""
     written = {Step.CREATE, Step.UPDATE} & {*plan.steps}
     return held.ignored if held is not None and written else ()
+
+
+def _is_made_disabled(step: Step, plan: Plan) -> bool:
+    """Return whether a step only sees to it that a new account is disabled, which the line of its making says."""
+    return step is Step.DISABLE and Step.CREATE in plan.steps
 
 
 def _so_far(plan: Plan, held: RemoteAccount | None) -> Plan:

@@ -3,7 +3,8 @@
 The rule: every directory that creates users, for a user that is active and provisioned and among those to whom the
 directory gives accounts (``accounts_for``: everyone, members of chosen groups, or whoever a rule gives one); and every
 directory where the user has an account already, whatever its switches say now. Whoever is not among them any more is
-there as somebody who was deactivated.
+there as somebody who was deactivated. Where a rule gives an account some days before a contract begins, it is there
+early: disabled, until its user becomes active.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from config.database import bulk, prepared
 from directories.models import AccountsFor, Directory, ProvisioningSettings
@@ -21,7 +23,8 @@ from provisioning.models.outbox import AccountState
 from provisioning.models.people import fold
 from provisioning.rules.models import Granted, ScopeGroup
 
-AccountReference = tuple[int, int | None, int, str, bool]  # an account, its user, directory and state, and ``in_scope``
+AccountReference = tuple[int, int | None, int, str, bool, bool]
+"""An account, its user, directory and state, ``in_scope`` and ``early``."""
 OVER = (AccountState.DISABLED, AccountState.ABSENT)  # states of accounts that give no access any more
 
 
@@ -32,6 +35,7 @@ class UserInScope(NamedTuple):
     username: str
     username_key: str
     wanted: bool
+    waits: bool = False  # is not active, and may have accounts early
 
 
 @dataclass(slots=True)
@@ -51,10 +55,10 @@ class AccountsInScope:
 # The accounts of one user, and those that ``_reattach`` may give back; after them the directories that create accounts
 # or do not give them to everyone, each in a row without an account.
 _OF_ONE = """
-    SELECT id, user_id, directory_id, state, in_scope FROM provisioning_account
+    SELECT id, user_id, directory_id, state, in_scope, early FROM provisioning_account
     WHERE user_id = %s OR (user_id IS NULL AND key_folded = %s)
     UNION ALL
-    SELECT NULL, NULL, directory_id, accounts_for, create_users FROM directories_provisioningsettings
+    SELECT NULL, NULL, directory_id, accounts_for, create_users, FALSE FROM directories_provisioningsettings
     WHERE create_users OR accounts_for <> 'everyone'
     ORDER BY 1, 3
 """
@@ -68,23 +72,24 @@ def accounts_for(user_ids: Collection[int], *, exclude: int | None = None, only:
     """
     people = _people(user_ids)
     _reattach(people)
-    outside = _outside(people, _limited())
-    return _in_scope(people, _existing(user_ids), _creating(exclude, only), outside, exclude=exclude, only=only)
+    limited = _limited()
+    apart = _Apart(_outside(people, limited), _early(people, limited))
+    return _in_scope(people, _existing(user_ids), _creating(exclude, only), apart, exclude=exclude, only=only)
 
 
 def accounts_of(user: User) -> AccountsInScope:
     """Do the same for one user as held in memory, in one query where no account is missing."""
-    person = UserInScope(user.pk, user.username, user.username_key, user.is_active and user.provisioned)
+    person = _person(user.pk, user.username, user.username_key, user.is_active, user.provisioned)
     with prepared.cursor() as cursor:
         cursor.execute(_OF_ONE, [person.id, person.username_key])
         rows = cursor.fetchall()
-    accounts: list[AccountReference] = [(*row[:4], bool(row[4])) for row in rows if row[0] is not None]
-    creating = [directory for pk, _, directory, _, creates in rows if pk is None and creates]
+    accounts: list[AccountReference] = [(*row[:4], bool(row[4]), bool(row[5])) for row in rows if row[0] is not None]
+    creating = [row[2] for row in rows if row[0] is None and row[4]]
     limited = {row[2]: row[3] for row in rows if row[0] is None and row[3] != AccountsFor.EVERYONE}
-    if any(owner is None for _, owner, _, _, _ in accounts):
+    if any(owner is None for _, owner, *_ in accounts):
         _reattach([person])
         accounts = _existing([person.id])
-    return _in_scope([person], accounts, creating, _outside([person], limited))
+    return _in_scope([person], accounts, creating, _Apart(_outside([person], limited), _early([person], limited)))
 
 
 def given_to(directory_id: int, accounts_for: str, user: str = "pk") -> Q:
@@ -101,14 +106,36 @@ def given_to(directory_id: int, accounts_for: str, user: str = "pk") -> Q:
 def without_account(directory_id: int, accounts_for: str) -> "QuerySet[User]":
     """Return the users who are to have an account in a directory, if it makes any, and have none there yet."""
     theirs = Account.objects.filter(user=OuterRef("pk"), directory=directory_id)
-    given = given_to(directory_id, accounts_for)
-    return User.objects.filter(~Exists(theirs), given, is_active=True, provisioned=True)
+    given, present = given_to(directory_id, accounts_for), Q(is_active=True)
+    if accounts_for == AccountsFor.RULES:
+        present |= Q(Exists(_granted_early([directory_id]).filter(user=OuterRef("pk"))))
+    return User.objects.filter(~Exists(theirs), given, present, provisioned=True)
+
+
+def is_early(user: User, directory_id: int) -> bool:
+    """Return whether a directory gives a user who is not active yet an account before the time."""
+    person = _person(user.pk, user.username, user.username_key, user.is_active, user.provisioned)
+    return bool(_early([person], {key: of for key, of in _limited().items() if key == directory_id}))
 
 
 def gives_to(directory_id: int, user_id: int) -> bool:
     """Return whether a directory gives a user an account, so far as they are active and provisioned."""
     limited = _limited().get(directory_id)
     return limited is None or User.objects.filter(given_to(directory_id, limited), pk=user_id).exists()
+
+
+def _granted_early(directory_ids: Collection[int]) -> "QuerySet[Granted]":
+    return Granted.objects.filter(directory__in=directory_ids, begins_at__gt=timezone.now())
+
+
+def _early(people: Collection[UserInScope], limited: Mapping[int, str]) -> set[tuple[int, int]]:
+    """Return which users are to have accounts in which directories before they are active: at most one query."""
+    by_rules = [directory for directory, accounts_for in limited.items() if accounts_for == AccountsFor.RULES]
+    ids = [person.id for person in people if person.waits]
+    if not by_rules or not ids:
+        return set()
+    rows = _granted_early(by_rules).filter(user__in=ids).values_list("user_id", "directory_id")
+    return {(user, directory) for user, directory in rows if directory is not None}
 
 
 def _limited() -> dict[int, str]:
@@ -135,15 +162,25 @@ def orphans(directory_id: int) -> list[int]:
 
 def _people(user_ids: Collection[int]) -> list[UserInScope]:
     rows = User.objects.filter(pk__in=user_ids).order_by("pk")
-    values = rows.values_list("pk", "username", "username_key", "is_active", "provisioned")
-    return [UserInScope(pk, name, key, active and provisioned) for pk, name, key, active, provisioned in values]
+    return [_person(*row) for row in rows.values_list("pk", "username", "username_key", "is_active", "provisioned")]
+
+
+def _person(pk: int, username: str, key: str, active: bool, provisioned: bool) -> UserInScope:
+    return UserInScope(pk, username, key, wanted=active and provisioned, waits=provisioned and not active)
+
+
+class _Apart(NamedTuple):
+    """Pairs of user and directory: to whom directories give no account, and to whom one before the time."""
+
+    outside: Collection[tuple[int, int]] = frozenset()
+    early: Collection[tuple[int, int]] = frozenset()
 
 
 def _in_scope(
     people: Collection[UserInScope],
     accounts: list[AccountReference],
     creating: Collection[int],
-    outside: Collection[tuple[int, int]] = (),
+    apart: _Apart,
     *,
     exclude: int | None = None,
     only: int | None = None,
@@ -151,37 +188,44 @@ def _in_scope(
     """Make the accounts that are missing, and return those that concern the directories that are meant.
 
     ``creating`` are the directories that create accounts. Switched off, they still collect changes, which wait.
-    ``outside`` are the users to whom directories give no account.
     """
-    missing = [
-        one for one in _missing(people, creating, accounts) if (one["user_id"], one["directory_id"]) not in outside
-    ]
-    if missing:
-        made = bulk.insert_returning(Account, missing, ignore_conflicts=True)
-        if len(made) == len(missing):
-            for pk, row in zip(made, missing, strict=True):
-                accounts.append((pk, row["user_id"], row["directory_id"], AccountState.PENDING, True))
-        else:  # another transaction has made some of them
-            accounts = _existing([person.id for person in people])
+    if missing := _missing(people, creating, accounts, apart):
+        accounts = _made(missing, accounts, people)
     unwanted = {person.id for person in people if not person.wanted}
     found = AccountsInScope()
-    moved: dict[bool, list[int]] = {}
-    for account, user, directory, state, known in accounts:
-        inside = (user, directory) not in outside
-        if user is not None and inside != known:
-            moved.setdefault(inside, []).append(account)
+    moved: dict[tuple[bool, bool], list[int]] = {}
+    for account, user, directory, state, *known in accounts:
+        inside, early = (user, directory) not in apart.outside, (user, directory) in apart.early
+        if user is not None and [inside, early] != known:
+            moved.setdefault((inside, early), []).append(account)
         if user is not None and state == AccountState.DISABLED and inside and user not in unwanted:
             found.returning.add(user)
         if directory == exclude or only not in (None, directory):
             continue
         found.by_directory.setdefault(directory, []).append(account)
-        if (user in unwanted or not inside) and state not in OVER:
+        if early:
+            if state == AccountState.ACTIVE:  # whose beginning was put off
+                found.leaving.add(account)
+        elif (user in unwanted or not inside) and state not in OVER:
             found.leaving.add(account)
             if user in unwanted:
                 found.gone.add(account)
-    for inside, ids in moved.items():
-        Account.objects.filter(pk__in=ids).update(in_scope=inside)
+    for (inside, early), ids in moved.items():
+        Account.objects.filter(pk__in=ids).update(in_scope=inside, early=early)
     return found
+
+
+def _made(
+    missing: Collection[dict[str, Any]], accounts: list[AccountReference], people: Collection[UserInScope]
+) -> list[AccountReference]:
+    """Make accounts, and return them with those that are there."""
+    made = bulk.insert_returning(Account, missing, ignore_conflicts=True)
+    if len(made) < len(missing):  # another transaction has made some of them
+        return _existing([person.id for person in people])
+    return accounts + [
+        (pk, row["user_id"], row["directory_id"], AccountState.PENDING, True, row["early"])
+        for pk, row in zip(made, missing, strict=True)
+    ]
 
 
 def _creating(exclude: int | None, only: int | None) -> list[int]:
@@ -192,18 +236,23 @@ def _creating(exclude: int | None, only: int | None) -> list[int]:
 
 def _existing(user_ids: Collection[int]) -> list[AccountReference]:
     rows = Account.objects.filter(user__in=user_ids).order_by("pk")
-    return list(rows.values_list("pk", "user_id", "directory_id", "state", "in_scope"))
+    return list(rows.values_list("pk", "user_id", "directory_id", "state", "in_scope", "early"))
 
 
 def _missing(
-    people: Iterable[UserInScope], directories: Iterable[int], accounts: Iterable[AccountReference]
+    people: Iterable[UserInScope], directories: Iterable[int], accounts: Iterable[AccountReference], apart: _Apart
 ) -> list[dict[str, Any]]:
-    there = {(user, directory) for _, user, directory, _, _ in accounts}
+    there = {(user, directory) for _, user, directory, *_ in accounts} | set(apart.outside)
     return [
-        {"user_id": person.id, "directory_id": directory, "key": person.username}
+        {
+            "user_id": person.id,
+            "directory_id": directory,
+            "key": person.username,
+            "early": (person.id, directory) in apart.early,
+        }
         for directory in directories
         for person in people
-        if person.wanted and (person.id, directory) not in there
+        if (person.wanted or (person.id, directory) in apart.early) and (person.id, directory) not in there
     ]
 
 

@@ -4,7 +4,7 @@ A test module subclasses ``ConnectorContract`` (its name then begins with ``Test
 each method runs against it. A test of what the subject's connector cannot do is skipped.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import pytest
@@ -256,6 +256,17 @@ class ConnectorContract:
                 change(known)
                 assert subject.enabled("ann") is allowed
                 assert subject.enabled("bob"), "nobody else is touched"
+
+    def test_an_account_is_made_disabled_at_once_or_by_the_next_step(self, subject: Subject) -> None:
+        with subject.open() as connector:
+            needs(connector, Capability.CREATE, Capability.DISABLE, Capability.ENABLE, Capability.SET_PASSWORD)
+            made = put(connector, subject, replace(entry(subject, "ann"), usable=False), PASSWORD)
+            known = entry(subject, "ann", ref=made.ref)
+            if made.enabled is not False:
+                connector.disable(known, made)
+            assert not subject.enabled("ann")
+            connector.enable(known)
+            assert subject.enabled("ann")
 
     def test_what_is_declared_works_and_the_rest_says_what_is_lacking(self, subject: Subject) -> None:
         with subject.open() as connector:
