@@ -177,19 +177,29 @@ def _forget_old(directory: Directory) -> None:
 # --- Tokens ----------------------------------------------------------------------------------------------------------
 
 
-def issue_token(directory: Directory, label: str = "") -> str:
+def issue_token(directory: Directory, label: str = "", expires_at: dt.datetime | None = None) -> str:
     """Make a token of a source; return it in clear, as nobody can any more."""
     secret = PREFIX + secrets.token_urlsafe(32)
-    PushToken.objects.create(directory=directory, label=label, digest=_digest(secret))
+    PushToken.objects.create(directory=directory, label=label, digest=_digest(secret), expires_at=expires_at)
     return secret
 
 
+def withdraw_token(directory: Directory, number: int) -> PushToken | None:
+    """Let nobody push with a token any more; None where there is no such token that could."""
+    token = PushToken.objects.filter(directory=directory, pk=number, withdrawn_at=None).first()
+    if token is not None:
+        token.withdrawn_at = timezone.now()
+        token.save(update_fields=["withdrawn_at"])
+    return token
+
+
 def source_of_token(secret: str) -> Directory | None:
-    """Return the source that a token may push to, None for one that is not known."""
-    token = PushToken.objects.select_related("directory__provisioning").filter(digest=_digest(secret)).first()
-    if token is None:
-        return None
+    """Return the source that a token may push to, None for one that is not known, has ended or was withdrawn."""
+    found = PushToken.objects.filter(digest=_digest(secret), withdrawn_at=None)
+    token = found.select_related("directory__provisioning").first()
     now = timezone.now()
+    if token is None or (token.expires_at is not None and token.expires_at <= now):
+        return None
     if token.used_at is None or now - token.used_at > USED:
         PushToken.objects.filter(pk=token.pk).update(used_at=now)
     return token.directory

@@ -360,13 +360,15 @@ class PushedRecord(models.Model):
 
 
 class PushToken(models.Model):
-    """A token that may push to one source; only its digest is kept."""
+    """A token that may push to one source; only its digest is kept. ``expires_at`` None: it has no end."""
 
     directory = models.ForeignKey(Directory, on_delete=models.CASCADE, related_name="push_tokens")
     label = models.CharField(max_length=100, blank=True)
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
     used_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["pk"]

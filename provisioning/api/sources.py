@@ -38,7 +38,7 @@ NO_SOURCE = "There is no source of this name that takes what is pushed."
 NO_DELIVERY = "This source has no such delivery. Push without one to begin another."
 NO_NUMBER = "{name} must be a whole number."
 ANOTHER = "This token is of another source."
-UNKNOWN = "The token is not known, or was taken back. Make another one with manage.py push_token."
+UNKNOWN = "The token is not known, has ended or was withdrawn. Make another one on the page of the source."
 
 
 class TooLarge(APIException):

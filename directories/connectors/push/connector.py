@@ -25,7 +25,7 @@ DELIVERIES = "Deliveries"
 NOT_WHOLE = (
     "No whole delivery was closed yet, so nobody can tell who is missing. Push everybody in one delivery and close it."
 )
-NOBODY = "Nothing was pushed yet. Make a token with manage.py push_token, and send the first people."
+NOBODY = "Nothing was pushed yet. Make a token (Actions, Tokens), and send the first people."
 
 
 def _fields() -> tuple[ConnectorField, ...]:

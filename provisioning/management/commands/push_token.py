@@ -5,11 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from directories import deliveries
 from directories.connectors.push import Push
 from directories.models import Directory, PushToken
-from reports.journal import Line, record
-from reports.models import Direction, Operation, Result
+from provisioning import push_tokens
 
 
 class Command(BaseCommand):
@@ -34,26 +32,13 @@ class Command(BaseCommand):
         if options["list"]:
             for token in tokens:
                 used = f"last used {token.used_at:%Y-%m-%d %H:%M} UTC" if token.used_at else "never used"
-                self.stdout.write(f"{token.pk}  {token}  made {token.created_at:%Y-%m-%d}, {used}")
+                ended = f", {words}" if (words := push_tokens.ended(token)) else ""
+                self.stdout.write(f"{token.pk}  {token}  made {token.created_at:%Y-%m-%d}, {used}{ended}")
         elif options["revoke"] is not None:
-            if not tokens.filter(pk=options["revoke"]).delete()[0]:
+            if not push_tokens.withdraw(directory, options["revoke"], getpass.getuser()):
                 raise CommandError("There is no such token. See --list.")
-            self._report(directory, "A token to push was taken back.")
             self.stdout.write("The token is taken back.")
         else:
-            secret = deliveries.issue_token(directory, options["label"])
-            self._report(directory, "A token to push was made.")
+            secret = push_tokens.make(directory, options["label"], None, getpass.getuser())
             self.stdout.write("The token is shown only now. Send it as Authorization: Bearer")
             self.stdout.write(secret)
-
-    def _report(self, directory: Directory, message: str) -> None:
-        line = Line(
-            identifier="",
-            application=directory.name,
-            direction=Direction.PORTAL,
-            operation=Operation.SETTINGS,
-            result=Result.SUCCESS,
-            message=message,
-            actor=getpass.getuser(),
-        )
-        record(line)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 import orjson
@@ -10,6 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
 
 from directories import deliveries
 from directories.config import load, open_connector
@@ -28,6 +31,7 @@ from provisioning.imports import engine
 from provisioning.models import ImportRun, User
 from provisioning.models.imports import RunStatus
 from provisioning.roles import HELPDESK, IT_STAFF
+from reports.models import Event
 from tests.provisioning.admin import roll
 from tests.provisioning.contracts.conftest import others
 
@@ -393,6 +397,32 @@ def test_a_source_whose_import_is_off_takes_nothing(hr: Hr) -> None:
 def test_requests_are_counted(hr: Hr, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources.SourceEndpoint.throttle_classes[0], "rate", "2/min", raising=False)
     assert [hr.post("records", people(1)).status_code for _ in range(3)] == [202, 202, 429]
+
+
+def test_tokens_are_made_shown_once_and_withdrawn_on_a_page(hr: Hr) -> None:
+    PushToken.objects.all().delete()
+    page = reverse("admin:directories_directory_tokens", args=[hr.directory.pk])
+    assert roll.signed_in(roll.staff(HELPDESK)).get(page).status_code == 403
+    staff = roll.signed_in(roll.staff(IT_STAFF))
+    made = staff.post(page, {"do": "make", "label": "Payroll job", "days": "30"}).content.decode()
+    (secret,) = re.findall(r"rollcall_push_[\w-]+", made)
+    assert hr.post("records", people(1), token=secret).status_code == 202
+    listed = staff.get(page).content.decode()
+    assert "Payroll job" in listed
+    assert secret not in listed
+    kept = PushToken.objects.get()
+    assert kept.expires_at is not None
+    assert kept.used_at is not None
+    assert Event.objects.filter(message__contains="made a token to push to").count() == 1
+    PushToken.objects.update(expires_at=timezone.now())
+    assert hr.post("records", people(1), token=secret).status_code == 401
+    assert "ended" in staff.get(page).content.decode()
+    PushToken.objects.update(expires_at=None)
+    assert hr.post("records", people(1), token=secret).status_code == 202
+    assert staff.post(page, {"do": "withdraw", "token": kept.pk}).status_code == 302
+    assert hr.post("records", people(1), token=secret).status_code == 401
+    assert "withdrawn" in staff.get(page).content.decode()
+    assert staff.post(page, {"do": "withdraw", "token": kept.pk}).status_code == 404
 
 
 def test_the_command_makes_lists_and_takes_back_tokens(hr: Hr, capsys: pytest.CaptureFixture[str]) -> None:
