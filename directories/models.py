@@ -84,6 +84,7 @@ class TemplateOperation(models.TextChoices):
     CONTRACTS = "contracts", "Contracts"
     DEPARTMENTS = "departments", "Departments"
     TITLES = "titles", "Titles"
+    CHANGES = "changes", "Changed people"
 
 
 class QueryTemplate(models.Model):

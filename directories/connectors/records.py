@@ -22,6 +22,8 @@ from directories.connectors.base import (
     ConnectorConfig,
     ConnectorError,
     ConnectorField,
+    Cursor,
+    CursorLost,
     DepartmentPage,
     Entry,
     Page,
@@ -46,6 +48,7 @@ One = TypeVar("One")
 
 PEOPLE, CONTRACTS, DEPARTMENTS = "People", "Contracts", "Departments"
 SAMPLED = 50  # records that a connection test looks at
+OVERLAP = dt.timedelta(minutes=10)  # how much is read again: clocks differ, and changes are written late
 _DEEPEST = 8  # levels of a record; below them it is text
 _MOST = 20  # records of a list that are numbered
 
@@ -288,6 +291,19 @@ class RecordSource(Connector):
 
 def _not_reached(*names: str) -> list[ConnectionStep]:
     return [ConnectionStep(name, None, "Not reached.") for name in names]
+
+
+def moment_ago() -> Cursor:
+    """Return where changes begin that are read from now on, by the portal's clock."""
+    return {"since": (dt.datetime.now(dt.UTC) - OVERLAP).isoformat(timespec="seconds")}
+
+
+def since_of(cursor: Cursor) -> dt.datetime:
+    """Return the moment that ``moment_ago`` gave; raise CursorLost."""
+    try:
+        return dt.datetime.fromisoformat(str(cursor["since"])).astimezone(dt.UTC)
+    except (KeyError, ValueError):
+        raise CursorLost("Nobody knows since when changes are to be read.") from None
 
 
 def paged(found: Iterable[One], page_size: int) -> Iterator[tuple[list[One], bool]]:

@@ -42,6 +42,8 @@ HELP = {
     "its head, and perhaps its code.",
     TemplateOperation.TITLES: "One SELECT of what contracts name by a number, for example titles: the first column is "
     "called as that of the contracts, the others are added to the contract.",
+    TemplateOperation.CHANGES: "One SELECT of the user names of everybody who changed since ##SINCE##, a moment of the "
+    "database’s own clock. With it the portal reads changes in between.",
 }
 GROUPS = frozenset(
     {
@@ -54,7 +56,14 @@ GROUPS = frozenset(
         TemplateOperation.REMOVE_MEMBER,
     }
 )
-HR = frozenset({TemplateOperation.CONTRACTS, TemplateOperation.DEPARTMENTS, TemplateOperation.TITLES})
+HR = frozenset(
+    {
+        TemplateOperation.CONTRACTS,
+        TemplateOperation.DEPARTMENTS,
+        TemplateOperation.TITLES,
+        TemplateOperation.CHANGES,
+    }
+)
 OPTIONAL = (
     frozenset({TemplateOperation.DISABLE, TemplateOperation.ENABLE, TemplateOperation.SET_PASSWORD}) | GROUPS | HR
 )

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from directories.query_templates.names import fold
-from directories.query_templates.statements import HR
+from directories.query_templates.statements import CHANGES, HR
 
 GROUP, GROUP_NAME, DESCRIPTION, ID = "GROUP", "GROUPNAME", "GROUPDESCRIPTION", "GROUPID"
 OLD_GROUP, OLD_GROUP_NAME = "OLDGROUP", "OLDGROUPNAME"
+SINCE = "SINCE"  # of the changed people query
 READ_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("groupname", "group", "name"), GROUP_NAME),
     **dict.fromkeys(("groupid", "id"), ID),
@@ -44,6 +45,8 @@ def known_names(operation: str, attributes: Iterable[str]) -> list[str]:
     """Return what a placeholder of the operation may name, given the attributes that users have."""
     if operation in HR:
         return []
+    if operation == CHANGES:
+        return [SINCE]
     if operation in OF_GROUPS:
         return [*OF_GROUPS[operation]]
     return [*OF_MEMBERS.get(operation, ()), *attributes]

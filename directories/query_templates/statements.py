@@ -14,9 +14,10 @@ from directories.query_templates.procedures import as_function, is_call
 from directories.query_templates.scan import SourceText
 
 HR = frozenset({"contracts", "departments", "titles"})
-ABOUT_EVERYBODY = HR | {"import_groups"}  # reads without naming anybody
-LABELLED = ABOUT_EVERYBODY | {"import", "import_members"}  # their columns have names that count
-READS = LABELLED | {"check"}
+CHANGES = "changes"
+ABOUT_EVERYBODY = HR | {"import_groups", CHANGES}  # reads without naming anybody
+LABELLED = HR | {"import_groups", "import", "import_members"}  # their columns have names that count
+READS = LABELLED | {"check", CHANGES}
 WITH_PASSWORD = frozenset({"create", "set_password"})
 _SELECT, _FUNCTION, _INSERT, _COPY, _UPDATE, _DELETE = "SELECT", "function", "INSERT", "copy", "UPDATE", "DELETE"
 PROCEDURE = "procedure"
@@ -42,6 +43,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "contracts": (_SELECT,),
     "departments": (_SELECT,),
     "titles": (_SELECT,),
+    CHANGES: (_SELECT,),
 }
 _WORDS = {
     "import": "An import query is a SELECT.",
@@ -62,6 +64,7 @@ _WORDS = {
     "contracts": "A contracts query is a SELECT.",
     "departments": "A departments query is a SELECT.",
     "titles": "A titles query is a SELECT.",
+    CHANGES: "A changed people query is a SELECT.",
 }
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _FORBIDDEN = (

@@ -11,7 +11,9 @@ from directories.connectors.base import (
     ConnectorConfig,
     ConnectorError,
     ConnectorField,
+    Cursor,
     FieldType,
+    Page,
 )
 from directories.connectors.files.folder import chosen, opened
 from directories.connectors.files.grouping import ContractColumns, grouped
@@ -123,6 +125,17 @@ class Files(RecordSource):
     def department_records(self) -> Iterator[Row]:
         """Stream the departments."""
         return self._rows(text_of(self.config.settings, "departments_file"))
+
+    def cursor(self) -> Cursor | None:
+        """Return which file the newest is, as it is now."""
+        return {"mark": list(chosen(text_of(self.config.settings, "file")).mark)}
+
+    def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
+        """Read a file that is another one by now, or became another; only a whole import shows who is gone."""
+        if cursor == self.cursor():
+            yield Page((), last=True)
+        else:
+            yield from self.accounts(page_size)
 
     def test(self) -> ConnectionTest:
         """Look for the file, and read the first people."""

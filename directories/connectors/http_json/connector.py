@@ -1,6 +1,5 @@
 """A source of truth that answers in JSON over HTTP, page by page."""
 
-import datetime as dt
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -15,7 +14,6 @@ from directories.connectors.base import (
     ConnectorConfig,
     ConnectorError,
     Cursor,
-    CursorLost,
     Page,
 )
 from directories.connectors.http_json.paging import listed
@@ -32,9 +30,8 @@ from directories.connectors.http_json.settings import (
 )
 from directories.connectors.jmespaths import search
 from directories.connectors.outgoing import address_problem
-from directories.connectors.records import DEPARTMENTS, Record, RecordSource, paged
+from directories.connectors.records import DEPARTMENTS, Record, RecordSource, moment_ago, paged, since_of
 
-OVERLAP = dt.timedelta(minutes=10)  # how much is read again: clocks differ, and changes are written late
 ADDRESS = "Address"
 NO_SINCE = "The parameter of the time of the last change is not named. Name it under Changes."
 
@@ -108,14 +105,11 @@ class HttpJson(RecordSource):
         """Return a while ago."""
         if self.lacks(Capability.INCREMENTAL):
             return None
-        return {"since": (dt.datetime.now(dt.UTC) - OVERLAP).isoformat(timespec="seconds")}
+        return moment_ago()
 
     def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
         """Stream the people who changed since then; who was removed, only a whole import shows."""
-        try:
-            since = dt.datetime.fromisoformat(str(cursor["since"]))
-        except (KeyError, ValueError):
-            raise CursorLost("Nobody knows since when changes are to be read.") from None
+        since = since_of(cursor)
         written = {
             "instant": f"{since:%Y-%m-%dT%H:%M:%SZ}",
             "date": f"{since:%Y-%m-%d}",

@@ -1,21 +1,33 @@
 """A source of truth that a script reads, which only the operator can have put there."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from directories.connectors.base import (
+    Capability,
     ConnectionStep,
     ConnectionTest,
     ConnectorConfig,
     ConnectorError,
     ConnectorField,
+    Cursor,
     FieldType,
+    Page,
 )
 from directories.connectors.form_values import number_of, text_of
-from directories.connectors.records import DEPARTMENTS, Record, RecordSource, department_fields, person_fields
+from directories.connectors.records import (
+    DEPARTMENTS,
+    Record,
+    RecordSource,
+    department_fields,
+    moment_ago,
+    paged,
+    person_fields,
+    since_of,
+)
 from directories.connectors.script.executable import executable
 from directories.connectors.script.output import records
 from directories.connectors.script.process import Limits, ScriptRun
@@ -23,6 +35,7 @@ from directories.connectors.script.process import Limits, ScriptRun
 LIMITS, SCRIPT = "Limits", "Script"
 SECONDS, MEMORY, OUTPUT, PROCESSES = 600, 512, 200, 50
 MEGABYTE = 1024 * 1024
+NO_SINCE = "The script is not told the time of the last change. Name where it finds that."
 BAD_NAME = "Each line of the environment is NAME=value, with a name of letters, digits and _. Correct {name}."
 
 
@@ -51,6 +64,13 @@ def _fields() -> tuple[ConnectorField, ...]:
             help_text="NAME=value, one a line. The script gets nothing else of the portal's environment.",
         ),
         ConnectorField("secret_name", "Name of the secret", default="SECRET", help_text="In its environment."),
+        ConnectorField(
+            "since_name",
+            "Name of the time of the last change",
+            help_text="In its environment, when only changes are read; the script then prints who changed since. For "
+            "example SINCE. Blank: the script does not know.",
+            harmless=True,
+        ),
         ConnectorField("secret", "Secret", FieldType.SECRET, help_text="A password or key, or JSON with several."),
         *person_fields(id="ExternalId", contracts="Contracts", number="ExternalId"),
         *department_fields(
@@ -99,6 +119,24 @@ class Script(RecordSource):
             processes=number_of(values, "processes", PROCESSES),
         )
 
+    @classmethod
+    def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
+        """What changed can be asked for where the script takes the time of the last change."""
+        if capability is Capability.INCREMENTAL and not text_of(config.settings, "since_name"):
+            return NO_SINCE
+        return super().lacking(capability, config)
+
+    def cursor(self) -> Cursor | None:
+        """Return a while ago."""
+        return None if self.lacks(Capability.INCREMENTAL) else moment_ago()
+
+    def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
+        """Run the script of the people for those who changed since then; only a whole import shows who is gone."""
+        since = f"{since_of(cursor):%Y-%m-%dT%H:%M:%SZ}"
+        found = self._run("script", {_checked(text_of(self.config.settings, "since_name")): since})
+        for accounts, last in paged(map(self.account, found), page_size):
+            yield Page(accounts, last)
+
     @property
     def patience(self) -> float:
         """The time of one run."""
@@ -134,10 +172,10 @@ class Script(RecordSource):
             found[_checked(text_of(values, "secret_name") or "SECRET")] = secret
         return found
 
-    def _run(self, setting: str) -> Iterator[Record]:
+    def _run(self, setting: str, more: Mapping[str, str] | None = None) -> Iterator[Record]:
         values = self.config.settings
         path = executable(text_of(values, setting))
-        environment = self.environment()
+        environment = {**self.environment(), **(more or {})}
         arguments = [line.strip() for line in text_of(values, "arguments").splitlines() if line.strip()]
         secrets = [str(values.get("secret") or "")]
         try:

@@ -18,6 +18,8 @@ from directories.connectors.base import (
     Connector,
     ConnectorConfig,
     ConnectorError,
+    Cursor,
+    CursorLost,
     DepartmentPage,
     Entry,
     GroupEntry,
@@ -36,10 +38,11 @@ from directories.connectors.sql.diagnosis import certificate_until, diagnose
 from directories.connectors.sql.dialects.base import Dialect
 from directories.connectors.sql.group_writes import SqlGroupWriter
 from directories.connectors.sql.groups import SqlGroupReader
-from directories.connectors.sql.reading import KEYS_A_STATEMENT, SqlReader
+from directories.connectors.sql.reading import KEYS_A_STATEMENT, SqlReader, streamed
 from directories.connectors.sql.results import affected, bare_name, counted_none, inserted_name
 from directories.connectors.sql.session import SqlSession
 from directories.connectors.sql.settings import sql_settings, user_table
+from directories.connectors.sql.values import text_of
 from directories.query_templates import (
     PASSWORD,
     Bound,
@@ -54,12 +57,15 @@ from directories.query_templates import (
     plan_presence,
 )
 from directories.query_templates.employing import plan_contracts
+from directories.query_templates.groups import SINCE
 
 # Capabilities that need other queries than the one of their name.
 QUERIES: Mapping[Capability, Sequence[str]] = {
     Capability.IMPORT_GROUPS: ("import_groups", "import_members"),
     Capability.MEMBERS: ("add_member", "remove_member"),
+    Capability.INCREMENTAL: ("changes",),
 }
+OVERLAP = dt.timedelta(minutes=10)  # how much is read again: what was written at a moment may be seen later
 NO_USER_TABLE = "The user table or the user name column is not named. Name both under Connection."
 NO_ROW = "The account is not in the directory: the query found no row for it."
 NO_PASSWORD_COLUMN = "The password column is not named. Name it under Connection."
@@ -277,6 +283,31 @@ class SqlConnector(Connector):
             raise ConnectorError(f"The contracts query cannot be used. {error}", code="template") from None
         titles = self.templates("titles")[0] if self.config.templates.get("titles") else None
         return SqlContractReader(self.session, SqlReader(self.session, self.plan), plan, titles)
+
+    def cursor(self) -> Cursor | None:
+        """Return a while ago, by the clock of the database."""
+        if self.lacks(Capability.INCREMENTAL):
+            return None
+        now = self.session.rows(self.dialect.moment)[0][0]
+        moment = now if isinstance(now, dt.datetime) else dt.datetime.fromisoformat(str(now))
+        return {"since": (moment - OVERLAP).isoformat(timespec="seconds")}
+
+    def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
+        """Stream those whom the changed people query names, and who are there; only a whole import shows who is gone.
+
+        Memory holds the names of all of them, so that nobody comes twice.
+        """
+        try:
+            since = dt.datetime.fromisoformat(str(cursor["since"]))
+        except (KeyError, ValueError):
+            raise CursorLost("Nobody knows since when changes are to be read.") from None
+        bound = self.templates("changes")[0].bind(NamedValues({SINCE: since}))
+        known: set[str] = set()
+        for rows in streamed(self.session, bound.sql, bound.parameters, page_size):
+            names = [name for name in dict.fromkeys(text_of(row[0]) for row in rows) if name and name not in known]
+            known.update(names)
+            yield Page(self.look_up(names) if names else ())
+        yield Page((), last=True)
 
     def departments(self, page_size: int = 1000) -> Iterator[DepartmentPage]:
         """Stream what the departments query gives."""

@@ -276,6 +276,17 @@ def test_limits(files_folder: Path) -> None:
     assert len(read(file="people", format="csv")) == 1
 
 
+def test_only_a_file_that_became_another_is_read_between_whole_imports(files_folder: Path) -> None:
+    (files_folder / "people-1.csv").write_text(TABLE)
+    with opened(file="people-*.csv") as source:
+        before = orjson.loads(orjson.dumps(source.cursor()))
+        assert [list(page.accounts) for page in source.changes(before)] == [[]]
+        (files_folder / "people-2.csv").write_text("id,first\n8,Bobby\n")
+        os.utime(files_folder / "people-1.csv", (1000, 1000))
+        changed = [account for page in source.changes(before) for account in page.accounts]
+    assert values(changed) == [("8", "Bobby")]
+
+
 # --- The connection test ---
 
 

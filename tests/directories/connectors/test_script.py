@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 from directories.connectors import allowed
-from directories.connectors.base import ConnectorConfig, ConnectorError, RemoteAccount, Unavailable
+from directories.connectors.base import (
+    Capability,
+    ConnectorConfig,
+    ConnectorError,
+    CursorLost,
+    RemoteAccount,
+    Unavailable,
+)
 from directories.connectors.script import executable as checks
 from directories.connectors.script import output, process
 from directories.connectors.script.connector import Script
@@ -128,6 +135,24 @@ def test_it_gets_its_own_environment_and_nothing_of_the_portals(
     assert found["arguments"] == "$(id)|--x; rm -rf *"
     assert found["open"] == 4, "stdin, stdout, stderr and the list itself"
     assert not Path(str(found["here"])).exists(), "its folder is gone with it"
+
+
+def test_it_is_told_since_when_changes_are_asked_for(script_source: ScriptSubject) -> None:
+    body = "import json\nprint(json.dumps([{'ExternalId': 1, 'since': os.environ.get('SINCE')}]))"
+    script_source.script("hr.py", body)
+    with opened() as source:
+        assert source.cursor() is None
+        assert "Name where it finds that" in source.lacks(Capability.INCREMENTAL)
+    with opened(since_name="SINCE") as source:
+        assert source.cursor() is not None
+        (page,) = source.changes({"since": "2026-01-31T10:30:00+01:00"})
+        assert (page.last, page.accounts[0].attributes["since"]) == (True, "2026-01-31T09:30:00Z")
+        assert crawl(source, 10)[1][0].attributes["since"] is None
+        with pytest.raises(CursorLost):
+            list(source.changes({}))
+    script_source.script("hr.py", "print('[]')")
+    with opened(since_name="SINCE") as source:
+        assert [page.last for page in source.changes({"since": "2026-01-31T10:30:00+01:00"})] == [True]
 
 
 @pytest.mark.parametrize("line", ["no equals sign", "=x", "1A=x", "LD_PRELOAD=/tmp/x.so", "PYTHONPATH=/tmp", "A B=x"])

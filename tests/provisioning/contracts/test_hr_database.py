@@ -78,8 +78,8 @@ class HrDatabase:
     def add(self, table: str, *values: Any) -> None:
         self.database.execute(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(values))})", *values)
 
-    def run(self) -> ImportRun:
-        run = services.start_import(self.directory, preview=False, actor="tester", trigger=Trigger.COMMAND)
+    def run(self, **how: Any) -> ImportRun:
+        run = services.start_import(self.directory, preview=False, actor="tester", trigger=Trigger.COMMAND, **how)
         engine.execute(run.pk)
         run.refresh_from_db()
         settle()
@@ -126,6 +126,32 @@ def test_hr_changes_somebody_in_the_database_and_the_rest_follows(
     assert not active(User.objects.get(username="e5")), "an employee departs, and the portal offboards"
     assert User.objects.get(username="e6").department == "Board"
     assert Contract.objects.filter(account__user=two).count() == 1
+
+
+def test_only_what_changed_is_read_in_between(hr: HrDatabase) -> None:
+    hr.database.execute("CREATE TABLE TOUCHED (EMPLOYEE_NO VARCHAR(20), MOMENT TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
+    sql = "SELECT EMPLOYEE_NO FROM TOUCHED WHERE MOMENT > '##SINCE##' ORDER BY EMPLOYEE_NO"
+    QueryTemplate.objects.create(directory=hr.directory, operation="changes", sql=sql)
+    for number in range(1, 4):
+        hr.add("EMPLOYEES", f"e{number}", f"Given{number}", "Family", 0)
+        hr.add("CONTRACTS", number, f"e{number}", "2020-01-01", None, 1, 1, 7, None)
+    assert hr.run().created == 3
+    hr.database.execute("UPDATE EMPLOYEES SET GIVEN = 'New'")
+    hr.database.execute("DELETE FROM EMPLOYEES WHERE EMPLOYEE_NO = 'e3'")
+    hr.database.execute("INSERT INTO TOUCHED VALUES ('e2', '2001-01-01 00:00:00')")
+    for name in ("e1", "e1", "e3", "nobody"):
+        hr.database.execute(f"INSERT INTO TOUCHED (EMPLOYEE_NO) VALUES ('{name}')")
+    run = hr.run(incremental=True)
+    assert (run.status, run.incremental, run.seen, run.updated, run.deactivated) == (
+        RunStatus.FINISHED,
+        True,
+        1,
+        1,
+        0,
+    ), run.message
+    names = dict(User.objects.filter(username__startswith="e").values_list("username", "first_name"))
+    assert names == {"e1": "New", "e2": "Given2", "e3": "Given3"}
+    assert Contract.objects.count() == 3
 
 
 def _counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:

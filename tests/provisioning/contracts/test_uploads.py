@@ -1,7 +1,6 @@
 """A file of a source that somebody uploads: looked at, put in its place, and planned."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,9 @@ PEOPLE = "id,first,start,title\ne1,Ann,2020-01-01,Nurse\ne1,Ann,2021-01-01,Lead\
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(allowed, "_source_files", tmp_path)
-    yield tmp_path
+    return tmp_path
 
 
 def source(**settings: Any) -> Directory:

@@ -51,6 +51,7 @@ class Dialect:
     pipelines: ClassVar[bool] = False  # whether ``run_all`` can be used
     ping: ClassVar[str] = "SELECT 1"
     version_query: ClassVar[str] = ""
+    moment: ClassVar[str] = "SELECT CURRENT_TIMESTAMP"  # the time of its clock, as it fills columns with it
     usual_database: ClassVar[str] = ""  # one that every server has
     url: ClassVar[str]  # SQLAlchemy's dialect and driver
 

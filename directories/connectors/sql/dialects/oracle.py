@@ -14,6 +14,7 @@ class OracleDialect(Dialect):
     """An Oracle database; the setting ``database`` is the service name."""
 
     kind = "oracle"
+    moment = "SELECT LOCALTIMESTAMP FROM DUAL"
     label = "Oracle (not tested)"
     language = "oracle"
     schemes = ("oracle",)

@@ -91,6 +91,7 @@ class PostgreSQLDialect(Dialect):
     """A PostgreSQL server."""
 
     kind = "postgresql"
+    moment = "SELECT LOCALTIMESTAMP"
     label = "PostgreSQL"
     language = "postgres"
     schemes = ("postgresql", "postgres", "pgsql")
