@@ -17,6 +17,7 @@ from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
 from provisioning.notices.glance import glance
 from provisioning.outbound.kinds import KINDS, WorkKind
+from provisioning.rules.notices import STOPPED
 from scim.upkeep import health
 
 CAP = 99
@@ -50,6 +51,12 @@ def _badge(rows: QuerySet[Any], variant: str) -> Badge | None:
 def notices_badge(request: HttpRequest) -> Badge | None:
     """Notices that are open."""
     number = min(glance(request).notices, CAP + 1)
+    return Badge(capped_text(number), "danger") if number else None
+
+
+def rules_badge(request: HttpRequest) -> Badge | None:
+    """Published rules that cannot be used any more."""
+    number = min(glance(request).causes.get(STOPPED.name, 0), CAP + 1)
     return Badge(capped_text(number), "danger") if number else None
 
 

@@ -72,6 +72,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             "account_balance",
             "rules_businessrule_changelist",
             "rules.view_businessrule",
+            badge=attention.rules_badge,
         ),
         Item("Import users", "download", "provisioning_importrun_start", "provisioning.add_importrun"),
         Item(

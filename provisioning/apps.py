@@ -11,5 +11,8 @@ class ProvisioningConfig(AppConfig):
     name = "provisioning"
 
     def ready(self) -> None:
-        """Listen to saved and deleted users."""
+        """Listen to saved and deleted users, and let blueprints carry rules."""
+        from provisioning.blueprints import rules, sections
+
         importlib.import_module("provisioning.signals")
+        sections.register(rules.SECTION)

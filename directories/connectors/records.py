@@ -269,7 +269,7 @@ class RecordSource(Connector):
 
     def _contracts_step(self, accounts: Sequence[RemoteAccount]) -> ConnectionStep:
         if lacking := self.lacks(Capability.CONTRACTS):
-            return ConnectionStep(CONTRACTS, True, lacking)
+            return ConnectionStep(CONTRACTS, True, lacking, left_out=True)
         found = [contract for account in accounts for contract in account.contracts or ()]
         if problem := next((contract.problem for contract in found if contract.problem), ""):
             return ConnectionStep(CONTRACTS, True, problem, caution=True)
@@ -279,7 +279,7 @@ class RecordSource(Connector):
 
     def _departments_step(self) -> ConnectionStep:
         if lacking := self.lacks(Capability.DEPARTMENTS):
-            return ConnectionStep(DEPARTMENTS, True, lacking)
+            return ConnectionStep(DEPARTMENTS, True, lacking, left_out=True)
         try:
             found = list(map(self.department, islice(self.department_records(), SAMPLED)))
         except ConnectorError as error:

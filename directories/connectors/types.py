@@ -266,13 +266,15 @@ class Page:
 class ConnectionStep:
     """One part of a connection test ("Login", "User table"): None when it was not reached.
 
-    ``caution``: it works, and somebody ought to know what is wrong with it all the same.
+    ``caution``: it works, and somebody ought to know what is wrong with it all the same. ``left_out``: nobody asked for
+    it, which is no fault.
     """
 
     name: str
     ok: bool | None
     message: str
     caution: bool = False
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,3 +8,10 @@ class RulesConfig(AppConfig):
 
     name = "provisioning.rules"
     label = "rules"
+
+    def ready(self) -> None:
+        """Let people be told of rules that cannot be used."""
+        from provisioning.notices.causes import register
+        from provisioning.rules import notices
+
+        register(notices.STOPPED)

@@ -257,13 +257,13 @@ class SettingsAdmin(KeptByPortal, ModelAdmin):  # type: ignore[misc]
         return {}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the settings, and with values in the address a preview; a POST saves them."""
+        """Show the settings; a POST saves them, or shows what they would come to."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         may_change = self.has_change_permission(request)
         if request.method == "POST" and not may_change:
             raise PermissionDenied
-        return settings_page(request, {**self.admin_site.each_context(request), "opts": self.opts}, may_change)
+        return settings_page(request, self.admin_site.each_context(request), may_change)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """Lead to the page: a step has none of its own."""

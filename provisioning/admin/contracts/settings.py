@@ -51,17 +51,18 @@ class SettingsEffect:
 def settings_page(request: HttpRequest, context: dict[str, Any], may_change: bool) -> HttpResponse:
     """Show or save the settings. A preview writes nothing."""
     names = _custom_fields()
-    if request.method == "POST":
-        _save(request, _read(request.POST, names))
+    data = request.POST
+    asked = "preview" in data
+    if request.method == "POST" and not asked:
+        _save(request, _read(data, names))
         return HttpResponseRedirect(reverse("admin:contracts_primaryorder_changelist"))
     stored = Arrangement(
         [(one.field, one.descending) for one in PrimaryOrder.objects.all()],
         dict(ProfileSource.objects.values_list("attribute", "field")),
     )
-    asked = "preview" in request.GET
-    held = _read(request.GET, names) if asked else stored
+    held = _read(data, names) if asked else stored
     problems: list[str] = []
-    effects = _effects(request.GET.getlist("person"), held, problems) if asked else []
+    effects = _effects(data.getlist("person"), held, problems) if asked else []
     ordered = [(name, fields.label(name)) for name in (*fields.ORDERED, *names)]
     source = [(name, fields.label(name)) for name in (*fields.NAMES, *names)]
     order = list(held.order) or [(by.field, by.descending) for by in fields.ORDER]
@@ -74,7 +75,7 @@ def settings_page(request: HttpRequest, context: dict[str, Any], may_change: boo
             (path, label, held.follows.get(path, ""), [one for one in source if fits(path, one[0])])
             for path, label in followable()
         ],
-        "people": (request.GET.getlist("person") or _suggested()) + [""] * PEOPLE,
+        "people": (data.getlist("person") or _suggested()) + [""] * PEOPLE,
         "places": range(PEOPLE),
         "effects": effects,
         "asked": asked,

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -17,7 +17,7 @@ from unfold.decorators import display
 from directories.models import Directory
 from provisioning import services
 from provisioning.admin.gone import GoneIsNotFound
-from provisioning.admin.rules import builder, overview
+from provisioning.admin.rules import builder, grid, overview
 from provisioning.admin.rules.overview import state_of
 from provisioning.imports.doors.actions import AppliedNow
 from provisioning.profile.values import parse
@@ -65,6 +65,8 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
             path("evaluate/", wrap(require_POST(self.evaluate)), name=f"{info}_evaluate"),
             path("people/", wrap(self.people), name=f"{info}_people"),
             path("matrix/", wrap(self.matrix), name=f"{info}_matrix"),
+            path("grid/", wrap(self.grid), name=f"{info}_grid"),
+            path("grid/export/", wrap(self.grid_export), name=f"{info}_grid_export"),
             path("findings/", wrap(self.findings), name=f"{info}_findings"),
             path("accounts/", wrap(self.accounts), name=f"{info}_accounts"),
             path("<path:object_id>/decide/<str:what>/", wrap(self.decide), name=f"{info}_decide"),
@@ -201,6 +203,19 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
     def matrix(self, request: HttpRequest) -> HttpResponse:
         """Show which rule gives what to how many."""
         return self._shown(request, "matrix", overview.matrix())
+
+    def grid(self, request: HttpRequest) -> HttpResponse:
+        """Show people against what they have by rules."""
+        return self._shown(request, "grid", grid.page(request.GET))
+
+    def grid_export(self, request: HttpRequest) -> StreamingHttpResponse:
+        """Stream the same as CSV."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        lines = grid.csv_lines(grid.GridCriteria.of(request.GET))
+        response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="rules-{timezone.localdate().isoformat()}.csv"'
+        return response
 
     def findings(self, request: HttpRequest) -> HttpResponse:
         """Show conflicts, rules that give nothing, and people whom no rule touches."""

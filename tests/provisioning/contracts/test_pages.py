@@ -239,7 +239,7 @@ def test_the_settings_are_previewed_on_people_and_saved(it_staff: Client, hr: Di
         "follows.profile.manager": "title",
         "person": ["ada", "nobody"],
     }
-    answer = it_staff.get(reverse(SETTINGS), {**wanted, "preview": "1"})
+    answer = it_staff.post(reverse(SETTINGS), {**wanted, "preview": "1"})
     text = " ".join(answer.content.decode().split())
     assert "Primary would be contract 2 (HR), not contract 1 (HR)." in text
     assert "it has the highest hours a week: 30" in text

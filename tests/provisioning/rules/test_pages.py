@@ -1,15 +1,23 @@
 """The pages of rules: the list, the builder, the questions, and the overviews."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.db import connection
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from config import attention
 from directories.models import AccountsFor, Directory, ProvisioningSettings
-from provisioning.models import Account, ImportRun
+from provisioning.admin.rules import grid
+from provisioning.models import Account, ImportRun, User
 from provisioning.models.imports import RunStatus
+from provisioning.notices import watch
+from provisioning.notices.models import Notice
+from provisioning.roles import HELPDESK
 from provisioning.rules import fields
 from provisioning.rules.conditions import from_json, render
 from provisioning.rules.models import BusinessRule, Entitlement, Granted, ScopeGroup
@@ -210,6 +218,80 @@ def test_a_rule_that_cannot_be_used_looks_wrong_everywhere(it_staff: Client) -> 
     assert "What is to become of it?" not in text
     it_staff.post(address("decide", one.pk, "unpublish"), {"how": "revoke"})
     assert not BusinessRule.objects.filter(published=True).exists()
+
+
+def test_a_rule_that_stops_working_is_a_notice_and_counted_in_the_sidebar(it_staff: Client) -> None:
+    former, ward = group("Former"), group("Ward")
+    one = rule("Members", 'user.groups eq "Former"', ward)
+    watch.watch()
+    assert not Notice.objects.filter(cause="rule_stopped").exists()
+    former.delete()
+    watch.watch()
+    (notice,) = Notice.objects.filter(cause="rule_stopped", closed_at=None)
+    assert notice.title == "The rule Members cannot be used any more"
+    assert notice.path == f"/rules/businessrule/{one.pk}/change/"
+    request = RequestFactory().get("/")
+    badge = attention.rules_badge(request)
+    assert badge is not None
+    assert (badge.text, badge.variant) == ("1", "danger")
+    text = text_of(it_staff.get(address("findings")))
+    assert text.count(">Members<") == 1, "it is listed once"
+    BusinessRule.objects.update(condition={"all": []})
+    watch.watch()
+    assert not Notice.objects.filter(cause="rule_stopped", closed_at=None).exists()
+    assert attention.rules_badge(RequestFactory().get("/")) is None
+
+
+def test_people_stand_against_what_they_have_filtered_paged_and_exported(
+    it_staff: Client, client_of: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "PAGE", 2)
+    others(100)
+    ward, badge = group("Ward"), group("=Badge")
+    rule("Nurses", 'user.title eq "Nurse"', ward, badge, position=1)
+    rule("Everybody in care", 'user.department eq "Care"', ward, ("profile.cost_center", "7"), position=2)
+    ada = person("ada", title="Nurse", department="Care")
+    for name in ("bob", "cia"):
+        person(name, title="Nurse")
+    person("dan", department="Care")
+    evaluate()
+    first = text_of(it_staff.get(address("grid")))
+    head = first[first.index("<thead>") : first.index("</thead>")]
+    assert [head.count(f">{name}<") for name in ("group Ward", "group =Badge", "cost center = 7")] == [1, 1, 1]
+    assert first.index(str(ada)) < first.index("Everybody in care</a>")
+    assert "dan" not in first
+    following = re.search(r'rel="next" href="([^"]+)"', first)
+    assert following
+    second = text_of(it_staff.get(address("grid") + following[1].replace("&amp;", "&")))
+    assert "cia" in second
+    assert "dan" in second
+    assert 'rel="next"' not in second
+    care = text_of(it_staff.get(address("grid"), {"department": "care", "q": "D"}))
+    assert "dan" in care
+    assert str(ada) not in care
+    one = text_of(it_staff.get(address("grid"), {"rule": "everybody in care", "q": "ada"}))
+    assert "group =Badge" not in one[one.index("<thead>") : one.index("</thead>")]
+    lines = b"".join(it_staff.get(address("grid_export"), {"rule": "Nurses"}).streaming_content).decode()  # type: ignore[attr-defined]
+    assert lines.count("Nurses") == 6
+    assert "ada,Ada,Care,group Ward,Nurses,," in lines
+    assert client_of(HELPDESK).get(address("grid_export")).status_code == 403
+
+
+def test_the_grid_takes_the_same_queries_whatever_the_number_of_people(it_staff: Client) -> None:
+    ward = group("Ward")
+    rule("Nurses", "user.username pr", ward)
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert it_staff.get(address("grid")).status_code == 200
+        return len(queries)
+
+    others(3)
+    evaluate()
+    few = asked()
+    User.objects.bulk_create(User(username=f"more{place:04}") for place in range(60))
+    evaluate()
+    assert asked() == few
 
 
 def test_groups_whose_members_get_accounts_are_chosen(it_staff: Client) -> None:
