@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 
 from directories.config import DirectoryConfig, load
 from directories.connectors.base import ConnectorConfig, ConnectorError, RemoteAccount, RemoteDepartment
@@ -139,12 +138,12 @@ def _values(attributes: Any) -> str:
 # --- Tokens ----------------------------------------------------------------------------------------------------------
 
 
-@never_cache
 def tokens(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     """List the tokens of a source that pushes; make one, which is shown once, or withdraw one."""
     model_admin.require(request, CHANGE)
     directory = get_object_or_404(Directory, pk=object_id, kind=Push.kind)
-    actor, context = request.user.get_username(), {}
+    actor = request.user.get_username()
+    context: dict[str, Any] = {}
     if request.method == "POST" and request.POST.get("do") == "withdraw":
         number = request.POST.get("token", "")
         if not (number.isdecimal() and len(number) < 19 and push_tokens.withdraw(directory, int(number), actor)):

@@ -223,11 +223,13 @@ def _early(now: Situation, remote: RemoteAccount | None) -> Plan:
     no_update = _why_not_update(now) if differs else None
     updates = differs and no_update is None
     chosen = {Step.LINK: linked, Step.DISABLE: disables, Step.UPDATE: updates}
+    steps = tuple(step for step, is_needed in chosen.items() if is_needed)
+    settled = "" if steps else f"{now.directory} is in sync."
     return Plan(
-        tuple(step for step, is_needed in chosen.items() if is_needed),
+        steps,
         state=DISABLED,
         changes=changes if updates or (disables and now.state_by_update) else {},
-        reason=no_update.message if no_update else "",
+        reason=no_update.message if no_update else settled,
         settled=no_update is None,
         blocked=bool(no_update and no_update.blocked),
     )

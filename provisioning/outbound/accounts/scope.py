@@ -7,7 +7,7 @@ there as somebody who was deactivated. Where a rule gives an account some days b
 early: disabled, until its user becomes active.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -192,6 +192,7 @@ def _in_scope(
     if missing := _missing(people, creating, accounts, apart):
         accounts = _made(missing, accounts, people)
     unwanted = {person.id for person in people if not person.wanted}
+    beginning = {user for user, _ in apart.early}
     found = AccountsInScope()
     moved: dict[tuple[bool, bool], list[int]] = {}
     for account, user, directory, state, *known in accounts:
@@ -208,7 +209,7 @@ def _in_scope(
                 found.leaving.add(account)
         elif (user in unwanted or not inside) and state not in OVER:
             found.leaving.add(account)
-            if user in unwanted:
+            if user in unwanted and user not in beginning:
                 found.gone.add(account)
     for (inside, early), ids in moved.items():
         Account.objects.filter(pk__in=ids).update(in_scope=inside, early=early)
@@ -216,7 +217,7 @@ def _in_scope(
 
 
 def _made(
-    missing: Collection[dict[str, Any]], accounts: list[AccountReference], people: Collection[UserInScope]
+    missing: Sequence[dict[str, Any]], accounts: list[AccountReference], people: Collection[UserInScope]
 ) -> list[AccountReference]:
     """Make accounts, and return them with those that are there."""
     made = bulk.insert_returning(Account, missing, ignore_conflicts=True)

@@ -44,7 +44,7 @@ def problems(text: str) -> list[str]:
 
 
 def test_rules_are_applied_once_and_exported_as_they_are() -> None:
-    assert [words for words in changes(ONE) if "rule" in words] == ["rule Nurses: added"]
+    assert [words for words in changes(ONE) if "rule" in words] == ["+ rule Nurses"]
     (one,) = BusinessRule.objects.all()
     assert (one.category, one.position, one.days_before, one.published) == ("Care", 10, 7, True)
     assert [str(each) for each in one.entitlements.all()] == ["account in CRM", "group Ward", "cost center = 100"]
@@ -53,7 +53,7 @@ def test_rules_are_applied_once_and_exported_as_they_are() -> None:
     text = export()
     assert 'condition: user.title eq "Nurse" or user.title eq "Lead"' in text
     BusinessRule.objects.all().delete()
-    assert [words for words in changes(text) if "rule" in words] == ["rule Nurses: added"]
+    assert [words for words in changes(text) if "rule" in words] == ["+ rule Nurses"]
     assert export() == text
 
 

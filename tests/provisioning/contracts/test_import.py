@@ -300,7 +300,7 @@ def test_who_lacks_what_is_required_is_parked_with_the_reason_and_the_others_go_
     told = {one.key: one.message for one in planned(run, "block")}
     assert told == {
         "bob": "Last name is required and empty.",
-        "cia": "Contract 2: Department is required and empty.",
+        "cia": "Contract 2: Department (number) is required and empty.",
     }
     assert dict(SourceRecord.objects.filter(blocked=True).values_list("key", "reason")) == told
 
