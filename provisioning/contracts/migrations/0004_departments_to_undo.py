@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("directories", "0015_required_attributes"), ("contracts", "0003_refused_switches")]
+    dependencies = [("directories", "0016_required_attributes"), ("contracts", "0003_refused_switches")]
 
     operations = [
         migrations.AddField(

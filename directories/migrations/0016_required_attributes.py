@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("directories", "0014_deliveries")]
+    dependencies = [("directories", "0015_rate_levels")]
 
     operations = [
         migrations.AddField(

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("directories", "0015_required_attributes")]
+    dependencies = [("directories", "0016_required_attributes")]
 
     operations = [
         migrations.AddField(model_name="pushtoken", name="expires_at", field=models.DateTimeField(null=True)),
