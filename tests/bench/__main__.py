@@ -4,9 +4,10 @@ Everything runs on PostgreSQL. Rates are the medians of three rounds (one round 
 the most of them. ``sql`` measures the imports and deliveries of a SQL directory, ``imports`` its imports alone: with
 N=1000000 it shows that their memory does not grow with the people. Others are ``groups``, ``ldap``, ``scaling``
 (deliveries to a server that is far away, by worker processes), ``scim_target`` (the same to a SCIM application),
-``reconcile``, ``rules``, ``saved`` (from a save to the row, beside imports and pushes of groups), ``leavers`` (from
-the switch to the proof, while everybody waits), ``events`` (N events to 20 receivers, one of them dead) and
-``gateway`` (through a gateway that is far away, and direct).
+``reconcile``, ``contracts`` (a source of truth: first crawl, unchanged, 1 % changed), ``sources`` (the same people
+through every kind of source), ``rules``, ``saved`` (from a save to the row, beside imports and pushes of groups),
+``leavers`` (from the switch to the proof, while everybody waits), ``events`` (N events to 20 receivers, one of them
+dead) and ``gateway`` (through a gateway that is far away, and direct).
 """
 
 import json
@@ -25,7 +26,19 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from tests import servers
-from tests.bench import directory, events, gateway, groups, leavers, rules, saved, scaling, scim_target, source
+from tests.bench import (
+    contracts,
+    directory,
+    events,
+    gateway,
+    groups,
+    leavers,
+    rules,
+    saved,
+    scaling,
+    scim_target,
+    source,
+)
 from tests.bench.steps import run_step
 from tests.fixtures.embedded import Run
 
@@ -270,6 +283,10 @@ def main() -> None:
                 rows += bench.measured_in(dsn, variables, count)
         if only == "gateway":
             rows += gateway.measured_in(variables, count)
+        if only == "contracts":
+            rows += contracts.crawls(dsn, variables, count)
+        if only == "sources":
+            rows += contracts.kinds(dsn, variables, count)
         if only == "rules":
             rows += rules.measured_in(variables, count)
         if only == "events":

@@ -119,6 +119,7 @@ def test_somebody_moves_in_the_demo(walk: Walk, folder: Path) -> None:
     walk.sidebar("Rules")
     page.get_by_role("link", name="Who has what").click()
     walk.look("who-has-what")
+    page.get_by_role("link", name="By rule").click()
     expect(page.get_by_role("row", name="Everyone in Care")).to_contain_text("12")
     open_rules_of(walk, "Leila", "haddad")
     walk.says("group Patient records")

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from directories.models import Directory
+from directories.models import Directory, PushToken
 from provisioning import services
 from provisioning.contracts.models import Contract, Department, PlannedDepartment, SourceRecord
 from provisioning.events.models import Attempt, EventDelivery, OutgoingEvent, Stream, Subscription
@@ -51,6 +51,7 @@ PAGES = (
     "provisioning_importrun_changelist",
     "reports_event_changelist",
     "provisioning_user_past",
+    "provisioning_user_duplicates",
     "contracts_department_changelist",
     "contracts_department_add",
     "contracts_location_changelist",
@@ -60,6 +61,7 @@ PAGES = (
     "contracts_sourcerecord_changelist",
     "rules_businessrule_changelist",
     "rules_businessrule_add",
+    "rules_businessrule_grid",
     "rules_businessrule_matrix",
     "rules_businessrule_people",
     "rules_businessrule_findings",
@@ -88,7 +90,7 @@ PAGES = (
 OWN_PAGES = ("my_account", "my_password", "my_sessions", "my_second_factor", "mfa_activate_totp", "mfa_add_webauthn")
 TABS = ("connection", "templates", "mapping", "features", "health")
 USER_TABS = ("contracts", "rules", "accounts", "groups")
-SOURCES = ("http_json", "files", "script")  # the kinds that are only read
+SOURCES = ("http_json", "files", "script", "push")  # the kinds that are only read
 SCIM_TABS = ("connection", "mapping", "features", "log", "activity")
 COLOURS = ["color-contrast", "link-in-text-block"]  # what differs between the themes
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -155,6 +157,11 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
         subscription=receiver, event=told.pk, ident=told.ident, kind=LONG[:32], identifier=LONG, words=LONG * 5
     )
     others = [Directory.objects.create(name=kind, kind=kind) for kind in ("ldap", "active_directory")]
+    files = Directory.objects.create(name="Files", kind="files", settings={"file": f"{LONG}-*.csv"})
+    pushes = Directory.objects.create(name="Pushes", kind="push")
+    PushToken.objects.create(directory=pushes, label=LONG, digest="x", expires_at=timezone.now())
+    PushToken.objects.create(directory=pushes, label=LONG, digest="y")
+    twin = User.objects.create(username=f"{LONG.lower()}2", first_name=LONG, last_name=LONG, department=LONG)
     scim_page = reverse("admin:scim_client_change", args=[application.pk])
     page = reverse("admin:directories_directory_change", args=[directory.pk])
     return [
@@ -182,6 +189,10 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
         reverse("admin:rules_businessrule_change", args=[stopped.pk]),
         *(reverse("admin:rules_businessrule_decide", args=[given.pk, what]) for what in ("publish", "unpublish")),
         *(f"{reverse('admin:directories_directory_add')}?kind={kind}" for kind in SOURCES),
+        reverse("admin:directories_directory_upload", args=[files.pk]),
+        reverse("admin:directories_directory_tokens", args=[pushes.pk]),
+        f"{reverse('admin:directories_directory_change', args=[pushes.pk])}#connection",
+        f"{reverse('admin:provisioning_user_merge')}?goes={twin.username}&stays={LONG.lower()}",
         *(reverse(f"admin:provisioning_user_{name}", args=[account.user_id]) for name in ("why", "leave")),
         reverse("admin:provisioning_user_change", args=[account.user_id]),
         *(f"{reverse('admin:provisioning_user_change', args=[account.user_id])}#{tab}" for tab in USER_TABS),

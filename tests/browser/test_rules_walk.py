@@ -75,7 +75,11 @@ def test_a_rule_is_built_and_published(walk: SafetyWalk) -> None:
 
     page.goto("/rules/businessrule/")
     page.get_by_role("link", name="Who has what").click()
+    expect(page.get_by_role("columnheader", name="group Ward staff")).to_be_visible()
+    expect(page.get_by_role("row", name="Nora Berg 1 (nurse1)")).to_contain_text("Ward access")
     walk.fits("who-has-what")
+    page.get_by_role("link", name="By rule").click()
+    walk.fits("by-rule")
     page.get_by_role("link", name="2", exact=True).click()
     walk.fits("people")
     page.get_by_role("link", name="Nora Berg 0 (nurse0)").click()
