@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from provisioning.admin.kept_by_portal import ReadOnly
+from provisioning.admin.receipts import timeline
 from provisioning.admin.receipts.compare import Comparison, UnreadableList, compare, read
 from provisioning.admin.receipts.export import csv_lines
 from provisioning.admin.receipts.form import ExceptionForm, HrForm, LeaversForm, quarter
@@ -152,6 +153,7 @@ class ReceiptAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             "poll": receipt.status == ReceiptStatus.OPEN,
             "may_except": receipt.status == ReceiptStatus.OPEN and request.user.has_perm("provisioning.change_user"),
             "exception": ExceptionForm(),
+            "steps": timeline.steps_of(receipt),
             "zone": timezone.get_current_timezone_name(),
         }
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from directories.connectors.base import Unavailable
 from directories.models import Directory
+from provisioning import services
 from provisioning.models import Account, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
@@ -81,6 +82,23 @@ def test_the_switch_says_where_and_leads_to_the_receipt(crews: Crews, it_staff: 
     page = text(it_staff, f"/receipts/receipt/{receipt.pk}/panel/")
     assert f"2 of 2 disabled, verified {read:%H:%M:%S}." in page
     assert "hx-trigger" not in page
+    steps = page[page.index("Step by step") :]
+    assert steps.index("Disabled ann.lee in CRM.") < steps.index("Disabled ann.lee in ERP.")
+    assert '<td data-label="By">it</td>' in steps
+
+
+def test_a_receipt_tells_what_is_still_to_come_and_what_went_by_itself(crews: Crews, it_staff: Client) -> None:
+    crm = save_crew_directory("CRM", on_deactivate="delete", delete_after_days=30)
+    user = employed(crm)
+    user.is_active = False
+    services.save_user(user, "HR (scheduled import)")
+    run(crm)
+    book.settle()
+    page = text(it_staff, f"/receipts/receipt/{Receipt.objects.get().pk}/")
+    steps = page[page.index("Step by step") :]
+    assert "by itself: HR (scheduled import)" in steps
+    assert "ann.lee will be deleted from CRM, unless they return." in steps
+    assert ">to come<" in steps
 
 
 def test_an_account_that_somebody_enabled_again_is_found_by_the_switch(crews: Crews, it_staff: Client) -> None:
