@@ -254,6 +254,18 @@ def test_hostile_contracts(hr: Source) -> None:
     assert blocked["twice"] == wrong["twice"]
 
 
+def test_managers_that_go_round_manage_each_other_and_nobody_themselves(hr: Source) -> None:
+    contracts.arrange([], {"profile.manager": "manager"})
+    for name, boss in (("ann", "bob"), ("bob", "cia"), ("cia", "ann"), ("own", "own")):
+        hr.put(name, name.title())
+        hr.employ(name, ("1", row(BOSS=boss)))
+    run = run_of(hr)
+    assert (run.created, run.errors) == (4, 0)
+    bosses = dict(User.objects.exclude(manager=None).values_list("username", "manager__username"))
+    assert bosses == {"ann": "bob", "bob": "cia", "cia": "ann"}
+    assert settle() == [], "and it comes to rest"
+
+
 def test_who_is_blocked_is_parked_with_the_reason_and_the_others_go_on(hr: Source, clock: Clock) -> None:
     map_in(hr, "BLOCKED", "record.blocked")
     map_in(hr, "WHY", "record.reason")
