@@ -106,7 +106,17 @@ DIRECTORIES = {
     },
     **{
         rule: who
-        for name in ("make-default", "clone", "enable", "disable", "push", "undo-pushes", "second-person")
+        for name in (
+            "make-default",
+            "clone",
+            "enable",
+            "disable",
+            "push",
+            "undo-pushes",
+            "second-person",
+            "upload",
+            "tokens",
+        )
         for rule, who in action(f"directories/directory/<int:object_id>/{name}/", "SI").items()
     },
 }
@@ -148,6 +158,8 @@ CONTRACTS = {
     "rules/businessrule/fragment/": Rule("", "SIA"),  # counts for whom a condition holds, and writes nothing
     "rules/businessrule/evaluate/": Rule("", "SI"),
     "rules/businessrule/people/": Rule("SIA", "SIA"),
+    "rules/businessrule/grid/": Rule("SIA", "SIA"),
+    "rules/businessrule/grid/export/": Rule("SIA", "SIA"),
     "rules/businessrule/matrix/": Rule("SIA", "SIA"),
     "rules/businessrule/findings/": Rule("SIA", "SIA"),
     "rules/businessrule/accounts/": Rule("SIA", "SI"),
