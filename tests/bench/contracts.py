@@ -182,6 +182,15 @@ def same(dsn: str, folder: str, count: str) -> dict[str, Any]:
         def settings(self) -> dict[str, Any]:
             return {**super().settings, "contracts": ", ".join(CONTRACT[1:])}
 
+        def write(self) -> None:
+            rows = [
+                {name: value for name, value in {**one, **contract}.items() if name != "contracts"}
+                for one in self.people
+                for contract in one["contracts"]
+            ]
+            self._table("people-1.csv", self.columns, rows)
+            self._table("departments.csv", ["id", "name", "parent", "manager"], self.departments)
+
     records, departments = _records(dsn)
     place = Path(folder)
     place.chmod(0o700)
