@@ -1,11 +1,11 @@
 """Business rules in blueprints: exported, applied to another portal, published and taken back."""
 
 import pytest
+from provisioning.blueprints.document import BlueprintError
 
 from directories.models import Directory
 from provisioning.blueprints import undo
 from provisioning.blueprints.apply import apply
-from provisioning.blueprints.document import BlueprintError
 from provisioning.blueprints.export import export
 from provisioning.models import AppliedBlueprint
 from provisioning.rules.models import BusinessRule, Evaluation
