@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from directories.described.references import Placeholders
+from directories.described.schema import LEFT_OUT, Name, Strict, Text
 from directories.models import Directory
-from provisioning.blueprints.references import Placeholders
-from provisioning.blueprints.schema import LEFT_OUT, Name, Strict, Text
 from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import PartRefused, WrittenPart
