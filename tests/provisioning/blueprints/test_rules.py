@@ -1,8 +1,8 @@
 """Business rules in blueprints: exported, applied to another portal, published and taken back."""
 
 import pytest
-from provisioning.blueprints.document import BlueprintError
 
+from directories.described.document import BlueprintError
 from directories.models import Directory
 from provisioning.blueprints import undo
 from provisioning.blueprints.apply import apply
