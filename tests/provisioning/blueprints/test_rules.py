@@ -2,7 +2,7 @@
 
 import pytest
 
-from directories.described.document import BlueprintError
+from directories.described.document import DocumentError
 from directories.models import Directory
 from provisioning.blueprints import undo
 from provisioning.blueprints.apply import apply
@@ -38,7 +38,7 @@ def changes(text: str) -> list[str]:
 
 
 def problems(text: str) -> list[str]:
-    with pytest.raises(BlueprintError) as caught:
+    with pytest.raises(DocumentError) as caught:
         apply(text, actor="tests")
     return [str(problem) for problem in caught.value.problems]
 
