@@ -5,6 +5,7 @@ What is nested deeper than blocks can show is written as one line of the filter 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.http import QueryDict
 
@@ -26,6 +27,8 @@ from provisioning.rules.conditions import (
     read,
     shown,
 )
+from provisioning.rules.matching import Window
+from provisioning.rules.preview import PeopleFound, count
 
 APART = ";"  # stands between several values of a line
 ROWS, LINE = "rows", "line"
@@ -217,6 +220,28 @@ def shown_blocks(rows: Rows, known: Known) -> Iterator[tuple[RowBlock, Sequence[
     """Yield the blocks as a page shows them."""
     for number, block in enumerate(rows.blocks):
         yield block, [_offered(line, f"{number}.{place}", known) for place, line in enumerate(block.lines)]
+
+
+def built(
+    rows: Rows, known: Known, fragment: str, window: Window = (0, 0), wrong: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what the builder and its result show; ``fragment`` is the address that a change is sent to."""
+    node, found = node_of(rows, known)
+    problems = list(wrong) or found
+    text = rows.line
+    if not problems and rows.mode == ROWS:
+        text = conditions.render(node, known)
+    return {
+        "rows": rows,
+        "blocks": list(shown_blocks(rows, known)),
+        "kinds": BLOCKS.items(),
+        "fields": [(key, held.label) for key, held in known.fields.items()],
+        "fragment": fragment,
+        "problems": problems,
+        "words": "" if problems else conditions.words(node, known),
+        "text": text,
+        "found": PeopleFound() if problems else count(node, window, known),
+    }
 
 
 def _offered(line: RowLine, place: str, known: Known) -> ShownLine:
