@@ -21,7 +21,7 @@ from provisioning.profile.facts import MANAGER
 from provisioning.recycle import images
 from provisioning.recycle.models import DeletedUser
 from provisioning.rules import looks
-from provisioning.rules.models import Granted
+from provisioning.rules.models import Granted, Holding
 from reports.journal import record_many
 from reports.models import Operation
 
@@ -107,6 +107,7 @@ def merge(goes_id: int, stays_id: int, actor: str, run_id: int | None = None) ->
         "memberships": _memberships(goes, stays, actor),
         "reports": _reports(goes, stays, actor, run_id),
         "granted": _granted(goes, stays),
+        "holdings": _holdings(goes, stays),
         "contracts": recycling.hand_over(goes, stays),
     }
     row.save(update_fields=["merged_into", "merged_run", "image"])
@@ -154,6 +155,14 @@ def _granted(goes: User, stays: User) -> list[int]:
     return ids
 
 
+def _holdings(goes: User, stays: User) -> list[int]:
+    """Let what was given to the one on request count as given to the other; return which of it does."""
+    has = Holding.objects.filter(user=stays).values("rule")
+    ids = list(Holding.objects.filter(user=goes).exclude(rule__in=has).values_list("pk", flat=True))
+    Holding.objects.filter(pk__in=ids).update(user=stays)
+    return ids
+
+
 # --- Taken apart again -----------------------------------------------------------------------------------------------
 
 
@@ -181,6 +190,7 @@ def _take_back(row: DeletedUser, user: User, stays: User, actor: str) -> list[st
     membership.erase_pairs(pairs, "split", actor, cleared=True)
     User.objects.filter(pk__in=merged["reports"], manager=stays).update(manager=None, updated_at=timezone.now())
     Granted.objects.filter(pk__in=merged["granted"], user=stays).update(user=user)
+    Holding.objects.filter(pk__in=merged.get("holdings", ()), user=stays).update(user=user)
     missing = (
         recycling.take_back(row.image["contracts"], merged["contracts"], stays, user)
         if ("contracts" in row.image)

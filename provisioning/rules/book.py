@@ -21,6 +21,11 @@ class Book:
     conditions: dict[int, Node] = field(default_factory=dict)
 
     @property
+    def by_request(self) -> bool:
+        """Whether one of them holds for whoever asked for it."""
+        return any(rule.by_request for rule in self.rules.values())
+
+    @property
     def entitlements(self) -> dict[int, Entitlement]:
         """Everything that the rules give, by its id."""
         return {one.pk: one for held in self.given.values() for one in held}
@@ -73,6 +78,8 @@ def book_of(rules: Sequence[BusinessRule], given: Iterable[Entitlement], known: 
         book.rules[rule.pk] = rule
         for entitlement in book.given.get(rule.pk, ()):
             entitlement.rule = rule
+        if rule.by_request:
+            continue  # it holds for whoever was given it: ``holdings``
         try:
             node = from_json(rule.condition)
             wrong = problems(node, book.known)

@@ -19,6 +19,8 @@ ADD, REMOVE, SET = "add", "remove", "set"
 VALUE, MEMBER = "value", "member"  # in ``Granted.before``
 GONE = "the rule is not published any more"
 OVER = "its condition does not hold any more"
+REMOVED = "the product was removed"
+RETURNED = "it was given back, or its time is over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,7 @@ class Difference:
         for one in removed:
             words = named(one, there[one.pk].contract)
             change.lost.append(words)
-            why = OVER if one.rule_id in self.book.rules else GONE
-            change.why.append(f"Loses {words}: {why}.")
+            change.why.append(f"Loses {words}: {self._why_lost(one)}.")
         case = _Case(change, there, wanted, held)
         self._simple(case, added, removed)
         for attribute in self._attributes(there, wanted):
@@ -142,6 +143,12 @@ class Difference:
         if change.gained:
             change.why.insert(0, f"Gains {'; '.join(change.gained)}.")
         return change
+
+    def _why_lost(self, one: Entitlement) -> str:
+        holds = one.rule_id in self.book.rules
+        if one.rule.by_request:
+            return RETURNED if holds else REMOVED
+        return OVER if holds else GONE
 
     def _simple(self, case: _Case, added: Sequence[Entitlement], removed: Sequence[Entitlement]) -> None:
         """Plan accounts and memberships."""
@@ -220,7 +227,7 @@ class Difference:
 def named(one: Entitlement, contract: Contract | None) -> str:
     """Return what a rule gives in words, with the rule and the contract because of which it does."""
     because = f", contract {contract.external_id}" if contract else ""
-    return f"{one} (rule {one.rule.name}{because})"
+    return f"{one} ({one.rule.what} {one.rule.name}{because})"
 
 
 def _step(op: str, one: Entitlement, contract: int | None, **how: Any) -> GrantStep:

@@ -22,9 +22,10 @@ class BusinessRule(models.Model):
     ``position``: of two rules that give two values to one attribute, the lower one wins. ``days_before`` and
     ``days_after`` widen the days of each contract. ``asks_groups``: its condition
     names groups. ``retired``: it was removed, and what it gave is being taken away; then it goes.
+    ``by_request``: it is that of a product, and holds for whoever was given that (``Holding``), whatever its condition.
     """
 
-    name = models.CharField(max_length=150, unique=True)
+    name = models.CharField(max_length=150)
     category = models.CharField(max_length=80, blank=True)
     published = models.BooleanField(default=False)
     retired = models.BooleanField(default=False, editable=False)
@@ -37,11 +38,13 @@ class BusinessRule(models.Model):
         "days after the end", default=0, validators=[MaxValueValidator(MOST_DAYS)]
     )
     asks_groups = models.BooleanField(default=False, editable=False)
+    by_request = models.BooleanField(default=False, editable=False, db_default=False)
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         verbose_name = "rule"
         ordering = ["position", "pk"]
+        constraints = [models.UniqueConstraint(fields=["name", "by_request"], name="rule_name_once")]
 
     def __str__(self) -> str:
         return self.name
@@ -50,6 +53,31 @@ class BusinessRule(models.Model):
         """Write the rule, and whether it asks for groups."""
         self.asks_groups = GROUPS in json.dumps(self.condition)
         super().save(*args, **kwargs)
+
+    @property
+    def what(self) -> str:
+        """What people call it."""
+        return "product" if self.by_request else "rule"
+
+
+class Holding(models.Model):
+    """What a person was given because somebody asked for it: the rule of a product, until a moment or for good."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="holdings", db_index=False)
+    rule = models.ForeignKey(BusinessRule, models.CASCADE, related_name="holdings", db_index=False)
+    since = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [models.UniqueConstraint(fields=["user", "rule"], name="holding_once")]
+        indexes = [
+            models.Index(fields=["rule", "user"], name="holding_by_rule"),
+            models.Index(fields=["until"], name="holding_due", condition=Q(until__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.rule_id}"
 
 
 class EntitlementKind(models.TextChoices):

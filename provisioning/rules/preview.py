@@ -1,10 +1,10 @@
 """For how many people a condition holds, with examples, while it is written: narrowed by SQL as far as that goes."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from directories.attributes import Kind as AttributeKind
@@ -50,14 +50,23 @@ class PeopleFound:
         return f"{people} of the first {self.asked:,}" if self.cut else people
 
 
-def count(node: Node, window: Window, known: Known | None = None, now: dt.datetime | None = None) -> PeopleFound:
-    """Count for whom a condition without problems holds now."""
+def count(
+    node: Node,
+    window: Window,
+    known: Known | None = None,
+    now: dt.datetime | None = None,
+    *,
+    users: "QuerySet[User] | None" = None,
+    examples: int = EXAMPLES,
+) -> PeopleFound:
+    """Count for whom of ``users`` a condition without problems holds now, and name so many of them."""
     before, after = window
     rule = BusinessRule(pk=0, condition=to_json(node), days_before=before, days_after=after)
     book = book_of([rule], [], known)
     matcher, people, moment = book.matcher(), book.people(), now or timezone.now()
     held = handles(node, book.kinds)
-    users = User.objects.filter(_narrowed(held)).select_related("manager").order_by("pk")
+    whom = User.objects.all() if users is None else users
+    users = whom.filter(_narrowed(held)).select_related("manager").order_by("pk")
     found, last = PeopleFound(), 0
     while found.asked < MOST and (page := list(users.filter(pk__gt=last)[:PAGE])):
         last = page[-1].pk
@@ -65,10 +74,18 @@ def count(node: Node, window: Window, known: Known | None = None, now: dt.dateti
         for person in people.read(page):
             if matcher.match(person.facts, moment).matches:
                 found.number += 1
-                if len(found.examples) < EXAMPLES:
+                if len(found.examples) < examples:
                     found.examples.append(person.user)
     found.cut = found.asked >= MOST and users.filter(pk__gt=last).exists()
     return found
+
+
+def holding_for(user: User, conditions: Mapping[int, Node], known: Known | None = None) -> set[int]:
+    """Return which of many conditions, by an id of the caller's, hold for one user now; one that is wrong does not."""
+    asked = [BusinessRule(pk=pk, condition=to_json(node)) for pk, node in conditions.items()]
+    book = book_of(asked, [], known)
+    [person] = book.people().read([user])
+    return {match.rule for match in book.matcher().match(person.facts, timezone.now()).matches}
 
 
 def _narrowed(held: Sequence[Handle] | None) -> Q:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from provisioning.rules import looks
+from provisioning.rules import holdings, looks
 from provisioning.rules.conditions import EVERYBODY, Node, to_json
 from provisioning.rules.models import BusinessRule, Entitlement, EntitlementKind, Granted, ScopeGroup
 from reports import evidence
@@ -33,6 +33,7 @@ class RuleDraft:
     directories: Sequence[int] = ()
     groups: Sequence[int] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
+    by_request: bool = False
 
     def gives(self) -> list[Entitlement]:
         """Return what the rule is to give, not yet written."""
@@ -48,7 +49,7 @@ class RuleDraft:
 def save(rule: BusinessRule | None, draft: RuleDraft, actor: str) -> BusinessRule:
     """Write a rule with what it gives. What a published rule gives no more is taken away by the next evaluation."""
     new = rule is None
-    rule = rule or BusinessRule()
+    rule = rule or BusinessRule(by_request=draft.by_request, published=draft.by_request)
     for name in ("name", "category", "position", "days_before", "days_after"):
         setattr(rule, name, getattr(draft, name))
     rule.condition = to_json(draft.condition)
@@ -66,9 +67,9 @@ def save(rule: BusinessRule | None, draft: RuleDraft, actor: str) -> BusinessRul
     gone = [one.pk for what, one in held.items() if what not in wanted]
     Entitlement.objects.filter(pk__in=gone).update(ended=True)
     purge()
-    _told(rule, f"{actor} {'added' if new else 'changed'} the rule {rule.name}.", actor)
+    _told(rule, f"{actor} {'added' if new else 'changed'} the {rule.what} {rule.name}.", actor)
     if rule.published:
-        looks.ask_everybody()
+        _ask(rule)
     return rule
 
 
@@ -101,9 +102,9 @@ def remove(rule: BusinessRule, actor: str, *, keep: bool) -> None:
     if keep:
         _keep(rule)
     how = "what it gave stays" if keep else "what it gave is taken away"
-    _told(rule, f"{actor} removed the rule {rule.name}; {how}.", actor)
+    _told(rule, f"{actor} removed the {rule.what} {rule.name}; {how}.", actor)
+    _ask(rule)
     purge()
-    looks.ask_everybody()
 
 
 def purge() -> None:
@@ -125,6 +126,14 @@ def choose_groups(directory_id: int, group_ids: Iterable[int], name: str, actor:
         words = f"{actor} chose other groups whose members get accounts in {name}."
         record(Line("", name, Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=actor))
     return before ^ wanted
+
+
+def _ask(rule: BusinessRule) -> None:
+    """Let whom a rule may concern be looked at again: those who were given a product, and everybody for other rules."""
+    if rule.by_request:
+        holdings.look_again(rule)
+    else:
+        looks.ask_everybody()
 
 
 def _what(one: Entitlement) -> tuple[str, int | None, int | None, str]:

@@ -14,24 +14,19 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from directories.models import Directory
 from provisioning import services
 from provisioning.admin.gone import GoneIsNotFound
-from provisioning.admin.rules import builder, grid, overview
+from provisioning.admin.rules import builder, giving, grid, overview
 from provisioning.admin.rules.overview import state_of
 from provisioning.imports.doors.actions import AppliedNow
-from provisioning.profile.values import parse
 from provisioning.rules import fields, looks
 from provisioning.rules import services as rules
 from provisioning.rules.book import Book, book_of, published
 from provisioning.rules.conditions import EVERYBODY, Known, Node, from_json, words
-from provisioning.rules.conditions import render as render_line
-from provisioning.rules.models import MOST_DAYS, BusinessRule, Entitlement, EntitlementKind, Evaluation, Granted
-from provisioning.rules.preview import PeopleFound, count
+from provisioning.rules.models import MOST_DAYS, BusinessRule, Entitlement, Evaluation, Granted
+from provisioning.rules.preview import count
 from provisioning.rules.services import RuleDraft
 
-LISTED = 300  # departments and groups that the boxes offer
-VALUE_ROWS = 4
 PLANNED = '{} <a class="text-link" href="{}">The plan</a>.'
 SOON = "Everybody is looked at within a minute. What that changes is in the import history then."
 NOTHING = "Nobody gains or loses anything by it now."
@@ -54,7 +49,8 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Read what each gives with it."""
-        return super().get_queryset(request).prefetch_related("entitlements__directory", "entitlements__group")
+        held = super().get_queryset(request).filter(by_request=False)  # those of products have pages of their own
+        return held.prefetch_related("entitlements__directory", "entitlements__group")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the builder's fragment, the questions, the evaluation and the overviews."""
@@ -77,7 +73,8 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
         """Note which rules cannot be used, and when everybody was last looked at."""
         found: Any = super().get_changelist_instance(request)
         book = published()
-        found.published, found.stopped = len(book.rules), len(book.stopped)
+        found.published = sum(not rule.by_request for rule in book.rules.values())
+        found.stopped = len(book.stopped)
         found.evaluated_at = Evaluation.objects.values_list("evaluated_at", flat=True).first()
         for rule in found.result_list:
             rule.stopped = rule.pk in book.stopped
@@ -121,7 +118,9 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Show one rule, or write it."""
+        """Show one rule, or write it; that of a product has another page."""
+        if object_id.isdecimal() and BusinessRule.objects.filter(pk=object_id, by_request=True).exists():
+            return HttpResponseRedirect(reverse("admin:requests_product_change", args=[object_id]))
         rule = self._rule(request, object_id)
         may_change = self.has_change_permission(request, rule) and not rule.retired
         if request.method == "POST" and not may_change:
@@ -135,7 +134,8 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
         known = fields.known()
         rows = builder.posted(request.POST)
         wrong = builder.act(rows, request.POST.get("do", ""), known)
-        context = _built(rows, known, request.POST, wrong)
+        fragment = reverse("admin:rules_businessrule_fragment")
+        context = builder.built(rows, known, fragment, _window(request.POST), wrong)
         part = "result" if request.GET.get("part") == "result" else "builder"
         return render(request, f"provisioning/rules/{part}.html", context)
 
@@ -237,7 +237,8 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
         return render(request, f"provisioning/rules/{name}.html", context)
 
     def _rule(self, request: HttpRequest, object_id: str) -> BusinessRule:
-        rule = BusinessRule.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
+        found = BusinessRule.objects.filter(pk=object_id, by_request=False) if object_id.isdecimal() else None
+        rule = found.first() if found is not None else None
         if rule is None:
             raise Http404("There is no such rule.")
         if not self.has_view_permission(request, rule):
@@ -259,7 +260,7 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
                 return HttpResponseRedirect(reverse("admin:rules_businessrule_change", args=[saved.pk]))
             values, data = _typed(request.POST), request.POST
         else:
-            node, values = _stored(rule, known)
+            node, values = _stored(rule)
             rows, data = builder.rows_of(node, known), QueryDict()
         stopped = _book(rule).stopped.get(rule.pk, []) if rule else []
         late = list(services.why_not_early(values["directories"]).values()) if rule and rule.days_before else []
@@ -274,69 +275,30 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
             "late": late,
             "state": state_of(rule, stopped=bool(stopped) and rule.published) if rule else "",
             "errors": errors,
-            **_built(rows, known, data or values, []),
-            **_offered(values, known),
+            "categories": giving.categories(by_request=False),
+            **builder.built(rows, known, reverse("admin:rules_businessrule_fragment"), _window(data or values)),
+            **giving.offered(values, known),
         }
         return render(request, "provisioning/rules/rule.html", context, status=422 if errors else 200)
 
 
-def _built(rows: builder.Rows, known: Known, data: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
-    """Return what the builder and its result show."""
-    node, problems = builder.node_of(rows, known)
-    problems = wrong or problems
-    text = rows.line
-    if not problems and rows.mode == builder.ROWS:
-        text = render_line(node, known)
-    window = tuple(min(_number(data.get(name, "0")) or 0, MOST_DAYS) for name in ("days_before", "days_after"))
-    return {
-        "rows": rows,
-        "blocks": list(builder.shown_blocks(rows, known)),
-        "kinds": builder.BLOCKS.items(),
-        "fields": [(key, held.label) for key, held in known.fields.items()],
-        "fragment": reverse("admin:rules_businessrule_fragment"),
-        "problems": problems,
-        "words": "" if problems else words(node, known),
-        "text": text,
-        "found": PeopleFound() if problems else count(node, (window[0], window[1]), known),
-    }
-
-
-def _offered(values: Mapping[str, Any], known: Known) -> dict[str, Any]:
-    """Return what the boxes of a rule's page offer."""
-    chosen = {str(pk) for pk in values["directories"]}
-    given = [*values["given"], *[("", "")] * VALUE_ROWS]
-    return {
-        "values": values,
-        "given_values": given[: max(VALUE_ROWS, len(values["given"]) + 1)],
-        "attributes": [(path, attribute.label) for path, attribute in fields.value_attributes()],
-        "directories": [(one, str(one.pk) in chosen) for one in Directory.objects.order_by("name")],
-        "departments": [known.departments.text(pk) for pk in list(known.departments.by_id)[:LISTED]],
-        "groups": [known.groups.text(pk) for pk in list(known.groups.by_id)[:LISTED]],
-        "categories": BusinessRule.objects.exclude(category="")
-        .order_by("category")
-        .values_list("category", flat=True)
-        .distinct(),
-    }
+def _window(data: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the days before and after that a form says."""
+    before, after = (min(giving.number(data.get(name, "0")) or 0, MOST_DAYS) for name in ("days_before", "days_after"))
+    return before, after
 
 
 def _typed(data: QueryDict) -> dict[str, Any]:
     """Return what a form says, to be shown again."""
-    names = ("name", "category", "position", "days_before", "days_after", "groups")
-    pairs = zip(data.getlist("attribute"), data.getlist("value"), strict=False)
-    given = [(name, value) for name, value in pairs if name or value]
-    return {**{name: data.get(name, "") for name in names}, "directories": data.getlist("directories"), "given": given}
+    names = ("name", "category", "position", "days_before", "days_after")
+    return {**{name: data.get(name, "") for name in names}, **giving.typed(data)}
 
 
-def _stored(rule: BusinessRule | None, known: Known) -> tuple[Node, dict[str, Any]]:
+def _stored(rule: BusinessRule | None) -> tuple[Node, dict[str, Any]]:
     """Return the condition of a rule, and its values as a form has them."""
     held = rule or BusinessRule()
-    given = list(Entitlement.objects.filter(rule=rule, ended=False).select_related("group")) if rule else []
-    values: dict[str, Any] = {
-        name: getattr(held, name) for name in ("name", "category", "position", "days_before", "days_after")
-    }
-    values["directories"] = [one.directory_id for one in given if one.kind == EntitlementKind.ACCOUNT]
-    values["groups"] = "\n".join(one.group.name for one in given if one.group)
-    values["given"] = [(one.attribute, one.value) for one in given if one.kind == EntitlementKind.VALUE]
+    names = ("name", "category", "position", "days_before", "days_after")
+    values = {**{name: getattr(held, name) for name in names}, **giving.stored(rule)}
     try:
         return (from_json(held.condition) if rule else EVERYBODY), values
     except ValueError:
@@ -350,49 +312,29 @@ def _draft(data: QueryDict, rule: BusinessRule | None, rows: builder.Rows, known
     name = data.get("name", "").strip()[:150]
     if not name:
         errors.append("Give the rule a name.")
-    elif BusinessRule.objects.filter(name=name).exclude(pk=rule.pk if rule else 0).exists():
+    elif BusinessRule.objects.filter(name=name, by_request=False).exclude(pk=rule.pk if rule else 0).exists():
         errors.append(f"There is a rule {name} already. Choose another name.")
     numbers = {}
     for key, most in (("position", 1_000_000), ("days_before", MOST_DAYS), ("days_after", MOST_DAYS)):
-        number = _number(data.get(key, ""))
+        number = giving.number(data.get(key, ""))
         if number is None or number > most:
             errors.append(
                 f"Write a number from 0 to {most:,} for {key.replace('_', ' ').replace('position', 'the order')}."
             )
         numbers[key] = number or 0
-    groups: list[int] = []
-    for text in data.get("groups", "").splitlines():
-        if text.strip():
-            found = known.groups.ids(text)
-            if found:
-                groups.append(found[0])
-            else:
-                errors.append(f"There is no group {text.strip()}. Write its name as it is, or add the group first.")
-    attributes = dict(fields.value_attributes())
-    values: dict[str, Any] = {}
-    for path_, raw in zip(data.getlist("attribute"), data.getlist("value"), strict=False):
-        if path_ in attributes:
-            try:
-                values[path_] = parse(attributes[path_], raw)
-            except ValueError as error:
-                errors.append(f"{attributes[path_].label}: {error}")
-    there = set(Directory.objects.values_list("pk", flat=True))
-    directories = [int(pk) for pk in data.getlist("directories") if pk.isdecimal() and int(pk) in there]
+    given = giving.read(data, known)
     draft = RuleDraft(
         name=name,
         category=data.get("category", "").strip()[:80],
         condition=node,
-        directories=directories,
-        groups=list(dict.fromkeys(groups)),
-        values={key: value for key, value in values.items() if value is not None},
-        **numbers,
+        directories=given.directories,
+        groups=given.groups,
+        values=given.values,
+        position=numbers["position"],
+        days_before=numbers["days_before"],
+        days_after=numbers["days_after"],
     )
-    return draft, errors
-
-
-def _number(text: Any) -> int | None:
-    held = str(text).strip()
-    return int(held) if held.isdecimal() and len(held) < 8 else None
+    return draft, errors + given.errors
 
 
 def _book(rule: BusinessRule) -> Book:

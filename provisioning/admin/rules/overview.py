@@ -80,7 +80,8 @@ def findings(asked: Mapping[str, str]) -> dict[str, Any]:
         if len({str(one.value) for one in given}) > 1
     ]
     mine = Granted.objects.filter(entitlement__rule=OuterRef("pk"))
-    idle = BusinessRule.objects.filter(~Exists(mine), published=True).exclude(pk__in=book.stopped)
+    waiting = BusinessRule.objects.filter(~Exists(mine), published=True, by_request=False)
+    idle = waiting.exclude(pk__in=book.stopped)
     theirs = Granted.objects.filter(user=OuterRef("pk"))
     untouched = User.objects.filter(~Exists(theirs), is_active=True).order_by("pk")
     if asked.get("after", "").isdecimal():

@@ -26,7 +26,7 @@ from provisioning.imports.users.plan import GAINS, GIVEN, GRANTS, LOSES, WHY, Pl
 from provisioning.models import Group, ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Action, Door
 from provisioning.outbound.accounts import outbox
-from provisioning.rules import looks
+from provisioning.rules import holdings, looks
 from provisioning.rules import services as rules
 from provisioning.rules.book import Book, published
 from provisioning.rules.difference import ADD, Because, Difference, HeldNow, RuledChange
@@ -124,12 +124,14 @@ class _Evaluation:
             granted = _granted(ids)
             members = _members(ids, groups)
             earlier = self.waiting.of(ids)
+            given = holdings.read(ids) if self.book.by_request else {}
             planned: list[Planned] = []
             quiet: dict[int, Because] = {}
             moments: dict[int, dt.datetime | None] = {}
             for person in people_of.read(page):
                 pk = person.user.pk
                 matched = self.matcher.match(person.facts, self.now)
+                holdings.add(matched, given.get(pk, ()), self.book.rules, self.now)
                 moments[pk] = matched.next_change_at
                 mine = granted.get(pk, [])
                 if not matched.matches and not mine and pk not in earlier:
