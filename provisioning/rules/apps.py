@@ -10,8 +10,10 @@ class RulesConfig(AppConfig):
     label = "rules"
 
     def ready(self) -> None:
-        """Let people be told of rules that cannot be used."""
+        """Let people be told of rules that cannot be used, and what rules gave deleted users be kept with them."""
         from provisioning.notices.causes import register
-        from provisioning.rules import notices
+        from provisioning.recycle import images
+        from provisioning.rules import notices, recycling
 
         register(notices.STOPPED)
+        images.register(recycling.KEEPER)
