@@ -17,11 +17,13 @@ from provisioning.models.accounts import LEFT_OPEN
 from provisioning.models.imports import RunStatus
 from provisioning.notices.glance import glance
 from provisioning.outbound.kinds import KINDS, WorkKind
+from provisioning.requests.models import AskedApprover, RequestStep, StepState
 from provisioning.rules.notices import STOPPED
 from scim.upkeep import health
 
 CAP = 99
 CAUSES_CAP = 10_000
+REQUESTS = "_requests"  # kept with the page's request, so that they are counted once
 WORKER_STALE = dt.timedelta(minutes=3)
 
 
@@ -93,6 +95,22 @@ def troubled_receivers() -> QuerySet[Subscription]:
     """Return the receivers of events that take nothing, or that the portal switched off."""
     failing = Q(enabled=True, failing_since__isnull=False) | Q(enabled=True, unreachable_since__isnull=False)
     return Subscription.objects.filter(failing | Q(enabled=False) & ~Q(stopped_because="")).order_by("name")
+
+
+def requests_badge(request: HttpRequest) -> Badge | None:
+    """Requests that wait for the decision of who looks, and those that nobody can decide."""
+    number = sum(requests_waiting(request))
+    return Badge(capped_text(number), "warning") if number else None
+
+
+def requests_waiting(request: HttpRequest) -> tuple[int, int]:
+    """Return how many requests wait for who looks, and how many although nobody can decide them; counted once."""
+    held: tuple[int, int] | None = getattr(request, REQUESTS, None)
+    if held is None:
+        mine = capped(AskedApprover.objects.filter(user=request.user.pk))
+        held = mine, capped(RequestStep.objects.filter(state=StepState.OPEN, asked=None))
+        setattr(request, REQUESTS, held)
+    return held
 
 
 def unreachable() -> QuerySet[Directory]:

@@ -69,6 +69,8 @@ def _notices(request: HttpRequest) -> Iterator[DashboardNotice]:
         yield from _gateways()
     if can("provisioning.view_importrun"):
         yield from _imports(outages_told=can("provisioning.view_account"))
+    if can("requests.view_productrequest"):
+        yield from _requests(request)
     if can("scim.view_client"):
         yield from _scim()
     if can("events.view_subscription"):
@@ -161,6 +163,19 @@ def _imports(*, outages_told: bool) -> Iterator[DashboardNotice]:
         title = f"The last import of {run.source} ended with {errors}"
         text = "Those rows were not applied. The list says of each what is wrong and what to do."
         yield DashboardNotice("warning", "error", title, text, f"{url}?action=error#changes", "Show the errors")
+
+
+def _requests(request: HttpRequest) -> Iterator[DashboardNotice]:
+    number, nobodys = attention.requests_waiting(request)
+    if number:
+        title = f"{capped_text(number)} {'request waits' if number == 1 else 'requests wait'} for your decision"
+        text = "Whoever asked waits for you. Nothing is approved by itself."
+        yield DashboardNotice("warning", "task_alt", title, text, reverse("my:approvals"), "Decide")
+    if nobodys:
+        title = f"Nobody can decide {capped_text(nobodys)} {'request' if nobodys == 1 else 'requests'}"
+        text = "Nobody of those who could is active. Change who decides on the product’s page."
+        url = f"{_url('requests_productrequest_changelist')}?state__exact=waiting"
+        yield DashboardNotice("danger", "help", title, text, url, "Show them")
 
 
 def _scim() -> Iterator[DashboardNotice]:

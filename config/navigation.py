@@ -74,6 +74,15 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
             "rules.view_businessrule",
             badge=attention.rules_badge,
         ),
+        Item("Products", "storefront", "requests_product_changelist", "requests.view_product"),
+        Item(
+            "Requests",
+            "assignment",
+            "requests_productrequest_changelist",
+            "requests.view_productrequest",
+            badge=attention.requests_badge,
+            also="requests_substitute_changelist",
+        ),
         Item("Import users", "download", "provisioning_importrun_start", "provisioning.add_importrun"),
         Item(
             "Import history",

@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "provisioning.guard",
     "provisioning.contracts",
     "provisioning.rules",
+    "provisioning.requests",
     "provisioning.restore",
     "provisioning.receipts",
     "provisioning.reconciliation",
@@ -179,6 +180,7 @@ QUEUES: dict[str, list[str]] = {
         "provisioning.tasks.start_due_reconciliations",
         "provisioning.tasks.settle_contracts",
         "provisioning.tasks.evaluate_rules",
+        "provisioning.tasks.look_after_requests",
         "scim.tasks.*",
         "config.signin.tasks.*",
         "config.tasks.*",
@@ -212,6 +214,7 @@ CELERY_BEAT_SCHEDULE = {
     "link-mails": {"task": "config.tasks.send_link_mails", "schedule": 20.0, "options": {"expires": 20}},
     "contracts": {"task": "provisioning.tasks.settle_contracts", "schedule": 60.0, "options": {"expires": 60}},
     "rules": {"task": "provisioning.tasks.evaluate_rules", "schedule": 60.0, "options": {"expires": 60}},
+    "requests": {"task": "provisioning.tasks.look_after_requests", "schedule": 60.0, "options": {"expires": 60}},
     "notices": {"task": "provisioning.tasks.notices", "schedule": 60.0, "options": {"expires": 60}},
     "certificates": {
         "task": "provisioning.tasks.look_at_certificates",

@@ -38,6 +38,7 @@ urlpatterns = [
     path("login/", include("config.sso.urls")),
     path("my/", include("config.my.urls")),
     path("welcome/<uidb64>/<token>/", ChoosePassword.as_view(), name="choose_password"),
+    path("my/", include("provisioning.requests.urls")),
     # Where Django's admin usually is, and where people look for it.
     path("admin/", RedirectView.as_view(pattern_name="admin:index", query_string=True)),
     path("", admin.site.urls),

@@ -24,6 +24,7 @@ from provisioning.receipts import book as receipts
 from provisioning.reconciliation import engine as reconciliation
 from provisioning.reconciliation import requests as reconciliations
 from provisioning.recycle import retention
+from provisioning.requests import due
 from provisioning.restore import continuity
 
 PERIOD = 60.0  # seconds between two sweeps
@@ -154,6 +155,12 @@ def settle_contracts() -> None:
 def evaluate_rules() -> None:
     """Plan what rules give and take for everybody whose moment has come."""
     rules.evaluate_due()
+
+
+@shared_task
+def look_after_requests() -> None:
+    """Take back what people asked for and is over, find anew who decides what is open, and send the mails."""
+    due.look()
 
 
 @shared_task

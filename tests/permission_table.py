@@ -182,6 +182,35 @@ EVENTS = {
     **action(f"{RECEIVERS}new-key/", "SI"),
 }
 
+REQUESTS = {
+    **model("requests/product/", view="SIHA", add="SI", change="SI", delete="SI"),
+    "requests/product/fragment/": Rule("", "SIHA"),  # counts for whom a condition holds, and writes nothing
+    **action("requests/product/<path:object_id>/remove/", "SI"),
+    **model("requests/productrequest/", view="SIHA", add="", change="SIHA", delete=""),
+    "requests/productrequest/<int:pk>/end/": Rule("", "SIH"),
+    **model("requests/substitute/", view="SIA", add="SI", change="SI", delete="SI"),
+}
+# Pages of self-service: whoever is signed in opens them, and sees their own; see tests/provisioning/requests.
+MY = {
+    rule: who
+    for name in (
+        "",
+        "access/<int:pk>/return/",
+        "catalogue/",
+        "catalogue/<int:pk>/",
+        "catalogue/<int:pk>/picture/",
+        "requests/",
+        "requests/<int:pk>/",
+        "requests/<int:pk>/withdraw/",
+        "approvals/",
+        "approvals/substitutes/",
+        "approvals/<int:pk>/",
+        "decide/<str:token>/",
+        "team/",
+    )
+    for rule, who in action(f"my/{name}", EVERYONE).items()
+}
+
 RECONCILED = "reconciliation/reconcilerun/"
 RECONCILIATION = {
     **model(RECONCILED, view="SIA", add="", change="SIA", delete=""),
@@ -286,6 +315,7 @@ APP_LISTS = {
     "contracts": "SIHA",
     "rules": "SIA",
     "events": "SIA",
+    "requests": "SIHA",
     "reports": "SIHA",
     "provisioning": "SIHA",
     "directories": "SIA",
@@ -302,7 +332,7 @@ APP_LISTS = {
     "sso": "SA",
 }
 
-WATCHED = SIGN_IN | RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS | EVENTS | GATEWAYS
+WATCHED = REQUESTS | MY | SIGN_IN | RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS | EVENTS | GATEWAYS
 TABLE = PORTAL | PEOPLE | WATCHED | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
 
 # The actions that each role which may open a list is offered there.
@@ -333,6 +363,9 @@ ACTIONS = {
     "contracts.sourcerecord": {},
     "contracts.primaryorder": {},
     "rules.businessrule": {},
+    "requests.product": {},
+    "requests.productrequest": {},
+    "requests.substitute": {"delete_selected": "SI"},
     "portal.role": {"delete_selected": "S"},
     "portal.staff": {},
     "directories.directory": {},

@@ -26,6 +26,7 @@ from provisioning.models import Account, AttributeDefinition, Change, Group, Imp
 from provisioning.models.imports import Action, RunStatus
 from provisioning.reconciliation.models import ReconcileRun
 from provisioning.recycle.models import DeletedUser
+from provisioning.requests.models import Product, ProductRequest, Substitute
 from provisioning.restore.models import HeldDirectory
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF, ROLES, codenames
 from provisioning.rules.models import BusinessRule
@@ -122,6 +123,12 @@ def world() -> World:
     )
     made.add(rule)
     made.add(receiver)
+    product = Product.objects.create(rule=BusinessRule.objects.create(name="VPN", by_request=True, published=True))
+    asked = ProductRequest.objects.create(product=product, product_name="VPN", person=user, person_name="anna")
+    other = User.objects.create_user("ben", provisioned=False)
+    substitute = Substitute.objects.create(user=user, substitute=other, starts="2026-01-01", ends="2026-01-02")
+    for obj in (product, asked, substitute):
+        made.add(obj)
     for obj in (account, change, run, planned, deleted, held, compared, limits, department, location, contract, step):
         made.add(obj)
     made.add(said)

@@ -16,6 +16,8 @@ import provisioning.admin.operations.admin
 import provisioning.admin.receipts.admin
 import provisioning.admin.reconciliation.admin
 import provisioning.admin.recycle.admin
+import provisioning.admin.requests.products
+import provisioning.admin.requests.requests
 import provisioning.admin.rules.admin
 import provisioning.admin.scheduled.admin
 import provisioning.admin.users.admin  # noqa: F401

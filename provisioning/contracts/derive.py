@@ -163,6 +163,16 @@ def basis(now: dt.datetime | None = None) -> Basis:
     )
 
 
+def heads() -> tuple[Mapping[int, DepartmentHead], Mapping[int, int | None]]:
+    """Return every department with its head, and its parent: three queries at most."""
+    found = list(Department.objects.values_list("pk", "name", "parent_id", "manager_id", "source_id", "manager_ref"))
+    people = people_of([(source, ref) for *_, manager, source, ref in found if ref and not manager])
+    by_id = {
+        pk: DepartmentHead(name, manager or people.get((source, ref))) for pk, name, _, manager, source, ref in found
+    }
+    return by_id, {pk: parent for pk, _, parent, *_ in found}
+
+
 def following(sources: Mapping[str, str]) -> list[Following]:
     """Return what follows the primary contract, of fields by attribute ("kind.name"): one query."""
     known = {f"{kind.value}.{name}": attribute for (kind, name), attribute in catalogue().items()}

@@ -24,7 +24,11 @@ from provisioning.models import (
     PlannedChange,
     User,
 )
+from provisioning.requests import services as requests
+from provisioning.requests.products import ProductDraft
+from provisioning.requests.products import save as save_product
 from provisioning.rules.models import Entitlement, Granted
+from provisioning.rules.services import RuleDraft
 from reports.models import SavedFilter
 from scim.models import RequestLog
 from scim.upkeep import clients
@@ -68,6 +72,11 @@ PAGES = (
     "rules_businessrule_accounts",
     "events_subscription_changelist",
     "events_subscription_add",
+    "requests_product_changelist",
+    "requests_product_add",
+    "requests_productrequest_changelist",
+    "requests_substitute_changelist",
+    "requests_substitute_add",
     "provisioning_scheduleddeletion_changelist",
     "receipts_receipt_changelist",
     "receipts_receipt_compare",
@@ -156,6 +165,24 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     Attempt.objects.create(
         subscription=receiver, event=told.pk, ident=told.ident, kind=LONG[:32], identifier=LONG, words=LONG * 5
     )
+    fields = [{"label": LONG, "kind": "choice", "choices": [LONG]}]
+    wanted = save_product(
+        None,
+        ProductDraft(
+            rule=RuleDraft(LONG, LONG, groups=[groups[0].pk], by_request=True),
+            text=LONG * 3,
+            risk=LONG * 3,
+            owner=account.user_id,
+            groups=[groups[0].pk],
+            fields=fields,
+            days=30,
+            most=3,
+        ),
+        LONG,
+    )
+    person = account.user
+    assert person is not None
+    asked = requests.ask(wanted, [person], person, [(LONG, LONG * 2)], LONG * 3).made[0]
     others = [Directory.objects.create(name=kind, kind=kind) for kind in ("ldap", "active_directory")]
     files = Directory.objects.create(name="Files", kind="files", settings={"file": f"{LONG}-*.csv"})
     pushes = Directory.objects.create(name="Pushes", kind="push")
@@ -188,6 +215,14 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
         reverse("admin:rules_businessrule_change", args=[given.pk]),
         reverse("admin:rules_businessrule_change", args=[stopped.pk]),
         *(reverse("admin:rules_businessrule_decide", args=[given.pk, what]) for what in ("publish", "unpublish")),
+        reverse("admin:requests_product_change", args=[wanted.pk]),
+        reverse("admin:requests_product_remove", args=[wanted.pk]),
+        reverse("admin:requests_productrequest_change", args=[asked.pk]),
+        f"{reverse('my:home')}?for={person.pk}",
+        f"{reverse('my:catalogue')}?for={person.pk}",
+        f"{reverse('my:product', args=[wanted.pk])}?for={person.pk}",
+        reverse("my:request", args=[asked.pk]),
+        f"{reverse('my:team')}?q=donau",
         *(f"{reverse('admin:directories_directory_add')}?kind={kind}" for kind in SOURCES),
         reverse("admin:directories_directory_upload", args=[files.pk]),
         reverse("admin:directories_directory_tokens", args=[pushes.pk]),

@@ -1,0 +1,1 @@
+"""The admin's pages of self-service: products, requests, and substitutes."""

@@ -1,0 +1,1 @@
+"""Self-service: products, requests for them, and the pages under /my/."""
