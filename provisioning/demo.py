@@ -1,7 +1,7 @@
 """The demo: the walk-through's APPSDB in SQLite beside the portal's database, described and ready to be imported.
 
-With it comes HRDB, where people have contracts (``demo_hr``). Loading it again changes nothing that is there already,
-so that a newcomer's own edits stay.
+With it come HRDB, where people have contracts (``demo_hr``), and CRM, whose accounts they ask for (``demo_requests``).
+Loading it again changes nothing that is there already, so that a newcomer's own edits stay.
 """
 
 import csv
@@ -29,7 +29,7 @@ from directories.models import (
     QueryTemplate,
     TemplateOperation,
 )
-from provisioning import demo_hr
+from provisioning import demo_hr, demo_requests
 from provisioning.models import User
 from provisioning.models.people import fold
 
@@ -121,6 +121,7 @@ def _directory(database: Path) -> Directory:
     if found is not None:
         return found
     demo_hr.load(Path(settings.VAR_DIR) / "hrdb.sqlite3")
+    demo_requests.load(Path(settings.VAR_DIR) / "crm.sqlite3")
     directory = Directory.objects.create(
         name=NAME,
         kind="sqlite",
@@ -167,4 +168,5 @@ def _directory(database: Path) -> Directory:
         push_groups=PushGroups.ALL,
     )
     demo_hr.add_rules()
+    demo_requests.add_products()
     return directory

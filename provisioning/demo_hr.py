@@ -103,7 +103,7 @@ def load(database: Path) -> None:
 def add_rules() -> None:
     """Publish those of the rules that are missing, each with its group."""
     for position, one in enumerate(RULES, start=1):
-        if BusinessRule.objects.filter(name=one.name).exists():
+        if BusinessRule.objects.filter(name=one.name, by_request=False).exists():
             continue
         group = Group.objects.filter(name=one.group).first()
         if group is None:
