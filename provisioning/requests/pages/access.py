@@ -95,6 +95,8 @@ def others_of(person: User) -> list[tuple[str, str]]:
 
 
 def _accounts(person: User) -> Sequence[tuple[str, str]]:
-    rows = Account.objects.filter(user=person).exclude(state=AccountState.ABSENT).select_related("directory")
+    """Return the accounts of a person where the portal makes them; sources are no place to work in."""
+    rows = Account.objects.filter(user=person, directory__provisioning__create_users=True)
+    rows = rows.exclude(state=AccountState.ABSENT).select_related("directory")
     rows = rows.only("state", "directory__name").order_by("directory__name")
     return [(one.directory.name, STATES.get(AccountState(one.state), "")) for one in rows]
