@@ -253,7 +253,7 @@ SIGN_IN = {
     **action("sso/identityprovider/<int:object_id>/test/", "S"),
     **{
         rule: who
-        for name in ("", "account/", "password/", "sessions/", "second-factor/")
+        for name in ("account/", "password/", "sessions/", "second-factor/")
         for rule, who in action(f"my/{name}", EVERYONE).items()
     },
     **{

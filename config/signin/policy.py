@@ -20,7 +20,7 @@ def may_sign_in(user: Any) -> bool:
 
 def own_pages() -> str:
     """Return the address that the pages of people who are not staff begin with."""
-    return reverse("my_start")
+    return reverse("my:home")
 
 
 def destination(user: Any, wanted: str | None) -> str:
