@@ -17,7 +17,7 @@ VALUE_ROWS = 4
 
 
 @dataclass(slots=True)
-class Given:
+class GivenInForm:
     """What a form says that is given, and what is wrong with it."""
 
     directories: list[int] = field(default_factory=list)
@@ -63,9 +63,9 @@ def stored(rule: BusinessRule | None) -> dict[str, Any]:
     }
 
 
-def read(data: QueryDict, known: Known) -> Given:
+def read(data: QueryDict, known: Known) -> GivenInForm:
     """Return what a form says."""
-    found = Given()
+    found = GivenInForm()
     found.groups, found.errors = groups_of(data.get("groups", ""), known)
     attributes = dict(fields.value_attributes())
     for path, raw in zip(data.getlist("attribute"), data.getlist("value"), strict=False):
