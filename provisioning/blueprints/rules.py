@@ -81,7 +81,7 @@ def describe(rule: BusinessRule, given: Iterable[Entitlement], known: Known) -> 
 
 def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
     """Create or change a rule, and publish it or take it back."""
-    rule = BusinessRule.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
+    rule = BusinessRule.objects.select_for_update().filter(name__iexact=wanted["name"], by_request=False).first()
     if rule is not None and rule.retired:
         raise PartRefused(LEAVING, "name")
     known = fields.known()
@@ -122,7 +122,7 @@ def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
 
 def export(placeholders: Placeholders) -> list[BlueprintItem]:
     """Return every rule that is not being removed, in their order, without what is as it would be anyway."""
-    held = list(BusinessRule.objects.filter(retired=False))
+    held = list(BusinessRule.objects.filter(retired=False, by_request=False))
     known = fields.known() if held else None
     by_rule: dict[int, list[Entitlement]] = {}
     for one in _given(held):

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('contracts', '0003_refused_switches'),
         ('provisioning', '0037_merge'),
-        ('rules', '0002_holdings'),
+        ('rules', '0003_holdings'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
     """One table, and rules that are those of products."""
 
     dependencies = [
-        ('rules', '0001_rules'),
+        ('rules', '0002_early_accounts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
