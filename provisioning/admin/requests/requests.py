@@ -142,7 +142,7 @@ class SubstituteAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
 
     list_display = ("user", "substitute", "starts", "ends")
     list_select_related = ("user", "substitute")
-    raw_id_fields = ("user", "substitute")
+    autocomplete_fields = ("user", "substitute")
     search_fields = ("user__username_key__startswith", "substitute__username_key__startswith")
     search_help_text = "Beginning of a user name"
     when_empty = "Nobody has named a substitute yet."
