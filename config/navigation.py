@@ -164,6 +164,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return groups
 
 
+def pages(request: HttpRequest) -> Iterator[tuple[str, str, str]]:
+    """Yield section, title and address of every page of the sidebar that the person who asks may open."""
+    for section, items in SECTIONS.items():
+        for item in items:
+            if (link := _link(item.url_name)) and request.user.has_perm(item.permission):
+                yield section, item.title, link + item.query
+
+
 def favicon(request: HttpRequest) -> str:
     """Return the address of the icon in the browser's tab."""
     return static("portal/favicon.svg")
@@ -182,6 +190,11 @@ def tabs_script(request: HttpRequest) -> str:
 def accessible_script(request: HttpRequest) -> str:
     """Return the address of the script that adds landmarks and quiets icons."""
     return static("portal/accessible.js")
+
+
+def search_script(request: HttpRequest) -> str:
+    """Return the address of the script behind the search box."""
+    return static("portal/search.js")
 
 
 def _entries(request: HttpRequest, items: tuple[Item, ...], here: Item | None) -> Iterator[dict[str, Any]]:

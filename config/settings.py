@@ -79,6 +79,7 @@ INSTALLED_APPS = [
     "directories",
     "provisioning",
     "provisioning.recycle",
+    "provisioning.search",
     "provisioning.guard",
     "provisioning.contracts",
     "provisioning.rules",
@@ -215,6 +216,7 @@ CELERY_BEAT_SCHEDULE = {
     "contracts": {"task": "provisioning.tasks.settle_contracts", "schedule": 60.0, "options": {"expires": 60}},
     "rules": {"task": "provisioning.tasks.evaluate_rules", "schedule": 60.0, "options": {"expires": 60}},
     "requests": {"task": "provisioning.tasks.look_after_requests", "schedule": 60.0, "options": {"expires": 60}},
+    "search": {"task": "provisioning.tasks.refresh_search", "schedule": 10.0, "options": {"expires": 10}},
     "notices": {"task": "provisioning.tasks.notices", "schedule": 60.0, "options": {"expires": 60}},
     "certificates": {
         "task": "provisioning.tasks.look_at_certificates",
@@ -375,7 +377,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.navigation.favicon"}],
     "STYLES": ["config.navigation.stylesheet"],
-    "SCRIPTS": ["config.navigation.tabs_script", "config.navigation.accessible_script"],
+    "SCRIPTS": [
+        "config.navigation.tabs_script",
+        "config.navigation.accessible_script",
+        "config.navigation.search_script",
+    ],
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("my_account")}]},
     "SIDEBAR": {"navigation": "config.navigation.sidebar"},

@@ -26,6 +26,7 @@ from provisioning.reconciliation import requests as reconciliations
 from provisioning.recycle import retention
 from provisioning.requests import due
 from provisioning.restore import continuity
+from provisioning.search import index as search
 
 PERIOD = 60.0  # seconds between two sweeps
 SOON = 60.0  # a trial of an unreachable directory that is due earlier than this need not wait for the sweep
@@ -187,6 +188,12 @@ def notices() -> None:
 def look_at_certificates() -> None:
     """Look, once a day, until when the certificates of directories are valid."""
     certificates.look_at_due()
+
+
+@shared_task
+def refresh_search() -> None:
+    """Let people and groups be found by what they are called now."""
+    search.refresh()
 
 
 def _follow(directory_id: int, kind: str, result: batch.Delivered, tries: int = 0) -> None:

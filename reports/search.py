@@ -148,7 +148,7 @@ def page(
     criteria: EventCriteria, size: int, *, older: PageCursor | None = None, newer: PageCursor | None = None
 ) -> KeysetPage[Event]:
     """Return one page; raise TooSlow when the database needs longer than ``PAGE_TIME_LIMIT``."""
-    with _limited_time():
+    with limited_time():
         found = list(lines(criteria, size + 1, older=older, newer=newer))
     more, found = len(found) > size, found[:size]
     if newer:
@@ -164,7 +164,7 @@ def page(
 
 
 @contextmanager
-def _limited_time() -> Iterator[None]:
+def limited_time() -> Iterator[None]:
     """Let PostgreSQL give up after ``PAGE_TIME_LIMIT``; a transaction bounds the setting to these statements."""
     if connection.vendor != "postgresql":
         yield

@@ -58,7 +58,7 @@ PORTAL = {
     "": Rule(EVERYONE, EVERYONE),
     "login/": Rule(EVERYONE, EVERYONE),
     "logout/": Rule(EVERYONE, EVERYONE),
-    "search/": Rule(EVERYONE, EVERYONE),  # looks through the names of the pages that the role may open
+    "search/": Rule(EVERYONE, EVERYONE),  # shows what the role may see
     "password_change/": Rule(EVERYONE, EVERYONE),
     "password_change/done/": Rule(EVERYONE, EVERYONE),
     "jsi18n/": Rule(EVERYONE, EVERYONE),
@@ -75,6 +75,7 @@ PEOPLE = {
     "provisioning/user/<path:object_id>/accounts/": Rule("SIHA", "SI"),  # POST retries and syncs
     **action("provisioning/user/<path:object_id>/leave/", "SI"),
     "provisioning/user/<path:object_id>/groups/": Rule("SIHA", ""),
+    "provisioning/user/<path:object_id>/happened/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/sources/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/rename/": Rule("SI", "SI"),
     "provisioning/user/duplicates/": Rule("SI", ""),

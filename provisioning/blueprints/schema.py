@@ -47,6 +47,7 @@ class AttributeSchema(Strict):
     type: Type = Type.TEXT
     choices: list[Annotated[str, Field(min_length=1, max_length=255)]] = []
     required: bool = False
+    searchable: bool = False
     position: Annotated[int, _rules(AttributeDefinition, "position")] = 0
 
     def contradictions(self) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,7 @@ def of_attribute(definition: AttributeDefinition) -> BlueprintItem:
         "type": str(definition.type),
         "choices": list(definition.choices),
         "required": definition.required,
+        "searchable": definition.searchable,
         "position": definition.position,
     }
 

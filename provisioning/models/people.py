@@ -235,6 +235,7 @@ class AttributeDefinition(models.Model):
     )
     choices = models.JSONField(default=list, blank=True, help_text="For type choice: the values, one a line.")
     required = models.BooleanField(default=False)
+    searchable = models.BooleanField(default=False, db_default=False, help_text="People are found by it.")
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:

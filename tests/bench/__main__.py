@@ -7,7 +7,7 @@ N=1000000 it shows that their memory does not grow with the people. Others are `
 ``reconcile``, ``contracts`` (a source of truth: first crawl, unchanged, 1 % changed), ``sources`` (the same people
 through every kind of source), ``rules``, ``saved`` (from a save to the row, beside imports and pushes of groups),
 ``leavers`` (from the switch to the proof, while everybody waits), ``events`` (N events to 20 receivers, one of them
-dead) and ``gateway`` (through a gateway that is far away, and direct).
+dead), ``search`` (the box of every page) and ``gateway`` (through a gateway that is far away, and direct).
 """
 
 import json
@@ -37,6 +37,7 @@ from tests.bench import (
     saved,
     scaling,
     scim_target,
+    search,
     source,
 )
 from tests.bench.steps import run_step
@@ -291,6 +292,8 @@ def main() -> None:
             rows += rules.measured_in(variables, count)
         if only == "events":
             rows += events.measured_in(variables, count)
+        if only == "search":
+            rows += search.measured_in(variables, count)
         if only == "scim_target":
             rows += scim_target.measured_in(variables, count)
         if only in ("", "ldap"):

@@ -22,12 +22,12 @@ class AttributeDefinitionAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc
     """The definitions, in the order of the user page."""
 
     form = AttributeDefinitionForm
-    list_display = ("label", "name", "kind", "required", "position")
+    list_display = ("label", "name", "kind", "required", "searchable", "position")
     list_display_links = ("label", "name")
     ordering = ("position", "label")
     search_fields = ("name", "label")
     when_empty = "None yet. Add what the profile lacks, such as a badge number: it is asked for on the user page."
-    fields = ("label", "name", "type", "choices", "required", "position")
+    fields = ("label", "name", "type", "choices", "required", "searchable", "position")
     conditional_fields = {"choices": "type == 'choice'"}
     warn_unsaved_form = True
 

@@ -45,10 +45,11 @@ class AttributeDefinitionForm(forms.ModelForm[AttributeDefinition]):
 
     class Meta:
         model = AttributeDefinition
-        fields: ClassVar[list[str]] = ["label", "name", "type", "choices", "required", "position"]
+        fields: ClassVar[list[str]] = ["label", "name", "type", "choices", "required", "searchable", "position"]
         help_texts: ClassVar[dict[str, str]] = {
             "label": "What people read on the user page.",
             "required": "It must be filled in when a user is added or saved. Users without it stay as they are.",
+            "searchable": "People are found by it in the search, such as by a badge number.",
             "position": "Lower numbers come first on the user page.",
         }
 

@@ -69,7 +69,7 @@ class UserList(GoneIsNotFound):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
-        """Search by beginnings; no row comes twice."""
+        """Search by any part of a name or number; no row comes twice."""
         return search.search(queryset, search_term), False
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:

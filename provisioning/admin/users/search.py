@@ -1,24 +1,20 @@
-"""The search of the users list: by how names begin, so that indexes answer it."""
+"""The search of the users list: by any part of what people are called, as the search box of every page."""
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from provisioning.admin.users.filters import spellings
 from provisioning.models import User
-from provisioning.models.people import fold
+from provisioning.search import find
+from provisioning.search.text import Wanted
 
-FOLDED = ("username_key", "email_key", "first_name_key", "last_name_key")
-HELP = "Beginning of a name, e-mail or number"  # the employee number; no more words fit the box
-MOST_WORDS = 8
+HELP = "Any part of a name, e-mail, phone or number"
+MOST = 1000  # people who are named to the list one by one; more are looked for in the order of the list
 
 
 def search(users: QuerySet[User], text: str) -> QuerySet[User]:
-    """Keep the users of whom every word begins some name, address or employee number."""
-    for word in text.split()[:MOST_WORDS]:
-        folded = fold(word)
-        condition = Q()
-        for field in FOLDED:
-            condition |= Q(**{f"{field}__startswith": folded})
-        for spelling in spellings(word):
-            condition |= Q(employee_number__startswith=spelling)
-        users = users.filter(condition)
-    return users
+    """Keep the users who are found by the text."""
+    if not text.strip():
+        return users
+    ids = find.ids_of_people(text, MOST)
+    if ids is None:
+        return users.filter(Wanted.of(text).condition("search_text__text"))
+    return users.filter(pk__in=ids)

@@ -21,6 +21,11 @@ def tab(page, name: str) -> None:
     page.locator(f"#user_form nav a:has-text('{name}')").click()
 
 
+def unfold(page, name: str) -> None:
+    """Open a part of the details of somebody who is there."""
+    page.locator("#user_form summary", has_text=name).click()
+
+
 def choose(page, field: str, typed: str, shown: str) -> None:
     """Pick an entry of a searchable list, as somebody who types would."""
     page.locator(f"#id_{field} + .select2 .select2-selection").click()
@@ -52,7 +57,7 @@ def test_a_new_colleague(at_work) -> None:
     assert anna.custom_profile == {"hired": "2026-03-01"}
 
     page.goto(f"/provisioning/user/{anna.pk}/change/")
-    tab(page, "Attributes")
+    unfold(page, "Attributes")
     assert page.input_value("[name=custom_attributes-value]") == 'B "7" <b>'
     page.click("button[title=Remove]")
     page.click("[name=_save]")
@@ -65,17 +70,43 @@ def test_the_accounts_load_and_sync(at_work) -> None:
     anna, page = roll.person("anna"), at_work
     appsdb = roll.directory("APPSDB", create_users=True)
     Account.objects.create(user=anna, directory=appsdb, key="anna", state="active", last_result="ok")
-    page.goto(f"/provisioning/user/{anna.pk}/change/")
-    tab(page, "Accounts")
+    page.goto(f"/provisioning/user/{anna.pk}/change/#accounts")
     page.wait_for_selector("#user-accounts >> text=APPSDB")
+    expect(page.locator("#user-state")).to_contain_text("Active, with an account. Nothing is wrong.")
     page.click("#user-accounts >> text=Sync now")
     page.wait_for_selector("#user-accounts >> text=On its way")
-    assert page.url.endswith("#accounts")
-    page.reload()
-    page.wait_for_selector("#user-accounts >> text=APPSDB")
-    page.locator("#user_form nav a:has-text('Work')").focus()
+    expect(page.locator("#user-state")).to_contain_text("A change is on its way to APPSDB.")
+
+
+def test_a_person_is_found_by_the_keyboard_alone(at_work) -> None:
+    zoe = roll.person("zmuller", first_name="Zoë", last_name="Müller", phone="+49 30 555-0100")
+    roll.person("other", last_name="Muller-Lang")
+    page = at_work
+    page.goto("/provisioning/group/")
+    page.keyboard.press("/")
+    box = page.get_by_role("combobox", name="Search")
+    expect(box).to_be_focused()
+    page.keyboard.type("MULLER")
+    found = page.locator("#rc-find-results [role=option]")
+    expect(found).to_have_count(2)
+    expect(found.first).to_have_attribute("aria-selected", "true")
+    expect(box).to_have_attribute("aria-activedescendant", "rc-find-0")
+    page.keyboard.press("ArrowDown")
+    expect(found.nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(box).to_be_hidden()
+    page.keyboard.press("Control+k")
+    expect(box).to_be_focused()
+    page.keyboard.type("030 5550100")
+    expect(found).to_have_count(1)
     page.keyboard.press("Enter")
-    expect(page.locator("#user-accounts")).to_be_hidden()
+    page.wait_for_url(f"**/provisioning/user/{zoe.pk}/change/")
+    page.locator("#id_first_name").focus()
+    page.keyboard.press("/")
+    expect(page.get_by_role("combobox", name="Search")).to_be_hidden()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("qqq")
+    expect(page.locator("#rc-find-note")).to_contain_text("Nothing is found by “qqq”.")
 
 
 def test_it_is_the_same_person(at_work) -> None:

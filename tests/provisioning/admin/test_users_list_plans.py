@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from provisioning.contracts.models import Employment
 from provisioning.models import Account, Group, Membership, User
+from provisioning.search import index
 from tests.provisioning.admin import roll
 
 pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
@@ -22,7 +23,7 @@ INSERT INTO provisioning_user (password, is_superuser, username, username_key, e
 SELECT '!', false, md5(i::text), md5(i::text), md5('e' || i), md5('e' || i), md5('f' || i), md5('f' || i),
     md5('l' || i), md5('l' || i), '', '', '', '', 'Department ' || i %% 300, '', '', '', 'E' || i, '', '', '', '', '',
     '', '', '', i %% 100 <> 0, false, true,
-    jsonb_build_object('badge', 'B-' || i), '{}', gen_random_uuid(), now(), now()
+    jsonb_build_object('badge', 'B-' || i), '{}', gen_random_uuid(), now(), now() - interval '1 hour'
 FROM generate_series(1, %s) i
 """
 
@@ -43,6 +44,8 @@ def crowd() -> dict[str, int]:
             Employment(user=user, active=place % 100 != 1)
             for place, user in enumerate(User.objects.order_by("username_key"))
         )
+    index.refresh()
+    with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return {"directory": appsdb.pk, "group": group.pk}
 
