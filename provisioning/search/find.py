@@ -4,7 +4,8 @@ Each raises ``reports.search.TooSlow`` when the database gives up.
 """
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.db import connection, models
@@ -52,9 +53,9 @@ def ids_of_people(text: str, most: int) -> list[int] | None:
     with limited_time():
         state = _state(PEOPLE)
         found = {row.pk for row in _tail(User.objects.all(), wanted, PEOPLE, state)}
-        _go_by_trigrams(state)
         texts = PEOPLE.texts._default_manager.filter(wanted.condition("text")).order_by()
-        found |= set(texts.values_list("pk", flat=True)[: most + 1])
+        with _by_trigrams(state):
+            found |= set(texts.values_list("pk", flat=True)[: most + 1])
     found |= _owners(text)
     return sorted(found) if len(found) <= most else None
 
@@ -78,8 +79,8 @@ def _matches(rows: QuerySet[Row], wanted: Wanted, kind: Kind) -> list[Row]:
     """Return some rows that match, by the texts and among those that have none yet; needs a transaction."""
     state = _state(kind)
     late = _tail(rows, wanted, kind, state)
-    _go_by_trigrams(state)
-    found = list(rows.filter(wanted.condition("search_text__text")).order_by()[:RANKED])
+    with _by_trigrams(state):
+        found = list(rows.filter(wanted.condition("search_text__text")).order_by()[:RANKED])
     known = {row.pk for row in found}
     return [*found, *(row for row in late if row.pk not in known)]
 
@@ -112,13 +113,22 @@ def _state(kind: Kind) -> SearchIndex | None:
     return SearchIndex.objects.filter(pk=kind.name).first()
 
 
-def _go_by_trigrams(state: SearchIndex | None) -> None:
-    """Let PostgreSQL look nowhere but into the trigrams, until the transaction ends.
+@contextmanager
+def _by_trigrams(state: SearchIndex | None) -> Iterator[None]:
+    """Let PostgreSQL look nowhere but into the trigrams; needs a transaction.
 
     By its own reckoning it would rather read the tables in some order, in the hope of early matches.
     """
-    if state and state.trigrams:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)"
-            )
+    there = state is not None and state.trigrams
+    if there:
+        _set_plans("off")
+    yield
+    if there:
+        _set_plans("on")
+
+
+def _set_plans(value: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('enable_seqscan', %s, true), set_config('enable_indexscan', %s, true)", [value, value]
+        )

@@ -188,10 +188,8 @@ def users_flow_out(walk: Walk, appsdb: AppsDb) -> None:
     wait_until(lambda: appsdb.people().get("dkim") == ("Dae", "Kim", "dae@example.org"), 10, "the new row")
     assert appsdb.rows("SELECT PASSWORD FROM USERS WHERE USERNAME = 'dkim'") == [("defaultPassword123#",)]
     walk.look("user")
-    page.locator("nav").get_by_text("Accounts", exact=True).click()
     expect(page.locator("#user-accounts")).to_contain_text("In sync")
     walk.look("user-accounts")
-    page.locator("nav").get_by_text("Profile", exact=True).click()
     walk.fill(last_name="Kim-O'Hara")
     walk.button("Save and continue editing")
     wait_until(lambda: appsdb.people()["dkim"][1] == "Kim-O'Hara", 10, "the changed row")
@@ -201,6 +199,7 @@ def users_flow_out(walk: Walk, appsdb: AppsDb) -> None:
     walk.look("user-inactive")
     walk.sidebar("Users")
     page.get_by_role("link", name="bsmith").first.click()
+    page.get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Delete").first.click()
     walk.look("user-delete")
     walk.button("Delete user")

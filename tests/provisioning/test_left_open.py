@@ -66,7 +66,7 @@ def test_start_the_person_and_the_filter_name_a_leaver_with_an_account(crews: Cr
     assert "CREW: still open" in listed
     assert "stays" not in listed
     panel = browser.get(reverse("admin:provisioning_user_accounts", args=[user.pk])).content.decode()
-    assert "This person has left and still has an account in CREW." in panel
+    assert "They can still use 1 system: CREW." in panel
     assert "Still open" in panel
     assert OFF in panel
     health = browser.get(reverse("admin:directories_directory_health", args=[directory.pk])).content.decode()

@@ -1,7 +1,6 @@
 """The accounts of one user in every directory, on the user page: how they stand, what comes next, and the buttons."""
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.contrib import admin
@@ -13,10 +12,10 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from directories.models import Directory
-from directories.readiness import listed
 from provisioning import services
 from provisioning.admin.panels import loaded_later, viewed
 from provisioning.admin.users.password import may_set
+from provisioning.admin.users.standing import last_decision, standing
 from provisioning.imports.users.plan import AGAIN
 from provisioning.models import Account, Change, PendingPassword, User
 from provisioning.models.accounts import AccountState, LastResult
@@ -34,6 +33,7 @@ NEXT = {
 NOT_GIVEN_BACK = (
     "The account was not given back: it is gone, or one is being made for this person. Look again in a minute."
 )
+ALL = "all"  # in place of an account: all that are refused
 NOT_KEPT = "Nothing is scheduled for this account any more, or it is being deleted just now."
 STATE_COLOURS = {AccountState.ACTIVE: "success", AccountState.DISABLED: "danger", AccountState.PENDING: "info"}
 
@@ -44,7 +44,8 @@ class AccountRow:
 
     ``still_open``: the user is inactive and the account can be used. ``refused_since`` is when the directory refused a
     change, None when nothing waits for a person. ``lost`` is the account that the directory has kept of a
-    deleted person of that name. ``final`` is why its scheduled deletion cannot be undone.
+    deleted person of that name. ``final`` is why its scheduled deletion cannot be undone. ``tried_at`` is when what
+    waits is tried next, None when that is at once. ``stays``: the portal would change nothing there now.
     """
 
     directory: Directory
@@ -57,6 +58,18 @@ class AccountRow:
     refused_since: dt.datetime | None = None
     lost: Account | None = None
     final: str = ""
+    tried_at: dt.datetime | None = None
+    stays: bool = False
+
+    @property
+    def light(self) -> str:
+        """The colour of its light: what is wrong, what waits, what is open, what is closed or not there."""
+        if self.still_open or self.refused_since:
+            return "danger"
+        if self.waiting:
+            return "warning"
+        usable = self.account is not None and self.account.state == AccountState.ACTIVE
+        return "success" if usable else "skipped"
 
     @property
     def heard_next(self) -> bool:
@@ -70,12 +83,7 @@ class AccountRow:
 
 
 class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Adds the panel and its address to the user page; it also fills the notices at the head of the page."""
-
-    change_form_outer_before_template = "provisioning/user/notices.html"
-
-    class Media:
-        js = ("portal/copy.js",)
+    """Adds the panel and its address to the user page; it also says at the head of the page how the person stands."""
 
     @admin.display(description="Accounts")
     def accounts_panel(self, user: User) -> SafeString:
@@ -104,8 +112,7 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         context = {
             "rows": rows,
             "user": user,
-            "still_open": _named(row for row in rows if row.still_open and not (row.waiting or row.left_alone)),
-            "refusals": [row for row in rows if row.refused_since],
+            "standing": standing(user, rows, last_decision(user)),
             "may_sync": may_sync,
             "may_keep": may_keep,
             "may_give_back": may_sync and self.has_change_permission(request, user),
@@ -135,19 +142,22 @@ def rows_of(user: User) -> list[AccountRow]:
         open_ = account is not None and account.state == AccountState.ACTIVE and not user.is_active
         colour = STATE_COLOURS.get(AccountState(account.state), "") if account else ""
         waiting = account is not None and account.pk in queued
+        words, stays = _next(user, directory, account)
         password = pending.get(account.pk) if account else None
         found.append(
             AccountRow(
                 directory=directory,
                 account=account,
                 colour="danger" if open_ else colour,
-                next=_next(user, directory, account),
+                next=words,
                 waiting=waiting,
                 password=password,
                 still_open=open_,
                 refused_since=refused.get(account.pk) if account else None,
                 lost=lost.get(directory.pk),
                 final=final.get(directory.pk, ""),
+                tried_at=_tried_at(directory, account) if waiting else None,
+                stays=stays,
             )
         )
     return sorted(found, key=lambda row: row.account is None)
@@ -159,26 +169,27 @@ def _receipt(request: HttpRequest, user: User) -> Receipt | None:
     return Receipt.objects.filter(user_id=user.pk).order_by("-pk").first() if may_see else None
 
 
-def _named(rows: Iterable[AccountRow]) -> str:
-    names = [row.directory.name for row in rows]
-    return listed(names) if names else ""
+def _tried_at(directory: Directory, account: Account | None) -> dt.datetime | None:
+    """Return when what waits for the account is tried next, None for at once."""
+    moment = directory.retry_at if directory.unreachable_since else account.not_before if account else None
+    return moment if moment and moment > timezone.now() else None
 
 
-def _next(user: User, directory: Directory, account: Account | None) -> str:
-    """Return what the portal would do now, in words."""
+def _next(user: User, directory: Directory, account: Account | None) -> tuple[str, bool]:
+    """Return what the portal would do now, in words, and whether that is nothing."""
     if account and account.last_result == LastResult.PARKED:
-        return "Nothing, until somebody presses Retry."
+        return "Nothing, until somebody presses Retry.", False
     plan = services.preview(user, directory)
     if not plan.steps and account and account.delete_at:
-        return f"Nothing until {timezone.localtime(account.delete_at):%Y-%m-%d}, when it is deleted."
+        return f"Nothing until {timezone.localtime(account.delete_at):%Y-%m-%d}, when it is deleted.", True
     if not plan.steps:
-        return plan.reason
+        return plan.reason, True
     message = f"Will be {' and '.join(NEXT[Step(step)] for step in plan.steps)}"
     if not directory.enabled:
-        return f"{message} when {directory.name} is switched on."
+        return f"{message} when {directory.name} is switched on.", False
     if directory.unreachable_since:
-        return f"{message} when {directory.name} can be reached again."
-    return f"{message} shortly."
+        return f"{message} when {directory.name} can be reached again.", False
+    return f"{message} shortly.", False
 
 
 def _act(panel: AccountsPanel, request: HttpRequest, user: User) -> str:
@@ -200,7 +211,9 @@ def _keep(request: HttpRequest, user: User, account: str) -> str:
 
 def _sync(user: User, account: str, actor: str) -> None:
     parked = Change.objects.filter(account__user=user, parked__isnull=False)
-    if account.isdecimal():
+    if account == ALL:
+        services.retry(parked, actor)
+    elif account.isdecimal():
         services.retry(parked.filter(account=int(account)), actor)
     else:
         services.provision(user, "asked for", actor)

@@ -160,7 +160,7 @@ def say_provisioned(request: HttpRequest, user: User) -> None:
     """Say what becomes of the directories' accounts of somebody who may sign in from now on."""
     if not user.provisioned:
         message = (
-            f"{user} may sign in, so directories get no account for them. Switch that on under Accounts if need be."
+            f"{user} may sign in, so directories get no account for them. Switch that on under Details if need be."
         )
         messages.info(request, message)
         return

@@ -26,13 +26,14 @@ from provisioning.admin.users.groups import GroupsPanel
 from provisioning.admin.users.history import UserHistory
 from provisioning.admin.users.list import UserList, definitions
 from provisioning.admin.users.password import UserPassword
+from provisioning.admin.users.person import PersonPage
 from provisioning.admin.users.rename import UserRename
 from provisioning.admin.users.rules import RulesPanel
 from provisioning.admin.users.sources import SourcesPanel
 from provisioning.models import User
 
 Fieldsets = list[tuple[str, Any]]
-TAB = {"classes": ["tab"]}
+TAB, FOLDED = {"classes": ["tab"]}, {"classes": ["collapse"]}
 
 
 @admin.register(User)
@@ -42,6 +43,7 @@ class UserAdmin(
     UserDuplicates,
     UserActions,
     LeaverSwitch,
+    PersonPage,
     AccountsPanel,
     ContractsPanel,
     RulesPanel,
@@ -74,7 +76,7 @@ class UserAdmin(
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Put what a new user needs first; everything else has its tab."""
+        """Put what a new user needs first, the rest on tabs; of a user who is there, all are parts of one page."""
         custom = definitions(request)
         attributes = [PREFIX + definition.name for definition in custom if obj or not definition.required]
         needed = [PREFIX + definition.name for definition in custom if not obj and definition.required]
@@ -86,17 +88,13 @@ class UserAdmin(
         ]
         tabs[2][1]["fields"] += [("locale", "time_zone")]
         if obj:
-            if request.user.has_perm("contracts.view_contract"):
-                tabs.insert(2, ("Contracts", {"fields": ["contracts_panel"]}))
-            if request.user.has_perm("rules.view_granted"):
-                tabs.append(("Rules", {"fields": ["rules_panel"]}))
-            tabs.append(("Accounts", {"fields": ["provisioned", "accounts_panel", "sources_panel"]}))
-            if request.user.has_perm("provisioning.view_group"):
-                tabs.append(("Groups", {"fields": ["groups_panel"]}))
+            tabs.append(("Where values come from", {"fields": ["sources_panel"]}))
         if obj or protection.is_superuser(request.user):
             password = "portal_password" if protection.is_superuser(request.user) else "has_password"
             rights = ["is_staff", "is_superuser", "groups", *([password, "last_login"] if obj else [])]
             tabs.append(("Sign-in & roles", {"fields": rights}))
+        if obj:
+            return [tabs[0], *((title, {**options, **FOLDED}) for title, options in tabs[1:])]
         return [(title, {**options, **TAB}) for title, options in tabs]
 
     def _profile(self, obj: User | None, needed: list[str], may_change: bool) -> list[Any]:
@@ -105,8 +103,9 @@ class UserAdmin(
                 *("username", ("first_name", "last_name"), "email", ("department", "title"), "manager"),
                 *(*needed, "display_name", ("phone", "mobile"), "is_active", "provisioned"),
             ]
-        names = [("first_name", "last_name"), "display_name", "email", ("phone", "mobile"), "is_active"]
-        return ["renaming" if may_change else "username", *names, ("created_at", "updated_at")]
+        names = [("first_name", "last_name"), "display_name", "email", ("phone", "mobile")]
+        state = [("is_active", "provisioned"), ("created_at", "updated_at")]
+        return ["renaming" if may_change else "username", *names, *state]
 
     def _work(self, obj: User | None) -> list[Any]:
         rest = ["division", "organization", "cost_center", ("employee_number", "employee_type")]
@@ -115,10 +114,6 @@ class UserAdmin(
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Never let a user name change, nor rights by anyone but a superuser."""
         fields = [
-            "accounts_panel",
-            "contracts_panel",
-            "groups_panel",
-            "rules_panel",
             "sources_panel",
             "renaming",
             "portal_password",

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 from provisioning.admin.panels import loaded_later, viewed
 from provisioning.groups.effective_members import groups_of
 from provisioning.models import User
+from provisioning.rules.models import Granted
 
 
 class GroupsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -26,6 +27,9 @@ class GroupsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         return [path("<path:object_id>/groups/", view, name="provisioning_user_groups"), *super().get_urls()]
 
     def groups_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show the groups to who may see the user and groups."""
+        """Show the groups to who may see the user and groups, and by which rule the user is in them."""
         user = viewed(self, request, object_id, "provisioning.view_group")
-        return TemplateResponse(request, "provisioning/user/groups.html", {"rows": groups_of(user.pk)})
+        given = Granted.objects.filter(user=user, entitlement__group__isnull=False).order_by("pk")
+        rules = dict(given.values_list("entitlement__group", "entitlement__rule__name"))
+        rows = [(row, rules.get(row.group.pk, "") if row.direct else "") for row in groups_of(user.pk)]
+        return TemplateResponse(request, "provisioning/user/groups.html", {"rows": rows})

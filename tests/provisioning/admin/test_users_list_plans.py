@@ -29,7 +29,8 @@ FROM generate_series(1, %s) i
 
 
 @pytest.fixture
-def crowd() -> dict[str, int]:
+def crowd(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    monkeypatch.setattr(index, "LONGEST", float("inf"))
     appsdb, group = roll.directory(), Group.objects.create(name="Few")
     roll.definition("badge")
     with connection.cursor() as cursor:
@@ -52,7 +53,7 @@ def crowd() -> dict[str, int]:
 
 QUERIES = [
     "",
-    "q=abc",
+    "q=abcd",
     "q=abc+abd",
     "q=E1234",
     "active=0",
