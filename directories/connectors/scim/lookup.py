@@ -3,13 +3,13 @@
 What an application answers is compared with what was asked for: some take no notice of a filter and give everybody.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import orjson
 
-from directories.connectors.base import ConnectorError, NotFound
-from directories.connectors.scim.client import Json, ScimClient
+from directories.connectors.base import ConnectorError, NotFound, Unavailable
+from directories.connectors.scim.client import NOT_SCIM, Json, ScimClient
 from directories.connectors.scim.discovery import Application
 from directories.connectors.scim.paths import AttributePath, member, parse, read
 
@@ -17,18 +17,26 @@ SEVERAL = (
     "The application has several entries with the identifier that the portal gave one of them. Keep the right one "
     "there, and then retry."
 )
+ANOTHER = "The application answered with another entry than the one that was asked for. Ask its makers, and then retry."
 Kind = Literal["user", "group"]
 PLACES: Mapping[Kind, str] = {"user": "Users", "group": "Groups"}
 EXTERNAL_ID = parse("externalId")
 
 
 def by_id(client: ScimClient, kind: Kind, ref: str, query: Mapping[str, str] | None = None) -> Json | None:
-    """Return the resource with that id, None when there is none; raise ConnectorError."""
+    """Return the resource with that id, None when there is none; raise ConnectorError.
+
+    Only 404 says that there is none: a page that a gateway shows instead may be answered with 200.
+    """
     try:
         found = client.get(PLACES[kind], ref, query=query)
     except NotFound:
         return None
-    return found if member(found, "id") == ref else None
+    if not ref_of(found):
+        raise Unavailable(NOT_SCIM)
+    if ref_of(found) != ref:
+        raise ConnectorError(ANOTHER, code="answer")
+    return found
 
 
 def by_values(
@@ -47,7 +55,7 @@ def by_values(
         text = " or ".join(f"{_asked(path.text)} eq {orjson.dumps(value).decode()}" for path, value in some)
         if rules.max_length and len(text) > rules.max_length:
             continue
-        resources = [*_listed(client.list(PLACES[kind], {**(query or {}), "filter": text}))]
+        resources = _listed(client.list(PLACES[kind], {**(query or {}), "filter": text}))
         for path, value in some:
             found = [one for one in resources if _has(one, path, value)]
             if len(found) > 1 and path == EXTERNAL_ID:
@@ -70,7 +78,7 @@ def by_values_at_once(
         f"{_asked(name)} eq {orjson.dumps(value).decode()}" for one in wanted for name, value in one.items() if value
     ]
     page = application.client.list(PLACES[kind], {"filter": " or ".join(terms)})
-    resources, total = [*_listed(page)], member(page, "totalResults")
+    resources, total = _listed(page), member(page, "totalResults")
     if total != len(resources):
         return None
     return [
@@ -85,11 +93,14 @@ def _asked(name: str) -> str:
     return f"{path.whole}.{path.part}" if path.part else path.whole
 
 
-def _listed(page: Json) -> Iterator[Json]:
+def _listed(page: Json) -> list[Json]:
+    """Return the resources of a list, which an empty one may leave out (RFC 7644 3.4.2); raise Unavailable."""
     resources = member(page, "Resources")
-    for one in resources if isinstance(resources, list) else ():
-        if isinstance(one, dict) and isinstance(member(one, "id"), str) and member(one, "id"):
-            yield one
+    if resources is None and isinstance(member(page, "totalResults"), int):
+        return []
+    if not isinstance(resources, list) or not all(isinstance(one, dict) and ref_of(one) for one in resources):
+        raise Unavailable(NOT_SCIM)
+    return resources
 
 
 def _has(resource: Json, path: AttributePath, value: str) -> bool:

@@ -1,0 +1,74 @@
+"""Looking accounts up where an application answers otherwise than it should: nobody is taken for absent, or for another."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from werkzeug.wrappers import Request, Response
+
+from directories.connectors.base import ConnectorError, Entry, GroupEntry, Unavailable
+from directories.connectors.scim import rate
+from tests.directories.connectors.scim_subject import FIRST, LAST, MAIL, ScimSubject
+
+ANN = Entry("ann", "", {FIRST: "Ann", LAST: "Lee", MAIL: "ann@example.org"}, {"username": "ann"}, "7c")
+KNOWN = Entry("ann", "a1", ANN.attributes, ANN.person, ANN.portal_id)
+
+
+@pytest.fixture(autouse=True)
+def own_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait for what another test sent."""
+    store = rate.MemoryRates(clock=itertools.count(step=1000).__next__)
+    monkeypatch.setattr(rate, "_stores", [store])
+
+
+def answering(body: Any, *, path: str = "") -> Callable[[Request], Response | None]:
+    """Answer every GET so, or those of one path, and let the server answer all others."""
+    content = body if isinstance(body, str) else orjson.dumps(body)
+
+    def before(request: Request) -> Response | None:
+        if request.method != "GET" or request.path == "/ServiceProviderConfig" or (path and request.path != path):
+            return None
+        return Response(content, 200, headers={"Content-Type": "application/scim+json"})
+
+    return before
+
+
+def listed(total: int, *resources: dict[str, Any]) -> dict[str, Any]:
+    return {"totalResults": total, "Resources": [*resources]}
+
+
+@pytest.mark.parametrize("body", [{"status": "maintenance"}, "", {"status": "ok", "Resources": None}])
+@pytest.mark.parametrize("wanted", [ANN, KNOWN], ids=["by name", "by id"])
+def test_a_page_that_answers_everything_with_200_says_nothing_of_anybody(
+    scim: ScimSubject, body: Any, wanted: Entry
+) -> None:
+    scim.server.before = answering(body)
+    with scim.open() as connector:
+        with pytest.raises(Unavailable, match="not SCIM"):
+            connector.find(wanted)
+        with pytest.raises(Unavailable, match="not SCIM"):
+            connector.find_group(GroupEntry("Sales", wanted.ref))
+        with pytest.raises(Unavailable, match="not SCIM"):
+            connector.look_up(["a1"])
+
+
+def test_an_answer_about_another_account_does_not_make_one_absent(scim: ScimSubject) -> None:
+    scim.server.before = answering({"id": "b2", "userName": "bob"}, path="/Users/a1")
+    with scim.open() as connector, pytest.raises(ConnectorError) as caught:
+        connector.find(KNOWN)
+    assert caught.value.code == "answer"
+
+
+def test_an_empty_list_may_leave_its_resources_out(scim: ScimSubject) -> None:
+    """RFC 7644 section 3.4.2."""
+    scim.server.before = answering({"totalResults": 0}, path="/Users")
+    with scim.open() as connector:
+        assert connector.find(ANN) is None
+
+
+def test_an_entry_without_an_id_is_not_passed_over(scim: ScimSubject) -> None:
+    scim.server.before = answering(listed(1, {"userName": "ann"}), path="/Users")
+    with scim.open() as connector, pytest.raises(Unavailable, match="not SCIM"):
+        connector.find(ANN)
