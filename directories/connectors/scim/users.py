@@ -95,7 +95,12 @@ class Users:
     # --- Writing -----------------------------------------------------------------------------------------------------
 
     def create(self, entry: Entry, password: str | None) -> RemoteAccount:
-        """Create the user, and return it as the application holds it."""
+        """Create the user, or switch it on again where it could only not be seen; return it as the application holds it."""
+        if entry.ref and (hidden := self._switched_on(entry.ref)):
+            back = self.update(entry, self.account(hidden, entry.key))
+            if password and self.settings.passwords:
+                self.set_password(entry, password)
+            return back
         sent = self._wanted(entry)
         resource: Json = {"schemas": [CORE[0]]}
         for path, value in sent:
@@ -115,6 +120,16 @@ class Users:
             raise ConnectorError(ANOTHER, code="answer")
         mapped = [(path, value) for path, value in sent if path.text in entry.attributes]
         return self.account(answer, entry.key, ignored=_ignored(answer, mapped))
+
+    def _switched_on(self, ref: str) -> Json | None:
+        """Switch a user on who may be there and cannot be seen until then; return it, None when there is none."""
+        if self.settings.preset.after_deactivate != "absent":
+            return None
+        try:
+            self.client.patch("Users", ref, operations=[{"op": "replace", "path": "active", "value": True}])
+        except NotFound:
+            return None
+        return by_id(self.client, "user", ref)
 
     def update(self, entry: Entry, found: RemoteAccount | None) -> RemoteAccount:
         """Send what differs from what the application holds, and compare its answer with that."""

@@ -65,12 +65,22 @@ def test_a_person_comes_changes_leaves_and_is_gone(name: str, doubles: Doubles, 
         assert product.users()[0]["active"] is False
         if product.preset.after_deactivate == "readable":
             connector.enable(person(name, ref=ann.ref))
-            assert product.users()[0]["active"] is True
+        else:
+            back = connector.create(person(name, ref=ann.ref, **{LAST: "Lee"}), PASSWORD)
+            assert (back.ref, back.enabled, back.attributes[LAST]) == (ann.ref, True, "Lee")
+        assert [one["active"] for one in product.users()] == [True]
         if Capability.DELETE in connector.capabilities:
             connector.delete(person(name, ref=ann.ref))
             connector.delete(person(name, ref=ann.ref))
         left = product.users()
         assert not left or left[0]["active"] is (product.preset.delete.user == "never")
+
+
+def test_who_is_gone_for_good_and_comes_back_is_made_anew(doubles: Doubles, opened: Opened) -> None:
+    with opened("atlassian") as connector:
+        made = connector.create(person("atlassian", ref="gone"))
+    assert made.ref != "gone"
+    assert [one["userName"] for one in doubles.product("atlassian").users()] == ["ann"]
 
 
 @pytest.mark.parametrize("name", all_names())
