@@ -14,13 +14,14 @@ from directories.connectors.scim.discovery import Application
 from directories.connectors.scim.paths import AttributePath, member, parse, read
 
 SEVERAL = (
-    "The application has several entries with the identifier that the portal gave one of them. Keep the right one "
-    "there, and then retry."
+    "The application has several entries that may be the one that is wanted. Keep one of them there, or let each have "
+    "its own identifier, name and e-mail address, and then retry."
 )
 ANOTHER = "The application answered with another entry than the one that was asked for. Ask its makers, and then retry."
 Kind = Literal["user", "group"]
 PLACES: Mapping[Kind, str] = {"user": "Users", "group": "Groups"}
 EXTERNAL_ID = parse("externalId")
+NAMES = (parse("userName"), parse("displayName"))
 
 
 def by_id(client: ScimClient, kind: Kind, ref: str, query: Mapping[str, str] | None = None) -> Json | None:
@@ -44,7 +45,7 @@ def by_values(
 ) -> Json | None:
     """Return the resource that has one of the values, by their paths, the first of them that anybody has.
 
-    Raise ConnectorError when two have what only the portal gives out.
+    Raise ConnectorError when several have it.
     """
     if application.offered.filters is False:
         return None
@@ -57,11 +58,8 @@ def by_values(
             continue
         resources = _listed(client.list(PLACES[kind], {**(query or {}), "filter": text}))
         for path, value in some:
-            found = [one for one in resources if _has(one, path, value)]
-            if len(found) > 1 and path == EXTERNAL_ID:
-                raise ConnectorError(SEVERAL, code="ambiguous")
-            if found:
-                return _best(found, path, value)
+            if found := [one for one in resources if _has(one, path, value)]:
+                return _only(found, path, value)
     return None
 
 
@@ -112,9 +110,17 @@ def _has(resource: Json, path: AttributePath, value: str) -> bool:
     return False
 
 
-def _best(found: list[Json], path: AttributePath, value: str) -> Json:
-    """Return the one that has the value letter by letter, else the first."""
-    return next((one for one in found if read(one, path) == value), found[0])
+def _only(found: Sequence[Json], path: AttributePath, value: str) -> Json:
+    """Return the one that is meant: of several with the same name the one that has it letter by letter.
+
+    Raise ConnectorError for several with anything else: one of them is a stranger.
+    """
+    exact = [one for one in found if read(one, path) == value]
+    if len(found) > 1 and path in NAMES and len(exact) == 1:
+        return exact[0]
+    if len(found) > 1:
+        raise ConnectorError(SEVERAL, code="ambiguous")
+    return found[0]
 
 
 def ref_of(resource: Mapping[str, Any]) -> str:

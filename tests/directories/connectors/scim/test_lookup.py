@@ -72,3 +72,27 @@ def test_an_entry_without_an_id_is_not_passed_over(scim: ScimSubject) -> None:
     scim.server.before = answering(listed(1, {"userName": "ann"}), path="/Users")
     with scim.open() as connector, pytest.raises(Unavailable, match="not SCIM"):
         connector.find(ANN)
+
+
+def test_two_with_the_same_mail_address_are_for_a_person_to_decide(scim: ScimSubject) -> None:
+    mail = [{"type": "work", "value": "ann@example.org"}]
+    two = [{"id": ref, "userName": f"user-{ref}", "emails": mail} for ref in "ab"]
+    scim.server.before = answering(listed(2, *two), path="/Users")
+    with scim.open(by_email=True) as connector, pytest.raises(ConnectorError) as caught:
+        connector.find(ANN)
+    assert caught.value.code == "ambiguous"
+
+
+def test_two_groups_of_one_name_are_for_a_person_to_decide_and_the_letters_tell_two_apart(scim: ScimSubject) -> None:
+    def named(*names: str) -> dict[str, Any]:
+        return listed(len(names), *({"id": f"g{at}", "displayName": name} for at, name in enumerate(names)))
+
+    with scim.open() as connector:
+        scim.server.before = answering(named("sales", "Sales"), path="/Groups")
+        found = connector.find_group(GroupEntry("Sales"))
+        assert found is not None
+        assert found.ref == "g1"
+        scim.server.before = answering(named("Sales", "Sales"), path="/Groups")
+        with pytest.raises(ConnectorError) as caught:
+            connector.find_group(GroupEntry("Sales"))
+    assert caught.value.code == "ambiguous"
