@@ -18,6 +18,10 @@ SEVERAL = (
     "its own identifier, name and e-mail address, and then retry."
 )
 ANOTHER = "The application answered with another entry than the one that was asked for. Ask its makers, and then retry."
+CUT = (
+    "The application takes no notice of what it is asked for and shows only a part of its list, so nobody can tell "
+    "whether the account or group is there. Let its list be filtered by externalId or by name, and then retry."
+)
 Kind = Literal["user", "group"]
 PLACES: Mapping[Kind, str] = {"user": "Users", "group": "Groups"}
 EXTERNAL_ID = parse("externalId")
@@ -45,21 +49,26 @@ def by_values(
 ) -> Json | None:
     """Return the resource that has one of the values, by their paths, the first of them that anybody has.
 
-    Raise ConnectorError when several have it.
+    Raise ConnectorError when several have it, or when the lists left out somebody who may have it.
     """
     if application.offered.filters is False:
         return None
     rules, client = application.settings.preset.filter, application.client
     known = [(parse(name), value) for name, value in wanted.items() if value and rules.allows(kind, _asked(name))]
     at_once = rules.combine == "any" and rules.allows(kind, *(_asked(path.text) for path, _ in known))
+    cut = False
     for some in [known] if at_once and known else [[one] for one in known]:
         text = " or ".join(f"{_asked(path.text)} eq {orjson.dumps(value).decode()}" for path, value in some)
         if rules.max_length and len(text) > rules.max_length:
             continue
-        resources = _listed(client.list(PLACES[kind], {**(query or {}), "filter": text}))
+        page = client.list(PLACES[kind], {**(query or {}), "filter": text})
+        resources = _listed(page)
         for path, value in some:
             if found := [one for one in resources if _has(one, path, value)]:
                 return _only(found, path, value)
+        cut = cut or _is_cut(page, resources)
+    if cut:
+        raise ConnectorError(CUT, code="filter")
     return None
 
 
@@ -99,6 +108,12 @@ def _listed(page: Json) -> list[Json]:
     if not isinstance(resources, list) or not all(isinstance(one, dict) and ref_of(one) for one in resources):
         raise Unavailable(NOT_SCIM)
     return resources
+
+
+def _is_cut(page: Json, resources: Sequence[Json]) -> bool:
+    """Return whether there is more than a page shows."""
+    total = member(page, "totalResults")
+    return bool(member(page, "nextCursor")) or (isinstance(total, int) and total > len(resources))
 
 
 def _has(resource: Json, path: AttributePath, value: str) -> bool:

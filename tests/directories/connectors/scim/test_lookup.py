@@ -96,3 +96,30 @@ def test_two_groups_of_one_name_are_for_a_person_to_decide_and_the_letters_tell_
         with pytest.raises(ConnectorError) as caught:
             connector.find_group(GroupEntry("Sales"))
     assert caught.value.code == "ambiguous"
+
+
+CUT = listed(900, *({"id": f"x{number}", "userName": f"user{number}"} for number in range(3)))
+
+
+def test_a_list_that_was_cut_and_took_no_notice_of_the_filter_proves_nobodys_absence(scim: ScimSubject) -> None:
+    scim.server.before = lambda request: (answering(CUT, path="/Users") if request.args else answering(CUT, path="-"))(
+        request
+    )
+    with scim.open() as connector:
+        for wanted in (ANN, KNOWN):
+            with pytest.raises(ConnectorError) as caught:
+                connector.find(wanted)
+            assert caught.value.code == "filter"
+        assert connector.find_many([ANN, ANN]) == {}, "each of them is refused when it is its turn"
+
+
+def test_a_filter_that_the_application_heeds_finds_whom_another_did_not(scim: ScimSubject) -> None:
+    def before(request: Request) -> Response | None:
+        heeded = request.args.get("filter", "").startswith("userName")
+        return answering(listed(1, {"id": "a1", "userName": "ann"}) if heeded else CUT, path="/Users")(request)
+
+    scim.server.before = before
+    with scim.open(product="atlassian") as connector:
+        found = connector.find(ANN)
+    assert found is not None
+    assert found.ref == "a1"
