@@ -60,6 +60,11 @@ class ServiceSignIn:
         """Whether the service has to be asked for a token."""
         return self._credentials.auth in {"oauth2", "oauth2_key"}
 
+    @property
+    def current_token(self) -> str:
+        """The token that was got last, which no message may show; "" before the first."""
+        return self._token
+
     def headers(self, door: HttpDoor) -> Mapping[str, str]:
         """Return what a request carries; raise ConnectorError."""
         known = self._credentials

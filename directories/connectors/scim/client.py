@@ -236,7 +236,9 @@ class ScimClient:
         """Return what a service says without the values that it was sent, and without what the portal signs in with."""
         words = " ".join(detail.split())
         known = self._settings.credentials
-        for value in sorted({*_texts(sent), known.secret, known.user}, key=len, reverse=True):
+        # Any further header may be a secret one; to hide the others does no harm.
+        hidden = {known.secret, known.user, self._sign_in.current_token, *self._settings.headers.values()}
+        for value in sorted({*_texts(sent), *hidden}, key=len, reverse=True):
             if len(value) > 2:
                 words = words.replace(value, "…")
         return words[:_WORDS] if words.isprintable() else ""

@@ -208,6 +208,23 @@ def test_what_is_no_private_key_says_so_and_shows_nothing(scim: ScimSubject) -> 
     )
 
 
+@pytest.mark.parametrize("auth", ["bearer", "oauth2"])
+def test_words_of_the_application_show_nothing_that_the_portal_signs_in_with(scim: ScimSubject, auth: str) -> None:
+    def telling(request: Request) -> Response | None:
+        if request.path == "/token":
+            return said({"access_token": TOKEN, "expires_in": 3600})
+        told = f"{request.headers['Authorization']} with {request.headers['X-Key']} is too few"
+        return said({"detail": told}, 400) if request.method == "POST" else None
+
+    scim.server.before = telling
+    settings = {"auth": auth, "user": "us3r", "token_url": f"{scim.server.url}/token", "secret_header": "X-Key: hidden"}
+    secret = TOKEN if auth == "bearer" else "the-secret-of-the-client"
+    with scim.open(**settings, secret=secret) as connector, pytest.raises(ConnectorError) as caught:
+        connector.create(entry())
+    assert "too few" in caught.value.message
+    assert not [word for word in (TOKEN, "hidden") if word in caught.value.message]
+
+
 # --- Users ---
 
 
