@@ -95,7 +95,7 @@ class Users:
     # --- Writing -----------------------------------------------------------------------------------------------------
 
     def create(self, entry: Entry, password: str | None) -> RemoteAccount:
-        """Create the user, or switch it on again where it could only not be seen; return it as the application holds it."""
+        """Create the user, or switch on again who only could not be seen; return it as the application holds it."""
         if entry.ref and (hidden := self._switched_on(entry.ref)):
             back = self.update(entry, self.account(hidden, entry.key))
             if password and self.settings.passwords:

@@ -1,4 +1,4 @@
-"""Looking accounts up where an application answers otherwise than it should: nobody is taken for absent, or for another."""
+"""Looking accounts up where an application answers wrongly: nobody is taken for absent, or for somebody else."""
 
 import itertools
 from collections.abc import Callable
