@@ -87,6 +87,7 @@ class Scim(Connector):
         super().__init__(config)
         self.settings = scim_settings(config.settings)
         self.preset = self.settings.preset
+        self.at_a_time = self.settings.in_flight
         self.members_at_once = self.preset.group.add_per_request  # what a pause interrupts is not begun anew
 
     @classmethod

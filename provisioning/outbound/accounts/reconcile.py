@@ -193,7 +193,8 @@ class AccountReconciler:
             turn.account.unanswered = write.capability.value
         answers = self.connector.write_many([write for _, write in run])
         seconds = max(0.001, time.monotonic() - begun)
-        self.run = max(2, min(self.connector.at_once, int(len(run) * RUN_SECONDS / seconds)))
+        fewest = max(2, self.connector.at_a_time)  # they take as long as one
+        self.run = max(fewest, min(self.connector.at_once, int(len(run) * RUN_SECONDS / seconds)))
         for (turn, _), answer in zip(run, answers, strict=True):
             if not isinstance(answer, Unavailable):  # else it is looked up and tried when it is its turn
                 turn.written, turn.account.unanswered = answer, ""
@@ -221,6 +222,8 @@ class AccountReconciler:
         for number, found in (self.connector.find_many([turn.entry for turn in waiting]) if waiting else {}).items():
             self.asked = True
             waiting[number].looked, waiting[number].found = True, found
+        for turn in waiting:
+            turn.at = time.monotonic()  # an answer counts from when it comes
 
     def _plan_ahead(self, turn: Turn) -> bool:
         """Plan for an account that nothing or one write will bring in sync; return False for any other."""
