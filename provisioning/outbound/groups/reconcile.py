@@ -325,6 +325,8 @@ class GroupReconciler:
                 self._not_lost(stay)
             refused |= stay
         self.outcome.refused |= record.members(self.held, self.account, self.name, members, refused, added=add)
+        if len(refused) < len(members):
+            self.account.attempts = 0  # pauses grow only while nothing is done
 
     # --- What a person has to be asked about first -------------------------------------------------------------------
 

@@ -237,3 +237,25 @@ def test_two_workers_on_the_same_groups_add_everybody_once(mem: Directory, monke
     assert sorted(added) == sorted(f"{group.name} {user.username}" for group in groups for user in users)
     assert all(len(found) == 20 for found in held(mem).values())
     assert not GroupChange.objects.exists()
+
+
+def test_a_pause_between_portions_that_go_in_does_not_grow(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    users = make_users("anna", "ben", "cleo")
+    group = make_group("Developers")
+    run(mem)
+    membership.add(group, [user.pk for user in users], "tester")
+    account_delivery.deliver(mem.pk, outbox.LEASES.due(mem.pk, 100))
+    real, calls = Memory.add_members, [0]
+
+    def add(self: Memory, to: GroupEntry, entries: Sequence[Entry]) -> Sequence[RefusedMember]:
+        calls[0] += 1
+        if calls[0] % 2 == 0:
+            raise Unavailable("One a time.", whole_directory=False)
+        return real(self, to, entries)
+
+    monkeypatch.setattr(Memory, "add_members", add)
+    monkeypatch.setattr(Memory, "members_at_once", 1)
+    GroupAccount.objects.update(attempts=7)
+    run_groups(mem)
+    assert held(mem) == {"Developers": ["anna"]}
+    assert GroupAccount.objects.get().attempts == 1
