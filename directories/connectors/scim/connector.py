@@ -88,7 +88,8 @@ class Scim(Connector):
         self.settings = scim_settings(config.settings)
         self.preset = self.settings.preset
         self.at_a_time = self.settings.in_flight
-        self.members_at_once = self.preset.group.add_per_request  # what a pause interrupts is not begun anew
+        # What a pause interrupts is not begun anew.
+        self.members_at_once = min(self.preset.group.add_per_request, Connector.members_at_once)
 
     @classmethod
     def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:

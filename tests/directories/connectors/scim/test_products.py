@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from directories.connectors.base import Capability, ConnectorConfig, ConnectorError, Entry, GroupEntry, Unavailable
+from directories.connectors.gateway.description import describe, dump_description, load_description
 from directories.connectors.scim import Scim
 from directories.connectors.scim.presets import all_names
 from tests.doubles.scim.server import TOKEN, Doubles
@@ -218,3 +219,10 @@ def test_a_large_group_goes_on_where_it_had_to_wait_for_its_turn(doubles: Double
                 del left[: connector.members_at_once]
     assert len(product.groups()[0]["members"]) == 250
     assert len(product.sent("PATCH", "/Groups")) == 3
+
+
+@pytest.mark.parametrize("name", all_names())
+def test_every_product_can_be_reached_through_a_gateway(name: str) -> None:
+    with Scim(ConnectorConfig({"product": name, "url": "https://app.example.com"})) as connector:
+        said = dump_description(describe(connector, lacking={}, reads_as=""))
+        assert load_description(said).members_at_once == connector.members_at_once
