@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from queue import LifoQueue
+from queue import Empty, LifoQueue
+from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -69,9 +70,18 @@ class ScimClient:
         self._sign_in = ServiceSignIn(settings.credentials)
         self._doors: LifoQueue[HttpDoor] = LifoQueue()
         self._opened: list[HttpDoor] = []
+        self._lock = Lock()
         self._threads: ThreadPoolExecutor | None = None
-        for _ in range(settings.in_flight):
-            self._doors.put(self._new_door())
+
+    def _free_door(self) -> HttpDoor:
+        """Return a door that nobody uses, the one that was used last; it may have to be made, or waited for."""
+        with self._lock:
+            try:
+                return self._doors.get_nowait()
+            except Empty:
+                if len(self._opened) < self._settings.in_flight:
+                    return self._new_door()
+        return self._doors.get()
 
     def _new_door(self) -> HttpDoor:
         settings = self._settings
@@ -136,7 +146,7 @@ class ScimClient:
 
     @contextmanager
     def _door(self) -> Iterator[HttpDoor]:
-        door = self._doors.get()
+        door = self._free_door()
         try:
             yield door
         finally:

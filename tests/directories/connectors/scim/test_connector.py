@@ -30,6 +30,7 @@ from directories.connectors.base import (
     Unavailable,
     Write,
 )
+from directories.connectors.outgoing import HttpDoor
 from directories.connectors.scim import Scim, client, discovery, rate
 from directories.connectors.scim.paths import ENTERPRISE
 from tests.directories.connectors.scim_subject import FIRST, LAST, MAIL, ScimSubject
@@ -632,3 +633,30 @@ def test_every_product_can_be_set_up_and_says_what_to_do(product: str) -> None:
         assert connector.deletion_is_final.endswith(".")
         assert Scim.notes[product].endswith(".)") or product == "generic"
         assert all(connector.meant_by(name) for name in Scim.required({"product": product}) if "." in name)
+
+
+def test_no_more_connections_are_made_ready_than_requests_are_under_way(
+    scim: ScimSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[HttpDoor] = []
+    closed: list[HttpDoor] = []
+
+    class Door(HttpDoor):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            made.append(self)
+
+        def close(self) -> None:
+            super().close()
+            closed.append(self)
+
+    monkeypatch.setattr(client, "HttpDoor", Door)
+    with scim.open(in_flight=4) as connector:
+        connector.create(entry())
+        connector.find(entry())
+        assert len(made) == 1
+        together = threading.Barrier(4)
+        scim.server.before = lambda request: together.wait(30) * 0 or None if request.method == "POST" else None
+        connector.write_many([Write(Capability.CREATE, entry(f"user{number}")) for number in range(8)])
+        assert len(made) == 4
+    assert closed == made
