@@ -55,3 +55,25 @@ def test_nobody_is_looked_up_twice_however_long_an_answer_takes(
     assert sum(asked) == 12
     assert min(asked[:-1], default=4) >= 4, "as many at a time as the directory works on"
     assert not Account.objects.exclude(last_result="ok").exists()
+
+
+def test_a_connector_is_told_when_somebody_loses_access(crews: Crews, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: set[tuple[str, bool]] = set()
+    real = CrewConnector._call
+
+    def call(self: CrewConnector, name: str, entry: Entry, *, there: bool = False) -> str:
+        told.add((entry.key, self.urgent))
+        return real(self, name, entry, there=there)
+
+    monkeypatch.setattr(CrewConnector, "_call", call)
+    directory = save_crew_directory()
+    users = User.objects.bulk_create([User(username=name) for name in ("ann", "bob")])
+    services.provision_many([user.pk for user in users], "test")
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
+    assert told == {("ann", False), ("bob", False)}
+    User.objects.filter(username="ann").update(is_active=False)
+    User.objects.filter(username="bob").update(first_name="Bob")
+    services.provision_many([user.pk for user in users], "test")
+    told.clear()
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
+    assert told == {("ann", True), ("bob", False)}

@@ -62,9 +62,13 @@ class Answer:
 
 
 class ScimClient:
-    """One application. Threads may share it. It always has to be closed."""
+    """One application. Threads may share it. It always has to be closed.
 
-    def __init__(self, settings: ScimSettings) -> None:
+    ``hurries`` says whether somebody is losing access just now: then every request goes before those of others.
+    """
+
+    def __init__(self, settings: ScimSettings, hurries: Callable[[], bool] = lambda: False) -> None:
+        self._hurries = hurries
         self._settings = settings
         self._limiter = Limiter(settings.preset, settings.url)
         self._sign_in = ServiceSignIn(settings.credentials)
@@ -122,9 +126,9 @@ class ScimClient:
         """Create a resource and return it as the application says that it is now."""
         return self._asked("POST", _path(place), resource).data
 
-    def put(self, *place: str, resource: Json) -> Json:
+    def put(self, *place: str, resource: Json, urgent: bool = False) -> Json:
         """Replace a resource and return it as the application says that it is now, {} when it does not."""
-        return self._asked("PUT", _path(*place), resource).data
+        return self._asked("PUT", _path(*place), resource, urgent=urgent).data
 
     def patch(self, *place: str, operations: Sequence[Json], members: int = 0, urgent: bool = False) -> Json:
         """Change a resource and return it as the application says that it is now, {} when it does not.
@@ -163,7 +167,7 @@ class ScimClient:
         urgent: bool = False,
     ) -> Answer:
         content = None if body is None else orjson.dumps(body)
-        sending = Sending(method, path, len(content or b""), members, urgent)
+        sending = Sending(method, path, len(content or b""), members, urgent or self._hurries())
         # RFC 3986: a blank is %20. Some services refuse "+".
         target = f"{path}?{urlencode(query, quote_via=quote)}" if query else path
         with self._door() as door:

@@ -140,7 +140,7 @@ class Scim(Connector):
         """The application, with its open connections; raise ConnectorError."""
         if problem := url_problem(self.settings.url):
             raise ConnectorError(problem, code="settings")
-        return ScimClient(self.settings)
+        return ScimClient(self.settings, hurries=lambda: self.urgent)
 
     @cached_property
     def application(self) -> Application:

@@ -142,7 +142,8 @@ class Groups:
             held = self._held(group)
             now = member(held, "members")
             people = whole(list(now) if isinstance(now, list) else [], [entry.ref for entry in there])
-            self.client.put("Groups", group.ref, resource={**_plain(held), "members": people})
+            removing = operations == self._removing
+            self.client.put("Groups", group.ref, resource={**_plain(held), "members": people}, urgent=removing)
             return refused
         for portion in self._portions(there, most):
             refused += self._patch(group, portion, operations)

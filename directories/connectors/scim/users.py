@@ -182,18 +182,19 @@ class Users:
         """Change a user by the method of the rule, and return it as the application holds it then."""
         ref = ref_of(held)
         answer: Json = {}
+        urgent = changes == [(ACTIVE, False)]
         by_put = self.application.changes_whole(rule or self.rules.update)
         if not by_put:
             wanted = operations(held, changes, clear=self.rules.clear, primary=self.rules.primary)
             try:
-                answer = self.client.patch("Users", ref, operations=wanted, urgent=changes == [(ACTIVE, False)])
+                answer = self.client.patch("Users", ref, operations=wanted, urgent=urgent)
             except Refused as error:
                 if error.status not in (405, 501) or self.settings.update == "patch":
                     raise
                 discovery.has_no_patch(self.settings)
                 by_put = True
         if by_put:
-            answer = self.client.put("Users", ref, resource=_with(held, changes))
+            answer = self.client.put("Users", ref, resource=_with(held, changes), urgent=urgent)
         if ref_of(answer) != ref:  # many answer 204, and some with something else
             answer = (by_id(self.client, "user", ref) if read_back else None) or _with(held, changes)
         return answer

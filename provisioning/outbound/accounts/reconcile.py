@@ -155,6 +155,7 @@ class AccountReconciler:
             self.allowance.begin()
         turn = self.ahead.pop(account.pk, None) or self.turn_of(account)
         self.operation = meant(turn.now)
+        self.connector.urgent = turn.now.status is not UserStatus.WANTED
         self._bring(turn)
         return self.results.of(turn, actor)
 
@@ -172,6 +173,7 @@ class AccountReconciler:
         """
         if self.connector.at_once == 1 or not accounts:
             return set()
+        self.connector.urgent = False
         begun = time.monotonic()
         if not self._is_fresh(accounts[0]):
             self._look_ahead(accounts[: self.run])

@@ -660,3 +660,29 @@ def test_no_more_connections_are_made_ready_than_requests_are_under_way(
         connector.write_many([Write(Capability.CREATE, entry(f"user{number}")) for number in range(8)])
         assert len(made) == 4
     assert closed == made
+
+
+@pytest.mark.parametrize("update", ["patch", "put"])
+def test_what_a_leaver_needs_goes_before_the_others(
+    scim: ScimSubject, monkeypatch: pytest.MonkeyPatch, update: str
+) -> None:
+    taken: list[tuple[str, bool]] = []
+    real = rate.Limiter.turn
+
+    def turn(self: rate.Limiter, request: rate.Sending, patience: float) -> None:
+        taken.append((request.method, request.urgent))
+        real(self, request, patience)
+
+    with scim.open(update=update) as connector:
+        ann = connector.create(entry())
+        monkeypatch.setattr(rate.Limiter, "turn", turn)
+        wanted = entry(ref=ann.ref)
+        connector.disable(wanted, connector.find(wanted))
+        assert taken == [("GET", False), (update.upper(), True)], "the one that closes is urgent by itself"
+        connector.enable(wanted)
+        assert not any(urgent for _, urgent in taken[2:])
+        taken.clear()
+        connector.urgent = True
+        connector.disable(wanted, connector.find(wanted))
+        assert connector.find(wanted) is not None
+    assert taken == [("GET", True), (update.upper(), True), ("GET", True)]
