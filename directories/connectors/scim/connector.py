@@ -52,6 +52,7 @@ from directories.connectors.scim.words import MEANT, fills, notes
 UNMAPPED = frozenset({"userName", "active", "password"})  # what the portal gives every new user by itself
 OVERLAP = dt.timedelta(minutes=10)  # how much is read again: clocks differ, and changes are written late
 ASKED_AT_ONCE = 10  # newcomers in one look-up: a filter is part of the address, and addresses are short
+JUST_NOW = 1.0  # seconds for which what was found need not be read again
 ADDRESS, SIGN_IN, CAN, PEOPLE, TEAMS = "Address", "Sign-in", "What it can do", "Users", "Groups"
 NO_PASSWORDS = "Passwords are not given to it. Switch that on under Connection (Give passwords)."
 NEVER_PASSWORDS = "The product takes no passwords."
@@ -87,6 +88,8 @@ class Scim(Connector):
         super().__init__(config)
         self.settings = scim_settings(config.settings)
         self.preset = self.settings.preset
+        self._seen: Mapping[str, RemoteAccount] = {}  # whom find_many gave, by their ids
+        self._seen_at = 0.0
         self.at_a_time = self.settings.in_flight
         # What a pause interrupts is not begun anew.
         self.members_at_once = min(self.preset.group.add_per_request, Connector.members_at_once)
@@ -241,6 +244,8 @@ class Scim(Connector):
                 raise answer
             if not isinstance(answer, ConnectorError):
                 found[number] = answer
+        self._seen = {one.ref: one for one in found.values() if one is not None}
+        self._seen_at = time.monotonic()
         return found
 
     def _found(self, entry: Entry) -> RemoteAccount | ConnectorError | None:
@@ -254,14 +259,16 @@ class Scim(Connector):
         return self.settings.in_flight > 1 and capability in (Capability.CREATE, Capability.UPDATE)
 
     def write_many(self, writes: Sequence[Write]) -> Sequence[RemoteAccount | ConnectorError]:
-        """Write several at a time."""
-        return self.client.together(self._written, writes)
+        """Write several at a time; who was looked up just before is not read again."""
+        fresh = time.monotonic() - self._seen_at < JUST_NOW
+        seen, self._seen = self._seen if fresh else {}, {}
+        return self.client.together(lambda write: self._written(write, seen.get(write.entry.ref)), writes)
 
-    def _written(self, write: Write) -> RemoteAccount | ConnectorError:
+    def _written(self, write: Write, found: RemoteAccount | None) -> RemoteAccount | ConnectorError:
         try:
             if write.capability is Capability.CREATE:
                 return self.users.create(write.entry, write.password)
-            return self.users.update(write.entry, None)
+            return self.users.update(write.entry, found)
         except ConnectorError as error:
             return error
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -32,6 +33,7 @@ from directories.connectors.base import (
 )
 from directories.connectors.outgoing import HttpDoor
 from directories.connectors.scim import Scim, client, discovery, rate
+from directories.connectors.scim import connector as connector_module
 from directories.connectors.scim.paths import ENTERPRISE
 from tests.directories.connectors.scim_subject import FIRST, LAST, MAIL, ScimSubject
 from tests.fixtures.http import HttpServer, reply
@@ -686,3 +688,26 @@ def test_what_a_leaver_needs_goes_before_the_others(
         connector.disable(wanted, connector.find(wanted))
         assert connector.find(wanted) is not None
     assert taken == [("GET", True), (update.upper(), True), ("GET", True)]
+
+
+def test_who_was_looked_up_just_now_is_not_read_again_to_be_written(
+    scim: ScimSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(connector_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with scim.open(in_flight=4) as connector:
+        made = [connector.create(entry(f"user{number}")) for number in range(4)]
+        wanted = [entry(one.key, ref=one.ref, **{LAST: "Berg"}) for one in made]
+        connector.find_many(wanted)
+        scim.server.asked.clear()
+        connector.write_many([Write(Capability.UPDATE, one) for one in wanted])
+        asked = [one.method for one in scim.server.asked if one.path.endswith(made[0].ref)]
+        assert asked == ["PATCH", "GET"], "the second reads what became of it"
+        scim.server.asked.clear()
+        connector.write_many([Write(Capability.UPDATE, one) for one in wanted])
+        assert scim.server.methods() == ["GET"] * 4, "what was found before a write counts no more"
+        connector.find_many(wanted)
+        now[0] += 2
+        scim.server.asked.clear()
+        connector.write_many([Write(Capability.UPDATE, one) for one in wanted])
+        assert scim.server.methods() == ["GET"] * 4, "nor does what was found a while ago"
