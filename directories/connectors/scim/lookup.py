@@ -84,7 +84,10 @@ def by_values_at_once(
     terms = [
         f"{_asked(name)} eq {orjson.dumps(value).decode()}" for one in wanted for name, value in one.items() if value
     ]
-    page = application.client.list(PLACES[kind], {"filter": " or ".join(terms)})
+    text = " or ".join(terms)
+    if rules.max_length and len(text) > rules.max_length:
+        return None
+    page = application.client.list(PLACES[kind], {"filter": text})
     resources, total = _listed(page), member(page, "totalResults")
     if total != len(resources):
         return None

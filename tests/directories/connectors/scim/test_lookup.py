@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 import pytest
@@ -123,3 +124,12 @@ def test_a_filter_that_the_application_heeds_finds_whom_another_did_not(scim: Sc
         found = connector.find(ANN)
     assert found is not None
     assert found.ref == "a1"
+
+
+def test_a_filter_for_many_is_no_longer_than_the_product_takes(scim: ScimSubject) -> None:
+    people = [Entry(f"{number:0>200}", "", {}, {}, f"id-{number:0>200}") for number in range(10)]
+    with scim.open(product="keycloak") as connector:
+        assert connector.find_many(people) == dict.fromkeys(range(10))
+    asked = [unquote(one.path.partition("filter=")[2]) for one in scim.server.asked if "filter=" in one.path]
+    assert asked
+    assert max(map(len, asked)) <= connector.preset.filter.max_length
