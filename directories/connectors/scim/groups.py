@@ -214,7 +214,8 @@ class Groups:
         return self.rules.members_readable and self.application.changes_whole(self.rules.update)
 
     def _held(self, group: GroupEntry) -> Json:
-        query = {"attributes": "members"} if self.rules.members_by == "attributes" else None
+        """Return the group with everything that is written back; raise NotFound."""
+        query = {"attributes": "displayName,externalId,members"} if self.rules.members_by == "attributes" else None
         found = by_id(self.client, "group", group.ref, query)
         if found is None:
             raise NotFound(ABSENT)

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -711,3 +712,17 @@ def test_who_was_looked_up_just_now_is_not_read_again_to_be_written(
         scim.server.asked.clear()
         connector.write_many([Write(Capability.UPDATE, one) for one in wanted])
         assert scim.server.methods() == ["GET"] * 4, "nor does what was found a while ago"
+
+
+def test_a_group_that_is_put_as_a_whole_keeps_its_name_and_what_the_portal_calls_it(scim: ScimSubject) -> None:
+    with scim.open(update="put") as connector:
+        group = connector.create_group(GroupEntry("Sales", portal_id="g1"))
+        ann = connector.create(entry())
+        connector.teams.rules = replace(connector.teams.rules, members_by="attributes")
+        connector.add_members(GroupEntry("Sales", group.ref), [entry(ref=ann.ref)])
+        (held,) = scim.server.resources("Group")
+        assert (held["displayName"], held["externalId"]) == ("Sales", "g1")
+        assert [one["value"] for one in held["members"]] == [ann.ref]
+        connector.update_group(GroupEntry("Crew", group.ref))
+    (held,) = scim.server.resources("Group")
+    assert (held["displayName"], held["externalId"]) == ("Crew", "g1")
