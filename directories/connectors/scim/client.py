@@ -176,7 +176,6 @@ class ScimClient:
                 answer = self._sent(door, method, target, content)
                 pause = pause_of(answer, attempt)
                 if pause is None:
-                    self._limiter.answered()
                     break
                 self._limiter.refused(sending, pause)
                 if pause > LONGEST_PAUSE or attempt == PAUSES:

@@ -30,7 +30,6 @@ NOW_AND_THEN = 0.5  # seconds for which nobody looks again whether an applicatio
 SHORTEST = 0.001  # seconds that anybody is told to wait
 HAIR = 1e-6  # of a token that may be missing: sums of fractions do not come out even
 SPREAD = 0.98  # of what is allowed is used where nobody says how many may come at once: answers take unequal times
-LONGEST_REFUSAL = 60.0  # seconds of a pause that the application did not name
 BUSY = f"The application lets the portal ask again in {{seconds:.0f}} seconds. {AGAIN}"
 
 
@@ -185,7 +184,6 @@ class Limiter:
         self._preset = preset
         self._account = account
         self._store = store
-        self._refusals = 0
         self._free_until = 0.0
 
     def wait_for(self, request: Sending) -> float:
@@ -210,20 +208,10 @@ class Limiter:
             sleep(wait)
             waited += wait
 
-    def answered(self) -> None:
-        """Note that the application took a request."""
-        self._refusals = 0
-
-    def refused(self, request: Sending, retry_after: float | None) -> float:
-        """Note that the application refused a request as one too many, and return the seconds of the pause.
-
-        It is the application's own number; without one, pauses double.
-        """
-        self._refusals += 1
-        seconds = min(2.0 ** (self._refusals - 1), LONGEST_REFUSAL) if retry_after is None else max(retry_after, 0.0)
+    def refused(self, request: Sending, seconds: float) -> None:
+        """Note that the application refused a request as one too many, and that nobody asks for so long."""
         self._free_until = 0.0
         self._shared.pause(self._account, self._buckets(request) or NO_LIMIT, seconds)
-        return seconds
 
     @property
     def _shared(self) -> RateStore:
