@@ -110,14 +110,10 @@ class Filter(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class UserName(_Strict):
-    """What a user name must look like: a regular expression for all of it, and its most characters (0: nobody says).
-
-    ``unique_with`` are other attributes of which nobody else's value may be the same.
-    """
+    """What a user name must look like: a regular expression for all of it, and its most characters (0: nobody says)."""
 
     pattern: str = ""
     max: Annotated[int, Field(ge=0)] = 0
-    unique_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +167,12 @@ class GroupHandling(_Strict):
 class Deletion(_Strict):
     """What DELETE does: ``delete`` removes, ``deactivate`` only switches off, ``never``: it is refused.
 
-    ``reversible_days``: for how long a deleted user can be brought back, 0: not at all. ``effects`` says for people
-    what is gone with a user, ``group_effects`` with a group; they are sentences.
+    ``effects`` says for people what is gone with a user, in sentences.
     """
 
     user: Literal["delete", "deactivate", "never"] = "delete"
     group: Literal["delete", "deactivate", "never"] = "delete"
-    reversible_days: Annotated[int, Field(ge=0)] = 0
     effects: str = ""
-    group_effects: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +234,6 @@ class ScimPreset(_Strict):
     rate: tuple[RateLimit, ...] = ()
     in_flight: Positive = 4  # the most requests at one time
     empty_answers: bool = False  # a PATCH answers 204, without what became of it
-    order: Literal["users_before_groups", "any"] = "users_before_groups"  # members must be there before their group
     quirks: tuple[str, ...] = ()  # what surprises, in sentences for people
 
 

@@ -40,10 +40,9 @@ def test_a_preset_says_where_its_facts_are_from(name: str) -> None:
     assert all(source.seen_on.year >= 2026 for source in preset.source)
     assert preset.base_url.startswith("https://")
     assert {"Accept", "Content-Type", "User-Agent"} <= set(preset.headers)
-    sentences = [preset.delete.effects, preset.delete.group_effects, preset.notes.strip(), *preset.quirks]
+    sentences = [preset.delete.effects, preset.notes.strip(), *preset.quirks]
     assert all(sentence.endswith(".") for sentence in sentences if sentence)
     assert preset.delete.user == "never" or preset.delete.effects
-    assert preset.delete.group == "never" or preset.delete.group_effects
 
 
 def test_the_preset_for_every_other_product_comes_last() -> None:
