@@ -127,10 +127,14 @@ def shown_address(url: str) -> str:
 
 
 def sweep() -> None:
-    """Switch those off that have taken nothing for days."""
+    """Switch those off that have taken nothing for days; one for which nothing waits any more does not fail."""
     now = timezone.now()
     failing = Subscription.objects.filter(Q(failing_since__isnull=False) | Q(unreachable_since__isnull=False))
-    for one in failing.filter(enabled=True).order_by("pk"):
+    waiting = EventDelivery.objects.filter(subscription=OuterRef("pk"), parked=None)
+    for quiet in failing.filter(~Exists(waiting)).order_by("pk").values_list("pk", flat=True):
+        health.record_success(quiet, Subscription)
+        Subscription.objects.filter(pk=quiet).update(failing_since=None)
+    for one in failing.filter(Exists(waiting), enabled=True).order_by("pk"):
         since = min(filter(None, [one.failing_since, one.unreachable_since]))
         if since > now - dt.timedelta(days=one.give_up_days):
             continue

@@ -243,12 +243,39 @@ def test_what_was_sent_can_be_sent_again_with_its_id(subscription: Subscription,
 
 
 def test_a_receiver_that_takes_nothing_for_days_is_switched_off_with_a_line(subscription: Subscription) -> None:
+    add("ada")
+    fan_out.fan_out()
     subscriptions.sweep()
     Subscription.objects.update(failing_since=timezone.now() - dt.timedelta(days=6))
     subscriptions.sweep()
     subscription.refresh_from_db()
     assert (subscription.enabled, subscription.stopped_because) == (False, "It has taken no event for 5 days.")
     assert ReportLine.objects.filter(message__startswith="The portal switched events for Audit off.").exists()
+
+
+@pytest.mark.parametrize("events", [1, delivery.MANY])
+def test_a_receiver_for_which_nothing_waits_any_more_is_not_called_a_failing_one(
+    subscription: Subscription, receiver: Receiver, events: int
+) -> None:
+    """What it refused was given up; that it is quiet since then says nothing of it."""
+    for number in range(events):
+        add(f"user{number}")
+    receiver.answer = lambda came: 422
+    fan_out.fan_out()
+    Stream.objects.update(attempts=delivery.TRIES - 1)
+    send(subscription)
+    if events == delivery.MANY:
+        Subscription.objects.update(unreachable_since=timezone.now(), retry_at=timezone.now(), failures=1)
+    assert EventDelivery.objects.filter(parked__isnull=False).count() == events
+    subscription.refresh_from_db()
+    assert subscription.failing_since is not None
+    long_ago = timezone.now() - dt.timedelta(days=6)
+    Subscription.objects.update(failing_since=long_ago)
+    Subscription.objects.filter(unreachable_since__isnull=False).update(unreachable_since=long_ago)
+    subscriptions.sweep()
+    subscription.refresh_from_db()
+    assert (subscription.enabled, subscription.stopped_because) == (True, "")
+    assert (subscription.failing_since, subscription.unreachable_since, subscription.retry_at) == (None, None, None)
 
 
 def test_no_secret_is_in_the_log(subscription: Subscription, receiver: Receiver) -> None:
