@@ -173,7 +173,7 @@ QUEUES: dict[str, list[str]] = {
         "provisioning.tasks.run_reconciliation",
         "provisioning.tasks.look_at_certificates",
     ],
-    "events": ["provisioning.tasks.send_events"],  # to receivers, which may be slow
+    "events": ["provisioning.tasks.fan_out_events", "provisioning.tasks.send_events"],  # to receivers: may be slow
     "celery": [],  # every other task: deliveries of what was just saved
     "beat": [
         "provisioning.tasks.sweep",

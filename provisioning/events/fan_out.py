@@ -14,8 +14,7 @@ from config.database import bulk
 from directories.attributes import PROFILE_ATTRIBUTES
 from provisioning.events import filters
 from provisioning.events.delivery import LEASES
-from provisioning.events.models import EventDelivery, FanOut, OutgoingEvent, Stream, Subscription
-from provisioning.events.outbox import FAN_OUT
+from provisioning.events.models import Envelope, EventDelivery, FanOut, OutgoingEvent, Stream, Subscription
 from provisioning.filter_syntax import parse
 from provisioning.models import Group, User
 from provisioning.models.outbox import Lane
@@ -25,22 +24,22 @@ from provisioning.recycle.models import DeletedUser
 
 PAGE = 1000
 SEND = "provisioning.tasks.send_events"
-AGAIN = 0.5  # seconds after which a worker looks again that found another one at it
 UNREADABLE = "Its filter cannot be read any more. Correct it."
 PERIOD = 60.0  # seconds for which a backlog is drained before the sweep sends for it again
 
 
 def fan_out() -> None:
-    """Give every subscription its deliveries of the events that nobody was told of yet, and wake the workers."""
-    fresh: dict[int, set[int]] = {}
+    """Give every subscription its deliveries of the events that nobody was told of yet, and wake the workers.
+
+    Whoever finds another worker at it leaves it to that one, which looks once more when its lock is gone: an event is
+    committed before its message is sent, so the event of each message that met the lock is there by then.
+    """
     while True:
-        found = _page(fresh)
+        found = _page()
         if found is None:
-            dispatch.send(FAN_OUT, countdown=AGAIN, expires=PERIOD)
-        if not found:
             break
-    for subscription_id, streams in sorted(fresh.items()):
-        send_to(subscription_id, min(LEASES.drains, -(-len(streams) // LEASES.chunk)))
+        if not found and not OutgoingEvent.objects.filter(told=False).exists():
+            break
 
 
 def again(deliveries: "Iterable[tuple[int, OutgoingEvent]]", actor: str) -> int:
@@ -54,8 +53,8 @@ def again(deliveries: "Iterable[tuple[int, OutgoingEvent]]", actor: str) -> int:
     return len(rows)
 
 
-def _page(fresh: dict[int, set[int]]) -> bool | None:
-    """Do the next page; return whether there was one, None when another worker is at it."""
+def _page() -> bool | None:
+    """Do the next page and wake its receivers; return whether there was one, None when another worker is at it."""
     with transaction.atomic():
         if not FanOut.objects.filter(pk=FanOut.ONE).select_for_update(skip_locked=True, no_key=True).first():
             return None
@@ -74,8 +73,11 @@ def _page(fresh: dict[int, set[int]]) -> bool | None:
         streams = _streams({(subscription, event.subject) for subscription, event in chosen})
         bulk.insert(EventDelivery, [_row(subscription, event, streams) for subscription, event in chosen])
         for event in events:
+    fresh: dict[int, set[int]] = {}
             event.told = True
         bulk.update(events, ["about", "told"])
+    for subscription, found in sorted(fresh.items()):
+        send_to(subscription, min(LEASES.drains, -(-len(found) // LEASES.chunk)))
     for subscription, event in chosen:
         fresh.setdefault(subscription, set()).add(streams[subscription, event.subject])
     return True

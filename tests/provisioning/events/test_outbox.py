@@ -9,10 +9,14 @@ from django.test.utils import CaptureQueriesContext
 
 from directories.models import Directory
 from provisioning import services
-from provisioning.events import fan_out, kinds, outbox
-from provisioning.events.models import EventDelivery, OutgoingEvent, Stream, Subscription
+from provisioning.events import envelopes, fan_out, kinds, outbox
+from provisioning.events.delivery import LEASES
+from provisioning.events.models import EventDelivery, FanOut, OutgoingEvent, Stream, Subscription
 from provisioning.models import Group, User
 from provisioning.notices import watch
+from provisioning.notices.causes import CAUSES
+from provisioning.outbound import dispatch
+from provisioning.profile.facts import ACTIVE, CHILDREN
 from reports import journal
 from reports.journal import Line
 from reports.models import Direction, Operation, Result
@@ -146,6 +150,64 @@ def test_only_the_kinds_and_people_that_are_asked_for_are_given_out() -> None:
     gone = OutgoingEvent.objects.get(kind="user.deleted")
     assert uuid.UUID(gone.about["user"]["id"]) == bob.scim_id
     assert gone.about["user"]["profile"]["department"] == "Research"
+def test_who_finds_another_worker_giving_out_sends_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has the lock looks once more when it is gone."""
+    subscribe(NOWHERE)
+    add("ada")
+    sent: list[str] = []
+    monkeypatch.setattr(dispatch, "send", lambda task, *_, **__: sent.append(task))
+    FanOut.objects.all().delete()  # as a row that somebody else has locked: it is not found
+    fan_out.fan_out()
+    assert (sent, EventDelivery.objects.count()) == ([], 0)
+
+
+def test_what_was_written_while_somebody_had_the_lock_is_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its message met the lock after the holder had looked for the last time."""
+    subscribe(NOWHERE)
+    add("ada")
+    page, late = fan_out._page, ["eve", "bob"]
+
+    def and_then_one_comes() -> bool | None:
+        found = page()
+        if not found and late:
+            add(late.pop())
+        return found
+
+    monkeypatch.setattr(fan_out, "_page", and_then_one_comes)
+    fan_out.fan_out()
+    told = EventDelivery.objects.order_by("pk").values_list("event__identifier", flat=True)
+    assert list(told) == ["ada", "bob", "eve"]
+
+
+def test_receivers_are_woken_after_each_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribe(NOWHERE)
+    for number in range(3):
+        add(f"user{number}")
+    left: list[int] = []
+    monkeypatch.setattr(fan_out, "PAGE", 1)
+    monkeypatch.setattr(
+        dispatch, "send", lambda *_, **__: left.append(OutgoingEvent.objects.filter(told=False).count())
+    )
+    fan_out.fan_out()
+    assert left == [2, 1, 0]
+
+
+def test_giving_out_does_not_stand_in_the_queue_of_saves(settings: Any) -> None:
+    assert outbox.FAN_OUT in settings.QUEUES["events"]
+
+
+def test_what_is_due_is_found_without_a_look_for_leavers() -> None:
+    """No event has a lane, and there is no index for one: it would read all that waits."""
+    one = subscribe(NOWHERE)
+    ada = add("ada")
+    fan_out.fan_out()
+    with CaptureQueriesContext(connection) as captured:
+        assert LEASES.due(one.pk, 10) == [Stream.objects.get(subject=f"user {ada.pk}").pk]
+        assert LEASES.due(one.pk, 10, leavers=True) == []
+        assert LEASES.leavers_among([Stream.objects.get().pk]) == set()
+    assert not [query["sql"] for query in captured if "lane" in query["sql"]]
+
+
 
 
 def test_a_filter_that_cannot_be_read_holds_up_nobody_else() -> None:
