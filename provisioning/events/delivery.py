@@ -34,6 +34,7 @@ LEASES = Leases(
     homed_by="subscription",
     drains=2,
     by_id=False,
+    lanes=False,
 )
 TRIES = 20  # of one event that its receiver does not take, within about half a day; then it waits for someone
 MANY = 5  # events in a row that a receiver does not take: something is wrong with it, and it is left alone for a while

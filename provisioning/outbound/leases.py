@@ -116,7 +116,7 @@ class Leases(Generic[AnyLeased]):
     ``change`` to ``target``, and ``about`` the column for a part of the target, if a change can be about one. ``home``
     is the model of where it goes, and ``homed_by`` names the foreign key of target and change to that. ``drains`` is
     how many workers at most are on the backlog of one home. Without ``by_id`` no message names what waits: workers look
-    for what is due.
+    for what is due. Without ``lanes`` all changes are usual ones.
     """
 
     name: str
@@ -129,6 +129,7 @@ class Leases(Generic[AnyLeased]):
     homed_by: str = "directory"
     drains: int = DRAINS
     by_id: bool = True
+    lanes: bool = True
 
     # --- What is due -------------------------------------------------------------------------------------------------
 
@@ -139,7 +140,7 @@ class Leases(Generic[AnyLeased]):
         about the same thing.
         """
         waiting = self._changes(parked=None, **{self.homed_by: directory_id}).filter(_due(f"{self.link}__"))
-        found = self._first(waiting.filter(lane=Lane.LEAVERS), limit)
+        found = self._first(waiting.filter(lane=Lane.LEAVERS), limit) if self.lanes else {}
         if not leavers and len(found) < limit:
             found |= self._first(waiting, limit)
         return list(found)[:limit]
@@ -389,7 +390,9 @@ class Leases(Generic[AnyLeased]):
 
     def leavers_among(self, ids: Collection[int]) -> set[int]:
         """Return those that have a change in the lane of leavers, to be made by somebody."""
-        found = self._of(ids).filter(parked=None, lane=Lane.LEAVERS) if ids else self._changes().none()
+        if not ids or not self.lanes:
+            return set()
+        found = self._of(ids).filter(parked=None, lane=Lane.LEAVERS)
         return set(found.values_list(f"{self.link}_id", flat=True))
 
     # --- Queries -----------------------------------------------------------------------------------------------------
