@@ -17,6 +17,7 @@ from provisioning.background import Gathered
 from provisioning.events.kinds import kind_of
 from provisioning.events.models import OutgoingEvent, Subscription
 from provisioning.models import Group
+from provisioning.notices.causes import CAUSES
 from provisioning.notices.models import Notice
 from provisioning.notices.signals import notice_closed, notice_opened
 from provisioning.outbound import dispatch
@@ -126,8 +127,10 @@ def _notice_closed(notice: Notice, **_: Any) -> None:
 
 def _of_notice(notice: Notice, kind: str) -> None:
     if wanted():
-        subject = f"notice {notice.pk}"
-        write([{"kind": kind, "subject": subject, "identifier": notice.cause, "message": notice.title}])
+        cause = CAUSES.get(notice.cause)
+        message = cause.label if cause else ""
+        write([{"kind": kind, "subject": f"notice {notice.pk}", "identifier": notice.cause, "message": message}])
+    """Tell of a notice by its cause: its own words may name people whom a receiver is not to know."""
 
 
 def _send(_: list[None]) -> None:
