@@ -144,14 +144,19 @@ def sweep() -> None:
 
 
 def purge() -> None:
-    """Forget what is older than ``EVENT_DAYS``, a page a statement: events, what was given up of them, and the log."""
+    """Forget what is older than ``EVENT_DAYS``, a page a statement: events with their deliveries, and the log.
+
+    What waits for a receiver that is on is kept until it is sent or given up.
+    """
     before = timezone.now() - dt.timedelta(days=settings.EVENT_DAYS)
-    waiting = EventDelivery.objects.filter(event=OuterRef("pk"), parked=None)
+    off = list(Subscription.objects.filter(enabled=False).order_by("pk").values_list("pk", flat=True))
+    deliveries = EventDelivery.objects.filter(event=OuterRef("pk"))
+    waiting = deliveries.filter(parked=None).exclude(subscription__in=off)
     over = OutgoingEvent.objects.filter(~Exists(waiting), at__lt=before, told=True).order_by("at")
     while ids := list(over.values_list("pk", flat=True)[:PAGE]):
         with transaction.atomic():
-            bulk.delete(EventDelivery.objects.filter(event__in=ids, parked__isnull=False))
-            bulk.delete(OutgoingEvent.objects.filter(~Exists(waiting), pk__in=ids))
+            bulk.delete(EventDelivery.objects.filter(Q(parked__isnull=False) | Q(subscription__in=off), event__in=ids))
+            bulk.delete(OutgoingEvent.objects.filter(~Exists(deliveries), pk__in=ids))
     _purge_pages(Attempt.objects.filter(at__lt=before).order_by("at"))
     idle = Stream.objects.filter(~Exists(EventDelivery.objects.filter(stream=OuterRef("pk"))), not_before__lt=before)
     _purge_pages(idle.filter(leased_until=None).order_by("pk"))

@@ -364,3 +364,18 @@ def test_old_events_are_forgotten_and_what_waits_is_kept(subscription: Subscript
     assert (Attempt.objects.count(), Stream.objects.count()) == (0, 1)
     send(subscription)
     assert receiver.came[-1].json["data"]["user"]["username"] == "bob"
+
+
+def test_what_waits_for_a_receiver_that_is_off_is_forgotten_in_time(
+    subscription: Subscription, receiver: Receiver
+) -> None:
+    other = subscribe(receiver.server.url, "Other")
+    add("ada")
+    fan_out.fan_out()
+    Subscription.objects.filter(pk=subscription.pk).update(enabled=False)
+    OutgoingEvent.objects.update(at=timezone.now() - dt.timedelta(days=31))
+    subscriptions.purge()
+    assert OutgoingEvent.objects.count() == 1, "it waits for the other receiver"
+    send(other)
+    subscriptions.purge()
+    assert (OutgoingEvent.objects.count(), EventDelivery.objects.count()) == (0, 0)
