@@ -143,6 +143,14 @@ def test_auditors_look_and_change_nothing(client_of: Callable[..., Client]) -> N
     assert client_of("Helpdesk").get(LIST).status_code == 403
 
 
+@pytest.mark.parametrize("asked", ["q=k3y", "url__contains=k3y", "url__startswith=https://receiver.example.com/hook/k"])
+def test_nobody_finds_out_what_an_address_hides(client_of: Callable[..., Client], asked: str) -> None:
+    subscribe("https://receiver.example.com/hook/k3y")
+    auditor = client_of("Auditor")
+    assert "receiver.example.com" in text(auditor, f"{LIST}?q=audit")
+    assert "receiver.example.com" not in text(auditor, f"{LIST}?{asked}")
+
+
 def test_start_tells_of_a_receiver_that_takes_nothing(it_staff: Client) -> None:
     one = subscribe("https://receiver.example.com/hook")
     Subscription.objects.filter(pk=one.pk).update(unreachable_since=timezone.now(), last_error="It is away.")
