@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
@@ -70,11 +71,11 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
         parked = EventDelivery.objects.filter(subscription=OuterRef("pk"), parked__isnull=False)
         return Subscription.objects.annotate(has_given_up=Exists(parked))
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Take no filter from the address: one could ask for what is hidden of a receiver's."""
         return False
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show where the keys of security event tokens are."""
         extra = {
             "title": "Events",
@@ -160,7 +161,8 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
         """Switch it on or off."""
         one = self._one(request, object_id, change=True)
         subscriptions.switch(one, not one.enabled, request.user.get_username())
-        said = "What happens from now on is sent." if one.enabled else "What waits stays. Nothing is sent, or added."
+        soon = f"What happens is sent within {settings.EVENTS_LOOK_SECONDS:.0f} seconds from now on."
+        said = soon if one.enabled else "What waits stays. Nothing is sent, or added."
         messages.success(request, f"{one} is {'on' if one.enabled else 'off'}. {said}")
         return self._back(one)
 

@@ -151,6 +151,13 @@ def test_nobody_finds_out_what_an_address_hides(client_of: Callable[..., Client]
     assert "receiver.example.com" not in text(auditor, f"{LIST}?{asked}")
 
 
+def test_switching_on_says_from_when_events_are_sent(it_staff: Client, settings: Any) -> None:
+    settings.EVENTS_LOOK_SECONDS = 7.0
+    one = subscribe("https://receiver.example.com/hook", enabled=False)
+    answer = it_staff.post(f"{LIST}{one.pk}/switch/", follow=True)
+    assert "What happens is sent within 7 seconds from now on." in answer.content.decode()
+
+
 def test_start_tells_of_a_receiver_that_takes_nothing(it_staff: Client) -> None:
     one = subscribe("https://receiver.example.com/hook")
     Subscription.objects.filter(pk=one.pk).update(unreachable_since=timezone.now(), last_error="It is away.")
