@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey
 from standardwebhooks import Webhook
 
 from provisioning.events.kinds import family
-from provisioning.profile.facts import MEMBER
+from provisioning.profile.facts import CHILDREN, MEMBER
 
 ALGORITHM = "ES256"
 SCIM_EVENT = "urn:ietf:params:scim:event:prov"  # RFC 9967 section 2.4
@@ -36,7 +36,7 @@ SCIM_EVENTS: Mapping[str, str] = {
 }
 # What attributes of a user ("profile.email") are called in the SCIM service, which fills it; and labels of a group.
 SCIM_NAMES: dict[str, str] = {}
-GROUP_NAMES = {"Name": "displayName", "Description": "description"}
+GROUP_NAMES = {"Name": "displayName", "Description": "description", CHILDREN: "members"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +126,29 @@ def _scim_subject(told: Told) -> dict[str, str]:
     return {"format": "scim", "uri": f"/{path}/{resource['id']}"} if resource.get("id") else {}
 
 
+def names_something(kind: str, changes: Collection[str], fields: Collection[str], labels: Mapping[str, str]) -> bool:
+    """Return whether a security event token can tell of this: one about a change names what changed, or is not sent."""
+    return not SCIM_EVENTS.get(kind, "").endswith(":notice") or bool(_scim_names(kind, changes, fields, labels))
+
+
 def _scim_payload(told: Told, fields: Collection[str], labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a notice has to have and nothing else may have: the attributes (RFC 9967 section 2.4)."""
     if not SCIM_EVENTS.get(told.kind, "").endswith(":notice"):
         return {}
-    match family(told.kind):
+    return {"attributes": _scim_names(told.kind, told.changes, fields, labels)}
+
+
+def _scim_names(kind: str, changes: Collection[str], fields: Collection[str], labels: Mapping[str, str]) -> list[str]:
+    match family(kind):
         case "membership":
             names = ["members"]
         case "group":
-            names = [GROUP_NAMES[label] for label in told.changes if label in GROUP_NAMES]
+            names = [GROUP_NAMES[label] for label in changes if label in GROUP_NAMES]
         case _:
-            changed = (labels.get(label, "") for label in told.changes)
+            changed = (labels.get(label, "") for label in changes)
             names = [SCIM_NAMES[key] for key in changed if key in fields and key in SCIM_NAMES]
-    return {"attributes": list(dict.fromkeys(names))}
+    created = ["id"] if SCIM_EVENTS[kind].endswith(":create:notice") else []
+    return list(dict.fromkeys([*created, *names]))
 
 
 def _values(user: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:

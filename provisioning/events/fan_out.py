@@ -12,7 +12,7 @@ from scim2_models.path import FilterNode
 
 from config.database import bulk
 from directories.attributes import PROFILE_ATTRIBUTES
-from provisioning.events import filters
+from provisioning.events import envelopes, filters
 from provisioning.events.delivery import LEASES
 from provisioning.events.models import Envelope, EventDelivery, FanOut, OutgoingEvent, Stream, Subscription
 from provisioning.filter_syntax import parse
@@ -61,32 +61,34 @@ def _page() -> bool | None:
         events = list(OutgoingEvent.objects.filter(told=False).order_by("pk")[:PAGE])
         if not events:
             return False
-        subscriptions = list(_subscriptions())
-        _describe([event for event in events if any(_is_for(one, event) for one, _ in subscriptions)])
-        told = {event.pk: what_it_tells(event) for event in events}
-        chosen = [
-            (one.pk, event)
-            for one, node in subscriptions
-            for event in events
-            if _is_for(one, event) and (node is None or filters.holds(node, told[event.pk]))
+        labels = person.labels()
+        asked = [
+            (one, node, event) for one, node in _subscriptions() for event in events if _is_for(one, event, labels)
         ]
+        _describe(list({event.pk: event for _, _, event in asked}.values()))
+        told = {event.pk: what_it_tells(event) for event in events}
+        chosen = [(one.pk, event) for one, node, event in asked if node is None or filters.holds(node, told[event.pk])]
         streams = _streams({(subscription, event.subject) for subscription, event in chosen})
         bulk.insert(EventDelivery, [_row(subscription, event, streams) for subscription, event in chosen])
         for event in events:
-    fresh: dict[int, set[int]] = {}
             event.told = True
         bulk.update(events, ["about", "told"])
-    for subscription, found in sorted(fresh.items()):
-        send_to(subscription, min(LEASES.drains, -(-len(found) // LEASES.chunk)))
+    fresh: dict[int, set[int]] = {}
     for subscription, event in chosen:
         fresh.setdefault(subscription, set()).add(streams[subscription, event.subject])
+    for subscription, found in sorted(fresh.items()):
+        send_to(subscription, min(LEASES.drains, -(-len(found) // LEASES.chunk)))
     return True
 
 
-def _is_for(subscription: Subscription, event: OutgoingEvent) -> bool:
+def _is_for(subscription: Subscription, event: OutgoingEvent, labels: Mapping[str, str]) -> bool:
     if event.only_id is not None:
         return bool(event.only_id == subscription.pk)
-    return event.kind in subscription.kinds
+    if event.kind not in subscription.kinds:
+        return False
+    return subscription.envelope != Envelope.SET or envelopes.names_something(
+        event.kind, event.changes, subscription.fields, labels
+    )
 
 
 def _subscriptions() -> Iterator[tuple[Subscription, FilterNode | None]]:

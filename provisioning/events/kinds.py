@@ -68,6 +68,20 @@ def family(kind: str) -> str:
     return kind.partition(".")[0]
 
 
+def told_by(row: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the kinds of events that a row of the report is, each with its changes, in the order of telling.
+
+    Somebody who was changed and (de)activated at once was changed, and then (de)activated: receivers may have asked
+    for one of the two alone.
+    """
+    kind, changes = kind_of(row), row["changes"]
+    if kind not in ("user.activated", "user.deactivated"):
+        return [(kind, changes)] if kind else []
+    switched = {label: pair for label, pair in changes.items() if label == ACTIVE}
+    others = {label: pair for label, pair in changes.items() if label != ACTIVE}
+    return [*([("user.updated", others)] if others else []), (kind, switched)]
+
+
 def kind_of(row: Mapping[str, Any]) -> str:
     """Return the kind of event that a row of the report is, "" for none: sign-ins, settings, tries and skipped rows."""
     operation, result = row["operation"], row["result"]

@@ -14,7 +14,7 @@ from django.db.models.signals import post_delete, post_save
 
 from config.database import bulk
 from provisioning.background import Gathered
-from provisioning.events.kinds import kind_of
+from provisioning.events.kinds import told_by
 from provisioning.events.models import OutgoingEvent, Subscription
 from provisioning.models import Group
 from provisioning.notices.causes import CAUSES
@@ -24,7 +24,7 @@ from provisioning.outbound import dispatch
 from reports import journal
 
 FAN_OUT = "provisioning.tasks.fan_out_events"
-OF_REPORT = ("identifier", "application", "actor", "changes", "user_id", "group_id", "run_id")
+OF_REPORT = ("at", "identifier", "application", "actor", "user_id", "group_id", "run_id")
 PAUSE = 0.1  # seconds in which transactions share one message to the worker that fans out
 
 
@@ -90,15 +90,18 @@ def _wake() -> None:
 
 
 def _events(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    going = _groups_of([row["group_id"] for row in rows if kind_of(row) == "group.deleted"])
-    for row in rows:
-        if not (kind := kind_of(row)):
-            continue
-        found = {name: row[name] for name in OF_REPORT}
-        told = kind.startswith("import.")  # words of others may name people whom a receiver is not to know
-        about = going.get(row["group_id"], {}) if kind == "group.deleted" else {}
-        message = row["message"] if told else ""
-        yield {**found, "kind": kind, "at": row["at"], "subject": _subject(row), "message": message, "about": about}
+    told = [(row, kind, changes) for row in rows for kind, changes in told_by(row)]
+    going = _groups_of([row["group_id"] for row, kind, _ in told if kind == "group.deleted"])
+    for row, kind, changes in told:
+        yield {
+            **{name: row[name] for name in OF_REPORT},
+            "kind": kind,
+            "changes": changes,
+            "subject": _subject(row),
+            # The words of others may name people whom a receiver is not to know.
+            "message": row["message"] if kind.startswith("import.") else "",
+            "about": going.get(row["group_id"], {}) if kind == "group.deleted" else {},
+        }
 
 
 def _groups_of(ids: Collection[int]) -> dict[int, dict[str, Any]]:
@@ -126,11 +129,11 @@ def _notice_closed(notice: Notice, **_: Any) -> None:
 
 
 def _of_notice(notice: Notice, kind: str) -> None:
+    """Tell of a notice by its cause: its own words may name people whom a receiver is not to know."""
     if wanted():
         cause = CAUSES.get(notice.cause)
         message = cause.label if cause else ""
         write([{"kind": kind, "subject": f"notice {notice.pk}", "identifier": notice.cause, "message": message}])
-    """Tell of a notice by its cause: its own words may name people whom a receiver is not to know."""
 
 
 def _send(_: list[None]) -> None:

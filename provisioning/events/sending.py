@@ -14,7 +14,7 @@ from directories.connectors.outgoing import HttpAnswer, HttpDoor
 from provisioning.events import keys
 from provisioning.events.envelopes import Sent, Told, security_event, webhook
 from provisioning.events.models import Envelope, OutgoingEvent, Subscription
-from provisioning.profile.person import catalogue
+from provisioning.profile.person import labels
 
 SECONDS = 10.0  # for one request
 LARGEST = 1024 * 1024  # bytes of an answer; more of it is not read
@@ -61,7 +61,7 @@ class Sender:
         if secrets.get("previous") and (subscription.previous_until or timezone.now()) > timezone.now():
             self._secrets.append(secrets["previous"])
         self._token = secrets.get("token") or ""
-        self._labels = {one.label: f"{kind}.{name}" for (kind, name), one in catalogue().items()}
+        self._labels = labels()
         self._key = keys.signing() if subscription.envelope == Envelope.SET else None
         self._door = HttpDoor(seconds=SECONDS, largest=LARGEST, authority=subscription.authority)
 

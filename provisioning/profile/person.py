@@ -39,6 +39,11 @@ def catalogue() -> Catalogue:
     return {(one.kind, one.name): formatted(one) for one in (*PROFILE_ATTRIBUTES, *defined)}
 
 
+def labels() -> dict[str, str]:
+    """Return what labels of attributes stand for: "kind.name" by label, in one query."""
+    return {one.label: f"{kind}.{name}" for (kind, name), one in catalogue().items()}
+
+
 def person_of(user: User) -> Person:
     """Return the user's values; load users with ``select_related("manager")``, whose name is one of them."""
     profile: dict[str, Value] = {name: getattr(user, name) or None for name in _FIELDS}

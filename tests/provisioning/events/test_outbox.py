@@ -82,6 +82,18 @@ def test_a_save_that_deactivates_is_told_as_that() -> None:
     assert events() == ["user.created", "user.deactivated"]
 
 
+def test_what_changed_beside_that_is_told_to_whoever_asks_for_changes() -> None:
+    subscribe(NOWHERE)
+    ada = add("ada", department="Sales")
+    ada.is_active, ada.department = False, "Research"
+    services.save_user(ada, "root")
+    told = list(OutgoingEvent.objects.order_by("pk").values_list("kind", "changes"))[1:]
+    assert told == [
+        ("user.updated", {"Department": ["Sales", "Research"]}),
+        ("user.deactivated", {ACTIVE: OutgoingEvent.objects.latest("pk").changes[ACTIVE]}),
+    ]
+
+
 def test_what_was_rolled_back_is_no_event() -> None:
     subscribe(NOWHERE)
     with transaction.atomic():
@@ -138,18 +150,6 @@ def test_giving_out_takes_as_many_statements_for_many_events_as_for_few() -> Non
     assert Stream.objects.count() == 3 * 60
 
 
-def test_only_the_kinds_and_people_that_are_asked_for_are_given_out() -> None:
-    sales = subscribe(NOWHERE, "Sales", filter='user.department eq "sales" and not (actor eq "robot")')
-    left = subscribe(NOWHERE, "Left", kinds=["user.deleted"])
-    add("ada", department="Sales")
-    bob = add("bob", department="Research")
-    services.delete_users([bob.pk], "root")
-    fan_out.fan_out()
-    told = {(one.subscription_id, one.event.kind, one.event.identifier) for one in EventDelivery.objects.all()}
-    assert told == {(sales.pk, "user.created", "ada"), (left.pk, "user.deleted", "bob")}
-    gone = OutgoingEvent.objects.get(kind="user.deleted")
-    assert uuid.UUID(gone.about["user"]["id"]) == bob.scim_id
-    assert gone.about["user"]["profile"]["department"] == "Research"
 def test_who_finds_another_worker_giving_out_sends_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has the lock looks once more when it is gone."""
     subscribe(NOWHERE)
@@ -208,6 +208,18 @@ def test_what_is_due_is_found_without_a_look_for_leavers() -> None:
     assert not [query["sql"] for query in captured if "lane" in query["sql"]]
 
 
+def test_only_the_kinds_and_people_that_are_asked_for_are_given_out() -> None:
+    sales = subscribe(NOWHERE, "Sales", filter='user.department eq "sales" and not (actor eq "robot")')
+    left = subscribe(NOWHERE, "Left", kinds=["user.deleted"])
+    add("ada", department="Sales")
+    bob = add("bob", department="Research")
+    services.delete_users([bob.pk], "root")
+    fan_out.fan_out()
+    told = {(one.subscription_id, one.event.kind, one.event.identifier) for one in EventDelivery.objects.all()}
+    assert told == {(sales.pk, "user.created", "ada"), (left.pk, "user.deleted", "bob")}
+    gone = OutgoingEvent.objects.get(kind="user.deleted")
+    assert uuid.UUID(gone.about["user"]["id"]) == bob.scim_id
+    assert gone.about["user"]["profile"]["department"] == "Research"
 
 
 def test_a_filter_that_cannot_be_read_holds_up_nobody_else() -> None:
@@ -227,6 +239,11 @@ def test_a_receiver_that_is_off_gets_nothing_of_what_happens_meanwhile() -> None
     fan_out.fan_out()
     assert [one.subscription.name for one in EventDelivery.objects.all()] == ["Other"]
     assert not OutgoingEvent.objects.filter(told=False).exists()
+
+
+def test_a_group_that_joins_another_is_a_change_of_its_members() -> None:
+    assert envelopes.names_something("group.updated", {CHILDREN: [None, "Crew"]}, [], {})
+    assert not envelopes.names_something("group.updated", {"Cost centre": [None, "7"]}, [], {})
 
 
 def test_notices_are_events_in_the_transaction_that_opens_them() -> None:

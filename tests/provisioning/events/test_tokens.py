@@ -62,9 +62,9 @@ def test_a_receiver_verifies_what_happened_by_the_published_keys(
     user, crew = f"/Users/{ada.scim_id}", f"/Groups/{group.scim_id}"
     prov, department = "urn:ietf:params:scim:event:prov", f"{ENTERPRISE}:department"
     assert [(kind, body["sub_id"]["uri"], body["events"]) for kind, body in told] == [
-        ("user.created", user, {f"{prov}:create:notice": {"attributes": ["userName", department]}}),
+        ("user.created", user, {f"{prov}:create:notice": {"attributes": ["id", "userName", department]}}),
         ("user.updated", user, {f"{prov}:patch:notice": {"attributes": [department]}}),
-        ("group.created", crew, {f"{prov}:create:notice": {"attributes": ["displayName"]}}),
+        ("group.created", crew, {f"{prov}:create:notice": {"attributes": ["id", "displayName"]}}),
         ("membership.added", crew, {f"{prov}:patch:notice": {"attributes": ["members"]}}),
         ("user.deactivated", user, {f"{prov}:deactivate": {}}),
         ("user.deleted", user, {f"{prov}:delete": {}}),
@@ -73,6 +73,28 @@ def test_a_receiver_verifies_what_happened_by_the_published_keys(
     assert (one["iss"], one["aud"], one["sub_id"]["format"]) == (settings.PORTAL_URL, "https://rp.example.com", "scim")
     assert "sub" not in one
     assert b"Sales" not in b"".join(came.body for came in receiver.came)
+
+
+def test_a_token_names_what_changed_and_there_is_none_where_nothing_may_be_named(
+    subscription: Subscription, receiver: Receiver, client: Client
+) -> None:
+    """RFC 9967 section 2.4: a notice has "attributes", which lists what was created or modified."""
+    ada = User(username="ada", first_name="Ada")
+    services.save_user(ada, "root")
+    ada.first_name = "Augusta"  # which was not chosen
+    services.save_user(ada, "root")
+    ada.department, ada.is_active = "Research", False
+    services.save_user(ada, "root")
+    Subscription.objects.update(fields=[])
+    services.save_user(User(username="bob"), "root")
+    send(subscription)
+    prov = "urn:ietf:params:scim:event:prov"
+    told = [event for one in receiver.came for event in claims(one.body, published(client))[1]["events"].items()]
+    assert told == [
+        (f"{prov}:create:notice", {"attributes": ["id"]}),
+        (f"{prov}:deactivate", {}),
+        (f"{prov}:create:notice", {"attributes": ["id"]}),
+    ]
 
 
 def test_a_new_key_is_published_before_it_signs_and_the_old_one_after(
