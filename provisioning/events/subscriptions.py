@@ -164,8 +164,9 @@ def purge() -> None:
 
 
 def _purge_pages(over: "QuerySet[Any]") -> None:
+    """Delete rows; those that something was added to since they were read are kept."""
     while ids := list(over.values_list("pk", flat=True)[:PAGE]):
-        bulk.delete(over.model._default_manager.filter(pk__in=ids))
+        bulk.delete(over.filter(pk__in=ids).order_by())
 
 
 def say(subscription: Subscription, message: str, actor: str, *, gone: bool = False) -> None:

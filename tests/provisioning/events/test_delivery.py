@@ -8,6 +8,7 @@ from django.utils import timezone
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from config.database import bulk
 from directories.models import Directory
 from provisioning import services, tasks
 from provisioning.events import delivery, fan_out, sending, subscriptions
@@ -379,3 +380,23 @@ def test_what_waits_for_a_receiver_that_is_off_is_forgotten_in_time(
     send(other)
     subscriptions.purge()
     assert (OutgoingEvent.objects.count(), EventDelivery.objects.count()) == (0, 0)
+
+
+def test_what_comes_while_idle_streams_are_forgotten_is_kept(
+    subscription: Subscription, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = add("ada")
+    send(subscription)
+    Stream.objects.update(not_before=timezone.now() - dt.timedelta(days=31))
+    delete = bulk.delete
+
+    def and_something_comes_before(rows: Any) -> int:
+        if rows.model is Stream and not EventDelivery.objects.exists():
+            change(ada, "Sales")
+            fan_out.fan_out()
+        return delete(rows)
+
+    monkeypatch.setattr(bulk, "delete", and_something_comes_before)
+    subscriptions.purge()
+    send(subscription)
+    assert receiver.kinds() == ["user.created", "user.updated"]
