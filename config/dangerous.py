@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.forms import CheckboxInput
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
@@ -46,7 +47,8 @@ SECRET = frozenset(
 )
 """As ``SAVING``, but what was sent holds or brings a secret: it is not kept while somebody proves who they are."""
 
-USER = "provisioning_user_change"
+USER = frozenset({"provisioning_user_add", "provisioning_user_change"})
+"""As ``SAVING``, where what is sent changes what somebody may do in the portal."""
 
 
 class AskAgain(MiddlewareMixin):
@@ -65,18 +67,23 @@ class AskAgain(MiddlewareMixin):
         asks = (
             name in OPENING
             or (sent and name in SAVING)
-            or (sent and name == USER and _gives_rights(request, kwargs.get("object_id", "")))
+            or (sent and name in USER and _gives_rights(request, kwargs.get("object_id")))
         )
         return again.missing(request) if asks else None
 
 
-def _gives_rights(request: HttpRequest, pk: str) -> bool:
-    """Return whether the form of a user changes what they may do in the portal."""
-    if not protection.is_superuser(request.user) or not pk.isdecimal():
+def _gives_rights(request: HttpRequest, pk: str | None) -> bool:
+    """Return whether the form of a user, a new one without ``pk``, changes what they may do in the portal."""
+    if not protection.is_superuser(request.user):
         return False  # nobody else's form has the fields
-    user = User.objects.filter(pk=pk).only("is_staff", "is_superuser").first()
+    if pk is not None and not pk.isdecimal():
+        return True  # the admin reads more spellings of a number than one: "_35" and " 5" are 5
+    user = User.objects.filter(pk=pk).only("is_staff", "is_superuser").first() if pk else User()
     if user is None or user.pk == request.user.pk:
         return False
-    held = {str(pk) for pk in user.groups.values_list("pk", flat=True)}
-    wanted = ("is_staff" in request.POST, "is_superuser" in request.POST, set(request.POST.getlist("groups")))
+    held = {str(role) for role in user.groups.values_list("pk", flat=True)} if pk else set()
+    staff, superuser = (
+        CheckboxInput().value_from_datadict(request.POST, request.FILES, name) for name in ("is_staff", "is_superuser")
+    )
+    wanted = (staff, superuser, set(request.POST.getlist("groups")))
     return (user.is_staff, user.is_superuser, held) != wanted

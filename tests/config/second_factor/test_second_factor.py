@@ -303,6 +303,34 @@ def test_rights_ask_and_the_rest_of_a_user_does_not(old: Client) -> None:
     assert (anna.first_name, anna.is_superuser) == ("Anna", False)
 
 
+def test_no_other_spelling_of_a_user_gives_rights_without_a_proof(old: Client) -> None:
+    anna = roll.person("anna")
+    quoted = "".join(f"_{ord(digit):x}" for digit in str(anna.pk))
+    for spelling in (quoted, f"%20{anna.pk}", f"+{anna.pk}"):
+        form = roll.form(first_name="Anna", is_superuser="on", is_staff="on")
+        asked = old.post(f"/provisioning/user/{spelling}/change/", form)
+        assert asked["Location"].startswith("/login/again/?next="), spelling
+    anna.refresh_from_db()
+    assert not anna.is_superuser
+
+
+def test_rights_are_taken_away_after_a_proof_alone(old: Client) -> None:
+    other = User.objects.create_superuser("other", PASSWORD)
+    form = roll.form(first_name="Other", is_staff="on", is_superuser="false")
+    assert old.post(f"/provisioning/user/{other.pk}/change/", form)["Location"].startswith("/login/again/?next=")
+    other.refresh_from_db()
+    assert other.is_superuser
+
+
+def test_a_new_user_with_rights_asks_and_one_without_does_not(old: Client) -> None:
+    rights = {"is_staff": "on", "is_superuser": "on"}
+    asked = old.post("/provisioning/user/add/", roll.form(username="mallory", **rights))
+    assert asked["Location"].startswith("/login/again/?next=")
+    assert not User.objects.filter(username="mallory").exists()
+    old.post("/provisioning/user/add/", roll.form(username="anna"))
+    assert User.objects.filter(username="anna").exists()
+
+
 def test_the_proof_is_the_one_of_the_person_who_is_signed_in(old: Client, root: User) -> None:
     session = old.session
     session[again.KEPT] = [root.pk + 1, time.time()]
