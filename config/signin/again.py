@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import get_adapter
-from allauth.account.internal.flows.reauthentication import suspend_request
+from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY, suspend_request
 from allauth.account.signals import authentication_step_completed
 from django.contrib import messages
 from django.dispatch import receiver
@@ -54,6 +54,7 @@ def missing(request: HttpRequest, *, keep: bool = True) -> HttpResponse | None:
     sent = request.method not in {"GET", "HEAD"}
     if is_recent(request, SAVES if sent else OPENS):
         return None
+    request.session.pop(STATE_SESSION_KEY, None)  # what was sent before, and never proved, is not done by this proof
     if request.headers.get("HX-Request"):  # a part of a page: the whole page goes, and comes back
         page = urlsplit(request.headers.get("HX-Current-URL", "")).path
         return HttpResponse(headers={"HX-Redirect": f"{reverse('prove_again')}?{urlencode({'next': page})}"})

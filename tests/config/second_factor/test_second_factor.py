@@ -331,6 +331,14 @@ def test_a_new_user_with_rights_asks_and_one_without_does_not(old: Client) -> No
     assert User.objects.filter(username="anna").exists()
 
 
+def test_what_was_sent_and_never_proved_is_not_done_by_a_later_proof(old: Client) -> None:
+    person = {"username": "helen", "first_name": "Helen", "last_name": "Desk", "email": "h@x.org", "role": "superuser"}
+    old.post("/portal/staff/add/", person)
+    asked = old.get("/portal/staff/add/", follow=True)
+    assert old.post(asked.redirect_chain[-1][0], {"password": PASSWORD})["Location"] == "/portal/staff/add/"
+    assert not User.objects.filter(username="helen").exists()
+
+
 def test_the_proof_is_the_one_of_the_person_who_is_signed_in(old: Client, root: User) -> None:
     session = old.session
     session[again.KEPT] = [root.pk + 1, time.time()]
