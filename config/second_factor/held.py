@@ -35,11 +35,12 @@ def marked(users: QuerySet[Any]) -> QuerySet[Any]:
 def look(request: HttpRequest, user: Any) -> None:
     """Note in the session whether nothing is open to its owner before they have a second factor.
 
-    That is asked of staff who signed in here. Who came by an identity provider proved there what it asks for.
+    That is asked of who signed in here, as soon as they are staff. Who came by an identity provider proved there what
+    it asks for.
     """
     elsewhere = any(record["method"] == "socialaccount" for record in get_authentication_records(request, user))
     request.session.pop(NEEDED, None)
-    if user.is_staff and not elsewhere and policy.current().second_factor and not has_one(user):
+    if not elsewhere and policy.current().second_factor and not has_one(user):
         request.session[NEEDED] = True
 
 

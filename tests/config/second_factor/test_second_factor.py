@@ -13,7 +13,7 @@ from django.test import Client
 
 from config.second_factor import held
 from config.second_factor.adapter import WRONG_CODE
-from config.signin import again
+from config.signin import again, chosen
 from config.signin.models import SignInSettings, Tries
 from directories import encryption
 from provisioning.models import User
@@ -153,6 +153,16 @@ def test_staff_who_need_one_set_it_up_before_anything_else(root: User) -> None:
     client.post("/my/second-factor/app/", {"code": code_of(found[1])})
     assert client.get("/").status_code == 200
     client.post("/my/second-factor/app/remove/")
+    assert client.get("/")["Location"] == "/my/second-factor/"
+
+
+def test_who_becomes_staff_sets_one_up_in_the_same_session(root: User, client: Client) -> None:
+    SignInSettings.objects.create(pk=1, second_factor=True, self_service=True)
+    anna = User.objects.create_user("anna", PASSWORD)
+    chosen.note(anna)
+    client.post("/login/", {"login": "anna", "password": PASSWORD})
+    assert client.get("/my/account/").status_code == 200
+    User.objects.filter(pk=anna.pk).update(is_staff=True)
     assert client.get("/")["Location"] == "/my/second-factor/"
 
 
