@@ -30,8 +30,11 @@ tokens = _Tokens()
 
 
 def make(user: User, actor: str) -> str:
-    """Return the path of a new link for the user; while they have no password, it takes the place of the one before."""
-    if not user.has_usable_password():
+    """Return the path of a new link for the user; before their first sign-in it takes the place of the one before.
+
+    After it, whoever has no password signs in another way, and another one would end their sessions.
+    """
+    if not user.has_usable_password() and user.last_login is None:
         user.set_unusable_password()
         services.write_user(user, actor, ["password"])
     about = {"uidb64": urlsafe_base64_encode(force_bytes(user.pk)), "token": tokens.make_token(user)}

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.test import Client
 
+from config import one_time_links
 from config.signin import chosen
 from config.signin.adapter import WRONG
 from config.signin.models import ChosenPassword, SignInSettings
@@ -104,6 +105,17 @@ def test_known_and_unknown_people_cost_the_same(anna: User, django_assert_num_qu
     for name in ("anna", "nobody"):
         with django_assert_num_queries(11):
             sign_in(name, "wrong")
+
+
+def test_a_link_ends_no_session_of_who_signs_in_without_a_password(anna: User, client: Client) -> None:
+    anna.set_unusable_password()
+    anna.save()
+    first = one_time_links.make(anna, "anna")
+    assert one_time_links.make(anna, "anna") != first
+    client.force_login(anna)
+    anna.refresh_from_db()
+    one_time_links.make(anna, "anna")
+    assert client.get("/my/account/").status_code == 200
 
 
 def test_a_password_is_changed_on_ones_own_page(anna: User, client: Client) -> None:
