@@ -36,6 +36,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY el
 # Whose word about the client's address counts: see ``config.signin.addresses``.
 TRUSTED_PROXIES = int(env.str("TRUSTED_PROXIES", default="") or BEHIND_PROXY)
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=8 * 3600)
+SESSION_ENGINE = "config.signin.session_store"
 
 # Pages take nothing from elsewhere, send nothing elsewhere and are never framed. Scripts come from this portal only and
 # none stands in a page. Alpine, which the admin's theme is built on, evaluates its attributes ('unsafe-eval'); htmx and

@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from config import one_time_links
-from config.signin import chosen
+from config.signin import chosen, sessions
 from config.signin.adapter import WRONG
 from config.signin.models import ChosenPassword, SignInSettings
 from provisioning.models import User
@@ -116,6 +116,15 @@ def test_a_link_ends_no_session_of_who_signs_in_without_a_password(anna: User, c
     anna.refresh_from_db()
     one_time_links.make(anna, "anna")
     assert client.get("/my/account/").status_code == 200
+
+
+def test_a_session_stays_in_the_list_when_its_key_changes(anna: User, client: Client) -> None:
+    client.post("/login/", {"login": "anna", "password": PASSWORD})
+    client.post("/my/password/", {"new_password1": "battery-staple-7", "new_password2": "battery-staple-7"})
+    assert client.get("/my/account/").status_code == 200
+    assert [one.session_key for one in sessions.of(anna)] == [client.session.session_key]
+    sessions.end_all([anna.pk])
+    assert client.get("/my/account/")["Location"].startswith("/login/")
 
 
 def test_a_password_is_changed_on_ones_own_page(anna: User, client: Client) -> None:
