@@ -195,6 +195,14 @@ def test_people_are_found_by_what_the_admin_chose(
     assert people.find(keycloak, claims) == anna
 
 
+def test_that_one_address_is_verified_says_nothing_of_another_one(keycloak: IdentityProvider, anna: User) -> None:
+    keycloak.claim = "mail"
+    mallory = {"email": "mallory@example.org", "email_verified": True}
+    with pytest.raises(people.NotVouchedFor, match="not verified"):
+        people.find(keycloak, {**mallory, "mail": "anna@example.org"})
+    assert people.find(keycloak, {**VERIFIED, "mail": "Anna@example.org"}) == anna
+
+
 def test_a_link_outlives_the_address_and_an_address_brings_nobody_elses_link(
     keycloak: IdentityProvider, anna: User
 ) -> None:
