@@ -50,7 +50,8 @@ class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         except people.NotVouchedFor as error:
             events.not_vouched_for(request, row.name, str(error))
             raise self._refused(request, UNKNOWN_HERE.format(row.name)) from None
-        user = people.give_roles(row, user, claims)
+        if user.is_active:
+            user = people.give_roles(row, user, claims)
         if not sociallogin.account.pk:
             SocialAccount.objects.get_or_create(
                 provider=row.slug, uid=sociallogin.account.uid, defaults={"user": user, "extra_data": {}}

@@ -259,6 +259,14 @@ def test_groups_give_roles_and_take_them_back(mapped: IdentityProvider, anna: Us
     assert Event.objects.filter(actor="the groups of Keycloak", user_id=anna.pk).count() >= 4
 
 
+def test_nothing_is_given_to_who_may_not_sign_in(mapped: IdentityProvider, anna: User) -> None:
+    SocialAccount.objects.create(provider="keycloak", uid="a1", user=anna)
+    User.objects.update(is_active=False)
+    knows(mapped, "a1", **VERIFIED, groups=["desk"])
+    assert "You may not sign in" in told(sign_in_as("a1"))
+    assert state(anna) == (False, False, [])
+
+
 def test_what_was_given_by_hand_stays(mapped: IdentityProvider) -> None:
     desk = roll.staff(HELPDESK, "desk")
     people.give_roles(mapped, desk, {"groups": ["desk", "audit"]})
