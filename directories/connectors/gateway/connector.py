@@ -44,7 +44,7 @@ from directories.connectors.gateway.codec import Malformed
 from directories.connectors.gateway.description import UNKNOWN, Description
 from directories.connectors.gateway.post import Addressee
 
-MARGIN = 30.0  # seconds that the way to a gateway and back may add to a call
+MARGIN = 40.0  # seconds that a call may wait for a machine and be on its way
 AT_ONCE = 200  # accounts, so that a round trip to the gateway counts for many
 READ_AS, AT = "reads_as", "at"  # the parts of a cursor
 CHOOSE = "Choose the gateway and the directory of its file, under Connection."
@@ -123,8 +123,8 @@ class ThroughGateway(Connector):
 
     @property
     def patience(self) -> float:
-        """What the directory needs, and the way there."""
-        return self.description.patience + MARGIN
+        """The longest that an answer is waited for: a gateway may be at several calls of the directory's for one."""
+        return 2 * self.description.patience + MARGIN
 
     @property
     def creates_with_password(self) -> bool:
