@@ -24,6 +24,7 @@ ERRORS: Mapping[str, type[ConnectorError]] = {
 MOST_WORDS = 2000  # characters of a message
 MOST_CODE = 32
 MOST_DIGITS = 400  # of a number that JSON cannot hold
+MOST_ZEROS = 20_000  # before or behind them; PostgreSQL has at most 16,383 digits behind the point
 LONGEST_PAUSE = 86_400.0  # seconds
 
 
@@ -122,6 +123,14 @@ def _short(convert: Convert) -> Convert:
     return read
 
 
+def _decimal(text: str) -> Decimal:
+    """Return a number; raise ValueError for one that would fill the memory once it is written out."""
+    number = Decimal(text)
+    if number.is_finite() and abs(int(number.as_tuple().exponent)) > MOST_ZEROS:
+        raise ValueError
+    return number
+
+
 def _float(text: str) -> float:
     return float.fromhex(text) if "0x" in text else float(text)
 
@@ -130,7 +139,7 @@ _TAGS: Mapping[str, Convert] = {
     "u": UnreadableValue,
     "i": _short(int),
     "f": _short(_float),
-    "n": _short(Decimal),
+    "n": _short(_decimal),
     "t": dt.datetime.fromisoformat,
     "d": dt.date.fromisoformat,
 }
@@ -150,13 +159,13 @@ def encode_error(error: ConnectorError) -> dict[str, Any]:
 
 def decode_error(data: Any) -> ConnectorError:
     """Return the error; its words are shown to people, so nothing but printable text of a bounded length passes."""
-    if type(data) is not dict or data.get("error") not in ERRORS:
+    kind = ERRORS.get(str(data.get("error"))) if type(data) is dict else None
+    if kind is None:
         raise Malformed
     message, code, again = data.get("message"), data.get("code"), data.get("retry_after")
     if type(message) is not str or type(code) is not str or not code.isidentifier() or len(code) > MOST_CODE:
         raise Malformed
     words = "".join(letter for letter in message[:MOST_WORDS] if letter.isprintable() or letter == "\n")
-    kind = ERRORS[data["error"]]
     if kind is not Unavailable:
         error = kind(words)
         error.code = code
