@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from directories.connectors.base import Capability, Connector, ConnectorError, Entry
 from directories.connectors.gateway.codec import Malformed, codec
 
-LONGEST_PATIENCE = 600.0  # seconds that a gateway may ask for
+LONGEST_PATIENCE = 4000.0  # seconds that a gateway may ask for: the time-outs of a database, at most 3,900, fit in
 NEVER_SAID = (
     "No machine of this gateway has said yet what the directory can do. Start the gateway, and test the connection."
 )
@@ -65,7 +65,7 @@ def describe(connector: Connector, *, lacking: Mapping[Capability, str], reads_a
         kind=connector.kind,
         label=connector.label,
         lacking={capability.value: words for capability, words in lacking.items() if words},
-        patience=connector.patience,
+        patience=min(connector.patience, LONGEST_PATIENCE),
         attributes_word=connector.attributes_word,
         key_source=connector.key_source,
         look_up_hint=connector.look_up_hint,
