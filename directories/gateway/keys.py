@@ -26,6 +26,7 @@ NO_KEY = "The key file {path} is not there, or cannot be read. Enrol the gateway
 OPEN_KEY = "Others may read the key file {path}. Take that right from them: chmod 600 {path}"
 AWAY = "The portal cannot be reached at {portal}. Check the address, and that HTTPS to it is allowed from here."
 REFUSED = "The portal refused the code. Make another one on the gateway's page; each counts once, and for an hour."
+TOO_MANY = "The portal takes no code from this network for some minutes: too many were wrong. Try again later."
 NOT_THE_PORTAL = "What answered is not the portal that made the code. Check the address, and who is in between."
 
 
@@ -73,7 +74,9 @@ def _answer(settings: GatewaySettings, wanted: dict[str, str]) -> dict[str, Any]
                     raise EnrolmentFailed(NOT_THE_PORTAL)
     except httpx2.HTTPError:
         raise EnrolmentFailed(AWAY.format(portal=settings.portal)) from None
-    if answer.status_code in (400, 403, 429):
+    if answer.status_code == 429:
+        raise EnrolmentFailed(TOO_MANY)
+    if answer.status_code in (400, 403):
         raise EnrolmentFailed(REFUSED)
     try:
         found = orjson.loads(body)

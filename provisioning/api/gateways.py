@@ -49,14 +49,32 @@ class GatewayDoor(View):
 
     http_method_names = ["post"]
     largest = LARGEST
+    counted = "gateway"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer with problem details for what is refused."""
         try:
             response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[assignment]
         except Refusal as refusal:
-            return _refused(request, refusal)
+            return self.refused(request, refusal)
         return response
+
+    def refused(self, request: HttpRequest, refusal: Refusal) -> HttpResponse:
+        """Count a wrong message, by the network that it comes from; from too many nothing is answered but that."""
+        status, detail = refusal.status, refusal.detail
+        if refusal.counts and self.must_wait(request):
+            status, detail = HTTPStatus.TOO_MANY_REQUESTS, TOO_MANY
+        body = orjson.dumps(problems.body(status, detail))
+        return HttpResponse(body, status=status, content_type=problems.TYPE)
+
+    def must_wait(self, request: HttpRequest) -> bool:
+        """Count one, for this address alone: a machine whose gateway was deleted keeps no other one out."""
+        key = counting.key(self.counted, network_of(client_address(request)))
+        try:
+            counting.count({key: WRONG})
+        except TooManyTries:
+            return True
+        return False
 
     def body_of(self, request: HttpRequest) -> bytes:
         """Read no more than is allowed; raise Refusal."""
@@ -87,12 +105,13 @@ class Enrol(GatewayDoor):
     """Lets a machine in that has a one-time code."""
 
     largest = LARGEST_ENROLMENT
+    counted = "gateway enrolment"
 
     @method_decorator(sensitive_variables("found", "code"))
     def post(self, request: HttpRequest) -> HttpResponse:
         """Take the machine's public key and give the portal's."""
         found = _enrolment(self.body_of(request))
-        if _must_wait(request):
+        if self.must_wait(request):
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, TOO_MANY, counts=False)
         try:
             done = enrolment.enrol(found["code"], found["public_key"], found["name"], found["version"])
@@ -119,21 +138,3 @@ def _enrolment(body: bytes) -> dict[str, str]:
     ):
         raise Refusal(HTTPStatus.BAD_REQUEST, NO_BODY)
     return dict(found)
-
-
-def _refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """Count a wrong message, by the network that it comes from; from too many nothing is answered but that."""
-    status, detail = refusal.status, refusal.detail
-    if refusal.counts and _must_wait(request):
-        status, detail = HTTPStatus.TOO_MANY_REQUESTS, TOO_MANY
-    body = orjson.dumps(problems.body(status, detail))
-    return HttpResponse(body, status=status, content_type=problems.TYPE)
-
-
-def _must_wait(request: HttpRequest) -> bool:
-    key = counting.key("gateway", network_of(client_address(request)))
-    try:
-        counting.count({key: WRONG})
-    except TooManyTries:
-        return True
-    return False
