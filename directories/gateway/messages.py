@@ -73,11 +73,11 @@ def pack(data: bytes) -> bytes:
     return zlib.compress(data, 1)
 
 
-def unpack(blob: bytes) -> bytes:
-    """Return what is in a blob; raise Malformed for one that is broken, or would grow too large."""
+def unpack(blob: bytes, most: int = LARGEST_BLOB) -> bytes:
+    """Return what is in a blob; raise Malformed for one that is broken, or would grow to more than so many bytes."""
     reader = zlib.decompressobj()
     try:
-        data = reader.decompress(blob, LARGEST_BLOB)
+        data = reader.decompress(blob, most)
     except zlib.error:
         raise Malformed from None
     if not reader.eof or reader.unused_data:

@@ -105,6 +105,10 @@ class GatewayProgram:
         if time.monotonic() - self._cleaned > CLEAN:
             self.work.close_old()
             self._cleaned = time.monotonic()
+        self._rest(found)
+
+    def _rest(self, found: Exchanged) -> None:
+        """Ask no more for a moment when the portal says so: it has no thread to keep this machine waiting in."""
         later = found.head.get("later")
         if isinstance(later, int | float) and later > 0:
             self.stopped.wait(min(later, WAIT))
@@ -188,6 +192,7 @@ class GatewayProgram:
         while True:
             try:
                 found = self.portal.exchange(head, blobs)
+                self._rest(found)
                 return None if number in (found.head.get("gone") or ()) else found
             except Away:
                 if time.monotonic() > ends or self.stopped.wait(pause):

@@ -123,7 +123,7 @@ def _done(machine: Machine, message: Message) -> tuple[dict[str, Any], Sequence[
     gone |= set(mailbox.renew(machine, _numbers(head, "working")))
     answer: dict[str, Any] = {}
     if streams := [*_numbers(head, "room"), *(number for number, _, last in parts if not last)]:
-        answer["room"] = _room(machine, [one for one in streams if one not in gone], _seconds(head), gone)
+        _find_room(machine, [one for one in streams if one not in gone], head, gone, answer)
     blobs: Sequence[bytes] = ()
     if "take" in head:
         _seen(machine, head)
@@ -180,9 +180,8 @@ def _answered(machine: Machine, parts: list[Any], blobs: Sequence[bytes]) -> Ite
 
 def _tell(machine: Machine, blob: bytes, head: dict[str, Any]) -> None:
     """Keep what a machine says of its directories, if each of it has the right shape."""
-    data = unpack(blob)
-    about = load(data)
-    if len(data) > LARGEST_ABOUT or type(about) is not dict or len(about) > MOST_DIRECTORIES:
+    about = load(unpack(blob, LARGEST_ABOUT))
+    if type(about) is not dict or len(about) > MOST_DIRECTORIES:
         raise Malformed
     for description in about.values():
         load_description(description)
@@ -204,8 +203,10 @@ def _seen(machine: Machine, head: dict[str, Any]) -> None:
         Machine.objects.filter(pk=machine.pk).update(seen_at=Now(), version=version, latency=latency)
 
 
-def _room(machine: Machine, streams: Sequence[int], seconds: float, gone: set[int]) -> list[int]:
-    """Wait until another part of one of the streams may come; return which."""
+def _find_room(
+    machine: Machine, streams: Sequence[int], head: dict[str, Any], gone: set[int], answer: dict[str, Any]
+) -> None:
+    """Wait until another part of one of the streams may come, and say of which."""
 
     def look() -> list[int] | None:
         found = mailbox.with_room(streams)
@@ -214,8 +215,10 @@ def _room(machine: Machine, streams: Sequence[int], seconds: float, gone: set[in
         gone.update(mailbox.renew(machine, streams))
         return [] if gone.intersection(streams) else None
 
-    found, _ = _waited(look, seconds)
-    return found or []
+    found, waited = _waited(look, _seconds(head))
+    answer["room"] = found or []
+    if found is None and not waited:
+        answer["later"] = LATER
 
 
 def _taken(machine: Machine, head: dict[str, Any], answer: dict[str, Any]) -> list[mailbox.TakenCall]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import threading
 import time
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 from directories.connectors.gateway.calls import Answers, Call, dump_call, load_answers, load_call
 from directories.gateway import messages
 from directories.gateway.keys import proof_of
-from provisioning.gateway import enrolment, mailbox
+from provisioning.gateway import door, enrolment, mailbox
 from provisioning.gateway.models import AnswerPart, CallState, EnrolmentCode, Gateway, GatewayCall, Machine
 from reports.models import Event
 from tests.fixtures.gateways import HERE, Caller
@@ -57,6 +58,15 @@ def test_codes_that_are_old_replaced_or_unknown_let_nobody_in(office: Gateway, c
         answer = client.post("/api/v1/gateway/enrol", data=json.dumps(wanted), content_type="application/json")
         assert answer.status_code in (400, 403), code
     assert not Machine.objects.exists()
+
+
+def test_a_machine_that_nobody_knows_any_more_keeps_no_other_one_out(caller: Caller, office: Gateway) -> None:
+    caller.machine.delete()
+    refused = [caller.post(caller.body({})).status_code for _ in range(22)]
+    assert (refused[0], refused[-1]) == (401, 429)
+    other = Caller.__new__(Caller)
+    other.client, other.public = caller.client, messages.public_text(messages.private_key(messages.new_key()))
+    assert other.enrol(enrolment.new_code(office, "admin")).status_code == 201
 
 
 def test_guessing_codes_is_counted_by_network(office: Gateway, client: Client) -> None:
@@ -229,6 +239,22 @@ def test_parts_come_in_order_and_no_further_ahead_than_they_are_used(caller: Cal
     assert caller.say({"room": [number]}).head["room"] == [number]
 
 
+def test_a_stream_that_no_thread_can_wait_for_asks_again_later(
+    caller: Caller, office: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = put(office, "accounts", 10)
+    caller.ask()
+    for part in range(mailbox.WINDOW):
+        caller.answer(number, part, Answers([part]))
+    none_left = threading.BoundedSemaphore(1)
+    none_left.acquire()
+    monkeypatch.setattr(door, "_waiting", none_left)
+    answer = caller.say({"room": [number], "working": [number], "wait": 4})
+    assert (answer.head["room"], answer.head["later"]) == ([], door.LATER)
+    mailbox.use(number, 0)
+    assert "later" not in caller.say({"room": [number], "working": [number], "wait": 4}).head
+
+
 def test_more_than_one_part_cannot_answer_what_has_one_answer(caller: Caller, office: Gateway) -> None:
     number = put(office)
     caller.ask()
@@ -267,12 +293,16 @@ def test_nobody_is_given_what_nobody_waits_for(caller: Caller, office: Gateway) 
     assert not GatewayCall.objects.filter(pk=number).exists()
 
 
-def test_lies_about_directories_are_refused(caller: Caller) -> None:
+def test_lies_about_directories_are_refused(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     for about in ([], {"x": []}, {"x": {"patience": 1e9}}, {"x": {"lacking": {"create": 5}}}, {"x": {"label": None}}):
         answer = caller.say(
             {"take": 1, "digest": "e", "version": "1", "latency": 1}, [messages.pack(orjson.dumps(about))]
         )
         assert answer.head["refused"] == "malformed", about
+    monkeypatch.setattr(door, "LARGEST_ABOUT", 1000)
+    long = messages.pack(orjson.dumps({"x": {"label": "y" * 1000}}))
+    monkeypatch.setattr(door, "load", None)  # what is too long is not even read
+    assert caller.say({"take": 1, "digest": "e"}, [long]).head["refused"] == "malformed"
     bomb = messages.pack(b"[" + b" " * (messages.LARGEST_BLOB + 1) + b"]")
     answer = caller.say({"take": 1, "digest": "e", "version": "1", "latency": 1}, [bomb])
     assert answer.head["refused"] == "malformed"
