@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError
 from directories.connectors import connector_class, registry
 from directories.connectors.base import Capability, Connector, ConnectorConfig
 from directories.connectors.gateway import ThroughGateway
+from directories.connectors.ldap.inspection import holds_password
 from directories.connectors.push import Push
 from directories.described.document import Document, DocumentError, Problem
 from directories.described.schema import LEFT_OUT, Strict, Text, connection_schema, declared_by, written_part
@@ -105,6 +106,10 @@ class GatewayDirectory:
     read_only: bool = False
     give_passwords: bool = False
 
+    def keeps(self, attribute: str) -> bool:
+        """Whether the file lets nobody read an attribute."""
+        return not self.give_passwords and holds_password(attribute)
+
     def lacking(self) -> dict[Capability, str]:
         """Return why a capability is missing, in the connector's words or in the file's."""
         found = {one: self.connector.lacking(one, self.config) for one in Capability}
@@ -117,8 +122,13 @@ class GatewayDirectory:
 
     @property
     def reads_as(self) -> str:
-        """What stands for all that decides what an import sees; who does not know the secrets learns nothing of it."""
-        parts = [self.connector.kind, self.config.settings, self.config.templates, self.give_passwords]
+        """What stands for all that decides what an import sees; no secret, which could be guessed by it, is part of it.
+
+        So an import goes on from where it was after a password was changed.
+        """
+        secrets = {one.name for one in declared_by(self.connector.kind, secret=True)}
+        settings = {name: value for name, value in self.config.settings.items() if name not in secrets}
+        parts = [self.connector.kind, settings, self.config.templates, self.give_passwords]
         data = orjson.dumps(parts, default=str, option=orjson.OPT_SORT_KEYS)
         return hashlib.blake2b(data, digest_size=16).hexdigest()
 

@@ -33,7 +33,7 @@ from directories.connectors.gateway.calls import (
     WrittenAccount,
 )
 from directories.connectors.gateway.description import Description, describe, dump_description
-from directories.gateway.settings import READ_ONLY, GatewayDirectory
+from directories.gateway.settings import KEEPS_PASSWORDS, READ_ONLY, GatewayDirectory
 
 IDLE = 30.0  # seconds for which a connector is kept that nobody uses
 MOST_IDLE = 8  # of one directory
@@ -109,6 +109,8 @@ class ConnectorWork:
             raise ConnectorError(NO_SUCH, code="settings")
         if directory.read_only and call.known.writes:
             raise ConnectorError(READ_ONLY, code="settings")
+        if any(map(directory.keeps, call.attributes)):
+            raise ConnectorError(KEEPS_PASSWORDS, code="settings")
         return directory
 
     @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,12 +11,15 @@ import pytest
 from directories.connectors.base import Capability, ConnectorConfig, ConnectorError, Cursor, CursorLost, Entry
 from directories.connectors.gateway import ThroughGateway
 from directories.connectors.gateway.calls import METHODS, Call, dump, dump_call, load_call
-from directories.connectors.gateway.codec import Malformed
-from directories.connectors.memory import GROUPS, STORES, StoredAccount, StoredGroup
+from directories.connectors.gateway.codec import Malformed, decode_error, decode_value
+from directories.connectors.gateway.description import LONGEST_PATIENCE, describe, dump_description, load_description
+from directories.connectors.memory import GROUPS, STORES, Memory, StoredAccount, StoredGroup
 from directories.described.document import DocumentError
 from directories.gateway import messages
 from directories.gateway.__main__ import main
 from directories.gateway.keys import EnrolmentFailed, GatewayKeys, read, write
+from directories.gateway.portal import Exchanged
+from directories.gateway.program import GatewayProgram
 from directories.gateway.settings import of_text
 from directories.gateway.work import ANSWERS, STREAMS, ConnectorWork
 from tests.fixtures.gateways import HERE, GatewaySubject, Loopback, gateway_of
@@ -170,6 +174,29 @@ def test_faults_of_a_connector_tell_nothing_of_values(tmp_path: Path, monkeypatc
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["userPassword", "unicodePwd", "USERPASSWORD;x-old", "2.5.4.35", "sambaNTPassword"])
+def test_attributes_that_hold_passwords_stay_unless_the_file_gives_them(tmp_path: Path, name: str) -> None:
+    for method in ("count", "accounts"):
+        call = Call(method, [10] if method == "accounts" else [], attributes=("mail", name))
+        work = gateway_of("memory", ConnectorConfig({"name": str(tmp_path)}), give_passwords=False)
+        with pytest.raises(ConnectorError, match="keeps passwords"):
+            _ = work.answer(HERE.name, call) if method == "count" else list(work.items(HERE.name, call, Event()))
+    given = gateway_of("memory", ConnectorConfig({"name": str(tmp_path)}))
+    assert given.answer(HERE.name, Call("count", attributes=("mail", name))) == 0
+
+
+def test_a_gateway_whose_portal_has_no_thread_to_wait_in_rests() -> None:
+    answers = iter([{"room": [], "later": 0.5}, {"room": [7]}])
+    portal: Any = SimpleNamespace(exchange=lambda *_: Exchanged(next(answers), ()))
+    program = GatewayProgram(portal, ConnectorWork({}), "1")
+    rests: list[float] = []
+    program.stopped = SimpleNamespace(wait=rests.append)  # type: ignore[assignment]
+    assert program.await_room(7) is not None
+    assert rests == [0.5]
+    assert program.await_room(7) is not None
+    assert rests == [0.5]
+
+
 # --- What the portal makes of a gateway's answers --------------------------------------------------------------------
 
 
@@ -221,6 +248,33 @@ def test_a_gateway_that_lies_is_caught(gateway_subject: GatewaySubject, monkeypa
                     continue
                 assert found == [] or not getattr(found, "ok", True), lies[0]
             lies.pop(0)
+
+
+def test_numbers_that_would_fill_the_memory_and_errors_of_no_kind_are_malformed() -> None:
+    for text in ("1E+999999999", "1E-999999999", "-9E+20001"):
+        with pytest.raises(Malformed):
+            decode_value({"n": text})
+    for text in ("NaN", "-Infinity", "12.50", "1E+300", "0E-16383"):
+        assert str(decode_value({"n": text})) == text
+    for kind in ([], {}, None, 5, "SystemExit"):
+        with pytest.raises(Malformed):
+            decode_error({"error": kind, "message": "", "code": "x"})
+
+
+def test_a_directory_that_may_take_hours_keeps_no_gateway_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    connector = Memory(ConnectorConfig({"name": str(tmp_path)}))
+    for seconds in (3900.0, 86_400.0):
+        monkeypatch.setattr(Memory, "patience", seconds)
+        told = dump_description(describe(connector, lacking={}, reads_as=""))
+        assert load_description(told).patience == min(seconds, LONGEST_PATIENCE)
+    assert LONGEST_PATIENCE > 3900  # what a database and a server of LDAP may be given
+
+
+def test_what_stands_for_the_settings_tells_nothing_of_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = of_text(FILE).directories["Staff"].reads_as
+    monkeypatch.setenv("LDAP_PASSWORD", "another")
+    assert of_text(FILE).directories["Staff"].reads_as == before
+    assert of_text(FILE.replace("dc=example,dc=org", "dc=example")).directories["Staff"].reads_as != before
 
 
 def test_the_contract_of_each_method_has_a_codec() -> None:

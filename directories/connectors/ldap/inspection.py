@@ -21,10 +21,12 @@ GROUP_ATTRIBUTE = "memberOf"
 MOST_VALUES, MOST_CHARACTERS = 100, 500
 # What a search for "*" and "+" leaves out although it helps to understand an account: attributes that are computed.
 COMPUTED = ("msDS-User-Account-Control-Computed", "msDS-UserPasswordExpiryTimeComputed", "canonicalName")
+# Attributes that hold passwords or what is as good, by name and, for those of RFC 4519 and 3112, by number.
 _SECRETS = frozenset(
     {"userpassword", "unicodepwd", "dbcspwd", "ntpwdhistory", "lmpwdhistory", "supplementalcredentials", "pwdhistory"}
     | {"krbprincipalkey", "krbextradata", "sambantpassword", "sambalmpassword", "ipanthash", "authpassword"}
     | {"ms-mcs-admpwd", "mslaps-password", "mslaps-encryptedpassword"}
+    | {"2.5.4.35", "1.3.6.1.4.1.4203.1.3.4"}
 )
 # [MS-ADTS] 2.2.16, and for the computed ones 3.1.1.4.5.17.
 _UAC = {
@@ -116,9 +118,14 @@ def _attribute(name: str, data: Sequence[bytes]) -> ShownAttribute:
     return ShownAttribute(name, texts, max(0, len(data) - MOST_VALUES))
 
 
+def holds_password(name: str) -> bool:
+    """Return whether an attribute holds passwords or their hashes, whatever options its name has (RFC 4512 2.5)."""
+    return name.partition(";")[0].strip().casefold() in _SECRETS
+
+
 def _text(key: str, value: bytes) -> str:
     base = key.partition(";")[0]
-    if base in _SECRETS:
+    if holds_password(key):
         return "not shown"
     if (base in values.GUIDS and len(value) == 16) or base in values.SIDS:
         return str(values.decode(base, [value]) if base in values.GUIDS else values.sid(value))
