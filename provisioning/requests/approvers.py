@@ -68,14 +68,14 @@ class Roll:
 
 
 @dataclass(slots=True)
-class Found:
+class Deciders:
     """Who is asked: people with whom they stand in for, None for themselves; and that in words."""
 
     users: dict[int, int | None] = field(default_factory=dict)
     said: str = ""
 
 
-def found_for(steps: Sequence[RequestStep]) -> dict[int, Found]:
+def found_for(steps: Sequence[RequestStep]) -> dict[int, Deciders]:
     """Return who decides each of the steps now; they are read with request, product and its rule, and group."""
     roll = _read(steps)
     return {step.pk: _found(step, roll) for step in steps}
@@ -84,7 +84,7 @@ def found_for(steps: Sequence[RequestStep]) -> dict[int, Found]:
 # --- Pure ------------------------------------------------------------------------------------------------------------
 
 
-def _found(step: RequestStep, roll: Roll) -> Found:
+def _found(step: RequestStep, roll: Roll) -> Deciders:
     barred = {step.request.person_id, step.request.asked_by_id}
     asked: list[tuple[Rung, list[int]]] = []
     missed = False
@@ -96,7 +96,7 @@ def _found(step: RequestStep, roll: Roll) -> Found:
             missed = True
         if len(asked) > step.raised:
             break
-    found = Found()
+    found = Deciders()
     for _, able in asked:
         for pk in able:
             found.users.setdefault(pk, None)

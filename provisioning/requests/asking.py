@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from config.database import bulk
 from provisioning.requests import mails, telling
-from provisioning.requests.approvers import Found, found_for
+from provisioning.requests.approvers import Deciders, found_for
 from provisioning.requests.models import AskedApprover, MailKind, RequestStep, StepState
 from reports.journal import Line, record_many
 
@@ -18,7 +18,7 @@ def open_steps() -> "QuerySet[RequestStep]":
     return RequestStep.objects.filter(state=StepState.OPEN).select_related(*related).defer("request__product__picture")
 
 
-def settle(steps: Sequence[RequestStep], *, opened: bool = False) -> dict[int, Found]:
+def settle(steps: Sequence[RequestStep], *, opened: bool = False) -> dict[int, Deciders]:
     """Bring who is asked up to date for open steps, in the caller's transaction; return it by step.
 
     ``opened``: they were opened just now, so that the report says whom they wait for in any case.

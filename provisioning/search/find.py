@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from directories.models import Directory
 from provisioning.models import Account, Group, User
 from provisioning.models.people import fold
-from provisioning.search.index import GROUPS, PEOPLE, Kind
+from provisioning.search.index import GROUPS, PEOPLE, SearchedKind
 from provisioning.search.models import SearchIndex
 from provisioning.search.text import Wanted, plain
 from reports.search import limited_time
@@ -75,7 +75,7 @@ def spellings(text: str) -> set[str]:
     return {text, text.lower(), text.upper(), text.title(), text.strip("{}").lower()} - {""}
 
 
-def _matches(rows: QuerySet[Row], wanted: Wanted, kind: Kind) -> list[Row]:
+def _matches(rows: QuerySet[Row], wanted: Wanted, kind: SearchedKind) -> list[Row]:
     """Return some rows that match, by the texts and among those that have none yet; needs a transaction."""
     state = _state(kind)
     late = _tail(rows, wanted, kind, state)
@@ -85,7 +85,7 @@ def _matches(rows: QuerySet[Row], wanted: Wanted, kind: Kind) -> list[Row]:
     return [*found, *(row for row in late if row.pk not in known)]
 
 
-def _tail(rows: QuerySet[Row], wanted: Wanted, kind: Kind, state: SearchIndex | None) -> list[Row]:
+def _tail(rows: QuerySet[Row], wanted: Wanted, kind: SearchedKind, state: SearchIndex | None) -> list[Row]:
     """Return those who match among the rows that the index may not have yet."""
     since = state.since if state and state.since else FAR_BACK
     newest: Any = rows.filter(updated_at__gte=since).order_by("-updated_at")[:TAIL]
@@ -109,7 +109,7 @@ def _rank(user: User, wanted: Wanted, text: str) -> tuple[bool, bool, bool, str]
     return not whole, not begins, not user.is_active, user.username_key
 
 
-def _state(kind: Kind) -> SearchIndex | None:
+def _state(kind: SearchedKind) -> SearchIndex | None:
     return SearchIndex.objects.filter(pk=kind.name).first()
 
 

@@ -34,7 +34,7 @@ OF_USERS = (*NAMES, *TELEPHONES, "custom_profile", "updated_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SearchedKind:
     """One kind of row: its model, the columns that its text is made of, and the model of the texts."""
 
     name: str
@@ -61,8 +61,8 @@ def text_of_group(group: Group, attributes: Sequence[str]) -> str:
     return document([group.name, group.description])
 
 
-PEOPLE = Kind("user", User, OF_USERS, UserText, text_of_user)
-GROUPS = Kind("group", Group, ("name", "description", "updated_at"), GroupText, text_of_group)
+PEOPLE = SearchedKind("user", User, OF_USERS, UserText, text_of_user)
+GROUPS = SearchedKind("group", Group, ("name", "description", "updated_at"), GroupText, text_of_group)
 
 
 def searched_attributes() -> list[str]:
@@ -81,7 +81,7 @@ def refresh() -> None:
                 SearchIndex.objects.filter(pk=state.pk).update(busy_until=None)
 
 
-def _claim(kind: Kind) -> SearchIndex | None:
+def _claim(kind: SearchedKind) -> SearchIndex | None:
     """Return the state, or None while another worker is at it."""
     now = timezone.now()
     SearchIndex.objects.get_or_create(pk=kind.name)
@@ -89,7 +89,7 @@ def _claim(kind: Kind) -> SearchIndex | None:
     return SearchIndex.objects.get(pk=kind.name) if free.update(busy_until=now + LEASE) else None
 
 
-def _follow(kind: Kind, state: SearchIndex, until: float) -> None:
+def _follow(kind: SearchedKind, state: SearchIndex, until: float) -> None:
     started = timezone.now()
     attributes = searched_attributes() if kind is PEOPLE else []
     if attributes != state.attributes:
@@ -111,7 +111,7 @@ def _follow(kind: Kind, state: SearchIndex, until: float) -> None:
     state.save(update_fields=["since", "whole_at", "trigrams"])
 
 
-def _outdated(kind: Kind, version: int, since: dt.datetime | None) -> list[int]:
+def _outdated(kind: SearchedKind, version: int, since: dt.datetime | None) -> list[int]:
     """Return the rows whose text is missing or outdated, at most ``FOUND``; None looks at all of them."""
     current = Q(search_text__seen=F("updated_at"), search_text__version=version)
     rows = kind.rows._default_manager.filter(Q(search_text=None) | ~current)
@@ -119,7 +119,7 @@ def _outdated(kind: Kind, version: int, since: dt.datetime | None) -> list[int]:
     return list(rows.values_list("pk", flat=True)[:FOUND])
 
 
-def _write(kind: Kind, ids: Sequence[int], state: SearchIndex) -> None:
+def _write(kind: SearchedKind, ids: Sequence[int], state: SearchIndex) -> None:
     """Write the texts of a page of rows: two statements."""
     rows: Any = kind.rows._default_manager.filter(pk__any_id=ids).only(*kind.columns)
     key, same = kind.texts._meta.pk.attname, {"version": state.version}
@@ -136,7 +136,7 @@ def _write(kind: Kind, ids: Sequence[int], state: SearchIndex) -> None:
     )
 
 
-def _trigrams(kind: Kind) -> bool:
+def _trigrams(kind: SearchedKind) -> bool:
     """Make PostgreSQL's index of any part of a word, if it is missing; return whether there is one.
 
     Made after the first texts are written, which is faster. Without the extension every text is read: slower, and as
