@@ -89,14 +89,14 @@ def import_from(walk: Walk, directory: str, words: str) -> None:
 
 
 def open_rules_of(walk: Walk, name: str, username: str) -> None:
-    """Search somebody, and open the tabs Contracts and Rules."""
+    """Search somebody, and look at their contracts and rules, which stand on their page."""
     page = walk.page
     walk.sidebar("Users")
     page.locator("#searchbar").fill(name)
     page.locator("#searchbar").press("Enter")
     page.get_by_role("link", name=username, exact=True).click()
     for tab in ("Contracts", "Rules"):
-        page.get_by_role("main").get_by_role("link", name=tab, exact=True).first.click()
+        page.get_by_role("heading", name=tab, exact=True).scroll_into_view_if_needed()
         settled(page)
         walk.look(tab.lower())
 

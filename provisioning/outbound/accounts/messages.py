@@ -52,7 +52,7 @@ def done(step: Step, key: str, directory: str, plan: Plan, names: Mapping[str, s
     match step:
         case Step.LINK:
             return f"Linked {key}: {directory} had this account already."
-        case Step.CREATE if plan.state == AccountState.DISABLED:
+        case Step.CREATE if plan.state == AccountState.DISABLED and Step.CREATE in plan.steps:
             return f"Created {key} in {directory}, disabled until the first day."
         case Step.CREATE:
             return f"Created {key} in {directory}."

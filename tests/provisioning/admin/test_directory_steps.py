@@ -54,7 +54,7 @@ def test_the_ordinary_operations_come_first_before_anything_is_on(it_staff: Clie
         ([], 0, True),
     ]
     html = it_staff.get(reverse("admin:directories_directory_change", args=[directory.pk])).content.decode()
-    assert html.count('<details class="rc-panel rcd-fold rcd-operation') == 18, "each operation once"
+    assert html.count('<details class="rc-panel rcd-fold rcd-operation') == 19, "each operation once"
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_a_big_groups_page_costs_the_same(it_staff, group, django_assert_max_num
     users = User.objects.bulk_create(User(username=f"user{number}") for number in range(300))
     Membership.objects.bulk_create(Membership(group=group, user=user) for user in users)
     it_staff.get(page(group))
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(21):
         it_staff.get(page(group))
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(21):
         it_staff.get(page(group, "delete"))

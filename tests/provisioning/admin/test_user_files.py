@@ -213,7 +213,7 @@ def test_an_import_costs_pages_not_lines(it_staff, django_assert_max_num_queries
     User.objects.bulk_create(User(username=f"old{number}") for number in range(300))
     lines = [f"old{number},Sales" for number in range(300)] + [f"new{number},Sales" for number in range(300)]
     text = "username,department\n" + "\n".join(lines) + "\n"
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(26):
         previewed = preview(it_staff, text)
     with django_assert_max_num_queries(98):
         confirm(it_staff, previewed)

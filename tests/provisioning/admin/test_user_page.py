@@ -250,5 +250,5 @@ def test_the_user_page_costs_a_fixed_number_of_queries(it_staff, django_assert_m
     for number in range(30):
         roll.person(f"other{number}", manager=user)
     it_staff.get(change(user))
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(19):
         it_staff.get(change(user))

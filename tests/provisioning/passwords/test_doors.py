@@ -59,7 +59,7 @@ def test_the_page_says_where_the_password_goes_and_the_accounts_tell_what_became
     assert list(shown.context["form"].fields) == ["password1", "password2", "directories"]
     assert "Directories: Corp AD" in roll.words(shown)
     accounts = f"/provisioning/user/{anna.pk}/accounts/"
-    assert page(anna) in it_staff.get(accounts).content.decode()
+    assert page(anna) in it_staff.get(f"/provisioning/user/{anna.pk}/change/").content.decode()
     after = it_staff.post(page(anna), {**TWICE, "directories": "on"}, follow=True)
     assert "on its way to Corp AD" in roll.words(after)
     assert waiting() == {"Corp AD": CLEAR}
