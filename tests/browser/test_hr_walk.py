@@ -96,7 +96,7 @@ def open_rules_of(walk: Walk, name: str, username: str) -> None:
     page.locator("#searchbar").press("Enter")
     page.get_by_role("link", name=username, exact=True).click()
     for tab in ("Contracts", "Rules"):
-        page.get_by_role("heading", name=tab, exact=True).scroll_into_view_if_needed()
+        page.locator(f"section#{tab.lower()}").scroll_into_view_if_needed()
         settled(page)
         walk.look(tab.lower())
 
