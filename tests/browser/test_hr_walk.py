@@ -132,7 +132,7 @@ def test_somebody_moves_in_the_demo(walk: Walk, folder: Path) -> None:
     open_rules_of(walk, "Leila", "haddad")
     walk.says("group Help desk tools")
     walk.says("division = Technology")
-    expect(page.get_by_text("Patient records")).to_have_count(0)
+    expect(page.locator("section#rules").get_by_text("Patient records")).to_have_count(0)
     walk.sidebar("Import history")
     page.get_by_role("main").get_by_role("link", name="Rules").first.click()
     walk.says("Loses group Patient records")
