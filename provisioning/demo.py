@@ -15,21 +15,19 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from directories.attributes import Kind
 from directories.connectors.sql import language_of
 from directories.examples import ExampleTable, statements
 from directories.models import (
-    AttributeMapping,
     Directory,
     InitialPassword,
     OnLeave,
     PasswordStorage,
     ProvisioningSettings,
     PushGroups,
-    QueryTemplate,
     TemplateOperation,
 )
 from provisioning import demo_hr, demo_requests
+from provisioning.demo_directories import OF_NAMES, describe
 from provisioning.models import User
 from provisioning.models.people import fold
 
@@ -51,7 +49,6 @@ OPERATIONS = (
     TemplateOperation.ADD_MEMBER,
     TemplateOperation.REMOVE_MEMBER,
 )
-MAPPING = {"FIRSTNAME": "first_name", "LASTNAME": "last_name", "EMAIL_ADDRESS": "email"}
 PEOPLE = Path(__file__).with_name("demo_people.csv")
 TABLES = """
 CREATE TABLE USERS (
@@ -136,21 +133,7 @@ def _directory(database: Path) -> Directory:
         answered_at=timezone.now(),
     )
     examples = statements(ExampleTable(language_of("sqlite")))
-    QueryTemplate.objects.bulk_create(
-        QueryTemplate(directory=directory, operation=operation, position=position, sql=sql)
-        for operation in OPERATIONS
-        for position, sql in enumerate(examples[operation])
-    )
-    AttributeMapping.objects.bulk_create(
-        AttributeMapping(
-            directory=directory,
-            directory_attribute=theirs,
-            kind=Kind.PROFILE.value,
-            portal_attribute=ours,
-            position=position,
-        )
-        for position, (theirs, ours) in enumerate(MAPPING.items())
-    )
+    describe(directory, {operation: examples[operation] for operation in OPERATIONS}, OF_NAMES)
     ProvisioningSettings.objects.create(
         directory=directory,
         import_users=True,

@@ -12,16 +12,15 @@ from directories.attributes import Kind
 from directories.connectors.sql import language_of
 from directories.examples import ExampleTable, statements
 from directories.models import (
-    AttributeMapping,
     Directory,
     MappingDirection,
     ProvisioningSettings,
-    QueryTemplate,
     TemplateOperation,
 )
 from provisioning import services
 from provisioning.contracts.models import ProfileSource
 from provisioning.contracts.services import DepartmentRow, arrange, write_departments
+from provisioning.demo_directories import describe
 from provisioning.models import Group
 from provisioning.rules import fields
 from provisioning.rules import services as rules
@@ -144,21 +143,6 @@ def _directory(database: Path) -> Directory:
         TemplateOperation.DEPARTMENTS: [DEPARTMENTS],
         TemplateOperation.TITLES: [TITLES],
     }
-    QueryTemplate.objects.bulk_create(
-        QueryTemplate(directory=directory, operation=operation, position=position, sql=sql)
-        for operation, found in queries.items()
-        for position, sql in enumerate(found)
-    )
-    AttributeMapping.objects.bulk_create(
-        AttributeMapping(
-            directory=directory,
-            directory_attribute=theirs,
-            kind=kind.value,
-            portal_attribute=ours,
-            direction=MappingDirection.IN,
-            position=position,
-        )
-        for position, (theirs, (kind, ours)) in enumerate({**OF_PEOPLE, **OF_CONTRACTS}.items())
-    )
+    describe(directory, queries, {**OF_PEOPLE, **OF_CONTRACTS}, MappingDirection.IN)
     ProvisioningSettings.objects.create(directory=directory, import_users=True, deactivate_missing=True)
     return directory

@@ -6,20 +6,18 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from directories.attributes import Kind
 from directories.connectors.sql import language_of
 from directories.examples import ExampleTable, statements
 from directories.models import (
     AccountsFor,
-    AttributeMapping,
     Directory,
     OnLeave,
     ProvisioningSettings,
-    QueryTemplate,
     TemplateOperation,
 )
 from provisioning import services
 from provisioning.contracts.models import Department
+from provisioning.demo_directories import OF_NAMES, describe
 from provisioning.models import Group
 from provisioning.requests.models import ApproverKind, Product
 from provisioning.requests.products import ProductDraft, StepDraft, save
@@ -35,7 +33,6 @@ CREATE TABLE USERS (
     EMAIL_ADDRESS VARCHAR(255)
 )
 """
-MAPPING = {"FIRSTNAME": "first_name", "LASTNAME": "last_name", "EMAIL_ADDRESS": "email"}
 OPERATIONS = (TemplateOperation.CHECK, TemplateOperation.CREATE, TemplateOperation.UPDATE, TemplateOperation.DELETE)
 STOCK = "Pharmacy stock"
 TECHNOLOGY = "300"  # the department that looks after CRM
@@ -95,22 +92,8 @@ def _directory(database: Path) -> Directory:
         settings={"database": str(database), "user_table": "USERS", "username_column": "USERNAME"},
         answered_at=timezone.now(),
     )
-    examples = statements(ExampleTable(language_of("sqlite"), password="", columns=list(MAPPING)))
-    QueryTemplate.objects.bulk_create(
-        QueryTemplate(directory=directory, operation=operation, position=position, sql=sql)
-        for operation in OPERATIONS
-        for position, sql in enumerate(examples[operation])
-    )
-    AttributeMapping.objects.bulk_create(
-        AttributeMapping(
-            directory=directory,
-            directory_attribute=theirs,
-            kind=Kind.PROFILE.value,
-            portal_attribute=ours,
-            position=position,
-        )
-        for position, (theirs, ours) in enumerate(MAPPING.items())
-    )
+    examples = statements(ExampleTable(language_of("sqlite"), password="", columns=list(OF_NAMES)))
+    describe(directory, {operation: examples[operation] for operation in OPERATIONS}, OF_NAMES)
     ProvisioningSettings.objects.create(
         directory=directory,
         accounts_for=AccountsFor.RULES,

@@ -8,9 +8,9 @@ from directories.connectors.base import ConnectorError, ConnectorField, FieldTyp
 from directories.connectors.form_values import number_of, text_of
 from directories.connectors.http_json.presets import presets
 from directories.connectors.records import department_fields, person_fields
+from directories.connectors.shared_fields import AUTHORITY, LIMITS, SECONDS, request_limits
 
-SIGN_IN, PAGES, CHANGES, LIMITS = "Sign-in", "Pages", "Changes", "Limits"
-SECONDS = 30
+SIGN_IN, PAGES, CHANGES = "Sign-in", "Pages", "Changes"
 MEGABYTES = 50
 PAGE_SIZE = 100
 
@@ -87,12 +87,7 @@ def form_fields() -> tuple[ConnectorField, ...]:
             help_text="JSON that is posted to the address. Blank: the address is read with GET.",
             selects=True,
         ),
-        ConnectorField(
-            "ca",
-            "Certificate authority (PEM)",
-            FieldType.TEXTAREA,
-            help_text="Only when the server's certificate is not signed by a public authority.",
-        ),
+        AUTHORITY,
         ConnectorField("auth", "Sign-in", choice, choices=AUTHS, group=SIGN_IN),
         ConnectorField("user", "User name or client id", group=SIGN_IN),
         ConnectorField("secret", "Password, token, key or client secret", FieldType.SECRET, group=SIGN_IN),
@@ -160,27 +155,7 @@ def form_fields() -> tuple[ConnectorField, ...]:
             **harmless,
         ),
         ConnectorField("since_format", "How the time is written", choice, choices=SINCE, group=CHANGES, **harmless),
-        ConnectorField(
-            "timeout",
-            "Time-out (seconds)",
-            number,
-            default=SECONDS,
-            help_text="For one request.",
-            group=LIMITS,
-            minimum=1,
-            maximum=300,
-            **harmless,
-        ),
-        ConnectorField(
-            "largest",
-            "Largest answer (MB)",
-            number,
-            default=MEGABYTES,
-            group=LIMITS,
-            minimum=1,
-            maximum=500,
-            **harmless,
-        ),
+        *request_limits(MEGABYTES),
         ConnectorField(
             "per_minute",
             "Requests a minute",

@@ -9,10 +9,11 @@ from directories.connectors.base import ConnectorError, ConnectorField, FieldTyp
 from directories.connectors.form_values import number_of, text_of
 from directories.connectors.outgoing import address_problem
 from directories.connectors.scim.presets import GENERIC, ScimPreset, all_names, load
+from directories.connectors.shared_fields import AUTHORITY, LIMITS, SECONDS, request_limits
 from directories.connectors.sign_in import Credentials, header_name, header_value
 
-SIGN_IN, ACCOUNTS, LIMITS = "Sign-in", "Accounts", "Limits"
-SECONDS, MEGABYTES = 30, 10
+SIGN_IN, ACCOUNTS = "Sign-in", "Accounts"
+MEGABYTES = 10
 AS_PRODUCT = "As the product does"
 AUTHS = (
     ("", AS_PRODUCT),
@@ -44,12 +45,7 @@ def form_fields() -> tuple[ConnectorField, ...]:
             help_text="The portal keeps to what its makers say of it.",
         ),
         ConnectorField("url", "Base URL", required=True, help_text="The address below which /Users and /Groups are."),
-        ConnectorField(
-            "ca",
-            "Certificate authority (PEM)",
-            FieldType.TEXTAREA,
-            help_text="Only when the server's certificate is not signed by a public authority.",
-        ),
+        AUTHORITY,
         ConnectorField("auth", "Sign-in", choice, choices=AUTHS, group=SIGN_IN),
         ConnectorField("user", "User name or client id", group=SIGN_IN),
         ConnectorField("secret", "Token, password, client secret or private key", secret, group=SIGN_IN),
@@ -97,27 +93,7 @@ def form_fields() -> tuple[ConnectorField, ...]:
             group=ACCOUNTS,
             harmless=True,
         ),
-        ConnectorField(
-            "timeout",
-            "Time-out (seconds)",
-            number,
-            default=SECONDS,
-            help_text="For one request.",
-            group=LIMITS,
-            minimum=1,
-            maximum=300,
-            harmless=True,
-        ),
-        ConnectorField(
-            "largest",
-            "Largest answer (MB)",
-            number,
-            default=MEGABYTES,
-            group=LIMITS,
-            minimum=1,
-            maximum=500,
-            harmless=True,
-        ),
+        *request_limits(MEGABYTES),
         ConnectorField(
             "in_flight",
             "Requests at a time",

@@ -6,6 +6,7 @@ from typing import Any
 
 from directories.connectors.base import ConnectorError, ConnectorField, FieldType
 from directories.connectors.form_values import number_of, text_of
+from directories.connectors.shared_fields import AUTHORITY
 from directories.connectors.sql.dialects.base import Dialect
 
 TLS_MODES = (
@@ -87,12 +88,7 @@ def _tables() -> tuple[ConnectorField, ...]:
 
 _TLS_FIELDS = (
     ConnectorField("tls_mode", "TLS", FieldType.CHOICE, default="require", choices=TLS_MODES),
-    ConnectorField(
-        "ca",
-        "Certificate authority (PEM)",
-        FieldType.TEXTAREA,
-        help_text="Only when the server's certificate is not signed by a public authority.",
-    ),
+    AUTHORITY,
 )
 
 
