@@ -21,7 +21,6 @@ from directories.connectors.http_json.presets import presets
 from directories.connectors.http_json.service import Service
 from directories.connectors.http_json.settings import (
     CHANGES,
-    LIMITS,
     SIGN_IN,
     USUAL,
     form_fields,
@@ -31,6 +30,7 @@ from directories.connectors.http_json.settings import (
 from directories.connectors.jmespaths import search
 from directories.connectors.outgoing import address_problem
 from directories.connectors.records import DEPARTMENTS, Record, RecordSource, moment_ago, paged, since_of
+from directories.connectors.shared_fields import LIMITS
 
 ADDRESS = "Address"
 NO_SINCE = "The parameter of the time of the last change is not named. Name it under Changes."

@@ -40,7 +40,6 @@ from directories.connectors.scim.presets import all_names, load
 from directories.connectors.scim.rate import forecast
 from directories.connectors.scim.settings import (
     ACCOUNTS,
-    LIMITS,
     form_fields,
     preset_of,
     scim_settings,
@@ -48,6 +47,7 @@ from directories.connectors.scim.settings import (
 )
 from directories.connectors.scim.users import Users
 from directories.connectors.scim.words import MEANT, fills, notes
+from directories.connectors.shared_fields import LIMITS
 
 UNMAPPED = frozenset({"userName", "active", "password"})  # what the portal gives every new user by itself
 OVERLAP = dt.timedelta(minutes=10)  # how much is read again: clocks differ, and changes are written late
