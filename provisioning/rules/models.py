@@ -59,6 +59,10 @@ class BusinessRule(models.Model):
         """What people call it."""
         return "product" if self.by_request else "rule"
 
+    def people(self) -> int:
+        """Count the people who have something by it."""
+        return Granted.objects.filter(entitlement__rule=self).values("user").distinct().count()
+
 
 class Holding(models.Model):
     """What a person was given because somebody asked for it: the rule of a product, until a moment or for good."""

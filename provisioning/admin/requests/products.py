@@ -18,7 +18,6 @@ from provisioning.requests import catalogue, products, services
 from provisioning.requests.forms import KINDS
 from provisioning.requests.models import ApproverKind, Audience, Product
 from provisioning.rules import fields
-from provisioning.rules.models import Granted
 
 INFO = "requests_product"
 FEW = 200  # people who lose something while somebody waits for a page; more of them within a minute
@@ -109,19 +108,14 @@ class ProductAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
         """Show the builder, or only its result, as a form has it now; nothing is written."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        known = fields.known()
-        rows = builder.posted(request.POST)
-        wrong = builder.act(rows, request.POST.get("do", ""), known)
-        part = "result" if request.GET.get("part") == "result" else "builder"
-        context = builder.built(rows, known, reverse(f"admin:{INFO}_fragment"), wrong=wrong)
-        return render(request, f"provisioning/rules/{part}.html", context)
+        return builder.answer(request, reverse(f"admin:{INFO}_fragment"))
 
     def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask what is to become of what the product gave, and remove it."""
         product = self._product(request, object_id)
         if not self.has_delete_permission(request, product):
             raise PermissionDenied
-        people = Granted.objects.filter(entitlement__rule=product.rule).values("user").distinct().count()
+        people = product.rule.people()
         how = request.POST.get("how")
         if request.method == "POST" and how in ("keep", "revoke"):
             actor = request.user.get_username()

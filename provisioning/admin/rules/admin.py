@@ -23,7 +23,7 @@ from provisioning.rules import fields, looks
 from provisioning.rules import services as rules
 from provisioning.rules.book import Book, book_of, published
 from provisioning.rules.conditions import EVERYBODY, Known, Node, from_json, words
-from provisioning.rules.models import MOST_DAYS, BusinessRule, Entitlement, Evaluation, Granted
+from provisioning.rules.models import MOST_DAYS, BusinessRule, Entitlement, Evaluation
 from provisioning.rules.preview import count
 from provisioning.rules.services import RuleDraft
 
@@ -131,13 +131,7 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
         """Show the builder, or only its result, as a form has it now; nothing is written."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        known = fields.known()
-        rows = builder.posted(request.POST)
-        wrong = builder.act(rows, request.POST.get("do", ""), known)
-        fragment = reverse("admin:rules_businessrule_fragment")
-        context = builder.built(rows, known, fragment, _window(request.POST), wrong)
-        part = "result" if request.GET.get("part") == "result" else "builder"
-        return render(request, f"provisioning/rules/{part}.html", context)
+        return builder.answer(request, reverse("admin:rules_businessrule_fragment"), _window(request.POST))
 
     def evaluate(self, request: HttpRequest) -> HttpResponse:
         """Look at everybody now."""
@@ -174,7 +168,7 @@ class BusinessRuleAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
             "words": words(node, book.known),
             "found": count(node, (rule.days_before, rule.days_after), book.known) if what == "publish" else None,
             "gives": [str(one) for one in book.given.get(rule.pk, [])],
-            "people": Granted.objects.filter(entitlement__rule=rule).values("user").distinct().count(),
+            "people": rule.people(),
         }
         return render(request, "provisioning/rules/decide.html", context)
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.http import QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
 
-from provisioning.rules import conditions
+from provisioning.rules import conditions, fields
 from provisioning.rules.conditions import (
     EVERYBODY,
     OPERATORS,
@@ -242,6 +243,14 @@ def built(
         "text": text,
         "found": PeopleFound() if problems else count(node, window, known),
     }
+
+
+def answer(request: HttpRequest, address: str, window: Window = (0, 0)) -> HttpResponse:
+    """Show the builder, or only its result, as a form has it now; ``address`` is that of this answer."""
+    known, rows = fields.known(), posted(request.POST)
+    wrong = act(rows, request.POST.get("do", ""), known)
+    part = "result" if request.GET.get("part") == "result" else "builder"
+    return render(request, f"provisioning/rules/{part}.html", built(rows, known, address, window, wrong))
 
 
 def _offered(line: RowLine, place: str, known: Known) -> ShownLine:
