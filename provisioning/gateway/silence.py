@@ -64,11 +64,12 @@ def silent() -> list[SilentGateway]:
 
 
 def _silent() -> Iterator[FoundSubject]:
-    for one in silent():
+    alone = silent()
+    for one in alone:
         yield FoundSubject(f"gateway {one.pk}", one.title, one.text, f"/gateway/gateway/{one.pk}/change/")
     late = timezone.now() - SILENT
-    alone = {one.pk for one in silent()}
-    machines = Machine.objects.filter(withdrawn_at=None, seen_at__lt=late).exclude(gateway__in=alone).order_by("pk")
+    others = Machine.objects.filter(withdrawn_at=None, seen_at__lt=late).order_by("pk")
+    machines = others.exclude(gateway__in=[one.pk for one in alone])
     for pk, name, gateway_id, gateway in machines.values_list("pk", "name", "gateway", "gateway__name")[:MOST]:
         title = f"The machine {name} of the gateway {gateway} shows no sign of life"
         text = "Another one does its work. Start it again, or withdraw it."
