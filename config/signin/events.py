@@ -56,8 +56,7 @@ def paused(tried: FailedTry, pause: dt.timedelta) -> None:
     """Record that no further try is allowed for a while."""
     message = f"Too many: no {tried.what} for {limits.duration(pause)}."
     log.warning("%s", message)
-    if _room():
-        journal.record(_line(tried, message))
+    _report(tried, message)
 
 
 def refused(tried: FailedTry) -> None:
@@ -80,8 +79,7 @@ def not_allowed(request: HttpRequest, user: AbstractBaseUser) -> None:
     name = user.get_username()
     tried = FailedTry(f"sign-in as {name} from {client_address(request) or UNKNOWN}", name, user.pk)
     log.warning("Refused: %s", tried.what)
-    if _room():
-        journal.record(_line(tried, f"Refused {tried.what}: they may not sign in."))
+    _report(tried, f"Refused {tried.what}: they may not sign in.")
 
 
 def not_vouched_for(request: HttpRequest, provider: str, why: str) -> None:
@@ -89,8 +87,7 @@ def not_vouched_for(request: HttpRequest, provider: str, why: str) -> None:
     address = client_address(request) or UNKNOWN
     message = f"Refused a sign-in through {provider} from {address}: {why.rstrip('.')}."
     log.warning("%s", message)
-    if _room():
-        journal.record(_line(FailedTry(message, application=provider), message))
+    _report(FailedTry(message, application=provider), message)
 
 
 def password_chosen(request: HttpRequest, user: AbstractBaseUser) -> None:
@@ -113,8 +110,7 @@ def wrong_code(request: HttpRequest, user: AbstractBaseUser) -> None:
     name = user.get_username()
     tried = FailedTry(f"code of {name} from {client_address(request) or UNKNOWN}", name, user.pk)
     log.warning("Wrong %s", tried.what)
-    if _room():
-        journal.record(_line(tried, f"Wrong {tried.what}."))
+    _report(tried, f"Wrong {tried.what}.")
 
 
 def sessions_ended(request: HttpRequest, user: Any, number: int) -> None:
@@ -136,6 +132,12 @@ def _record(request: HttpRequest, user: AbstractBaseUser, operation: Operation, 
     log.info("%s", message)
     line = Line(name, "", Direction.PORTAL, operation, Result.SUCCESS, message, actor=name, user_id=user.pk)
     journal.record(line)
+
+
+def _report(tried: FailedTry, message: str) -> None:
+    """Write a line of the report about a failed try, as long as it takes more of them."""
+    if _room():
+        journal.record(_line(tried, message))
 
 
 def _line(tried: FailedTry, message: str) -> Line:
