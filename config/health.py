@@ -5,8 +5,6 @@ The answer of ``/readyz`` is kept for two seconds, so that asking often costs no
 
 import logging
 import os
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.celery import app
+from config.kept import KeptAnswer
 from directories.models import Directory
 from provisioning import heartbeat
 from provisioning.outbound.kinds import KINDS
@@ -53,7 +52,7 @@ class Readyz(OpenView):
 
     def get(self, request: Request) -> Response:
         """Answer with the state of each part."""
-        parts = readiness.parts()
+        parts = readiness.read()
         ready = all(part["status"] != "failing" for part in parts.values())
         return Response({"status": "ok" if ready else "failing", **parts}, status=200 if ready else 503)
 
@@ -112,29 +111,12 @@ CHECKS: dict[str, Callable[[], Part]] = {
 }
 
 
-class ReadyView:
-    """Looks at every part, at most once in ``KEPT_SECONDS`` however many ask."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.until = 0.0
-        self.last: dict[str, Part] = {}
-
-    def parts(self) -> dict[str, Part]:
-        """Return the state of each part."""
-        with self.lock:
-            if time.monotonic() >= self.until:
-                self.last = {name: self._look(name, check) for name, check in CHECKS.items()}
-                self.until = time.monotonic() + KEPT_SECONDS
-            return self.last
-
-    @staticmethod
-    def _look(name: str, check: Callable[[], Part]) -> Part:
-        try:
-            return check()
-        except Exception as error:  # any failure of a part is its answer; the words stay in the log
-            log.warning("Not ready: %s (%s)", name, type(error).__name__)
-            return {"status": "failing"}
+def _look(name: str, check: Callable[[], Part]) -> Part:
+    try:
+        return check()
+    except Exception as error:  # any failure of a part is its answer; the words stay in the log
+        log.warning("Not ready: %s (%s)", name, type(error).__name__)
+        return {"status": "failing"}
 
 
-readiness = ReadyView()
+readiness = KeptAnswer(lambda: {name: _look(name, check) for name, check in CHECKS.items()}, KEPT_SECONDS)

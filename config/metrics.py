@@ -6,8 +6,6 @@ as a counter. No number has the name of a person in it.
 """
 
 import datetime as dt
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 
 from django.conf import settings
@@ -20,7 +18,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from config.attention import approvals
 from config.health import readiness
+from config.kept import KeptAnswer
 from directories.models import Directory
 from provisioning import heartbeat
 from provisioning.models import ImportRun
@@ -49,13 +49,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse(
             WRONG, status=401, content_type="text/plain", headers={"WWW-Authenticate": 'Bearer realm="metrics"'}
         )
-    return HttpResponse(kept.text(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(kept.read(), content_type=CONTENT_TYPE_LATEST)
 
 
 def parts() -> Iterator[Metric]:
     """What ``/readyz`` says."""
     family = GaugeMetricFamily("rollcall_part_ready", "1 where a part that the portal needs works.", labels=["part"])
-    for name, part in readiness.parts().items():
+    for name, part in readiness.read().items():
         family.add_metric([name], float(part["status"] != "failing"))
     yield family
     age = heartbeat.age()
@@ -74,7 +74,7 @@ def queue() -> Iterator[Metric]:
         for cause, number in rows.exclude(parked=None).values_list("parked_code").annotate(Count("pk")):
             parked.add_metric([kind.name, cause or "refused"], number)
     yield from (waiting, parked)
-    due = readiness.parts().get("due_changes", {}).get("oldest_seconds")
+    due = readiness.read().get("due_changes", {}).get("oldest_seconds")
     if due is not None:
         yield GaugeMetricFamily("rollcall_oldest_due_seconds", "Age of the oldest change to be sent.", value=due)
 
@@ -120,7 +120,7 @@ def imports() -> Iterator[Metric]:
         rate.add_metric(name, run.seen / seconds if seconds > 0 else 0.0)
         errors.add_metric(name, run.errors)
     yield from (finished, rate, errors)
-    waiting = ImportRun.objects.filter(status=RunStatus.APPROVAL).count()
+    waiting = approvals().count()
     yield GaugeMetricFamily("rollcall_imports_waiting_for_approval", "Runs that wait for an approval.", value=waiting)
 
 
@@ -161,23 +161,6 @@ class _Portal(Collector):
             yield from group()
 
 
-class KeptNumbers:
-    """The text, read at most once in ``KEPT_SECONDS`` however many ask."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.until = 0.0
-        self.last = b""
-        self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(_Portal())
-
-    def text(self) -> bytes:
-        """Return the numbers in Prometheus' text format."""
-        with self.lock:
-            if time.monotonic() >= self.until:
-                self.last = generate_latest(self.registry)
-                self.until = time.monotonic() + KEPT_SECONDS
-            return self.last
-
-
-kept = KeptNumbers()
+_registry = CollectorRegistry(auto_describe=False)
+_registry.register(_Portal())
+kept = KeptAnswer(lambda: generate_latest(_registry), KEPT_SECONDS)
