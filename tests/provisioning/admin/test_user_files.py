@@ -215,7 +215,7 @@ def test_an_import_costs_pages_not_lines(it_staff, django_assert_max_num_queries
     text = "username,department\n" + "\n".join(lines) + "\n"
     with django_assert_max_num_queries(26):
         previewed = preview(it_staff, text)
-    with django_assert_max_num_queries(98):
+    with django_assert_max_num_queries(101):
         confirm(it_staff, previewed)
     assert User.objects.filter(department="Sales").count() == 600
     assert Change.objects.count() == 600
