@@ -86,6 +86,22 @@ class Groups:
             answer = found
         return RemoteGroup(ref_of(answer), str(read(answer, _NAME) or group.name))
 
+    def adopt(self, group: GroupEntry) -> None:
+        """Write what the portal calls the group where externalId is blank and may be written."""
+        if not group.portal_id or (self.rules.patchable and "externalId" not in self.rules.patchable):
+            return
+        held = self._held(group) if self._by_put else by_id(self.client, "group", group.ref, self._without_members)
+        if held is None or member(held, "externalId"):
+            return
+        try:
+            if self._by_put:
+                self.client.put("Groups", group.ref, resource={**_plain(held), "externalId": group.portal_id})
+            else:
+                change = {"op": "add", "path": "externalId", "value": group.portal_id}
+                self.client.patch("Groups", group.ref, operations=[change])
+        except Refused:
+            return  # the application takes it from nobody
+
     def rename(self, group: GroupEntry) -> RemoteGroup:
         """Give the group its name; raise NotFound when it is absent."""
         if self._by_put:
@@ -211,7 +227,7 @@ class Groups:
 
     @property
     def _by_put(self) -> bool:
-        return self.rules.members_readable and self.application.changes_whole(self.rules.update)
+        return self.rules.members_by != "none" and self.application.changes_whole(self.rules.update)
 
     def _held(self, group: GroupEntry) -> Json:
         """Return the group with everything that is written back; raise NotFound."""

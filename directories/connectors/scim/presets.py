@@ -80,8 +80,6 @@ class Paging(_Strict):
     # Whoever is in no page of a list that came to its end is not there. Else nobody is ever taken for a leaver.
     complete: bool
     total: bool = True  # each page says how many there are (totalResults)
-    # How the product writes the name of the list; names are compared without regard to case (RFC 7643 2.1).
-    key: Literal["Resources", "resources"] = "Resources"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +120,12 @@ class UserHandling(_Strict):
 
     update: Literal["patch", "put"] = "patch"  # the method that changes one
     active_by: Literal["patch", "put"] = "patch"  # the method that switches one off or on
-    put_is_partial: bool = False  # what a PUT does not have stays as it was; elsewhere it is lost (RFC 7644 3.5.1)
-    pathless: Literal["none", "one", "any"] = "none"  # how many attributes an operation without a path may have
     multi_value_max: Mapping[str, Positive] = field(default_factory=dict)  # the most values of an attribute
     primary: tuple[str, ...] = ()  # attributes of which one value must be marked as primary
     required: tuple[str, ...] = ()  # without these a user is not created
     unsupported: tuple[str, ...] = ()  # whoever sends one of these is refused
     username: UserName = field(default_factory=UserName)
     clear: Literal["remove", "null", "empty", "never"] = "remove"  # how an attribute loses its value
-    # When a user who is there already is looked up: before each creation, or after the product said that there is one.
-    adopt_on: Literal["conflict", "filter"] = "filter"
     conflict_is_not_duplicate: tuple[str, ...] = ()  # regular expressions for a 409 that means something else
     pending_ignores: bool = False  # whoever did not confirm yet takes a change with 200 and stays as they were
 
@@ -144,11 +138,9 @@ class GroupHandling(_Strict):
     create: bool = True
     rename: bool = True
     update: Literal["patch", "put"] = "patch"
-    patchable: tuple[str, ...] = ()  # the attributes that a PATCH may change, () for all
-    members_readable: bool = True  # a group that is read shows its members
-    # How members are found: by reading the group; by reading it with attributes=members; by asking the list of groups
-    # for one id and one member; by asking the list of users for groups.value; or not at all.
-    members_by: Literal["get", "attributes", "member_filter", "user_filter", "none"] = "get"
+    patchable: tuple[str, ...] = ()  # the attributes that a PATCH may change, () for all; nothing else is sent
+    # How members are seen: by reading the group, by reading it with attributes=members, or never all of them.
+    members_by: Literal["get", "attributes", "none"] = "get"
     add_per_request: Positive = 100  # the most members of one PATCH
     remove_per_request: Positive = 100
     adds_in_one_operation: bool = True  # as the list of one operation; else each in one of its own
@@ -156,11 +148,7 @@ class GroupHandling(_Strict):
     # operation whose value is the list of members.
     remove_by: Literal["path", "path_or", "value"] = "path"
     member_as: Literal["object", "id"] = "object"  # in an operation for one member: the list of one object, or the id
-    mix: bool = False  # a PATCH may hold more than one kind of change
-    on_create: bool = False  # a group may be created with members
-    replace_all: bool = False  # the whole list may be set, or taken away, at once
     max_bytes: Annotated[int, Field(ge=0)] = 0  # the largest body, 0: nobody says
-    max_members: Annotated[int, Field(ge=0)] = 0  # the largest group, 0: nobody says
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +221,6 @@ class ScimPreset(_Strict):
     after_deactivate: Literal["readable", "absent"] = "readable"  # or a user who is not active answers 404
     rate: tuple[RateLimit, ...] = ()
     in_flight: Positive = 4  # the most requests at one time
-    empty_answers: bool = False  # a PATCH answers 204, without what became of it
     quirks: tuple[str, ...] = ()  # what surprises, in sentences for people
 
 
@@ -300,14 +287,8 @@ def _contradictions(preset: ScimPreset) -> Iterator[tuple[tuple[int | str, ...],
     """Give what no single value shows: where it stands, and what is wrong."""
     if preset.name != preset.name.lower() or not preset.name.isidentifier():
         yield (), "The name of the file is small letters, digits and _."
-    if preset.user.adopt_on == "filter" and not (preset.filter.any or preset.filter.user):
-        yield ("user", "adopt_on"), "Nobody can be looked up before: filter.user names no attribute."
-    if preset.group.members_by == "member_filter" and not preset.filter.allows("group", "id", "members.value"):
-        yield ("group", "members_by"), "filter.group does not allow id and members.value together."
-    if preset.group.members_by == "user_filter" and not preset.filter.allows("user", "groups.value"):
-        yield ("group", "members_by"), "filter.user does not allow groups.value."
-    if preset.group.members_by == "get" and not preset.group.members_readable:
-        yield ("group", "members_by"), "A group does not show its members there."
+    if not (preset.filter.any or preset.filter.user):
+        yield ("filter", "user"), "Nobody can be looked up before they are made: name an attribute."
     if problem := _pattern_problem(preset.user.username.pattern):
         yield ("user", "username", "pattern"), problem
     for index, pattern in enumerate(preset.user.conflict_is_not_duplicate):

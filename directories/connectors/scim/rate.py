@@ -321,8 +321,7 @@ def _tokens(preset: ScimPreset, index: int, requests: Sequence[tuple[Sending, in
 
 def _user_requests(preset: ScimPreset, users: int) -> Iterator[tuple[Sending, int]]:
     """Give each kind of request that brings users in, and how many there are of it."""
-    if preset.user.adopt_on == "filter":
-        yield Sending("GET", "/Users"), users
+    yield Sending("GET", "/Users"), users
     yield Sending("POST", "/Users", size=400), users
 
 

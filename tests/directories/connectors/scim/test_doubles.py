@@ -161,7 +161,8 @@ def test_a_list_is_cut_without_a_word_unless_a_cursor_is_asked_for(doubles: Doub
 def test_members_are_shown_as_the_product_shows_them(doubles: Doubles) -> None:
     aws, keycloak = doubles.product("aws"), doubles.product("keycloak")
     ann = created(aws)
-    team = group(aws, members=[{"value": ann}])
+    team = group(aws)
+    assert ask(aws, "PATCH", f"/Groups/{team}", adding(ann))[0] == 200
     assert "members" not in ask(aws, "GET", f"/Groups/{team}")[1]
     asked = f'id eq "{team}" and members.value eq "{ann}"'
     assert len(ask(aws, "GET", "/Groups", filter=asked)[1]["Resources"]) == 1
@@ -266,11 +267,12 @@ def test_a_pending_user_takes_nothing_and_says_that_it_did(doubles: Doubles) -> 
     product.invites = True
     ref = created(product)
     product.limits.reset()
-    status, found = ask(product, "PUT", f"/Users/{ref}", {"schemas": PERSON["schemas"], "title": "Boss"})
+    whole = person(title="Boss")
+    status, found = ask(product, "PUT", f"/Users/{ref}", whole)
     assert (status, found.get("title")) == (200, None)
     product.pending.clear()
     product.limits.reset()
-    status, found = ask(product, "PUT", f"/Users/{ref}", {"schemas": PERSON["schemas"], "title": "Boss"})
+    status, found = ask(product, "PUT", f"/Users/{ref}", whole)
     assert (status, found["title"], found["userName"]) == (200, "Boss", "ann")
 
 
@@ -305,14 +307,12 @@ def test_operations_without_a_path_and_other_methods_are_refused(doubles: Double
     aws, zoom = doubles.product("aws"), doubles.product("zoom")
     ann, bob = created(aws), created(zoom)
     doubles.clock.sleep(2)
-    assert ask(aws, "PATCH", f"/Users/{ann}", patch({"op": "replace", "value": {"title": "Boss"}}))[0] == 200
-    two = patch({"op": "replace", "value": {"title": "Boss", "nickName": "A"}})
-    assert ask(aws, "PATCH", f"/Users/{ann}", two)[0] == 400
+    assert ask(aws, "PATCH", f"/Users/{ann}", patch({"op": "replace", "value": {"title": "Boss"}}))[0] == 400
     assert forbidden(aws)
     assert ask(zoom, "PATCH", f"/Users/{bob}", patch({"op": "replace", "path": "title", "value": "Boss"}))[0] == 405
     assert forbidden(zoom)
     doubles.clock.sleep(2)
-    assert ask(zoom, "PATCH", f"/Users/{bob}", patch({"op": "replace", "value": {"active": False}}))[0] == 200
+    assert ask(zoom, "PATCH", f"/Users/{bob}", patch({"op": "replace", "path": "active", "value": False}))[0] == 200
     assert ask(aws, "PUT", f"/Users/{ann}", person())[0] == 405
     assert forbidden(aws)
     assert ask(aws, "GET", "/Me")[0] == 404

@@ -61,16 +61,15 @@ def test_a_product_that_is_not_known_is_no_preset() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("pathless: one", "pathless: two", "user.pathless: Input should be 'none', 'one' or 'any'."),
-        ("adopt_on: filter", "adoptt_on: filter", "user.adoptt_on: Nobody reads this key."),
+        ("remove_by: value", "remove_by: hand", "group.remove_by: Input should be 'path', 'path_or' or 'value'."),
+        ("remove_by: value", "remove_byy: value", "group.remove_byy: Nobody reads this key."),
         ("  max: 100", "  max: '100'", "paging.max: Input should be a valid integer."),
         ("  max: 100", "  max: 0", "paging.max: Input should be greater than 0."),
-        ("on_create: true", 'on_create: "true"', "group.on_create: Input should be a valid boolean."),
+        ("complete: false", 'complete: "false"', "paging.complete: Input should be a valid boolean."),
         ("ways: [bearer]", "ways: [bearer, card]", "auth.ways.1: Input should be"),
         ("emails: 1", "emails: 0", "user.multi_value_max.emails: Input should be greater than 0."),
         ("seen_on: 2026-11-28", "seen_on: lately", "source.0.seen_on: Input should be a valid date"),
         ("clear: remove", "username: {pattern: '['}", "user.username.pattern: This is no regular expression"),
-        ("members_by: member_filter", "members_by: get", "group.members_by: A group does not show its members there."),
     ],
 )
 def test_a_slip_is_refused_with_file_and_line(old: str, new: str, says: str) -> None:
@@ -81,8 +80,8 @@ def test_a_slip_is_refused_with_file_and_line(old: str, new: str, says: str) -> 
 
 
 def test_what_no_single_value_shows_is_refused_too() -> None:
-    text = changed("combine: and", "combine: none")
-    where = f"aws.yaml, line {line_of(text, 'members_by')}: group.members_by: filter.group does not allow"
+    text = changed("  user: [userName, externalId]\n", "")
+    where = f"aws.yaml, line {line_of(text, 'filter:')}: filter.user: Nobody can be looked up"
     with pytest.raises(PresetError, match=where):
         parse(text, AWS)
 
