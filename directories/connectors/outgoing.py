@@ -303,20 +303,34 @@ class HttpAnswer:
         asked = self.headers.get("retry-after", "").strip()
         if asked.isdecimal():
             return float(asked)
-        try:
-            return max((parsedate_to_datetime(asked) - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
-        except (TypeError, ValueError):
-            return None
+        until = _moment(asked)
+        return None if until is None else max((until - self.at).total_seconds(), 0.0)
+
+    @property
+    def at(self) -> dt.datetime:
+        """What time it was by the service's own clock (RFC 9110 6.6.1), or by ours when it does not say."""
+        return _moment(self.headers.get("date", "")) or dt.datetime.now(dt.UTC)
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
 class HttpDoor:
     """Sends requests, one at a time, over connections that it keeps. A context manager that always closes.
 
     ``seconds`` are for one request with its redirects, ``largest`` is in bytes. ``authority`` is a PEM that is trusted
-    instead of the public authorities. Raises Unavailable and ConnectorError.
+    instead of the public authorities. ``checked``: the server has to prove by its certificate who it is. Raises
+    Unavailable and ConnectorError.
     """
 
-    def __init__(self, *, seconds: float = SECONDS, largest: int = LARGEST, authority: str = "") -> None:
+    def __init__(
+        self, *, seconds: float = SECONDS, largest: int = LARGEST, authority: str = "", checked: bool = True
+    ) -> None:
         self._seconds = seconds
         self._largest = largest
         self._meter = _Meter()
@@ -324,6 +338,8 @@ class HttpDoor:
             trust = ssl.create_default_context(cadata=authority or None)
         except (ssl.SSLError, ValueError):
             raise ConnectorError("The certificate authority is no certificate in PEM form.", code="tls") from None
+        if not checked:
+            trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
         self._client = httpx2.Client(
             transport=_Transport(self._meter, trust),
             timeout=httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),

@@ -5,6 +5,21 @@ from directories.connectors.base import ConnectorField, FieldType
 LIMITS = "Limits"  # the group of ``request_limits``
 SECONDS = 30  # for one HTTP request, where nothing else is typed
 
+CHECKED, UNCHECKED = "yes", "no"
+UNCHECKED_WORDS = (
+    "The server's certificate is not checked: whoever is in between can read and change everything, and learns what "
+    "the portal signs in with. Paste the certificate of its authority, and choose Checked."
+)
+CERTIFICATE = ConnectorField(
+    "check_certificate",
+    "Certificate",
+    FieldType.CHOICE,
+    default=CHECKED,
+    choices=(
+        (CHECKED, "Checked: the server must prove who it is"),
+        (UNCHECKED, "NOT CHECKED: whoever is in between can read and change everything, the password included"),
+    ),
+)
 AUTHORITY = ConnectorField(
     "ca",
     "Certificate authority (PEM)",

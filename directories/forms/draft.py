@@ -196,10 +196,14 @@ class DirectoryDraft:
 
     @property
     def cautions(self) -> Sequence[str]:
-        """What is wrong with a stored password, and what is dangerous about the connection as the page has it."""
+        """What is dangerous about the connection as the page has it."""
         form = self.connection
-        settings = form.settings if form.is_bound and form.is_valid() else self.directory.settings
-        return [*([LOST] if self.features.lost else []), *self.connector.cautions(settings)]
+        return self.connector.cautions(form.settings if form.is_bound and form.is_valid() else self.directory.settings)
+
+    @property
+    def lost_password(self) -> str:
+        """What is wrong with a stored password, "" for nothing."""
+        return LOST if self.features.lost else ""
 
     @property
     def retype(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils import timezone
 
+from directories.connectors import registry
 from directories.models import Directory
 from provisioning.guard.models import AwaitedSettings
 from provisioning.models import Account, Change, GroupChange, ImportRun
@@ -34,6 +35,15 @@ def _unreachable() -> Iterator[FoundSubject]:
         title = f"{name} {'refuses everything and is in quarantine' if quarantined else 'cannot be reached'}"
         text = "Its changes wait and go out when it returns."
         yield FoundSubject(f"directory {pk}", title, text, f"/directories/directory/{pk}/change/")
+
+
+def _unsafe() -> Iterator[FoundSubject]:
+    kinds = registry()
+    used = Directory.objects.filter(enabled=True, kind__in=kinds).order_by("pk")
+    for pk, name, kind, settings in used.values_list("pk", "name", "kind", "settings"):
+        for words in kinds[kind].cautions(settings or {})[:1]:
+            title = f"The connection to {name} is not safe"
+            yield FoundSubject(f"directory {pk}", title, words, f"/directories/directory/{pk}/change/")
 
 
 def _waiting_imports() -> Iterator[FoundSubject]:
@@ -117,6 +127,7 @@ register(Cause("unproven", "Leavers unproven after 5 minutes", DANGER, "receipts
 register(Cause("look_first", "The portal looks first", DANGER, "restore.view_helddirectory", _look_first))
 register(Cause("left_open", "Leavers not proven closed", DANGER, "provisioning.view_account", _left_open))
 register(Cause("unreachable", "Directories that cannot be reached", DANGER, "directories.view_directory", _unreachable))
+register(Cause("unsafe", "Connections that are not safe", DANGER, "directories.view_directory", _unsafe))
 register(Cause("failed_import", "Failed imports", DANGER, "provisioning.view_importrun", _failed_imports))
 register(Cause("waiting_import", "Imports that wait", WARNING, "provisioning.view_importrun", _waiting_imports))
 register(Cause("awaited_settings", "Settings that wait", WARNING, "directories.change_directory", _awaited_settings))

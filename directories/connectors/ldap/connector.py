@@ -45,8 +45,6 @@ from directories.connectors.ldap.settings import (
     NO_STATE,
     NONE,
     PRESETS,
-    UNCHECKED,
-    UNCHECKED_WORDS,
     UNPROTECTED,
     Preset,
     filled,
@@ -54,6 +52,7 @@ from directories.connectors.ldap.settings import (
 )
 from directories.connectors.ldap.tree import Tree
 from directories.connectors.ldap.writing import LdapWriter
+from directories.connectors.shared_fields import UNCHECKED, UNCHECKED_WORDS
 
 NO_STATE_WORDS = "The directory has no attribute for disabled accounts. Choose one under Connection (Disabling)."
 ONLY_NAMES = (

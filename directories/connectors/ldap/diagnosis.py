@@ -20,12 +20,12 @@ from directories.connectors.ldap.settings import (
     NONE,
     STARTTLS,
     UAC,
-    UNCHECKED_WORDS,
     UNPROTECTED,
     Address,
     LdapSettings,
 )
 from directories.connectors.server_certificate import ServerCertificate, look, shown_until
+from directories.connectors.shared_fields import UNCHECKED_WORDS
 
 NAME, PORT, TLS, LOGIN, BASE, FILTER, READ, WRITE = (
     *("Name", "Port", "TLS", "Login", "Base DN", "User filter", "Right to read", "Right to write"),

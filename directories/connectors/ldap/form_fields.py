@@ -8,7 +8,6 @@ from directories.connectors.ldap.groups.settings import AD_GROUPS, group_fields
 from directories.connectors.ldap.settings import (
     ACTIVE_DIRECTORY,
     ANSWER_SECONDS,
-    CHECKED,
     CONNECT_SECONDS,
     LDAPS,
     LEVEL,
@@ -20,19 +19,15 @@ from directories.connectors.ldap.settings import (
     PRESETS,
     STARTTLS,
     SUBTREE,
-    UNCHECKED,
     Preset,
 )
+from directories.connectors.shared_fields import CERTIFICATE
 
 TEXT, CHOICE, SWITCH, NUMBER = FieldType.TEXT, FieldType.CHOICE, FieldType.BOOLEAN, FieldType.INTEGER
 ENCRYPTIONS = (
     (LDAPS, "LDAPS: encrypted from the first byte (port 636)"),
     (STARTTLS, "StartTLS: encrypted before the login (port 389)"),
     (NONE, "None: passwords and users' data cross the network in the clear"),
-)
-CHECKS = (
-    (CHECKED, "Checked: the server must prove who it is"),
-    (UNCHECKED, "NOT CHECKED: whoever is in between can read and change everything, the password included"),
 )
 SCOPES = ((SUBTREE, "The base and everything below it"), (LEVEL, "Only the entries directly below the base"))
 AS_PRESET = ("", "As this kind of server has it")
@@ -60,7 +55,7 @@ def _connection(login: str) -> tuple[ConnectorField, ...]:
             help_text="Tried in order, for example: dc1.example.org dc2.example.org:636",
         ),
         ConnectorField("encryption", "Encryption", CHOICE, False, LDAPS, "", ENCRYPTIONS),
-        ConnectorField("check_certificate", "Certificate", CHOICE, False, CHECKED, "", CHECKS),
+        CERTIFICATE,
         ConnectorField(
             "ca",
             "Certificate authority (PEM)",

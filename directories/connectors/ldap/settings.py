@@ -8,9 +8,9 @@ from typing import Any
 from directories.connectors.base import ConnectorError
 from directories.connectors.form_values import number_of, text_of
 from directories.connectors.ldap import names
+from directories.connectors.shared_fields import UNCHECKED
 
 LDAPS, STARTTLS, NONE = "ldaps", "starttls", "none"
-CHECKED, UNCHECKED = "yes", "no"
 SUBTREE, LEVEL = "subtree", "level"
 UAC, LOCKED_TIME, NS_LOCK, NO_STATE = "userAccountControl", "pwdAccountLockedTime", "nsAccountLock", "none"
 MOST_PAGE = 1000  # Active Directory's own limit (MaxPageSize)
@@ -19,10 +19,6 @@ _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*(;[A-Za-z0-9-]+)*")
 _ADDRESS = re.compile(r"(?:(?P<scheme>ldaps?)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/]+)(?::(?P<port>\d{1,5}))?/?", re.I)
 UNPROTECTED = (
     "The connection is not encrypted: the portal's password and everybody's data cross the network in the clear."
-)
-UNCHECKED_WORDS = (
-    "The server's certificate is not checked: whoever is in between can read and change everything, and learns the "
-    "portal's password. Paste the certificate of its authority, and choose Checked."
 )
 
 

@@ -4,6 +4,7 @@ Connections are kept alive, one for each request that may be under way. What a r
 limiter; pauses that the service asks for are made here when they are short, and left to the portal when they are long.
 """
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -76,6 +77,8 @@ class ScimClient:
         self._opened: list[HttpDoor] = []
         self._lock = Lock()
         self._threads: ThreadPoolExecutor | None = None
+        # By how much the application's clock is ahead of ours, None before it answered.
+        self.ahead: dt.timedelta | None = None
 
     def _free_door(self) -> HttpDoor:
         """Return a door that nobody uses, the one that was used last; it may have to be made, or waited for."""
@@ -89,7 +92,9 @@ class ScimClient:
 
     def _new_door(self) -> HttpDoor:
         settings = self._settings
-        door = HttpDoor(seconds=settings.timeout, largest=settings.largest, authority=settings.ca)
+        door = HttpDoor(
+            seconds=settings.timeout, largest=settings.largest, authority=settings.ca, checked=settings.checked
+        )
         self._opened.append(door)
         return door
 
@@ -201,6 +206,7 @@ class ScimClient:
                 headers.pop("Content-Type", None)
             with _for_everybody():
                 answer = door.send(method, f"{self._settings.url}{target}", headers, content)
+            self.ahead = answer.at - dt.datetime.now(dt.UTC)
             if answer.status != 401 or not again or not self._sign_in.forget(signed):
                 break
         return answer

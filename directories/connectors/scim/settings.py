@@ -9,7 +9,14 @@ from directories.connectors.base import ConnectorError, ConnectorField, FieldTyp
 from directories.connectors.form_values import number_of, text_of
 from directories.connectors.outgoing import address_problem
 from directories.connectors.scim.presets import GENERIC, ScimPreset, all_names, load
-from directories.connectors.shared_fields import AUTHORITY, LIMITS, SECONDS, request_limits
+from directories.connectors.shared_fields import (
+    AUTHORITY,
+    CERTIFICATE,
+    LIMITS,
+    SECONDS,
+    UNCHECKED,
+    request_limits,
+)
 from directories.connectors.sign_in import Credentials, header_name, header_value
 
 SIGN_IN, ACCOUNTS = "Sign-in", "Accounts"
@@ -45,6 +52,7 @@ def form_fields() -> tuple[ConnectorField, ...]:
             help_text="The portal keeps to what its makers say of it.",
         ),
         ConnectorField("url", "Base URL", required=True, help_text="The address below which /Users and /Groups are."),
+        CERTIFICATE,
         AUTHORITY,
         ConnectorField("auth", "Sign-in", choice, choices=AUTHS, group=SIGN_IN),
         ConnectorField("user", "User name or client id", group=SIGN_IN),
@@ -117,6 +125,7 @@ class ScimSettings:
     preset: ScimPreset
     url: str
     ca: str
+    checked: bool
     credentials: Credentials
     headers: Mapping[str, str] = field(repr=False)
     by_email: bool
@@ -145,6 +154,7 @@ def scim_settings(values: Mapping[str, Any]) -> ScimSettings:
         preset=preset,
         url=text_of(values, "url").rstrip("/"),
         ca=text_of(values, "ca"),
+        checked=text_of(values, "check_certificate") != UNCHECKED,
         credentials=_credentials(values, preset),
         headers={**preset.headers, **_headers(text_of(values, "headers"), text_of(values, "secret_header"))},
         by_email=bool(values.get("by_email")),

@@ -293,6 +293,8 @@ def test_certificates_are_checked_and_an_own_authority_is_trusted(certificate: P
         assert refused(server.url).message == outgoing.UNTRUSTED
         with HttpDoor(authority=authority) as door:
             assert door.get(server.url).body == b"hello"
+        with HttpDoor(checked=False) as door:
+            assert door.get(server.url).body == b"hello", "somebody switched the check off"
     with HttpServer(hello).running() as plain:
         assert refused(plain.url.replace("http:", "https:")).message == outgoing.NO_TLS
     with pytest.raises(ConnectorError, match="no certificate"):

@@ -132,7 +132,8 @@ def test_switching_a_check_off_is_loud(
     assert words in tested
     assert "Works, but is not safe" in tested
     it_staff.post(page, values | changed | typed)
-    assert words in text(it_staff.get(page))
+    shown = text(it_staff.get(page))
+    assert words in shown[shown.index("errornote") :][:1500], "in red, above everything else"
 
 
 def test_the_page_shows_what_stands_for_blank_boxes(it_staff: Client, unit: LdapDirectory) -> None:

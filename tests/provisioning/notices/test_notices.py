@@ -218,6 +218,23 @@ def test_what_is_held_of_people_and_of_groups_has_a_notice_each(it: User) -> Non
     }
 
 
+def test_a_connection_without_its_checks_has_a_notice_until_they_are_on_again(it: User) -> None:
+    unchecked = {"check_certificate": "no"}
+    made = [
+        Directory.objects.create(name="Slack", kind="scim", settings={"product": "slack", **unchecked}),
+        Directory.objects.create(name="AD", kind="ldap", settings={"encryption": "none"}),
+        Directory.objects.create(name="Old", kind="scim", settings=unchecked, enabled=False),
+        Directory.objects.create(name="Safe", kind="scim", settings={"product": "slack"}),
+    ]
+    watch.watch()
+    unsafe = Notice.objects.filter(cause="unsafe", closed_at=None).order_by("pk")
+    assert [one.title for one in unsafe] == ["The connection to Slack is not safe", "The connection to AD is not safe"]
+    assert "certificate is not checked" in unsafe[0].text
+    Directory.objects.filter(pk=made[0].pk).update(settings={"product": "slack"})
+    watch.watch()
+    assert [one.subject for one in unsafe.all()] == [f"directory {made[1].pk}"]
+
+
 def test_a_leaver_who_is_not_proven_after_five_minutes_has_a_notice_with_who_answers(it: User) -> None:
     directory = Directory.objects.create(name="CRM", kind="sqlite")
     now = timezone.now()
