@@ -25,6 +25,8 @@ from reports import journal
 
 FAN_OUT = "provisioning.tasks.fan_out_events"
 OF_REPORT = ("at", "identifier", "application", "actor", "user_id", "group_id", "run_id")
+IMPORT_FAILED = "The import of {} failed. Its page in the portal says why and what to do."
+PLAN_FAILED = "A plan failed. Its page in the portal says why and what to do."
 PAUSE = 0.1  # seconds in which transactions share one message to the worker that fans out
 
 
@@ -98,10 +100,16 @@ def _events(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             "kind": kind,
             "changes": changes,
             "subject": _subject(row),
-            # The words of others may name people whom a receiver is not to know.
-            "message": row["message"] if kind.startswith("import.") else "",
+            "message": _message(kind, row),
             "about": going.get(row["group_id"], {}) if kind == "group.deleted" else {},
         }
+
+
+def _message(kind: str, row: Mapping[str, Any]) -> str:
+    """Return our own words about an import: those of its directory may name what a receiver is not to know."""
+    if kind == "import.failed":
+        return IMPORT_FAILED.format(row["application"]) if row["application"] else PLAN_FAILED
+    return str(row["message"]) if kind == "import.finished" else ""
 
 
 def _groups_of(ids: Collection[int]) -> dict[int, dict[str, Any]]:

@@ -74,6 +74,18 @@ def test_an_import_tells_of_each_person_and_of_its_end(source: Source) -> None:
     assert (changed.changes, changed.application) == ({"Last name": ["A", "Berg"]}, "HR")
 
 
+def test_an_import_that_fails_is_told_in_our_own_words_and_not_in_its_directorys() -> None:
+    subscribe(NOWHERE)
+    told = {"operation": Operation.IMPORT, "result": Result.FAILED, "run_id": 1, "message": "secret of hr.example.org"}
+    with transaction.atomic():
+        journal.record_many([line("", application="HR", **told), line("", **told)])
+    messages = list(OutgoingEvent.objects.order_by("pk").values_list("kind", "message"))
+    assert messages == [
+        ("import.failed", "The import of HR failed. Its page in the portal says why and what to do."),
+        ("import.failed", "A plan failed. Its page in the portal says why and what to do."),
+    ]
+
+
 def test_a_save_that_deactivates_is_told_as_that() -> None:
     subscribe(NOWHERE)
     ada = add("ada")
