@@ -11,8 +11,9 @@ class ProvisioningConfig(AppConfig):
     name = "provisioning"
 
     def ready(self) -> None:
-        """Listen to saved and deleted users, and let blueprints carry rules."""
-        from provisioning.blueprints import rules, sections
+        """Listen to saved and deleted users, and let blueprints carry rules and receivers of events."""
+        from provisioning.blueprints import receivers, rules, sections
 
         importlib.import_module("provisioning.signals")
         sections.register(rules.SECTION)
+        sections.register(receivers.SECTION)
