@@ -239,6 +239,11 @@ class Connector(ABC):
         return ()
 
     @property
+    def manager_names(self) -> Collection[str]:
+        """The mapped attributes that name a person's manager by the lasting id of the manager's account."""
+        return ()
+
+    @property
     def keeps_deleted(self) -> bool:
         """Whether ``delete`` only marks an account, so that it can still be found."""
         return False
@@ -317,6 +322,13 @@ class Connector(ABC):
     def set_password(self, entry: Entry, password: str) -> None:
         """Set the account's password; raise NotFound when it is absent."""
         raise _cannot(Capability.SET_PASSWORD)
+
+    def adopt(self, entry: Entry, found: RemoteAccount) -> RemoteAccount:
+        """Mark an account that was found by its name as the portal's, where the directory has a place for that.
+
+        Return it as the directory holds it then.
+        """
+        return found
 
     def accounts(self, page_size: int = 1000) -> Iterator[Page]:
         """Stream every account in pages of ``page_size``; the final page says ``last``.
@@ -403,6 +415,10 @@ class Connector(ABC):
     def create_group(self, group: GroupEntry) -> RemoteGroup:
         """Create the group (only called after ``find_group`` gave None) and return it as the directory holds it."""
         raise _cannot(Capability.CREATE_GROUP)
+
+    def adopt_group(self, group: GroupEntry, found: RemoteGroup) -> None:
+        """Mark a group that was found by its name as the portal's, where the directory has a place for that."""
+        return
 
     def update_group(self, group: GroupEntry) -> RemoteGroup:
         """Rename the group, or change its description, and return it; raise NotFound when it is absent."""

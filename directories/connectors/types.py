@@ -9,6 +9,7 @@ from directories.attributes import Value
 from directories.connectors.errors import ConnectorError
 from directories.connectors.server_certificate import ServerCertificate
 
+STAYS = {"stays": True}  # marks what does not travel through a gateway: only the portal's own connectors use it
 Choices = tuple[tuple[str, str], ...]  # values and what people read
 Cursor = Mapping[str, Any]  # a connector's own words for a moment of its directory; JSON can hold it
 
@@ -83,6 +84,7 @@ class Entry:
     ``key`` is the user name; ``ref`` the lasting remote id, "" before the account exists; ``attributes`` the mapped
     directory attributes and ``person`` the portal's attributes by bare name (both by the names the admin uses).
     ``portal_id`` is what the portal calls the user for ever, "" for one that was deleted.
+    ``manager_ref`` is the lasting id of the account of the person's manager, "" where the portal does not know one.
     ``usable``: whether a new account is to be enabled. A connector that cannot add it disabled adds it enabled, and is
     told to disable it next.
     """
@@ -93,6 +95,7 @@ class Entry:
     person: Mapping[str, Value] = field(default_factory=dict)
     portal_id: str = ""
     usable: bool = True
+    manager_ref: str = field(default="", metadata=STAYS)
 
 
 @dataclass(frozen=True, slots=True)

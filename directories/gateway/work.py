@@ -18,6 +18,7 @@ from directories.connectors.base import (
     ConnectorConfig,
     ConnectorError,
     Entry,
+    GroupEntry,
     Page,
     RemoteAccount,
     RemoteGroup,
@@ -229,6 +230,17 @@ def _told(connector: Connector, answer: RemoteAccount | ConnectorError) -> Writt
     return WrittenAccount(_place(connector, answer), None)
 
 
+def _adopt(connector: Connector, entry: Entry) -> PlacedAccount | None:
+    found = connector.find(entry)
+    return _place(connector, connector.adopt(entry, found)) if found is not None else None
+
+
+def _adopt_group(connector: Connector, group: GroupEntry) -> None:
+    found = connector.find_group(group)
+    if found is not None:
+        connector.adopt_group(group, found)
+
+
 def _look_up(connector: Connector, refs: Sequence[str]) -> list[PlacedAccount] | None:
     found = connector.look_up(refs)
     return None if found is None else [PlacedAccount(one, connector.container_of(one)) for one in found]
@@ -250,6 +262,8 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
         name: lambda connector, *arguments, name=name: _place(connector, getattr(connector, name)(*arguments))
         for name in ("find", "create", "update", "disable", "enable")
     },
+    "adopt": _adopt,
+    "adopt_group": _adopt_group,
     "find_many": _find_many,
     "write_many": _write_many,
     "look_up": _look_up,

@@ -6,6 +6,7 @@ import pytest
 from pytest_django.live_server_helper import LiveServer
 from werkzeug.wrappers import Request, Response
 
+from directories.connectors.scim.paths import ENTERPRISE
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.imports import engine
@@ -22,6 +23,7 @@ from tests.fixtures.scim_server import TOKEN, ScimServer
 from tests.scim.conftest import make_client
 
 pytestmark = pytest.mark.django_db
+MANAGER = f"{ENTERPRISE}:manager.value"
 MAPPED = {FIRST: "first_name", LAST: "last_name", MAIL: "email", "title": "title"}
 
 
@@ -84,12 +86,47 @@ def test_somebody_who_is_there_already_is_taken_over(scim_server: ScimServer) ->
     make_user()
     run(directory)
     ref = scim_server.resources("User")[0]["id"]
+    scim_server.storage.resources[0].external_id = None  # as somebody made it there
     Account.objects.all().delete()
     Event.objects.all().delete()
     services.provision_many(list(User.objects.values_list("pk", flat=True)), "test")
     run(directory)
     assert [one["id"] for one in scim_server.resources("User")] == [ref]
     assert messages() == [("success", "Linked anna: App had this account already.")]
+    assert scim_server.resources("User")[0]["externalId"] == str(User.objects.get().scim_id)
+
+
+def test_a_manager_is_written_as_soon_as_their_own_account_is_there(scim_server: ScimServer) -> None:
+    """Also where people have other user names there; nobody's manager is cleared because theirs comes later."""
+    directory = save_application(scim_server, accounts_for="everyone")
+    AttributeMapping.objects.create(directory=directory, directory_attribute=MANAGER, portal_attribute="manager")
+    AttributeMapping.objects.create(directory=directory, directory_attribute="userName", portal_attribute="email")
+    boss = make_user("boss")
+    anna = make_user("anna", manager=boss)
+    deliver(directory.pk, [Account.objects.get(user=anna).pk])
+    assert manager_of(scim_server, "anna") is None
+    assert messages() == [("success", "Created anna in App.")]
+    deliver(directory.pk, [Account.objects.get(user=boss).pk])
+    ref = Account.objects.get(user=boss).remote_id
+    run(directory)
+    assert manager_of(scim_server, "anna") == ref
+    assert not Change.objects.exists()
+    account = Account.objects.get(user=anna)
+    assert (account.last_result, account.attributes[MANAGER]) == ("ok", "boss")
+    scim_server.asked.clear()
+    services.provision_many([anna.pk], "test")
+    run(directory)
+    assert not scim_server.asked, "it is in sync"
+    anna.manager = make_user("other", provisioned=False)
+    anna.save()
+    run(directory)
+    assert manager_of(scim_server, "anna") is None, "their manager is to have no account there"
+
+
+def manager_of(server: ScimServer, name: str) -> str | None:
+    user = next(one for one in server.resources("User") if one["userName"].startswith(name))
+    found: str | None = user.get(ENTERPRISE, {}).get("manager", {}).get("value")
+    return found
 
 
 def test_what_the_application_accepts_and_does_not_apply_is_on_the_page_and_not_sent_for_ever(

@@ -212,6 +212,10 @@ class ThroughGateway(Connector):
         """Ask the gateway."""
         return _placed(self._ask("enable", entry))
 
+    def adopt(self, entry: Entry, found: RemoteAccount) -> RemoteAccount:
+        """Ask the gateway, if the directory has a place for that."""
+        return (_placed(self._ask("adopt", entry)) if self.description.adopts else None) or found
+
     def delete(self, entry: Entry, found: RemoteAccount | None = None) -> None:
         """Ask the gateway."""
         self._ask("delete", entry)
@@ -341,6 +345,11 @@ class ThroughGateway(Connector):
         """Ask the gateway."""
         found: RemoteGroup = self._ask("create_group", group)
         return found
+
+    def adopt_group(self, group: GroupEntry, found: RemoteGroup) -> None:
+        """Ask the gateway, if the directory has a place for that."""
+        if self.description.adopts:
+            self._ask("adopt_group", group)
 
     def update_group(self, group: GroupEntry) -> RemoteGroup:
         """Ask the gateway."""

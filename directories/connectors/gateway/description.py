@@ -45,6 +45,7 @@ class Description:
     creates_with_password: bool = True
     keeps_deleted: bool = False
     containers: bool = False
+    adopts: bool = False
     cautions: Sequence[str] = ()
     reads_as: str = ""
 
@@ -81,6 +82,7 @@ def describe(connector: Connector, *, lacking: Mapping[Capability, str], reads_a
         creates_with_password=connector.creates_with_password,
         keeps_deleted=connector.keeps_deleted,
         containers=_has_containers(connector),
+        adopts=type(connector).adopt is not Connector.adopt,
         cautions=list(connector.cautions(connector.config.settings)),
         reads_as=reads_as,
     )

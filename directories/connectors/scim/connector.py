@@ -5,7 +5,7 @@ What sets one product apart from the next is in its preset; here is nothing abou
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -35,7 +35,8 @@ from directories.connectors.scim.client import LONGEST_TURN, ScimClient
 from directories.connectors.scim.discovery import Application
 from directories.connectors.scim.groups import Groups
 from directories.connectors.scim.inspection import inspected
-from directories.connectors.scim.paths import member, parse
+from directories.connectors.scim.managers import is_manager
+from directories.connectors.scim.paths import member, parse, parse_known
 from directories.connectors.scim.presets import all_names, load
 from directories.connectors.scim.rate import forecast
 from directories.connectors.scim.settings import (
@@ -47,10 +48,10 @@ from directories.connectors.scim.settings import (
 )
 from directories.connectors.scim.users import Users
 from directories.connectors.scim.words import MEANT, fills, notes
-from directories.connectors.shared_fields import LIMITS
+from directories.connectors.shared_fields import LIMITS, UNCHECKED, UNCHECKED_WORDS
 
 UNMAPPED = frozenset({"userName", "active", "password"})  # what the portal gives every new user by itself
-OVERLAP = dt.timedelta(minutes=10)  # how much is read again: clocks differ, and changes are written late
+OVERLAP = dt.timedelta(minutes=10)  # how much is read again: changes are written late
 ASKED_AT_ONCE = 10  # newcomers in one look-up: a filter is part of the address, and addresses are short
 JUST_NOW = 1.0  # seconds for which what was found need not be read again
 ADDRESS, SIGN_IN, CAN, PEOPLE, TEAMS = "Address", "Sign-in", "What it can do", "Users", "Groups"
@@ -100,6 +101,11 @@ class Scim(Connector):
         return _lacking(capability, config.settings) or super().lacking(capability, config)
 
     @classmethod
+    def cautions(cls, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Switching the check of the certificate off is loud."""
+        return [UNCHECKED_WORDS] if settings.get("check_certificate") == UNCHECKED else []
+
+    @classmethod
     def required(cls, settings: Mapping[str, Any]) -> Sequence[str]:
         """Return what the product requires and somebody has to map."""
         wanted = [parse(name) for name in preset_of(settings).user.required if name not in UNMAPPED]
@@ -126,6 +132,11 @@ class Scim(Connector):
     def creates_with_password(self) -> bool:
         """A new user gets its password with it, where passwords are given at all."""
         return self.settings.passwords
+
+    @property
+    def manager_names(self) -> Collection[str]:
+        """manager.value, where it is mapped."""
+        return [path.text for path in parse_known(self.config.attributes) if is_manager(path)]
 
     @property
     def keeps_deleted(self) -> bool:
@@ -171,7 +182,9 @@ class Scim(Connector):
         """Look at the address, sign in, ask what it can do, and look at a user and a group."""
         if problem := url_problem(self.settings.url):
             return ConnectionTest([ConnectionStep(ADDRESS, False, problem)])
-        reached = ConnectionStep(ADDRESS, True, "It can be asked.")
+        checked = self.settings.checked
+        words = "It can be asked." if checked else UNCHECKED_WORDS
+        reached = ConnectionStep(ADDRESS, True, words, caution=not checked)
         steps: list[ConnectionStep] = []
         found: tuple[Sequence[str], Sequence[str]] = ((), ())
         started = time.perf_counter()
@@ -276,6 +289,10 @@ class Scim(Connector):
         """Create the user."""
         return self.users.create(entry, password)
 
+    def adopt(self, entry: Entry, found: RemoteAccount) -> RemoteAccount:
+        """Write externalId where it is blank."""
+        return self.users.adopt(entry, found)
+
     def update(self, entry: Entry, found: RemoteAccount | None = None) -> RemoteAccount:
         """Send what differs."""
         return self.users.update(entry, found)
@@ -304,7 +321,7 @@ class Scim(Connector):
     def _pages(self, size: int, query: Mapping[str, str]) -> Iterator[Page]:
         users = self.users
         for page in listing.pages(self.application, "Users", size, query):
-            yield Page([users.account(one) for one in page.resources], page.last, whole=page.whole)
+            yield Page(users.accounts(page.resources), page.last, whole=page.whole)
 
     def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount]:
         """Read these users."""
@@ -320,10 +337,13 @@ class Scim(Connector):
     # --- Changes -----------------------------------------------------------------------------------------------------
 
     def cursor(self) -> Cursor | None:
-        """Return a while ago."""
+        """Return a while ago, by the application's own clock."""
         if self.lacks(Capability.INCREMENTAL):
             return None
-        return {"since": (dt.datetime.now(dt.UTC) - OVERLAP).isoformat(timespec="seconds")}
+        if self.client.ahead is None:
+            self.client.list("Users", self._first_page)
+        now = dt.datetime.now(dt.UTC) + (self.client.ahead or dt.timedelta())
+        return {"since": (now - OVERLAP).isoformat(timespec="seconds")}
 
     def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
         """Stream the users who changed since then; who was removed, only a whole import shows."""
@@ -350,6 +370,10 @@ class Scim(Connector):
     def create_group(self, group: GroupEntry) -> RemoteGroup:
         """Create the group."""
         return self.teams.create(group)
+
+    def adopt_group(self, group: GroupEntry, found: RemoteGroup) -> None:
+        """Write externalId where it is blank."""
+        self.teams.adopt(group)
 
     def update_group(self, group: GroupEntry) -> RemoteGroup:
         """Rename the group."""

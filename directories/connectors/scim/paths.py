@@ -7,6 +7,7 @@ section 2.1).
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
@@ -95,6 +96,15 @@ def parse(text: str) -> AttributePath:
             chosen = tuple(_chosen(text, node.val_filter))
             return _path(text, node.attr_path, node.sub_attr, chosen)
     raise ConnectorError(NO_PATH.format(text=text), code="mapping")
+
+
+def parse_known(texts: Iterable[str]) -> list[AttributePath]:
+    """Return the paths among these texts; whoever writes one that is none is told."""
+    found = []
+    for text in texts:
+        with suppress(ConnectorError):
+            found.append(parse(text))
+    return found
 
 
 def _path(text: str, named: AttrPath, sub: str | None, chosen: tuple[tuple[str, Any], ...]) -> AttributePath:

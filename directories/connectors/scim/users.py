@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from directories.attributes import Value
@@ -11,6 +12,7 @@ from directories.connectors.scim import discovery
 from directories.connectors.scim.client import Json, Refused
 from directories.connectors.scim.discovery import Application
 from directories.connectors.scim.lookup import by_id, by_values, by_values_at_once, ref_of
+from directories.connectors.scim.managers import NOT_THERE_YET, Managers, is_manager
 from directories.connectors.scim.paths import (
     CORE,
     AttributePath,
@@ -18,6 +20,7 @@ from directories.connectors.scim.paths import (
     member,
     operations,
     parse,
+    parse_known,
     put,
     read,
     written,
@@ -36,7 +39,7 @@ TOO_MANY = "The application takes {most} of {name}. Leave so many in the attribu
 PENDING = f"The person has not confirmed the invitation yet, and until then the application changes nothing. {AGAIN}"
 BAD_NAME = "The user name does not look as the application wants it. Map userName to something else."
 _NOT_SENT = ("meta", "groups")  # what only the application writes
-USER_NAME, ACTIVE = parse("userName"), parse("active")
+USER_NAME, ACTIVE, EXTERNAL_ID = parse("userName"), parse("active"), parse("externalId")
 
 
 class Users:
@@ -45,7 +48,8 @@ class Users:
     def __init__(self, config: ConnectorConfig, application: Application) -> None:
         self.application, self.settings, self.client = application, application.settings, application.client
         self.rules = self.settings.preset.user
-        self.mapped = [path for name in config.attributes if (path := _path(name))]
+        self.mapped = parse_known(config.attributes)
+        self.managers = Managers(application)
 
     # --- Looking -----------------------------------------------------------------------------------------------------
 
@@ -55,9 +59,11 @@ class Users:
         Before it has an id, it may also be found by its user name or, where that is wanted, its e-mail address.
         """
         if entry.ref and (found := by_id(self.client, "user", entry.ref)):
-            return self.account(found, entry.key)
+            return self.account(found, entry)
         found = by_values(self.application, "user", self._called(entry))
-        return self.account(found, entry.key) if found else None
+        if found and self.application.changes_whole(self.rules.update):  # what a list leaves out would be lost
+            found = by_id(self.client, "user", ref_of(found)) or found
+        return self.account(found, entry) if found else None
 
     def _called(self, entry: Entry) -> dict[str, str]:
         """Return by which values an account may be found, the surest first."""
@@ -75,33 +81,54 @@ class Users:
     def look_up(self, refs: Sequence[str]) -> list[RemoteAccount]:
         """Return those accounts that there are."""
         found = self.client.together(lambda ref: by_id(self.client, "user", ref), refs)
-        return [self.account(one) for one in found if one]
+        return self.accounts([one for one in found if one])
 
-    def account(self, resource: Json, key: str = "", *, ignored: Sequence[str] = ()) -> RemoteAccount:
-        """Return a user as an account; ``key`` is the portal's name of somebody who was asked for."""
-        name = key or str(read(resource, USER_NAME) or "")
-        waits = PENDING if ignored and self.rules.pending_ignores else ""
+    def accounts(self, resources: Sequence[Json]) -> list[RemoteAccount]:
+        """Return a page of users as accounts; managers who are not among those read so far are asked for together."""
+        if paths := [path for path in self.mapped if is_manager(path)]:
+            for one in resources:
+                self.managers.note(one)
+            refs = dict.fromkeys(str(ref) for path in paths for one in resources if (ref := read(one, path)))
+            self.client.together(self.managers.name_of, list(refs))
+        return [self.account(one) for one in resources]
+
+    def account(
+        self, resource: Json, entry: Entry | None = None, *, ignored: Sequence[str] = (), waits: str = ""
+    ) -> RemoteAccount:
+        """Return a user as an account; ``entry`` is what the portal knows of somebody who was asked for."""
+        name = (entry.key if entry else "") or str(read(resource, USER_NAME) or "")
+        if ignored and self.rules.pending_ignores:
+            ignored, waits = (), PENDING
         return RemoteAccount(
             ref=ref_of(resource),
             key=name,
-            attributes={path.text: read(resource, path) for path in self.mapped},
+            attributes={path.text: self._value(resource, path, entry) for path in self.mapped},
             enabled=_truth(member(resource, "active")),
             problem="" if name else "The user has no user name.",
-            ignored=() if waits else ignored,
+            ignored=ignored,
             waits=waits,
             raw=resource,
         )
+
+    def _value(self, resource: Json, path: AttributePath, entry: Entry | None) -> Value:
+        """Return what a user holds at a path; of a manager the user name."""
+        held = read(resource, path)
+        if not held or not is_manager(path):
+            return held
+        if entry is not None and entry.manager_ref == held:
+            return entry.attributes.get(path.text) or entry.person.get("manager")
+        return self.managers.name_of(str(held)) or None
 
     # --- Writing -----------------------------------------------------------------------------------------------------
 
     def create(self, entry: Entry, password: str | None) -> RemoteAccount:
         """Create the user, or switch on again who only could not be seen; return it as the application holds it."""
         if entry.ref and (hidden := self._switched_on(entry.ref)):
-            back = self.update(entry, self.account(hidden, entry.key))
+            back = self.update(entry, self.account(hidden, entry))
             if password and self.settings.passwords:
                 self.set_password(entry, password)
             return back
-        sent = self._wanted(entry)
+        sent, waits = self._wanted(entry)
         resource: Json = {"schemas": [CORE[0]]}
         for path, value in sent:
             put(resource, path, value)
@@ -112,14 +139,14 @@ class Users:
         self._must_fit(resource)
         answer = self.client.post("Users", resource)
         if not ref_of(answer):
-            found = self.find(Entry(entry.key, "", entry.attributes, entry.person, entry.portal_id))
+            found = self.find(replace(entry, ref=""))
             if found is None:
                 raise ConnectorError(NO_ID, code="no_id")
             answer = dict(found.raw) if isinstance(found.raw, dict) else {}
         elif not self._is_theirs(answer, resource):
             raise ConnectorError(ANOTHER, code="answer")
         mapped = [(path, value) for path, value in sent if path.text in entry.attributes]
-        return self.account(answer, entry.key, ignored=_ignored(answer, mapped))
+        return self.account(answer, entry, ignored=_ignored(answer, mapped), waits=waits)
 
     def _switched_on(self, ref: str) -> Json | None:
         """Switch a user on who may be there and cannot be seen until then; return it, None when there is none."""
@@ -131,26 +158,39 @@ class Users:
             return None
         return by_id(self.client, "user", ref)
 
+    def adopt(self, entry: Entry, found: RemoteAccount) -> RemoteAccount:
+        """Write what the portal calls the user where externalId is blank; return the account as it is held then.
+
+        One that has another is left as it is: it may be what another system calls the user.
+        """
+        held = self._held(entry, found)
+        if member(held, "externalId") or _mapped(entry, "externalId") or "externalId" in self.rules.unsupported:
+            return found
+        try:
+            return self.account(self._change(held, [(EXTERNAL_ID, self._external_id(entry))]), entry)
+        except Refused:
+            return found  # the application takes it from nobody
+
     def update(self, entry: Entry, found: RemoteAccount | None) -> RemoteAccount:
         """Send what differs from what the application holds, and compare its answer with that."""
         held = self._held(entry, found)
-        wanted = [(parse(name), written(parse(name), value)) for name, value in entry.attributes.items()]
+        wanted, waits = self._from_mapping(entry)
         changes = [(path, value) for path, value in wanted if _differs(held, path, value)]
         kept = [path.text for path, value in changes if value is None and self.rules.clear == "never"]
         changes = [(path, value) for path, value in changes if path.text not in kept]
         if not changes:
-            return self.account(held, entry.key, ignored=kept)
+            return self.account(held, entry, ignored=kept, waits=waits)
         self._must_fit(_with(held, changes))
         answer = self._change(held, changes)
-        return self.account(answer, entry.key, ignored=[*kept, *_ignored(answer, changes)])
+        return self.account(answer, entry, ignored=[*kept, *_ignored(answer, changes)], waits=waits)
 
     def switch(self, entry: Entry, found: RemoteAccount | None, *, on: bool) -> RemoteAccount:
         """Let the account be used, or not any more."""
         held = self._held(entry, found)
         if _truth(member(held, "active")) is on:
-            return self.account(held, entry.key)
+            return self.account(held, entry)
         answer = self._change(held, [(ACTIVE, on)], rule=self.rules.active_by, read_back=on)
-        return self.account(answer, entry.key)
+        return self.account(answer, entry)
 
     def delete(self, entry: Entry) -> None:
         """Remove the account; what is absent is gone."""
@@ -192,7 +232,7 @@ class Users:
                 if error.status not in (405, 501) or self.settings.update == "patch":
                     raise
                 discovery.has_no_patch(self.settings)
-                by_put = True
+                by_put, held = True, by_id(self.client, "user", ref) or held
         if by_put:
             answer = self.client.put("Users", ref, resource=_with(held, changes), urgent=urgent)
         if ref_of(answer) != ref:  # many answer 204, and some with something else
@@ -201,13 +241,28 @@ class Users:
 
     # --- What is sent ------------------------------------------------------------------------------------------------
 
-    def _wanted(self, entry: Entry) -> list[tuple[AttributePath, Any]]:
-        """Return what a new user is to hold: what is mapped, and what every user needs."""
-        sent = [(parse(name), written(parse(name), value)) for name, value in entry.attributes.items()]
+    def _from_mapping(self, entry: Entry) -> tuple[list[tuple[AttributePath, Any]], str]:
+        """Return what a user is to hold of what is mapped, and why a part of it has to wait, "" for nothing."""
+        sent: list[tuple[AttributePath, Any]] = []
+        waits = ""
+        for name, plain in entry.attributes.items():
+            path = parse(name)
+            value = written(path, plain)
+            if value is not None and is_manager(path):
+                value = entry.manager_ref or self.managers.ref_of(str(value))
+                if not value:
+                    waits = NOT_THERE_YET
+                    continue
+            sent.append((path, value))
+        return sent, waits
+
+    def _wanted(self, entry: Entry) -> tuple[list[tuple[AttributePath, Any]], str]:
+        """Return what a new user is to hold: what is mapped, and what every user needs; and why a part has to wait."""
+        sent, waits = self._from_mapping(entry)
         there = {path.wire.casefold() for path, value in sent if value is not None}
-        own = [(USER_NAME, entry.key), (parse("externalId"), self._external_id(entry)), (ACTIVE, True)]
+        own = [(USER_NAME, entry.key), (EXTERNAL_ID, self._external_id(entry)), (ACTIVE, True)]
         sent += [(path, value) for path, value in own if path.wire.casefold() not in there]
-        return [(path, value) for path, value in sent if value is not None]
+        return [(path, value) for path, value in sent if value is not None], waits
 
     def _external_id(self, entry: Entry) -> str:
         """Return what the portal calls the user for ever, or what is mapped for it."""
@@ -254,14 +309,6 @@ class Users:
             if held and wanted and str(held).casefold() == str(wanted).casefold():
                 return True
         return not (member(answer, "userName") or member(answer, "externalId"))
-
-
-def _path(name: str) -> AttributePath | None:
-    """Return a mapped path; None for what is none, which whoever writes it is told."""
-    try:
-        return parse(name)
-    except ConnectorError:
-        return None
 
 
 def _mapped(entry: Entry, name: str) -> Value:

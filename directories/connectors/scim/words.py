@@ -22,7 +22,7 @@ MEANT: Mapping[str, str] = {
     "preferredLanguage": "",  # a list of languages as browsers write it, where the portal has one locale
     "nickName": "",
     "name.formatted": "",
-    "manager.value": "",  # the application's own id of the manager
+    "manager.value": "manager",
     "manager.displayName": "",
 }
 

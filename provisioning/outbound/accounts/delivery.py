@@ -55,6 +55,9 @@ class AccountWork(DirectoryWork[AccountOutcome]):
         to_prove = book.unproven(leavers) if leavers else ()
         self.reconciler = AccountReconciler(config, person.catalogue(), connector, owners, passwords, to_prove=to_prove)
         self.reconciler.allowance = self.allowance
+        if self.reconciler.names_manager:
+            bosses = {account.user.manager_id for account in batch.todo if account.user}
+            self.reconciler.managers.read({pk for pk in bosses if pk is not None})
 
     def begin(self, rows: Sequence[Account]) -> set[int]:
         """Write the first accounts together, where the directory can."""
@@ -113,7 +116,9 @@ class AccountWork(DirectoryWork[AccountOutcome]):
         pending.delivered([each.password for each in outcomes if each.password])
         pending.refused(dict(each.refused for each in outcomes if each.refused))
         group_outbox.accounts_renamed(each.row.pk for each in outcomes if each.renamed)
-        self._store_active([each.row.pk for each in outcomes if each.moved and each.row.state == AccountState.ACTIVE])
+        came = [each.row for each in outcomes if each.moved and each.row.state == AccountState.ACTIVE]
+        self._store_active([row.pk for row in came])
+        self._store_named({row.user_id for row in came if row.user_id is not None})
         book.record({each.row.pk: each.proof for each in outcomes if each.proof})
         self._store_returned([each.row for each in outcomes])
         grace.store(outcomes)
@@ -125,6 +130,15 @@ class AccountWork(DirectoryWork[AccountOutcome]):
         group_outbox.accounts_changed(ids)
         if ids:  # the next import finds them active because the portal made them so, which is no news of the source
             Account.objects.filter(pk__in=ids, seen_state__in=CONNECTORS_OWN).update(seen_state="")
+
+    def _store_named(self, user_ids: Collection[int]) -> None:
+        """Let the accounts be looked at that name these people as their managers, now that they have one too."""
+        if not user_ids or self.reconciler is None or not self.reconciler.names_manager:
+            return
+        naming = Account.objects.filter(directory=self.directory_id, user__manager__in=user_ids, in_scope=True)
+        ids = list(naming.exclude(state=AccountState.ABSENT).order_by("pk").values_list("pk", flat=True))
+        if ids:
+            outbox.enqueue({self.directory_id: ids}, "manager")
 
     def _store_left(self, ids: Collection[int]) -> None:
         """Let accounts that were disabled leave their groups now, where the settings say so."""

@@ -24,7 +24,7 @@ from directories.connectors.base import (
     Unavailable,
     Write,
 )
-from directories.mapping import Catalogue, Mapper, writes_state
+from directories.mapping import IN, Catalogue, Mapper, writes_state
 from directories.query_templates import NamedValues
 from directories.query_templates import fold as fold_name
 from provisioning.guard.losses import LossKind
@@ -35,7 +35,7 @@ from provisioning.outbound.accounts import grace, messages
 from provisioning.outbound.accounts.messages import meant
 from provisioning.outbound.accounts.outcome import AccountOutcome, park
 from provisioning.outbound.accounts.plan import Situation, Step, UserStatus, after_looking, without_looking
-from provisioning.outbound.accounts.remote_ids import Owners
+from provisioning.outbound.accounts.remote_ids import Managers, Owners
 from provisioning.outbound.accounts.results import Results, Turn
 from provisioning.outbound.allowance import Allowance
 from provisioning.outbound.compare import loses_a_value
@@ -86,6 +86,8 @@ class AccountReconciler:
         self.mapper = Mapper(config.rules, catalogue)
         self.results = Results(config, catalogue, self.passwords, self.connector.look_up_hint)
         self.capabilities = connector.capabilities
+        self.managers = Managers(config.id or 0)
+        self.names_manager = _naming_managers(config, connector)
         self.carries_state = writes_state(config.rules, connector.update_names)
         self.ahead: dict[int, Turn] = {}
         self.run = FIRST_RUN
@@ -93,7 +95,7 @@ class AccountReconciler:
     def situation(self, account: Account) -> tuple[Situation, Entry]:
         """Return where the account stands, and what connectors need to know of it."""
         person, status = person_behind(account), status_of(account)
-        desired = self._desired(person)
+        desired, manager_ref = self._refer(account, self._desired(person))
         entry = Entry(
             key=account.key,
             ref=account.remote_id,
@@ -101,6 +103,7 @@ class AccountReconciler:
             person=person.flat(),
             portal_id=str(account.user.scim_id) if account.user else "",
             usable=status is not UserStatus.EARLY,
+            manager_ref=manager_ref,
         )
         container = self._container(entry, status)
         now = replace(
@@ -137,6 +140,19 @@ class AccountReconciler:
         mapped, theirs = {fold_name(name) for name in desired} | NEVER_COMPARED, NamedValues(person.flat())
         further = {name: theirs[name] for name in self.connector.update_names if name in theirs}
         return desired | {name: value for name, value in further.items() if fold_name(name) not in mapped}
+
+    def _refer(self, account: Account, desired: Mapping[str, Value]) -> tuple[Mapping[str, Value], str]:
+        """Return what is wanted as far as the manager's account is there, and that account's lasting id.
+
+        A manager whose account is still to come is left out: once it is there, those who name it are looked at again.
+        """
+        manager = account.user.manager_id if account.user and self.names_manager else None
+        if manager is None:
+            return desired, ""
+        ref = self.managers.ref_of(manager)
+        if ref is None:
+            return {**desired, **dict.fromkeys(self.names_manager)}, ""
+        return {name: value for name, value in desired.items() if ref or name not in self.names_manager}, ref
 
     def _container(self, entry: Entry, status: UserStatus) -> str:
         if status is UserStatus.WANTED:
@@ -469,6 +485,8 @@ class AccountReconciler:
         """Call the directory; return the account as it is there now, None when it is not there any more."""
         connector, entry, held = self.connector, turn.entry, turn.held
         match step:
+            case Step.LINK if held and turn.now.writes:
+                return connector.adopt(entry, held)
             case Step.CREATE:
                 return connector.create(entry, self.passwords.first(turn.pending))
             case Step.UPDATE:
@@ -485,6 +503,14 @@ class AccountReconciler:
                 connector.delete(entry, held)
                 return None
         return held
+
+
+def _naming_managers(config: DirectoryConfig, connector: Connector) -> frozenset[str]:
+    """Return the directory attributes that name somebody's manager by an account: what the mapping fills from there."""
+    known = {name.casefold() for name in connector.manager_names}
+    rules = [rule for rule in config.rules if rule.directory_attribute.casefold() in known and rule.direction != IN]
+    ours = [one for one in rules if (one.kind, one.portal_attribute, one.expression) == (Kind.PROFILE, "manager", "")]
+    return frozenset(rule.directory_attribute for rule in ours)
 
 
 def status_of(account: Account) -> UserStatus:

@@ -73,3 +73,29 @@ class Owners:
                 deleted=username is None,
                 leaving=bool(leaving_now),
             )
+
+
+class Managers:
+    """Answers which account the manager of somebody has in a directory: those of a batch are read in one query."""
+
+    def __init__(self, directory_id: int) -> None:
+        self.directory_id = directory_id
+        self._refs: dict[int, str | None] = {}
+
+    def ref_of(self, user_id: int) -> str | None:
+        """Return the remote id of a manager's account, "" where it is still to be made, None where there is none."""
+        self.read({user_id})
+        return self._refs[user_id]
+
+    def read(self, user_ids: Collection[int]) -> None:
+        """Read those that are not known yet."""
+        new = set(user_ids) - set(self._refs)
+        if not new:
+            return
+        self._refs |= dict.fromkeys(new)
+        rows = Account.objects.filter(directory=self.directory_id, user__in=new)
+        columns = ("user_id", "remote_id", "state", "in_scope", "early", "user__is_active", "user__provisioned")
+        for user_id, remote_id, state, in_scope, early, active, provisioned in rows.values_list(*columns):
+            there = bool(remote_id) and state in (AccountState.ACTIVE, AccountState.DISABLED)
+            comes = in_scope and provisioned and (active or early)
+            self._refs[user_id] = remote_id if there else ("" if comes else None)

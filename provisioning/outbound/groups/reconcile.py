@@ -206,6 +206,7 @@ class GroupReconciler:
         else:
             if fresh:
                 self._must_be_free(found)
+                self._call(partial(self.connector.adopt_group, replace(wanted, ref=found.ref), found))
                 lines.append(self._linked(found.name))
             elif self.lost == Step.UPDATE and (found.name, found.description) == (wanted.name, wanted.description):
                 lines.append(self._line(Step.UPDATE, wanted.name, account.key, late=True))

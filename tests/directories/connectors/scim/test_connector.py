@@ -1,5 +1,6 @@
 """SCIM applications as directories, on a real SCIM server and on one that answers otherwise."""
 
+import datetime as dt
 import gzip
 import itertools
 import json
@@ -8,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from email.utils import format_datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,15 +34,18 @@ from directories.connectors.base import (
     Unavailable,
     Write,
 )
+from directories.connectors.gateway.codec import codec
 from directories.connectors.outgoing import HttpDoor
 from directories.connectors.scim import Scim, client, discovery, rate
 from directories.connectors.scim import connector as connector_module
 from directories.connectors.scim.paths import ENTERPRISE
+from directories.gateway.work import ANSWERS
 from tests.directories.connectors.scim_subject import FIRST, LAST, MAIL, ScimSubject
 from tests.fixtures.http import HttpServer, reply
 from tests.fixtures.scim_server import TOKEN, ScimServer
 
 JSON = "application/scim+json"
+MANAGER = f"{ENTERPRISE}:manager.value"
 
 
 def entry(key: str = "ann", *, ref: str = "", portal_id: str = "", **attributes: Any) -> Entry:
@@ -129,6 +134,22 @@ def test_what_keeps_everybody_out_closes_the_application_and_refuses_nobody(
             connector.create(entry())
         assert connector.test().steps[-1].name == "Address"
     assert caught.value.code == "tls"
+
+
+def test_a_certificate_is_checked_unless_somebody_switched_that_off_and_is_told_of_it(
+    scim: ScimSubject, certificate: Path
+) -> None:
+    server = HttpServer(lambda request: reply(request, b'{"totalResults": 0}'), certificate=certificate)
+    pem = certificate.read_text()
+    own = pem[pem.index("-----BEGIN CERTIFICATE") :]
+    with server.running():
+        for settings, ok in (({}, False), ({"ca": own}, True), ({"check_certificate": "no"}, True)):
+            with scim.open(url=server.url, **settings) as connector:
+                found = connector.test()
+            assert (found.ok, found.dangerous) == (ok, "check_certificate" in settings)
+    assert "not checked" in found.steps[0].message
+    assert Scim.cautions({"check_certificate": "no"})
+    assert not Scim.cautions({})
 
 
 @pytest.mark.parametrize("url", ["", "scim.example.org", "https://ann:pass@example.org", "https://example.org/?a=b"])
@@ -289,6 +310,85 @@ def test_a_user_can_be_found_by_mail_where_that_is_wanted(scim: ScimSubject) -> 
         found = connector.find(wanted)
     assert found is not None
     assert (found.ref, found.key) == (made.ref, "ann")
+
+
+def test_whoever_is_taken_over_by_name_gets_what_the_portal_calls_them(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        for name in ("ann", "bob"):
+            connector.create(entry(name))
+        for one in scim.server.storage.resources:
+            one.external_id = "of another system" if one.user_name == "bob" else None
+        for name in ("ann", "bob"):
+            found = connector.find(entry(name, portal_id="7c"))
+            assert found is not None
+            assert connector.adopt(entry(name, ref=found.ref, portal_id="7c"), found).ref == found.ref
+        held = {one["userName"]: one["externalId"] for one in scim.server.resources("User")}
+        assert held == {"ann": "7c", "bob": "of another system"}
+        scim.server.before = lambda request: said({"detail": "read only"}, 400) if request.method == "PATCH" else None
+        scim.server.storage.resources[0].external_id = None
+        found = connector.find(entry("ann", portal_id="7c"))
+        assert found is not None
+        assert connector.adopt(entry("ann", ref=found.ref, portal_id="7c"), found) == found, "it takes it from nobody"
+
+
+def test_a_group_that_is_taken_over_by_name_gets_what_the_portal_calls_it(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        group = connector.create_group(GroupEntry("Sales"))
+        connector.adopt_group(GroupEntry("Sales", group.ref, portal_id="g1"), group)
+        connector.adopt_group(GroupEntry("Sales", group.ref, portal_id="g2"), group)
+        (held,) = scim.server.resources("Group")
+        assert held["externalId"] == "g1"
+        connector.teams.rules = replace(connector.teams.rules, patchable=("members",))
+        scim.server.storage.resources[0].external_id = None
+        scim.server.asked.clear()
+        connector.adopt_group(GroupEntry("Sales", group.ref, portal_id="g1"), group)
+        assert not scim.server.asked, "the product does not let it be changed"
+
+
+def test_a_gateway_marks_what_is_taken_over_as_the_portal_does(scim: ScimSubject) -> None:
+    with scim.open() as connector:
+        ann, group = connector.create(entry("ann")), connector.create_group(GroupEntry("Sales"))
+        for one in scim.server.storage.resources:
+            one.external_id = None
+        assert ANSWERS["adopt"](connector, entry("ann", ref=ann.ref, portal_id="7c")).account.ref == ann.ref
+        ANSWERS["adopt_group"](connector, GroupEntry("Sales", group.ref, portal_id="g1"))
+        assert ANSWERS["adopt"](connector, entry("bob", portal_id="8d")) is None
+    assert [one["externalId"] for kind in ("User", "Group") for one in scim.server.resources(kind)] == ["7c", "g1"]
+    travels = codec(Entry)
+    assert travels.decode(travels.encode(replace(entry(), manager_ref="1"))) == entry(), "a gateway looks it up itself"
+
+
+# --- Managers ---
+
+
+def test_a_manager_is_named_by_id_there_and_by_user_name_here(scim: ScimSubject) -> None:
+    with scim.open(attributes=(*scim.attributes, MANAGER)) as connector:
+        assert connector.manager_names == [MANAGER]
+        boss = connector.create(entry("boss"))
+        ann = connector.create(replace(entry("ann", **{MANAGER: "boss"}), manager_ref=boss.ref))
+        bob = connector.create(entry("bob", **{MANAGER: "boss"}))
+        assert {one.attributes[MANAGER] for one in (ann, bob)} == {"boss"}
+        held = {one["userName"]: one.get(ENTERPRISE, {}) for one in scim.server.resources("User")}
+        assert {held[name]["manager"]["value"] for name in ("ann", "bob")} == {boss.ref}
+        scim.server.asked.clear()
+        wanted = replace(entry("ann", ref=ann.ref, **{MANAGER: "boss"}), manager_ref=boss.ref)
+        connector.update(wanted)
+        assert scim.server.methods() == ["GET"], "it is as it should be"
+        cleared = connector.update(entry("ann", ref=ann.ref, **{MANAGER: None}))
+        assert cleared.attributes[MANAGER] is None
+        scim.server.asked.clear()
+        crawled_ = {one.key: one.attributes[MANAGER] for page in connector.accounts(2) for one in page.accounts}
+        assert crawled_ == {"boss": None, "ann": None, "bob": "boss"}
+    assert len([one for one in scim.server.asked if one.path.endswith(boss.ref)]) == 0, "it was read with the others"
+
+
+def test_a_manager_who_is_not_there_yet_keeps_nobody_waiting_for_the_rest(scim: ScimSubject) -> None:
+    with scim.open(attributes=(*scim.attributes, MANAGER)) as connector:
+        ann = connector.create(entry("ann", **{MANAGER: "boss"}))
+        assert "fills it in by itself" in ann.waits
+        connector.create(entry("boss"))
+        filled = connector.update(entry("ann", ref=ann.ref, **{MANAGER: "boss"}))
+        assert (filled.attributes[MANAGER], filled.waits) == ("boss", "")
 
 
 def test_a_server_that_takes_no_notice_of_filters_gives_nobody_elses_account(scim: ScimSubject) -> None:
@@ -508,6 +608,26 @@ def test_what_changed_is_asked_for_where_its_times_are_trusted(scim: ScimSubject
         assert connector.lacks(Capability.INCREMENTAL)
 
 
+def test_an_application_whose_clock_is_wrong_is_asked_by_its_own_time(scim: ScimSubject) -> None:
+    """Two hours behind: by our own time, what changed in the last two hours would never be asked for."""
+    theirs = dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)
+
+    def before(request: Request) -> Response:
+        busy = request.method == "POST"
+        until = {"Retry-After": format_datetime(theirs + dt.timedelta(hours=1), usegmt=True)} if busy else {}
+        date = format_datetime(theirs, usegmt=True)
+        return said({"totalResults": 0}, 429 if busy else 200, Date=date, **until)
+
+    scim.server.before = before
+    with scim.open(trusts_modified=True) as connector:
+        cursor = connector.cursor()
+        with pytest.raises(Unavailable) as caught:
+            connector.create(entry())
+    assert cursor is not None
+    assert theirs - dt.datetime.fromisoformat(cursor["since"]) < dt.timedelta(minutes=11)
+    assert caught.value.retry_after == 3600, "an hour, although our clock says that it is over"
+
+
 # --- Many at once, pauses and limits ---
 
 
@@ -569,6 +689,7 @@ LIES: dict[str, tuple[Callable[[Request], Response | None], type[ConnectorError]
     "10 MB": (lambda request: said(b" " * 11_000_000), ConnectorError),
     "a gzip bomb": (lambda request: bomb(), ConnectorError),
     "a slow drip": (lambda request: dripping(), Unavailable),
+    "an error page": (lambda request: said("<html>sorry</html>", 502, **{"Content-Type": "text/html"}), Unavailable),
     "a server that breaks": (lambda request: said("", 500), Unavailable),
     "201 without id": (lambda request: said({"userName": "ann"}, 201), ConnectorError),
     "201 with nothing": (lambda request: said("", 201), ConnectorError),

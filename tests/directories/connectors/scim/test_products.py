@@ -226,3 +226,4 @@ def test_every_product_can_be_reached_through_a_gateway(name: str) -> None:
     with Scim(ConnectorConfig({"product": name, "url": "https://app.example.com"})) as connector:
         said = dump_description(describe(connector, lacking={}, reads_as=""))
         assert load_description(said).members_at_once == connector.members_at_once
+        assert load_description(said).adopts
