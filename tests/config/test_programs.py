@@ -49,6 +49,8 @@ def test_systemd_and_the_readme_name_programs_of_the_procfile() -> None:
     readme = (ROOT / "README.md").read_text()
     assert set(re.findall(r"config/bin/program (\w+)", readme)) <= set(COMMANDS)
     assert set(re.findall(r"rollcall@(\w+)", readme + UNIT)) - {"service", "localhost"} <= set(COMMANDS)
+    always = set(COMMANDS) - {"listen"}
+    assert always <= set(re.findall(r"rollcall@(\w+)", readme)) & set(re.findall(r"rollcall@(\w+)", UNIT))
     assert not re.search(r"celery .*(worker|beat)", readme + UNIT)
 
 

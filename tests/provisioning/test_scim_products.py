@@ -1,11 +1,15 @@
 """Products by their presets, through the whole of the portal: Entra ID on both sides, and nothing that goes round."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from directories.connectors.scim import rate
+from directories.connectors.scim.presets import load
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
-from provisioning.models import Change
+from provisioning import services
+from provisioning.models import Change, User
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
 from provisioning.outbound.groups import outbox as group_outbox
@@ -26,11 +30,11 @@ MAPPED = {
 FEATURES = ("create_users", "update_users", "deactivate_users", "delete_users", "sync_groups", "delete_groups")
 
 
-def save_product(doubles: Doubles, name: str) -> Directory:
+def save_product(doubles: Doubles, name: str, mapped: Mapping[str, str] = MAPPED) -> Directory:
     """Save a directory over a product, with everything on that goes out."""
     settings = {"product": name, "url": doubles.url(name), "auth": "bearer", "passwords": True}
     directory = Directory.objects.create(name="Cloud", kind="scim", settings=settings, secrets={"secret": TOKEN})
-    for position, (theirs, ours) in enumerate(MAPPED.items()):
+    for position, (theirs, ours) in enumerate(mapped.items()):
         AttributeMapping.objects.create(
             directory=directory, directory_attribute=theirs, portal_attribute=ours, position=position
         )
@@ -96,3 +100,28 @@ def test_what_entra_pushes_in_goes_out_to_entra_settles_and_falls_silent(doubles
     before = len(product.seen)
     settle(directory)
     assert len(product.seen) == before
+
+
+def test_a_leaver_goes_before_updates_for_which_there_is_no_room_left(doubles: Doubles) -> None:
+    """The bucket is empty as far as updates go; what is left in it is for those who lose access."""
+    slack = doubles.product("slack")
+    directory = save_product(doubles, "slack", {'emails[type eq "work"].value': "email", "title": "title"})
+    users = [User.objects.create(username=f"user{number}", email=f"u{number}@example.org") for number in range(5)]
+    settle(directory)
+    for user in users:
+        user.title = "Boss"
+        user.save()
+    limiter = rate.Limiter(load("slack"), doubles.url("slack"))
+    while not limiter.wait_for(rate.Sending("PATCH", "/Users/1")):
+        pass
+    services.set_active([users[3].pk], False, "tester")
+    first, *others = outbox.LEASES.due(directory.pk, 100)
+    now = doubles.clock.now
+    slack.seen.clear()
+    deliver(directory.pk, [first])
+    assert [one.body["Operations"][0]["path"] for one in slack.sent("PATCH")] == ["active"]
+    assert doubles.clock.now == now, "it waited for nothing"
+    deliver(directory.pk, others)
+    assert doubles.clock.now > now
+    assert {one["userName"]: one["active"] for one in slack.users()}["user3"] is False
+    assert {one["title"] for one in slack.users() if one["userName"] != "user3"} == {"Boss"}
