@@ -93,6 +93,7 @@ class Comparer:
         found = Compared(seen=len(rows))
         known = self.correlator.accounts([row.ref for row in rows if plan.storable(row.ref)]) if rows else {}
         held = _accounts([account.id for account in known.values()])
+        self.reconciler.read_managers(held.values())
         strangers: list[RemoteAccount] = []
         for row in rows:
             account = held.get(known[row.ref].id) if row.ref in known else None

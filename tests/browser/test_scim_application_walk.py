@@ -29,6 +29,7 @@ def test_slack_is_set_up_and_somebody_comes_and_goes(
 ) -> None:
     discovery.forget()
     slack = doubles.product("slack")
+    slack.fill(1)
     sign_in(page, User.objects.create_superuser("root", provisioned=False))
     walk = Walk(page, look)
     page.goto(f"{reverse('admin:directories_directory_add')}?kind=scim")
@@ -56,6 +57,14 @@ def test_slack_is_set_up_and_somebody_comes_and_goes(
     expect(page.locator(".rcd-mapping-row", has_text="Required").first).to_be_visible()
     fits(page)
     walk.look("application-mapping")
+    walk.button("Test attribute mapping")
+    popup = page.get_by_role("dialog")
+    popup.get_by_label("User name").fill("user0")
+    popup.get_by_label("User name").press("Enter")
+    expect(popup.locator(".rcd-entry")).to_contain_text("userName")
+    walk.look("application-preview")
+    popup.get_by_role("button", name="Close").click()
+    expect(popup).to_be_hidden()
     walk.switch_on("Create users", "Update users", "Deactivate users", "Delete users")
     walk.button("Save")
     walk.says("Saved. Create, update, deactivate and delete are on.")
@@ -63,11 +72,12 @@ def test_slack_is_set_up_and_somebody_comes_and_goes(
 
     user = User.objects.create(username="ada", first_name="Ada", last_name="Lovelace", email="ada@example.org")
     run()
-    (there,) = slack.users()
+    (there,) = [one for one in slack.users() if one["userName"] == "ada"]
     assert (there["userName"], there["emails"][0]["value"], there["active"]) == ("ada", "ada@example.org", True)
     user.delete()
     run()
-    assert [one["active"] for one in slack.users()] == [False], "Slack deletes nobody"
+    active = {one["userName"]: one["active"] for one in slack.users()}
+    assert active == {"user0": True, "ada": False}, "Slack deletes nobody"
     assert len(slack.sent("DELETE")) == 1
     page.goto(reverse("admin:reports_event_changelist"))
     walk.says("Created ada in Slack.")

@@ -55,9 +55,7 @@ class AccountWork(DirectoryWork[AccountOutcome]):
         to_prove = book.unproven(leavers) if leavers else ()
         self.reconciler = AccountReconciler(config, person.catalogue(), connector, owners, passwords, to_prove=to_prove)
         self.reconciler.allowance = self.allowance
-        if self.reconciler.names_manager:
-            bosses = {account.user.manager_id for account in batch.todo if account.user}
-            self.reconciler.managers.read({pk for pk in bosses if pk is not None})
+        self.reconciler.read_managers(batch.todo)
 
     def begin(self, rows: Sequence[Account]) -> set[int]:
         """Write the first accounts together, where the directory can."""

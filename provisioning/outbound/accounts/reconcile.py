@@ -5,7 +5,7 @@ new values and the report lines, for the batch to write.
 """
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -153,6 +153,12 @@ class AccountReconciler:
         if ref is None:
             return {**desired, **dict.fromkeys(self.names_manager)}, ""
         return {name: value for name, value in desired.items() if ref or name not in self.names_manager}, ref
+
+    def read_managers(self, accounts: Iterable[Account]) -> None:
+        """Read in one query which accounts the managers of these have, where the directory names them by that."""
+        if self.names_manager:
+            found = {account.user.manager_id for account in accounts if account.user}
+            self.managers.read({pk for pk in found if pk is not None})
 
     def _container(self, entry: Entry, status: UserStatus) -> str:
         if status is UserStatus.WANTED:
