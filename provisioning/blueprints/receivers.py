@@ -143,8 +143,8 @@ def _problems(
         yield ("kinds" if "kinds" in wanted else "name",), NO_KINDS
     if after["envelope"] == Envelope.SET and any(family(kind) not in OF_SCIM for kind in after["kinds"]):
         yield ("kinds" if "kinds" in wanted else "envelope",), NOT_OF_SCIM
-    kept_token = before is not None and before.get("token") and "token" not in wanted
-    if kept_token and urlsplit(before["url"].get_secret_value())[:2] != urlsplit(url)[:2]:
+    kept = before if before and before.get("token") and "token" not in wanted else None
+    if kept and urlsplit(kept["url"].get_secret_value())[:2] != urlsplit(url)[:2]:
         yield ("url",), TOKEN_AGAIN
     if "token" in wanted and not _is_plain(wanted["token"].get_secret_value()):
         yield ("token",), BAD_TOKEN

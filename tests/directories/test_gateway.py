@@ -146,7 +146,7 @@ def test_what_the_file_calls_read_only_is_not_written(tmp_path: Path) -> None:
     work = gateway_of("memory", ConnectorConfig({"name": name}), read_only=True)
     STORES[name] = {"ann": StoredAccount({})}
     writes = [name for name, method in METHODS.items() if method.writes]
-    assert len(writes) == 12
+    assert len(writes) == 14
     for method in writes:
         with pytest.raises(ConnectorError, match="read_only"):
             work.answer(HERE.name, Call(method, [Entry("ann")]))

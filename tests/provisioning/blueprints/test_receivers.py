@@ -43,7 +43,7 @@ def problems(text: str) -> str:
 
 
 def audit(more: str) -> str:
-    return f"version: 1\nreceivers:\n  - name: audit\n    {more}\n"
+    return f"version: 1\nreceivers:\n  - name: Audit\n    {more}\n"
 
 
 def test_a_receiver_is_applied_once_and_exported_without_what_is_secret() -> None:
@@ -65,11 +65,11 @@ def test_a_receiver_is_applied_once_and_exported_without_what_is_secret() -> Non
 def test_what_is_left_out_stays_and_a_new_secret_leaves_the_one_before_valid() -> None:
     changes(ONE)
     before = Subscription.objects.get().secrets["secret"]
-    assert changes(audit("secret: env:TEST_SECRET")) == ["~ receiver audit: secret: (secret) -> (secret)"]
+    assert changes(audit("secret: env:TEST_SECRET")) == ["~ receiver Audit: secret: (secret) -> (secret)"]
     held = Subscription.objects.get()
     assert held.secrets == {"secret": SECRET, "previous": before, "token": "t0ken"}
     assert held.previous_until is not None
-    assert changes(audit("enabled: false")) == ["~ receiver audit: enabled: true -> false"]
+    assert changes(audit("enabled: false")) == ["~ receiver Audit: enabled: true -> false"]
     held.refresh_from_db()
     assert (held.enabled, held.url, held.filter) == (False, ADDRESS, 'user.department eq "Sales"')
     undo.undo(AppliedBlueprint.objects.latest("pk").pk, actor="tests")

@@ -61,7 +61,8 @@ def test_the_database_looks_at_a_long_plan_before_it_is_read(source: Source, mon
             cursor.execute("SELECT attname FROM pg_stats WHERE tablename = %s", [PlannedChange._meta.db_table])
             return {name for (name,) in cursor.fetchall()}
 
-    with connection.cursor() as cursor:  # pages that earlier tests left behind would hide four lines from a look at a few
+    # Pages that earlier tests left behind would hide four lines from a look at a few.
+    with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {connection.ops.quote_name(PlannedChange._meta.db_table)} CASCADE")
     for number in range(3):
         source.put(f"user{number}", "Anna", "A")
