@@ -35,7 +35,7 @@ from provisioning.outbound.accounts import grace, messages
 from provisioning.outbound.accounts.messages import meant
 from provisioning.outbound.accounts.outcome import AccountOutcome, park
 from provisioning.outbound.accounts.plan import Situation, Step, UserStatus, after_looking, without_looking
-from provisioning.outbound.accounts.remote_ids import Managers, Owners
+from provisioning.outbound.accounts.remote_ids import ManagerIds, Owners
 from provisioning.outbound.accounts.results import Results, Turn
 from provisioning.outbound.allowance import Allowance
 from provisioning.outbound.compare import loses_a_value
@@ -86,7 +86,7 @@ class AccountReconciler:
         self.mapper = Mapper(config.rules, catalogue)
         self.results = Results(config, catalogue, self.passwords, self.connector.look_up_hint)
         self.capabilities = connector.capabilities
-        self.managers = Managers(config.id or 0)
+        self.managers = ManagerIds(config.id or 0)
         self.names_manager = _naming_managers(config, connector)
         self.carries_state = writes_state(config.rules, connector.update_names)
         self.ahead: dict[int, Turn] = {}

@@ -75,7 +75,7 @@ class Owners:
             )
 
 
-class Managers:
+class ManagerIds:
     """Answers which account the manager of somebody has in a directory: those of a batch are read in one query."""
 
     def __init__(self, directory_id: int) -> None:
