@@ -8,7 +8,6 @@ import base64
 import binascii
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from django.utils import timezone
 from pydantic import Field, PlainValidator, SecretStr, StringConstraints
@@ -20,19 +19,18 @@ from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import PartRefused, WrittenPart
 from provisioning.events import filters, subscriptions
-from provisioning.events.kinds import KINDS, OF_SCIM, family
+from provisioning.events.kinds import KINDS
 from provisioning.events.models import Envelope, Subscription
 from provisioning.profile.person import catalogue
 
 NAME = "receivers"
 SECRETS = ("secret", "token")
-PLAIN = ("envelope", "kinds", "filter", "fields", "audience", "authority", "give_up_days", "enabled")
+PLAIN = tuple(name for name in subscriptions.STATED if name != "name")
 SHORTEST, LONGEST = 24, 64  # bytes of a secret, as Standard Webhooks wants it
 NO_ADDRESS = "Say where events are sent."
 NO_KINDS = "Say which events are sent."
 NOT_OF_SCIM = "Security event tokens tell of users, groups and memberships only. Take the rest out, or send webhooks."
 TOKEN_AGAIN = "The address leads to another host. Say where the token for it is found."
-BAD_TOKEN = "A token holds plain letters, digits and signs only."
 BAD_SECRET = "A secret is whsec_ and 24 to 64 bytes in Base64 behind it. Leave it out, and the portal makes one."
 NO_FIELD = "There is no attribute {} that can be sent."
 
@@ -117,7 +115,7 @@ def _fresh(name: str) -> BlueprintItem:
 
 
 def _fill(held: Subscription, after: BlueprintItem) -> None:
-    for name in ("name", *PLAIN):
+    for name in subscriptions.STATED:
         if name != "enabled":
             setattr(held, name, after[name])
     held.url = after["url"].get_secret_value()
@@ -141,13 +139,13 @@ def _problems(
         yield ("name",), NO_ADDRESS
     if not after["kinds"]:
         yield ("kinds" if "kinds" in wanted else "name",), NO_KINDS
-    if after["envelope"] == Envelope.SET and any(family(kind) not in OF_SCIM for kind in after["kinds"]):
+    if not subscriptions.can_tell(after["envelope"], after["kinds"]):
         yield ("kinds" if "kinds" in wanted else "envelope",), NOT_OF_SCIM
     kept = before if before and before.get("token") and "token" not in wanted else None
-    if kept and urlsplit(kept["url"].get_secret_value())[:2] != urlsplit(url)[:2]:
+    if kept and subscriptions.shown_address(kept["url"].get_secret_value()) != subscriptions.shown_address(url):
         yield ("url",), TOKEN_AGAIN
-    if "token" in wanted and not _is_plain(wanted["token"].get_secret_value()):
-        yield ("token",), BAD_TOKEN
+    if "token" in wanted and not subscriptions.is_token(wanted["token"].get_secret_value()):
+        yield ("token",), subscriptions.BAD_TOKEN
     if "secret" in wanted and not _is_secret(wanted["secret"].get_secret_value()):
         yield ("secret",), BAD_SECRET
     known = catalogue()
@@ -159,10 +157,6 @@ def _problems(
         filters.checked(wanted.get("filter", ""), [name for _, name in known])
     except ValueError as error:
         yield ("filter",), str(error)
-
-
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable()
 
 
 def _is_secret(text: str) -> bool:

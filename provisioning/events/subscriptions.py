@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import secrets
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,8 @@ from directories.encryption import is_lost
 from provisioning.events import keys
 from provisioning.events.delivery import LEASES
 from provisioning.events.fan_out import again, send_to
-from provisioning.events.models import Attempt, EventDelivery, OutgoingEvent, Stream, Subscription
+from provisioning.events.kinds import OF_SCIM, family
+from provisioning.events.models import Attempt, Envelope, EventDelivery, OutgoingEvent, Stream, Subscription
 from provisioning.outbound import dispatch
 from reports import evidence
 from reports.journal import Line, record
@@ -26,6 +28,7 @@ from reports.models import Direction, Operation, Result
 STATED = ("name", "envelope", "kinds", "filter", "fields", "audience", "authority", "give_up_days", "enabled")
 OVERLAP = dt.timedelta(days=7)  # for which the secret before signs too
 PAGE = 1000
+BAD_TOKEN = "A token holds plain letters, digits and signs only."
 GIVEN_UP = "It has taken no event for {days} days."
 
 
@@ -37,6 +40,16 @@ def new_secret() -> str:
 def secrets_of(subscription: Subscription) -> dict[str, Any]:
     """Return the secrets, none where no configured key opens them."""
     return {} if is_lost(subscription, "secrets") else dict(subscription.secrets)
+
+
+def is_token(text: str) -> bool:
+    """Return whether a token can stand in a header."""
+    return text.isascii() and text.isprintable()
+
+
+def can_tell(envelope: str, kinds: Iterable[str]) -> bool:
+    """Return whether an envelope can tell of all these kinds of events."""
+    return envelope != Envelope.SET or all(family(kind) in OF_SCIM for kind in kinds)
 
 
 def save(subscription: Subscription, actor: str) -> None:

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
 from django.forms import BoundField
 
 from directories.connectors.outgoing import address_problem
 from provisioning.events import filters
-from provisioning.events.kinds import FAMILIES, KINDS, OF_SCIM, family
-from provisioning.events.models import Envelope, Subscription
-from provisioning.events.subscriptions import secrets_of
+from provisioning.events.kinds import FAMILIES, KINDS, family
+from provisioning.events.models import Subscription
+from provisioning.events.subscriptions import BAD_TOKEN, can_tell, is_token, secrets_of, shown_address
 from provisioning.profile.person import catalogue
 
 USUAL_FIELDS = ["profile.username", "profile.active"]
@@ -93,8 +92,8 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_token(self) -> str:
         """Refuse what cannot stand in a header."""
         token = str(self.cleaned_data["token"]).strip()
-        if not (token.isascii() and token.isprintable()):
-            raise forms.ValidationError("A token holds plain letters, digits and signs only.")
+        if not is_token(token):
+            raise forms.ValidationError(BAD_TOKEN)
         return token
 
     def clean(self) -> dict[str, Any]:
@@ -103,9 +102,9 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
         typed, url = data.get("token"), data.get("url")
         if self.has_token and url and not typed and not data.get("forget_token"):
             before = Subscription.objects.values_list("url", flat=True).get(pk=self.instance.pk)
-            if urlsplit(before)[:2] != urlsplit(url)[:2]:
+            if shown_address(before) != shown_address(url):
                 self.add_error("token", TOKEN_AGAIN)
-        if data.get("envelope") == Envelope.SET and any(family(kind) not in OF_SCIM for kind in data.get("kinds", ())):
+        if not can_tell(data.get("envelope", ""), data.get("kinds", ())):
             self.add_error("kinds", NOT_OF_SCIM)
         return data
 
