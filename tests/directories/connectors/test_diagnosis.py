@@ -12,6 +12,8 @@ from django.apps import apps
 
 from directories.connectors import allowed, outgoing
 from directories.connectors.base import ConnectionTest, ConnectorError, Entry
+from directories.connectors.push import store
+from directories.connectors.scim import rate
 from tests.directories.connectors.sql_subject import SqlSubject
 from tests.servers import free_port
 
@@ -220,6 +222,8 @@ def test_the_portal_tells_which_files_are_its_own(monkeypatch: pytest.MonkeyPatc
     for name, value in {"_folder": None, "_source_files": None, "_source_scripts": None, "_local_hosts": True}.items():
         monkeypatch.setattr(allowed, name, value)
     monkeypatch.setattr(outgoing, "_networks", ())
+    for module in (rate, store):  # what the other tests keep stays theirs
+        monkeypatch.setattr(module, "_stores", [])
     monkeypatch.setattr("directories.apps.settings", own_settings)
     apps.get_app_config("directories").ready()
     assert allowed._private == {Path("/srv/portal.sqlite3"), Path("/srv/schedule")}
