@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.forms import ChoiceField
 from django.http import (
     HttpRequest,
     HttpResponseBase,
@@ -25,7 +26,7 @@ from reports.forms import QUERY_NAMES, FilterNameForm, ReportForm
 from reports.models import Event, SavedFilter
 from reports.paging import KeysetPage, PageCursor
 from reports.presentation import report_lines
-from reports.search import EventCriteria, TooSlow, application_names, page
+from reports.search import EventCriteria, TooSlow, actor_names, application_names, page
 
 PAGE_SIZE = 50
 MOST_SAVED = 50  # filters a person keeps
@@ -33,8 +34,11 @@ NO_LINES: KeysetPage[Event] = KeysetPage(rows=[], newer=None, older=None)
 SCOPES = {
     "user_id": "the history of one user",
     "account_id": "the history of one account",
-    "run_id": "the lines of one import",
+    "group_id": "the history of one group",
 }
+ON_TOP = ("identifier", "application", "span")
+NARROWEST = ("start", "end", "span", "run_id", "actor", "direction", "operation", "result", "application")
+"""Which filter is left out first where nothing is found."""
 
 
 @admin.register(Event)
@@ -99,8 +103,12 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             "older_url": _query(request, after=str(found.older)) if found.older else "",
             "export_url": f"{reverse('admin:reports_event_export')}{_query(request)}",
             "time_zone": timezone.get_current_timezone_name(),
+            "actors": actor_names(),
+            "looser": _looser(request, form) if filters and not (found.rows or slow) else [],
             "narrowed": any(form[name].errors or form[name].value() for name in form.fields if name != "identifier"),
-            "more_open": any(form[name].errors or form[name].value() for name in ("start", "end")),
+            "more_open": any(
+                field.errors or field.value() for field in form.visible_fields() if field.name not in ON_TOP
+            ),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "reports/report.html", context)
@@ -162,6 +170,22 @@ def _filters(request: HttpRequest) -> dict[str, str]:
     """Return the filters of the address as it writes them; everything else there is dropped."""
     names = [QUERY_NAMES.get(name, name) for name in ReportForm.base_fields]
     return {name: request.GET[name] for name in names if request.GET.get(name)}
+
+
+def _looser(request: HttpRequest, form: ReportForm) -> list[tuple[str, str]]:
+    """Return each filter in words and the address of the search without it, the one that narrows most first."""
+    filters = _filters(request)
+    names = [*NARROWEST, *(name for name in form.fields if name not in NARROWEST)]
+    found = []
+    for name in names:
+        key = form.add_prefix(name)
+        if key not in filters:
+            continue
+        field = form.fields[name]
+        value = dict(field.choices).get(filters[key], "") if isinstance(field, ChoiceField) else filters[key]
+        words = SCOPES[name] if name in SCOPES else f"{field.label or form[name].label}: {value}"
+        found.append((words, _query(request, **{key: ""})))
+    return found
 
 
 def _saved(request: HttpRequest) -> "QuerySet[SavedFilter]":

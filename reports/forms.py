@@ -7,15 +7,17 @@ from django import forms
 from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from reports.models import Operation, Result
+from reports.models import Direction, Operation, Result
 from reports.search import EventCriteria
 
 SPANS = [
     ("", "All time"),
     ("hour", "Last hour"),
     ("today", "Today"),
+    ("yesterday", "Yesterday"),
     ("7d", "Last 7 days"),
     ("30d", "Last 30 days"),
+    ("month", "This month"),
 ]
 QUERY_NAMES = {"start": "from", "end": "to"}
 MINUTE, DAY = "%Y-%m-%dT%H:%M", "%Y-%m-%d"
@@ -80,6 +82,20 @@ class ReportForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
         error_messages={"invalid_choice": "There is no such result. Choose one of the list."},
     )
+    direction = forms.ChoiceField(
+        required=False,
+        choices=[("", "All"), *Direction.choices],
+        widget=UnfoldAdminSelectWidget,
+        error_messages={"invalid_choice": "There is no such direction. Choose one of the list."},
+    )
+    actor = forms.CharField(
+        label="Caused by",
+        required=False,
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"placeholder": "Beginning of a person, directory …", "autocomplete": "off", "list": "report-actors"}
+        ),
+    )
     span = forms.ChoiceField(
         label="Time span",
         required=False,
@@ -97,7 +113,14 @@ class ReportForm(forms.Form):
     )
     user_id = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
     account_id = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
-    run_id = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+    group_id = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+    run_id = forms.IntegerField(
+        label="Number of a run",
+        required=False,
+        min_value=1,
+        max_value=2**63 - 1,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
 
     def __init__(self, *args: Any, applications: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -125,8 +148,8 @@ class ReportForm(forms.Form):
         values = self.cleaned_data
         start, end = values["start"], values["end"]
         if start is None and end is None:
-            start = span_start(values["span"], timezone.now())
-        names = ("identifier", "application", "operation", "result", "user_id", "account_id", "run_id")
+            start, end = span_bounds(values["span"], timezone.now())
+        names = [name for name in self.fields if name not in ("span", "start", "end")]
         return EventCriteria(**{name: values[name] for name in names}, start=start, end=end)
 
 
@@ -141,9 +164,19 @@ class FilterNameForm(forms.Form):
     )
 
 
-def span_start(span: str, now: dt.datetime) -> dt.datetime | None:
-    """Return when the preset ``span`` began, None for all time."""
-    if span == "today":
-        return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+def span_bounds(span: str, now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """Return when the preset ``span`` began, and when it ended if that is over; None for all time."""
+    today = timezone.localdate(now)
+    match span:
+        case "today":
+            return _midnight(today), None
+        case "yesterday":
+            return _midnight(today - dt.timedelta(days=1)), _midnight(today)
+        case "month":
+            return _midnight(today.replace(day=1)), None
     lengths = {"hour": dt.timedelta(hours=1), "7d": dt.timedelta(days=7), "30d": dt.timedelta(days=30)}
-    return now - lengths[span] if span in lengths else None
+    return (now - lengths[span] if span in lengths else None), None
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return timezone.make_aware(dt.datetime.combine(day, dt.time()))

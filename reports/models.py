@@ -76,15 +76,22 @@ class Event(models.Model):
         # walks past lines it does not show; see ``reports.search``.
         indexes = [
             models.Index(fields=["-at", "-id"], name="event_newest"),
-            models.Index(fields=["result", "operation", "-at", "-id"], name="event_by_result"),
-            models.Index(fields=["application", "result", "operation", "-at", "-id"], name="event_by_application"),
+            models.Index(fields=["direction", "result", "operation", "-at", "-id"], name="event_by_outcome"),
+            models.Index(
+                fields=["application", "direction", "result", "operation", "-at", "-id"], name="event_by_application"
+            ),
+            models.Index(
+                fields=["actor", "application", "direction", "result", "operation", "-at", "-id"],
+                name="event_by_actor",
+                opclasses=["varchar_pattern_ops", *["varchar_ops"] * 4, "timestamptz_ops", "int8_ops"],
+            ),
             models.Index(
                 fields=["identifier_key", "-at", "-id"],
                 name="event_by_identifier",
                 opclasses=["varchar_pattern_ops", "timestamptz_ops", "int8_ops"],
             ),
             models.Index(
-                fields=["run_id", "result", "operation", "-at", "-id"],
+                fields=["run_id", "direction", "result", "operation", "-at", "-id"],
                 name="event_by_run",
                 condition=models.Q(run_id__isnull=False),
             ),

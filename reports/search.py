@@ -3,16 +3,17 @@
 The table has tens of millions of lines, and an admin looks at fifty. A plain ``WHERE application = ... ORDER BY at``
 is fast or takes minutes depending on how the matching lines are spread over time, because the planner must choose
 between walking the newest lines and sorting the matching ones. So a search is written as a few ordered look-ups that
-the database merges: one for each end user that the identifier begins, or one for each combination of result and
-operation. Each has all its columns in front of (at, id) in an index and is cut at the page's size. Only the beginning
-of very many names is left to be filtered on the way.
+the database merges: one for each end user that the identifier begins, or one for each share of the lines, which is a
+combination of direction, result and operation that there is. Each has all its columns in front of (at, id) in an index
+and is cut at the page's size. What is left to be filtered on the way, such as the beginning of very many names, has
+``PAGE_TIME_LIMIT``.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
+from typing import Any
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
@@ -20,7 +21,7 @@ from django.db.models.functions import Left
 from django.db.models.lookups import Exact
 
 from reports.journal import fold
-from reports.models import Event, Operation, Result
+from reports.models import Event
 from reports.paging import KeysetPage, PageCursor, newer_than, older_than
 
 PAGE_TIME_LIMIT = dt.timedelta(seconds=5)
@@ -28,33 +29,51 @@ PAGE_TIME_LIMIT = dt.timedelta(seconds=5)
 
 QUERY_CANCELED = "57014"
 
-NAMES = """
-WITH RECURSIVE names(application) AS (
-    SELECT MIN(application) FROM reports_event WHERE application > ''
-    UNION ALL
-    SELECT (SELECT MIN(application) FROM reports_event WHERE application > names.application)
-    FROM names WHERE application IS NOT NULL
-)
-SELECT application FROM names WHERE application IS NOT NULL LIMIT %s
-"""
-
-
 PEOPLE_LIMIT = 50
-"""An identifier that begins more names than this is a filter, not a list of people to look up."""
+"""A text that begins more names than this is a filter, not a list of names to look up."""
+
+MOST_SHARES = 100
+"""More shares than these cost more to look up one by one than the newest lines cost to filter."""
+
+MOST_LOOKED_AT = 1000
+"""So many shares are skipped over to find those that are meant."""
 
 FEW_LINES = 20_000
 """Lines that are quickly sorted: up to so many are all looked up for a beginning of names; more are filtered."""
 
-PEOPLE = """
-WITH RECURSIVE people(name) AS (
-    (SELECT identifier_key FROM reports_event WHERE identifier_key LIKE %(start)s
-     ORDER BY identifier_key USING ~<~ LIMIT 1)
+OUTCOME = ("direction", "result", "operation")
+"""The columns by which lines are shared out. In an index they follow a filter's own column; (at, id) follows them."""
+
+NAMES = """
+WITH RECURSIVE names(name) AS (
+    SELECT MIN({column}) FROM reports_event WHERE {column} > ''
     UNION ALL
-    SELECT (SELECT identifier_key FROM reports_event WHERE identifier_key LIKE %(start)s AND identifier_key ~>~ name
-            ORDER BY identifier_key USING ~<~ LIMIT 1)
-    FROM people WHERE name IS NOT NULL
+    SELECT (SELECT MIN({column}) FROM reports_event WHERE {column} > names.name) FROM names WHERE name IS NOT NULL
 )
-SELECT name FROM people WHERE name IS NOT NULL LIMIT %(limit)s
+SELECT name FROM names WHERE name IS NOT NULL LIMIT %s
+"""
+
+BEGINNINGS = """
+WITH RECURSIVE names(name) AS (
+    (SELECT {column} FROM reports_event WHERE {column} LIKE %(start)s AND {column} ~>~ ''
+     ORDER BY {column} USING ~<~ LIMIT 1)
+    UNION ALL
+    SELECT (SELECT {column} FROM reports_event WHERE {column} LIKE %(start)s AND {column} ~>~ name
+            ORDER BY {column} USING ~<~ LIMIT 1)
+    FROM names WHERE name IS NOT NULL
+)
+SELECT name FROM names WHERE name IS NOT NULL LIMIT %(limit)s
+"""
+
+SHARES = """
+WITH RECURSIVE shares AS (
+    (SELECT {columns} FROM reports_event WHERE {known} ORDER BY {columns} LIMIT 1)
+    UNION ALL
+    SELECT following.* FROM shares CROSS JOIN LATERAL (
+        SELECT {columns} FROM reports_event WHERE {known} AND ({columns}) > ({reached}) ORDER BY {columns} LIMIT 1
+    ) AS following
+)
+SELECT * FROM shares LIMIT {limit}
 """
 
 
@@ -64,27 +83,42 @@ class TooSlow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class EventCriteria:
-    """What to look for; an empty value does not filter. ``end`` is exclusive, ``identifier`` the start of a name."""
+    """What to look for; an empty value does not filter.
+
+    ``end`` is exclusive; ``identifier`` and ``actor`` are the start of a name.
+    """
 
     identifier: str = ""
     application: str = ""
     operation: str = ""
     result: str = ""
+    direction: str = ""
+    actor: str = ""
     start: dt.datetime | None = None
     end: dt.datetime | None = None
     user_id: int | None = None
     account_id: int | None = None
+    group_id: int | None = None
     run_id: int | None = None
 
     def condition(self) -> Q:
-        """Return the condition of everything but the identifier."""
-        exact = ("application", "operation", "result", "user_id", "account_id", "run_id")
+        """Return the condition of everything but the identifier and the actor."""
+        exact = (*OUTCOME, "application", "user_id", "account_id", "group_id", "run_id")
         condition = Q(**{name: value for name in exact if (value := getattr(self, name)) not in ("", None)})
         if self.start:
             condition &= Q(at__gte=self.start)
         if self.end:
             condition &= Q(at__lt=self.end)
         return condition
+
+    @property
+    def of_one_subject(self) -> bool:
+        """Whether it asks for one user, account or group: so few lines that nothing has to be shared out."""
+        return any(number is not None for number in (self.user_id, self.account_id, self.group_id))
+
+    def allows(self, share: Mapping[str, str]) -> bool:
+        """Return whether lines of a share can be meant."""
+        return all(getattr(self, column) in ("", value) for column, value in share.items() if column != "actor")
 
 
 def lines(
@@ -105,31 +139,69 @@ def lines(
 
 
 def _look_ups(criteria: EventCriteria) -> list[Q]:
-    """Return the conditions that share out the search; none when nobody's name begins with the identifier."""
+    """Return the conditions that share out the search; none when no line can be found."""
     key = fold(criteria.identifier)
     begins = Q(identifier_key__startswith=key) if key else Q()
-    of_one_user = criteria.user_id is not None or criteria.account_id is not None
-    if connection.vendor != "postgresql" or of_one_user:
-        return [begins]
-    if not key:
-        return _by_outcome(criteria, Q())
-    people = _people(key)
-    if len(people) <= PEOPLE_LIMIT:
-        return [Q(identifier_key=person) for person in people]
-    if _few(begins):
-        return [begins]
-    # Not the index on names: unless the database sorts by code point, it takes any beginning for a rare one.
-    return _by_outcome(criteria, Q(Exact(Left("identifier_key", len(key)), key)))
+    caused = Q(actor__startswith=criteria.actor) if criteria.actor else Q()
+    if connection.vendor != "postgresql" or criteria.of_one_subject:
+        return [begins & caused]
+    if key:
+        people = _beginning("identifier_key", key, PEOPLE_LIMIT + 1)
+        if len(people) <= PEOPLE_LIMIT:
+            return [Q(identifier_key=person) & caused for person in people]
+        if _few(begins):
+            return [begins & caused]
+        # Not the index on names: unless the database sorts by code point, it takes any beginning for a rare one.
+        begins = Q(Exact(Left("identifier_key", len(key)), key))
+    if criteria.run_id is not None:
+        return [begins & caused & share for share in _shares(criteria, {"run_id": criteria.run_id}, OUTCOME)]
+    if criteria.actor:
+        by_actor = _by_actor(criteria)
+        if by_actor is not None:
+            return [begins & share for share in by_actor]
+        begins &= Q(Exact(Left("actor", len(criteria.actor)), criteria.actor))
+    if criteria.application:
+        known = {"application": criteria.application}
+        return [begins & share for share in _shares(criteria, known, OUTCOME)]
+    if criteria.direction or criteria.result or criteria.operation:
+        return [begins & share for share in _shares(criteria, {}, OUTCOME)]
+    return [begins]
 
 
-def _by_outcome(criteria: EventCriteria, condition: Q) -> list[Q]:
-    """Return the condition for each result and operation: what stands in front in the indexes of the other filters."""
-    filtered = criteria.application or criteria.result or criteria.operation or criteria.run_id is not None
-    if not filtered:
-        return [condition]
-    results = [criteria.result] if criteria.result else Result.values
-    operations = [criteria.operation] if criteria.operation else Operation.values
-    return [condition & Q(result=result, operation=operation) for result, operation in product(results, operations)]
+def _by_actor(criteria: EventCriteria) -> list[Q] | None:
+    """Return the shares of everybody whose name begins with the actor's; None where those are too many."""
+    actors = _beginning("actor", criteria.actor, PEOPLE_LIMIT + 1)
+    if len(actors) > PEOPLE_LIMIT:
+        return None
+    found: list[Q] = []
+    for actor in actors:
+        known = {"actor": actor}
+        if criteria.application:
+            found += _shares(criteria, known | {"application": criteria.application}, OUTCOME)
+        else:
+            found += _shares(criteria, known, ("application", *OUTCOME))
+        if len(found) > MOST_SHARES:
+            return None
+    return found
+
+
+def _shares(criteria: EventCriteria, known: Mapping[str, Any], columns: Sequence[str]) -> list[Q]:
+    """Return the condition of each share with lines that can be meant, by skipping from one to the next.
+
+    ``known`` are the columns in front of ``columns`` in an index, with the value of each.
+    """
+    sql = SHARES.format(
+        columns=", ".join(columns),
+        known=" AND ".join(f"{column} = %(_{column})s" for column in known) or "TRUE",
+        reached=", ".join(f"shares.{column}" for column in columns),
+        limit=MOST_LOOKED_AT + 1,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {f"_{column}": value for column, value in known.items()})
+        shares = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    if len(shares) > MOST_LOOKED_AT:
+        return [Q(**known)]
+    return [Q(**known, **share) for share in shares if criteria.allows(share)]
 
 
 def _few(condition: Q) -> bool:
@@ -137,10 +209,11 @@ def _few(condition: Q) -> bool:
     return Event.objects.filter(condition).order_by()[: FEW_LINES + 1].count() <= FEW_LINES
 
 
-def _people(key: str) -> list[str]:
-    """Return the names that begin with ``key``, at most one over the limit, by skipping from one to the next."""
+def _beginning(column: str, start: str, limit: int) -> list[str]:
+    """Return names in a column that begin with ``start``, by skipping from one to the next in its index."""
     with connection.cursor() as cursor:
-        cursor.execute(PEOPLE, {"start": connection.ops.prep_for_like_query(key) + "%", "limit": PEOPLE_LIMIT + 1})
+        pattern = connection.ops.prep_for_like_query(start) + "%"
+        cursor.execute(BEGINNINGS.format(column=column), {"start": pattern, "limit": limit})
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -191,8 +264,17 @@ def stream(criteria: EventCriteria, batch: int = 2000) -> Iterator[list[Event]]:
 
 def application_names(limit: int = 500) -> list[str]:
     """Return the names that lines carry, by skipping from one to the next in the index (a DISTINCT reads it all)."""
+    return _names("application", limit)
+
+
+def actor_names(limit: int = 100) -> list[str]:
+    """Return some of those who caused something."""
+    return _beginning("actor", "", limit) if connection.vendor == "postgresql" else _names("actor", limit)
+
+
+def _names(column: str, limit: int) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute(NAMES, [limit])
+        cursor.execute(NAMES.format(column=column), [limit])
         return [row[0] for row in cursor.fetchall()]
 
 

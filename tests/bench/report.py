@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from itertools import chain, product
 from pathlib import Path
+from typing import Any
 
 import django
 from django.db import connection
@@ -34,7 +35,9 @@ SELECT now() - interval '2 years' * (1 - line::float / %(lines)s), name, name,
             ELSE 'success' END,
        'Updated ' || name || ' in App: first name, e-mail.',
        CASE WHEN line %% 500 = 0 THEN '{"Department": ["Sales", "IT"]}'::jsonb
-            ELSE '{"email": ["a@example.org", "b@example.org"]}'::jsonb END, 'sweep',
+            ELSE '{"email": ["a@example.org", "b@example.org"]}'::jsonb END,
+       CASE WHEN line %% 5000 = 11 THEN 'ada' WHEN line %% 11 = 0 THEN name WHEN line %% 3 = 0 THEN ''
+            WHEN line %% 4 = 0 THEN 'App 0 (scheduled import)' ELSE 'App ' || line %% 30 || ' (scheduled import)' END,
        person, person * 2, CASE WHEN line %% 20 = 0 THEN line / 20 %% 500 END,
        CASE WHEN line %% 2 = 1 THEN line / 100000 END
 FROM (SELECT line, person, line < %(lines)s / 10 AND line %% 3 = 0 AS old, 'user' || person || '.smith' AS name
@@ -76,6 +79,30 @@ def timings() -> Iterator[tuple[str, float]]:
         yield ", ".join(filter(None, parts)) or "no filter", milliseconds
 
 
+def by_cause() -> Iterator[tuple[str, float]]:
+    """Yield (kind of search, milliseconds) for directions, causes and runs, alone and beside other filters."""
+    from reports.search import EventCriteria, actor_names, page
+
+    causes = ["ada", "App 0", "App 7 (scheduled", "App", "user1234.smith", "user1", "user", "nobody"]
+    others: list[dict[str, Any]] = [
+        {}, {"result": "failed"}, {"operation": "link"}, {"application": "App 0"}, {"application": "Legacy HR"},
+        {"application": "App 7", "result": "waiting", "direction": "out"}, {"identifier": "user12"},
+    ]  # fmt: skip
+    searches: dict[str, list[dict[str, Any]]] = {
+        "direction": [{"direction": "in"}, {"direction": "out"}, {"direction": "portal"}],
+        "cause": [{"actor": cause} for cause in causes],
+        "run": [{"run_id": run} for run in (7, 70, 10**6)],
+    }
+    for kind, ones in searches.items():
+        for one, other in product(ones, others):
+            before = time.perf_counter()
+            page(EventCriteria(**one | other), PAGE)
+            yield f"{kind}, and others" if other else kind, (time.perf_counter() - before) * 1000
+    before = time.perf_counter()
+    actor_names()
+    yield "the causes that are offered", (time.perf_counter() - before) * 1000
+
+
 def of_the_past() -> Iterator[tuple[str, float]]:
     """Yield (question, milliseconds) of what "Why?" and "As of a date" ask: bounded, and over an index each."""
     from provisioning.history import lines
@@ -102,7 +129,7 @@ def measure(lines: int) -> str:
     """Return the table in Markdown."""
     fill(lines)
     found: dict[str, list[float]] = {}
-    for kind, milliseconds in chain(timings(), of_the_past()):
+    for kind, milliseconds in chain(timings(), by_cause(), of_the_past()):
         found.setdefault(kind, []).append(milliseconds)
     rows = [
         f"| {kind} | {len(times)} | {sorted(times)[len(times) // 2]:.0f} ms | {max(times):.0f} ms |"

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from provisioning.models import User
 from reports import search
-from reports.models import Event, Operation, Result
+from reports.forms import span_bounds
+from reports.models import Direction, Event, Operation, Result
 from tests.reports.conftest import Write
 
 URL = "/reports/event/"
@@ -36,13 +37,36 @@ def test_no_filter_lists_the_newest(reader: Client, write: Write) -> None:
 
 @pytest.mark.heavy
 def test_each_filter_narrows(reader: Client, write: Write) -> None:
-    write(message="Match.", identifier="Zoë.M", application="HR", operation=Operation.DELETE, result=Result.FAILED)
-    write(message="Other.", identifier="anna", application="APPSDB")
-    for name, value in {"identifier": "zoë", "application": "HR", "operation": "delete", "result": "failed"}.items():
+    how = {"operation": Operation.DELETE, "result": Result.FAILED, "direction": Direction.IN}
+    write(message="Match.", identifier="Zoë.M", application="HR", actor="HR (import)", run_id=7, group_id=3, **how)
+    write(message="Other.", identifier="anna", application="APPSDB", actor="ada", run_id=8, group_id=4)
+    filters = {
+        "identifier": "zoë",
+        "application": "HR",
+        "operation": "delete",
+        "result": "failed",
+        "direction": "in",
+        "actor": "HR",
+        "run_id": "7",
+        "group_id": "3",
+    }
+    for name, value in filters.items():
         html = shown(reader, **{name: value})
         assert "Match." in html, name
         assert "Other." not in html, name
-    assert "No lines match" in shown(reader, identifier="zoë", application="APPSDB")
+
+
+def test_an_empty_result_offers_the_search_without_each_filter(reader: Client, write: Write) -> None:
+    write(identifier="zoë", application="HR")
+    html = shown(reader, identifier="zoë", application="APPSDB", span="hour", user_id="7")
+    assert "No lines match" in html
+    found = re.findall(r'<a class="rc-button( rc-next)?" href="([^"]*)">Without ([^<]*)</a>', html)
+    assert [words for _, _, words in found] == [
+        "Time span: Last hour", "Application name: APPSDB", "End-user identifier: zoë", "the history of one user",
+    ]  # fmt: skip
+    assert [bool(lit) for lit, _, _ in found] == [True, False, False, False]
+    assert found[0][1].replace("&amp;", "&") == "?identifier=zo%C3%AB&application=APPSDB&user_id=7"
+    assert "Without" not in shown(reader, identifier="zoë")
 
 
 @override_settings(TIME_ZONE="Europe/Berlin")
@@ -62,15 +86,36 @@ def test_spans_are_in_the_portals_zone(reader: Client, write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("span", "inside"), [("hour", 50), ("today", 0), ("7d", 6 * 1440), ("30d", 29 * 1440), ("", 10**6)]
+    ("span", "begins", "ends"),
+    [
+        ("hour", "2026-03-29T09:30", ""),
+        ("today", "2026-03-29T00:00", ""),
+        ("yesterday", "2026-03-28T00:00", "2026-03-29T00:00"),
+        ("7d", "2026-03-22T10:30", ""),
+        ("30d", "2026-02-27T10:30", ""),
+        ("month", "2026-03-01T00:00", ""),
+        ("", "", ""),
+    ],
 )
-def test_preset_spans(reader: Client, write: Write, span: str, inside: int) -> None:
-    lengths = {"hour": 61, "today": 1441, "7d": 7 * 1440 + 1, "30d": 30 * 1440 + 1, "": 10**6}
-    write(message="Inside.", at=timezone.now() - dt.timedelta(minutes=inside))
-    write(message="Outside.", at=timezone.now() - dt.timedelta(minutes=lengths[span]))
-    html = shown(reader, span=span)
+@override_settings(TIME_ZONE="Europe/Berlin")
+def test_preset_spans(span: str, begins: str, ends: str) -> None:
+    """On the day when the summer time begins, when midnight is nine and a half hours ago at half past ten."""
+    zone = timezone.get_default_timezone()
+    now = dt.datetime(2026, 3, 29, 10, 30, tzinfo=zone)
+
+    def moment(text: str) -> dt.datetime | None:
+        return dt.datetime.fromisoformat(text).replace(tzinfo=zone) if text else None
+
+    assert span_bounds(span, now) == (moment(begins), moment(ends))
+
+
+def test_a_preset_span_narrows(reader: Client, write: Write) -> None:
+    write(message="Inside.", at=timezone.now() - dt.timedelta(minutes=50))
+    write(message="Outside.", at=timezone.now() - dt.timedelta(minutes=61))
+    html = shown(reader, span="hour")
     assert "Inside." in html
-    assert ("Outside." in html) == (span == "")
+    assert "Outside." not in html
+    assert "Outside." in shown(reader, span="hour", **{"from": "2026-01-01"})
 
 
 @pytest.mark.parametrize(
@@ -82,6 +127,7 @@ def test_preset_spans(reader: Client, write: Write, span: str, inside: int) -> N
         ({"from": "2026-03-02", "to": "2026-03-01"}, "The span ends before it begins."),
         ({"operation": "explode"}, "There is no such operation."),
         ({"result": "explode"}, "There is no such result."),
+        ({"direction": "up"}, "There is no such direction."),
         ({"span": "century"}, "There is no such time span."),
         ({"identifier": "x" * 300}, "at most 255 characters"),
         ({"user_id": "anna"}, "Enter a whole number."),

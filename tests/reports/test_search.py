@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from reports import search
 from reports.journal import fold
-from reports.models import Event, Operation, Result
+from reports.models import Direction, Event, Operation, Result
 from reports.paging import PageCursor
-from reports.search import EventCriteria, application_names, page
+from reports.search import EventCriteria, actor_names, application_names, page
 from tests.reports.conftest import Write
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +35,8 @@ def mixture(write: Write) -> dt.datetime:
                 user_id=number or None,
                 account_id=number or None,
                 run_id=number % 3 or None,
+                direction=list(Direction)[number % 2],
+                actor=["ada", "adam", "HR (import)", ""][number % 4],
             )
     return now
 
@@ -42,11 +44,12 @@ def mixture(write: Write) -> dt.datetime:
 def plain(criteria: EventCriteria) -> list[int]:
     """Return what should be found, in order, by comparing in Python."""
     key = fold(criteria.identifier)
-    exact = ("application", "operation", "result", "user_id", "account_id", "run_id")
+    exact = ("application", "operation", "result", "direction", "user_id", "account_id", "group_id", "run_id")
     found = [
         event
         for event in Event.objects.all()
         if event.identifier_key.startswith(key)
+        and event.actor.startswith(criteria.actor)
         and all(getattr(criteria, name) in ("", None, getattr(event, name)) for name in exact)
         and (criteria.start is None or event.at >= criteria.start)
         and (criteria.end is None or event.at < criteria.end)
@@ -64,6 +67,19 @@ def test_each_combination_finds_what_a_plain_condition_finds(mixture: dt.datetim
         criteria = EventCriteria(identifier, application, operation, result, start=start, run_id=run_id)
         found = [event.pk for event in page(criteria, 10).rows]
         assert found == plain(criteria)[:10], criteria
+
+
+@pytest.mark.parametrize("shares", [search.MOST_SHARES, 1])
+def test_causes_and_directions_find_what_a_plain_condition_finds(
+    mixture: dt.datetime, monkeypatch: pytest.MonkeyPatch, shares: int
+) -> None:
+    monkeypatch.setattr(search, "MOST_SHARES", shares)
+    monkeypatch.setattr(search, "MOST_LOOKED_AT", 10 * shares)
+    everything = product(["", "ad", "ada", "HR (", "ADA", "a%"], ["", "in", "portal"], ["", "HR"], ["", "failed"])
+    for actor, direction, application, result in everything:
+        for more in ({}, {"identifier": "anna"}, {"run_id": 1}):
+            criteria = EventCriteria(actor=actor, direction=direction, application=application, result=result, **more)
+            assert [event.pk for event in page(criteria, 10).rows] == plain(criteria)[:10], criteria
 
 
 @pytest.mark.heavy
@@ -144,6 +160,9 @@ def test_names_are_found_by_skipping(write: Write) -> None:
         write(application=name)
     assert application_names() == sorted(["APPSDB", "HR", "Zürich"])
     assert application_names(2) == ["APPSDB", "HR"]
+    for name in ["ada", "", "Zoë", "ada"]:
+        write(actor=name)
+    assert sorted(actor_names()) == ["Zoë", "ada"]
 
 
 def walks_in_order(plan: str) -> bool:
@@ -159,7 +178,14 @@ def test_a_search_by_kind_walks_indexes_only(mixture: dt.datetime) -> None:
         cursor.execute("ANALYZE reports_event")  # what was known of the table may be of another test
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
-    assert walks_in_order(search.lines(EventCriteria(application="HR", result="failed"), 10).explain())
+    for criteria in (
+        EventCriteria(application="HR", result="failed"),
+        EventCriteria(direction="in"),
+        EventCriteria(actor="ad"),
+        EventCriteria(actor="ad", application="HR", direction="out"),
+        EventCriteria(run_id=1, direction="in"),
+    ):
+        assert walks_in_order(search.lines(criteria, 10).explain()), criteria
     assert "event_by_identifier" in search.lines(EventCriteria("anna.s"), 10).explain()
     assert "event_newest" in search.lines(EventCriteria(), 10).explain()
 
