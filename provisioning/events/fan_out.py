@@ -11,11 +11,11 @@ from django.db import transaction
 from scim2_models.path import FilterNode
 
 from config.database import bulk
+from config.filter_syntax import parse
 from directories.attributes import PROFILE_ATTRIBUTES
 from provisioning.events import envelopes, filters
 from provisioning.events.delivery import LEASES
 from provisioning.events.models import Envelope, EventDelivery, FanOut, OutgoingEvent, Stream, Subscription
-from provisioning.filter_syntax import parse
 from provisioning.models import Group, User
 from provisioning.models.outbox import Lane
 from provisioning.outbound import dispatch

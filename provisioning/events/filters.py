@@ -18,7 +18,7 @@ from scim2_models.path import (
     Present,
 )
 
-from provisioning.filter_syntax import parse
+from config.filter_syntax import parse
 from provisioning.models.people import fold
 
 PLAIN = ("type", "actor", "directory")

@@ -25,8 +25,8 @@ from scim2_models.path import (
 )
 from scim2_models.path import Not as NotNode
 
-from provisioning.filter_syntax import MAX_TERMS
-from provisioning.filter_syntax import parse as parse_filter
+from config.filter_syntax import MAX_TERMS
+from config.filter_syntax import parse as parse_filter
 from provisioning.models.people import fold
 
 USER, CONTRACT = "user", "contract"

@@ -6,7 +6,7 @@ from functools import lru_cache
 from scim2_models import InvalidPathException
 from scim2_models.path import AttrPath, Comparison, FilterNode, Path, ValuePath
 
-from provisioning import filter_syntax
+from config import filter_syntax
 from scim.errors import ScimError
 
 

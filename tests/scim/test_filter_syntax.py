@@ -3,7 +3,7 @@
 import pytest
 from scim2_models.path import AttrPath, CompareOperator, Comparison, LogicalExpr, Not, Present, ValuePath
 
-from provisioning.filter_syntax import MAX_DEPTH, MAX_LENGTH, MAX_TERMS
+from config.filter_syntax import MAX_DEPTH, MAX_LENGTH, MAX_TERMS
 from scim.errors import ScimError
 from scim.filters import PatchPath, parse, parse_path
 
