@@ -22,6 +22,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from reports.export import csv_lines
+from reports.filters import slow_parts
 from reports.forms import QUERY_NAMES, FilterNameForm, ReportForm
 from reports.models import Event, SavedFilter
 from reports.paging import KeysetPage, PageCursor
@@ -37,7 +38,7 @@ SCOPES = {
     "group_id": "the history of one group",
 }
 ON_TOP = ("identifier", "application", "span")
-NARROWEST = ("start", "end", "span", "run_id", "actor", "direction", "operation", "result", "application")
+NARROWEST = ("filter", "start", "end", "span", "run_id", "actor", "direction", "operation", "result", "application")
 """Which filter is left out first where nothing is found."""
 
 
@@ -73,13 +74,14 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the search form and a page of lines; without a filter the newest."""
         self._require_view(request)
-        form = ReportForm(request.GET, applications=application_names())
-        found, slow = NO_LINES, False
+        actors = actor_names()
+        form = ReportForm(request.GET, applications=application_names(), actors=actors)
+        found, slow = NO_LINES, ""
         if form.is_valid():
             try:
                 found = self._page(request, form.criteria)
             except TooSlow:
-                slow = True
+                slow = _too_slow(form.criteria)
         filters = _filters(request)
         saved = [(kept, _address(kept.filters), kept.filters == filters) for kept in _saved(request)]
         context = {
@@ -103,7 +105,7 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             "older_url": _query(request, after=str(found.older)) if found.older else "",
             "export_url": f"{reverse('admin:reports_event_export')}{_query(request)}",
             "time_zone": timezone.get_current_timezone_name(),
-            "actors": actor_names(),
+            "actors": actors,
             "looser": _looser(request, form) if filters and not (found.rows or slow) else [],
             "narrowed": any(form[name].errors or form[name].value() for name in form.fields if name != "identifier"),
             "more_open": any(
@@ -116,7 +118,7 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """Stream all lines of the search as CSV; a search that is not valid goes back to the page, which says why."""
         self._require_view(request)
-        form = ReportForm(request.GET, applications=[])
+        form = ReportForm(request.GET)
         if not form.is_valid():
             return HttpResponseRedirect(_address(_filters(request)))
         response = StreamingHttpResponse(csv_lines(form.criteria), content_type="text/csv; charset=utf-8")
@@ -133,7 +135,7 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
         filters, named = _filters(request), FilterNameForm(request.POST)
         if not named.is_valid():
             messages.error(request, str(named.errors["name"][0]))
-        elif not filters or not ReportForm(request.GET, applications=[]).is_valid():
+        elif not filters or not ReportForm(request.GET).is_valid():
             messages.error(request, "Nothing was saved. Search with a filter first, and then save it.")
         elif not _keep(request, named.cleaned_data["name"], filters):
             messages.error(request, f"You keep {MOST_SAVED} filters. Delete one of them first.")
@@ -170,6 +172,19 @@ def _filters(request: HttpRequest) -> dict[str, str]:
     """Return the filters of the address as it writes them; everything else there is dropped."""
     names = [QUERY_NAMES.get(name, name) for name in ReportForm.base_fields]
     return {name: request.GET[name] for name in names if request.GET.get(name)}
+
+
+def _too_slow(criteria: EventCriteria) -> str:
+    """Return what to do about a search that took too long."""
+    parts = slow_parts(criteria.alternatives)
+    if not parts:
+        return (
+            "This search takes too long. Write more of the user name, or choose an application or a shorter time span."
+        )
+    return (
+        f"This search takes too long: no index answers “{'”, “'.join(parts)}”. Leave it out, or choose an application, "
+        "an end user or a shorter time span as well."
+    )
 
 
 def _looser(request: HttpRequest, form: ReportForm) -> list[tuple[str, str]]:

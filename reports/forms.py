@@ -1,12 +1,15 @@
 """The search form on top of the provisioning report."""
 
 import datetime as dt
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from reports import filters
 from reports.models import Direction, Operation, Result
 from reports.search import EventCriteria
 
@@ -96,6 +99,18 @@ class ReportForm(forms.Form):
             attrs={"placeholder": "Beginning of a person, directory …", "autocomplete": "off", "list": "report-actors"}
         ),
     )
+    filter = forms.CharField(
+        label="Filter in words of SCIM",
+        required=False,
+        max_length=2000,
+        widget=UnfoldAdminTextInputWidget(
+            attrs={
+                "placeholder": 'result eq "failed" and not (cause sw "HR")',
+                "autocomplete": "off",
+                "spellcheck": "false",
+            }
+        ),
+    )
     span = forms.ChoiceField(
         label="Time span",
         required=False,
@@ -122,8 +137,10 @@ class ReportForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, applications: list[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, applications: Sequence[str] = (), actors: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        known = filters.vocabulary({"application": applications, "cause": actors})
+        self.fields["filter"].widget.attrs["data-vocabulary"] = json.dumps(known)
         chosen = self.data.get("application", "") if self.is_bound else ""
         names = sorted({*applications, *([chosen] if chosen else [])}, key=str.casefold)
         self.fields["application"].widget = UnfoldAdminSelectWidget(
@@ -133,6 +150,14 @@ class ReportForm(forms.Form):
     def add_prefix(self, field_name: str) -> str:
         """Call the times "from" and "to" in addresses."""
         return QUERY_NAMES.get(field_name, field_name)
+
+    def clean_filter(self) -> list[list[filters.Term]]:
+        """Return the alternatives that the filter means, none of a blank one."""
+        text: str = self.cleaned_data["filter"]
+        try:
+            return filters.read(text) if text else []
+        except ValueError as error:
+            raise forms.ValidationError(str(error))
 
     def clean(self) -> dict[str, Any]:
         """Refuse a span that ends before it begins."""
@@ -149,8 +174,9 @@ class ReportForm(forms.Form):
         start, end = values["start"], values["end"]
         if start is None and end is None:
             start, end = span_bounds(values["span"], timezone.now())
-        names = [name for name in self.fields if name not in ("span", "start", "end")]
-        return EventCriteria(**{name: values[name] for name in names}, start=start, end=end)
+        names = [name for name in self.fields if name not in ("span", "start", "end", "filter")]
+        found = {name: values[name] for name in names}
+        return EventCriteria(**found, start=start, end=end, alternatives=values["filter"])
 
 
 class FilterNameForm(forms.Form):

@@ -12,7 +12,7 @@ and is cut at the page's size. What is left to be filtered on the way, such as t
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
@@ -20,6 +20,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Left
 from django.db.models.lookups import Exact
 
+from reports.filters import Span, Term
 from reports.journal import fold
 from reports.models import Event
 from reports.paging import KeysetPage, PageCursor, newer_than, older_than
@@ -85,7 +86,9 @@ class TooSlow(Exception):
 class EventCriteria:
     """What to look for; an empty value does not filter.
 
-    ``end`` is exclusive; ``identifier`` and ``actor`` are the start of a name.
+    ``end`` is exclusive; ``identifier`` and ``actor`` are the start of a name, or all of it where ``whole_identifier``
+    and ``whole_actor`` say so. ``among`` are the values that a column may have. ``alternatives`` are those of a filter
+    (see ``reports.filters``), one of which has to hold; ``rest`` is what no index answers.
     """
 
     identifier: str = ""
@@ -100,6 +103,11 @@ class EventCriteria:
     account_id: int | None = None
     group_id: int | None = None
     run_id: int | None = None
+    whole_identifier: bool = False
+    whole_actor: bool = False
+    among: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    alternatives: Sequence[Sequence[Term]] = ()
+    rest: Q = field(default_factory=Q)
 
     def condition(self) -> Q:
         """Return the condition of everything but the identifier and the actor."""
@@ -109,7 +117,9 @@ class EventCriteria:
             condition &= Q(at__gte=self.start)
         if self.end:
             condition &= Q(at__lt=self.end)
-        return condition
+        for column, values in self.among.items():
+            condition &= Q(**{f"{column}__in": sorted(values)})
+        return condition & self.rest
 
     @property
     def of_one_subject(self) -> bool:
@@ -118,7 +128,75 @@ class EventCriteria:
 
     def allows(self, share: Mapping[str, str]) -> bool:
         """Return whether lines of a share can be meant."""
-        return all(getattr(self, column) in ("", value) for column, value in share.items() if column != "actor")
+        return all(
+            getattr(self, column) in ("", value) and value in self.among.get(column, (value,))
+            for column, value in share.items()
+        )
+
+
+def narrowed(criteria: EventCriteria) -> list[EventCriteria]:
+    """Return the searches that it takes, one for each alternative of the filter that anything can meet."""
+    if not criteria.alternatives:
+        return [criteria]
+    base = replace(criteria, alternatives=())
+    return [found for terms in criteria.alternatives if (found := _all_hold(base, terms)) is not None]
+
+
+def _all_hold(criteria: EventCriteria | None, terms: Sequence[Term]) -> EventCriteria | None:
+    """Return the criteria with what each term asks besides; None where no line can meet all of it."""
+    for term in terms:
+        criteria = _holds(criteria, term) if criteria is not None else None
+    return criteria
+
+
+def _holds(criteria: EventCriteria, term: Term) -> EventCriteria | None:
+    column, value = term.field.column, term.value
+    if not term.indexed:
+        return replace(criteria, rest=criteria.rest & _filtered(term))
+    if term.field.values:
+        allowed = value & criteria.among.get(column, value)
+        return replace(criteria, among={**criteria.among, column: allowed}) if allowed else None
+    if isinstance(value, Span):
+        return _within(criteria, term.operator, value)
+    if column in ("identifier_key", "actor"):
+        return _named(criteria, column.removesuffix("_key"), value, whole=term.operator == "eq")
+    known = getattr(criteria, column)
+    return replace(criteria, **{column: value}) if known in ("", None, value) else None
+
+
+def _within(criteria: EventCriteria, operator: str, span: Span) -> EventCriteria:
+    """Return the criteria with a bound, if that is the narrower one."""
+    bound = span.start if operator in ("ge", "lt") else span.end
+    if operator in ("ge", "gt"):
+        return replace(criteria, start=max(bound, criteria.start or bound))
+    return replace(criteria, end=min(bound, criteria.end or bound))
+
+
+def _named(criteria: EventCriteria, name: str, value: str, *, whole: bool) -> EventCriteria | None:
+    """Return the criteria with a name or its beginning; None where it contradicts what they have."""
+    known, known_whole = getattr(criteria, name), getattr(criteria, f"whole_{name}")
+    if name == "identifier":
+        known, value = fold(known), fold(value)
+    longer, shorter = (known, value) if len(known) >= len(value) else (value, known)
+    too_long = (whole and value != longer) or (known_whole and known != longer)
+    if too_long or not longer.startswith(shorter):
+        return None
+    return replace(criteria, **{name: longer, f"whole_{name}": whole or known_whole})
+
+
+def _filtered(term: Term) -> Q:
+    """Return the condition of a term that is only looked at line by line."""
+    column, operator, value = term.field.column, term.operator, term.value
+    if column == "identifier_key" and isinstance(value, str):
+        value = fold(value)
+    if operator == "pr":
+        blank = Q(**{f"{column}__isnull": True}) if column.endswith("_id") else Q(**{column: ""})
+        return blank if term.negated else ~blank
+    look_ups = {"eq": "exact", "ne": "exact", "sw": "startswith", "co": "contains", "ew": "endswith"}
+    if column in ("message", "application") and operator not in ("eq", "ne"):
+        look_ups = {name: f"i{word}" for name, word in look_ups.items()}
+    condition = Q(**{f"{column}__{look_ups[operator]}": value})
+    return ~condition if term.negated or operator == "ne" else condition
 
 
 def lines(
@@ -138,15 +216,27 @@ def lines(
     return first.union(*rest, all=True).order_by(*order)[:limit] if rest else first
 
 
+def matching(
+    criteria: EventCriteria, limit: int, *, older: PageCursor | None = None, newer: PageCursor | None = None
+) -> list[Event]:
+    """Return what ``lines`` finds for all alternatives of the filter together, each line once."""
+    searches = narrowed(criteria)
+    if len(searches) == 1:
+        return list(lines(searches[0], limit, older=older, newer=newer))
+    found = {event.pk: event for one in searches for event in lines(one, limit, older=older, newer=newer)}
+    return sorted(found.values(), key=lambda event: (event.at, event.pk), reverse=newer is None)[:limit]
+
+
 def _look_ups(criteria: EventCriteria) -> list[Q]:
     """Return the conditions that share out the search; none when no line can be found."""
-    key = fold(criteria.identifier)
-    begins = Q(identifier_key__startswith=key) if key else Q()
-    caused = Q(actor__startswith=criteria.actor) if criteria.actor else Q()
+    key, whole = fold(criteria.identifier), criteria.whole_identifier
+    begins = Q(**{f"identifier_key__{'exact' if whole else 'startswith'}": key}) if key else Q()
+    exactly = "exact" if criteria.whole_actor else "startswith"
+    caused = Q(**{f"actor__{exactly}": criteria.actor}) if criteria.actor else Q()
     if connection.vendor != "postgresql" or criteria.of_one_subject:
         return [begins & caused]
     if key:
-        people = _beginning("identifier_key", key, PEOPLE_LIMIT + 1)
+        people = [key] if whole else _beginning("identifier_key", key, PEOPLE_LIMIT + 1)
         if len(people) <= PEOPLE_LIMIT:
             return [Q(identifier_key=person) & caused for person in people]
         if _few(begins):
@@ -159,18 +249,19 @@ def _look_ups(criteria: EventCriteria) -> list[Q]:
         by_actor = _by_actor(criteria)
         if by_actor is not None:
             return [begins & share for share in by_actor]
-        begins &= Q(Exact(Left("actor", len(criteria.actor)), criteria.actor))
+        begins &= caused if criteria.whole_actor else Q(Exact(Left("actor", len(criteria.actor)), criteria.actor))
     if criteria.application:
         known = {"application": criteria.application}
         return [begins & share for share in _shares(criteria, known, OUTCOME)]
-    if criteria.direction or criteria.result or criteria.operation:
+    if criteria.direction or criteria.result or criteria.operation or criteria.among:
         return [begins & share for share in _shares(criteria, {}, OUTCOME)]
     return [begins]
 
 
 def _by_actor(criteria: EventCriteria) -> list[Q] | None:
     """Return the shares of everybody whose name begins with the actor's; None where those are too many."""
-    actors = _beginning("actor", criteria.actor, PEOPLE_LIMIT + 1)
+    whole = criteria.whole_actor
+    actors = [criteria.actor] if whole else _beginning("actor", criteria.actor, PEOPLE_LIMIT + 1)
     if len(actors) > PEOPLE_LIMIT:
         return None
     found: list[Q] = []
@@ -222,7 +313,7 @@ def page(
 ) -> KeysetPage[Event]:
     """Return one page; raise TooSlow when the database needs longer than ``PAGE_TIME_LIMIT``."""
     with limited_time():
-        found = list(lines(criteria, size + 1, older=older, newer=newer))
+        found = matching(criteria, size + 1, older=older, newer=newer)
     more, found = len(found) > size, found[:size]
     if newer:
         found.reverse()
@@ -255,7 +346,7 @@ def limited_time() -> Iterator[None]:
 def stream(criteria: EventCriteria, batch: int = 2000) -> Iterator[list[Event]]:
     """Yield all matching lines, newest first, a batch at a time: flat in memory and in no transaction of its own."""
     older: PageCursor | None = None
-    while found := list(lines(criteria, batch, older=older)):
+    while found := matching(criteria, batch, older=older):
         yield found
         if len(found) < batch:
             return
