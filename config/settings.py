@@ -391,5 +391,11 @@ UNFOLD: dict[str, Any] = {
 # The pages that the report's lines lead to: column -> model and page; reports itself knows no other app.
 REPORT_LINKS = {
     "user_id": ("provisioning.User", "admin:provisioning_user_change"),
+    "group_id": ("provisioning.Group", "admin:provisioning_group_change"),
     "run_id": ("provisioning.ImportRun", "admin:provisioning_importrun_change"),
 }
+REPORT_APPLICATIONS = [  # what a line's application may be the name of
+    ("directories.Directory", "admin:directories_directory_change"),
+    ("scim.Client", "admin:scim_client_change"),
+]
+REPORT_STEPS = "provisioning.history.steps.of_lines"  # tells how lines came about

@@ -26,7 +26,7 @@ from reports.filters import slow_parts
 from reports.forms import QUERY_NAMES, FilterNameForm, ReportForm
 from reports.models import Event, SavedFilter
 from reports.paging import KeysetPage, PageCursor
-from reports.presentation import report_lines
+from reports.presentation import links, report_lines, steps
 from reports.search import EventCriteria, TooSlow, actor_names, application_names, page
 
 PAGE_SIZE = 50
@@ -59,9 +59,10 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the export and the saved filters; no line has a page, because the report shows all of it."""
+        """Add the export and the saved filters; a line has no page, but a part that is loaded where it is opened."""
         return [
             path("", self.admin_site.admin_view(self.changelist_view), name="reports_event_changelist"),
+            path("<int:pk>/", self.admin_site.admin_view(self.line_view), name="reports_event_line"),
             path("export/", self.admin_site.admin_view(self.export_view), name="reports_event_export"),
             path("filters/save/", self.admin_site.admin_view(self.save_filter_view), name="reports_filter_save"),
             path(
@@ -114,6 +115,19 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             **(extra_context or {}),
         }
         return TemplateResponse(request, "reports/report.html", context)
+
+    def line_view(self, request: HttpRequest, pk: int) -> TemplateResponse:
+        """Show how one line came about, and what it is about: what is put under it when it is opened."""
+        self._require_view(request)
+        event = get_object_or_404(Event, pk=pk)
+        recorded = steps([event])[pk]
+        context = {
+            "steps": [
+                (step, step.link if step.link and request.user.has_perm(step.link.right) else None) for step in recorded
+            ],
+            "links": links(event, request.user),
+        }
+        return TemplateResponse(request, "reports/opened.html", context)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """Stream all lines of the search as CSV; a search that is not valid goes back to the page, which says why."""

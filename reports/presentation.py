@@ -1,17 +1,34 @@
 """Report lines as the page shows them: the differences in words and the links that still lead somewhere."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
 
 from reports.models import Event
 
 NOTHING = "(empty)"
+
+
+class StepLink(NamedTuple):
+    """Where a step leads, for who has the right."""
+
+    words: str
+    url: str
+    right: str
+
+
+class EventStep(NamedTuple):
+    """One of the steps by which a line came about: read, match, scope, map or act."""
+
+    title: str
+    words: str
+    link: StepLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +91,38 @@ def _urls(column: str, ids: Iterable[int | None], viewer: PermissionsMixin | Ano
         }
     except NoReverseMatch:
         return {}
+
+
+def steps(events: Sequence[Event]) -> dict[int, list[EventStep]]:
+    """Return what is recorded of how lines came about, by number; ``REPORT_STEPS`` knows the records of other apps."""
+    found: dict[int, list[EventStep]] = import_string(settings.REPORT_STEPS)(events)
+    return found
+
+
+def links(event: Event, viewer: PermissionsMixin | AnonymousUser) -> list[tuple[str, str]]:
+    """Return words and addresses of what a line is about, as far as it still exists and ``viewer`` may open it."""
+    subjects = {"user_id": "User", "group_id": "Group", "run_id": "Run"}
+    found = []
+    for column, words in subjects.items():
+        if url := _urls(column, [getattr(event, column)], viewer).get(getattr(event, column)):
+            found.append((words, url))
+    if url := _application_url(event.application, viewer):
+        found.append((event.application, url))
+    report = reverse("admin:reports_event_changelist")
+    histories = {"user_id": "User history", "account_id": "Account history", "group_id": "Group history"}
+    found += [
+        (words, f"{report}?{column}={getattr(event, column)}")
+        for column, words in {**histories, "run_id": "Lines of this run"}.items()
+        if getattr(event, column) is not None
+    ]
+    return found
+
+
+def _application_url(name: str, viewer: PermissionsMixin | AnonymousUser) -> str:
+    for label, url_name in settings.REPORT_APPLICATIONS if name else ():
+        model = apps.get_model(label)
+        if viewer.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
+            number = model._default_manager.filter(name=name).values_list("pk", flat=True).first()
+            if number is not None:
+                return reverse(url_name, args=[number])
+    return ""

@@ -266,6 +266,7 @@ SIGN_IN = {
 
 REPORTS = {
     **action("reports/event/", "SIHA"),
+    **action("reports/event/<int:pk>/", "SIHA"),
     **action("reports/event/export/", "SIHA"),
     **action("reports/event/filters/save/", "SIHA"),
     **action("reports/event/filters/<int:pk>/delete/", "SIHA"),
