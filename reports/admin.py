@@ -1,12 +1,13 @@
 """The provisioning report: what happened, to whom, where and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.forms import ChoiceField
 from django.http import (
     HttpRequest,
@@ -23,7 +24,7 @@ from unfold.admin import ModelAdmin
 
 from reports.export import csv_lines
 from reports.filters import slow_parts
-from reports.forms import QUERY_NAMES, FilterNameForm, ReportForm
+from reports.forms import QUERY_NAMES, ReportForm, SavedFilterForm
 from reports.models import Event, SavedFilter
 from reports.paging import KeysetPage, PageCursor
 from reports.presentation import links, report_lines, steps
@@ -31,6 +32,7 @@ from reports.search import EventCriteria, TooSlow, actor_names, application_name
 
 PAGE_SIZE = 50
 MOST_SAVED = 50  # filters a person keeps
+MOST_SHOWN = 200  # with those that others share
 NO_LINES: KeysetPage[Event] = KeysetPage(rows=[], newer=None, older=None)
 SCOPES = {
     "user_id": "the history of one user",
@@ -65,6 +67,12 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             path("<int:pk>/", self.admin_site.admin_view(self.line_view), name="reports_event_line"),
             path("export/", self.admin_site.admin_view(self.export_view), name="reports_event_export"),
             path("filters/save/", self.admin_site.admin_view(self.save_filter_view), name="reports_filter_save"),
+            path("filters/<int:pk>/", self.admin_site.admin_view(self.filter_view), name="reports_filter"),
+            path(
+                "filters/<int:pk>/change/",
+                self.admin_site.admin_view(self.change_filter_view),
+                name="reports_filter_change",
+            ),
             path(
                 "filters/<int:pk>/delete/",
                 self.admin_site.admin_view(self.delete_filter_view),
@@ -84,7 +92,8 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             except TooSlow:
                 slow = _too_slow(form.criteria)
         filters = _filters(request)
-        saved = [(kept, _address(kept.filters), kept.filters == filters) for kept in _saved(request)]
+        roles = _roles()
+        saved = [_shown(kept, filters, request, roles) for kept in _seen(request)[:MOST_SHOWN]]
         context = {
             **self.admin_site.each_context(request),
             "title": "Provisioning report",
@@ -94,8 +103,9 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             "slow": slow,
             "filtered": bool(filters),
             "saved": saved,
-            "name_form": FilterNameForm(auto_id="id_filter_%s"),
-            "may_save": filters and form.is_valid() and not any(chosen for _, _, chosen in saved),
+            "name_form": SavedFilterForm(roles=roles, auto_id="id_new_filter_%s"),
+            "may_save": filters and form.is_valid() and not any(one["chosen"] for one in saved),
+            "search": _query(request),
             "save_url": f"{reverse('admin:reports_filter_save')}{_query(request)}",
             "scopes": [
                 (words, _query(request, **{name: ""}), form[name].errors)
@@ -146,23 +156,44 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
         self._require_view(request)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        filters, named = _filters(request), FilterNameForm(request.POST)
+        filters, named = _filters(request), SavedFilterForm(request.POST, roles=_roles())
         if not named.is_valid():
-            messages.error(request, str(named.errors["name"][0]))
+            messages.error(request, _first_error(named))
         elif not filters or not ReportForm(request.GET).is_valid():
             messages.error(request, "Nothing was saved. Search with a filter first, and then save it.")
-        elif not _keep(request, named.cleaned_data["name"], filters):
+        elif not _keep(request, named, filters):
             messages.error(request, f"You keep {MOST_SAVED} filters. Delete one of them first.")
         else:
             messages.success(request, f"Saved the filter {named.cleaned_data['name']}.")
         return HttpResponseRedirect(_address(filters))
 
-    def delete_filter_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """Delete one of the person's own saved filters."""
+    def filter_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Lead to the search that a filter means now: an address that stays when the filter is changed."""
+        self._require_view(request)
+        return HttpResponseRedirect(_address(get_object_or_404(_seen(request), pk=pk).filters))
+
+    def change_filter_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Give one of the person's own filters another name, or share it with others."""
         self._require_view(request)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         kept = get_object_or_404(_saved(request), pk=pk)
+        named = SavedFilterForm(request.POST, roles=_roles())
+        if not named.is_valid():
+            messages.error(request, _first_error(named))
+        elif _saved(request).filter(name=named.cleaned_data["name"]).exclude(pk=pk).exists():
+            messages.error(request, "You have another filter of this name. Choose a name that is free.")
+        else:
+            _saved(request).filter(pk=pk).update(name=named.cleaned_data["name"], **named.sharing)
+            messages.success(request, f"Changed the filter {kept.name}.")
+        return HttpResponseRedirect(_address(_filters(request)))
+
+    def delete_filter_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Delete one of the person's own saved filters; a superuser deletes what others share, too."""
+        self._require_view(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        kept = get_object_or_404(_seen(request) if request.user.is_superuser else _saved(request), pk=pk)
         kept.delete()
         messages.success(request, f"Deleted the filter {kept.name}.")
         return HttpResponseRedirect(_address(_filters(request)))
@@ -222,12 +253,46 @@ def _saved(request: HttpRequest) -> "QuerySet[SavedFilter]":
     return SavedFilter.objects.filter(user=request.user.pk)
 
 
-def _keep(request: HttpRequest, name: str, filters: Mapping[str, str]) -> bool:
-    """Save a filter under its name; False when the person keeps too many."""
-    kept = _saved(request)
+def _seen(request: HttpRequest) -> "QuerySet[SavedFilter]":
+    """Return the filters that the person keeps, and those that others share with them; a superuser sees all shared."""
+    shared = Q(everybody=True) | Q(role__in=request.user.groups.values("pk"))
+    if request.user.is_superuser:
+        shared = Q(everybody=True) | Q(role__isnull=False)
+    return SavedFilter.objects.filter(Q(user=request.user.pk) | shared).select_related("user")
+
+
+def _shown(
+    kept: SavedFilter, filters: Mapping[str, str], request: HttpRequest, roles: Sequence[tuple[int, str]]
+) -> dict[str, Any]:
+    """Return what the page shows of a filter; one's own with the form that changes it."""
+    own = kept.user_id == request.user.pk
+    values = {"name": kept.name, "shared": SavedFilterForm.shared_of(kept)}
+    return {
+        "kept": kept,
+        "address": _address(kept.filters),
+        "chosen": kept.filters == filters,
+        "own": own,
+        "form": SavedFilterForm(initial=values, roles=roles, auto_id=f"id_filter_{kept.pk}_%s") if own else None,
+        "shared": bool(values["shared"]),
+        "may_delete": own or request.user.is_superuser,
+    }
+
+
+def _roles() -> list[tuple[int, str]]:
+    return list(Group.objects.order_by("name").values_list("pk", "name"))
+
+
+def _first_error(form: SavedFilterForm) -> str:
+    return str(next(iter(form.errors.values()))[0])
+
+
+def _keep(request: HttpRequest, named: SavedFilterForm, filters: Mapping[str, str]) -> bool:
+    """Save a filter under its name, and leave one of that name shared as it is; False if the person keeps too many."""
+    kept, name = _saved(request), named.cleaned_data["name"]
     if not kept.filter(name=name).exists() and kept.count() >= MOST_SAVED:
         return False
-    SavedFilter.objects.update_or_create(user_id=request.user.pk, name=name, defaults={"filters": filters})
+    values = {"filters": filters, **(named.sharing if named.cleaned_data["shared"] else {})}
+    SavedFilter.objects.update_or_create(user_id=request.user.pk, name=name, defaults=values)
     return True
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from reports import filters
-from reports.models import Direction, Operation, Result
+from reports.models import Direction, Operation, Result, SavedFilter
 from reports.search import EventCriteria
 
 SPANS = [
@@ -179,8 +179,11 @@ class ReportForm(forms.Form):
         return EventCriteria(**found, start=start, end=end, alternatives=values["filter"])
 
 
-class FilterNameForm(forms.Form):
-    """What a saved filter is called."""
+ME, EVERYBODY = "", "all"
+
+
+class SavedFilterForm(forms.Form):
+    """What a saved filter is called, and who else sees it: nobody, everybody, or those of a role (its number)."""
 
     name = forms.CharField(
         label="Name of this filter",
@@ -188,6 +191,33 @@ class FilterNameForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         error_messages={"required": "Write a name for the filter, and save it again."},
     )
+    shared = forms.ChoiceField(
+        label="For",
+        required=False,
+        error_messages={"invalid_choice": "There is no such role any more. Choose again for whom the filter is."},
+    )
+
+    def __init__(self, *args: Any, roles: Sequence[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shared = self.fields["shared"]
+        assert isinstance(shared, forms.ChoiceField)
+        shared.choices = [
+            (ME, "Only me"),
+            (EVERYBODY, "Everybody who sees the report"),
+            *((str(pk), f"Role {name}") for pk, name in roles),
+        ]
+        shared.widget = UnfoldAdminSelectWidget(choices=shared.choices)
+
+    @property
+    def sharing(self) -> dict[str, Any]:
+        """Return the columns that say who sees it."""
+        shared = self.cleaned_data["shared"]
+        return {"everybody": shared == EVERYBODY, "role_id": int(shared) if shared.isdecimal() else None}
+
+    @staticmethod
+    def shared_of(kept: SavedFilter) -> str:
+        """Return what the field says of a filter as it is."""
+        return EVERYBODY if kept.everybody else str(kept.role_id or ME)
 
 
 def span_bounds(span: str, now: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:

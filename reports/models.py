@@ -1,6 +1,6 @@
 """The event table, one line of history each, and the chain of evidence; both outlive what they tell of.
 
-Beside it: the searches of the report that people keep.
+Beside it: the searches of the report that people keep, and may share.
 """
 
 from django.conf import settings
@@ -170,11 +170,16 @@ class KnownState(models.Model):
 
 
 class SavedFilter(models.Model):
-    """A search of the report that a person named; ``filters`` are those of the page's address. Nobody else sees it."""
+    """A search of the report that a person named; ``filters`` are those of the page's address.
+
+    Nobody else sees it, unless it is shared: with ``everybody`` who may see the report, or with those of a ``role``.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     name = models.CharField(max_length=60)
     filters = models.JSONField()
+    everybody = models.BooleanField(default=False, db_default=False)
+    role = models.ForeignKey("auth.Group", models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta:
         ordering = ["name", "pk"]

@@ -269,6 +269,8 @@ REPORTS = {
     **action("reports/event/<int:pk>/", "SIHA"),
     **action("reports/event/export/", "SIHA"),
     **action("reports/event/filters/save/", "SIHA"),
+    **action("reports/event/filters/<int:pk>/", "SIHA"),
+    **action("reports/event/filters/<int:pk>/change/", "SIHA"),
     **action("reports/event/filters/<int:pk>/delete/", "SIHA"),
     **{
         rule: who

@@ -1,4 +1,4 @@
-"""Searches of the report that people name and keep, each for themselves."""
+"""Searches of the report that people name and keep, each for themselves or shared with others."""
 
 import html
 import re
@@ -10,7 +10,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 
 from provisioning.models import User
-from provisioning.roles import AUDITOR
+from provisioning.roles import AUDITOR, HELPDESK
 from reports.admin import MOST_SAVED
 from reports.models import SavedFilter
 from tests.reports.conftest import Write
@@ -19,9 +19,16 @@ URL = "/reports/event/"
 SEARCH = {"application": "HR & Payroll", "result": "failed", "from": "2026-03-01"}
 
 
-def save(client: Client, name: str, **search: str) -> str:
+def save(client: Client, name: str, shared: str = "", **search: str) -> str:
     """Save a search as the page does, and return what it says last."""
-    response: Any = client.post(f"{URL}filters/save/", {"name": name}, query_params=search)
+    return said(client.post(f"{URL}filters/save/", {"name": name, "shared": shared}, query_params=search))
+
+
+def change(client: Client, kept: SavedFilter, name: str, shared: str = "") -> str:
+    return said(client.post(f"{URL}filters/{kept.pk}/change/", {"name": name, "shared": shared}))
+
+
+def said(response: Any) -> str:
     assert response.status_code == 302
     return [str(message) for message in get_messages(response.wsgi_request)][-1]
 
@@ -29,8 +36,8 @@ def save(client: Client, name: str, **search: str) -> str:
 def links(client: Client, **search: str) -> dict[str, str]:
     """Return the addresses of the saved filters on the page by their names."""
     text = client.get(URL, search).content.decode()
-    found = re.findall(r'<li>\s*<a class="rc-button" href="([^"]*)"[^>]*>([^<]*)</a>', text)
-    return {html.unescape(name): html.unescape(address) for address, name in found}
+    found = re.findall(r'<li>\s*<a class="rc-button" href="([^"]*)"[^>]*>([^<]*)<', text)
+    return {html.unescape(name).strip(): html.unescape(address) for address, name in found}
 
 
 @pytest.fixture
@@ -77,10 +84,52 @@ def test_each_person_has_their_own(reader: Client, colleague: Client) -> None:
     assert not SavedFilter.objects.exists()
 
 
+def test_a_filter_is_shared_with_everybody_or_a_role_and_taken_back(reader: Client, colleague: Client) -> None:
+    save(reader, "Ours", "all", result="failed")
+    kept = SavedFilter.objects.get()
+    assert links(colleague) == {"Ours": f"{URL}?result=failed"}
+    assert "Shared by reader" in colleague.get(URL).content.decode()
+    assert colleague.get(f"{URL}filters/{kept.pk}/")["Location"] == f"{URL}?result=failed"
+    change(reader, kept, "Ours", str(Group.objects.get(name=HELPDESK).pk))
+    assert links(colleague) == {}
+    assert colleague.get(f"{URL}filters/{kept.pk}/").status_code == 404
+    change(reader, kept, "Ours", str(Group.objects.get(name=AUDITOR).pk))
+    assert list(links(colleague)) == ["Ours"]
+    save(reader, "Ours", result="waiting")
+    assert links(colleague) == {"Ours": f"{URL}?result=waiting"}, "A new search under the name leaves it shared."
+    Group.objects.filter(name=AUDITOR).delete()
+    assert SavedFilter.objects.get().role is None, "It is the person's alone again."
+
+
+def test_what_others_share_is_theirs_to_change(reader: Client, colleague: Client, admin_client: Client) -> None:
+    save(reader, "Ours", "all", result="failed")
+    kept = SavedFilter.objects.get()
+    assert colleague.post(f"{URL}filters/{kept.pk}/change/", {"name": "Mine"}).status_code == 404
+    assert colleague.post(f"{URL}filters/{kept.pk}/delete/").status_code == 404
+    assert admin_client.post(f"{URL}filters/{kept.pk}/change/", {"name": "Mine"}).status_code == 404
+    save(reader, "Private", result="waiting")
+    assert list(links(admin_client)) == ["Ours"]
+    assert admin_client.post(f"{URL}filters/{kept.pk}/delete/").status_code == 302
+    assert [one.name for one in SavedFilter.objects.all()] == ["Private"]
+
+
+def test_a_filter_is_renamed_and_keeps_its_address(reader: Client) -> None:
+    save(reader, "Old", result="failed")
+    save(reader, "Other", result="waiting")
+    kept = SavedFilter.objects.get(name="Old")
+    assert change(reader, kept, "New") == "Changed the filter Old."
+    assert reader.get(f"{URL}filters/{kept.pk}/")["Location"] == f"{URL}?result=failed"
+    assert change(reader, kept, "Other") == "You have another filter of this name. Choose a name that is free."
+    assert change(reader, kept, " ") == "Write a name for the filter, and save it again."
+    assert change(reader, kept, "New", "999999").startswith("There is no such role any more.")
+    assert {one.name for one in SavedFilter.objects.all()} == {"New", "Other"}
+
+
 def test_a_link_in_a_mail_neither_saves_nor_deletes(reader: Client) -> None:
     save(reader, "Mine", result="failed")
     assert reader.get(f"{URL}filters/save/?result=waiting").status_code == 405
-    assert reader.get(f"{URL}filters/{SavedFilter.objects.get().pk}/delete/").status_code == 405
+    for name in ("change", "delete"):
+        assert reader.get(f"{URL}filters/{SavedFilter.objects.get().pk}/{name}/").status_code == 405
 
 
 @pytest.mark.parametrize(
