@@ -22,7 +22,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 
-from reports.export import csv_lines
+from reports.export import FORMATS
 from reports.filters import slow_parts
 from reports.forms import QUERY_NAMES, ReportForm, SavedFilterForm
 from reports.models import Event, SavedFilter
@@ -114,7 +114,10 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
             ],
             "newer_url": _query(request, before=str(found.newer)) if found.newer else "",
             "older_url": _query(request, after=str(found.older)) if found.older else "",
-            "export_url": f"{reverse('admin:reports_event_export')}{_query(request)}",
+            "exports": [
+                (kind.words, f"{reverse('admin:reports_event_export')}{_query(request, format=name)}")
+                for name, kind in FORMATS.items()
+            ],
             "time_zone": timezone.get_current_timezone_name(),
             "actors": actors,
             "looser": _looser(request, form) if filters and not (found.rows or slow) else [],
@@ -140,14 +143,14 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
         return TemplateResponse(request, "reports/opened.html", context)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Stream all lines of the search as CSV; a search that is not valid goes back to the page, which says why."""
+        """Stream all lines of the search as a file; one that is not valid goes back to the page, which says why."""
         self._require_view(request)
-        form = ReportForm(request.GET)
-        if not form.is_valid():
+        form, kind = ReportForm(request.GET), FORMATS.get(request.GET.get("format", "csv"))
+        if kind is None or not form.is_valid():
             return HttpResponseRedirect(_address(_filters(request)))
-        response = StreamingHttpResponse(csv_lines(form.criteria), content_type="text/csv; charset=utf-8")
+        response = StreamingHttpResponse(kind.make(form.criteria), content_type=kind.content_type)
         stamp = timezone.localtime().strftime("%Y-%m-%d-%H%M")
-        response["Content-Disposition"] = f'attachment; filename="provisioning-report-{stamp}.csv"'
+        response["Content-Disposition"] = f'attachment; filename="provisioning-report-{stamp}.{kind.ending}"'
         response["X-Accel-Buffering"] = "no"
         return response
 
