@@ -45,3 +45,11 @@ def encryption_keys() -> list[str]:
             "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
         )
     return keys
+
+
+def days_kept(name: str, least: int = 30) -> int:
+    """Return for how many days something is kept, 0 for ever; raise ImproperlyConfigured when that is too short."""
+    days: int = env.int(name, default=0)
+    if days and days < least:
+        raise ImproperlyConfigured(f"{name} is {days}. Set it to {least} days or more, or to 0, which keeps all.")
+    return days

@@ -8,7 +8,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from kombu import Exchange, Queue
 
-from config.env import BASE_DIR, encryption_keys, env, secret_key
+from config.env import BASE_DIR, days_kept, encryption_keys, env, secret_key
 
 django_stubs_ext.monkeypatch()
 
@@ -208,6 +208,7 @@ SEND_BESIDE = True  # a thread sends messages to the workers; off, whoever saves
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "recycle-bin": {"task": "provisioning.tasks.purge_recycle_bin", "schedule": 3600.0, "options": {"expires": 3600}},
+    "report": {"task": "config.tasks.purge_report", "schedule": 3600.0, "options": {"expires": 3600}},
     "events": {"task": "provisioning.tasks.purge_events", "schedule": 3600.0, "options": {"expires": 3600}},
     "sweep": {"task": "provisioning.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "scim-leavers": {"task": "scim.tasks.delete_leavers", "schedule": 3600.0, "options": {"expires": 3600}},
@@ -331,6 +332,8 @@ SCIM_LOG_BESIDE = True  # a thread writes the live log; off, each request writes
 EVENT_DAYS = env.int("EVENT_DAYS", default=30)  # how long events, and the log of their deliveries, are kept
 EVENTS_LOOK_SECONDS = 10.0  # after so long every process knows of a new subscription
 RECYCLE_DAYS = env.int("RECYCLE_DAYS", default=30)  # how long a deleted user can be restored
+REPORT_DAYS = days_kept("REPORT_DAYS")  # how long lines of the report are kept; 0: for ever
+REPORT_SIGN_IN_DAYS = days_kept("REPORT_SIGN_IN_DAYS")  # and those of sign-ins
 SCIM_LOG_DAYS = env.int("SCIM_LOG_DAYS", default=14)  # how long the live log of SCIM requests goes back
 SCIM_LOG_LINES = env.int("SCIM_LOG_LINES", default=50_000)  # and how many lines it keeps of one application
 # What a client pushes may be large: groups are sent with all their members.
