@@ -250,10 +250,12 @@ class _Reader:
     @staticmethod
     def _unescaped(column: int, written: str) -> str:
         try:
-            return str(json.loads(written))
+            text = str(json.loads(written))
+            check_size(text, "text")
         except ValueError:
             words = 'This text cannot be read. Within a text write \\\\ for a backslash and \\" for a quotation mark.'
             raise FilterProblem(column, words) from None
+        return text
 
     def _peek(self) -> str | None:
         return self.tokens[self.place][1] if self.place < len(self.tokens) else None
@@ -281,7 +283,7 @@ def _checked(name: str, operator: str, value: str, column: int) -> Term:
         return Term(name, operator, int(value))
     if known.operators == MOMENTS:
         return Term(name, operator, _span(value, column))
-    if not value:
+    if not value.strip():
         raise FilterProblem(column, f"Write a value between the quotation marks, or “not ({name} pr)” for a blank one.")
     return Term(name, operator, value)
 

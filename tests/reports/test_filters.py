@@ -134,6 +134,8 @@ def test_a_choice_of_results_is_one_search() -> None:
         ('time ge "yesterday"', "Column 9: This is not a time."),
         ('time ge "2026-02-30"', "Column 9: This is not a time."),
         ('time ge "9999-12-31"', "Column 9: This is not a time."),
+        ('cause eq "\\u0000"', "Column 10: This text cannot be read."),
+        ('identifier eq " "', "Column 15: Write a value between the quotation marks"),
         ('cause eq ""', "Column 10: Write a value between the quotation marks, or “not (cause pr)”"),
         ('emails[type eq "x"]', "Column 1: A line has no “emails”."),
         ('"failed" eq result', "Column 1: Write what to compare first."),
