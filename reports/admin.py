@@ -133,7 +133,7 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
         """Show how one line came about, and what it is about: what is put under it when it is opened."""
         self._require_view(request)
         event = get_object_or_404(Event, pk=pk)
-        recorded = steps([event])[pk]
+        recorded = steps([event], request.user)[pk]
         context = {
             "steps": [
                 (step, step.link if step.link and request.user.has_perm(step.link.right) else None) for step in recorded
@@ -148,7 +148,7 @@ class EventAdmin(ModelAdmin):  # type: ignore[misc]
         form, kind = ReportForm(request.GET), FORMATS.get(request.GET.get("format", "csv"))
         if kind is None or not form.is_valid():
             return HttpResponseRedirect(_address(_filters(request)))
-        response = StreamingHttpResponse(kind.make(form.criteria), content_type=kind.content_type)
+        response = StreamingHttpResponse(kind.make(form.criteria, request.user), content_type=kind.content_type)
         stamp = timezone.localtime().strftime("%Y-%m-%d-%H%M")
         response["Content-Disposition"] = f'attachment; filename="provisioning-report-{stamp}.{kind.ending}"'
         response["X-Accel-Buffering"] = "no"
@@ -245,7 +245,9 @@ def _looser(request: HttpRequest, form: ReportForm) -> list[tuple[str, str]]:
         if key not in filters:
             continue
         field = form.fields[name]
-        value = dict(field.choices).get(filters[key], "") if isinstance(field, ChoiceField) else filters[key]
+        value = filters[key]
+        if isinstance(field, ChoiceField):
+            value = next((str(label) for chosen, label in field.widget.choices if chosen == value), value)
         words = SCOPES[name] if name in SCOPES else f"{field.label or form[name].label}: {value}"
         found.append((words, _query(request, **{key: ""})))
     return found

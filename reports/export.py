@@ -13,7 +13,7 @@ from django.utils import timezone
 from reports import workbook
 from reports.csv_lines import MARK, harmless, line_writer
 from reports.models import Direction, Event, Operation, Result
-from reports.presentation import difference, steps
+from reports.presentation import Viewer, difference, steps
 from reports.search import EventCriteria, stream
 from reports.zip_stream import zipped
 
@@ -24,7 +24,7 @@ DIRECTIONS, OPERATIONS, RESULTS = dict(Direction.choices), dict(Operation.choice
 CHUNK = 65536  # bytes
 
 
-def csv_lines(criteria: EventCriteria) -> Iterator[bytes]:
+def csv_lines(criteria: EventCriteria, viewer: Viewer) -> Iterator[bytes]:
     """Yield the file: a byte order mark, by which Excel knows UTF-8, the heading, then a text for each batch."""
     line = line_writer()
     yield (MARK + line([f"Time ({_zone()})", *COLUMNS])).encode()
@@ -32,20 +32,25 @@ def csv_lines(criteria: EventCriteria) -> Iterator[bytes]:
         yield _csv(line, ([_time(event), *_cells(event)] for event in events))
 
 
-def excel(criteria: EventCriteria) -> Iterator[bytes]:
+def excel(criteria: EventCriteria, viewer: Viewer) -> Iterator[bytes]:
     """Yield an Excel file; a line for which a sheet has no place goes on the next one."""
-    rows = ([event.at, *_cells(event)] for events in stream(criteria) for event in events)
-    return workbook.workbook("Provisioning report", [f"Time ({_zone()})", *COLUMNS], rows)
+
+    def rows() -> Iterator[list[workbook.Cell]]:
+        for events in stream(criteria):
+            for event in events:
+                yield [event.at, *_cells(event)]
+
+    return workbook.workbook("Provisioning report", [f"Time ({_zone()})", *COLUMNS], rows())
 
 
-def json_lines(criteria: EventCriteria) -> Iterator[bytes]:
+def json_lines(criteria: EventCriteria, viewer: Viewer) -> Iterator[bytes]:
     """Yield an object a line, with everything of a report line as it is stored."""
     for events in stream(criteria):
         texts = (json.dumps(_object(event), ensure_ascii=False) + "\n" for event in events)
         yield "".join(texts).encode("utf-8", "replace")
 
 
-def three_files(criteria: EventCriteria) -> Iterator[bytes]:
+def three_files(criteria: EventCriteria, viewer: Viewer) -> Iterator[bytes]:
     """Yield an archive of events, steps and differences, which belong together by the number of the event.
 
     All three come of one reading, so that they hold the same events: the second and third wait on the disk, packed.
@@ -61,7 +66,7 @@ def three_files(criteria: EventCriteria) -> Iterator[bytes]:
             packed[0].write((MARK + line(["Event", "Place", "Step", "What"])).encode())
             packed[1].write((MARK + line(["Event", "Attribute", "Before", "After"])).encode())
             for events in stream(criteria):
-                told = steps(events)
+                told = steps(events, viewer)
                 packed[0].write(_csv(line, (row for event in events for row in _steps(event, told[event.pk]))))
                 packed[1].write(_csv(line, (row for event in events for row in _differences(event))))
                 yield _csv(line, (_event(event) for event in events))
@@ -141,12 +146,12 @@ def _zone() -> str:
 
 @dataclass(frozen=True, slots=True)
 class ExportFormat:
-    """One kind of file: what it is called, its ending and type, and what makes it."""
+    """One kind of file: what it is called, its ending and type, and what makes it for a reader of the report."""
 
     words: str
     ending: str
     content_type: str
-    make: Callable[[EventCriteria], Iterator[bytes]]
+    make: Callable[[EventCriteria, Viewer], Iterator[bytes]]
 
 
 FORMATS = {

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from reports.models import Event
 
 NOTHING = "(empty)"
+Viewer = PermissionsMixin | AnonymousUser
 
 
 class StepLink(NamedTuple):
@@ -59,7 +60,7 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def report_lines(events: list[Event], viewer: PermissionsMixin | AnonymousUser) -> list[ReportLine]:
+def report_lines(events: list[Event], viewer: Viewer) -> list[ReportLine]:
     """Return the lines to show ``viewer``; two queries find out which of the users and runs still exist."""
     users = _urls("user_id", {event.user_id for event in events}, viewer)
     runs = _urls("run_id", {event.run_id for event in events}, viewer)
@@ -74,7 +75,7 @@ def report_lines(events: list[Event], viewer: PermissionsMixin | AnonymousUser) 
     ]
 
 
-def _urls(column: str, ids: Iterable[int | None], viewer: PermissionsMixin | AnonymousUser) -> dict[int | None, str]:
+def _urls(column: str, ids: Iterable[int | None], viewer: Viewer) -> dict[int | None, str]:
     """Return the address of each subject that exists and that ``viewer`` may open.
 
     The report knows no other app: ``REPORT_LINKS`` names the model and the page that a column's numbers mean.
@@ -93,13 +94,16 @@ def _urls(column: str, ids: Iterable[int | None], viewer: PermissionsMixin | Ano
         return {}
 
 
-def steps(events: Sequence[Event]) -> dict[int, list[EventStep]]:
-    """Return what is recorded of how lines came about, by number; ``REPORT_STEPS`` knows the records of other apps."""
-    found: dict[int, list[EventStep]] = import_string(settings.REPORT_STEPS)(events)
+def steps(events: Sequence[Event], viewer: Viewer) -> dict[int, list[EventStep]]:
+    """Return what is recorded of how lines came about, by number, as far as ``viewer`` may see it.
+
+    ``REPORT_STEPS`` knows the records of other apps.
+    """
+    found: dict[int, list[EventStep]] = import_string(settings.REPORT_STEPS)(events, viewer)
     return found
 
 
-def links(event: Event, viewer: PermissionsMixin | AnonymousUser) -> list[tuple[str, str]]:
+def links(event: Event, viewer: Viewer) -> list[tuple[str, str]]:
     """Return words and addresses of what a line is about, as far as it still exists and ``viewer`` may open it."""
     subjects = {"user_id": "User", "group_id": "Group", "run_id": "Run"}
     found = []
@@ -118,7 +122,7 @@ def links(event: Event, viewer: PermissionsMixin | AnonymousUser) -> list[tuple[
     return found
 
 
-def _application_url(name: str, viewer: PermissionsMixin | AnonymousUser) -> str:
+def _application_url(name: str, viewer: Viewer) -> str:
     for label, url_name in settings.REPORT_APPLICATIONS if name else ():
         model = apps.get_model(label)
         if viewer.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):

@@ -181,7 +181,8 @@ def _named(criteria: EventCriteria, name: str, value: str, *, whole: bool) -> Ev
     too_long = (whole and value != longer) or (known_whole and known != longer)
     if too_long or not longer.startswith(shorter):
         return None
-    return replace(criteria, **{name: longer, f"whole_{name}": whole or known_whole})
+    found: dict[str, Any] = {name: longer, f"whole_{name}": whole or known_whole}
+    return replace(criteria, **found)
 
 
 def _filtered(term: Term) -> Q:

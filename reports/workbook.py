@@ -112,8 +112,8 @@ def _cell(value: Cell, style: int) -> str:
 
 
 def _text(value: str) -> str:
-    text = value if len(value) <= MOST_CHARACTERS else value[: MOST_CHARACTERS - 1] + "…"
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    text = text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
     return escape(_LOOKS_ESCAPED.sub("_x005F_", _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text)))
 
 

@@ -1,6 +1,6 @@
 """How a line of the report came about, as far as that is recorded: read, match, scope, map and act, in plain words.
 
-Nothing is guessed: of what no record tells, a line has no step.
+Nothing is guessed: of what no record tells, a line has no step. Nor has it one of records that the reader may not see.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from provisioning.models.imports import Action, Decision, Door, Trigger
 from provisioning.models.people import fold
 from provisioning.services import on_demand
 from reports.models import Direction, Event, Result
-from reports.presentation import EventStep, StepLink, difference
+from reports.presentation import EventStep, StepLink, Viewer, difference
 
 STARTED = {
     Trigger.SCHEDULE: "started by the schedule",
@@ -37,19 +37,23 @@ class _Records:
     waiting: Mapping[int, Change]
 
 
-def of_lines(events: Sequence[Event]) -> dict[int, list[EventStep]]:
-    """Return the steps of each line by its number; five queries for any number of lines."""
-    records = _records(events)
+def of_lines(events: Sequence[Event], viewer: Viewer) -> dict[int, list[EventStep]]:
+    """Return the steps of each line by its number, as ``viewer`` may see them; five queries for any number of lines."""
+    records = _records(events, viewer)
     return {event.pk: list(_steps(event, records)) for event in events}
 
 
-def _records(events: Sequence[Event]) -> _Records:
-    runs = ImportRun.objects.select_related("directory").in_bulk(_numbers(event.run_id for event in events))
+def _records(events: Sequence[Event], viewer: Viewer) -> _Records:
+    """Return what is known besides; plans and decisions are shown on the pages of runs, and so to the same people."""
+    run_ids = _numbers(event.run_id for event in events if viewer.has_perm("provisioning.view_importrun"))
+    runs = ImportRun.objects.select_related("directory").in_bulk(run_ids)
     keys = {fold(event.identifier)[:255] for event in events if event.run_id is not None and event.identifier}
     rows = PlannedChange.objects.filter(run__in=runs, key_folded__in=keys).defer("before", "row")
     planned = {(row.run_id, row.key_folded): row for row in rows} if runs and keys else {}
-    account_ids = _numbers(event.account_id for event in events)
-    failed = _numbers(event.account_id for event in events if event.result in (Result.FAILED, Result.WAITING))
+    sees_accounts, sees_waiting = (viewer.has_perm(f"provisioning.view_{name}") for name in ("account", "change"))
+    account_ids = _numbers(event.account_id for event in events if sees_accounts)
+    unfinished = [event for event in events if event.result in (Result.FAILED, Result.WAITING)]
+    failed = _numbers(event.account_id for event in unfinished if sees_waiting)
     changes = Change.objects.filter(account__in=failed).order_by("-pk") if failed else []
     return _Records(
         runs=runs,
@@ -92,7 +96,7 @@ def _read(event: Event, run: ImportRun | None) -> str:
 
 
 def _came_in(event: Event) -> bool:
-    return event.direction == Direction.IN and bool(event.application)
+    return event.direction == Direction.IN and event.run_id is None and bool(event.application)
 
 
 def _matched(planned: PlannedChange | None, run: ImportRun | None) -> str:
