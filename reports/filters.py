@@ -41,7 +41,7 @@ _MINUTE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FilterField:
     """What can be asked for, by which operators, and the values that there are; others are free text or numbers."""
 
     operators: tuple[str, ...]
@@ -50,18 +50,18 @@ class Field:
 
 
 FIELDS = {
-    "identifier": Field(TEXTS, "identifier_key"),
-    "application": Field(TEXTS, "application"),
-    "result": Field(CHOICES, "result", dict(Result.choices)),
-    "operation": Field(CHOICES, "operation", dict(Operation.choices)),
-    "direction": Field(CHOICES, "direction", dict(Direction.choices)),
-    "cause": Field(TEXTS, "actor"),
-    "time": Field(MOMENTS, "at"),
-    "message": Field(TEXTS, "message"),
-    "run": Field(NUMBERS, "run_id"),
-    "user": Field(NUMBERS, "user_id"),
-    "account": Field(NUMBERS, "account_id"),
-    "group": Field(NUMBERS, "group_id"),
+    "identifier": FilterField(TEXTS, "identifier_key"),
+    "application": FilterField(TEXTS, "application"),
+    "result": FilterField(CHOICES, "result", dict(Result.choices)),
+    "operation": FilterField(CHOICES, "operation", dict(Operation.choices)),
+    "direction": FilterField(CHOICES, "direction", dict(Direction.choices)),
+    "cause": FilterField(TEXTS, "actor"),
+    "time": FilterField(MOMENTS, "at"),
+    "message": FilterField(TEXTS, "message"),
+    "run": FilterField(NUMBERS, "run_id"),
+    "user": FilterField(NUMBERS, "user_id"),
+    "account": FilterField(NUMBERS, "account_id"),
+    "group": FilterField(NUMBERS, "group_id"),
 }
 
 
@@ -74,7 +74,7 @@ class FilterProblem(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class FilterTerm:
     """One comparison. ``value`` is a text, a number, a set of values (of choices) or a span of time (of moments)."""
 
     name: str
@@ -83,7 +83,7 @@ class Term:
     negated: bool = False
 
     @property
-    def field(self) -> Field:
+    def field(self) -> FilterField:
         """What it compares."""
         return FIELDS[self.name]
 
@@ -96,7 +96,7 @@ class Term:
             return self.operator in ("eq", "sw") and not self.negated
         return self.operator == "eq" and self.name != "message"
 
-    def opposite(self) -> "Term":
+    def opposite(self) -> "FilterTerm":
         """Return what holds where this does not."""
         if self.field.values:
             return replace(self, value=frozenset(self.field.values) - self.value)
@@ -113,10 +113,10 @@ class Span:
     end: dt.datetime
 
 
-def read(text: str) -> list[list[Term]]:
+def read(text: str) -> list[list[FilterTerm]]:
     """Return the alternatives of a filter; raise FilterProblem, or ValueError where no place can be named."""
     check_size(text, "filter")
-    terms = list(_Reader(text).terms())
+    terms = list(_FilterReader(text).terms())
     found = _alternatives(parse(text), iter(terms), negated=False)
     if len(found) > MOST_ALTERNATIVES:
         raise ValueError(
@@ -125,7 +125,7 @@ def read(text: str) -> list[list[Term]]:
     return found
 
 
-def slow_parts(alternatives: Sequence[Sequence[Term]]) -> list[str]:
+def slow_parts(alternatives: Sequence[Sequence[FilterTerm]]) -> list[str]:
     """Return what no index answers, as ``message co``, each once."""
     return list(
         dict.fromkeys(f"{term.name} {term.operator}" for one in alternatives for term in one if not term.indexed)
@@ -144,7 +144,7 @@ def vocabulary(texts: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _alternatives(node: FilterNode, terms: Iterator[Term], *, negated: bool) -> list[list[Term]]:
+def _alternatives(node: FilterNode, terms: Iterator[FilterTerm], *, negated: bool) -> list[list[FilterTerm]]:
     """Return the disjunctive normal form; ``terms`` are those of the leaves, in their order."""
     if isinstance(node, Not):
         return _alternatives(node.expr, terms, negated=not negated)
@@ -154,7 +154,7 @@ def _alternatives(node: FilterNode, terms: Iterator[Term], *, negated: bool) -> 
     parts = [_alternatives(part, terms, negated=negated) for part in node.terms]
     if (node.op == LogicalOperator.and_) == negated:  # "or", or "and" that is denied
         return _joined([alternative for part in parts for alternative in part])
-    found: list[list[Term]] = [[]]
+    found: list[list[FilterTerm]] = [[]]
     for part in parts:
         found = [[*one, *other] for one, other in product(found, part)]
         if len(found) > 10 * MOST_ALTERNATIVES:
@@ -162,9 +162,9 @@ def _alternatives(node: FilterNode, terms: Iterator[Term], *, negated: bool) -> 
     return found
 
 
-def _joined(alternatives: list[list[Term]]) -> list[list[Term]]:
+def _joined(alternatives: list[list[FilterTerm]]) -> list[list[FilterTerm]]:
     """Return them with ``result eq "failed" or result eq "partly"`` as one that allows both."""
-    together: dict[str, Term] = {}
+    together: dict[str, FilterTerm] = {}
     others = []
     for alternative in alternatives:
         term = alternative[0]
@@ -177,7 +177,7 @@ def _joined(alternatives: list[list[Term]]) -> list[list[Term]]:
     return [*([term] for term in together.values()), *others]
 
 
-class _Reader:
+class _FilterReader:
     """Goes through the text from left to right, and knows at each place what may stand there."""
 
     def __init__(self, text: str) -> None:
@@ -185,7 +185,7 @@ class _Reader:
         self.tokens = [(match.start() + 1, match.group()) for match in _TOKEN.finditer(text)]
         self.place = 0
 
-    def terms(self) -> Iterator[Term]:
+    def terms(self) -> Iterator[FilterTerm]:
         """Yield each comparison; raise FilterProblem at the first place that is not understood."""
         opened: list[int] = []
         while True:
@@ -216,7 +216,7 @@ class _Reader:
             else:
                 return
 
-    def _term(self) -> Term:
+    def _term(self) -> FilterTerm:
         column, written = self._next(f"Write a comparison here. {_such_as()}")
         name = written.lower()
         known = FIELDS.get(name)
@@ -231,7 +231,7 @@ class _Reader:
                 raise FilterProblem(column, f"Write “{meant}” instead of “{written}”.")
             raise FilterProblem(column, f"“{written}” cannot stand after {name}. Write one of {operators}.")
         if operator == "pr":
-            return Term(name, operator, None)
+            return FilterTerm(name, operator, None)
         column, written = self._next(f"Write a value after “{operator}”. {_value_such_as(name)}")
         return _checked(name, operator, self._value(column, written, name), column)
 
@@ -267,7 +267,7 @@ class _Reader:
         return self.tokens[self.place - 1]
 
 
-def _checked(name: str, operator: str, value: str, column: int) -> Term:
+def _checked(name: str, operator: str, value: str, column: int) -> FilterTerm:
     """Return the term with its value as it is compared."""
     known = FIELDS[name]
     if known.values:
@@ -275,17 +275,17 @@ def _checked(name: str, operator: str, value: str, column: int) -> Term:
         for key, label in known.values.items():
             if wanted in (key, label.casefold()):
                 allowed = frozenset({key})
-                return Term(name, "eq", allowed if operator == "eq" else frozenset(known.values) - allowed)
+                return FilterTerm(name, "eq", allowed if operator == "eq" else frozenset(known.values) - allowed)
         raise FilterProblem(column, f"There is no {name} “{value}”. Write one of {_listed(known.values, quoted=True)}.")
     if known.operators == NUMBERS:
         if not (value.isascii() and value.isdecimal() and len(value) < 19):
             raise FilterProblem(column, f"Write the number of a {name}: {name} {operator} 12.")
-        return Term(name, operator, int(value))
+        return FilterTerm(name, operator, int(value))
     if known.operators == MOMENTS:
-        return Term(name, operator, _span(value, column))
+        return FilterTerm(name, operator, _span(value, column))
     if not value.strip():
         raise FilterProblem(column, f"Write a value between the quotation marks, or “not ({name} pr)” for a blank one.")
-    return Term(name, operator, value)
+    return FilterTerm(name, operator, value)
 
 
 def _span(value: str, column: int) -> Span:

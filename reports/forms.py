@@ -151,7 +151,7 @@ class ReportForm(forms.Form):
         """Call the times "from" and "to" in addresses."""
         return QUERY_NAMES.get(field_name, field_name)
 
-    def clean_filter(self) -> list[list[filters.Term]]:
+    def clean_filter(self) -> list[list[filters.FilterTerm]]:
         """Return the alternatives that the filter means, none of a blank one."""
         text: str = self.cleaned_data["filter"]
         try:

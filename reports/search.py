@@ -20,7 +20,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Left
 from django.db.models.lookups import Exact
 
-from reports.filters import Span, Term
+from reports.filters import FilterTerm, Span
 from reports.journal import fold
 from reports.models import Event
 from reports.paging import KeysetPage, PageCursor, newer_than, older_than
@@ -106,7 +106,7 @@ class EventCriteria:
     whole_identifier: bool = False
     whole_actor: bool = False
     among: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    alternatives: Sequence[Sequence[Term]] = ()
+    alternatives: Sequence[Sequence[FilterTerm]] = ()
     rest: Q = field(default_factory=Q)
 
     def condition(self) -> Q:
@@ -142,14 +142,14 @@ def narrowed(criteria: EventCriteria) -> list[EventCriteria]:
     return [found for terms in criteria.alternatives if (found := _all_hold(base, terms)) is not None]
 
 
-def _all_hold(criteria: EventCriteria | None, terms: Sequence[Term]) -> EventCriteria | None:
+def _all_hold(criteria: EventCriteria | None, terms: Sequence[FilterTerm]) -> EventCriteria | None:
     """Return the criteria with what each term asks besides; None where no line can meet all of it."""
     for term in terms:
         criteria = _holds(criteria, term) if criteria is not None else None
     return criteria
 
 
-def _holds(criteria: EventCriteria, term: Term) -> EventCriteria | None:
+def _holds(criteria: EventCriteria, term: FilterTerm) -> EventCriteria | None:
     column, value = term.field.column, term.value
     if not term.indexed:
         return replace(criteria, rest=criteria.rest & _filtered(term))
@@ -185,7 +185,7 @@ def _named(criteria: EventCriteria, name: str, value: str, *, whole: bool) -> Ev
     return replace(criteria, **found)
 
 
-def _filtered(term: Term) -> Q:
+def _filtered(term: FilterTerm) -> Q:
     """Return the condition of a term that is only looked at line by line."""
     column, operator, value = term.field.column, term.operator, term.value
     if column == "identifier_key" and isinstance(value, str):
