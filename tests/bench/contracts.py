@@ -212,7 +212,7 @@ def same(dsn: str, folder: str, count: str) -> dict[str, Any]:
     prepare(dsn, "sql")
     planned("PostgreSQL", _named("sql"))
     with http_subject() as served:
-        served.answer = _pages(served)  # type: ignore[method-assign]
+        served.server.answer = _pages(served)
         subjects: dict[str, RecordSubject] = {
             "HTTP": served,
             "CSV": Table(folders["tables"]),
