@@ -27,6 +27,7 @@ OPENING = frozenset(
 
 SAVING = frozenset(
     {
+        "gateway_gateway_code",
         "portal_role_change",
         "portal_role_changelist",
         "signin_signinsettings_changelist",

@@ -1,6 +1,7 @@
 """The pages of gateways, and who is told of a silent one."""
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from config.signin import again
 from directories.models import Directory
 from provisioning.gateway import silence
 from provisioning.gateway.models import EnrolmentCode, Gateway, Machine
@@ -52,6 +54,17 @@ def test_a_gateway_is_added_and_shows_its_first_code_once(admin: Client) -> None
     assert code.digest.encode() not in shown.content
     assert "no-store" in shown.headers["Cache-Control"]
     assert b"rollcall_gateway_" not in admin.get(page(gateway)).content
+
+
+def test_a_code_asks_for_a_new_proof_of_who_it_is(admin: Client, office: Gateway) -> None:
+    session = admin.session
+    who, _ = session[again.KEPT]
+    session[again.KEPT] = [who, time.time() - 4000]
+    session.save()
+    asked = admin.post(reverse("admin:gateway_gateway_code", args=[office.pk]))
+    assert asked.status_code == 302
+    assert asked.headers["Location"].startswith(reverse("prove_again"))
+    assert not EnrolmentCode.objects.exists()
 
 
 def test_its_page_says_how_each_machine_does(admin: Client, caller: Caller, office: Gateway) -> None:
