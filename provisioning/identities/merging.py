@@ -109,6 +109,7 @@ def merge(goes_id: int, stays_id: int, actor: str, run_id: int | None = None) ->
         "granted": _granted(goes, stays),
         "holdings": _holdings(goes, stays),
         "contracts": recycling.hand_over(goes, stays),
+        **{heir.name: heir.hand_over(goes, stays) for heir in images.HEIRS},
     }
     row.save(update_fields=["merged_into", "merged_run", "image"])
     due.returned([stays.pk])
@@ -191,6 +192,9 @@ def _take_back(row: DeletedUser, user: User, stays: User, actor: str) -> list[st
     User.objects.filter(pk__in=merged["reports"], manager=stays).update(manager=None, updated_at=timezone.now())
     Granted.objects.filter(pk__in=merged["granted"], user=stays).update(user=user)
     Holding.objects.filter(pk__in=merged.get("holdings", ()), user=stays).update(user=user)
+    for heir in images.HEIRS:
+        if heir.name in merged:
+            heir.take_back(merged[heir.name], stays, user)
     missing = (
         recycling.take_back(row.image["contracts"], merged["contracts"], stays, user)
         if ("contracts" in row.image)

@@ -32,13 +32,33 @@ class Keeper:
     give: Callable[[Mapping[int, Part]], Mapping[int, list[str]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Heir:
+    """A part of the portal whose rows of a user go to another one, into whom the user is merged.
+
+    ``hand_over`` (who goes, who stays) returns what went over, and ``take_back`` (that, who has it, whose it was) gives
+    it back, both in the caller's transaction.
+    """
+
+    name: str
+    hand_over: Callable[[User, User], Part]
+    take_back: Callable[[Part, User, User], None]
+
+
 KEEPERS: list[Keeper] = []
+HEIRS: list[Heir] = []
 
 
 def register(keeper: Keeper) -> None:
     """Have a part of the portal asked for what it keeps of users."""
     if all(one.name != keeper.name for one in KEEPERS):
         KEEPERS.append(keeper)
+
+
+def inherit(heir: Heir) -> None:
+    """Have a part of the portal asked whenever a user is merged into another."""
+    if all(one.name != heir.name for one in HEIRS):
+        HEIRS.append(heir)
 
 
 def keep(users: Collection[User], actor: str) -> None:

@@ -8,3 +8,10 @@ class RequestsConfig(AppConfig):
 
     name = "provisioning.requests"
     label = "requests"
+
+    def ready(self) -> None:
+        """Let requests follow whom their person is merged into."""
+        from provisioning.recycle import images
+        from provisioning.requests import merging
+
+        images.inherit(merging.HEIR)

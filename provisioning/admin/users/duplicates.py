@@ -17,6 +17,7 @@ from provisioning.imports.doors import duplicates
 from provisioning.models import User
 from provisioning.models.people import fold
 from provisioning.recycle.models import DeletedUser
+from provisioning.requests.merging import requests_of
 
 LATELY = 20  # merges that the page lists
 NOBODY = "Nobody in the portal has this user name."
@@ -99,6 +100,7 @@ class UserDuplicates(admin.ModelAdmin):  # type: ignore[type-arg]
         context = {
             "title": f"Merge {goes} into {stays}",
             "seen": services.merge_preview(goes, stays),
+            "requests": requests_of(goes, stays).count(),
             "problem": problem,
             "other_way": _to_merge(stays, goes),
         }
