@@ -49,3 +49,9 @@ TransactionTestCase._fixture_teardown = _restore
 def _rates_in_memory() -> None:
     """Keep how fast applications were asked out of the database, which most tests do not have."""
     rate.keep_in(rate.MemoryRates())
+
+
+@pytest.fixture(autouse=True)
+def _pace_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every test begin at the pace of a directory that nobody wrote to before."""
+    monkeypatch.setattr("provisioning.outbound.accounts.reconcile._runs", {})

@@ -267,7 +267,7 @@ class Connector(ABC):
 
     # --- Many accounts at once: a connector overrides what saves its directory round trips ---------------------------
 
-    at_once: ClassVar[int] = 1  # how many accounts are worth asking ``find_many`` for, and giving to ``write_many``
+    at_once: int = 1  # how many accounts are worth asking ``find_many`` for, and giving to ``write_many``
 
     def find_many(self, entries: Sequence[Entry]) -> Mapping[int, RemoteAccount | None]:
         """Return what ``find`` would give, by position, for those of the entries that it takes few questions to say.

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -35,6 +36,7 @@ LARGEST = 50 * 1024 * 1024  # bytes of one answer, on the wire and decoded
 REDIRECTS = 5
 _HEADERS_ROOM = 256 * 1024  # bytes of an answer that are not its body
 _CONNECT_SECONDS = 10.0
+_TRUST_SECONDS = 600.0  # for which the machine's list of authorities is not read again
 _FIRST_USUAL_PORT = 1024  # below it only 443: other services than HTTP live there
 # Where clouds tell a machine its own credentials. No setting opens these.
 _METADATA = frozenset({"169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192"})
@@ -334,14 +336,8 @@ class HttpDoor:
         self._seconds = seconds
         self._largest = largest
         self._meter = _Meter()
-        try:
-            trust = ssl.create_default_context(cadata=authority or None)
-        except (ssl.SSLError, ValueError):
-            raise ConnectorError("The certificate authority is no certificate in PEM form.", code="tls") from None
-        if not checked:
-            trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
         self._client = httpx2.Client(
-            transport=_Transport(self._meter, trust),
+            transport=_Transport(self._meter, _trust(authority, checked=checked)),
             timeout=httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
             headers={"User-Agent": "Rollcall", "Accept-Encoding": "gzip, deflate"},
             trust_env=False,
@@ -400,6 +396,22 @@ class HttpDoor:
             raise ConnectorError(NO_ADDRESS, code="settings") from None
         except httpx2.DecodingError:
             raise ConnectorError("The answer cannot be unpacked. Ask the people who run the service.") from None
+
+
+def _trust(authority: str, *, checked: bool) -> ssl.SSLContext:
+    """Return whom to trust; reading the public authorities takes as long as some ten requests."""
+    try:
+        return _read_trust(authority, checked, int(time.monotonic() / _TRUST_SECONDS))
+    except (ssl.SSLError, ValueError):
+        raise ConnectorError("The certificate authority is no certificate in PEM form.", code="tls") from None
+
+
+@lru_cache(maxsize=64)
+def _read_trust(authority: str, checked: bool, period: int) -> ssl.SSLContext:
+    trust = ssl.create_default_context(cadata=authority or None)
+    if not checked:
+        trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    return trust
 
 
 def _joined(url: str, target: str) -> str:

@@ -83,7 +83,6 @@ class Scim(Connector):
     describes_groups = False
     clear_passwords = True
     reads_ahead = True
-    at_once = 50
 
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)
@@ -92,6 +91,7 @@ class Scim(Connector):
         self._seen: Mapping[str, RemoteAccount] = {}  # whom find_many gave, by their ids
         self._seen_at = 0.0
         self.at_a_time = self.settings.in_flight
+        self.at_once = ASKED_AT_ONCE * self.at_a_time  # who is looked up by requests that are under way together
         # What a pause interrupts is not begun anew.
         self.members_at_once = min(self.preset.group.add_per_request, Connector.members_at_once)
 

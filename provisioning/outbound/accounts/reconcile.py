@@ -53,8 +53,9 @@ NEVER_COMPARED = {fold_name(name) for name in ("username", "password", "active")
 
 
 FRESH = 1.0  # seconds for which a look ahead of an account's turn counts
-RUN_SECONDS = 0.5  # accounts are written together as far as that probably takes no longer: leavers may be waiting
+RUN_SECONDS = 0.75  # accounts are written together as far as that probably takes no longer: leavers may be waiting
 FIRST_RUN = 10  # accounts, as long as nothing is known of how quick the directory is
+_runs: dict[int, int] = {}  # by directory: how many accounts this process would write together next
 
 
 class AccountReconciler:
@@ -90,7 +91,7 @@ class AccountReconciler:
         self.names_manager = _naming_managers(config, connector)
         self.carries_state = writes_state(config.rules, connector.update_names)
         self.ahead: dict[int, Turn] = {}
-        self.run = FIRST_RUN
+        self.run = min(connector.at_once, _runs.get(config.id or 0, FIRST_RUN))
 
     def situation(self, account: Account) -> tuple[Situation, Entry]:
         """Return where the account stands, and what connectors need to know of it."""
@@ -219,6 +220,7 @@ class AccountReconciler:
         seconds = max(0.001, time.monotonic() - begun)
         fewest = max(2, self.connector.at_a_time)  # they take as long as one
         self.run = max(fewest, min(self.connector.at_once, int(len(run) * RUN_SECONDS / seconds)))
+        _runs[self.config.id or 0] = self.run
         for (turn, _), answer in zip(run, answers, strict=True):
             if not isinstance(answer, Unavailable):  # else it is looked up and tried when it is its turn
                 turn.written, turn.account.unanswered = answer, ""
