@@ -1,11 +1,14 @@
-"""Reads the environment and refuses to start on a missing or weak secret.
+"""Reads the environment and refuses to start on a missing or weak secret, and on what cannot be read.
 
 Every setting of the portal is an environment variable. For the embedded default, ``make run`` writes the
 secrets that it generates to ``var/rollcall.env`` (mode 600), which is read here; a variable that is set in the
 environment wins over the file.
 """
 
+import warnings
+import zoneinfo
 from pathlib import Path
+from typing import Any
 
 import environ
 from cryptography.fernet import Fernet
@@ -13,7 +16,19 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+
+class Environment(environ.Env):  # type: ignore[misc]  # the package has no types
+    """Reads values; one that cannot be read is a sentence with the variable's name."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        """Return the value; raise ImproperlyConfigured."""
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError:
+            raise ImproperlyConfigured(f"{var} is not a number. Correct it, or leave it out.") from None
+
+
+env = Environment()
 env_file = Path(env.str("ROLLCALL_ENV_FILE", default=str(BASE_DIR / "var" / "rollcall.env")))
 if env_file.is_file():
     env.read_env(str(env_file))
@@ -53,3 +68,28 @@ def days_kept(name: str, least: int = 30) -> int:
     if days and days < least:
         raise ImproperlyConfigured(f"{name} is {days}. Set it to {least} days or more, or to 0, which keeps all.")
     return days
+
+
+def database(default: str) -> dict[str, Any]:
+    """Return what ``DATABASE_URL`` says; raise ImproperlyConfigured unless it is a PostgreSQL or SQLite database's."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # a warning would show the password
+            found: dict[str, Any] = env.db_url_config(env.str("DATABASE_URL", default=default))
+    except ValueError:
+        found = {}
+    if found.get("ENGINE") not in {"django.db.backends.postgresql", "django.db.backends.sqlite3"}:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not the address of a PostgreSQL or SQLite database. Write it like this, with other "
+            "characters than letters and digits of the password as %XX: postgres://user:password@host:5432/rollcall"
+        )
+    return found
+
+
+def time_zone() -> str:
+    """Return ``TIME_ZONE``; raise ImproperlyConfigured when this machine knows no such zone."""
+    name: str = env.str("TIME_ZONE", default="UTC")
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise ImproperlyConfigured("TIME_ZONE is no time zone. Write it like this: Europe/Berlin") from None
+    return name

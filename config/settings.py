@@ -8,7 +8,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from kombu import Exchange, Queue
 
-from config.env import BASE_DIR, days_kept, encryption_keys, env, secret_key
+from config.env import BASE_DIR, database, days_kept, encryption_keys, env, secret_key, time_zone
 
 django_stubs_ext.monkeypatch()
 
@@ -130,7 +130,7 @@ TEMPLATES = [
 ]
 
 # --- Database: SQLite in var/ unless DATABASE_URL names a PostgreSQL -------------------------------------------------
-_database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'rollcall.sqlite3'}")
+_database = database(default=f"sqlite:///{VAR_DIR / 'rollcall.sqlite3'}")
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -202,7 +202,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker that is gone for a night is waited for
-CELERY_TIMEZONE = env.str("TIME_ZONE", default="UTC")
+TIME_ZONE = CELERY_TIMEZONE = time_zone()
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 SEND_BESIDE = True  # a thread sends messages to the workers; off, whoever saves a user sends their own
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
@@ -341,7 +341,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
 # --- Language, time and static files ---------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
 FORMAT_MODULE_PATH = ["config.formats"]
 USE_TZ = True

@@ -6,11 +6,14 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from config.embedded import CannotRun, check_port, only_one, port_number, welcome, write_secrets
+from config.env import database, env, time_zone
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +59,27 @@ def test_a_missing_or_weak_secret_stops_the_start(name: str, value: str) -> None
     assert done.stderr.startswith(f"Rollcall cannot start. {name} is missing or")
     assert "python -c" in done.stderr
     assert len(value) < 6 or value not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("READY_DUE_SECONDS", "an hour", lambda: env.int("READY_DUE_SECONDS", default=1)),
+        ("DATABASE_URL", "postgres//rollcall", lambda: database(default="")),
+        ("DATABASE_URL", "mysql://user@host/rollcall", lambda: database(default="")),
+        ("DATABASE_URL", "postgres://user:pass/word@host:5432/rollcall", lambda: database(default="")),
+        ("TIME_ZONE", "Mars/Olympus", time_zone),
+        ("TIME_ZONE", "/etc/passwd", time_zone),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, read: Callable[[], object]
+) -> None:
+    """``manage.py`` prints it (above); it names the setting and does not repeat the value."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=f"^{name} is n") as refused:
+        read()
+    assert value not in str(refused.value)
 
 
 @pytest.mark.heavy
