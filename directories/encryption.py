@@ -5,13 +5,16 @@ key encrypts, every key decrypts, so that keys can be rotated (see the ``reencry
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
+from django.db.models.functions import Cast
 from django.db.models.query_utils import DeferredAttribute
 from django.dispatch import Signal
 
@@ -132,3 +135,23 @@ class EncryptedJSONField(models.TextField[Any, Any]):
     def to_python(self, value: Any) -> Any:
         """Return the plain value: forms and fixtures never hold tokens."""
         return value
+
+
+def encrypted_fields() -> Iterator[tuple[type[models.Model], str]]:
+    """Give the model and the name of every field of the portal's database that is encrypted."""
+    for model in apps.get_models():
+        if model._meta.proxy or not model._meta.managed:
+            continue
+        for found in model._meta.local_concrete_fields:
+            if isinstance(found, EncryptedJSONField):
+                yield model, found.attname
+
+
+def tokens(model: type[models.Model], name: str) -> models.QuerySet[Any]:
+    """Return the rows that have a value in this field, by key, with ``token`` as the database holds it.
+
+    The Cast keeps the field from decrypting: a token is compared with itself, so that a secret that someone saves in
+    this very moment is not overwritten.
+    """
+    rows: models.QuerySet[Any] = model._base_manager.annotate(token=Cast(name, models.TextField())).order_by("pk")
+    return rows.filter(**{f"{name}__isnull": False})

@@ -74,6 +74,7 @@ def test_start_the_first_five_minutes_stop_and_start_again(tmp_path: Path, runs:
     assert len(rows(database)) == 200
     assert "200 created" in first.manage("import_directory", "APPSDB")
     assert "no directory is kept back" in first.manage("look_first", "status")
+    assert " 0 red" in (said := first.manage("doctor")) or "everything is in order" in said
     with (
         closing(sqlite3.connect(tmp_path / "var" / "rollcall.sqlite3")) as portal,
         closing(sqlite3.connect(tmp_path / "yesterday")) as backup,

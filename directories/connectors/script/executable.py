@@ -32,13 +32,13 @@ def executable(name: str) -> Path:
     if path != home / name:
         raise ConnectorError(LINK.format(name=name), code="file")
     for place in (path, *path.parents):
-        _only_the_operators(place)
+        check_owner(place)
     if not stat.S_ISREG(path.stat().st_mode) or not os.access(path, os.X_OK):
         raise ConnectorError(NOT_EXECUTABLE.format(name=name), code="file")
     return path
 
 
-def _only_the_operators(path: Path) -> None:
+def check_owner(path: Path) -> None:
     """Raise ConnectorError when others could change or replace what stands there.
 
     A sticky folder, such as /tmp, may be written by others: they cannot replace what is not theirs.

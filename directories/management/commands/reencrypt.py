@@ -1,15 +1,12 @@
 """``manage.py reencrypt``: bring every stored secret under the first of ``ENCRYPTION_KEYS``."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import models
-from django.db.models.functions import Cast
 
-from directories.encryption import EncryptedJSONField, rotate, rotated
+from directories.encryption import encrypted_fields, rotate, rotated, tokens
 
 
 class Command(BaseCommand):
@@ -25,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, check: bool, batch_size: int, **options: Any) -> None:
         """Go through every field of every model, saying how many were found and done."""
         waiting = lost = 0
-        for model, name in _fields():
+        for model, name in encrypted_fields():
             count, unreadable = _rotate_all(model, name, batch_size, write=not check)
             waiting, lost = waiting + count, lost + len(unreadable)
             verb = "to re-encrypt" if check else "re-encrypted"
@@ -44,22 +41,10 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS("Every secret is encrypted with the first key."))
 
 
-def _fields() -> Iterator[tuple[type[models.Model], str]]:
-    for model in apps.get_models():
-        if model._meta.proxy or not model._meta.managed:
-            continue
-        for field in model._meta.local_concrete_fields:
-            if isinstance(field, EncryptedJSONField):
-                yield model, field.attname
-
-
 def _rotate_all(model: type[models.Model], name: str, batch_size: int, *, write: bool) -> tuple[int, list[Any]]:
     """Return how many values were under another key, and the primary keys of those that no key opens."""
     count, unreadable, after = 0, [], None
-    # The Cast keeps the field from decrypting: a token is compared with itself, so that a secret that someone saves
-    # in this very moment is not overwritten.
-    rows = model._base_manager.annotate(token=Cast(name, models.TextField())).order_by("pk")
-    rows = rows.filter(**{f"{name}__isnull": False})
+    rows = tokens(model, name)
     while batch := list((rows if after is None else rows.filter(pk__gt=after)).values_list("pk", "token")[:batch_size]):
         for key, token in batch:
             try:

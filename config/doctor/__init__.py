@@ -1,0 +1,1 @@
+"""``manage.py doctor``: the usual mistakes of an installation, each in a plain sentence with the next step."""
