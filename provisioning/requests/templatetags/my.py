@@ -31,10 +31,14 @@ class MyPage:
 
 @register.simple_tag(takes_context=True)
 def my_pages(context: dict[str, Any]) -> list[MyPage]:
-    """Return the navigation under /my/; of the entries whose address the page's begins with, the longest is here."""
+    """Return the navigation under /my/; of the entries whose address the page's begins with, the longest is here.
+
+    The pages of one's own sign-in, which say which of them is ``here``, all belong to the account.
+    """
     request: HttpRequest = context["request"]
     links = [(title, icon, link) for title, icon, name in PAGES if (link := _link(name))]
-    here = max((link for _, _, link in links if request.path.startswith(link)), key=len, default="")
+    path = _link("my_account") if context.get("here") else request.path
+    here = max((link for _, _, link in links if path.startswith(link)), key=len, default="")
     return [MyPage(title, icon, link, link == here) for title, icon, link in links]
 
 

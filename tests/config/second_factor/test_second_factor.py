@@ -101,7 +101,7 @@ def test_an_app_is_added_with_codes_that_are_shown_once_and_used_once(
     client = Client()
     client.post("/login/", {"login": "root", "password": PASSWORD})
     page = client.get("/my/second-factor/app/").content.decode()
-    found = re.search(r'class="rcs-secret">([A-Z2-7]+)<', page)
+    found = re.search(r'class="my-secret">([A-Z2-7]+)<', page)
     assert found
     assert "data:image/svg+xml" in page
     assert client.post("/my/second-factor/app/", {"code": "000000"}).context["form"].errors["code"] == [WRONG_CODE]
@@ -148,7 +148,7 @@ def test_staff_who_need_one_set_it_up_before_anything_else(root: User) -> None:
     for address in ("/", "/provisioning/user/", "/api/v1/users/root/password"):
         assert client.get(address)["Location"] == "/my/second-factor/", address
     assert "Staff of this portal need a second factor" in client.get("/my/second-factor/").content.decode()
-    found = re.search(r'class="rcs-secret">([A-Z2-7]+)<', client.get("/my/second-factor/app/").content.decode())
+    found = re.search(r'class="my-secret">([A-Z2-7]+)<', client.get("/my/second-factor/app/").content.decode())
     assert found
     client.post("/my/second-factor/app/", {"code": code_of(found[1])})
     assert client.get("/").status_code == 200
