@@ -12,6 +12,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
+from config.signin.models import SignInSettings
 from directories.models import Directory
 from provisioning import services, tasks
 from provisioning.demo import load_demo
@@ -26,17 +27,18 @@ from tests.browser.walk import Walk
 from tests.provisioning.contracts.conftest import others
 
 PAGES = ("home", "catalogue", "requests", "approvals", "substitutes", "team")
+PASSWORD = "Kingfisher-42-blue"
 SignIn = Callable[[Page, User], None]
 
 
 @pytest.fixture
 def demo(transactional_db: None, settings: Settings, tmp_path: Path) -> Path:
-    """The demo after its HR was imported, and its folder. Who is to sign in here may, by being staff without a role."""
+    """The demo after its HR was imported, and its folder; people who are not staff may sign in, as by ``make run``."""
     settings.VAR_DIR = tmp_path
     load_demo()
     others(200)
     from_hr()
-    User.objects.filter(username__in=["haddad", "osullivan", "keller", "arslan"]).update(is_staff=True)
+    SignInSettings.objects.create(pk=SignInSettings.ONE, self_service=True)
     return tmp_path
 
 
@@ -91,7 +93,21 @@ def test_from_the_catalogue_to_the_account(
     walk.says("Waiting for Niamh O'Sullivan (osullivan) (manager). Step 1 of 2.")
     walk.look("request")
 
-    become("osullivan", "approvals")
+    sign_in(page, User.objects.create_superuser("root"))
+    page.goto(reverse("admin:provisioning_user_change", args=[User.objects.get(username="osullivan").pk]))
+    page.locator("summary", has_text="Sign-in & roles").click()
+    page.get_by_role("link", name="Make a link with which they choose one").click()
+    walk.button("Make a link")
+    link = page.locator("#one-time-link").inner_text()
+    page.context.clear_cookies()
+    page.goto(link)
+    walk.fill(new_password1=PASSWORD, new_password2=PASSWORD)
+    walk.button("Set password")
+    walk.fill(login="osullivan", password=PASSWORD)
+    walk.button("Sign in")
+    page.wait_for_url("**/my/")
+    page.get_by_role("navigation", name="My pages").get_by_role("link", name="Approvals").click()
+    walk.look("osullivan-approvals")
     page.get_by_role("link", name="CRM for Leila Haddad (haddad)").click()
     walk.says("Families call us.")
     walk.look("approval")
