@@ -13,7 +13,7 @@ from provisioning.events.models import Subscription
 from provisioning.gateway import mailbox
 from provisioning.imports import deliveries, engine, requests
 from provisioning.imports.doors import contracts, rules
-from provisioning.notices import certificates, mail, watch
+from provisioning.notices import certificates, leavers, mail, watch
 from provisioning.outbound import batch, full_sync, outlook
 from provisioning.outbound.accounts import deletions
 from provisioning.outbound.dispatch import DELIVER, DRAIN, LEAVERS, LOOK, PUSH, send
@@ -179,9 +179,10 @@ def look(directory_id: int, read: bool = False) -> None:
 
 @shared_task
 def notices() -> None:
-    """Open and close notices, and send the mails that are due."""
+    """Open and close notices, and send the mails that are due, also to managers of leavers."""
     watch.watch()
     mail.send_due()
+    leavers.look()
 
 
 @shared_task

@@ -16,8 +16,9 @@ from unfold.decorators import display
 
 from provisioning.admin.kept_by_portal import ReadOnly
 from provisioning.models import User
+from provisioning.notices import leavers
 from provisioning.notices.causes import CAUSES, Cause
-from provisioning.notices.models import Choice, How, Notice
+from provisioning.notices.models import Choice, How, ManagerMails, Notice
 from provisioning.notices.watch import usual
 from reports.paging import CappedPaginator
 
@@ -94,6 +95,13 @@ class NoticeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         if not self.has_view_permission(request) or not isinstance(person, User):
             raise PermissionDenied
         causes = _causes(request)
+        may_switch = request.user.has_perm("notices.change_managermails")
+        if request.method == "POST" and "managers" in request.POST:
+            if not may_switch:
+                raise PermissionDenied
+            leavers.switch(person.get_username(), on=request.POST["managers"] == "on")
+            messages.success(request, "Saved. It holds for whoever leaves from now on.")
+            return HttpResponseRedirect(reverse("admin:notices_notice_choices"))
         if request.method == "POST":
             chosen = [
                 Choice(person=person, cause=cause.name, how=how)
@@ -114,6 +122,8 @@ class NoticeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             "hows": How.choices,
             "address": person.email,
             "mail_on": bool(settings.EMAIL_HOST),
+            "may_switch": may_switch,
+            "managers_told": may_switch and ManagerMails.objects.filter(on=True).exists(),
         }
         return render(request, "provisioning/notices/choices.html", context)
 

@@ -47,19 +47,28 @@ def _send(letters: list[Letter], connection: Any) -> int:
     if not theirs:
         return 0
     mine = Letter.objects.filter(pk__in=[letter.pk for letter in theirs])
+    message = EmailMessage(_subject(theirs), _body(theirs), to=[theirs[0].person.email], connection=connection)
     try:
-        EmailMessage(_subject(theirs), _body(theirs), to=[theirs[0].person.email], connection=connection).send()
-    except SMTPResponseException as error:
-        log.warning("A mail of notices was refused (%s %s).", type(error).__name__, error.smtp_code)
-        return 0
-    except (SMTPRecipientsRefused, ValueError) as error:
-        log.warning("A mail of notices was refused (%s).", type(error).__name__)
-        return 0
+        if not taken(message):
+            return 0
     except (SMTPException, OSError):
         mine.update(due_at=timezone.now())
         raise
     mine.update(sent_at=timezone.now())
     return 1
+
+
+def taken(message: EmailMessage) -> bool:
+    """Send a mail and return whether it was taken; raise SMTPException or OSError when the server is away."""
+    try:
+        message.send()
+    except SMTPResponseException as error:
+        log.warning("A mail was refused (%s %s).", type(error).__name__, error.smtp_code)
+        return False
+    except (SMTPRecipientsRefused, ValueError) as error:
+        log.warning("A mail was refused (%s).", type(error).__name__)
+        return False
+    return True
 
 
 def _claimed(letters: list[Letter]) -> list[Letter]:

@@ -87,3 +87,47 @@ class Letter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notice} to {self.person}"
+
+
+class ManagerMails(models.Model):
+    """Whether managers are told by mail that somebody of theirs leaves. One row at the most; without it, they are not.
+
+    Who left before ``since`` is told of to nobody.
+    """
+
+    ONE = 1
+
+    on = models.BooleanField(default=False)
+    since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ("view", "change")
+        verbose_name_plural = "manager mails"
+
+    def __str__(self) -> str:
+        return "on" if self.on else "off"
+
+
+class LeaverMail(models.Model):
+    """That a leaving was told of to the person's manager, or that it was not; ``over`` once the person is back.
+
+    ``to`` is None where nobody is told, and when the manager is deleted later. ``due_at`` is None where nothing is to
+    be sent any more.
+    """
+
+    user_id = models.BigIntegerField()
+    receipt_id = models.BigIntegerField(unique=True)
+    to = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    over = models.BooleanField(default=False)
+    due_at = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["user_id"], condition=models.Q(over=False), name="leaver_mail_once")
+        ]
+        indexes = [models.Index(fields=["due_at"], name="leaver_mail_due", condition=models.Q(due_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"Leaving of {self.user_id}"

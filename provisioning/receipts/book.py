@@ -97,6 +97,7 @@ def _open(user_ids: Collection[int], decision: str, origin: str) -> dict[int, in
             "username": user.username,
             "name": user.get_full_name()[:310],
             "employee_number": user.employee_number,
+            "manager_id": user.manager_id,
             "hr_end": ends[user.pk][0] if user.pk in ends else None,
             "hr_zone": ends[user.pk][1] if user.pk in ends else "",
         }

@@ -36,14 +36,15 @@ class Receipt(models.Model):
 
     ``hr_end`` is when the last contract ends, by the days of ``hr_zone`` (a name of the IANA time zone database).
     ``origin`` says from where the portal learnt it and ``decision`` what was decided. ``late``: it was proven later
-    than ``LATE`` allows. ``evidence`` is the row of the chain, once it has ended. User and directories are plain
-    numbers: a receipt outlives them.
+    than ``LATE`` allows. ``evidence`` is the row of the chain, once it has ended. User, manager (of that
+    moment) and directories are plain numbers: a receipt outlives them.
     """
 
     user_id = models.BigIntegerField()
     username = models.CharField("user name", max_length=255)
     name = models.CharField(max_length=310)
     employee_number = models.CharField(max_length=64, blank=True)
+    manager_id = models.BigIntegerField(null=True, blank=True)
     hr_end = models.DateTimeField("HR's end", null=True, blank=True)
     hr_zone = models.CharField("HR's time zone", max_length=64, blank=True)
     learnt_at = models.DateTimeField(default=timezone.now)

@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 from collections.abc import Collection
-from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from smtplib import SMTPException
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
+from provisioning.notices.mail import taken
 from provisioning.requests import links
 from provisioning.requests.models import MailKind, ProductRequest, RequestMail, RequestState, StepState
 
@@ -73,13 +74,7 @@ def _send(one: RequestMail, connection: Any) -> int:
     if over or not one.to.email or not one.to.is_active:
         mine.update(sent_at=timezone.now())
         return 0
-    try:
-        EmailMessage(subject(one), body(one), to=[one.to.email], connection=connection).send()
-    except SMTPResponseException as error:
-        log.warning("A mail of a request was refused (%s %s).", type(error).__name__, error.smtp_code)
-        return 0
-    except (SMTPRecipientsRefused, ValueError) as error:
-        log.warning("A mail of a request was refused (%s).", type(error).__name__)
+    if not taken(EmailMessage(subject(one), body(one), to=[one.to.email], connection=connection)):
         return 0
     mine.update(sent_at=timezone.now())
     return 1
