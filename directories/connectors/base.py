@@ -39,6 +39,8 @@ from directories.connectors.types import (
     RemoteDepartment,
     RemoteGroup,
     ShownAttribute,
+    Trial,
+    TriedStatement,
     Write,
 )
 
@@ -69,6 +71,8 @@ __all__ = [
     "RemoteDepartment",
     "RemoteGroup",
     "ShownAttribute",
+    "Trial",
+    "TriedStatement",
     "Unavailable",
     "Write",
 ]
@@ -375,6 +379,15 @@ class Connector(ABC):
     def inspect(self, name: str) -> Inspection | None:
         """Return the entry of that user name with all its attributes, None when there is none."""
         raise _cannot(Capability.INSPECT)
+
+    @classmethod
+    def trials(cls, config: ConnectorConfig) -> Sequence[str]:
+        """Return the operations whose statements can be tried, "create" and so on; none where none are written."""
+        return ()
+
+    def try_out(self, trial: Trial) -> Sequence[TriedStatement]:
+        """Return the statements of an operation with somebody's values, and run them on request; nothing is kept."""
+        raise ConnectorError("Only directories with query templates can be tried.", code="template")
 
     def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount] | None:
         """Return those accounts with these lasting ids that ``accounts`` would give now, None when it cannot tell.

@@ -213,6 +213,31 @@ class GroupEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """Statements of an operation to be tried for somebody: shown, and with ``run`` run and rolled back."""
+
+    operation: str
+    entry: Entry
+    password: str | None
+    group: GroupEntry
+    run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TriedStatement:
+    """One statement with its values. ``rows`` and ``milliseconds`` are None when it was not run.
+
+    ``parameters`` are the bound values by name; a password is masked. ``error`` says why it was not run or failed.
+    """
+
+    bound_sql: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    rows: int | None = None
+    milliseconds: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GroupPage:
     """One page of a crawl of groups; only one whose final page says ``last`` was complete."""
 

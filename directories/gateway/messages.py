@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from directories.connectors.gateway.codec import Malformed
 
 LARGEST = 24 * 1024 * 1024  # bytes of a message
-LARGEST_BLOB = 96 * 1024 * 1024  # bytes of a blob when it is unpacked
+LARGEST_BLOB = 32 * 1024 * 1024  # bytes of a blob when it is unpacked; whoever reads it has them in memory
 MOST_BLOBS = 64
 TO_PORTAL, TO_GATEWAY = b"rollcall gateway 1 to portal\n", b"rollcall gateway 1 to gateway\n"
 SIGNATURE, MACHINE = "X-Rollcall-Signature", "X-Rollcall-Machine"

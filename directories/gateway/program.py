@@ -29,6 +29,10 @@ AHEAD = 8  # items that are read ahead of what was sent
 TOGETHER = 1_000_000  # bytes of items that are sent together
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds after a portal that is away was asked
 CLEAN = 10.0  # seconds between two looks for connections that nobody uses
+TOO_LARGE = (
+    "One answer of the directory is too large to be sent. Leave large attributes, such as photos, out of the mapping."
+)
+ROOM = 1_000_000  # bytes of a message that are not its answer
 TOO_LATE = "The gateway got this too late to begin. The portal tries again by itself."
 UNEXPECTED = "The gateway could not do this because of a fault in it. Its log has the details."
 LISTENS = "news"
@@ -37,11 +41,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Running:
-    """A call that is being worked on. ``stop`` is set when nobody waits for its answer any more."""
+    """A call that is being worked on. ``stop`` is set when nobody waits for its answer any more.
+
+    ``given`` is the moment (monotonic) at which the portal gave it out.
+    """
 
     number: int
     name: str
     call: Call
+    given: float
     stop: Event = field(default_factory=Event)
 
 
@@ -117,17 +125,16 @@ class GatewayProgram:
         calls = found.head.get("calls")
         if type(calls) is not list or len(calls) != len(found.blobs) or len(calls) > AT_ONCE:
             return
+        given = time.monotonic() - found.age
         for told, blob in zip(calls, found.blobs, strict=True):
             number, name = told if type(told) is list and len(told) == 2 else (None, None)
             if type(number) is not int or type(name) is not str or number in self.running:
                 continue
-            self._begin(number, name, blob, late=found.age > BEGIN)
+            self._begin(number, name, blob, given)
 
-    def _begin(self, number: int, name: str, blob: bytes, *, late: bool) -> None:
+    def _begin(self, number: int, name: str, blob: bytes, given: float) -> None:
         try:
-            if late:
-                raise Unavailable(TOO_LATE)
-            running = Running(number, name, load_call(messages.unpack(blob)))
+            running = Running(number, name, load_call(messages.unpack(blob)), given)
         except ConnectorError as error:
             refusal = Answers(last=True, error=error)
             self._in_thread(lambda: self.send(number, 0, refusal), f"refuse-{number}")
@@ -153,7 +160,9 @@ class GatewayProgram:
 
     def _do(self, running: Running) -> None:
         try:
-            if running.call.known.streams:
+            if time.monotonic() - running.given > BEGIN:
+                self.send(running.number, 0, Answers(last=True, error=Unavailable(TOO_LATE)))
+            elif running.call.known.streams:
                 AnswerStream(self, running).run()
             else:
                 self.send(running.number, 0, self._answer(running))
@@ -176,12 +185,13 @@ class GatewayProgram:
 
         Return None when nobody waits for it any more.
         """
+        last, blob = answers.last, b""
         try:
-            data = dump_answers(answers)
+            blob = _packed(answers)
         except ConnectorError as error:
-            data = dump_answers(Answers(last=True, error=error))
-        head = {"parts": [[number, part, answers.last]], "working": [number], "wait": WAIT}
-        return self._kept_on(number, head, [messages.pack(data)])
+            last, blob = True, _packed(Answers(last=True, error=error))
+        head = {"parts": [[number, part, last]], "working": [number], "wait": WAIT}
+        return self._kept_on(number, head, [blob])
 
     def await_room(self, number: int) -> Exchanged | None:
         """Wait until the portal has used some of what was sent; None when nobody waits for it any more."""
@@ -205,6 +215,15 @@ class GatewayProgram:
                 work()
 
         threading.Thread(target=contained, name=name, daemon=True).start()
+
+
+def _packed(answers: Answers) -> bytes:
+    """Return answers as a blob; raise ConnectorError for what cannot be sent, or what nobody would take."""
+    data = dump_answers(answers)
+    blob = messages.pack(data) if len(data) <= messages.LARGEST_BLOB else b""
+    if not blob or len(blob) > messages.LARGEST - ROOM:
+        raise ConnectorError(TOO_LARGE, code="mapping")
+    return blob
 
 
 class AnswerStream:

@@ -123,6 +123,7 @@ class ConnectorWork:
             kept = self._idle.get(key)
             connector = kept.pop()[1] if kept else None
         connector = connector or directory.connector(config)
+        connector.urgent = call.urgent
         try:
             yield connector
         except Exception as error:
@@ -255,7 +256,15 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
         name: lambda connector, *arguments, name=name: getattr(connector, name)(*arguments)
         for name in (
             *("test", "certificate_until", "count", "inspect", "cursor", "beginning", "find_group", "delete"),
-            *("set_password", "create_group", "update_group", "delete_group", "add_members", "remove_members"),
+            *(
+                "set_password",
+                "try_out",
+                "create_group",
+                "update_group",
+                "delete_group",
+                "add_members",
+                "remove_members",
+            ),
         )
     },
     **{
@@ -268,6 +277,7 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
     "write_many": _write_many,
     "look_up": _look_up,
     "wanted_container": _wanted_container,
+    "forecast": lambda connector, users: connector.forecast(connector.config.settings, users),
 }
 
 

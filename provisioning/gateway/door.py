@@ -231,7 +231,7 @@ def _taken(machine: Machine, head: dict[str, Any], answer: dict[str, Any]) -> li
     if found is None and not waited and not answer["tell"]:
         answer["later"] = LATER
     if Machine.objects.filter(pk=machine.pk, withdrawn_at__isnull=False).exists():
-        mailbox.lose(machine)
+        mailbox.disbelieve(machine)
         raise Turned(WITHDRAWN)
     return found or []
 

@@ -68,7 +68,7 @@ def withdraw(machine: Machine, actor: str) -> None:
         now = timezone.now()
         if Machine.objects.filter(pk=machine.pk, withdrawn_at=None).update(withdrawn_at=now, withdrawn_by=actor):
             _note(machine, actor, "was withdrawn from")
-    mailbox.lose(machine)
+    mailbox.disbelieve(machine)
 
 
 def _note(machine: Machine, actor: str, what: str) -> None:

@@ -42,17 +42,24 @@ def ago(seconds: float) -> CombinedExpression:
 # --- The asker's side ------------------------------------------------------------------------------------------------
 
 
-def put(gateway_id: int, name: str, blob: bytes, *, writes: bool, streams: bool) -> int:
-    """Put a call in and return its number."""
+def put(gateway_id: int, name: str, blob: bytes, *, writes: bool, streams: bool, urgent: bool = False) -> int:
+    """Put a call in and return its number; an urgent one is taken before those that wait already."""
     call = GatewayCall.objects.create(
-        gateway_id=gateway_id, name=name, body=encrypt_bytes(blob), writes=writes, streams=streams, heard_at=Now()
+        gateway_id=gateway_id,
+        name=name,
+        body=encrypt_bytes(blob),
+        writes=writes,
+        streams=streams,
+        urgent=urgent,
+        heard_at=Now(),
     )
     return int(call.pk)
 
 
 def part(number: int, position: int) -> bytes | None:
-    """Return one part of the answer, None while it is not there."""
-    found = AnswerPart.objects.filter(call=number, number=position).values_list("body", flat=True).first()
+    """Return one part of the answer, None while it is not there; a machine that was withdrawn gave none."""
+    believed = AnswerPart.objects.filter(call=number, number=position, call__machine__withdrawn_at=None)
+    found = believed.values_list("body", flat=True).first()
     return None if found is None else decrypt_bytes(bytes(found))
 
 
@@ -93,13 +100,16 @@ def forget(number: int) -> None:
 
 
 def take(machine: Machine, most: int) -> list[TakenCall]:
-    """Give the oldest calls for a machine's directories to it, at most so many; others take others meanwhile."""
+    """Give calls for a machine's directories to it, at most so many; others take others meanwhile.
+
+    Urgent ones go first, then the oldest.
+    """
     heard = GatewayCall.objects.filter(gateway=machine.gateway_id, state=CallState.WAITING, heard_at__gt=ago(UNHEARD))
     heard = heard.filter(name__in=list(machine.about))
     if most <= 0 or not heard.exists():
         return []
     with transaction.atomic():
-        locked = heard.order_by("pk").select_for_update(skip_locked=True, no_key=True)
+        locked = heard.order_by("-urgent", "pk").select_for_update(skip_locked=True, no_key=True)
         rows = [(pk, name, bytes(body)) for pk, name, body in locked.values_list("pk", "name", "body")[:most]]
         GatewayCall.objects.filter(pk__in=[pk for pk, *_ in rows], state=CallState.WAITING).update(
             state=CallState.TAKEN, machine=machine, leased_until=ago(-LEASE)
@@ -141,8 +151,14 @@ def with_room(numbers: Sequence[int]) -> list[int]:
 
 
 def lose(machine: Machine) -> None:
-    """Take what a machine has for lost: it began anew, or was withdrawn."""
+    """Take what a machine has not ended for lost: it began anew."""
     GatewayCall.objects.filter(machine=machine, state=CallState.TAKEN, ended=False).update(state=CallState.LOST)
+
+
+def disbelieve(machine: Machine) -> None:
+    """Take everything of a machine for lost, and throw its answers away that nobody has used: it was withdrawn."""
+    GatewayCall.objects.filter(machine=machine, state=CallState.TAKEN).update(state=CallState.LOST)
+    AnswerPart.objects.filter(call__machine=machine).delete()
 
 
 def sweep() -> None:

@@ -105,7 +105,8 @@ class GatewayCall(models.Model):
 
     The row lasts only as long as somebody waits for the answer: ``heard_at`` is the asker's last sign of life, and
     ``leased_until`` how long the machine that took it is believed to work on it. ``writes``: it may have changed the
-    directory, so it is given out once. ``received`` and ``used`` count the parts of its answer. ``body`` is encrypted.
+    directory, so it is given out once. ``urgent``: it is for somebody who loses access. ``received`` and ``used`` count
+    the parts of its answer. ``body`` is encrypted.
     """
 
     gateway = models.ForeignKey(Gateway, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -113,6 +114,7 @@ class GatewayCall(models.Model):
     body = models.BinaryField()
     writes = models.BooleanField()
     streams = models.BooleanField()
+    urgent = models.BooleanField(default=False, db_default=False)
     state = models.CharField(max_length=8, choices=CallState.choices, default=CallState.WAITING)
     machine = models.ForeignKey(Machine, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
     heard_at = models.DateTimeField()

@@ -103,7 +103,10 @@ class Mailed:
         gateway_id = able.values_list("gateway", flat=True).first()
         if gateway_id is None:
             raise self._why_not(addressee)
-        return mailbox.put(gateway_id, addressee.name, blob, writes=call.known.writes, streams=call.known.streams)
+        known = call.known
+        return mailbox.put(
+            gateway_id, addressee.name, blob, writes=known.writes, streams=known.streams, urgent=call.urgent
+        )
 
     def _why_not(self, addressee: Addressee) -> ConnectorError:
         """Return why nobody can be asked."""

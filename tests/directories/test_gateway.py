@@ -1,6 +1,8 @@
 """The gateway's program without a portal: its file, and what a portal that lies can make it do."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -8,9 +10,18 @@ from typing import Any
 
 import pytest
 
-from directories.connectors.base import Capability, ConnectorConfig, ConnectorError, Cursor, CursorLost, Entry
+from directories.connectors.base import (
+    Capability,
+    ConnectorConfig,
+    ConnectorError,
+    Cursor,
+    CursorLost,
+    Entry,
+    Unavailable,
+    Write,
+)
 from directories.connectors.gateway import ThroughGateway
-from directories.connectors.gateway.calls import METHODS, Call, dump, dump_call, load_call
+from directories.connectors.gateway.calls import METHODS, Answers, Call, dump, dump_call, load_answers, load_call
 from directories.connectors.gateway.codec import Malformed, decode_error, decode_value
 from directories.connectors.gateway.description import LONGEST_PATIENCE, describe, dump_description, load_description
 from directories.connectors.memory import GROUPS, STORES, Memory, StoredAccount, StoredGroup
@@ -19,7 +30,7 @@ from directories.gateway import messages
 from directories.gateway.__main__ import main
 from directories.gateway.keys import EnrolmentFailed, GatewayKeys, read, write
 from directories.gateway.portal import Exchanged
-from directories.gateway.program import GatewayProgram
+from directories.gateway.program import GatewayProgram, Running
 from directories.gateway.settings import of_text
 from directories.gateway.work import ANSWERS, STREAMS, ConnectorWork
 from tests.fixtures.gateways import HERE, GatewaySubject, Loopback, gateway_of
@@ -127,8 +138,9 @@ def test_the_portal_can_ask_for_the_protocols_methods_and_nothing_else() -> None
     assert {name for name, method in METHODS.items() if method.streams} == STREAMS.keys()
     for name in ("close", "__init__", "config", "capabilities", "sample", "session", "eval"):
         with pytest.raises(Malformed):
-            load_call(dump([name, [], [], False]))
-    for data in (b"", b"[]", b"{}", b'["find"]', b'["find",[],[],false]', b'["find",[{}],[],false]', b"[1,[],[],0]"):
+            load_call(dump([name, [], [], False, False]))
+    calls = ('["find"]', '["find",[],[],false,false]', '["find",[{}],[],false,false]', '["count",[],[],false,0]')
+    for data in (b"", b"[]", b"{}", *(text.encode() for text in calls)):
         with pytest.raises(Malformed):
             load_call(data)
 
@@ -146,7 +158,7 @@ def test_what_the_file_calls_read_only_is_not_written(tmp_path: Path) -> None:
     work = gateway_of("memory", ConnectorConfig({"name": name}), read_only=True)
     STORES[name] = {"ann": StoredAccount({})}
     writes = [name for name, method in METHODS.items() if method.writes]
-    assert len(writes) == 14
+    assert len(writes) == 15
     for method in writes:
         with pytest.raises(ConnectorError, match="read_only"):
             work.answer(HERE.name, Call(method, [Entry("ann")]))
@@ -197,6 +209,74 @@ def test_a_gateway_whose_portal_has_no_thread_to_wait_in_rests() -> None:
     assert rests == [0.5]
 
 
+@dataclass
+class Heard:
+    """A portal that takes every message and has nothing to say."""
+
+    sent: list[tuple[Mapping[str, Any], Sequence[bytes]]] = field(default_factory=list)
+
+    def exchange(self, head: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> Exchanged:
+        self.sent.append((head, blobs))
+        return Exchanged({}, ())
+
+    def answers(self) -> Answers:
+        """Return the one answer that came."""
+        ((head, (blob,)),) = self.sent
+        assert head["parts"][0][2], "it was not the last one"
+        return load_answers(messages.unpack(blob))
+
+
+def test_what_waited_too_long_for_its_thread_is_not_begun(tmp_path: Path) -> None:
+    name = str(tmp_path)
+    portal: Any = Heard()
+    program = GatewayProgram(portal, gateway_of("memory", ConnectorConfig({"name": name})), "1")
+    call = Call("create", [Entry("ann"), None])
+    program._do(Running(1, HERE.name, call, time.monotonic() - messages.BEGIN - 1))
+    assert isinstance(portal.answers().error, Unavailable)
+    assert not STORES[name]
+    portal.sent.clear()
+    program._do(Running(2, HERE.name, call, time.monotonic()))
+    assert portal.answers().error is None
+    assert [*STORES[name]] == ["ann"]
+
+
+def test_an_answer_that_is_too_large_is_told_instead_of_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    portal: Any = Heard()
+    program = GatewayProgram(portal, ConnectorWork({}), "1")
+    monkeypatch.setattr(messages, "LARGEST_BLOB", 1000)
+    program.send(1, 0, Answers(["x" * 1001]))
+    error = portal.answers().error
+    assert error is not None
+    assert "photos" in error.message
+
+
+def test_a_connector_over_there_is_told_when_somebody_loses_access(
+    carried: Callable[[ConnectorWork], Loopback], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr(Memory, "disable", lambda connector, entry, found=None: told.append(connector.urgent))
+    with GatewaySubject(carried(gateway_of("memory", ConnectorConfig({"name": str(tmp_path)})))).open() as connector:
+        for urgent in (True, False):
+            connector.urgent = urgent
+            connector.disable(Entry("ann"))
+    assert told == [True, False]
+
+
+def test_how_long_everybody_takes_is_forecast_as_without_a_gateway(
+    carried: Callable[[ConnectorWork], Loopback], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"product": "slack", "url": "https://api.slack.com/scim/v2", "auth": "bearer", "secret": "x"}
+    loopback = carried(gateway_of("scim", ConnectorConfig(settings)))
+    there = {"gateway": HERE.gateway, "name": HERE.name}
+    assert ThroughGateway.forecast(there, 10_000) == "about 56 minutes: Slack allows 180 creations a minute"
+
+    def silent(*_: Any) -> None:
+        raise Unavailable("The gateway shows no sign of life.")
+
+    monkeypatch.setattr(loopback, "ask", silent)
+    assert ThroughGateway.forecast(there, 10_000) == ""
+
+
 # --- What the portal makes of a gateway's answers --------------------------------------------------------------------
 
 
@@ -235,6 +315,29 @@ def test_members_of_a_page_of_groups_come_in_one_stream(
         assert third[0].refs == ["user0", "user1", "user2"]
 
 
+def test_what_cannot_be_read_of_a_write_may_have_been_done(
+    gateway_subject: GatewaySubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nonsense(*_: Any) -> Any:
+        raise Malformed
+
+    monkeypatch.setattr(gateway_subject.loopback, "ask", nonsense)
+    ann = Entry("ann")
+    with gateway_subject.open() as connector:
+        for call in (lambda: connector.create(ann), lambda: connector.disable(ann), lambda: connector.delete(ann)):
+            with pytest.raises(Unavailable) as caught:
+                call()
+            assert not caught.value.whole_directory
+        answers = connector.write_many([Write(Capability.CREATE, ann)] * 2)
+        assert [type(answer) for answer in answers] == [Unavailable] * 2
+        with pytest.raises(Malformed):  # nothing was asked to be done, so nobody has to look
+            connector.find(ann)
+    monkeypatch.setattr(gateway_subject.loopback, "ask", lambda *_: [])
+    with gateway_subject.open() as connector:
+        (answer,) = connector.write_many([Write(Capability.UPDATE, ann)])
+    assert isinstance(answer, Unavailable)
+
+
 def test_a_gateway_that_lies_is_caught(gateway_subject: GatewaySubject, monkeypatch: pytest.MonkeyPatch) -> None:
     loopback = gateway_subject.loopback
     lies: list[Any] = [None, [], {}, "x", [["a"]], [[1, 2, {}, None, None, "", "", "", None], ""], [["ann", "ann"], ""]]
@@ -244,7 +347,7 @@ def test_a_gateway_that_lies_is_caught(gateway_subject: GatewaySubject, monkeypa
             for call in (lambda: connector.create(Entry("ann")), lambda: connector.write_many([]), connector.test):
                 try:
                     found = call()
-                except Malformed:
+                except (Malformed, Unavailable):
                     continue
                 assert found == [] or not getattr(found, "ok", True), lies[0]
             lies.pop(0)

@@ -6,7 +6,8 @@ import pytest
 
 from directories.config import DirectoryConfig
 from directories.connectors.base import ConnectorConfig, ConnectorError, Entry
-from directories.tryout import MASK, Subject, try_operation
+from directories.connectors.sql.trying import MASK
+from directories.tryout import Subject, try_operation
 from tests.directories.connectors.sql_subject import TEMPLATES, WHERE, SqlSubject
 
 ENTRY = Entry("ann", "", {"FIRSTNAME": "Ann", "LASTNAME": None}, {"username": "ann", "email": "ann@example.org"})

@@ -77,3 +77,23 @@ def test_a_connector_is_told_when_somebody_loses_access(crews: Crews, monkeypatc
     told.clear()
     deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
     assert told == {("ann", True), ("bob", False)}
+
+
+def test_the_place_of_a_leaver_is_asked_for_as_urgently(crews: Crews, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: set[tuple[str, bool]] = set()
+
+    def wanted_container(self: CrewConnector, entry: Entry, *, leaving: bool = False) -> str:
+        told.add((entry.key, self.urgent))
+        return ""
+
+    directory = save_crew_directory()
+    users = User.objects.bulk_create([User(username=name) for name in ("ann", "bob", "cid")])
+    services.provision_many([user.pk for user in users], "test")
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
+    User.objects.filter(username="ann").update(is_active=False)
+    User.objects.exclude(username="ann").update(first_name="Bob")
+    services.provision_many([user.pk for user in users], "test")
+    monkeypatch.setattr(CrewConnector, "wanted_container", wanted_container)
+    monkeypatch.setattr(CrewConnector, "at_once", 50)
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 100))
+    assert told == {("ann", True), ("bob", False), ("cid", False)}

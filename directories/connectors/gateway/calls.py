@@ -22,6 +22,8 @@ from directories.connectors.base import (
     RefusedMember,
     RemoteAccount,
     RemoteGroup,
+    Trial,
+    TriedStatement,
     Write,
 )
 from directories.connectors.gateway.codec import Codec, Malformed, codec, encode_error
@@ -89,10 +91,12 @@ METHODS: Mapping[str, Method] = {
     "test": Method((), ConnectionTest),
     "certificate_until": Method((), dt.datetime | None),
     "count": Method((), int | None),
+    "forecast": Method((int,), str),
     "find": Method((Entry,), PlacedAccount | None),
     "find_many": Method((Sequence[Entry],), Sequence[FoundAccount]),
     "look_up": Method((Sequence[str],), Sequence[PlacedAccount] | None),
     "inspect": Method((str,), Inspection | None),
+    "try_out": Method((Trial,), Sequence[TriedStatement], writes=True),
     "wanted_container": Method((Entry, bool), str),
     "cursor": Method((), Cursor | None),
     "beginning": Method((), Cursor | None),
@@ -123,12 +127,16 @@ METHODS: Mapping[str, Method] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call as it travels: the method with its arguments, and how the directory is to be opened."""
+    """One call as it travels: the method with its arguments, and how the directory is to be opened.
+
+    ``urgent``: it is for somebody who loses access, and goes before the calls of others.
+    """
 
     method: str
     arguments: Sequence[Any] = ()
     attributes: Sequence[str] = ()
     with_passwords: bool = False
+    urgent: bool = False
 
     @property
     def known(self) -> Method:
@@ -139,22 +147,22 @@ class Call:
 def dump_call(call: Call) -> bytes:
     """Return a call as bytes; raise ConnectorError for a value that cannot travel."""
     arguments = [take.encode(one) for take, one in zip(call.known.takes, call.arguments, strict=True)]
-    return dump([call.method, arguments, list(call.attributes), call.with_passwords])
+    return dump([call.method, arguments, list(call.attributes), call.with_passwords, call.urgent])
 
 
 def load_call(data: bytes) -> Call:
     """Return the call; raise Malformed for anything that is none."""
     found = load(data)
-    if type(found) is not list or len(found) != 4:
+    if type(found) is not list or len(found) != 5:
         raise Malformed
-    name, arguments, attributes, with_passwords = found
-    if type(name) is not str or name not in METHODS or type(with_passwords) is not bool:
+    name, arguments, attributes, with_passwords, urgent = found
+    if type(name) is not str or name not in METHODS or not (type(with_passwords) is type(urgent) is bool):
         raise Malformed
     takes = METHODS[name].takes
     if type(arguments) is not list or len(arguments) != len(takes):
         raise Malformed
     read = [take.decode(one) for take, one in zip(takes, arguments, strict=True)]
-    return Call(name, read, codec(Sequence[str]).decode(attributes), with_passwords)
+    return Call(name, read, codec(Sequence[str]).decode(attributes), with_passwords, urgent)
 
 
 @dataclass(frozen=True, slots=True)

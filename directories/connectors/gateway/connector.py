@@ -34,6 +34,8 @@ from directories.connectors.base import (
     RefusedMember,
     RemoteAccount,
     RemoteGroup,
+    Trial,
+    TriedStatement,
     Unavailable,
     Write,
 )
@@ -52,6 +54,7 @@ NONE = "There is no gateway yet. Add one under Gateways, then choose it here."
 NO_NAME = "Type the name that the directory has in the gateway's file."
 NO_SUCH = "The gateway has no directory of this name in its file."
 LESS = "The gateway answered less than it was asked for."
+UNREADABLE = "The gateway's answer cannot be read, so nobody knows what became of this. The portal looks first."
 
 
 def _gateways() -> tuple[tuple[str, str], ...]:
@@ -120,6 +123,18 @@ class ThroughGateway(Connector):
     def required(cls, settings: Mapping[str, Any]) -> Sequence[str]:
         """Pass on what the directory requires."""
         return described(ConnectorConfig(settings)).required
+
+    @classmethod
+    def forecast(cls, settings: Mapping[str, Any], users: int) -> str:
+        """Ask the gateway; one that cannot be asked now forecasts nothing."""
+        config = ConnectorConfig(settings)
+        call = Call("forecast", [users])
+        try:
+            found = post.opened().ask(addressee_of(config), call, described(config).patience)
+            words: str = call.known.gives.decode(found)
+        except ConnectorError:
+            return ""
+        return words
 
     @property
     def patience(self) -> float:
@@ -191,9 +206,14 @@ class ThroughGateway(Connector):
 
     def write_many(self, writes: Sequence[Write]) -> Sequence[RemoteAccount | ConnectorError]:
         """Give all of them to the gateway."""
-        answers = self._ask("write_many", list(writes))
+        try:
+            answers = self._ask("write_many", list(writes))
+        except Unavailable as error:
+            if error.whole_directory:
+                raise
+            return [error] * len(writes)
         if len(answers) != len(writes):
-            raise Malformed
+            return [Unavailable(LESS, whole_directory=False)] * len(writes)
         return [one.error or _placed(one.account) or Unavailable(LESS, whole_directory=False) for one in answers]
 
     def create(self, entry: Entry, password: str | None = None) -> RemoteAccount:
@@ -227,6 +247,16 @@ class ThroughGateway(Connector):
     def inspect(self, name: str) -> Inspection | None:
         """Ask the gateway."""
         found: Inspection | None = self._ask("inspect", name)
+        return found
+
+    @classmethod
+    def trials(cls, config: ConnectorConfig) -> Sequence[str]:
+        """Pass on which statements the gateway's file has."""
+        return described(config).trials
+
+    def try_out(self, trial: Trial) -> Sequence[TriedStatement]:
+        """Ask the gateway, whose file has the statements."""
+        found: Sequence[TriedStatement] = self._ask("try_out", trial)
         return found
 
     def look_up(self, refs: Sequence[str]) -> Sequence[RemoteAccount] | None:
@@ -382,9 +412,15 @@ class ThroughGateway(Connector):
         return addressee_of(self.config)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
+        """Return the answer; what cannot be read of a write may have been done, so its outcome is unknown."""
         call = self._call(method, arguments)
-        item = post.opened().ask(self.addressee, call, self.description.patience)
-        return call.known.gives.decode(item)
+        try:
+            item = post.opened().ask(self.addressee, call, self.description.patience)
+            return call.known.gives.decode(item)
+        except Malformed:
+            if call.known.writes:
+                raise Unavailable(UNREADABLE, whole_directory=False) from None
+            raise
 
     def _stream(self, method: str, *arguments: Any) -> Any:
         call = self._call(method, arguments)
@@ -396,7 +432,7 @@ class ThroughGateway(Connector):
     def _call(self, method: str, arguments: Sequence[Any]) -> Call:
         if not (self.addressee.gateway and self.addressee.name):
             raise ConnectorError(CHOOSE, code="settings")
-        return Call(method, arguments, tuple(self.config.attributes), self.config.with_passwords)
+        return Call(method, arguments, tuple(self.config.attributes), self.config.with_passwords, self.urgent)
 
 
 def addressee_of(config: ConnectorConfig) -> Addressee:

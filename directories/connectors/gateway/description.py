@@ -47,6 +47,7 @@ class Description:
     containers: bool = False
     adopts: bool = False
     cautions: Sequence[str] = ()
+    trials: Sequence[str] = ()
     reads_as: str = ""
 
     def lacks(self, capability: Capability) -> str:
@@ -84,6 +85,7 @@ def describe(connector: Connector, *, lacking: Mapping[Capability, str], reads_a
         containers=_has_containers(connector),
         adopts=type(connector).adopt is not Connector.adopt,
         cautions=list(connector.cautions(connector.config.settings)),
+        trials=list(connector.trials(connector.config)),
         reads_as=reads_as,
     )
 

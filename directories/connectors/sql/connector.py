@@ -30,9 +30,12 @@ from directories.connectors.base import (
     RefusedMember,
     RemoteAccount,
     RemoteGroup,
+    Trial,
+    TriedStatement,
     Unavailable,
     Write,
 )
+from directories.connectors.sql import trying
 from directories.connectors.sql.contracts import SqlContractReader, departments
 from directories.connectors.sql.diagnosis import certificate_until, diagnose
 from directories.connectors.sql.dialects.base import Dialect
@@ -44,6 +47,7 @@ from directories.connectors.sql.session import SqlSession
 from directories.connectors.sql.settings import sql_settings, user_table
 from directories.connectors.sql.values import text_of
 from directories.query_templates import (
+    GROUPED,
     PASSWORD,
     Bound,
     ImportPlan,
@@ -51,6 +55,7 @@ from directories.query_templates import (
     PageQuery,
     Template,
     TemplateError,
+    group_values,
     names_in,
     parse,
     plan_import,
@@ -380,6 +385,21 @@ class SqlConnector(Connector):
             return plan_import(templates, self.dialect.language, users.table, users.username, password)
         except TemplateError as error:
             raise ConnectorError(f"An import query cannot be used. {error}", code="template") from None
+
+    @classmethod
+    def trials(cls, config: ConnectorConfig) -> Sequence[str]:
+        """Return the operations that have statements."""
+        return [operation for operation, lines in config.templates.items() if lines]
+
+    def try_out(self, trial: Trial) -> Sequence[TriedStatement]:
+        """Show the statements, and run them in a transaction that is rolled back."""
+        templates, values = self.templates(trial.operation), self.values(trial.entry, trial.password)
+        if trial.operation in GROUPED:
+            group = trial.group
+            values = values.over(group_values(group.name, group.name, group.ref, group.description))
+        if not trial.run:
+            return trying.shown(templates, values)
+        return trying.rolled_back(self.session, self.dialect, templates, values)
 
     def templates(self, operation: str) -> list[Template]:
         """Return the operation's statements in order; raise ConnectorError when there is none or one is wrong."""

@@ -184,6 +184,7 @@ class AccountReconciler:
 
     def turn_of(self, account: Account) -> Turn:
         """Return the account's turn, before anything is looked at."""
+        self.connector.urgent = status_of(account) is not UserStatus.WANTED
         now, entry = self.situation(account)
         return Turn(account, now, entry, self.passwords.of(account), time.monotonic())
 
@@ -196,7 +197,6 @@ class AccountReconciler:
         """
         if self.connector.at_once == 1 or not accounts:
             return set()
-        self.connector.urgent = False
         begun = time.monotonic()
         if not self._is_fresh(accounts[0]):
             self._look_ahead(accounts[: self.run])
@@ -216,6 +216,7 @@ class AccountReconciler:
         for turn, write in run:
             turn.looked = False  # what was found counts no more, also when no answer comes
             turn.account.unanswered = write.capability.value
+        self.connector.urgent = False
         answers = self.connector.write_many([write for _, write in run])
         seconds = max(0.001, time.monotonic() - begun)
         fewest = max(2, self.connector.at_a_time)  # they take as long as one
@@ -245,6 +246,7 @@ class AccountReconciler:
                 break  # it says so when it is its turn
         waiting = [turn for turn in self.ahead.values() if turn.now.status is UserStatus.WANTED]
         waiting = [turn for turn in waiting if without_looking(turn.now) is None]
+        self.connector.urgent = False
         for number, found in (self.connector.find_many([turn.entry for turn in waiting]) if waiting else {}).items():
             self.asked = True
             waiting[number].looked, waiting[number].found = True, found

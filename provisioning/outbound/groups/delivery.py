@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from directories.config import DirectoryConfig
 from directories.connectors.base import Connector
 from provisioning.models import GroupAccount
-from provisioning.models.outbox import AccountState, LastResult
+from provisioning.models.outbox import AccountState, Lane, LastResult
 from provisioning.outbound import batch as engine
 from provisioning.outbound.accounts.plan import Step
 from provisioning.outbound.allowance import Allowance
@@ -38,6 +38,7 @@ class GroupWork(DirectoryWork[GroupOutcome]):
 
     def one(self, row: GroupAccount, actor: str) -> GroupOutcome:
         """Bring one group in sync."""
+        self.connector.urgent = self.batch.held.lane(row.pk) == Lane.LEAVERS
         reconciler = GroupReconciler(self.config, self.connector, self.batch, row, actor, allowance=self.allowance)
         try:
             return reconciler.reconcile()

@@ -22,10 +22,10 @@ from tests.fixtures.gateways import HERE, Caller
 pytestmark = pytest.mark.django_db
 
 
-def put(office: Gateway, method: str = "count", *arguments: Any, name: str = HERE.name) -> int:
-    call = Call(method, arguments)
+def put(office: Gateway, method: str = "count", *arguments: Any, name: str = HERE.name, urgent: bool = False) -> int:
+    call = Call(method, arguments, urgent=urgent)
     blob = messages.pack(dump_call(call))
-    return mailbox.put(office.pk, name, blob, writes=call.known.writes, streams=call.known.streams)
+    return mailbox.put(office.pk, name, blob, writes=call.known.writes, streams=call.known.streams, urgent=urgent)
 
 
 def state(number: int) -> str:
@@ -129,6 +129,19 @@ def test_a_withdrawn_machine_is_believed_no_more_at_once(caller: Caller, office:
     assert "was withdrawn from the gateway" in Event.objects.order_by("-pk")[0].message
 
 
+def test_what_a_machine_had_answered_is_not_believed_once_it_is_withdrawn(caller: Caller, office: Gateway) -> None:
+    written, read = put(office, "create", *_creation()), put(office, "accounts", 10)
+    caller.ask()
+    caller.answer(written, 0, Answers(["x"], last=True))
+    caller.answer(read, 0, Answers([1]))
+    Machine.objects.update(withdrawn_at=timezone.now())  # as a message of that very moment finds it
+    assert mailbox.part(written, 0) is mailbox.part(read, 0) is None
+    Machine.objects.update(withdrawn_at=None)
+    enrolment.withdraw(caller.machine, "admin")
+    assert not AnswerPart.objects.exists()
+    assert [mailbox.keep_waiting(number) for number in (written, read)] == [CallState.LOST] * 2
+
+
 @pytest.mark.parametrize(
     "head",
     [
@@ -197,6 +210,13 @@ def test_a_call_is_given_once_answered_once_and_gone(caller: Caller, office: Gat
     assert caller.answer(number, 0, Answers(["y"], last=True)).head["gone"] == [number]
     assert not GatewayCall.objects.exists()
     assert not AnswerPart.objects.exists()
+
+
+def test_calls_for_leavers_overtake_those_that_wait(caller: Caller, office: Gateway) -> None:
+    usual = [put(office) for _ in range(3)]
+    leavers = [put(office, urgent=True) for _ in range(2)]
+    assert [number for number, _ in caller.ask(take=3).head["calls"]] == [*leavers, usual[0]]
+    assert [number for number, _ in caller.ask().head["calls"]] == usual[1:]
 
 
 def test_a_machine_gets_only_the_calls_of_its_own_directories(caller: Caller, office: Gateway, client: Client) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from directories.connectors.memory import GROUPS, STORES, StoredAccount, StoredGroup
+from directories.connectors.memory import GROUPS, STORES, Memory, StoredAccount, StoredGroup
 from directories.models import Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.identities import membership
@@ -53,6 +53,21 @@ def test_a_member_is_added_only_once_the_account_is_there(mem: Directory) -> Non
     assert not GroupChange.objects.exists()
     run(mem)
     assert held(mem) == {"Developers": ["anna"]}
+
+
+def test_a_connector_is_told_when_a_member_loses_access(mem: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, bool]] = []
+    for name in ("add_members", "remove_members"):
+        monkeypatch.setattr(Memory, name, lambda self, *_, name=name: told.append((name, self.urgent)) or [])
+    anna, ben = make_users("anna", "ben")
+    group = make_group("Developers")
+    membership.add(group, [anna.pk], "tester")
+    run(mem)
+    membership.remove(group, [anna.pk], "tester")
+    run(mem)
+    membership.add(group, [ben.pk], "tester")
+    run(mem)
+    assert told == [("add_members", False), ("remove_members", True), ("add_members", False)]
 
 
 def test_who_leaves_the_group_leaves_it_there(mem: Directory) -> None:
