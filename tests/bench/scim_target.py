@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 from urllib.parse import unquote
 from urllib.request import urlopen
@@ -25,7 +26,7 @@ from tests.bench.steps import THREADS, forget, percentile, run_step
 
 LATENCY = 0.050  # seconds before each answer
 PROCESSES = (1, 4)
-IN_FLIGHT = 4  # requests at a time for each thread of a worker process
+IN_FLIGHT = (1, 4)  # requests at a time for each thread of a worker process; 4 is what presets say at first
 APPLICATIONS = 2  # that a leaver is in
 LEAVERS = 50
 GOAL = 2.0  # seconds until a leaver is disabled everywhere
@@ -111,24 +112,24 @@ def loop_rate(url: str, count: int, connections: int) -> float:
 
 def measured_in(variables: dict[str, str], count: int) -> Iterator[tuple[str, ...]]:
     """Create ``count`` users with one and with four worker processes, and let some of them leave."""
-    for processes in PROCESSES:
-        connections = processes * THREADS * IN_FLIGHT
+    for in_flight, processes in product(IN_FLIGHT, PROCESSES):
+        connections = processes * THREADS * in_flight
         with application() as url:
-            run_step(variables, "tests.bench.scim_target", "prepare", url, "1")
+            run_step(variables, "tests.bench.scim_target", "prepare", url, "1", str(in_flight))
             floor = loop_rate(url, count, connections)
             run_step(variables, "tests.bench.scim_target", "empty")
             with workers.running(variables, *["worker"] * processes):
                 found = run_step(variables, "tests.bench.scim_target", "deliver", str(count))
         yield (f"Floor: raw httpx2 loop, {connections} connections, 50 ms away", f"{floor:,.0f} /s", "1.00", "")
         yield (
-            f"SCIM creates, {processes} worker process{'es' if processes > 1 else ''}",
+            f"SCIM creates, {processes} worker process{'es' if processes > 1 else ''}, {in_flight} in flight a thread",
             f"{found['rate']:,.0f} /s; to reach: 0.8 of the floor",
             f"{found['rate'] / floor:.2f}",
             "",
         )
     with application() as url:
         run_step(variables, "tests.bench.scim_target", "empty")
-        run_step(variables, "tests.bench.scim_target", "prepare", url, str(APPLICATIONS))
+        run_step(variables, "tests.bench.scim_target", "prepare", url, str(APPLICATIONS), str(IN_FLIGHT[-1]))
         with workers.running(variables, "worker", "leavers"):
             run_step(variables, "tests.bench.scim_target", "deliver", str(count))
             found = run_step(variables, "tests.bench.scim_target", "overtake", url, str(min(LEAVERS, count // 20)))
@@ -168,7 +169,7 @@ def overtake(url: str, number: int) -> dict[str, float]:
     }
 
 
-def prepare(url: str, number: int) -> dict[str, float]:
+def prepare(url: str, number: int, in_flight: int) -> dict[str, float]:
     """Describe so many applications as directories with everything switched on."""
     from directories.models import AttributeMapping, Directory, ProvisioningSettings
     from tests.fixtures.directories import GENEROUS
@@ -181,7 +182,7 @@ def prepare(url: str, number: int) -> dict[str, float]:
         'emails[type eq "work"].value': "email",
     }
     for at in range(number):
-        settings = {"product": "generic", "url": f"{url}/{at}", "in_flight": IN_FLIGHT}
+        settings = {"product": "generic", "url": f"{url}/{at}", "in_flight": in_flight}
         directory = Directory.objects.create(
             name=f"App {at}", kind="scim", settings=settings, secrets={"secret": "token"}
         )
