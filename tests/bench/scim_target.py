@@ -57,7 +57,7 @@ async def serve() -> None:
                 answer = made[f"{base} {place.strip('/')}"]
                 for operation in json.loads(body)["Operations"] if method == "PATCH" else ():
                     holder, _, part = operation["path"].rpartition(".")
-                    (answer[holder] if holder else answer)[part] = operation["value"]
+                    (answer.setdefault(holder, {}) if holder else answer)[part] = operation["value"]
             elif path == "/inactive":
                 answer = {"number": len({id(one) for one in made.values() if not one["active"]})}
             elif path.endswith("/ServiceProviderConfig"):
