@@ -1,6 +1,7 @@
 """The portal's own Django application: health endpoints and the start page."""
 
 import importlib
+import logging
 from typing import Any
 
 from django.apps import AppConfig
@@ -9,6 +10,8 @@ from django.contrib.admin.checks import check_admin_app, check_dependencies
 from django.core import checks
 
 from config import connections
+from config.env import log_format
+from config.logs.formatter import JSON
 
 
 class PagesConfig(SimpleAdminConfig):
@@ -36,3 +39,5 @@ class ConfigConfig(AppConfig):
         importlib.import_module("config.database.lookups")
         importlib.import_module("config.second_factor.told")
         connections.watch()
+        if log_format() == JSON:
+            logging.captureWarnings(True)  # else they would be lines of their own

@@ -5,9 +5,10 @@ import os
 import sys
 
 from celery import Celery
-from celery.signals import beat_init, worker_init, worker_process_init, worker_ready
+from celery.signals import beat_init, setup_logging, worker_init, worker_process_init, worker_ready
 
 from config import broker
+from config.logs import tasks as _ids  # noqa: F401 (connects signals)
 
 SWITCH_SECONDS = 0.0005  # after which a thread that computes lets another one go on
 
@@ -39,6 +40,11 @@ def look_first(**_: object) -> None:
     from provisioning.restore import continuity  # Django is set up by now
 
     continuity.at_start()
+
+
+@setup_logging.connect
+def log_as_the_web_does(**_: object) -> None:
+    """Leave the log as the settings have it: Celery would set another level."""
 
 
 @worker_ready.connect

@@ -85,6 +85,14 @@ def database(default: str) -> dict[str, Any]:
     return found
 
 
+def log_format() -> str:
+    """Return ``LOG_FORMAT``, with HTTPS "json" by default; raise ImproperlyConfigured for another word."""
+    name: str = env.str("LOG_FORMAT", default="json" if env.bool("HTTPS", default=True) else "text")
+    if name not in {"json", "text"}:
+        raise ImproperlyConfigured("LOG_FORMAT is neither json nor text. Set it to one of them.")
+    return name
+
+
 def time_zone() -> str:
     """Return ``TIME_ZONE``; raise ImproperlyConfigured when this machine knows no such zone."""
     name: str = env.str("TIME_ZONE", default="UTC")

@@ -1,7 +1,6 @@
 """gunicorn's settings: threads for pages that wait, a handful of processes, everything else from the environment."""
 
 import gc
-import logging
 import os
 from pathlib import Path
 
@@ -14,6 +13,8 @@ graceful_timeout = 20
 max_requests = 10_000
 max_requests_jitter = 1_000
 control_socket_disable = True
+logger_class = "config.logs.web_server.WebServerLogger"
+access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %({x-request-id}o)s'
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
 accesslog = "-" if os.environ.get("ACCESS_LOG", "").lower() in {"1", "true", "yes"} else None
@@ -22,12 +23,8 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 def post_worker_init(worker: object) -> None:
-    """Look whether the database was restored, and keep one-time links out of gunicorn's logs."""
-    from config.signin.masked import WithoutLinks  # the portal can be imported only now
-
-    for name in ("gunicorn.access", "gunicorn.error"):
-        logging.getLogger(name).addFilter(WithoutLinks())
-    from provisioning.restore import continuity
+    """Look whether the database was restored."""
+    from provisioning.restore import continuity  # the portal can be imported only now
 
     continuity.at_start()
     calm_the_collector()

@@ -8,7 +8,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from kombu import Exchange, Queue
 
-from config.env import BASE_DIR, database, days_kept, encryption_keys, env, secret_key, time_zone
+from config.env import BASE_DIR, database, days_kept, encryption_keys, env, log_format, secret_key, time_zone
 
 django_stubs_ext.monkeypatch()
 
@@ -96,6 +96,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.logs.requests.RequestIds",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -360,14 +361,15 @@ LOGGING = {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: getattr(record, "status_code", None) != 503,
         },
-        "without_links": {"()": "config.signin.masked.WithoutLinks"},
     },
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_links"]}},
+    "formatters": {"line": {"()": "config.logs.formatter.PortalFormatter", "kind": log_format()}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "celery": {"level": env.str("CELERY_LOG_LEVEL", default="WARNING")},
         "django.request": {"filters": ["without_503"]},
+        # Their lines have addresses in them, which may hold keys, and at DEBUG whole headers.
+        **{name: {"level": "WARNING"} for name in ("httpx2", "httpcore2")},
     },
 }
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 from provisioning.imports.runs import Cancelled, LeaseLost
@@ -42,9 +43,9 @@ def ahead(
             yield page
 
     def one_ahead(pool: ThreadPoolExecutor) -> Iterator[Ready]:
-        coming = pool.submit(following)
+        coming = pool.submit(copy_context().run, following)
         while (page := awaited(coming)) is not None:
-            coming = pool.submit(following)
+            coming = pool.submit(copy_context().run, following)
             yield page
 
     def awaited(coming: "Future[Ready | None]") -> Ready | None:

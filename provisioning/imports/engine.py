@@ -9,6 +9,7 @@ from functools import partial
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 from config.database import bulk
 from directories import health
@@ -54,11 +55,17 @@ def execute(run_id: int) -> None:
     if lease is None:
         return
     run = ImportRun.objects.select_related("directory").get(pk=run_id)
+    with bound_contextvars(run_id=run_id, **({"directory": run.directory.name} if run.directory else {})):
+        _contained(run, lease)
+
+
+def _contained(run: ImportRun, lease: Lease) -> None:
+    """Work on a run, and end it with words for whatever stops it."""
     try:
         with lease.kept():
             _work(run, lease)
     except LeaseLost:
-        log.warning("Import run %s was taken over by another worker.", run_id)
+        log.warning("Import run %s was taken over by another worker.", run.pk)
     except Cancelled:
         _cancelled(run, lease)
     except Unavailable as error:
@@ -70,7 +77,7 @@ def execute(run_id: int) -> None:
     except Exception as error:
         # The exception's text may hold values of people or statements, so only its type and place are logged.
         place = "".join(traceback.format_tb(error.__traceback__))
-        log.error("%s in import run %s:\n%s", type(error).__name__, run_id, place)
+        log.error("%s in import run %s:\n%s", type(error).__name__, run.pk, place)
         _fail(run, lease, UNEXPECTED)
 
 

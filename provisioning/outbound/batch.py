@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from django.db import IntegrityError, transaction
+from structlog.contextvars import bound_contextvars
 
 from config.database import bulk
 from directories import config as directory_config
@@ -223,7 +224,8 @@ def deliver(kind: type[Work[Any]], directory_id: int, ids: Sequence[int], limit:
     result = Delivered(claimed=len(held.changes), skipped=held.skipped)
     if held.changes:
         batch = Batch(work, held, result, probing=probing, quarantined=directory.quarantined)
-        batch.run()
+        with bound_contextvars(**{"directory" if home is Directory else "receiver": directory.name}):
+            batch.run()
         batch.count_refusals(directory.refusals)
         result.again = work.leases.left_over(held.changes)
         if work.asked and directory.answered_at is None:
@@ -350,7 +352,17 @@ class Batch:
             del self.held.changes[pk]
 
     def _one(self, row: Any) -> Outcome:
-        """Return how the work on a row ended; raise Lost, or Unavailable when the whole directory cannot be reached."""
+        """Return how the work on a row ended; raise Lost, or Unavailable when the whole directory cannot be reached.
+
+        The log knows it by its newest change.
+        """
+        with bound_contextvars(operation_id=self.held.changes[row.pk][-1].pk):
+            outcome = self._tried(row)
+            result = "parked" if outcome.parked else "waiting" if outcome.waits else "done"
+            log.info("%s %s: %s", self.work.leases.target.__name__, row.pk, result)
+            return outcome
+
+    def _tried(self, row: Any) -> Outcome:
         work, actor = self.work, self.held.actor(row.pk)
         outcome: Outcome
         try:

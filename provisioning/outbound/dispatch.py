@@ -6,13 +6,16 @@ A message only says "now". What is to be done stands in the database, and ``task
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from provisioning.background import Gathered
 
@@ -26,6 +29,7 @@ SWEEP = "provisioning.tasks.sweep"
 
 GATHER = 0.05  # seconds in which what was saved joins one message
 MOST = 1000  # deliveries that are read from what has gathered
+MOST_ORIGINS = 5  # ids of requests that a joined message tells the log of
 MOST_WAITING = 100_000  # deliveries; the sweep finds those beyond
 # So that saves stay quick, a broker that failed is not asked again for ten times as long as it took to fail, and for
 # some seconds at least and at most: one that refuses connections costs nobody anything, one that hangs does.
@@ -36,13 +40,17 @@ _down_until = 0.0
 
 
 class Delivery(NamedTuple):
-    """Accounts or groups of a directory that have changes; ``size`` is how many of them go into one message."""
+    """Accounts or groups of a directory that have changes; ``size`` is how many of them go into one message.
+
+    ``bound`` are the ids that the log has of where the changes were made.
+    """
 
     directory_id: int
     ids: Sequence[int]
     kind: str
     queue: str | None
     size: int
+    bound: Mapping[str, Any] = MappingProxyType({})
 
 
 def send(
@@ -86,6 +94,7 @@ def deliver_on_commit(delivery: Delivery) -> None:
     after one another goes into one message.
     """
     if settings.SEND_BESIDE:
+        delivery = delivery._replace(bound=get_contextvars())
         transaction.on_commit(partial(_sender.put, delivery), robust=True)
     else:
         for chunk in chunks(sorted(delivery.ids), delivery.size):
@@ -95,11 +104,25 @@ def deliver_on_commit(delivery: Delivery) -> None:
 def send_gathered(deliveries: Iterable[Delivery]) -> None:
     """Send what has gathered in as few messages as can be, leavers first."""
     joined: dict[tuple[str | None, int, str, int], set[int]] = defaultdict(set)
-    for directory_id, ids, kind, queue, size in deliveries:
-        joined[queue, directory_id, kind, size].update(ids)
-    for (queue, directory_id, kind, size), found in sorted(joined.items(), key=lambda each: each[0][0] != LEAVERS):
-        for chunk in chunks(sorted(found), size):
-            send(DELIVER, directory_id, chunk, kind, queue=queue)
+    origins: dict[tuple[str | None, int, str, int], list[Mapping[str, Any]]] = defaultdict(list)
+    for one in deliveries:
+        key = (one.queue, one.directory_id, one.kind, one.size)
+        joined[key].update(one.ids)
+        origins[key].append(one.bound)
+    for key, found in sorted(joined.items(), key=lambda each: each[0][0] != LEAVERS):
+        queue, directory_id, kind, size = key
+        with bound_contextvars(**_together(origins[key])):
+            for chunk in chunks(sorted(found), size):
+                send(DELIVER, directory_id, chunk, kind, queue=queue)
+
+
+def _together(origins: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the ids of several origins by name, the first of them joined by commas."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for ids in origins:
+        for name, value in ids.items():
+            found[name][str(value)] = None
+    return {name: ",".join(islice(values, MOST_ORIGINS)) for name, values in found.items()}
 
 
 _sender = Gathered("Messages to workers", send_gathered, pause=GATHER, most=MOST, most_waiting=MOST_WAITING)

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Count
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 from config.database import bulk
 from directories import health
@@ -50,11 +51,17 @@ def execute(run_id: int) -> None:
     if lease is None:
         return
     run = ReconcileRun.objects.select_related("directory").get(pk=run_id)
+    with bound_contextvars(reconciliation_id=run_id, directory=run.directory.name):
+        _contained(run, lease)
+
+
+def _contained(run: ReconcileRun, lease: Lease) -> None:
+    """Work on a run, and end it with words for whatever stops it."""
     try:
         with lease.kept():
             _work(run, lease)
     except LeaseLost:
-        log.warning("Reconciliation %s was taken over by another worker.", run_id)
+        log.warning("Reconciliation %s was taken over by another worker.", run.pk)
     except Cancelled:
         _end(run, lease, RunStatus.CANCELLED, CANCELLED)
     except (ConnectorError, Incomplete) as error:
@@ -65,7 +72,7 @@ def execute(run_id: int) -> None:
     except Exception as error:
         # The exception's text may hold values of people or statements, so only its type and place are logged.
         place = "".join(traceback.format_tb(error.__traceback__))
-        log.error("%s in reconciliation %s:\n%s", type(error).__name__, run_id, place)
+        log.error("%s in reconciliation %s:\n%s", type(error).__name__, run.pk, place)
         _end(run, lease, RunStatus.FAILED, UNEXPECTED)
 
 

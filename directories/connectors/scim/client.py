@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from queue import Empty, LifoQueue
 from threading import Lock
@@ -112,7 +113,8 @@ class ScimClient:
             return [call(item) for item in items]
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._settings.in_flight, thread_name_prefix="scim")
-        return list(self._threads.map(call, items))
+        contexts = [copy_context() for _ in items]  # what the log tells of them
+        return list(self._threads.map(lambda context, item: context.run(call, item), contexts, items))
 
     # --- Requests ----------------------------------------------------------------------------------------------------
 
