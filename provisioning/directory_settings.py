@@ -10,6 +10,9 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from config.database import bulk
+from directories.config import DirectoryConfig
+from directories.connectors import connector_class
+from directories.connectors.base import FieldType
 from directories.forms.draft import DirectoryDraft, Saved
 from directories.forms.situation import situation_of
 from directories.health import note_answer, proof_of_test, retry_now
@@ -37,7 +40,7 @@ NAME_LENGTH = 100
 
 
 class RemovalRefused(Exception):
-    """A directory cannot be deleted now; the message says why and what to do."""
+    """A directory cannot be deleted or moved now; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,25 @@ def plan_next_import(directory: Directory) -> dt.datetime | None:
 
 
 @transaction.atomic
+def move(directory: Directory, config: DirectoryConfig, actor: str, where: str) -> None:
+    """Reach a directory in another way, by a kind and settings that were tested; raise RemovalRefused.
+
+    Accounts, mapping, features and statements stay. What is secret goes with the old settings, and the next import
+    reads everything, since where changes go on is each way's own.
+    """
+    _not_while_importing(directory, "moved")
+    declared = {name.name: name.type for name in connector_class(config.kind).fields}
+    values = {name: config.connector.settings.get(name) for name in declared}
+    directory.kind, directory.answered_at = config.kind, timezone.now()
+    directory.settings = {name: value for name, value in values.items() if declared[name] is not FieldType.SECRET}
+    directory.secrets = {name: value for name, value in values.items() if declared[name] is FieldType.SECRET and value}
+    directory.save(update_fields=["kind", "settings", "secrets", "answered_at", "updated_at"])
+    ProvisioningSettings.objects.filter(directory=directory).update(import_cursor=None)
+    retry_now(directory.pk)
+    record(directory, f"{actor} moved {directory.name}: it is reached {where} now.", actor)
+
+
+@transaction.atomic
 def make_default(directory: Directory, actor: str) -> bool:
     """Make it the one default directory; return False when it was already."""
     rows = {row.pk: row for row in Directory.objects.select_for_update().order_by("pk")}
@@ -185,10 +207,7 @@ def remove(directory: Directory, actor: str) -> None:
     Raises RemovalRefused while an import of it runs. The big tables are emptied by statements: Django's cascade would
     load every account.
     """
-    running = ImportRun.objects.filter(directory=directory, started_at__isnull=False).exclude(status__in=ENDED)
-    list(running.select_for_update().values_list("pk"))  # wait for a page that is being written, and let none follow
-    if running.filter(leased_until__gt=timezone.now()).exists():
-        raise RemovalRefused(f"An import of {directory.name} is running. Cancel it first, then delete the directory.")
+    _not_while_importing(directory, "deleted")
     in_directory = Account.objects.filter(pk=OuterRef("account_id"), directory=directory)
     of_runs = ImportRun.objects.filter(pk=OuterRef("run_id"), directory=directory)
     of_groups = PlannedGroup.objects.filter(pk=OuterRef("planned_group_id"), run__directory=directory)
@@ -206,6 +225,16 @@ def remove(directory: Directory, actor: str) -> None:
     message = f"{actor} deleted the directory {directory.name}. Its accounts were left as they are."
     record(directory, message, actor, gone=True)
     directory.delete()
+
+
+def _not_while_importing(directory: Directory, what: str) -> None:
+    """Raise RemovalRefused while an import of the directory runs, and let none begin a page meanwhile."""
+    running = ImportRun.objects.filter(directory=directory, started_at__isnull=False).exclude(status__in=ENDED)
+    list(running.select_for_update().values_list("pk"))  # wait for a page that is being written, and let none follow
+    if running.filter(leased_until__gt=timezone.now()).exists():
+        raise RemovalRefused(
+            f"An import of {directory.name} is running. Cancel it first, then the directory can be {what}."
+        )
 
 
 def record(directory: Directory, message: str, actor: str, *, gone: bool = False) -> None:

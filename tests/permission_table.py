@@ -117,6 +117,7 @@ DIRECTORIES = {
             "second-person",
             "upload",
             "tokens",
+            "move",
         )
         for rule, who in action(f"directories/directory/<int:object_id>/{name}/", "SI").items()
     },

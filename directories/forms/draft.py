@@ -31,6 +31,7 @@ from directories.models import (
     ProvisioningSettings,
     PushGroups,
     QueryTemplate,
+    TemplateOperation,
 )
 
 PARTS_MARK = "has_parts"
@@ -65,7 +66,8 @@ class DirectoryDraft:
         self.catalogue = catalogue
         self.connector = connector_class(directory.kind)
         saved = directory.pk is not None
-        self.stored_templates = list(directory.query_templates.all()) if saved else []
+        # Those of before stay for the way back while a gateway has the directory.
+        self.stored_templates = list(directory.query_templates.all()) if saved and self.templated else []
         self.stored_mappings = list(directory.attribute_mappings.all()) if saved else []
         provisioning = ProvisioningSettings.objects.filter(directory=directory).first() if saved else None
         provisioning = provisioning or ProvisioningSettings(directory=directory)
@@ -173,6 +175,13 @@ class DirectoryDraft:
     def templated(self) -> bool:
         """Whether the admin writes the directory's statements."""
         return self.connector.templated
+
+    @property
+    def trials(self) -> Sequence[tuple[str, str]]:
+        """The operations whose statements can be tried, with what people call them."""
+        config = self.config()
+        found = self.connector.trials(config.connector) if config else ()
+        return [(name, TemplateOperation(name).label) for name in TemplateOperation.values if name in found]
 
     @property
     def key_source(self) -> str:

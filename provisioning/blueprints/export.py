@@ -6,6 +6,7 @@ from pydantic import SecretStr
 from directories.attributes import Kind, Type
 from directories.described.document import dump
 from directories.described.references import Placeholders
+from directories.encryption import is_lost
 from directories.models import AttributeMapping, Directory, MappingDirection, ProvisioningSettings, QueryTemplate
 from provisioning.blueprints import sections, state
 from provisioning.blueprints.schema import VERSION
@@ -43,6 +44,23 @@ def export() -> str:
     body = dump({name: part for name, part in document.items() if part != []})
     names = "".join(f"#   {name}\n" for name in placeholders.names)
     return _HEADER + (_SECRETS + names if names else "") + body
+
+
+def for_gateway(directory: Directory) -> str:
+    """Return a directory as the file of a gateway has it, with references in place of its secrets."""
+    if is_lost(directory, state.SECRETS):
+        directory.secrets = {}
+    described = state.of_directory(directory, list(directory.query_templates.all()), [], ProvisioningSettings())
+    name, placeholders = directory.name, Placeholders()
+    features = ProvisioningSettings.objects.filter(directory=directory)
+    part = {
+        "kind": described["kind"],
+        "settings": {key: value for key, value in described["settings"].items() if value is not None},
+        "secrets": {key: placeholders.reference(name, key) for key in described["secrets"]},
+        "templates": described["templates"],
+        "give_passwords": features.filter(import_passwords=True).exists(),
+    }
+    return dump({"directories": {name: {key: value for key, value in part.items() if value}}})
 
 
 def _directories() -> list[Directory]:

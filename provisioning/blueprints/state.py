@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from directories.connectors import registry
 from directories.described.schema import declared_by
 from directories.encryption import is_lost
 from directories.models import (
@@ -71,7 +72,8 @@ def of_directory(
         "templates": {
             operation.value: statements
             for operation in TemplateOperation
-            if (statements := [statement(row.sql) for row in templates if row.operation == operation])
+            if _templated(directory.kind)
+            and (statements := [statement(row.sql) for row in templates if row.operation == operation])
         },
         "mapping": [of_mapping(row) for row in mappings if row.portal_attribute],
         "provisioning": of_provisioning(provisioning),
@@ -158,6 +160,12 @@ def masked(value: Any) -> Any:
 def time_text(value: dt.time | None) -> str | None:
     """Return the time as a blueprint writes it."""
     return None if value is None else value.isoformat("minutes" if not value.second else "seconds")
+
+
+def _templated(kind: str) -> bool:
+    """Whether the portal has the statements of such a directory; behind a gateway they stand in its file."""
+    found = registry().get(kind)
+    return found is not None and found.templated
 
 
 def _filled(value: Any) -> Any:

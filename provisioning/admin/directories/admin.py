@@ -14,7 +14,7 @@ from directories.connectors import registry
 from directories.models import Directory
 from provisioning import directory_settings
 from provisioning.admin.directories import actions as directories_actions
-from provisioning.admin.directories import entry, feeding, fragments, impact, tryout
+from provisioning.admin.directories import entry, feeding, fragments, impact, moving, tryout
 from provisioning.admin.directories import page as directories_page
 from provisioning.admin.directories import state as directories_state
 
@@ -113,6 +113,7 @@ class DirectoryAdmin(ModelAdmin):  # type: ignore[misc]
             self._url("<int:object_id>/second-person/", directories_actions.second_person, "second_person"),
             self._url("<int:object_id>/upload/", feeding.upload, "upload"),
             self._url("<int:object_id>/tokens/", feeding.tokens, "tokens"),
+            self._url("<int:object_id>/move/", moving.move, "move"),
             self._url("<int:object_id>/push/", directories_actions.push, "push"),
             self._url("<int:object_id>/undo-pushes/", directories_actions.undo_pushes, "undo_pushes"),
         ]

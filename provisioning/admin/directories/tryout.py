@@ -64,7 +64,7 @@ def _tried(draft: DirectoryDraft, request: HttpRequest) -> dict[str, Any]:
     user = user_named(request.POST.get("try_user", ""))
     if config is None:
         return {"error": NO_CONNECTION}
-    if operation not in TemplateOperation.values or not draft.templates.statements.get(operation):
+    if operation not in [name for name, _ in draft.trials]:
         return {"error": "There is no statement for this operation yet."}
     if user is None:
         return {"error": "No user of that name. Type the beginning of a name and choose one."}
