@@ -185,6 +185,7 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     asked = requests.ask(wanted, [person], person, [(LONG, LONG * 2)], LONG * 3).made[0]
     others = [Directory.objects.create(name=kind, kind=kind) for kind in ("ldap", "active_directory")]
     files = Directory.objects.create(name="Files", kind="files", settings={"file": f"{LONG}-*.csv"})
+    moved = Directory.objects.create(name="Moved", kind="gateway", settings={"gateway": LONG, "name": LONG})
     pushes = Directory.objects.create(name="Pushes", kind="push")
     PushToken.objects.create(directory=pushes, label=LONG, digest="x", expires_at=timezone.now())
     PushToken.objects.create(directory=pushes, label=LONG, digest="y")
@@ -225,6 +226,7 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
         f"{reverse('my:team')}?q=donau",
         *(f"{reverse('admin:directories_directory_add')}?kind={kind}" for kind in SOURCES),
         reverse("admin:directories_directory_upload", args=[files.pk]),
+        *(reverse("admin:directories_directory_move", args=[one.pk]) for one in (directory, moved)),
         reverse("admin:directories_directory_tokens", args=[pushes.pk]),
         f"{reverse('admin:directories_directory_change', args=[pushes.pk])}#connection",
         f"{reverse('admin:provisioning_user_merge')}?goes={twin.username}&stays={LONG.lower()}",
