@@ -1,9 +1,10 @@
 """``make run`` as a newcomer meets it: start, sign-in, Ctrl-C, and again."""
 
+import os
 import re
-import shutil
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.fixtures.documented import run_documented
 from tests.fixtures.embedded import Run
 from tests.fixtures.waiting import wait_until
 
@@ -75,11 +77,9 @@ def test_start_the_first_five_minutes_stop_and_start_again(tmp_path: Path, runs:
     assert "200 created" in first.manage("import_directory", "APPSDB")
     assert "no directory is kept back" in first.manage("look_first", "status")
     assert " 0 red" in (said := first.manage("doctor")) or "everything is in order" in said
-    with (
-        closing(sqlite3.connect(tmp_path / "var" / "rollcall.sqlite3")) as portal,
-        closing(sqlite3.connect(tmp_path / "yesterday")) as backup,
-    ):
-        portal.backup(backup)
+    python = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    shell = first.environment | {"BACKUP": str(tmp_path / "yesterday"), "PATH": python}
+    assert run_documented("backup.md", "back up sqlite", shell).returncode == 0
     add(first, database, "lovelace")
     assert rows(database, "WHERE USERNAME = 'lovelace'") == [("lovelace", "Ada", "Łovelace")]
     assert "Traceback" not in first.text()
@@ -100,9 +100,7 @@ def test_start_the_first_five_minutes_stop_and_start_again(tmp_path: Path, runs:
     stop(first, signal.SIGINT)
     assert "Traceback" not in first.text()
 
-    for each in (tmp_path / "var").glob("rollcall.sqlite3*"):
-        each.unlink()
-    shutil.copy(tmp_path / "yesterday", tmp_path / "var" / "rollcall.sqlite3")
+    assert run_documented("backup.md", "restore sqlite", shell).returncode == 0
 
     runs.append(second := Run(tmp_path))
     text = second.wait_ready()
