@@ -5,6 +5,7 @@ import json
 import logging
 import traceback
 from collections.abc import MutableMapping
+from copy import copy
 from typing import Any
 
 from structlog.contextvars import get_contextvars
@@ -15,6 +16,7 @@ from config.logs.masked import chain, mask, message
 
 IDS = ("request_id", "task", "task_id", "run_id", "reconciliation_id", "operation_id", "directory", "receiver")
 """What a line may tell of where it was written. What else is bound, or given as ``extra``, is left out."""
+TYPED = {"directory", "receiver"}  # names that people typed
 JSON, TEXT = "json", "text"
 Fields = MutableMapping[str, Any]
 _text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -29,7 +31,8 @@ class PortalFormatter(ProcessorFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        masked = logging.makeLogRecord({**record.__dict__, "msg": message(record), "args": None})
+        masked = copy(record)
+        masked.msg, masked.args = message(record), None
         return super().format(masked)
 
 
@@ -47,7 +50,7 @@ def _fields(_logger: Any, _method: str, given: Fields) -> Fields:
         "level": record.levelname.lower(),
         "logger": record.name,
         "event": given["event"],
-        **{name: mask(value) for name, value in bound().items()},
+        **{name: mask(value) if name in TYPED else value for name, value in bound().items()},
     }
     error = (given.get("exc_info") or (None, None))[1]
     if error is not None:
@@ -63,8 +66,9 @@ def _dumps(fields: dict[str, Any], **_: Any) -> str:
 
 def _as_text(_logger: Any, _method: str, fields: Fields) -> str:
     record: logging.LogRecord = fields["_record"]
-    plain = {"msg": fields["event"], "args": None, "exc_info": None, "exc_text": None, "stack_info": None}
-    line = _text.format(logging.makeLogRecord({**record.__dict__, **plain}))
+    plain = copy(record)
+    plain.msg, plain.args, plain.exc_info, plain.exc_text, plain.stack_info = fields["event"], None, None, None, None
+    line = _text.format(plain)
     ids = " ".join(f"{name}={fields[name]}" for name in IDS if name in fields)
     if ids:
         line = f"{line} [{ids}]"
