@@ -1,6 +1,6 @@
 """The event table, one line of history each, and the chain of evidence; both outlive what they tell of.
 
-Beside it: the searches of the report that people keep, and may share.
+Beside it: the searches of the report that people keep, and may share, and how many lines each hour has.
 """
 
 from django.conf import settings
@@ -188,3 +188,39 @@ class SavedFilter(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class HourCount(models.Model):
+    """How many lines an application has of a direction and a result in the hour from ``hour`` on (``reports.hours``).
+
+    ``newest`` is the id of the last of them; a line that tells of no application counts under "".
+    """
+
+    hour = models.DateTimeField()
+    application = models.CharField(max_length=100, blank=True)
+    direction = models.CharField(max_length=8, choices=Direction.choices)
+    result = models.CharField(max_length=8, choices=Result.choices)
+    number = models.PositiveIntegerField()
+    newest = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["hour", "application", "direction", "result"], name="hour_count_once")
+        ]
+        indexes = [models.Index(fields=["application", "-hour", "-newest"], name="hour_count_newest")]
+        default_permissions = ()  # who may see the report may see how many lines it has
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.result} at {self.hour}"
+
+
+class CountedUntil(models.Model):
+    """Until when the lines of the report are counted: one row, which whoever counts them locks."""
+
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.at)
