@@ -19,9 +19,10 @@ from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+import config.overviews.admin
 import config.sign_in_settings
 import config.staff
-import config.users  # noqa: F401 - these three register their pages
+import config.users  # noqa: F401 - these four register their pages
 from config.models import Role
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.roles import ABOUT, ROLES, codenames

@@ -38,6 +38,7 @@ class ConfigConfig(AppConfig):
         """Register the look-ups of every field, and follow requests and sign-ins."""
         importlib.import_module("config.database.lookups")
         importlib.import_module("config.second_factor.told")
+        importlib.import_module("config.overviews.mails")
         connections.watch()
         if log_format() == JSON:
             logging.captureWarnings(True)  # else they would be lines of their own

@@ -1,7 +1,7 @@
 """What needs someone's attention, counted cheaply: each count reads an index and stops at a hundred."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,8 +80,13 @@ def approval_badge(request: HttpRequest) -> Badge | None:
 
 def parked_badge(request: HttpRequest) -> Badge | None:
     """Changes of users and of groups that a directory refused."""
-    number = sum(capped(_parked(kind)) for kind in KINDS)
+    number = parked(KINDS)
     return Badge(capped_text(number), "danger") if number else None
+
+
+def parked(kinds: Iterable[WorkKind]) -> int:
+    """Count the changes of these kinds that a directory refused; each kind's no further than the cap."""
+    return sum(capped(_parked(kind)) for kind in kinds)
 
 
 def scim_badge(request: HttpRequest) -> Badge | None:

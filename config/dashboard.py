@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
 
 from config import attention
 from config.attention import capped_text
+from config.figures import figures
 from config.first_steps import first_steps
 from config.recent import recent
-from directories.models import ProvisioningSettings, Schedule
 from provisioning.admin.operations.lists import leavers_waiting
 from provisioning.gateway import silence as gateways
 from provisioning.models import Account
@@ -51,11 +54,18 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         notices=list(_notices(request)),
         watches=can("provisioning.view_account"),
         steps=first_steps() if can("directories.add_directory") else [],
-        upcoming=_upcoming() if can("directories.view_provisioningsettings") else None,
         recent=recent(SHOWN) if can("reports.view_event") else None,
         report_url=_url("reports_event_changelist"),
+        **figures(request),
     )
     return context
+
+
+@require_GET
+@never_cache
+def parts(request: HttpRequest) -> HttpResponse:
+    """Show what the start page shows below its head: its script asks for that now and then."""
+    return render(request, "portal/start.html", fill(request, {}))
 
 
 def _notices(request: HttpRequest) -> Iterator[DashboardNotice]:
@@ -226,14 +236,6 @@ def _accounts() -> Iterator[DashboardNotice]:
         text = f"{refused} IT must act; there is nothing for the caller to do."
         url = f"{_url('provisioning_user_changelist')}?account=attention"
         yield DashboardNotice("danger", "front_hand", title, text, url, "Show users")
-
-
-def _upcoming() -> list[ProvisioningSettings]:
-    planned = ProvisioningSettings.objects.filter(
-        next_import_at__isnull=False, import_users=True, directory__enabled=True
-    ).exclude(schedule=Schedule.OFF)
-    columns = ("next_import_at", "schedule", "directory__name")
-    return list(planned.select_related("directory").only(*columns).order_by("next_import_at")[:SHOWN])
 
 
 def _since(began: dt.datetime) -> str:

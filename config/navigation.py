@@ -105,6 +105,8 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         ),
     ),
     "Reports": (
+        Item("Reports", "bar_chart", "overviews", "reports.view_event"),
+        Item("Reports by mail", "schedule_send", "portal_scheduledreport_changelist", "portal.view_scheduledreport"),
         Item("Provisioning report", "list_alt", "reports_event_changelist", "reports.view_event"),
         Item("Leavers", "person_off", "receipts_receipt_changelist", "receipts.view_receipt"),
         Item("As of a date", "event_repeat", "provisioning_user_past", "reports.view_event"),
@@ -225,7 +227,10 @@ def _asks(request: HttpRequest, item: Item) -> bool:
 
 
 def _link(url_name: str) -> str:
-    try:
-        return reverse(f"admin:{url_name}") if url_name else ""
-    except NoReverseMatch:
-        return ""
+    """Return the address of a page of the admin, or of one beside it; "" where there is none."""
+    for name in (f"admin:{url_name}", url_name):
+        try:
+            return reverse(name) if url_name else ""
+        except NoReverseMatch:
+            continue
+    return ""

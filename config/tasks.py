@@ -3,7 +3,8 @@
 from celery import shared_task
 
 from config import link_mails
-from reports import retention
+from config.overviews import mails
+from reports import hours, retention
 
 
 @shared_task
@@ -16,3 +17,15 @@ def send_link_mails() -> None:
 def purge_report() -> None:
     """Forget lines of the report that are older than they are kept."""
     retention.purge()
+
+
+@shared_task
+def count_report_lines() -> None:
+    """Count the lines of the report that are new, by hour."""
+    hours.count()
+
+
+@shared_task
+def send_reports() -> None:
+    """Mail the reports that are due."""
+    mails.send_due()

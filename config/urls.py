@@ -4,11 +4,13 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from config.dashboard import parts
 from config.forgotten import Forgotten
 from config.health import Healthz, Readyz
 from config.metrics import metrics
 from config.middleware import SCIM
 from config.one_time_links import ChoosePassword
+from config.overviews.pages import edit_licences, overview_file, overview_page, overviews
 from config.search import search
 from config.signin import again
 from config.signin.views import ProveByPassword, SignOut
@@ -42,6 +44,19 @@ urlpatterns = [
     path("my/", include("provisioning.requests.urls")),
     # Where Django's admin usually is, and where people look for it.
     path("admin/", RedirectView.as_view(pattern_name="admin:index", query_string=True)),
+    path("start/", admin.site.admin_view(parts), name="start_parts"),
+    path("overview/", admin.site.admin_view(overviews), name="overviews"),
+    path("overview/licences/<int:directory_id>/", admin.site.admin_view(edit_licences), name="overview_licences_edit"),
+    path("overview/<slug:overview>/", admin.site.admin_view(overview_page), name="overview"),
+    *(
+        path(
+            f"overview/<slug:overview>/{kind}/",
+            admin.site.admin_view(overview_file),
+            {"kind": kind},
+            name=f"overview_{kind}",
+        )
+        for kind in ("csv", "xlsx")
+    ),
     path("search/", admin.site.admin_view(search), name="search"),  # before the theme's, which finds no people
     path("", admin.site.urls),
 ]

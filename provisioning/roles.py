@@ -77,6 +77,7 @@ ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "scim.grouplink": VIEW,
         "scim.requestlog": VIEW,
         "reports.event": VIEW,
+        "portal.scheduledreport": ALL,
     },
     HELPDESK: {
         "notices.notice": VIEW,
@@ -153,6 +154,7 @@ ROLES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "scim.requestlog": VIEW,
         "reports.event": VIEW,
         "portal.role": VIEW,
+        "portal.scheduledreport": VIEW,
         "signin.signinsettings": VIEW,
         "sso.identityprovider": VIEW,
     },

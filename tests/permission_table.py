@@ -58,6 +58,7 @@ PORTAL = {
     "": Rule(EVERYONE, EVERYONE),
     "login/": Rule(EVERYONE, EVERYONE),
     "logout/": Rule(EVERYONE, EVERYONE),
+    "start/": Rule(EVERYONE, EVERYONE),  # shows what the role may see
     "search/": Rule(EVERYONE, EVERYONE),  # shows what the role may see
     "password_change/": Rule(EVERYONE, EVERYONE),
     "password_change/done/": Rule(EVERYONE, EVERYONE),
@@ -266,6 +267,14 @@ SIGN_IN = {
 }
 
 REPORTS = {
+    **{
+        rule: who
+        for name in ("", "csv/", "xlsx/")
+        for rule, who in action(f"overview/<slug:overview>/{name}", "SIHA").items()
+    },
+    **action("overview/", "SIHA"),
+    **model("portal/scheduledreport/", view="SIA", add="SI", change="SI", delete="SI"),
+    **action("overview/licences/<int:directory_id>/", "SI"),
     **action("reports/event/", "SIHA"),
     **action("reports/event/<int:pk>/", "SIHA"),
     **action("reports/event/export/", "SIHA"),
@@ -324,7 +333,7 @@ APP_LISTS = {
     "reports": "SIHA",
     "provisioning": "SIHA",
     "directories": "SIA",
-    "portal": "SA",
+    "portal": "SIA",
     "reconciliation": "SIA",
     "recycle": "SIA",
     "restore": "SIA",
@@ -373,6 +382,7 @@ ACTIONS = {
     "requests.substitute": {"delete_selected": "SI"},
     "portal.role": {"delete_selected": "S"},
     "portal.staff": {},
+    "portal.scheduledreport": {"delete_selected": "SI", "send_now": "SI"},
     "directories.directory": {},
     "gateway.gateway": {},
     "scim.client": {},

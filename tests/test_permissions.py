@@ -14,7 +14,9 @@ from django.db import models, transaction
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
+from config.models import ScheduledReport
 from config.signin.models import SignInSettings
 from config.sso.models import IdentityProvider
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
@@ -112,6 +114,8 @@ def world() -> World:
     made.add(
         IdentityProvider.objects.create(name="Keycloak", slug="keycloak", issuer="http://127.0.0.1:1", secret=SECRET)
     )
+    mailed = ScheduledReport.objects.create(overview="accounts", next_at=timezone.now())
+    made.add(mailed)
     department = Department.objects.create(external_id="1", name="Care")
     location = Location.objects.create(external_id="1", name="Delft")
     contract = Contract.objects.create(user=user, external_id="1", department=department, location=location)
@@ -178,7 +182,7 @@ def filled(route: str, world: World) -> str:
     """Put ids into a route: those of the model that its folder names."""
     parts = route.split("/")
     pk = world.pk.get(".".join(parts[:2]), 0)
-    values = {"panel": "mapping", "content_type_id": "1", "url": "no-such-page"}
+    values = {"panel": "mapping", "content_type_id": "1", "url": "no-such-page", "overview": "accounts"}
     values |= {f"{name}_id": str(world.pk[f"scim.{model}"]) for name, model in WITHIN.items()}
     text = re.sub(r"\(\?P<(\w+)>[^)]*\)\$?", lambda match: values.get(match[1], str(pk)), route)
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values.get(match[1], str(pk)), text)

@@ -4,6 +4,7 @@ A mark is written in the transaction of the change, so that nothing is lost when
 next minute looks at everybody who is marked.
 """
 
+import datetime as dt
 from collections.abc import Collection
 from typing import Any
 
@@ -15,6 +16,13 @@ from provisioning.contracts import tree
 from provisioning.contracts.derive import basis, derive
 from provisioning.contracts.models import Department, Employment
 from provisioning.models import Account, User
+
+JOINING = dt.timedelta(days=30)  # how far ahead joiners are told
+
+
+def joining(now: dt.datetime) -> "QuerySet[Employment]":
+    """Return the employments of which nothing holds yet and that begin soon."""
+    return Employment.objects.filter(active=False, next_change_at__gt=now, next_change_at__lte=now + JOINING)
 
 
 def mark(user_ids: Collection[int]) -> None:

@@ -149,6 +149,7 @@ class Employment(models.Model):
                 condition=Q(next_change_at__isnull=False),
             ),
             models.Index(fields=["user"], name="employment_over", condition=Q(active=False)),
+            models.Index(fields=["next_change_at", "id"], name="employment_joining", condition=Q(active=False)),
         ]
 
     def __str__(self) -> str:

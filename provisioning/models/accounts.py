@@ -6,13 +6,16 @@ from directories.models import Directory
 from provisioning.models.outbox import AccountState, Counterpart, Lane, LastResult, QueuedChange
 from provisioning.models.people import FoldedField, User
 
-__all__ = ["LEFT_OPEN", "Account", "AccountState", "Change", "LastResult", "ScheduledDeletion"]
+__all__ = ["LEFT_OPEN", "STALE", "Account", "AccountState", "Change", "LastResult", "ScheduledDeletion"]
 
 
 # Accounts of people who left that can still be used; their users are inactive, or gone from the portal.
 LEFT_OPEN = models.Q(last_result__in=[LastResult.OPEN, LastResult.PARKED], state=AccountState.ACTIVE) & (
     models.Q(user=None) | models.Q(user__is_active=False)
 )
+
+# Accounts that are disabled, and that nothing will delete: their users are still on the roll.
+STALE = models.Q(state=AccountState.DISABLED, delete_at__isnull=True, user__isnull=False)
 
 
 class Account(Counterpart):
@@ -72,6 +75,7 @@ class Account(Counterpart):
                 name="account_scheduled",
                 condition=models.Q(delete_at__isnull=False),
             ),
+            models.Index(fields=["id"], name="account_stale", condition=STALE),
         ]
 
     def __str__(self) -> str:

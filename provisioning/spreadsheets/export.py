@@ -51,14 +51,15 @@ def workbook(users: QuerySet[User]) -> IO[bytes]:
     sheet = book.create_sheet("Users")
     sheet.append(list(known))
     for row in rows(users, known):
-        sheet.append([_cell(sheet, value) for value in row])
+        sheet.append([workbook_cell(sheet, value) for value in row])
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     book.save(file)
     file.seek(0)
     return file
 
 
-def _cell(sheet: Any, value: Any) -> Any:
+def workbook_cell(sheet: Any, value: Any) -> Any:
+    """Return the value as a cell that is no formula and holds nothing that XML cannot."""
     if not isinstance(value, str) or not (value.startswith("=") or ILLEGAL_CHARACTERS_RE.search(value)):
         return value
     cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value))

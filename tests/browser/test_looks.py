@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page
 
+from config.overviews.pages import OVERVIEWS
 from directories.models import Directory, PushToken
 from provisioning import services
 from provisioning.contracts.models import Contract, Department, PlannedDepartment, SourceRecord
@@ -92,6 +93,8 @@ PAGES = (
     "portal_role_add",
     "portal_staff_changelist",
     "portal_staff_add",
+    "portal_scheduledreport_changelist",
+    "portal_scheduledreport_add",
     "signin_signinsettings_changelist",
     "sso_identityprovider_changelist",
     "sso_identityprovider_add",
@@ -195,6 +198,9 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     return [
         *(reverse(f"admin:{name}") for name in PAGES),
         *(reverse(name) for name in OWN_PAGES),
+        reverse("overviews"),
+        *(reverse("overview", args=[name]) for name in OVERVIEWS),
+        reverse("overview_licences_edit", args=[directory.pk]),
         f"{reverse('admin:reports_event_changelist')}?result=skipped",
         *(reverse("admin:provisioning_importrun_change", args=[run.pk]) for run in runs),
         *(f"{page}#{tab}" for tab in TABS),

@@ -6,14 +6,16 @@ from django.contrib import admin
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.contrib.filters.forms import AutocompleteDropdownForm
 
 from directories.attributes import Type
 from directories.models import Directory
+from provisioning.contracts.due import JOINING, joining
 from provisioning.contracts.models import Employment
 from provisioning.models import Account, AttributeDefinition, Membership, User
-from provisioning.models.accounts import LEFT_OPEN, AccountState, LastResult
+from provisioning.models.accounts import LEFT_OPEN, STALE, AccountState, LastResult
 from provisioning.profile.person import attribute_of
 from provisioning.profile.values import parse
 
@@ -87,6 +89,7 @@ class AccountFilter(DropdownFilter):  # type: ignore[misc]
         "attention": Q(last_result=LastResult.PARKED),
         "waiting": Q(last_result=LastResult.WAITING),
         "open": LEFT_OPEN,
+        "stale": STALE,
         **{state.value: Q(state=state.value) for state in AccountState},
     }
 
@@ -96,6 +99,7 @@ class AccountFilter(DropdownFilter):  # type: ignore[misc]
             ("open", "Left, and still has an account"),
             ("attention", "Needs attention"),
             ("waiting", "Waiting for the directory"),
+            ("stale", "Disabled, and nothing deletes it"),
             *AccountState.choices,
             ("any", "Has an account"),
             ("none", "Has no account"),
@@ -122,17 +126,23 @@ def directory_of(request: HttpRequest) -> int | None:
 
 
 class ContractsFilter(DropdownFilter):  # type: ignore[misc]
-    """Who is not as their contracts say: somebody refused that, or switched them by hand since."""
+    """Who is not as their contracts say, since somebody refused that or switched them by hand; and who joins soon."""
 
     title = "contracts"
     parameter_name = "contracts"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the two."""
-        return [("over", "Active though no contract holds"), ("held", "Inactive though a contract holds")]
+        """Name the three."""
+        return [
+            ("over", "Active though no contract holds"),
+            ("held", "Inactive though a contract holds"),
+            ("joining", f"Joins in the next {JOINING.days} days"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Users) -> Users:
-        """Begin at the few: employments of which nothing holds, or inactive users."""
+        """Begin at the few: employments of which nothing holds or that begin soon, or inactive users."""
+        if self.value() == "joining":
+            return queryset.filter(pk__in=joining(timezone.now()).values("user"))
         if self.value() not in {"over", "held"}:
             return queryset
         holds = self.value() == "held"
