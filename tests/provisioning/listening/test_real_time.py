@@ -2,12 +2,15 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from django.db import OperationalError, connection
 
+from directories.config import load
+from directories.gateway.work import ConnectorWork
 from directories.models import Directory
 from provisioning import services
 from provisioning.imports import engine, listener
@@ -16,6 +19,7 @@ from provisioning.models import Account, ImportRun, User
 from provisioning.models.heartbeat import Heartbeat
 from provisioning.models.imports import Trigger
 from tests.directory_servers import OpenLDAP
+from tests.fixtures.gateways import HERE, Loopback, gateway_of
 from tests.fixtures.ldap import LdapDirectory, openldap_unit, save_ldap_directory
 from tests.fixtures.waiting import wait_until
 
@@ -107,6 +111,20 @@ def test_a_server_that_stops_is_told_of_and_listened_to_again(own_openldap: Open
     unit.base = source.settings["base_dn"]
     unit.person("bob")  # while nobody listens
     heard.until(lambda: following(source) and User.objects.filter(username="bob").exists(), 60)
+
+
+def test_a_directory_behind_a_gateway_is_followed(
+    unit: LdapDirectory, heard: Heard, carried: Callable[[ConnectorWork], Loopback]
+) -> None:
+    source = save_ldap_directory(unit, **FOLLOWED)
+    loopback = carried(gateway_of(unit.kind, load(source.pk).connector))
+    source.kind, source.settings, source.secrets = "gateway", {"gateway": HERE.gateway, "name": HERE.name}, {}
+    source.save()
+    ann = unit.person("ann")
+    heard.until(lambda: following(source) and User.objects.filter(username="ann", is_active=True).exists())
+    switch_off(unit, ann)
+    heard.until(lambda: User.objects.filter(username="ann", is_active=False).exists())
+    assert "news" in loopback.carried
 
 
 def test_switching_it_off_ends_it(ldap_directory: LdapDirectory, heard: Heard) -> None:
