@@ -7,6 +7,7 @@ are found without regard to case. Such sources are only read, from beginning to 
 
 import datetime as dt
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -51,8 +52,10 @@ SAMPLED = 50  # records that a connection test looks at
 OVERLAP = dt.timedelta(minutes=10)  # how much is read again: clocks differ, and changes are written late
 _DEEPEST = 8  # levels of a record; below them it is text
 _MOST = 20  # records of a list that are numbered
+_LONGEST = 1000  # characters of a dotted name; nobody maps a longer one, and each name below it holds it again
 
 NO_RECORD = "This entry is no record with names and values."
+TOO_DEEP = "The record is nested too deeply to be read. Correct it in the source."
 NO_NUMBER = "A contract has no number. Correct it in the source."
 NO_CONTRACTS = "Where the contracts of a person stand is not named. Name it under People."
 NO_DEPARTMENTS = "Where the departments are is not named. Name it under Departments."
@@ -205,16 +208,21 @@ class RecordSource(Connector):
             return RemoteAccount("", name, problem=f"The record has no {places.id or 'lasting number'}.")
         if not name:
             return RemoteAccount(ref, "", problem=f"The record has no {places.user_name}.")
-        attributes = flat(self.fields_of(record), without=places.contracts)
-        if not places.contracts:
-            return RemoteAccount(ref, name, attributes)
-        found = self.at(record, places.contracts)
-        listed = [] if found is None else found if isinstance(found, list) else [found]
-        contracts = [self.contract(one, place) for place, one in enumerate(listed, 1)]
-        numbers = [one.ref for one in contracts if one.ref]
-        if twice := next((number for number in numbers if numbers.count(number) > 1), ""):
+        try:
+            attributes = flat(self.fields_of(record), without=places.contracts)
+            contracts = self.contracts(record) if places.contracts else None
+        except RecursionError:
+            return RemoteAccount(ref, name, problem=TOO_DEEP)
+        numbers = Counter(one.ref for one in contracts or () if one.ref)
+        if twice := next((number for number, times in numbers.items() if times > 1), ""):
             return RemoteAccount(ref, name, problem=f"Two contracts of this person have the number {twice}.")
         return RemoteAccount(ref, name, attributes, contracts=contracts)
+
+    def contracts(self, record: Record) -> list[RemoteContract]:
+        """Return what a record says of its person's contracts."""
+        found = self.at(record, self.places.contracts)
+        listed = [] if found is None else found if isinstance(found, list) else [found]
+        return [self.contract(one, place) for place, one in enumerate(listed, 1)]
 
     def contract(self, record: object, place: int) -> RemoteContract:
         """Return one contract of a person; where contracts have no numbers, their ``place`` in the list is one."""
@@ -234,7 +242,10 @@ class RecordSource(Connector):
         where = (places.department_id, places.department_name, places.department_parent, places.department_manager)
         ref, name, parent, manager = (key_text(self.at(record, place)) if place else "" for place in where)
         problem = "" if ref else f"A department has no {places.department_id or 'number'}."
-        return RemoteDepartment(ref, name or ref, parent, manager, flat(record), problem)
+        try:
+            return RemoteDepartment(ref, name or ref, parent, manager, flat(record), problem)
+        except RecursionError:
+            return RemoteDepartment(ref, name or ref, parent, manager, problem=TOO_DEEP)
 
     # --- The connection test -----------------------------------------------------------------------------------------
 
@@ -321,7 +332,7 @@ def flat(record: Mapping[str, Any], *, without: str = "") -> dict[str, Value]:
     found: dict[str, Value] = {}
     left_out = without.casefold()
     for name, value in record.items():
-        if str(name).casefold() != left_out:
+        if len(str(name)) <= _LONGEST and str(name).casefold() != left_out:
             _flatten(found, str(name), value, left_out, 1)
     return found
 
@@ -337,7 +348,7 @@ def _flatten(found: dict[str, Value], name: str, value: Any, left_out: str, dept
         return
     for part, inner in below:
         path = f"{name}.{part}"
-        if path.casefold() != left_out:
+        if len(path) <= _LONGEST and path.casefold() != left_out:
             _flatten(found, path, inner, left_out, depth + 1)
 
 

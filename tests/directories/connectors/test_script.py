@@ -20,6 +20,7 @@ from directories.connectors.base import (
     RemoteAccount,
     Unavailable,
 )
+from directories.connectors.records import NO_NUMBER, NO_RECORD, TOO_DEEP
 from directories.connectors.script import executable as checks
 from directories.connectors.script import output, process
 from directories.connectors.script.connector import Script
@@ -215,6 +216,55 @@ def test_records_come_while_the_script_still_runs(script_source: ScriptSubject) 
 def test_what_is_no_json_is_no_end(script_source: ScriptSubject, body: str, words: str) -> None:
     script_source.script("hr.py", body)
     assert refused().message == words
+
+
+# --- How it may lie in sound JSON ---
+
+
+SAY = (
+    "import json\ndef say(one): print(json.dumps(one).replace('null', '[' * 1015 + ']' * 1015))\n"  # as deep as can be
+)
+LIES: Sequence[tuple[str, str]] = (
+    ("7", NO_RECORD),
+    ("{'DisplayName': 'Ann'}", "The record has no ExternalId."),
+    ("{'ExternalId': {'a': 1}}", "The record has no ExternalId."),
+    ("{'ExternalId': True}", "The record has no ExternalId."),
+    ("{'ExternalId': ['1']}", "The record has no ExternalId."),
+    ("{'ExternalId': 1, 'Contracts': [{'ExternalId': n % 29_999} for n in range(30_000)]}", "have the number 0."),
+    ("{'ExternalId': 1, 'x': None}", TOO_DEEP),
+    ("{'ExternalId': 1, 'Contracts': [{'ExternalId': 1, 'x': None}]}", TOO_DEEP),
+)
+
+
+def test_whoever_is_lied_about_is_named_and_the_others_go_on(script_source: ScriptSubject) -> None:
+    lies = "\n".join(f"say({lie})" for lie, _ in LIES)
+    script_source.script("hr.py", f"{SAY}{lies}\nprint('''{ANN}''')")
+    *found, ann = read()
+    for account, (lie, words) in zip(found, LIES, strict=True):
+        assert words in account.problem, lie
+    assert shown([ann]) == [("7", "Ann", ["1"])]
+
+
+def test_what_nobody_can_map_is_not_kept(script_source: ScriptSubject) -> None:
+    """Huge names would be repeated with each name below them, and long lists and deep ones in ever more names."""
+    record = (
+        "{'ExternalId': 1e20, 'Contracts': ['no', [1], None, {}, {'ExternalId': []}], 'text': long,"
+        " 'deep': [[[[[[[[[[1]]]]]]]]]], long: {str(n): 1 for n in range(10_000)}, 'many': [{'a': 1}] * 10_000}"
+    )
+    script_source.script("hr.py", f"import json\nlong = 'k' * 1_000_000\nprint(json.dumps({record}))")
+    (account,) = read()
+    assert account.ref == "100000000000000000000"
+    assert [contract.problem for contract in account.contracts or ()] == [NO_RECORD] * 3 + [NO_NUMBER] * 2
+    assert len(str(account.attributes["text"])) == 1_000_000
+    assert sum(map(len, account.attributes)) < 1000
+
+
+def test_departments_that_are_lied_about_are_named(script_source: ScriptSubject) -> None:
+    lies = "1, {'DisplayName': 'IT'}, {'ExternalId': 1, 'x': None}, {'ExternalId': 2}"
+    script_source.script("d.py", f"{SAY}for one in [{lies}]: say(one)")
+    with opened(departments_script="d.py") as source:
+        (page,) = source.departments(10)
+    assert [one.problem for one in page.departments] == [NO_RECORD, "A department has no ExternalId.", TOO_DEEP, ""]
 
 
 # --- How it may go wrong ---
