@@ -226,3 +226,15 @@ def test_a_source_is_applied_once_and_a_half_one_not_at_all(sources: dict[str, R
     assert half.status == RunStatus.FAILED
     assert User.objects.filter(is_active=True).count() == 7
     assert Contract.objects.filter(account__user__username="p002").count() == 2
+
+
+def test_a_number_that_two_records_have_is_nobodys_and_the_others_go_on(sources: dict[str, RecordSubject]) -> None:
+    subject = sources["script"]
+    directory = saved("script", subject)
+    assert run(directory).created == 7
+    subject.people = [*PEOPLE, {**PEOPLE[3], "first": "Somebody else"}]
+    subject.write()
+    lied = run(directory)
+    assert (lied.status, lied.errors, lied.unchanged) == (RunStatus.FINISHED, 2, 6), lied.message
+    assert not User.objects.filter(first_name="Somebody else").exists()
+    assert User.objects.filter(is_active=True).count() == 7
