@@ -44,6 +44,7 @@ SECRET = frozenset(
         "scim_client_token_renew",
         "sso_identityprovider_add",
         "sso_identityprovider_change",
+        "tokens_apitoken_make",
     }
 )
 """As ``SAVING``, but what was sent holds or brings a secret: it is not kept while somebody proves who they are."""

@@ -151,6 +151,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         Item("Staff", "badge", "portal_staff_changelist", "portal.view_role"),
         Item("Sign-in", "login", "signin_signinsettings_changelist", "signin.view_signinsettings"),
         Item("Identity providers", "key", "sso_identityprovider_changelist", "sso.view_identityprovider"),
+        Item("API tokens", "api", "tokens_apitoken_changelist", "tokens.view_apitoken"),
     ),
 }
 

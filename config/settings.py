@@ -68,6 +68,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "import_export",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_scim",
     "allauth",
     "allauth.account",
@@ -91,6 +93,7 @@ INSTALLED_APPS = [
     "provisioning.notices",
     "provisioning.events",
     "provisioning.gateway",
+    "provisioning.tokens",
     "scim",
     "config.apps.ConfigConfig",
 ]
@@ -211,6 +214,7 @@ CELERY_BEAT_SCHEDULE = {
     "recycle-bin": {"task": "provisioning.tasks.purge_recycle_bin", "schedule": 3600.0, "options": {"expires": 3600}},
     "report": {"task": "config.tasks.purge_report", "schedule": 3600.0, "options": {"expires": 3600}},
     "events": {"task": "provisioning.tasks.purge_events", "schedule": 3600.0, "options": {"expires": 3600}},
+    "api-answers": {"task": "provisioning.tasks.forget_answers", "schedule": 3600.0, "options": {"expires": 3600}},
     "sweep": {"task": "provisioning.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "scim-leavers": {"task": "scim.tasks.delete_leavers", "schedule": 3600.0, "options": {"expires": 3600}},
     "scim-log": {"task": "scim.tasks.prune_log", "schedule": 3600.0, "options": {"expires": 3600}},
@@ -301,7 +305,24 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
-    "DEFAULT_THROTTLE_RATES": {"api-address": "120/min", "api-user": "120/min"},
+    "DEFAULT_THROTTLE_RATES": {"api-address": "1200/min", "api-user": "120/min", "api-token": "600/min"},
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Rollcall",
+    "VERSION": "v1",
+    "DESCRIPTION": "The REST API of the portal. Send a token of the page API tokens as a bearer token.",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {"OnLeaveEnum": "directories.models.OnLeave"},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "provisioning.api.schema.with_problems",
+    ],
 }
 
 # --- Mail: notices to staff, where a server is named ------------------------------------------------------------------

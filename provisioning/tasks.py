@@ -27,6 +27,7 @@ from provisioning.recycle import retention
 from provisioning.requests import due
 from provisioning.restore import continuity
 from provisioning.search import index as search
+from provisioning.tokens import answers
 
 PERIOD = 60.0  # seconds between two sweeps
 SOON = 60.0  # a trial of an unreachable directory that is due earlier than this need not wait for the sweep
@@ -113,6 +114,12 @@ def send_events(subscription_id: int, until: float = 0.0) -> None:
 def purge_events() -> None:
     """Forget events, and the log of their deliveries, that are old."""
     subscriptions.purge()
+
+
+@shared_task
+def forget_answers() -> None:
+    """Forget what requests of the API with an Idempotency-Key were answered, a day later."""
+    answers.forget()
 
 
 @shared_task

@@ -316,12 +316,52 @@ SCIM = {
 SHOW_SECRETS = (f"{CLIENT}token/<int:token_id>/show/", f"{RECEIVER}show/")
 
 SOURCE = "api/v1/sources/<str:name>/"
+
+
+def listed(name: str, view: str, add: str = "") -> dict[str, Rule]:
+    """Return the rules of a list of the API and of one of its rows, which nobody adds to."""
+    return {f"api/v1/{name}": Rule(view, add), f"api/v1/{name}/<int:pk>": Rule(view, "")}
+
+
 API = {
+    **action("api/v1/schema/", EVERYONE),
+    **action("api/v1/docs/", EVERYONE),
+    **listed("users", view="SIHA", add="SI"),
+    **listed("groups", view="SIHA", add="SI"),
+    **listed("memberships", view="SIHA", add="SI"),
+    **listed("runs", view="SIA", add="SI"),
+    "api/v1/runs/<int:pk>/changes": Rule("SIA", ""),
+    **{f"api/v1/runs/<int:pk>/{name}": Rule("", "SI") for name in ("approve", "cancel", "undo")},
+    **{
+        rule: who
+        for name in ("operations", "group-operations")
+        for rule, who in {**listed(name, "SIA"), f"api/v1/{name}/<int:pk>/retry": Rule("", "SI")}.items()
+    },
+    **listed("events", view="SIHA"),
+    **listed("evidence", view="SA"),
+    **{
+        rule: who
+        for name in (
+            *("directories", "attribute-mappings", "query-templates", "provisioning-settings"),
+            *("attribute-definitions", "rules", "entitlements", "subscriptions", "source-records"),
+        )
+        for rule, who in listed(name, "SIA").items()
+    },
+    **{
+        rule: who
+        for name in ("departments", "locations", "contracts", "products", "requests")
+        for rule, who in listed(name, "SIHA").items()
+    },
     **action("api/v1/users/<str:username>/password", "SI"),
     **action(f"{SOURCE}records", "SI"),
     **action(f"{SOURCE}departments", "SI"),
     **action(f"{SOURCE}deliveries/<int:number>", "SI"),
     **action(f"{SOURCE}deliveries/<int:number>/close", "SI"),
+}
+TOKENS = {
+    **action("tokens/apitoken/", "SIA"),
+    **action("tokens/apitoken/make/", "SI"),
+    **action("tokens/apitoken/<int:pk>/revoke/", "SI"),
 }
 
 # The list of an app's pages: for those who may open one of them.
@@ -344,9 +384,10 @@ APP_LISTS = {
     "scim": "SIHA",
     "signin": "SA",
     "sso": "SA",
+    "tokens": "SIA",
 }
 
-WATCHED = REQUESTS | MY | SIGN_IN | RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS | EVENTS | GATEWAYS
+WATCHED = REQUESTS | MY | SIGN_IN | RECYCLE | RECONCILIATION | LOOK_FIRST | CONTRACTS | EVENTS | GATEWAYS | TOKENS
 TABLE = PORTAL | PEOPLE | WATCHED | DIRECTORIES | IMPORTS | OPERATIONS | REPORTS | API | SCIM
 
 # The actions that each role which may open a list is offered there.
@@ -385,6 +426,7 @@ ACTIONS = {
     "portal.scheduledreport": {"delete_selected": "SI", "send_now": "SI"},
     "directories.directory": {},
     "gateway.gateway": {},
+    "tokens.apitoken": {},
     "scim.client": {},
     "provisioning.importrun": {},
     "provisioning.scheduleddeletion": {},

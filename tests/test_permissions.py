@@ -32,6 +32,7 @@ from provisioning.requests.models import Product, ProductRequest, Substitute
 from provisioning.restore.models import HeldDirectory
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF, ROLES, codenames
 from provisioning.rules.models import BusinessRule
+from provisioning.tokens.models import ApiToken
 from reports.journal import Line, record
 from reports.models import Direction, Event, Operation, Result
 from scim.models import Client as Application
@@ -139,6 +140,8 @@ def world() -> World:
     gateway = Gateway.objects.create(name="Head office")
     made.add(gateway)
     made.add(Machine.objects.create(gateway=gateway, name="box", public_key="x", portal_key=SECRET))
+    ends = {"created_by": "root", "expires_at": "2099-01-01T00:00Z"}
+    made.add(ApiToken.objects.create(name="sync", owner=user, digest=SECRET, **ends))
     return made
 
 

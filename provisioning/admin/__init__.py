@@ -20,4 +20,5 @@ import provisioning.admin.requests.products
 import provisioning.admin.requests.requests
 import provisioning.admin.rules.admin
 import provisioning.admin.scheduled.admin
+import provisioning.admin.tokens.admin
 import provisioning.admin.users.admin  # noqa: F401

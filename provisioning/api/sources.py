@@ -113,6 +113,7 @@ class SourceEndpoint(Endpoint):
     """What the addresses of a source share."""
 
     permission = PERMISSION
+    schema = None  # see docs/sources.md: what is pushed has the shape that the source has
     authentication_classes = (SourceToken, *Endpoint.authentication_classes)
     parser_classes = (Body,)
 

@@ -38,12 +38,18 @@ def add(group: Group, user_ids: Iterable[int], actor: str, *, via: str = "") -> 
 
 
 @transaction.atomic
-def remove(group: Group, user_ids: Iterable[int], actor: str, *, via: str = "", cleared: bool = False) -> int:
-    """Take the users out of the group and return how many were in it; ``cleared``: that passed the guard."""
+def remove(
+    group: Group, user_ids: Iterable[int], actor: str, *, via: str = "", by_person: bool = True, cleared: bool = False
+) -> int:
+    """Take the users out of the group and return how many were in it; ``cleared``: that passed the guard.
+
+    No program (not ``by_person``), and no application, takes the last one out of a privileged group.
+    """
     wanted = set(user_ids)
-    if via and group.privileged:
+    by_person = by_person and not via
+    if group.privileged and not by_person:
         wanted -= {user for _, user in last_of({group.pk}, [(group.pk, user) for user in wanted])}
-    decided = cleared or (not via and len(wanted) == 1)  # by a person, about one user
+    decided = cleared or (by_person and len(wanted) == 1)  # about one user
     return sum(_remove_page(group, page, actor, via, cleared=decided) for page in _pages(wanted))
 
 

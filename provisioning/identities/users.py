@@ -29,8 +29,10 @@ _COLUMNS = [field for field in User._meta.concrete_fields if not field.primary_k
 renamed = Signal()  # ``before``: the names that users had, by id; ``by``: who renamed them
 
 
-def save_user(user: User, actor: str) -> None:
+def save_user(user: User, actor: str, *, by_person: bool = True) -> None:
     """Save one user and record who changed what; the signals of ``save`` enqueue what directories need.
+
+    What a program does (not ``by_person``) is no decision about one user: the guard asks about what it takes away.
 
     Whoever may sign in from now on starts without a password, unless one was set on ``user`` just now: the stored one
     may be known to whoever imported it. Directories get no account of them either, unless they have one already or
@@ -42,7 +44,7 @@ def save_user(user: User, actor: str) -> None:
         before = facts(stored, known) if stored else None
         user.changed_by = actor
         # Who was off before stays a question, if it is one: saving something else of them decides nothing.
-        user.decided = person.wanted(user) or stored is None or person.wanted(stored)
+        user.decided = by_person and (person.wanted(user) or stored is None or person.wanted(stored))
         if user.may_sign_in and not (stored and stored.may_sign_in) and not _keeps_accounts(user, stored):
             user.provisioned = False
         if stored and user.may_sign_in and not stored.may_sign_in and user.password == stored.password:

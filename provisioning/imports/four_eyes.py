@@ -1,6 +1,9 @@
 """Four eyes: a plan is approved by somebody else than who started it, or who changed the settings before it."""
 
+from django.db.models import Q
+
 from directories.models import ProvisioningSettings
+from provisioning.actors import beginnings, person_behind
 from provisioning.imports.runs import ImportRefused
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
@@ -11,7 +14,7 @@ SETTINGS = "Four eyes are asked for here: somebody else than {}, who changed the
 
 
 def check(run: ImportRun, actor: str) -> None:
-    """Raise ImportRefused when this person may not approve the run.
+    """Raise ImportRefused when this person, or the one behind this token, may not approve the run.
 
     A run without a directory asks for four eyes as soon as one directory does.
     """
@@ -20,17 +23,21 @@ def check(run: ImportRun, actor: str) -> None:
         asking = asking.filter(directory=run.directory_id)
     if not asking.exists():
         return
-    if run.actor and run.actor == actor:
-        raise ImportRefused(STARTED.format(actor))
+    person = person_behind(actor)
+    if run.actor and person_behind(run.actor) == person:
+        raise ImportRefused(STARTED.format(person))
     if run.directory is None:
         return
     whole = {"preview": False, "incremental": False, "status": RunStatus.FINISHED}
     earlier = ImportRun.objects.filter(directory=run.directory_id, pk__lt=run.pk, **whole)
     since = earlier.values_list("started_at", flat=True).first()
+    theirs = Q(actor=person)
+    for beginning in beginnings(person):
+        theirs |= Q(actor__startswith=beginning)
     changed = Event.objects.filter(
-        application=run.directory.name, result=Result.SUCCESS, operation=Operation.SETTINGS, actor=actor
+        theirs, application=run.directory.name, result=Result.SUCCESS, operation=Operation.SETTINGS
     )
     if since is not None:
         changed = changed.filter(at__gt=since)
     if changed.exists():
-        raise ImportRefused(SETTINGS.format(actor, run.directory.name))
+        raise ImportRefused(SETTINGS.format(person, run.directory.name))

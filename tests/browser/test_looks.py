@@ -98,6 +98,7 @@ PAGES = (
     "signin_signinsettings_changelist",
     "sso_identityprovider_changelist",
     "sso_identityprovider_add",
+    "tokens_apitoken_changelist",
 )
 OWN_PAGES = ("my_account", "my_password", "my_sessions", "my_second_factor", "mfa_activate_totp", "mfa_add_webauthn")
 TABS = ("connection", "templates", "mapping", "features", "health")

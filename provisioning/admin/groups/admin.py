@@ -211,8 +211,7 @@ class GroupAdmin(GoneIsNotFound, GroupPanel, ModelAdmin):  # type: ignore[misc]
         """Return what the form says, and the directories that it does not list as they were."""
         if "directories" not in given:
             return None
-        kept = obj.directories.exclude(pk__in=takers()).values_list("pk", flat=True) if obj.pk else ()
-        return [*(directory.pk for directory in given["directories"]), *kept]
+        return [*(directory.pk for directory in given["directories"]), *kept_besides(obj)]
 
     def save_related(self, request: HttpRequest, form: forms.ModelForm[Group], formsets: Any, change: bool) -> None:
         """Nothing is left to save: the directories went with the group."""
@@ -241,6 +240,11 @@ class GroupAdmin(GoneIsNotFound, GroupPanel, ModelAdmin):  # type: ignore[misc]
 def source(group: Group) -> str:
     """Return where a group comes from."""
     return group.owner.name if group.owner else group.pushed_by or "This portal"
+
+
+def kept_besides(group: Group) -> list[int]:
+    """Return the directories that the group is chosen for and that are not among those to choose from now."""
+    return list(group.directories.exclude(pk__in=takers()).values_list("pk", flat=True)) if group.pk else []
 
 
 def takers() -> QuerySet[Directory]:
