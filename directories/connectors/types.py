@@ -137,6 +137,7 @@ class RemoteAccount:
     is set instead of attributes when the row cannot be used (no key, undecodable bytes): the reason, in a helpdesk's
     words. ``waits``: a part could not be written yet, the reason in such words; the portal tries again by itself.
     ``ignored`` are names of attributes that the directory took without a word and does not hold after all.
+    ``manager_ref`` is the lasting id of the manager's account, "" where the directory names managers in other ways.
     ``raw`` is the connector's own: what it found the account as, for the call that follows.
     """
 
@@ -150,6 +151,7 @@ class RemoteAccount:
     waits: str = ""
     ignored: Sequence[str] = ()
     contracts: Sequence[RemoteContract] | None = None
+    manager_ref: str = field(default="", metadata=STAYS)
     raw: object = field(default=None, repr=False, compare=False)
 
 

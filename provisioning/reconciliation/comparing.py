@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -115,11 +115,14 @@ class Comparer:
 
     def _compare(self, account: Account, row: RemoteAccount, found: Compared) -> None:
         try:
-            now, _ = self.reconciler.situation(account)
+            now, entry = self.reconciler.situation(account)
         except ConnectorError as error:
             finding = self._finding(FindingKind.UNREADABLE, row, Judged(message=error.message), account)
             found.findings.append(finding)
             return
+        if entry.manager_ref and entry.manager_ref == row.manager_ref:  # the directory may call them something else
+            others = {name: value for name, value in now.desired.items() if name not in self.reconciler.names_manager}
+            now = replace(now, desired=others)
         judged = judge(now, row, self.state_names)
         if judged.kind is None and self.brought is not None and account.user is not None:
             judged = self._brought_in(account, row, judged)

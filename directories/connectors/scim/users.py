@@ -107,6 +107,7 @@ class Users:
             problem="" if name else "The user has no user name.",
             ignored=ignored,
             waits=waits,
+            manager_ref=next((str(read(resource, path) or "") for path in self.mapped if is_manager(path)), ""),
             raw=resource,
         )
 

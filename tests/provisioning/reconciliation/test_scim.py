@@ -1,0 +1,23 @@
+"""A SCIM application, which names managers by ids and people by names of its own, is compared."""
+
+import pytest
+
+from directories.models import AttributeMapping
+from provisioning.models import User
+from tests.fixtures.scim_server import ScimServer
+from tests.provisioning.reconciliation.conftest import delivered, found, reconciled
+from tests.provisioning.test_scim_applications import MANAGER, make_user, save_application
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_manager_is_in_step_whatever_the_application_calls_them(scim_server: ScimServer) -> None:
+    directory = save_application(scim_server)
+    AttributeMapping.objects.create(directory=directory, directory_attribute=MANAGER, portal_attribute="manager")
+    AttributeMapping.objects.create(directory=directory, directory_attribute="userName", portal_attribute="email")
+    boss, other = make_user("boss"), make_user("other")
+    anna = make_user("anna", manager=boss)
+    delivered(directory)
+    assert reconciled(directory).message == "3 of 3 accounts in step."
+    User.objects.filter(pk=anna.pk).update(manager=other)
+    assert found(reconciled(directory)) == {"anna@example.org": "different"}
