@@ -209,12 +209,15 @@ def _attributes(said: Any) -> Iterator[tuple[str, bool]]:
         if member(one, "type") != "complex" or not isinstance(parts, list):
             yield name, required
         elif member(one, "multiValued"):
-            yield from ((path, required) for path in _of_several(name))
+            typed = not parts or any(member(part, "name") == "type" for part in parts)
+            yield from ((path, required) for path in (_of_several(name) if typed else [f"{name}.value"]))
         else:
             for part in parts:
                 inner = str(member(part, "name") or "")
-                if inner and inner not in ("$ref", "formatted") and member(part, "mutability") != "readOnly":
-                    yield f"{name}.{inner}", required and bool(member(part, "required"))
+                needed = required and bool(member(part, "required"))
+                shown = inner not in ("", "$ref") and (needed or inner != "formatted")
+                if shown and member(part, "mutability") != "readOnly":
+                    yield f"{name}.{inner}", needed
 
 
 def _of_several(name: str) -> Iterator[str]:

@@ -96,6 +96,24 @@ def test_the_connection_test_says_what_the_application_can_do_and_what_it_wants(
     assert found.required == ["userName"]
 
 
+def test_only_paths_that_the_application_has_are_suggested_and_all_that_it_requires(scim_server: ScimServer) -> None:
+    """canaille has e-mail addresses without a type, and requires the whole name."""
+    name = [{"name": "formatted", "required": True}, {"name": "familyName"}]
+    attributes = [
+        {"name": "name", "type": "complex", "required": True, "subAttributes": name},
+        {"name": "emails", "type": "complex", "multiValued": True, "subAttributes": [{"name": "value"}]},
+    ]
+    schemas = {"Resources": [{"id": "urn:ietf:params:scim:schemas:core:2.0:User", "attributes": attributes}]}
+    scim_server.before = lambda request: said(schemas) if request.path == "/Schemas" else None
+    with ScimSubject(scim_server).open() as connector:
+        found = connector.test()
+        assert [connector.meant_by(path) for path in found.attributes] == ["", "familyName", "email"]
+    assert (found.attributes, found.required) == (
+        ["name.formatted", "name.familyName", "emails.value"],
+        ["userName", "name.formatted"],
+    )
+
+
 @pytest.mark.parametrize(
     ("answer", "step", "words"),
     [
