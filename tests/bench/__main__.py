@@ -7,7 +7,8 @@ N=1000000 it shows that their memory does not grow with the people. Others are `
 ``reconcile``, ``contracts`` (a source of truth: first crawl, unchanged, 1 % changed), ``sources`` (the same people
 through every kind of source), ``rules``, ``saved`` (from a save to the row, beside imports and pushes of groups),
 ``leavers`` (from the switch to the proof, while everybody waits), ``events`` (N events to 20 receivers, one of them
-dead), ``search`` (the box of every page) and ``gateway`` (through a gateway that is far away, and direct).
+dead), ``search`` (the box of every page), ``dashboard`` (the start page, a person's page and the overviews) and
+``gateway`` (through a gateway that is far away, and direct).
 """
 
 import json
@@ -28,6 +29,7 @@ from cryptography.fernet import Fernet
 from tests import servers
 from tests.bench import (
     contracts,
+    dashboard,
     directory,
     events,
     gateway,
@@ -294,6 +296,8 @@ def main() -> None:
             rows += events.measured_in(variables, count)
         if only == "search":
             rows += search.measured_in(variables, count)
+        if only == "dashboard":
+            rows += dashboard.measured_in(variables, count)
         if only == "scim_target":
             rows += scim_target.measured_in(variables, count)
         if only in ("", "ldap"):
