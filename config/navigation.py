@@ -109,6 +109,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         Item("Reports by mail", "schedule_send", "portal_scheduledreport_changelist", "portal.view_scheduledreport"),
         Item("Provisioning report", "list_alt", "reports_event_changelist", "reports.view_event"),
         Item("Leavers", "person_off", "receipts_receipt_changelist", "receipts.view_receipt"),
+        Item("Changes of settings", "manage_history", "reports_evidence_changelist", "reports.view_evidence"),
         Item("As of a date", "event_repeat", "provisioning_user_past", "reports.view_event"),
         Item(
             "Failed and waiting",

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from directories.forms.features import GUARDS, LABELS, LIMIT_LABELS
 from directories.models import Directory, ProvisioningSettings
+from provisioning.blueprints import state
 from provisioning.guard import door_limits
 from provisioning.guard.models import AwaitedSettings, DoorLimits
 from provisioning.models import Change, GroupChange, ImportRun
@@ -148,6 +149,8 @@ def decide(directory: Directory | None, actor: str, *, agreed: bool) -> str:
     message = f"{actor} agreed to what {awaited.actor} asked for: {said} of {_called(directory)}."
     # Whoever asked has changed the settings; the other one only looked, and may still approve plans.
     _tell(directory, message, awaited.actor, awaited.values, by=actor)
+    if directory is not None:
+        evidence.changed(f"directory {directory.pk}", state.for_evidence(directory), message, awaited.actor)
     return message
 
 

@@ -70,6 +70,7 @@ def append_many(kind: EvidenceKind, payloads: Sequence[Payload]) -> list[int]:
         for payload in payloads:
             row = Evidence(seq=end.number + 1, at=now, kind=kind.value, payload=_plain(payload), previous=end.hash)
             row.hash = digest(row)
+            row.subject, row.actor = searched(row)
             end.number, end.hash = row.seq, row.hash
             rows.append(row)
         Evidence.objects.bulk_create(rows, batch_size=PAGE)
@@ -112,6 +113,13 @@ def digest(row: Evidence) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def searched(row: Evidence) -> tuple[str, str]:
+    """Return what a row is found by: its subject and who did it, "" of what is no change of the configuration."""
+    if row.kind != EvidenceKind.CONFIGURATION:
+        return "", ""
+    return str(row.payload["subject"])[:255], str(row.payload["by"])[:255]
+
+
 def head() -> Head:
     """Return where the chain ends."""
     last = Evidence.objects.order_by("-seq").values_list("seq", "hash").first()
@@ -149,7 +157,7 @@ def _faults_of(row: Evidence, before: Head) -> Iterator[Fault]:
     elif row.previous != before.hash:
         words = f"Row {row.seq} does not continue row {number}: one of them was inserted, replaced or altered."
         yield Fault(row.seq, words)
-    if row.hash != digest(row):
+    if row.hash != digest(row) or (row.subject, row.actor) != searched(row):
         yield Fault(row.seq, f"Row {row.seq} ({row.get_kind_display()}) was altered.")
 
 

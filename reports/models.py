@@ -127,8 +127,9 @@ class EvidenceKind(models.TextChoices):
 class Evidence(models.Model):
     """One row of the chain, which ``reports.evidence`` alone writes; nothing changes or deletes it.
 
-    ``hash`` is over all other columns, ``previous`` (the hash of the row before) among them. ``payload`` holds no
-    secrets, and no numbers but whole ones, so that it is read back as it was hashed.
+    ``hash`` is over the columns before it, ``previous`` (the hash of the row before) among them. ``payload`` holds no
+    secrets, and no numbers but whole ones, so that it is read back as it was hashed. ``subject`` and ``actor`` are what
+    the payload of a change of the configuration says of itself, for searches.
     """
 
     seq = models.BigIntegerField(primary_key=True)
@@ -137,10 +138,17 @@ class Evidence(models.Model):
     payload = models.JSONField()
     previous = models.CharField(max_length=64, blank=True)
     hash = models.CharField(max_length=64)
+    subject = models.CharField(max_length=255, blank=True, default="", db_default="")
+    actor = models.CharField(max_length=255, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["seq"]
         verbose_name_plural = "evidence"
+        indexes = [
+            models.Index(fields=["kind", "seq"], name="evidence_by_kind"),
+            models.Index(fields=["subject", "seq"], name="evidence_by_subject"),
+            models.Index(fields=["actor", "seq"], name="evidence_by_actor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.get_kind_display()}"

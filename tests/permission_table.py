@@ -267,6 +267,7 @@ SIGN_IN = {
 }
 
 REPORTS = {
+    **action("reports/evidence/", "SA"),
     **{
         rule: who
         for name in ("", "csv/", "xlsx/")
@@ -434,5 +435,6 @@ ACTIONS = {
     "provisioning.change": {},
     "provisioning.groupchange": {},
     "reports.event": {},
+    "reports.evidence": {},
     "receipts.receipt": {},
 }

@@ -2,6 +2,7 @@
 
 import provisioning.admin.attributes.admin
 import provisioning.admin.blueprints
+import provisioning.admin.configuration.admin
 import provisioning.admin.contracts.admin
 import provisioning.admin.contracts.records
 import provisioning.admin.directories.admin

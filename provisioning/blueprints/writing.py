@@ -23,7 +23,7 @@ from provisioning.blueprints import state
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.models import AttributeDefinition, Group
 from provisioning.models.people import fold
-from provisioning.profile.custom_attributes import count_holders, count_outside
+from provisioning.profile.custom_attributes import count_holders, count_outside, keep
 
 PROFILE_NAMES = frozenset(attribute.name for attribute in PROFILE_ATTRIBUTES)
 
@@ -64,6 +64,7 @@ def write_attribute(wanted: BlueprintItem, actor: str) -> WrittenPart:
         for name, value in after.items():
             setattr(definition, name, value)
         definition.save()
+        keep(definition, "changed" if before else "added", actor)
     return WrittenPart("attribute", before, after)
 
 

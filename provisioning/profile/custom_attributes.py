@@ -5,7 +5,8 @@ from typing import Any, cast
 from django.db.models import Func, JSONField, QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 
-from provisioning.models import User
+from provisioning.models import AttributeDefinition, User
+from reports import evidence
 
 
 class WithoutKey(Func):
@@ -48,3 +49,11 @@ def forget(name: str) -> int:
     """Take the attribute from everybody who has it and return how many had."""
     key = Value(name, output_field=TextField())
     return holders(name).update(custom_profile=WithoutKey("custom_profile", key))
+
+
+def keep(definition: AttributeDefinition, verb: str, actor: str) -> None:
+    """Put into the evidence how an attribute is defined since somebody "added", "changed" or "deleted" it."""
+    fields = [field.name for field in definition._meta.concrete_fields if not field.primary_key]
+    state = None if verb == "deleted" else {name: getattr(definition, name) for name in fields}
+    words = f"{actor} {verb} the custom profile attribute {definition.label}."
+    evidence.changed(f"attribute {definition.name}", state, words, actor)

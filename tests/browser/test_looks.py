@@ -81,6 +81,7 @@ PAGES = (
     "provisioning_scheduleddeletion_changelist",
     "receipts_receipt_changelist",
     "receipts_receipt_compare",
+    "reports_evidence_changelist",
     "reconciliation_reconcilerun_changelist",
     "recycle_deleteduser_changelist",
     "provisioning_appliedblueprint_changelist",

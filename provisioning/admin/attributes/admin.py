@@ -14,7 +14,7 @@ from directories.models import AttributeMapping
 from provisioning.admin.attributes.form import AttributeDefinitionForm
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.models import AttributeDefinition
-from provisioning.profile.custom_attributes import count_holders, forget
+from provisioning.profile.custom_attributes import count_holders, forget, keep
 
 
 @admin.register(AttributeDefinition)
@@ -55,11 +55,19 @@ class AttributeDefinitionAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc
         allowed = self.has_delete_permission(request)
         return lines, {"attributes": len(lines)}, set() if allowed else {"custom profile attribute"}, protected
 
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: AttributeDefinition, form: Any, change: bool) -> None:
+        """Save the definition, and keep what changed as evidence."""
+        super().save_model(request, obj, form, change)
+        if form.changed_data:
+            keep(obj, "changed" if change else "added", request.user.get_username())
+
     def delete_model(self, request: HttpRequest, obj: AttributeDefinition) -> None:
         """Delete the definition and everybody's value."""
         with transaction.atomic():
             count = forget(obj.name)
             obj.delete()
+            keep(obj, "deleted", request.user.get_username())
         if count:
             messages.info(request, f"{obj.label} was taken from {count:,} user{'' if count == 1 else 's'}.")
 

@@ -1,0 +1,1 @@
+"""The admin of changes of the configuration: the list, and which thing each is about."""
