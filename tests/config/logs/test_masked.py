@@ -58,6 +58,12 @@ def caught(act: Callable[[], object]) -> Exception:
         ),
         ("redis://:hunter2@host:6379/0 is away", (), "redis://:…@host:6379/0 is away"),
         ("postgres://rollcall:hunter2@host/rollcall", (), "postgres://rollcall:…@host/rollcall"),
+        ("Authorization: Token hunter2", (), "Authorization: …"),
+        ("Authorization: Negotiate hunter2", (), "Authorization: …"),
+        ("userPassword:: aHVudGVyMg==", (), "userPassword:: …"),
+        ("DRIVER=x;UID=sa;PWD=hunter2", (), "DRIVER=x;UID=sa;PWD=…"),
+        ("postgres://rollcall:p@hunter2@host/rollcall", (), "postgres://rollcall:…@host/rollcall"),
+        ("asked with rollcall_api_abcDEF-123", (), "asked with rollcall_api_…"),
         ("pushed with rollcall_push_abcDEF-123", (), "pushed with rollcall_push_…"),
         ("signed by whsec_abcDEF123+/=", (), "signed by whsec_…"),
         (
