@@ -30,8 +30,10 @@ AT_HOUR = 7  # of the portal's time zone
 ROWS = 25  # in a mail; the page and its files have all of them
 MOST = 200  # letters of one look
 AGAIN = dt.timedelta(minutes=10)  # after which a mail is tried again that was refused, or that nobody ended
+HELD = AGAIN / 2  # after which a slow worker leaves the rest to be taken anew, so that nobody is sent it twice
 GIVEN_UP = dt.timedelta(hours=20)  # before the next one of the same report
 DAY = dt.timedelta(days=1)
+NOT_YET = "{} was not sent it yet."
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +94,10 @@ def send_due() -> int:
     _begin(timezone.now())
     sent = 0
     written: dict[int, dict[str, Any]] = {}
-    for letter in _claimed(timezone.now()):
+    claimed_at = timezone.now()
+    for letter in _claimed(claimed_at):
+        if timezone.now() - claimed_at > HELD:
+            break
         sent += _send(letter, written)
     return sent
 
@@ -123,6 +128,9 @@ def _claimed(now: dt.datetime) -> list[ReportLetter]:
 def _send(letter: ReportLetter, written: dict[int, dict[str, Any]]) -> int:
     """Send one mail and return whether it was taken; what goes wrong is kept with the schedule, in words."""
     schedule, person = letter.schedule, letter.person
+    if not schedule.recipients.filter(pk=person.pk).exists():  # taken off since then
+        letter.delete()
+        return 0
     overview = OVERVIEWS.get(schedule.overview)
     if overview is None or not may_get(person, overview):
         _note(schedule, f"{person} was not sent it: they may not see it, or have no e-mail address.")
@@ -142,6 +150,7 @@ def _send(letter: ReportLetter, written: dict[int, dict[str, Any]]) -> int:
         return 0
     letter.delete()
     ScheduledReport.objects.filter(pk=schedule.pk).update(sent_at=timezone.now())
+    ScheduledReport.objects.filter(pk=schedule.pk, problem__startswith=NOT_YET.format(person)).update(problem="")
     return 1
 
 
@@ -154,7 +163,7 @@ def _failed(letter: ReportLetter, error: Exception) -> None:
         _note(letter.schedule, f"{letter.person} was not sent it. {why}.")
         letter.delete()
     else:
-        _note(letter.schedule, f"{letter.person} was not sent it yet. {why}; the portal tries again.")
+        _note(letter.schedule, f"{NOT_YET.format(letter.person)} {why}; the portal tries again.")
 
 
 def _note(schedule: ScheduledReport, problem: str) -> None:

@@ -98,6 +98,8 @@ def test_a_refused_mail_is_tried_again_and_told(monkeypatch: pytest.MonkeyPatch)
     assert mails.send_due() == 0, "not at once"
     ReportLetter.objects.update(due_at=timezone.now())
     assert mails.send_due() == 1
+    one.refresh_from_db()
+    assert one.problem == "", "it was sent after all"
     with monkeypatch.context() as patched:
         patched.setattr(EmailBackend, "send_messages", refuse)
         ScheduledReport.objects.update(next_at=timezone.now())
@@ -107,6 +109,25 @@ def test_a_refused_mail_is_tried_again_and_told(monkeypatch: pytest.MonkeyPatch)
     one.refresh_from_db()
     assert one.problem.endswith("was not sent it. The mail server refused the mail.")
     assert not ReportLetter.objects.exists()
+
+
+def test_who_was_taken_off_is_not_sent_what_still_waits() -> None:
+    one = schedule(staff("grace"))
+    mails._begin(timezone.now())
+    one.recipients.clear()
+    assert mails.send_due() == 0
+    assert not mail.outbox
+    assert not ReportLetter.objects.exists()
+
+
+def test_a_slow_worker_leaves_the_rest_before_another_may_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule(staff("grace"))
+    with monkeypatch.context() as patched:
+        patched.setattr(mails, "HELD", dt.timedelta(seconds=-1))
+        assert mails.send_due() == 0
+    assert not mail.outbox
+    ReportLetter.objects.update(due_at=timezone.now())
+    assert mails.send_due() == 1
 
 
 def test_without_a_mail_server_nothing_is_begun(settings: Settings) -> None:
