@@ -53,6 +53,9 @@ def _count_next(settled: dt.datetime) -> bool:
     with transaction.atomic():
         CountedUntil.objects.get_or_create(pk=1, defaults={"at": _first(settled)})
         mark = CountedUntil.objects.select_for_update().get(pk=1)
+        if mark.at > settled + HOUR:  # the clock was ahead
+            mark.at = hour_of(settled)
+            HourCount.objects.filter(hour__gte=mark.at).delete()
         end = min(settled, hour_of(mark.at) + HOUR)
         if end <= mark.at:
             return False

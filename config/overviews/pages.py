@@ -35,6 +35,8 @@ from reports.models import Direction, Operation, Result
 
 SHOWN = 50
 USUAL_DAYS = 30
+LONGEST = dt.timedelta(days=10 * 366)
+FIRST_YEAR = 1970
 NOT_A_TIME = {"invalid": "This is not a day. Write it like 2030-01-31."}
 CHANGE_LICENCES = "directories.change_directory"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -65,11 +67,15 @@ class OverviewForm(forms.Form):
             del self.fields["start"], self.fields["end"]
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a span that ends before it begins."""
+        """Refuse a span that ends before it begins, and one of which no picture could be drawn."""
         values = super().clean() or self.cleaned_data
         start, end = values.get("start"), values.get("end")
         if start and end and end <= start:
             self.add_error("end", "The span ends before it begins. Swap From and To.")
+        elif end and end.year < FIRST_YEAR:
+            self.add_error("end", f"Choose a day from {FIRST_YEAR} on.")
+        elif start and (end or timezone.now()) - start > LONGEST:
+            self.add_error("start", "The span is longer than ten years. Choose a later From.")
         return values
 
     @property

@@ -112,6 +112,7 @@ def _why_not(receipt: Receipt, manager: User | None) -> str:
 
 
 def _send_due() -> None:
+    claimed_at = timezone.now()
     mails = _claimed() if settings.EMAIL_HOST else []
     if not mails:
         return
@@ -119,6 +120,8 @@ def _send_due() -> None:
     try:
         with get_connection() as connection:
             for one in mails:
+                if timezone.now() - claimed_at > AGAIN / 2:  # the rest is taken anew, so that nobody is sent it twice
+                    break
                 _send(one, receipts, connection)
     except (SMTPException, OSError) as error:
         log.warning("The mail server took no mails to managers (%s); they are sent later.", type(error).__name__)

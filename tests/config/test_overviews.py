@@ -117,6 +117,8 @@ def test_joiners_movers_and_leavers_of_a_span(it: Client) -> None:
         "Left": 1,
     }
     assert it.get("/overview/turnover/?start=2030-01-02&end=2030-01-01").context["form"].errors
+    for absurd in ("start=0001-01-01&end=9999-12-31", "start=0001-01-01", "end=0001-01-01", "end=1-01-01"):
+        assert it.get(f"/overview/turnover/?{absurd}").context["form"].errors
     assert it.get("/overview/turnover/csv/?start=nonsense").status_code == 302
 
 

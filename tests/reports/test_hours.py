@@ -93,3 +93,13 @@ def test_a_page_looks_at_few_lines_however_many_are_not_counted(monkeypatch: pyt
     with CaptureQueriesContext(connection) as queries:
         assert shown(DAY_AGO) == {0: Counter(success=10)}
     assert len(queries) == 4
+
+
+def test_a_clock_that_was_ahead_costs_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines(2, 30 * MINUTES)
+    monkeypatch.setattr(timezone, "now", lambda: NOW + 48 * HOURS)
+    hours.count()
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
+    lines(3, 20 * MINUTES)
+    hours.count()
+    assert shown(DAY_AGO) == {0: Counter(success=5)}
