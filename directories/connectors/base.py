@@ -145,6 +145,7 @@ class Connector(ABC):
     key_source: str = ""  # where the user name of an account comes from, for people; "" needs no words
     # What to change when ``find`` misses or mistakes an account that is there, and when it finds one after ``delete``.
     look_up_hint: str = "Let its look-up compare the whole user name as the directory stores it."
+    finds_by_name: bool = True  # False: it looks nobody up before the portal knows their lasting id
     delete_hint: str = "Let its deletion really remove the account."
     gives_passwords: bool = False  # whether ``accounts`` can give passwords or their hashes
     gives_contracts: bool = False  # whether ``accounts`` and ``look_up`` give people's contracts

@@ -1,5 +1,6 @@
 """Deliveries to a SCIM application, and imports from one, on a real SCIM server."""
 
+import json
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.fixtures.scim_server import TOKEN, ScimServer
 from tests.scim.conftest import make_client
 
 pytestmark = pytest.mark.django_db
+JSON = "application/scim+json"
 MANAGER = f"{ENTERPRISE}:manager.value"
 MAPPED = {FIRST: "first_name", LAST: "last_name", MAIL: "email", "title": "title"}
 
@@ -148,6 +150,25 @@ def test_what_the_application_accepts_and_does_not_apply_is_on_the_page_and_not_
     assert account.last_message == "App accepted this for anna and did not apply it: title."
     assert messages()[1:] == [("partly", account.last_message)]
     assert scim_server.methods().count("PATCH") == 1
+
+
+def test_an_application_that_filters_nothing_takes_everybody_and_finds_them_by_id(scim_server: ScimServer) -> None:
+    """As canaille, which says so."""
+    without = {"patch": {"supported": True}, "filter": {"supported": False}}
+
+    def before(request: Request) -> Response | None:
+        assert "filter" not in request.args
+        return Response(json.dumps(without), mimetype=JSON) if request.path == "/ServiceProviderConfig" else None
+
+    scim_server.before = before
+    directory = save_application(scim_server)
+    user = make_user()
+    run(directory)
+    user.title = "Chief"
+    user.save()
+    run(directory)
+    assert messages() == [("success", "Created anna in App."), ("success", "Updated anna in App: title.")]
+    assert not Change.objects.exists()
 
 
 def test_groups_go_out_with_their_members_and_what_was_renamed_there_is_found_again(scim_server: ScimServer) -> None:

@@ -134,6 +134,11 @@ class Scim(Connector):
         return self.settings.passwords
 
     @property
+    def finds_by_name(self) -> bool:  # type: ignore[override]
+        """Whether the application says that its lists can be filtered, or does not say; raise Unavailable."""
+        return self.application.offered.filters is not False
+
+    @property
     def manager_names(self) -> Collection[str]:
         """manager.value, where it is mapped."""
         return [path.text for path in parse_known(self.config.attributes) if is_manager(path)]

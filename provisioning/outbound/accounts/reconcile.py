@@ -443,7 +443,7 @@ class AccountReconciler:
         A look-up that never finds an account would later call it gone while it is there.
         """
         if not self._will_be_found(account):
-            self.finds = self.connector.find(entry) is not None
+            self.finds = not self.connector.finds_by_name or self.connector.find(entry) is not None
         return self.finds
 
     def _will_be_found(self, account: Account) -> bool:
