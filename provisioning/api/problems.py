@@ -3,6 +3,8 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -33,3 +35,11 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         if name.lower() != "content-type":
             answer[name] = value
     return answer
+
+
+@csrf_exempt
+def nothing(_: HttpRequest) -> JsonResponse:
+    """Say to everybody that the API has no such address, where pages would lead to the sign-in."""
+    status = HTTPStatus.NOT_FOUND
+    answer = body(status, "The API has nothing at this address. Its addresses are listed at /api/v1/docs/.")
+    return JsonResponse(answer, status=status, content_type=TYPE)

@@ -1,6 +1,6 @@
 """The addresses of the API, below ``/api/v1/``."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from provisioning.api.events import ApiEvent, ApiEvents
 from provisioning.api.gateways import Enrol, Exchange
@@ -14,6 +14,7 @@ from provisioning.api.operations import (
     RetryOperation,
 )
 from provisioning.api.passwords import SetPassword
+from provisioning.api.problems import nothing
 from provisioning.api.readable import READABLE
 from provisioning.api.runs import ApiRun, ApiRunChanges, ApiRuns, ApproveRun, CancelRun, UndoRun
 from provisioning.api.schema import ApiDocs, ApiSchema
@@ -53,4 +54,5 @@ urlpatterns = [
     path(f"{SOURCE}/departments", Departments.as_view(), name="api-push-departments"),
     path(f"{SOURCE}/deliveries/<int:number>", OneDelivery.as_view(), name="api-delivery"),
     path(f"{SOURCE}/deliveries/<int:number>/close", Close.as_view(), name="api-close-delivery"),
+    re_path("", nothing, name="api-nothing"),
 ]

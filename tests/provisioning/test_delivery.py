@@ -218,7 +218,7 @@ def test_bulk_deletion_tells_every_directory_and_the_people_who_lose_their_manag
     left = make_user("left", manager=users[0])
     run(directory)
     Change.objects.all().delete()
-    with django_assert_max_num_queries(71):
+    with django_assert_max_num_queries(74):
         assert services.delete_users([user.pk for user in users], "admin") == 300
     assert Change.objects.filter(account__user=left).count() == 1
     assert Change.objects.filter(account__user=None).count() == 300

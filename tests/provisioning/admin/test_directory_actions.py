@@ -107,7 +107,7 @@ def test_deleting_tells_the_consequences_and_needs_no_listing(
     assert "accounts (30)" in html
     assert "made there: 30" in html
     assert "u17" not in html
-    with django_assert_max_num_queries(64):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(67):  # type: ignore[attr-defined]
         it_staff.post(url("delete", directory.pk), {"post": "yes"})
     assert not Directory.objects.exists()
     gone = (Account, Change, ImportRun, PlannedChange, GroupAccount, GroupChange, PushedMember, PlannedMember)

@@ -195,7 +195,7 @@ def test_actions_cost_no_more_for_many(it_staff, django_assert_max_num_queries) 
         it_staff.post(LIST, {"action": "deactivate", "_selected_action": [user.pk for user in users]})
     assert not User.objects.filter(username__startswith="user0", is_active=True).exists()
     ledger.agree("action", None)  # else both together are more than may be done in a day without asking
-    with django_assert_max_num_queries(118):
+    with django_assert_max_num_queries(122):
         data = {"action": "delete_selected", "post": "yes", "_selected_action": [user.pk for user in users]}
         it_staff.post(LIST, data)
     assert not User.objects.filter(username__startswith="user0").exists()

@@ -278,3 +278,13 @@ def test_who_leaves_a_group_is_counted_by_the_guard(program: Program) -> None:
     program.ask("DELETE", f"memberships/{member.pk}")
     [change] = GroupChange.objects.filter(account__user=anna)
     assert not change.cleared
+
+
+@pytest.mark.parametrize("address", ["users/-1", "no-such", "users/"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_an_address_that_is_none_is_a_problem_and_no_page_to_sign_in(
+    program: Program, method: str, address: str
+) -> None:
+    answer = program.ask(method, address)
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    assert "docs" in answer.json()["detail"]
