@@ -13,6 +13,17 @@ from scim2_models.path import FilterNode, LogicalExpr, Not, ScimFilter, ValuePat
 MAX_LENGTH = 8000  # characters: what a URL may have
 MAX_DEPTH = 32  # brackets within brackets
 MAX_TERMS = 200  # comparisons
+# How a comparison is asked of a column, by its operator: Django's look-ups.
+WAYS = {
+    "eq": "exact",
+    "co": "contains",
+    "sw": "startswith",
+    "ew": "endswith",
+    "gt": "gt",
+    "ge": "gte",
+    "lt": "lt",
+    "le": "lte",
+}
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")

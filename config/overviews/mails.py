@@ -24,13 +24,12 @@ from config.overviews.base import AskedOverview, Overview
 from config.overviews.book import OVERVIEWS
 from provisioning.models import User
 from provisioning.notices.causes import WARNING, Cause, FoundSubject, register
+from provisioning.notices.mail import AGAIN, HELD
 from reports.charts import Picture
 
 AT_HOUR = 7  # of the portal's time zone
 ROWS = 25  # in a mail; the page and its files have all of them
 MOST = 200  # letters of one look
-AGAIN = dt.timedelta(minutes=10)  # after which a mail is tried again that was refused, or that nobody ended
-HELD = AGAIN / 2  # after which a slow worker leaves the rest to be taken anew, so that nobody is sent it twice
 GIVEN_UP = dt.timedelta(hours=20)  # before the next one of the same report
 DAY = dt.timedelta(days=1)
 NOT_YET = "{} was not sent it yet."

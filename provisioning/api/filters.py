@@ -27,21 +27,11 @@ from scim2_models.path import (
     Present,
 )
 
-from config.filter_syntax import parse
+from config.filter_syntax import WAYS, parse
 from provisioning.models.people import fold
 
 NEVER = Q(pk__in=[])
 MOST = 10**18
-WAYS = {
-    "eq": "exact",
-    "co": "contains",
-    "sw": "startswith",
-    "ew": "endswith",
-    "gt": "gt",
-    "ge": "gte",
-    "lt": "lt",
-    "le": "lte",
-}
 
 
 class FilterKind(StrEnum):

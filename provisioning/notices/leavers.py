@@ -18,7 +18,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from provisioning.models import User
-from provisioning.notices.mail import AGAIN, taken
+from provisioning.notices.mail import AGAIN, HELD, taken
 from provisioning.notices.models import LeaverMail, ManagerMails
 from provisioning.receipts.models import Receipt, ReceiptStatus
 from provisioning.recycle.models import DeletedUser
@@ -120,7 +120,7 @@ def _send_due() -> None:
     try:
         with get_connection() as connection:
             for one in mails:
-                if timezone.now() - claimed_at > AGAIN / 2:  # the rest is taken anew, so that nobody is sent it twice
+                if timezone.now() - claimed_at > HELD:
                     break
                 _send(one, receipts, connection)
     except (SMTPException, OSError) as error:

@@ -16,6 +16,7 @@ from provisioning.notices.models import Letter
 MOST = 2000  # letters of one look
 SHOWN = 50  # notices in one mail
 AGAIN = dt.timedelta(minutes=10)  # after which a mail is tried again that was refused, or that nobody ended
+HELD = AGAIN / 2  # after which a slow worker leaves the rest to be taken anew, so that nobody is sent it twice
 
 log = logging.getLogger(__name__)
 

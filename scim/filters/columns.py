@@ -12,10 +12,11 @@ from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThan, 
 from django.db.models.lookups import Lookup as Comparing
 from scim2_models.path import STRING_OPERATORS, Comparison
 
+from config.filter_syntax import WAYS
 from scim.errors import ScimError
 from scim.filters.values import NOTHING, check_operator, coerced, invalid
 from scim.resources.attributes import Attribute
-from scim.resources.comparing import WAYS, folded
+from scim.resources.comparing import folded
 from scim.resources.lookups import Lookup
 
 NEVER = Q(pk__in=[])

@@ -1,17 +1,6 @@
-"""How a comparison of a filter is asked of a column: by its operator, and of text where case does not count."""
+"""How text is compared by filters where case does not count."""
 
 import unicodedata
-
-WAYS = {
-    "eq": "exact",
-    "co": "contains",
-    "sw": "startswith",
-    "ew": "endswith",
-    "gt": "gt",
-    "ge": "gte",
-    "lt": "lt",
-    "le": "lte",
-}
 
 
 def folded(value: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q
 
+from config.filter_syntax import WAYS
 from provisioning.models import Group, Membership, Nesting, User
 from scim.models import Client, GroupLink, Reach, UserLink
-from scim.resources.comparing import WAYS, folded
+from scim.resources.comparing import folded
 
 
 def link_column(model: Any, owner: str, client: Client, name: str) -> Callable[[str, Any], Q]:
