@@ -8,6 +8,7 @@ A new kind of server is one more subclass of ``Program``.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import pwd
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -28,6 +30,9 @@ import psycopg
 import pymysql
 import redis
 
+ROOT = Path(__file__).resolve().parents[1]
+APPS = ("config", "directories", "provisioning", "reports", "scim")
+KEPT = 4  # migrated databases of earlier runs
 START_SECONDS = 60
 STOP_SECONDS = 15
 PROGRAM_FOLDERS = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/sbin"]
@@ -386,10 +391,44 @@ def _migrate() -> str:
     with psycopg.connect(f"postgresql://{login}/postgres", autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS template")
         connection.execute("CREATE DATABASE template")
+    kept = _kept()
+    if kept.exists():
+        _run([Postgres.find("pg_restore"), f"--dbname=postgresql://{login}/template", str(kept)])
+    # Also after the kept one, for what follows the migrations: permissions and roles, as the code says by now.
+    _run([sys.executable, "manage.py", "migrate", "--verbosity=0"], DATABASE_URL=f"postgres://{login}/template")
+    if not kept.exists():
+        _keep(f"postgresql://{login}/template", kept)
+    with psycopg.connect(f"postgresql://{login}/template", autocommit=True) as connection:
+        connection.execute(_KEEP_WHAT_MIGRATIONS_WROTE)
+    return "template"
+
+
+def _kept() -> Path:
+    """Return where the migrated database of an earlier run is, which had the same migrations, libraries and server."""
+    migrations = [path for app in APPS for path in (ROOT / app).rglob("migrations/*.py")]
+    libraries = sorted(f"{one.name} {one.version}" for one in distributions())
+    told = hashlib.sha256("\n".join([Postgres.find("postgres"), *libraries]).encode())
+    for path in sorted(migrations):
+        told.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return ROOT / ".pytest_cache" / f"migrated-{told.hexdigest()[:24]}.dump"
+
+
+def _keep(address: str, kept: Path) -> None:
+    """Keep the migrated database for later runs, and no more than a few of other migrations or libraries."""
+    kept.parent.mkdir(exist_ok=True)
+    part = kept.with_suffix(f".{os.getpid()}")
+    _run([Postgres.find("pg_dump"), "--format=custom", f"--file={part}", f"--dbname={address}"])
+    part.replace(kept)
+    for old in sorted(kept.parent.glob("migrated-*"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        old.unlink(missing_ok=True)
+
+
+def _run(command: list[str], **variables: str) -> None:
+    """Run a command that makes the database of the tests."""
     done = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
-        cwd=Path(__file__).resolve().parents[1],
-        env=os.environ | {"DATABASE_URL": f"postgres://{login}/template"},
+        command,
+        cwd=ROOT,
+        env=os.environ | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -397,9 +436,6 @@ def _migrate() -> str:
     )
     if done.returncode != 0:
         raise RuntimeError(f"The database of the tests could not be migrated:\n{done.stderr}")
-    with psycopg.connect(f"postgresql://{login}/template", autocommit=True) as connection:
-        connection.execute(_KEEP_WHAT_MIGRATIONS_WROTE)
-    return "template"
 
 
 _KEEP_WHAT_MIGRATIONS_WROTE = """
