@@ -39,6 +39,7 @@ SAVING = frozenset(
 SECRET = frozenset(
     {
         "auth_user_password_change",
+        "directories_directory_move",
         "scim_client_token_add",
         "scim_client_token_show",
         "scim_client_token_renew",

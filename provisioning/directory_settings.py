@@ -33,10 +33,20 @@ from provisioning.models import (
     PushedMember,
 )
 from provisioning.models.imports import ENDED
+from provisioning.outbound.accounts import outbox as account_outbox
+from provisioning.outbound.groups import outbox as group_outbox
+from provisioning.reconciliation.models import ReconcileRun
 from reports import evidence, journal
 from reports.models import Direction, Operation, Result
 
 NAME_LENGTH = 100
+DELETED = "{name} was deleted meanwhile, so nothing was moved."
+CHANGED = "Somebody changed {name} meanwhile, so nothing was moved. Look at its settings, then move it once more."
+RECONCILING = "{name} is being compared with the portal. Cancel that first, or wait for its end, then move it."
+DELIVERING = (
+    "Changes are on their way to {name}. Move it in a moment, or switch it off first: changes wait then, and it can be "
+    "moved as soon as nothing is on its way any more."
+)
 
 
 class RemovalRefused(Exception):
@@ -131,9 +141,16 @@ def move(directory: Directory, config: DirectoryConfig, actor: str, where: str) 
     """Reach a directory in another way, by a kind and settings that were tested; raise RemovalRefused.
 
     Accounts, mapping, features and statements stay. What is secret goes with the old settings, and the next import
-    reads everything, since where changes go on is each way's own.
+    reads everything, since where changes go on is each way's own. ``directory`` is as it was before the test: what
+    somebody changed of it meanwhile is not overwritten.
     """
+    now = Directory.objects.select_for_update(no_key=True).filter(pk=directory.pk).first()
+    if now is None:
+        raise RemovalRefused(DELETED.format(name=directory.name))
+    if now.updated_at != directory.updated_at:
+        raise RemovalRefused(CHANGED.format(name=now.name))
     _not_while_importing(directory, "moved")
+    _not_while_used(directory)
     declared = {name.name: name.type for name in connector_class(config.kind).fields}
     values = {name: config.connector.settings.get(name) for name in declared}
     directory.kind, directory.answered_at = config.kind, timezone.now()
@@ -235,6 +252,15 @@ def _not_while_importing(directory: Directory, what: str) -> None:
         raise RemovalRefused(
             f"An import of {directory.name} is running. Cancel it first, then the directory can be {what}."
         )
+
+
+def _not_while_used(directory: Directory) -> None:
+    """Raise RemovalRefused while somebody compares the directory or delivers to it: they would go on in the old way."""
+    comparing = ReconcileRun.objects.filter(directory=directory, started_at__isnull=False, finished_at=None)
+    if comparing.filter(leased_until__gt=timezone.now()).exists():
+        raise RemovalRefused(RECONCILING.format(name=directory.name))
+    if any(kind.workers_on(directory.pk) for kind in (account_outbox.LEASES, group_outbox.LEASES)):
+        raise RemovalRefused(DELIVERING.format(name=directory.name))
 
 
 def record(directory: Directory, message: str, actor: str, *, gone: bool = False) -> None:

@@ -60,11 +60,14 @@ def move(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse
 
 
 def _wanted_kind(request: HttpRequest, directory: Directory) -> str:
-    """Return of which kind it becomes: a gateway's, or what the gateway says it is; "" where that has to be chosen."""
+    """Return of which kind it becomes: a gateway's, or what the gateway says it is.
+
+    Only where the gateway has said nothing it is chosen, "" until then.
+    """
     if directory.kind != ThroughGateway.kind:
         return ThroughGateway.kind
-    asked = request.POST.get("kind") or request.GET.get("kind")
-    kind = asked or described(ConnectorConfig(directory.settings)).kind
+    said = described(ConnectorConfig(directory.settings)).kind
+    kind = said or request.POST.get("kind") or request.GET.get("kind")
     return kind if kind in registry() and kind not in {*STAY, ThroughGateway.kind} else ""
 
 
@@ -98,7 +101,6 @@ def _tested(config: DirectoryConfig, directory: Directory) -> ConnectionTest:
 
 
 def _moved(model_admin: Any, request: HttpRequest, directory: Directory, config: DirectoryConfig) -> HttpResponse:
-    page = HttpResponseRedirect(reverse("admin:directories_directory_change", args=[directory.pk]))
     outward = config.kind == ThroughGateway.kind
     where = f"through the gateway {config.connector.settings['gateway']}" if outward else "by the portal itself"
     had_secrets = is_lost(directory, "secrets") or bool(directory.secrets)
@@ -106,10 +108,17 @@ def _moved(model_admin: Any, request: HttpRequest, directory: Directory, config:
         directory_settings.move(directory, config, request.user.get_username(), where)
     except directory_settings.RemovalRefused as refused:
         messages.error(request, str(refused))
-        return page
+        return _page(directory)
     model_admin.log_change(request, directory, "Moved.")
     words = f"{directory.name} is reached {where} now, and keeps its accounts, mapping and features."
     if outward and had_secrets:
         words += " What is secret about it is no longer in the portal."
     messages.success(request, words)
-    return page
+    return _page(directory)
+
+
+def _page(directory: Directory) -> HttpResponse:
+    """Lead to the directory, or to the list when it is gone."""
+    there = Directory.objects.filter(pk=directory.pk).exists()
+    where, args = ("change", [directory.pk]) if there else ("changelist", [])
+    return HttpResponseRedirect(reverse(f"admin:directories_directory_{where}", args=args))

@@ -3,29 +3,37 @@
 The gateway is within the process; its network is tested with gateways of their own (``test_killed_gateways``).
 """
 
+import datetime as dt
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from config.signin import again
 from directories.config import load, open_connector
 from directories.connectors.base import ConnectorConfig
-from directories.connectors.gateway import ThroughGateway
+from directories.connectors.gateway import ThroughGateway, post
+from directories.connectors.gateway.calls import Call
+from directories.connectors.gateway.post import Addressee
 from directories.connectors.sql import language_of
 from directories.examples import ExampleTable, statements
 from directories.gateway.settings import of_text
 from directories.gateway.work import ConnectorWork
 from directories.models import Directory, ProvisioningSettings, QueryTemplate
-from provisioning import services
+from provisioning import directory_settings, services
 from provisioning.blueprints.export import for_gateway
 from provisioning.identities import membership
 from provisioning.imports import engine
-from provisioning.models import Account, Change, ImportRun, User
+from provisioning.models import Account, Change, GroupAccount, ImportRun, User
 from provisioning.models.imports import RunStatus
+from provisioning.reconciliation.models import ReconcileRun
 from reports.models import Event
 from tests.fixtures.directories import COLUMNS, GENEROUS, AppsDb, save_directory
 from tests.fixtures.gateways import HERE, Loopback, gateway_of
@@ -239,3 +247,101 @@ def test_it_does_not_move_to_another_kind_of_directory_or_while_it_is_imported(
     assert client.get(reverse("admin:directories_directory_move", args=[pushed.pk])).status_code == 404
     with open_connector(load(directory.pk)) as connector:
         assert isinstance(connector, ThroughGateway)
+
+
+class Meanwhile(Loopback):
+    """A way to the gateway on which something else happens while the connection is tested."""
+
+    happens: Callable[[], Any]
+
+    def ask(self, addressee: Addressee, call: Call, patience: float) -> Any:
+        if call.method == "test":
+            self.happens()
+        return super().ask(addressee, call, patience)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Directory:
+    """A directory in memory that is to be moved."""
+    found = Directory.objects.create(name="People", kind="memory", settings={"name": str(tmp_path)})
+    ProvisioningSettings.objects.create(directory=found, **GENEROUS)
+    return found
+
+
+THERE = {"connection-gateway": HERE.gateway, "connection-name": HERE.name}
+LATER = timezone.now() + dt.timedelta(days=1)
+
+
+def test_it_does_not_move_back_as_another_kind_than_the_gateway_says(
+    carried: Carry, client_of: Callable[..., Client], people: Directory, tmp_path: Path
+) -> None:
+    client = client_of("IT staff")
+    carried(gateway_of("memory", ConnectorConfig({"name": str(tmp_path)})))
+    moved(client, people, THERE)
+    back = {"kind": "sqlite", "connection-database": str(tmp_path / "x.sqlite3"), "connection-user_table": "USERS"}
+    moved(client, people, back)
+    assert people.kind == "gateway"
+    moved(client, people, {"kind": "sqlite", "connection-name": str(tmp_path)})
+    assert people.kind == "memory"
+    Directory.objects.update(kind="gateway", settings={"gateway": HERE.gateway, "name": "nobody's"})
+    assert "Which kind of directory is it?" in moved(client, people, {})
+
+
+def test_it_does_not_move_while_it_is_compared_or_delivered_to(
+    carried: Carry, client_of: Callable[..., Client], people: Directory, tmp_path: Path
+) -> None:
+    client = client_of("IT staff")
+    carried(gateway_of("memory", ConnectorConfig({"name": str(tmp_path)})))
+    compared = ReconcileRun.objects.create(
+        directory=people, status="crawling", started_at=timezone.now(), leased_until=LATER
+    )
+    assert "People is being compared with the portal." in moved(client, people, THERE)
+    compared.delete()
+    account = Account.objects.create(directory=people, key="anna", leased_until=LATER)
+    assert "Changes are on their way to People." in moved(client, people, THERE)
+    account.delete()
+    group = GroupAccount.objects.create(directory=people, key="Developers", leased_until=LATER)
+    assert "Changes are on their way to People." in moved(client, people, THERE)
+    assert people.kind == "memory"
+    group.delete()
+    moved(client, people, THERE)
+    assert people.kind == "gateway"
+
+
+def test_it_overwrites_nothing_that_was_changed_meanwhile(
+    carried: Carry, client_of: Callable[..., Client], people: Directory, tmp_path: Path
+) -> None:
+    client = client_of("IT staff")
+    way = Meanwhile(gateway_of("memory", ConnectorConfig({"name": str(tmp_path)})))
+    carried(way.work)
+    post.carry_by(way)
+
+    def edit() -> None:
+        other = Directory.objects.get(pk=people.pk)
+        other.settings = {"name": "elsewhere"}
+        other.save()
+
+    way.happens = edit
+    assert "Somebody changed People meanwhile, so nothing was moved." in moved(client, people, THERE)
+    assert (people.kind, people.settings) == ("memory", {"name": "elsewhere"})
+    way.happens = lambda: directory_settings.remove(people, "bob")
+    page = client.post(reverse("admin:directories_directory_move", args=[people.pk]), THERE, follow=True)
+    assert page.redirect_chain == [(reverse("admin:directories_directory_changelist"), 302)]
+    assert "People was deleted meanwhile, so nothing was moved." in text(page)
+    assert not Directory.objects.exists()
+
+
+def test_moving_asks_who_it_is_once_more_and_keeps_no_password_meanwhile(
+    carried: Carry, client_of: Callable[..., Client], people: Directory, tmp_path: Path
+) -> None:
+    client = client_of("IT staff")
+    carried(gateway_of("memory", ConnectorConfig({"name": str(tmp_path)})))
+    session = client.session
+    session[again.KEPT] = [session[again.KEPT][0], time.time() - again.SAVES.total_seconds() - 60]
+    session.save()
+    address = reverse("admin:directories_directory_move", args=[people.pk])
+    asked = client.post(address, {**THERE, "connection-password": "Zebra"})
+    assert asked["Location"].startswith(f"/login/again/?next={quote(address, safe='')}")
+    assert "Zebra" not in str(dict(client.session))
+    people.refresh_from_db()
+    assert people.kind == "memory"
