@@ -33,8 +33,6 @@ from provisioning.models import (
     PushedMember,
 )
 from provisioning.models.imports import ENDED
-from provisioning.outbound.accounts import outbox as account_outbox
-from provisioning.outbound.groups import outbox as group_outbox
 from provisioning.reconciliation.models import ReconcileRun
 from reports import evidence, journal
 from reports.models import Direction, Operation, Result
@@ -259,7 +257,7 @@ def _not_while_used(directory: Directory) -> None:
     comparing = ReconcileRun.objects.filter(directory=directory, started_at__isnull=False, finished_at=None)
     if comparing.filter(leased_until__gt=timezone.now()).exists():
         raise RemovalRefused(RECONCILING.format(name=directory.name))
-    if any(kind.workers_on(directory.pk) for kind in (account_outbox.LEASES, group_outbox.LEASES)):
+    if services.is_delivered_to(directory):
         raise RemovalRefused(DELIVERING.format(name=directory.name))
 
 

@@ -354,6 +354,11 @@ def _record_decision(held: QuerySet[Any], actor: str, word: str) -> None:
         )
 
 
+def is_delivered_to(directory: Directory) -> bool:
+    """Return whether a worker is bringing accounts or groups of the directory in sync just now."""
+    return any(kind.leases.workers_on(directory.pk) for kind in KINDS)
+
+
 def try_directory(directory: Directory) -> None:
     """Ask a directory that could not be reached now, not at its next trial; what waits follows when it answers."""
     health.retry_now(directory.pk)

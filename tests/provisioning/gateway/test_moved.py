@@ -269,7 +269,7 @@ def people(tmp_path: Path) -> Directory:
 
 
 THERE = {"connection-gateway": HERE.gateway, "connection-name": HERE.name}
-LATER = timezone.now() + dt.timedelta(days=1)
+LATER = timezone.now() + dt.timedelta(hours=1)
 
 
 def test_it_does_not_move_back_as_another_kind_than_the_gateway_says(
