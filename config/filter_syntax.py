@@ -29,23 +29,23 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def parse(text: str) -> FilterNode:
-    """Return the tree of a filter; raise ValueError with words."""
-    check_size(text, "filter")
+def parse(text: str, *, longest: int = MAX_LENGTH, most: int = MAX_TERMS) -> FilterNode:
+    """Return the tree of a filter of so many characters and comparisons at most; raise ValueError with words."""
+    check_size(text, "filter", longest)
     try:
         node = ScimFilter(text).ast
     except InvalidFilterException as error:
         raise ValueError(f"The filter cannot be read: {error.detail}.") from None
     terms = _count(node)
-    if terms > MAX_TERMS:
-        raise ValueError(f"The filter has {terms} comparisons; {MAX_TERMS} are allowed.")
+    if terms > most:
+        raise ValueError(f"The filter has {terms} comparisons; {most} are allowed.")
     return node
 
 
-def check_size(text: str, what: str) -> None:
+def check_size(text: str, what: str, longest: int = MAX_LENGTH) -> None:
     """Refuse what is long or deep before anything walks it; raise ValueError with words."""
-    if len(text) > MAX_LENGTH:
-        raise ValueError(f"The {what} has {len(text)} characters; {MAX_LENGTH} are allowed.")
+    if len(text) > longest:
+        raise ValueError(f"The {what} has {len(text)} characters; {longest} are allowed.")
     if _UNSTORABLE.search(text):
         raise ValueError(f"The {what} holds characters that no text can have.")
     depth = deepest = 0

@@ -25,14 +25,15 @@ from scim2_models.path import (
 )
 from scim2_models.path import Not as NotNode
 
-from config.filter_syntax import MAX_TERMS
 from config.filter_syntax import parse as parse_filter
 from provisioning.models.people import fold
 
 USER, CONTRACT = "user", "contract"
 GROUPS, BRANCH, DEPARTMENT = "user.groups", "contract.branch", "contract.department"
 CUSTOM = "contract.custom_"  # begins the key of a custom field of contracts, which may be any
-MOST_VALUES = 500  # of one comparison
+MOST_LINES = 200  # of a condition
+MOST_VALUES = 1000  # of one of its lines
+MOST_COMPARED, LONGEST = 10_000, 1_000_000  # values and characters of the whole as one line
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")  # of an attribute, as the grammar has it
 
 
@@ -234,9 +235,12 @@ def leaves(node: Node) -> Iterator[Leaf]:
 def problems(node: Node, known: Known) -> list[str]:
     """Return in sentences what is wrong with a condition, and what to do about it; nothing when it can be used."""
     found = list(_wrong(node, known, within=False))
-    terms = sum(1 for _ in leaves(node))
-    if terms > MAX_TERMS:
-        found.append(f"The condition has {terms} comparisons; {MAX_TERMS} are allowed. Make two rules of it.")
+    lines = list(leaves(node))
+    values = sum(len(one.values) or 1 for one in lines)
+    if len(lines) > MOST_LINES:
+        found.append(f"The condition has {len(lines)} lines; {MOST_LINES} are allowed. Make two rules of it.")
+    elif values > MOST_COMPARED:
+        found.append(f"The condition has {values} values; {MOST_COMPARED} are allowed. Make two rules of it.")
     return list(dict.fromkeys(found))
 
 
@@ -355,7 +359,7 @@ def parse(text: str, known: Known) -> Node:
     """Return the tree of one line of the filter language, blank for everybody; raise ValueError with words."""
     if not text.strip():
         return EVERYBODY
-    node = _read(parse_filter(text), known, "")
+    node = _read(parse_filter(text, longest=LONGEST, most=MOST_COMPARED), known, "")
     if wrong := problems(node, known):
         raise ValueError(" ".join(wrong))
     return node
@@ -365,7 +369,7 @@ def _read(node: FilterNode, known: Known, prefix: str) -> Node:
     match node:
         case LogicalExpr(op=operator, terms=terms):
             parts = tuple(_read(term, known, prefix) for term in terms)
-            return All(parts) if operator == LogicalOperator.and_ else either(parts)
+            return both(parts) if operator == LogicalOperator.and_ else either(parts)
         case NotNode(expr=part):
             return Not(_read(part, known, prefix))
         case ValuePath(attr_path=path, val_filter=part):
@@ -386,18 +390,27 @@ def _read(node: FilterNode, known: Known, prefix: str) -> Node:
 
 def either(parts: Sequence[Node]) -> Node:
     """Return "one of": comparisons of one field by ``eq`` become one with several values."""
-    merged: dict[str, Leaf] = {}
+    whole = _merged(parts, "eq")
+    return whole[0] if len(whole) == 1 else Either(whole)
+
+
+def both(parts: Sequence[Node]) -> Node:
+    """Return "all of": comparisons of one field by ``ne`` become one with several values."""
+    whole = _merged(parts, "ne")
+    return whole[0] if len(whole) == 1 else All(whole)
+
+
+def _merged(parts: Sequence[Node], operator: str) -> tuple[Node, ...]:
+    merged: dict[str, dict[Any, None]] = {}
     found: list[Node | str] = []
     for part in parts:
-        if isinstance(part, Leaf) and part.operator == "eq":
+        if isinstance(part, Leaf) and part.operator == operator:
             if part.key not in merged:
                 found.append(part.key)
-            before = merged.get(part.key, Leaf(part.key, "eq")).values
-            merged[part.key] = Leaf(part.key, "eq", tuple(dict.fromkeys((*before, *part.values))))
+            merged.setdefault(part.key, {}).update(dict.fromkeys(part.values))
         else:
             found.append(part)
-    whole = tuple(merged[one] if isinstance(one, str) else one for one in found)
-    return whole[0] if len(whole) == 1 else Either(whole)
+    return tuple(Leaf(one, operator, tuple(merged[one])) if isinstance(one, str) else one for one in found)
 
 
 def _field(path: AttrPath, known: Known, prefix: str) -> Field:

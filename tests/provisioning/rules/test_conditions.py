@@ -207,7 +207,8 @@ def test_a_line_in_plain_words(line: str, said: str) -> None:
         ('user.groups eq "Cooks"', "There is no group “Cooks”"),
         ('emails[type eq "work"]', "Only contract[...] can stand before brackets"),
         ('user.title eq "a" and', "The filter cannot be read"),
-        (" or ".join(['user.title eq "a"'] * 201), "200 are allowed"),
+        (" and ".join(['user.title co "a"'] * 201), "201 lines; 200 are allowed"),
+        (" or ".join(['user.title eq "a"'] * 10_001), "10000 are allowed"),
     ],
 )
 def test_a_wrong_line_says_what_to_do(line: str, told: str) -> None:
@@ -225,11 +226,19 @@ def test_a_wrong_line_says_what_to_do(line: str, told: str) -> None:
         (Either(()), "has no line"),
         (Leaf("user.title", "eq"), "say with what it is compared"),
         (Leaf("user.title", "co", ("a", "b")), "one value only"),
-        (Leaf("user.title", "eq", tuple(map(str, range(501)))), "500 are allowed"),
+        (Leaf("user.title", "eq", tuple(map(str, range(1001)))), "1000 are allowed"),
     ],
 )
 def test_a_wrong_tree_says_what_to_do(node: Node, told: str) -> None:
     assert told in " ".join(problems(node, KNOWN))
+
+
+def test_long_lists_of_values_are_one_line_too() -> None:
+    """As many as other products allow in a rule, twice: ten conditions of 500 values each."""
+    lists = [tuple(f"Title number {place}-{number}" for number in range(500)) for place in range(20)]
+    node = All(tuple(Leaf("contract.title", "eq" if place else "ne", one) for place, one in enumerate(lists)))
+    assert not problems(node, KNOWN)
+    assert render(parse(render(node, KNOWN), KNOWN), KNOWN) == render(node, KNOWN)
 
 
 def test_windows_are_widened_in_the_zone_of_the_contract() -> None:
