@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from directories.connectors import json_text
 from directories.connectors.base import AGAIN, ConnectorError, Unavailable
 from directories.connectors.outgoing import HttpAnswer
 
@@ -43,8 +44,8 @@ def problem_of(answer: HttpAnswer) -> ConnectorError | None:
 
 
 def json_of(answer: HttpAnswer) -> Any:
-    """Return what an answer says; raise ConnectorError when it is no JSON."""
+    """Return what an answer says; raise ConnectorError when it is no JSON, or nests too deeply."""
     try:
-        return orjson.loads(answer.body)
+        return json_text.read(answer.body, "The answer")
     except orjson.JSONDecodeError:
         raise ConnectorError(NO_JSON, code="answer") from None

@@ -45,12 +45,17 @@ class Flawed:
     problem: str
 
 
+class NestedTooDeeply(Exception):
+    """A value nests more deeply than a record is read."""
+
+
 One = TypeVar("One")
 
 PEOPLE, CONTRACTS, DEPARTMENTS = "People", "Contracts", "Departments"
 SAMPLED = 50  # records that a connection test looks at
 OVERLAP = dt.timedelta(minutes=10)  # how much is read again: clocks differ, and changes are written late
 _DEEPEST = 8  # levels of a record; below them it is text
+_LEVELS = 100  # of such text; what nests more deeply is no value of anybody's
 _MOST = 20  # records of a list that are numbered
 _LONGEST = 1000  # characters of a dotted name; nobody maps a longer one, and each name below it holds it again
 
@@ -211,7 +216,7 @@ class RecordSource(Connector):
         try:
             attributes = flat(self.fields_of(record), without=places.contracts)
             contracts = self.contracts(record) if places.contracts else None
-        except RecursionError:
+        except NestedTooDeeply:
             return RemoteAccount(ref, name, problem=TOO_DEEP)
         numbers = Counter(one.ref for one in contracts or () if one.ref)
         if twice := next((number for number, times in numbers.items() if times > 1), ""):
@@ -244,7 +249,7 @@ class RecordSource(Connector):
         problem = "" if ref else f"A department has no {places.department_id or 'number'}."
         try:
             return RemoteDepartment(ref, name or ref, parent, manager, flat(record), problem)
-        except RecursionError:
+        except NestedTooDeeply:
             return RemoteDepartment(ref, name or ref, parent, manager, problem=TOO_DEEP)
 
     # --- The connection test -----------------------------------------------------------------------------------------
@@ -353,16 +358,29 @@ def _flatten(found: dict[str, Value], name: str, value: Any, left_out: str, dept
 
 
 def plain(value: Any) -> Value:
-    """Return a value that JSON or a cell of a sheet holds as one that is mapped; "" is none."""
+    """Return a value that JSON or a cell of a sheet holds as one that is mapped; "" is none. Raise NestedTooDeeply."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, dt.datetime):
         return value.date() if value.time() == dt.time() and value.tzinfo is None else value
     if value is None or isinstance(value, bool | int | float | Decimal | dt.date):
         return value
+    if _levels(value) > _LEVELS:
+        raise NestedTooDeeply
     if isinstance(value, list):
         return tuple(_text(one) for one in value if one is not None) or None
     return _text(value)
+
+
+def _levels(value: Any) -> int:
+    """Return how deep lists and objects nest, counted no further than is allowed and without recursion."""
+    inner, levels = [value], 0
+    while levels <= _LEVELS:
+        nests = [one.values() if isinstance(one, Mapping) else one for one in inner if isinstance(one, Mapping | list)]
+        if not nests:
+            break
+        inner, levels = [one for nest in nests for one in nest], levels + 1
+    return levels
 
 
 def key_text(value: Any) -> str:

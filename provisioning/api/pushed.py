@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from directories.connectors import json_text
 from directories.deliveries import PushedText
 from provisioning.contracts.models import MAX_REF
 
@@ -41,7 +42,9 @@ def records_of(body: bytes) -> list[Any]:
     if not body:
         raise BadBody(EMPTY)
     try:
-        found = orjson.loads(body)
+        found = json_text.read(body, "The body")
+    except json_text.TooDeep as error:
+        raise BadBody(error.message) from None
     except orjson.JSONDecodeError:
         found = _lines(body)
     if isinstance(found, dict):
@@ -94,7 +97,9 @@ def _lines(body: bytes) -> list[Any]:
     if len(lines) < 2 or len(lines) > MOST:
         raise BadBody(NO_JSON if len(lines) < 2 else TOO_MANY)
     try:
-        return [orjson.loads(line) for line in lines]
+        return [json_text.read(line, "A record") for line in lines]
+    except json_text.TooDeep as error:
+        raise BadBody(error.message) from None
     except orjson.JSONDecodeError:
         raise BadBody(NO_JSON) from None
 

@@ -11,6 +11,7 @@ import openpyxl
 import orjson
 
 from directories.attributes import Value
+from directories.connectors import json_text
 from directories.connectors.base import ConnectorError
 from directories.connectors.records import Flawed, Record, plain
 
@@ -206,6 +207,6 @@ def _json(stream: BinaryIO) -> Iterator[Row]:
 
 def _parsed(text: bytes, number: int) -> Any:
     try:
-        return orjson.loads(text)
+        return json_text.read(text, f"Line {number} of the file")
     except orjson.JSONDecodeError:
         raise ConnectorError(BAD_JSON.format(number=number), code="file") from None

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from directories.connectors import json_text
 from directories.connectors.base import ConnectorError
 from directories.connectors.records import Record
 
@@ -28,21 +29,21 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
         waiting.append(text)
         if whole or not (text.startswith(b"}") or len(waiting) == 1):
             continue
-        found = _parsed(b"\n".join(waiting))
+        found = _parsed(b"\n".join(waiting), first)
         if found is not None:
             yield found
             waiting = []
     if not anything:
         raise ConnectorError(NOTHING, code="answer")
     if waiting:
-        found = _parsed(b"\n".join(waiting))
+        found = _parsed(b"\n".join(waiting), first)
         if found is None:
             raise ConnectorError(NO_JSON.format(number=first), code="answer")
         yield from found if isinstance(found, list) else [found]
 
 
-def _parsed(text: bytes) -> Any:
+def _parsed(text: bytes, number: int) -> Any:
     try:
-        return orjson.loads(text)
+        return json_text.read(text, f"Line {number} of the script")
     except orjson.JSONDecodeError:
         return None

@@ -17,6 +17,7 @@ from directories.connectors.base import Capability, ConnectorConfig, ConnectorEr
 from directories.connectors.files import folder as reading
 from directories.connectors.files import tables
 from directories.connectors.files.connector import Files
+from directories.connectors.json_text import NESTED
 from tests.directories.connectors.contract import crawl
 
 TABLE = "id;first;contract;start;end;unit\n7;Zoë;1;2026-01-01;;D1\n8;Bob;;;;\n7;Zoë;2;2026-06-01;2026-12-31;D2\n"
@@ -266,6 +267,12 @@ def test_json_as_lines_or_as_a_list(files_folder: Path, lines: bool) -> None:
 def test_json_that_breaks_off_is_no_end(files_folder: Path, text: str) -> None:
     (files_folder / "people.json").write_text(text)
     assert refused(file="people.json").message.startswith("The file is no JSON")
+
+
+@pytest.mark.parametrize(("text", "line"), [("[" * 2000 + "]" * 2000, 1), ('{"id": 1}\n' + '{"a":' * 2000, 2)])
+def test_json_that_nests_too_deeply_is_called_that(files_folder: Path, text: str, line: int) -> None:
+    (files_folder / "people.json").write_text(text)
+    assert refused(file="people.json").message == NESTED.format(what=f"Line {line} of the file")
 
 
 def test_limits(files_folder: Path) -> None:

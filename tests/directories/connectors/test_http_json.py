@@ -23,6 +23,7 @@ from directories.connectors.http_json import paging, service
 from directories.connectors.http_json.connector import HttpJson
 from directories.connectors.http_json.presets import presets
 from directories.connectors.http_json.settings import HttpSettings
+from directories.connectors.json_text import NESTED
 from tests.directories.connectors.contract import crawl
 from tests.fixtures.http import HttpServer, Request, Responder, reply
 
@@ -191,6 +192,11 @@ def test_a_page_that_is_refused_is_no_end(status: int) -> None:
     with serving(breaking) as server:
         error = refused(server, **NUMBERED)
     assert isinstance(error, Unavailable) is (status >= 500)
+
+
+def test_an_answer_that_nests_too_deeply_is_called_that() -> None:
+    with serving(lambda asked, handler: reply(handler, b'{"data":' * 2000)) as server:
+        assert refused(server, **NUMBERED).message == NESTED.format(what="The answer")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from directories.connectors.base import (
     RemoteAccount,
     Unavailable,
 )
+from directories.connectors.json_text import NESTED
 from directories.connectors.records import NO_NUMBER, NO_RECORD, TOO_DEEP
 from directories.connectors.script import executable as checks
 from directories.connectors.script import output, process
@@ -211,6 +212,8 @@ def test_records_come_while_the_script_still_runs(script_source: ScriptSubject) 
         (f"print('''[{ANN}''')", output.NO_JSON.format(number=1)),
         (f"print('''{ANN}'''); print('''{ANN[:20]}''')", output.NO_JSON.format(number=2)),
         ("print('null')", output.NO_JSON.format(number=1)),
+        (f"print('''{ANN}''')\nprint('[' * 2000 + ']' * 2000)", NESTED.format(what="Line 2 of the script")),
+        ("print('{\"a\":' * 2000)", NESTED.format(what="Line 1 of the script")),
     ],
 )
 def test_what_is_no_json_is_no_end(script_source: ScriptSubject, body: str, words: str) -> None:
@@ -221,9 +224,7 @@ def test_what_is_no_json_is_no_end(script_source: ScriptSubject, body: str, word
 # --- How it may lie in sound JSON ---
 
 
-SAY = (
-    "import json\ndef say(one): print(json.dumps(one).replace('null', '[' * 1015 + ']' * 1015))\n"  # as deep as can be
-)
+SAY = "import json\ndef say(one): print(json.dumps(one).replace('null', '[' * 150 + ']' * 150))\n"
 LIES: Sequence[tuple[str, str]] = (
     ("7", NO_RECORD),
     ("{'DisplayName': 'Ann'}", "The record has no ExternalId."),
