@@ -21,7 +21,7 @@ from directories.connectors.gateway.description import load_description
 from directories.gateway import messages
 from directories.gateway.messages import CLOCKS, WAIT, BadSignature, Message, unpack, unpacked
 from directories.gateway.portal import CHANNELS, LATE, REPLAYED, WITHDRAWN
-from provisioning.gateway import mailbox
+from provisioning.gateway import bell, mailbox
 from provisioning.gateway.models import Channel, Machine
 
 MOST_TAKEN = 16  # calls that one message gets
@@ -29,7 +29,6 @@ MOST_WORKING = 256
 MOST_DIRECTORIES = 500
 LARGEST_ABOUT = 2_000_000  # bytes
 SEEN = 2.0  # seconds; so rarely is it written down that a machine was seen
-FIRST_LOOK, LONGEST_LOOK, GROWTH = 0.003, 0.1, 1.2  # seconds between two looks for what is waited for
 LATER = 0.5  # seconds after which a machine asks again that cannot be kept waiting
 Found = TypeVar("Found")
 # Of the web process's threads, pages need some, however many machines there are.
@@ -65,8 +64,10 @@ def exchange(number: str, signature: str, body: bytes) -> Reply:
     try:
         message = unpacked(body)
         head = {name: message.head.get(name) for name in ("channel", "number")}
-        _must_be_new(machine, message)
-        answer, blobs = _done(machine, message)
+        with transaction.atomic():
+            _must_be_new(machine, message)
+            gone = _taken_in(machine, message)
+        answer, blobs = _done(machine, message, gone)
     except Turned as turned:
         answer = turned.head
     except Malformed:
@@ -109,7 +110,8 @@ def _must_be_new(machine: Machine, message: Message) -> None:
         raise Turned(REPLAYED, last=known.values_list("last", flat=True).get()) from None
 
 
-def _done(machine: Machine, message: Message) -> tuple[dict[str, Any], Sequence[bytes]]:
+def _taken_in(machine: Machine, message: Message) -> set[int]:
+    """Take in what a message brings; return the calls that nobody waits for any more."""
     head = message.head
     parts = _listed(head, "parts", messages.MOST_BLOBS)
     about = message.blobs[len(parts) :]
@@ -120,9 +122,15 @@ def _done(machine: Machine, message: Message) -> tuple[dict[str, Any], Sequence[
     if head.get("fresh") is True:
         mailbox.lose(machine)
     gone = set(_answered(machine, parts, message.blobs))
-    gone |= set(mailbox.renew(machine, _numbers(head, "working")))
+    answered = {number for number, *_ in parts}
+    return gone | set(mailbox.renew(machine, [one for one in _numbers(head, "working") if one not in answered]))
+
+
+def _done(machine: Machine, message: Message, gone: set[int]) -> tuple[dict[str, Any], Sequence[bytes]]:
+    """Find what the message asks for, and wait for it: room for more of an answer, or calls."""
+    head = message.head
     answer: dict[str, Any] = {}
-    if streams := [*_numbers(head, "room"), *(number for number, _, last in parts if not last)]:
+    if streams := [*_numbers(head, "room"), *(number for number, _, last in head.get("parts", ()) if not last)]:
         _find_room(machine, [one for one in streams if one not in gone], head, gone, answer)
     blobs: Sequence[bytes] = ()
     if "take" in head:
@@ -215,7 +223,7 @@ def _find_room(
         gone.update(mailbox.renew(machine, streams))
         return [] if gone.intersection(streams) else None
 
-    found, waited = _waited(look, _seconds(head))
+    found, waited = _waited(look, _seconds(head), *map(bell.of_room, streams))
     answer["room"] = found or []
     if found is None and not waited:
         answer["later"] = LATER
@@ -227,7 +235,9 @@ def _taken(machine: Machine, head: dict[str, Any], answer: dict[str, Any]) -> li
     if type(most) is not int:
         raise Malformed
     most = min(most, MOST_TAKEN)
-    found, waited = _waited(lambda: mailbox.take(machine, most) or None, 0.0 if answer["tell"] else _seconds(head))
+    seconds = 0.0 if answer["tell"] else _seconds(head)
+    rung = bell.of_gateway(machine.gateway_id)
+    found, waited = _waited(lambda: mailbox.take(machine, most) or None, seconds, rung)
     if found is None and not waited and not answer["tell"]:
         answer["later"] = LATER
     if Machine.objects.filter(pk=machine.pk, withdrawn_at__isnull=False).exists():
@@ -236,17 +246,16 @@ def _taken(machine: Machine, head: dict[str, Any], answer: dict[str, Any]) -> li
     return found or []
 
 
-def _waited(look: Callable[[], Found | None], seconds: float) -> tuple[Found | None, bool]:
-    """Look again and again until something is found; return it, and whether there was a thread to wait in."""
+def _waited(look: Callable[[], Found | None], seconds: float, *bells: str) -> tuple[Found | None, bool]:
+    """Look until something is found, when a bell is rung; return it, and whether there was a thread to wait in."""
     found = look()
     if found is not None or seconds <= 0 or not _waiting.acquire(blocking=False):
         return found, False
     try:
-        ends, pause = time.monotonic() + seconds, FIRST_LOOK
-        while found is None and time.monotonic() < ends:
-            time.sleep(pause)
-            pause = min(LONGEST_LOOK, pause * GROWTH)
-            found = look()
+        ends = time.monotonic() + seconds
+        with bell.listening(*bells) as sleep:
+            while (found := look()) is None and (left := ends - time.monotonic()) > 0:
+                sleep(left)
     finally:
         _waiting.release()
     return found, True

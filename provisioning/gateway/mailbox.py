@@ -5,7 +5,8 @@ number for its life. What may change a directory is given out once: if its machi
 became of it, and the asker is told so (Unavailable), looks the account up and goes on from there. What only reads is
 given to another machine. A row that nobody waits for is gone, and so an answer to it is thrown away.
 
-Nobody waits inside a transaction. All times are the database's.
+Nobody waits inside a transaction. All times are the database's. What is put in need not be on the disk: whoever waits
+for it does not outlive the database either. What is given out, once, does.
 """
 
 import datetime as dt
@@ -17,8 +18,11 @@ from django.db.models import F, Q
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
+from config.database import bulk
+from config.database.commits import need_not_wait
 from directories.encryption import decrypt_bytes, encrypt_bytes
 from directories.gateway.messages import LEASE
+from provisioning.gateway import bell
 from provisioning.gateway.models import AnswerPart, CallState, GatewayCall, Machine
 
 WINDOW = 4  # parts of a stream that may wait for their asker
@@ -44,15 +48,18 @@ def ago(seconds: float) -> CombinedExpression:
 
 def put(gateway_id: int, name: str, blob: bytes, *, writes: bool, streams: bool, urgent: bool = False) -> int:
     """Put a call in and return its number; an urgent one is taken before those that wait already."""
-    call = GatewayCall.objects.create(
-        gateway_id=gateway_id,
-        name=name,
-        body=encrypt_bytes(blob),
-        writes=writes,
-        streams=streams,
-        urgent=urgent,
-        heard_at=Now(),
-    )
+    with transaction.atomic():
+        need_not_wait()
+        call = GatewayCall.objects.create(
+            gateway_id=gateway_id,
+            name=name,
+            body=encrypt_bytes(blob),
+            writes=writes,
+            streams=streams,
+            urgent=urgent,
+            heard_at=Now(),
+        )
+        bell.ring(bell.of_gateway(gateway_id))
     return int(call.pk)
 
 
@@ -65,8 +72,11 @@ def part(number: int, position: int) -> bytes | None:
 
 def use(number: int, position: int) -> None:
     """Make room for another part of a stream."""
-    AnswerPart.objects.filter(call=number, number__lte=position).delete()
-    GatewayCall.objects.filter(pk=number).update(used=position + 1, heard_at=Now())
+    with transaction.atomic():
+        need_not_wait()
+        bulk.delete(AnswerPart.objects.filter(call=number, number__lte=position))
+        GatewayCall.objects.filter(pk=number).update(used=position + 1, heard_at=Now())
+        bell.ring(bell.of_room(number))
 
 
 def keep_waiting(number: int) -> str:
@@ -92,8 +102,10 @@ def take_back(number: int) -> bool:
 
 def forget(number: int) -> None:
     """Wait no longer for a call: whoever works on it is told so when it shows a sign of life."""
-    AnswerPart.objects.filter(call=number).delete()
-    GatewayCall.objects.filter(pk=number).delete()
+    with transaction.atomic():
+        need_not_wait()
+        bulk.delete(GatewayCall.objects.filter(pk=number))  # first: no part can come after that
+        bulk.delete(AnswerPart.objects.filter(call=number))
 
 
 # --- The machines' side ----------------------------------------------------------------------------------------------
@@ -134,12 +146,13 @@ def answer(machine: Machine, number: int, position: int, blob: bytes, *, last: b
     part again is as good as the first.
     """
     call = GatewayCall.objects.filter(pk=number, machine=machine, state=CallState.TAKEN)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         next_one = call.filter(received=position, ended=False, used__gte=max(0, position - WINDOW))
         if not last:
             next_one = next_one.filter(streams=True)
         if next_one.update(received=F("received") + 1, ended=last, leased_until=ago(-LEASE)):
             AnswerPart.objects.create(call_id=number, number=position, body=encrypt_bytes(blob))
+            bell.ring(bell.of_answer(number))
             return True
     return call.filter(received__gt=position).exists()
 

@@ -1,9 +1,9 @@
 """How the portal's connectors reach gateways: through the mailbox, with waiting that costs little."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError, connection
 from django.db.models import F
@@ -14,11 +14,11 @@ from directories.connectors.gateway.codec import Malformed
 from directories.connectors.gateway.description import Description, load_description
 from directories.connectors.gateway.post import Addressee
 from directories.gateway.messages import BEGIN, pack, unpack
-from provisioning.gateway import mailbox
+from provisioning.gateway import bell, mailbox
+from provisioning.gateway.bell import Sleep
 from provisioning.gateway.mailbox import ago
 from provisioning.gateway.models import LINK_SECONDS, CallState, Gateway, Machine
 
-FIRST_LOOK, LONGEST_LOOK, GROWTH = 0.004, 0.1, 1.25  # seconds between two looks for an answer
 SIGN = 3.0  # seconds between two signs that somebody waits
 UNTAKEN = 15.0  # seconds after which a call is given up that no machine took
 KNOWN = 2.0  # seconds for which a description is not read again
@@ -32,11 +32,19 @@ LOST = f"The gateway {{gateway}} fell silent before it answered, so nobody knows
 NO_ANSWER = f"The gateway {{gateway}} took too long to answer. {AGAIN}"
 
 
+class KnownDirectory(NamedTuple):
+    """What was read of a directory, at which moment (monotonic); ``latency`` in seconds."""
+
+    at: float
+    description: Description | None
+    latency: float
+
+
 class Mailed:
     """The post of ``connectors.gateway``."""
 
     def __init__(self) -> None:
-        self._known: dict[Addressee, tuple[float, Description | None]] = {}
+        self._known: dict[Addressee, KnownDirectory] = {}
 
     def gateways(self) -> Sequence[str]:
         """Return the names of the gateways there are."""
@@ -52,16 +60,23 @@ class Mailed:
 
     def description(self, addressee: Addressee) -> Description | None:
         """Return what the machine that was seen last said of the directory."""
-        at, found = self._known.get(addressee, (float("-inf"), None))
-        if time.monotonic() - at < KNOWN:
-            return found
+        return self._read(addressee).description
+
+    def latency(self, addressee: Addressee) -> float:
+        """Return the seconds that this machine measured."""
+        return self._read(addressee).latency
+
+    def _read(self, addressee: Addressee) -> "KnownDirectory":
+        known = self._known.get(addressee)
+        if known is not None and time.monotonic() - known.at < KNOWN:
+            return known
         machines = Machine.objects.filter(gateway__name=addressee.gateway, withdrawn_at=None)
         knowing = machines.filter(about__has_key=addressee.name).order_by(F("seen_at").desc(nulls_last=True))
         with sound_connection():
-            about: Mapping[str, Any] | None = knowing.values_list("about", flat=True).first()
-        found = None if about is None else load_description(about[addressee.name])
-        self._known[addressee] = time.monotonic(), found
-        return found
+            about, latency = knowing.values_list("about", "latency").first() or ({}, 0.0)
+        found = load_description(about[addressee.name]) if about else None
+        known = self._known[addressee] = KnownDirectory(time.monotonic(), found, (latency or 0.0) / 1000)
+        return known
 
     def ask(self, addressee: Addressee, call: Call, patience: float) -> Any:
         """Return the one item of the answer."""
@@ -122,12 +137,17 @@ class Mailed:
 
     def _part(self, gateway: str, number: int, position: int, patience: float) -> bytes:
         """Wait for a part of an answer; raise Unavailable when none can be expected any more."""
+        found = mailbox.part(number, position) if position else None
+        if found is None:
+            with bell.listening(bell.of_answer(number)) as sleep:
+                found = self._awaited(gateway, number, position, patience, sleep)
+        return found
+
+    def _awaited(self, gateway: str, number: int, position: int, patience: float, sleep: Sleep) -> bytes:
         begun = signed = time.monotonic()
         taken = begun if position else None
-        pause = FIRST_LOOK
         while (found := mailbox.part(number, position)) is None:
-            time.sleep(pause)
-            pause = min(LONGEST_LOOK, pause * GROWTH)
+            sleep(SIGN)
             now = time.monotonic()
             if now - signed < SIGN:
                 continue

@@ -57,6 +57,38 @@ def test_nobody_is_looked_up_twice_however_long_an_answer_takes(
     assert not Account.objects.exclude(last_result="ok").exists()
 
 
+def test_a_long_way_makes_no_run_shorter(crews: Crews, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    together: list[int] = []
+
+    def find_many(self: CrewConnector, entries: Sequence[Entry]) -> Mapping[int, RemoteAccount | None]:
+        now[0] += 1.0 + 0.002 * len(entries)
+        return {number: self._remote(entry.ref) for number, entry in enumerate(entries)}
+
+    def write_many(self: CrewConnector, writes: Sequence[Write]) -> Sequence[RemoteAccount | ConnectorError]:
+        now[0] += 1.0 + 0.008 * len(writes)
+        together.append(len(writes))
+        return [self.update(write.entry) for write in writes]
+
+    directory = save_crew_directory()
+    users = User.objects.bulk_create([User(username=f"user{number}", first_name="Ann") for number in range(130)])
+    services.provision_many([user.pk for user in users], "test")
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 200))
+    User.objects.update(first_name="Anna")
+    services.provision_many([user.pk for user in users], "test")
+    monkeypatch.setattr(CrewConnector, "at_once", 200)
+    monkeypatch.setattr(CrewConnector, "under_way", 1.0)
+    monkeypatch.setattr(CrewConnector, "find_many", find_many)
+    monkeypatch.setattr(CrewConnector, "write_many", write_many)
+    monkeypatch.setattr(CrewConnector, "writes_together", lambda self, capability: True)
+    monkeypatch.setattr(reconcile, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(reconcile, "_runs", {})
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 200))
+    assert (together[0], sum(together)) == (10, 130)
+    assert together[1] >= 70, "as many as the directory itself writes in the time of a run"
+    assert not Account.objects.exclude(last_result="ok").exists()
+
+
 def test_a_connector_is_told_when_somebody_loses_access(crews: Crews, monkeypatch: pytest.MonkeyPatch) -> None:
     told: set[tuple[str, bool]] = set()
     real = CrewConnector._call

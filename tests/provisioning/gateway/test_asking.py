@@ -7,7 +7,7 @@ import pytest
 from directories.connectors.base import ConnectorConfig, Unavailable
 from directories.connectors.gateway import ThroughGateway
 from directories.connectors.gateway.description import Description
-from provisioning.gateway import mailbox, post
+from provisioning.gateway import bell, mailbox, post
 from provisioning.gateway.models import CallState
 from provisioning.gateway.post import Mailed
 
@@ -29,6 +29,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     passing = Clock()
     monkeypatch.setattr(post, "time", passing)
+    monkeypatch.setattr(bell, "time", passing)
+    monkeypatch.setattr(bell, "_told", lambda: None)
     return passing
 
 
