@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -33,6 +34,7 @@ import redis
 ROOT = Path(__file__).resolve().parents[1]
 APPS = ("config", "directories", "provisioning", "reports", "scim")
 KEPT = 4  # migrated databases of earlier runs
+_IMPORT = re.compile(r"^(?:from|import) ([\w.]+)(?: import ([\w, ]+))?", re.MULTILINE)
 START_SECONDS = 60
 STOP_SECONDS = 15
 PROGRAM_FOLDERS = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/sbin"]
@@ -394,23 +396,34 @@ def _migrate() -> str:
     kept = _kept()
     if kept.exists():
         _run([Postgres.find("pg_restore"), f"--dbname=postgresql://{login}/template", str(kept)])
-    # Also after the kept one, for what follows the migrations: permissions and roles, as the code says by now.
+        return "template"
     _run([sys.executable, "manage.py", "migrate", "--verbosity=0"], DATABASE_URL=f"postgres://{login}/template")
-    if not kept.exists():
-        _keep(f"postgresql://{login}/template", kept)
     with psycopg.connect(f"postgresql://{login}/template", autocommit=True) as connection:
         connection.execute(_KEEP_WHAT_MIGRATIONS_WROTE)
+    _keep(f"postgresql://{login}/template", kept)
     return "template"
 
 
 def _kept() -> Path:
-    """Return where the migrated database of an earlier run is, which had the same migrations, libraries and server."""
-    migrations = [path for app in APPS for path in (ROOT / app).rglob("migrations/*.py")]
+    """Return where the migrated database of an earlier run is: of the same migrations, what they import, libraries and
+    server.
+    """
+    migrations = {path for app in APPS for path in (ROOT / app).rglob("migrations/*.py")}
+    modules = {path for migration in migrations for path in imported(migration.read_text())}
     libraries = sorted(f"{one.name} {one.version}" for one in distributions())
     told = hashlib.sha256("\n".join([Postgres.find("postgres"), *libraries]).encode())
-    for path in sorted(migrations):
+    for path in sorted(migrations | modules | {ROOT / "config" / "settings.py", Path(__file__)}):
         told.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return ROOT / ".pytest_cache" / f"migrated-{told.hexdigest()[:24]}.dump"
+
+
+def imported(text: str) -> Iterator[Path]:
+    """Yield the files of the portal's own modules that a migration imports."""
+    for module, names in _IMPORT.findall(text):
+        if module.partition(".")[0] in APPS:
+            parts = [module, *(f"{module}.{name.strip()}" for name in names.split(","))]
+            files = (ROOT / f"{part.replace('.', '/')}{end}" for part in parts for end in (".py", "/__init__.py"))
+            yield from (file for file in files if file.exists())
 
 
 def _keep(address: str, kept: Path) -> None:
