@@ -268,6 +268,7 @@ class Postgres(Program):
             "max_connections": "300",
             "shared_buffers": "256MB",
             "max_wal_size": "4GB",
+            "jit": "off",  # compiling a statement takes longer than any table of the tests
             "ssl": "on",
             "ssl_cert_file": str(self.folder / "server.crt"),
             "ssl_key_file": str(self.folder / "server.key"),
