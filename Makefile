@@ -35,7 +35,7 @@ test: $(VENV)/.dev ## Run the tests on real servers (TESTS=path, JOBS=3); missin
 test-fast lowest: JOBS ?= $(CORES)
 test-fast: $(VENV)/.dev ## Run the quick tests, on PostgreSQL alone (PYTHON=python3.12, TESTS=path, JOBS=2)
 	@config/bin/servers postgresql
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --fast --durations=10 $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --fast $(TESTS)
 
 lowest: .venv-lowest/.dev ## Run the fast tests on the lowest releases that pyproject.toml allows (JOBS=2)
 	@config/bin/servers postgresql
