@@ -57,6 +57,7 @@ def reduced(edges: Edges) -> Edges:
     return {edge for edge in edges if not reaches(*edge, without=edge)}
 
 
+@pytest.mark.heavy
 def test_the_picture_is_the_import_graph(text: str, graph: grimp.ImportGraph) -> None:
     drawn = {(start, end) for start, _, end in arrows(pictures(text)[0])}
     packages = {package for arrow in drawn for package in arrow}
@@ -135,6 +136,7 @@ def test_a_write_of_the_roll_is_seen(source: str) -> None:
     assert writes_of_the_roll(source) == [1]
 
 
+@pytest.mark.heavy
 def test_users_groups_and_memberships_are_written_in_one_place() -> None:
     elsewhere = {}
     for path in (

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("provisioning", "directories", "reports", "scim", "config")
 DEMANDED = {"Migration", "Command"}  # Django looks for these names
@@ -27,6 +29,7 @@ def test_a_name_that_is_used_twice_is_seen() -> None:
     }
 
 
+@pytest.mark.heavy
 def test_no_class_name_is_used_for_two_things() -> None:
     paths = [path for package in PACKAGES for path in sorted((REPOSITORY / package).rglob("*.py"))]
     found = used_twice((str(path.relative_to(REPOSITORY)), path.read_text(encoding="utf-8")) for path in paths)

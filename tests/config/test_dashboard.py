@@ -79,6 +79,7 @@ def park(account: Account, count: int, code: str = "too_long") -> None:
     )
 
 
+@pytest.mark.heavy
 def test_trouble_comes_first_with_the_next_step(it: Client) -> None:
     directory = trouble(1)
     html = start(it)
@@ -112,6 +113,7 @@ def test_what_the_guard_holds_is_not_called_refused(it: Client) -> None:
     assert "refused by CRM" not in html
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("number", "words"), [(1, "1 directory waits until"), (2, "2 directories wait until")])
 def test_the_banner_counts_who_waits(it: Client, number: int, words: str) -> None:
     for one in range(number):

@@ -32,6 +32,7 @@ def people(database: Path) -> list[tuple[str, ...]]:
         return connection.execute("SELECT * FROM USERS").fetchall()
 
 
+@pytest.mark.heavy
 def test_two_hundred_honest_people() -> None:
     """Everyone has a name, a user name of their own and an address; many scripts are there."""
     rows = people(load_demo().database)
@@ -43,6 +44,7 @@ def test_two_hundred_honest_people() -> None:
     assert len(beyond_ascii) > 120
 
 
+@pytest.mark.heavy
 def test_the_directory_is_the_walk_throughs() -> None:
     """Templates, mapping and features are set, and nothing is imported yet."""
     directory = load_demo().directory
@@ -75,6 +77,7 @@ def test_the_directory_is_the_walk_throughs() -> None:
     assert User.objects.count() == 1
 
 
+@pytest.mark.heavy
 def test_hr_and_its_rules_come_with_it() -> None:
     """One import and the next minute give groups and values to whoever works now; nothing waits for anybody."""
     load_demo()
@@ -99,6 +102,7 @@ def test_hr_and_its_rules_come_with_it() -> None:
     assert User.objects.get(username="quintero").manager == arslan
 
 
+@pytest.mark.heavy
 def test_loading_again_changes_nothing() -> None:
     """The newcomer's own edits stay, and the password is shown once only."""
     first = load_demo()
@@ -126,6 +130,7 @@ def test_a_default_of_the_admins_own_stays_the_default() -> None:
     assert own.is_default
 
 
+@pytest.mark.heavy
 def test_the_command_shows_the_password_once(capsys: pytest.CaptureFixture[str]) -> None:
     """The second time it says that nothing was changed."""
     call_command("demo")

@@ -71,6 +71,7 @@ def links(client: Client) -> list[str]:
     return [found.replace("&amp;", "&") for found in re.findall(r'href="([^"]+)"', html)]
 
 
+@pytest.mark.heavy
 def test_operations_are_drawn_said_and_linked(it: Client) -> None:
     fill_portal(1)
     line("Dir 1", Result.SUCCESS, "Again.")
@@ -89,6 +90,7 @@ def test_operations_are_drawn_said_and_linked(it: Client) -> None:
         assert it.get(row.cells[0].url).content.decode().count("Updated ann in Dir 1.") == 1
 
 
+@pytest.mark.heavy
 def test_every_directory_has_a_light_and_its_last_result(it: Client) -> None:
     fill_portal(1)
     Directory.objects.create(name="Aardvark", kind="postgresql")
@@ -102,6 +104,7 @@ def test_every_directory_has_a_light_and_its_last_result(it: Client) -> None:
     assert start(it)["directories"][2].last.message == "Dir 1 refused ann."
 
 
+@pytest.mark.heavy
 def test_imports_have_a_trend_and_say_when_they_are_next(it: Client) -> None:
     fill_portal(1)
     Directory.objects.update(name="HR")
@@ -112,6 +115,7 @@ def test_imports_have_a_trend_and_say_when_they_are_next(it: Client) -> None:
     assert "HR, daily" in it.get("/start/").content.decode()
 
 
+@pytest.mark.heavy
 def test_leavers_joiners_and_stale_accounts_lead_to_their_rows(it: Client) -> None:
     fill_portal(1)
     receipt = Receipt.objects.create(user_id=0, username="gone", name="Gone", decision="x", status=ReceiptStatus.CLOSED)
@@ -134,6 +138,7 @@ def test_leavers_joiners_and_stale_accounts_lead_to_their_rows(it: Client) -> No
     assert [str(one.user) for one in context["joiners"]] == ["joiner1"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("role", [IT_STAFF, HELPDESK, AUDITOR])
 def test_whatever_a_role_sees_it_may_open(client: Client, role: str) -> None:
     fill_portal(1)
@@ -152,6 +157,7 @@ def test_helpdesk_sees_no_directories_and_staff_without_a_role_nothing(client: C
     assert "Dir 1" not in client.get("/start/").content.decode()
 
 
+@pytest.mark.heavy
 def test_the_parts_cost_the_same_with_any_number_of_directories_and_people(it: Client) -> None:
     fill_portal(0)
     it.get("/start/")

@@ -111,6 +111,7 @@ def test_a_mark_in_redis(redis_server: Server) -> None:
 # --- Finding it -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_fresh_install_in_an_old_folder_is_not_locked(db: None, watching: None) -> None:
     """Its first start finds another database's mark and no directory; directories added later are not kept back."""
     marks.FileStore(settings.VAR_DIR).write(mark(beats=900))
@@ -175,6 +176,7 @@ def test_the_command_that_ends_it_wakes_the_workers(
 # --- While it is on -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_nothing_is_claimed_while_a_directory_is_kept_back(
     pg_appsdb: AppsDb, make_directory: Callable[..., Directory], client: Client
 ) -> None:
@@ -219,6 +221,7 @@ def test_an_import_stops_where_it_is(pg_appsdb: AppsDb, make_directory: Callable
         pass
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("role", "acts"), [(IT_STAFF, True), (AUDITOR, False)])
 def test_the_banner_is_on_every_page(db: None, staff: Callable[[str], Client], role: str, acts: bool) -> None:
     Directory.objects.create(name="A", kind="sqlite")
@@ -245,6 +248,7 @@ def target(pg_appsdb: AppsDb, make_directory: Callable[..., Directory]) -> Direc
     return directory
 
 
+@pytest.mark.heavy
 def test_the_look_says_what_letting_go_then_does(
     target: Directory, pg_appsdb: AppsDb, staff: Callable[[str], Client]
 ) -> None:
@@ -304,6 +308,7 @@ def test_letting_go_asks_for_a_look(target: Directory, staff: Callable[[str], Cl
     assert HeldDirectory.objects.exists()
 
 
+@pytest.mark.heavy
 def test_a_look_that_failed_is_made_again_before_letting_go(
     target: Directory, pg_appsdb: AppsDb, staff: Callable[[str], Client]
 ) -> None:

@@ -29,6 +29,7 @@ def added() -> list[tuple[str, str, str]]:
     ]
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db
 def test_a_row_is_written_without_the_columns_that_an_older_process_does_not_know() -> None:
     state = MigrationLoader(None, ignore_no_migrations=True).project_state()

@@ -69,6 +69,7 @@ def drawn(client: Client, name: str, query: str = "") -> dict[str, list[int]]:
     return {one["label"]: one["data"] for one in json.loads(picture.data)["datasets"]}
 
 
+@pytest.mark.heavy
 def test_who_has_which_account(it: Client) -> None:
     crm, erp = (Directory.objects.create(name=name, kind="memory") for name in ("CRM", "ERP"))
     person("ann", erp)
@@ -98,6 +99,7 @@ def test_who_is_in_which_group(it: Client) -> None:
     assert table(it, "memberships") == [["ann", "ann", "", "Nurses", "the portal"]]
 
 
+@pytest.mark.heavy
 def test_joiners_movers_and_leavers_of_a_span(it: Client) -> None:
     def tell(operation: Operation, ago: int, direction: Direction = Direction.IN, **more: Any) -> None:
         at = timezone.now() - dt.timedelta(days=ago)
@@ -122,6 +124,7 @@ def test_joiners_movers_and_leavers_of_a_span(it: Client) -> None:
     assert it.get("/overview/turnover/csv/?start=nonsense").status_code == 302
 
 
+@pytest.mark.heavy
 def test_idle_accounts_name_those_that_can_still_be_used_first(it: Client) -> None:
     crm = Directory.objects.create(name="CRM", kind="memory")
     person("old", crm, AccountState.DISABLED, is_active=False)
@@ -132,6 +135,7 @@ def test_idle_accounts_name_those_that_can_still_be_used_first(it: Client) -> No
     assert drawn(it, "idle") == {"Can still be used": [1], "Disabled": [1]}
 
 
+@pytest.mark.heavy
 def test_orphans_are_those_of_the_newest_reconciliation(it: Client) -> None:
     crm = Directory.objects.create(name="CRM", kind="memory")
     for ago, key in ((2, "past"), (1, "now")):
@@ -146,6 +150,7 @@ def test_orphans_are_those_of_the_newest_reconciliation(it: Client) -> None:
     assert drawn(it, "orphans") == {"Found": [1]}
 
 
+@pytest.mark.heavy
 def test_licences_are_counted_against_accounts(it: Client) -> None:
     crm = Directory.objects.create(name="CRM", kind="memory")
     erp = Directory.objects.create(name="ERP", kind="memory")
@@ -174,6 +179,7 @@ def test_auditors_see_licences_and_do_not_change_them(client: Client) -> None:
     assert auditor.get(f"/overview/licences/{crm.pk}/").status_code == 403
 
 
+@pytest.mark.heavy
 def test_service_levels(it: Client) -> None:
     crm = Directory.objects.create(name="CRM", kind="memory")
     Directory.objects.create(name="Idle", kind="memory")
@@ -222,6 +228,7 @@ def test_each_needs_all_of_its_permissions(client: Client, name: str) -> None:
     assert [one.name for one in client.get("/overview/").context["overviews"] if one.name == name] == [name]
 
 
+@pytest.mark.heavy
 def test_a_page_costs_the_same_however_much_there_is(it: Client) -> None:
     def costs() -> dict[str, int]:
         found = {}

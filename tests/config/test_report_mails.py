@@ -65,6 +65,7 @@ def test_a_report_is_readable_as_html_and_as_text() -> None:
     assert mails.send_due() == 0, "it is sent once"
 
 
+@pytest.mark.heavy
 def test_rights_are_looked_at_when_it_is_sent() -> None:
     grace, former, away = staff("grace"), staff("former"), staff("away")
     one = schedule(grace, former, away)
@@ -167,6 +168,7 @@ def test_of_what_it_is(rhythm: str, start: str, end: str) -> None:
     assert [f"{timezone.localtime(one):%Y-%m-%d}" for one in (span.start, span.end)] == [start, end]
 
 
+@pytest.mark.heavy
 def test_only_those_who_may_see_it_can_be_chosen(client: Client) -> None:
     grace, auditor = staff("grace"), staff("otto", AUDITOR)
     nobody = User.objects.create(username="ann", email="ann@example.org", provisioned=False)

@@ -32,6 +32,7 @@ def carol() -> User:
     return roll.person("carol", first_name="Carol", last_name="Jones", email="carol@okta.example", phone="555-0142")
 
 
+@pytest.mark.heavy
 def test_a_person_is_found_by_everybody_who_may_see_people(carol: User) -> None:
     for role in (IT_STAFF, HELPDESK, AUDITOR):
         client = roll.signed_in(roll.staff(role, username=f"of-{role.replace(' ', '')}"))
@@ -56,6 +57,7 @@ def test_a_person_is_found_by_what_an_application_calls_them(carol: User) -> Non
     assert found == [f"/provisioning/user/{carol.pk}/change/"]
 
 
+@pytest.mark.heavy
 def test_everything_with_a_page_is_found_by_its_name() -> None:
     client = roll.it_staff()
     group, directory = Group.objects.create(name="Payroll readers"), roll.directory("Payroll")
@@ -88,6 +90,7 @@ def test_a_deleted_person_is_found(carol: User) -> None:
     assert "was deleted" in page
 
 
+@pytest.mark.heavy
 def test_names_are_no_html_and_patterns_no_patterns() -> None:
     roll.person("eve", display_name="<b>Eve</b>")
     client = roll.helpdesk()
@@ -103,6 +106,7 @@ def test_the_search_is_a_page_too(carol: User) -> None:
     assert "data-find" in page, "the box is on every page"
 
 
+@pytest.mark.heavy
 def test_a_search_costs_the_same_for_one_and_for_many(django_assert_max_num_queries) -> None:
     client = roll.root()
     for number in range(30):

@@ -41,6 +41,7 @@ def opened(path: str) -> tuple[Client, str, Any]:
     return client, page.redirect_chain[-1][0] if page.redirect_chain else path, page
 
 
+@pytest.mark.heavy
 def test_the_list_says_who_may_what_and_when_they_came(django_assert_max_num_queries: Any) -> None:
     root = roll.root()
     for number in range(12):
@@ -70,6 +71,7 @@ def test_who_sees_it(role: str, seen: int) -> None:
     assert client.post(f"{LIST}{other.pk}/link/").status_code == 403
 
 
+@pytest.mark.heavy
 def test_one_form_makes_a_member_of_staff_who_chooses_the_password() -> None:
     response = roll.root().post(ADD, new())
     helen = User.objects.get(username="helen")
@@ -129,6 +131,7 @@ def dead(path: str) -> None:
     assert not any(user.check_password(PASSWORD["new_password1"]) for user in User.objects.all())
 
 
+@pytest.mark.heavy
 def test_a_link_works_once() -> None:
     path = link_in(roll.root().post(ADD, new()))
     client, form, _ = opened(path)
@@ -163,6 +166,7 @@ def test_a_made_up_link(path: str) -> None:
     dead(path)
 
 
+@pytest.mark.heavy
 def test_another_link_takes_the_place_of_the_one_before() -> None:
     root = roll.root()
     first = link_in(root.post(ADD, new()))
@@ -173,6 +177,7 @@ def test_another_link_takes_the_place_of_the_one_before() -> None:
     assert "new_password1" in opened(second)[2].content.decode()
 
 
+@pytest.mark.heavy
 def test_a_forgotten_password_is_chosen_anew_and_the_link_shown_once() -> None:
     root, desk = roll.root(), roll.staff(HELPDESK, "desk")
     desk.set_password("the-old-one-1")

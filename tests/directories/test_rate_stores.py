@@ -57,6 +57,7 @@ def test_redis_reckons_as_memory_does(redis_server: servers.Server, moves: list)
     agree(lambda clock: rate_stores.RedisRates(redis_server.url, clock), moves)
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 def test_the_database_reckons_as_memory_does() -> None:
     @settings(max_examples=15)
@@ -89,6 +90,7 @@ def test_processes_never_take_the_same_token_from_redis(redis_server: servers.Se
     assert answers.count(0.0) == 5
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 def test_processes_never_take_the_same_token_from_the_database() -> None:
     answers = at_once(rate_stores.DatabaseRates(), threads=4)

@@ -159,6 +159,7 @@ def test_a_token_that_no_key_opens_does_not_keep_the_others_from_following(db: N
     assert kept.digest == digest(secret)
 
 
+@pytest.mark.heavy
 def test_a_directory_whose_password_is_lost_takes_another(lost: Directory, admin_client: Browser) -> None:
     Directory.objects.filter(pk=lost.pk).update(kind="postgresql", settings=TABLE)
     page = f"/directories/directory/{lost.pk}/change/"

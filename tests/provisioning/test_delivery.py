@@ -357,6 +357,7 @@ def test_one_worker_counts_of_many_that_fail_together() -> None:
     assert directory.failures == 1
 
 
+@pytest.mark.heavy
 def test_what_waited_goes_in_order_when_the_directory_is_back(crews: Crews) -> None:
     directory = save_crew_directory()
     crews["CREW"].fail = always(Unavailable("Down."))
@@ -426,6 +427,7 @@ def test_a_switched_off_directory_collects_changes_that_wait(crews: Crews) -> No
 # --- Batches, leases, queries ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_hundred_accounts_cost_as_many_queries_as_one_but_for_the_writes(
     crews: Crews, django_assert_max_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

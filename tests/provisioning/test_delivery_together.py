@@ -161,6 +161,7 @@ def audit(pg_appsdb: AppsDb) -> Callable[[], list[str]]:
     return lambda: [row[0] for row in pg_appsdb.rows("SELECT NAME FROM AUDIT ORDER BY NUMBER")]
 
 
+@pytest.mark.heavy
 def test_what_was_written_together_is_written_once_whoever_is_in_sync_between(
     pg_appsdb: AppsDb, make_directory: Callable[..., Directory], audit: Callable[[], list[str]]
 ) -> None:
@@ -249,6 +250,7 @@ def test_a_failure_after_accounts_were_written_together_makes_none_of_them_twice
     assert not Change.objects.exists()
 
 
+@pytest.mark.heavy
 def test_a_batch_that_takes_long_gives_half_of_it_to_others(
     crews: Crews, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:

@@ -269,6 +269,7 @@ def test_a_parked_leaver_stays_one(crews: Crews, sent: list[Message]) -> None:
     assert [queue for *_, queue in sent] == [LEAVERS]
 
 
+@pytest.mark.heavy
 def test_a_batch_gives_back_whoever_leaves_while_waiting_in_it(
     crews: Crews, sent: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def test_an_entry_that_was_added_is_not_called_linked(
         assert (account.state, account.last_result, account.unanswered) == ("active", "ok", "")
 
 
+@pytest.mark.heavy
 def test_an_update_whose_answer_was_lost_is_not_forgotten_when_it_is_taken_back(
     far: tuple[Directory, Line], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +164,7 @@ def anna(directory: Directory) -> User:
     return user
 
 
+@pytest.mark.heavy
 def test_each_step_is_told_when_a_later_look_finds_it_done(crews: Crews, lose: Callable[[str], None]) -> None:
     directory = save_crew_directory()
     user = anna(directory)

@@ -24,7 +24,7 @@ from tests.provisioning.imports.conftest import Source, errors, source
 from tests.scim.conftest import make_client
 
 __all__ = ["source"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 Door = Callable[[Source], None]
 
 
@@ -65,7 +65,6 @@ def rest() -> None:
     Account.objects.update(not_before=timezone.now())
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("enter", [by_admin, by_file, by_import, by_scim])
 def test_the_old_account_goes_first_and_a_new_one_is_made(crews: Crews, source: Source, enter: Door) -> None:
     crew, directory = crews["CREW"], save_crew_directory()
@@ -118,7 +117,6 @@ def test_an_account_that_is_still_being_made_goes_first_too(crews: Crews, monkey
     assert crew.rows["anna"]["FIRSTNAME"] == "Ännchen"
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("features", [{"on_delete": "disable"}, {"on_delete": "leave"}, {"delete_users": False}])
 def test_an_account_that_stays_is_nobody_elses(crews: Crews, features: dict[str, Any]) -> None:
     crew, directory = crews["CREW"], save_crew_directory(**features)
@@ -156,7 +154,6 @@ def test_a_deletion_that_is_refused_gives_the_account_to_nobody(crews: Crews) ->
     assert crew.rows["anna"]["FIRSTNAME"] == "Anna"
 
 
-@pytest.mark.heavy
 def test_the_same_employee_number_is_the_same_person(crews: Crews) -> None:
     crew, directory = crews["CREW"], save_crew_directory()
     services.delete_users([provisioned(employee_number="4711").pk], "admin")
@@ -168,7 +165,6 @@ def test_the_same_employee_number_is_the_same_person(crews: Crews) -> None:
     assert Account.objects.get().person is None
 
 
-@pytest.mark.heavy
 def test_an_employee_number_that_is_given_later_brings_an_account_back(crews: Crews) -> None:
     crew, directory = crews["CREW"], save_crew_directory(on_delete="disable")
     services.delete_users([provisioned(employee_number="4711").pk], "admin")
@@ -230,7 +226,6 @@ def test_who_comes_back_after_a_new_name_gets_an_account_of_that_name(crews: Cre
     assert crew.done() == [("create", "anna"), ("delete", "anna"), ("create", "anna.b")]
 
 
-@pytest.mark.heavy
 def test_who_was_deleted_and_added_again_is_made_anew_in_a_source_that_remembers(crews: Crews) -> None:
     crew, directory = crews["CREW"], save_crew_directory(import_users=True)
     services.delete_users([provisioned().pk], "admin")
@@ -262,7 +257,6 @@ def test_an_account_that_is_given_back_while_its_name_is_made_anew_keeps_its_gro
     assert PushedMember.objects.get().account == old
 
 
-@pytest.mark.heavy
 def test_a_directory_that_is_away_keeps_the_order(crews: Crews, monkeypatch: pytest.MonkeyPatch) -> None:
     crew, directory = crews["CREW"], save_crew_directory()
     services.delete_users([provisioned().pk], "admin")
@@ -421,7 +415,6 @@ def test_an_account_is_given_back_to_its_namesake_alone(crews: Crews) -> None:
     assert Account.objects.get(pk=old.pk).user is None
 
 
-@pytest.mark.heavy
 def test_the_button_on_the_page(crews: Crews, client: Client) -> None:
     directory = save_crew_directory(on_delete="disable")
     services.delete_users([provisioned().pk], "admin")

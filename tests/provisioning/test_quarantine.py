@@ -68,6 +68,7 @@ def due(crm: Directory) -> None:
     Directory.objects.filter(pk=crm.pk).update(retry_at=timezone.now() - dt.timedelta(seconds=1))
 
 
+@pytest.mark.heavy
 def test_a_directory_that_only_refuses_goes_into_quarantine_with_one_notice(
     monkeypatch: pytest.MonkeyPatch, crm: Directory
 ) -> None:
@@ -106,6 +107,7 @@ def test_what_the_portal_itself_finds_wrong_is_no_refusal(monkeypatch: pytest.Mo
     assert (len(tried), crm.refusals, crm.quarantined) == (COUNT, 0, False)
 
 
+@pytest.mark.heavy
 def test_it_returns_by_itself_when_the_trial_succeeds(monkeypatch: pytest.MonkeyPatch, crm: Directory) -> None:
     quarantine(monkeypatch, crm)
     waiting = new(3, "later")
@@ -139,6 +141,7 @@ def test_who_is_done_in_between_ends_the_count(monkeypatch: pytest.MonkeyPatch, 
     assert (crm.refusals, crm.refusing_since) == (0, None)
 
 
+@pytest.mark.heavy
 def test_settings_that_cannot_be_used_count_too(crm: Directory) -> None:
     crm.attribute_mappings.update(portal_attribute="nothing")
     deliver(crm, new(COUNT, "first"))
@@ -157,6 +160,7 @@ def test_settings_that_cannot_be_used_count_too(crm: Directory) -> None:
     assert deliver(crm, later).resumed
 
 
+@pytest.mark.heavy
 def test_leavers_in_quarantine_are_shown_in_red(
     monkeypatch: pytest.MonkeyPatch, crm: Directory, admin_client: Client
 ) -> None:
@@ -173,6 +177,7 @@ def test_leavers_in_quarantine_are_shown_in_red(
     assert "Correct that first." in listed
 
 
+@pytest.mark.heavy
 def test_what_waits_for_a_person_is_no_trial_of_a_directory(monkeypatch: pytest.MonkeyPatch, crm: Directory) -> None:
     there = new(1, "there")
     deliver(crm, there)

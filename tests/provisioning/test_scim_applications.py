@@ -59,6 +59,7 @@ def messages() -> list[tuple[str, str]]:
     return [*Event.objects.filter(direction="out").order_by("pk").values_list("result", "message")]
 
 
+@pytest.mark.heavy
 def test_a_person_comes_changes_and_leaves(scim_server: ScimServer) -> None:
     directory = save_application(scim_server)
     user = make_user()
@@ -98,6 +99,7 @@ def test_somebody_who_is_there_already_is_taken_over(scim_server: ScimServer) ->
     assert scim_server.resources("User")[0]["externalId"] == str(User.objects.get().scim_id)
 
 
+@pytest.mark.heavy
 def test_a_manager_is_written_as_soon_as_their_own_account_is_there(scim_server: ScimServer) -> None:
     """Also where people have other user names there; nobody's manager is cleared because theirs comes later."""
     directory = save_application(scim_server, accounts_for="everyone")
@@ -171,6 +173,7 @@ def test_an_application_that_filters_nothing_takes_everybody_and_finds_them_by_i
     assert not Change.objects.exists()
 
 
+@pytest.mark.heavy
 def test_groups_go_out_with_their_members_and_what_was_renamed_there_is_found_again(scim_server: ScimServer) -> None:
     directory = save_application(scim_server, sync_groups=True, push_groups="all", delete_groups=True)
     people = [make_user("anna"), make_user("bob")]
@@ -209,6 +212,7 @@ def imported(directory: Directory) -> ImportRun:
     return found
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("product", ["generic", "aws"])
 def test_an_import_brings_people_in_and_only_a_whole_list_tells_who_left(scim_server: ScimServer, product: str) -> None:
     """AWS may leave people out of its lists without a word."""

@@ -66,6 +66,7 @@ def pushed_in(scim: Scim, name: str, **body: Any) -> Any:
     )
 
 
+@pytest.mark.heavy
 def test_what_entra_pushes_in_goes_out_to_entra_settles_and_falls_silent(doubles: Doubles) -> None:
     product = doubles.product("entra")
     directory = save_product(doubles, "entra")
@@ -102,6 +103,7 @@ def test_what_entra_pushes_in_goes_out_to_entra_settles_and_falls_silent(doubles
     assert len(product.seen) == before
 
 
+@pytest.mark.heavy
 def test_a_leaver_goes_before_updates_for_which_there_is_no_room_left(doubles: Doubles) -> None:
     """The bucket is empty as far as updates go; what is left in it is for those who lose access."""
     slack = doubles.product("slack")

@@ -135,6 +135,7 @@ def test_appending_asks_the_same_for_one_and_for_many() -> None:
     assert not list(evidence.faults())
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 def test_two_connections_append_one_after_the_other() -> None:
     errors: list[BaseException] = []

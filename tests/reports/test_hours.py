@@ -95,6 +95,7 @@ def test_a_page_looks_at_few_lines_however_many_are_not_counted(monkeypatch: pyt
     assert len(queries) == 4
 
 
+@pytest.mark.heavy
 def test_a_clock_that_was_ahead_costs_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     lines(2, 30 * MINUTES)
     monkeypatch.setattr(timezone, "now", lambda: NOW + 48 * HOURS)

@@ -144,6 +144,7 @@ def test_nobody_is_told_what_their_role_does_not_show(
         assert not [word for word in ("approver", "Secret reason", "E-1", "schedule,", "look at it") if word in text]
 
 
+@pytest.mark.heavy
 def test_many_lines_cost_no_more_queries_than_one(directory: Directory, write: Write, root: User) -> None:
     def asked(number: int) -> int:
         for name in range(number):

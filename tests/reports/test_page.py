@@ -69,6 +69,7 @@ def test_an_empty_result_offers_the_search_without_each_filter(reader: Client, w
     assert "Without" not in shown(reader, identifier="zoë")
 
 
+@pytest.mark.heavy
 @override_settings(TIME_ZONE="Europe/Berlin")
 def test_spans_are_in_the_portals_zone(reader: Client, write: Write) -> None:
     zone = timezone.get_default_timezone()

@@ -50,6 +50,7 @@ def colleague(db: None) -> Client:
     return client
 
 
+@pytest.mark.heavy
 def test_a_saved_filter_opens_the_same_search(reader: Client, write: Write) -> None:
     write(message="Match.", application="HR & Payroll", result="failed")
     write(message="Other.", application="HR & Payroll")
@@ -71,6 +72,7 @@ def test_a_name_that_is_saved_again_means_the_new_search(reader: Client) -> None
     assert SavedFilter.objects.get().filters == {"result": "waiting"}
 
 
+@pytest.mark.heavy
 def test_each_person_has_their_own(reader: Client, colleague: Client) -> None:
     save(reader, "Mine", result="failed")
     save(colleague, "Mine", result="waiting")
@@ -84,6 +86,7 @@ def test_each_person_has_their_own(reader: Client, colleague: Client) -> None:
     assert not SavedFilter.objects.exists()
 
 
+@pytest.mark.heavy
 def test_a_filter_is_shared_with_everybody_or_a_role_and_taken_back(reader: Client, colleague: Client) -> None:
     save(reader, "Ours", "all", result="failed")
     kept = SavedFilter.objects.get()
@@ -101,6 +104,7 @@ def test_a_filter_is_shared_with_everybody_or_a_role_and_taken_back(reader: Clie
     assert SavedFilter.objects.get().role is None, "It is the person's alone again."
 
 
+@pytest.mark.heavy
 def test_what_others_share_is_theirs_to_change(reader: Client, colleague: Client, admin_client: Client) -> None:
     save(reader, "Ours", "all", result="failed")
     kept = SavedFilter.objects.get()

@@ -69,6 +69,7 @@ def test_each_combination_finds_what_a_plain_condition_finds(mixture: dt.datetim
         assert found == plain(criteria)[:10], criteria
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("shares", [search.MOST_SHARES, 1])
 def test_causes_and_directions_find_what_a_plain_condition_finds(
     mixture: dt.datetime, monkeypatch: pytest.MonkeyPatch, shares: int
@@ -173,6 +174,7 @@ def walks_in_order(plan: str) -> bool:
     return "Index Scan" in plan and "Seq Scan" not in plan and "->  Sort" not in plan
 
 
+@pytest.mark.heavy
 def test_a_search_by_kind_walks_indexes_only(mixture: dt.datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE reports_event")  # what was known of the table may be of another test

@@ -87,6 +87,7 @@ def test_a_name_is_taken_once_whatever_its_case(scim: Scim) -> None:
     assert Event.objects.filter(result="failed").count() == 2
 
 
+@pytest.mark.heavy
 def test_what_changes_nothing_changes_nothing(scim: Scim, django_assert_max_num_queries: Any) -> None:
     anna, ben = people(2)
     made = make_group(scim, "Developers", externalId="g", members=named(anna))

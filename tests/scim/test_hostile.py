@@ -221,6 +221,7 @@ def test_what_fails_in_the_middle_writes_nothing(scim: Scim, monkeypatch: pytest
     assert not User.objects.exists()
 
 
+@pytest.mark.heavy
 def test_a_long_list_in_many_operations(scim: Scim) -> None:
     """What one operation costs grows with the lists of the resource: together they would take minutes."""
     path = f"/Users/{scim.add('anna')['id']}"

@@ -140,6 +140,7 @@ def test_a_parameter_that_is_none(scim: Scim, victim: dict[str, str], parameters
         refused(scim.get(f"/{kind}?{parameters}"), 400)
 
 
+@pytest.mark.heavy
 def test_numbers_beyond_all_lists(scim: Scim, victim: dict[str, str]) -> None:
     assert scim.get("/Users?count=-5").json["Resources"] == []
     assert scim.get("/Users?count=0").json["totalResults"] == 1
@@ -222,6 +223,7 @@ def test_a_bulk_of_nonsense(scim: Scim, victim: dict[str, str]) -> None:
     assert {each["status"] for each in answer.json["Operations"]} <= {"400", "404", "405", "409"}
 
 
+@pytest.mark.heavy
 def test_too_many_operations(scim: Scim, victim: dict[str, str]) -> None:
     many = [{"op": "replace", "path": "title", "value": str(number)} for number in range(5000)]
     refused(scim.patch(f"/Users/{victim['user']}", *many), 413)

@@ -70,6 +70,7 @@ def of_switches(client: Client, **changes: Any) -> Sequence[str]:
     return found.sentences if found else []
 
 
+@pytest.mark.heavy
 def test_less_sight_says_how_many_go_out_of_it_and_asks_for_the_number(it_staff: Browser) -> None:
     client = make_client().client
     people(10, client, "known")
@@ -100,6 +101,7 @@ def test_less_sight_says_how_many_go_out_of_it_and_asks_for_the_number(it_staff:
     assert Client.objects.get().reach == Reach.OWN
 
 
+@pytest.mark.heavy
 def test_few_people_and_what_reaches_nobody_are_saved_at_once(it_staff: Browser) -> None:
     client = make_client().client
     people(5)
@@ -195,6 +197,7 @@ def remapped(browser: Browser, client: Client, attribute: str, path: str) -> dic
     return values
 
 
+@pytest.mark.heavy
 def test_another_attribute_says_whose_values_are_read_from_it(it_staff: Browser) -> None:
     client = make_client().client
     people(15, client, phone="+49 1")
@@ -224,6 +227,7 @@ def test_another_attribute_says_whose_values_are_read_from_it(it_staff: Browser)
     assert ClientMapping.objects.filter(scim_path='phoneNumbers[type eq "work"].value').exists()
 
 
+@pytest.mark.heavy
 def test_a_state_that_is_no_longer_read_leaves_access(it_staff: Browser) -> None:
     client = make_client().client
     people(8, client)
@@ -250,6 +254,7 @@ def test_what_is_required_and_shown_otherwise_is_told() -> None:
     ]
 
 
+@pytest.mark.heavy
 def test_groups_that_are_mapped_otherwise_are_counted(it_staff: Browser) -> None:
     client = make_client().client
     groups_of(client, 6)
@@ -267,6 +272,7 @@ def test_groups_that_are_mapped_otherwise_are_counted(it_staff: Browser) -> None
     assert ClientMapping.objects.filter(expression__contains="Okta").exists()
 
 
+@pytest.mark.heavy
 def test_memberships_of_groups_have_their_limit(it_staff: Browser) -> None:
     client = make_client().client
     groups_of(client, 2)
@@ -290,6 +296,7 @@ def test_memberships_of_groups_have_their_limit(it_staff: Browser) -> None:
     )
 
 
+@pytest.mark.heavy
 def test_switching_off_asks_once_and_needs_no_number(it_staff: Browser) -> None:
     client = make_client().client
     people(80, client)
@@ -315,6 +322,7 @@ def everything(client: Client) -> CaptureQueriesContext:
     return asked
 
 
+@pytest.mark.heavy
 def test_the_queries_do_not_grow_with_people() -> None:
     client = make_client().client
     groups_of(client, 1)
@@ -327,6 +335,7 @@ def test_the_queries_do_not_grow_with_people() -> None:
     assert few <= 12
 
 
+@pytest.mark.heavy
 def test_a_blueprint_says_the_same_and_wants_the_number_over_a_limit() -> None:
     client = make_client().client
     people(10, client, "known")

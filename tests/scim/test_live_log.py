@@ -71,6 +71,7 @@ def test_strangers_leave_a_line_without_a_body_where_the_address_names_a_client(
     assert RequestLog.objects.count() == 1
 
 
+@pytest.mark.heavy
 def test_long_bodies_are_cut(scim: Scim) -> None:
     scim.post("/Users", {"userName": "anna", "roles": [{"value": f"role {number}"} for number in range(2000)]})
     assert len(last().request_body) <= live_log.MOST_BODY + 1

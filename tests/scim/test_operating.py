@@ -208,6 +208,7 @@ def test_requests_that_fail_need_attention(root: Browser, scim: Scim) -> None:
     assert health.troubles(10) == []
 
 
+@pytest.mark.heavy
 def test_the_list_tells_how_each_application_does(root: Browser, scim: Scim, new_client: Any) -> None:
     scim.add("anna")
     new_client("Entra", enabled=False)
@@ -232,6 +233,7 @@ def test_a_few_failures_are_not_called_working(root: Browser, scim: Scim) -> Non
     assert "Working" not in html
 
 
+@pytest.mark.heavy
 def test_an_empty_list_says_so_once(root: Browser) -> None:
     html = text(root.get("/scim/client/"))
     assert "No SCIM application yet" in html

@@ -52,6 +52,7 @@ def test_an_index_names_the_first_resource_and_the_total_is_always_whole(people,
     assert (found.total, found.start_index) == (7, start)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("descending", [False, True])
 def test_a_page_far_down_is_read_from_the_nearer_end(people, groups, monkeypatch, descending):
     """It is the same page, whichever end it is read from, and also where another list follows."""

@@ -212,6 +212,7 @@ def test_an_attribute_of_which_a_part_is_made_by_an_expression_cannot_be_asked_f
     assert (answer.status, answer.json["scimType"]) == (400, "invalidFilter")
 
 
+@pytest.mark.heavy
 def test_what_is_asked_for_without_its_extension_and_through_groups(scim, new_client):
     boss = scim.add("boss")
     enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"

@@ -32,6 +32,7 @@ def undo() -> ImportRun:
     return run
 
 
+@pytest.mark.heavy
 def test_an_hour_of_an_application_is_undone() -> None:
     okta = make_client()
     ids = {name: okta.add(name, name={"givenName": "Old"}, active=True)["id"] for name in ("ann", "bob", "eve")}
@@ -55,6 +56,7 @@ def test_an_hour_of_an_application_is_undone() -> None:
     assert list(members) == ["bob"]
 
 
+@pytest.mark.heavy
 def test_who_came_into_a_group_and_left_it_again_is_not_put_back() -> None:
     okta = make_client()
     ann = okta.add("ann")["id"]
@@ -68,6 +70,7 @@ def test_who_came_into_a_group_and_left_it_again_is_not_put_back() -> None:
     assert list(Membership.objects.values_list("user__username", flat=True)) == ["bob"]
 
 
+@pytest.mark.heavy
 def test_who_is_back_in_the_group_already_is_not_planned() -> None:
     okta = make_client()
     ids = [okta.add(name)["id"] for name in ("ann", "bob")]
@@ -83,6 +86,7 @@ def test_who_is_back_in_the_group_already_is_not_planned() -> None:
     assert (back.memberships_added, back.memberships_removed) == (0, 1), "an undo of the undo takes nobody else out"
 
 
+@pytest.mark.heavy
 def test_any_number_of_lines_is_streamed_and_groups_go_by_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hour, "PAGE", 2)
     monkeypatch.setattr(hour, "MEMBERS", 2)
@@ -105,6 +109,7 @@ def test_any_number_of_lines_is_streamed_and_groups_go_by_their_ids(monkeypatch:
     assert set(User.objects.values_list("title", flat=True)) == {""}
 
 
+@pytest.mark.heavy
 def test_an_application_is_not_taken_for_another_one_of_its_name(admin_client: Browser) -> None:
     okta = make_client()
     okta.add("ann")
@@ -127,6 +132,7 @@ def test_what_somebody_else_did_is_not_touched() -> None:
     assert not User.objects.get(username="bob").is_active
 
 
+@pytest.mark.heavy
 def test_the_button(admin_client: Browser) -> None:
     okta = make_client()
     client = Client.objects.get()

@@ -147,6 +147,7 @@ def test_what_is_bound_or_extra_and_not_known_is_left_out() -> None:
     assert text.endswith("INFO gunicorn.access: Hello [request_id=r1 run_id=3 operation_id=7 directory=CRM]")
 
 
+@pytest.mark.heavy
 def test_a_long_line_takes_no_long_time() -> None:
     """The patterns look at each letter a few times only; a square of them would take minutes."""
     for letters in ("a", "(", "-", "password", "://", "'", "?code="):

@@ -68,6 +68,7 @@ def test_a_code_is_taken_once_whichever_process_looks(root: User) -> None:
     assert page.context["form"].errors["code"] == [WRONG_CODE]
 
 
+@pytest.mark.heavy
 def test_wrong_codes_are_told_and_make_pause_whatever_the_browser(root: User, later: Callable[..., None]) -> None:
     with_app(root)
     for _ in range(5):
@@ -95,6 +96,7 @@ def test_a_secret_is_stored_as_every_other_one(root: User, settings: Any) -> Non
 # --- One's own page --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_an_app_is_added_with_codes_that_are_shown_once_and_used_once(
     root: User, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -141,6 +143,7 @@ def test_nobody_touches_the_factors_of_others(root: User, client: Client) -> Non
 # --- Staff who need one ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_staff_who_need_one_set_it_up_before_anything_else(root: User) -> None:
     SignInSettings.objects.create(pk=1, second_factor=True, self_service=True)
     client = Client()
@@ -166,6 +169,7 @@ def test_who_becomes_staff_sets_one_up_in_the_same_session(root: User, client: C
     assert client.get("/")["Location"] == "/my/second-factor/"
 
 
+@pytest.mark.heavy
 def test_the_setting_asks_its_own_owner_first_and_ends_the_sessions_of_others(root: User) -> None:
     client, desk = Client(), Client()
     other = roll.staff(HELPDESK, "desk")
@@ -189,6 +193,7 @@ def test_the_setting_asks_its_own_owner_first_and_ends_the_sessions_of_others(ro
 # --- Those who lost theirs -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_superuser_takes_a_colleagues_factor_away(root: User, client: Client) -> None:
     desk = roll.staff(HELPDESK, "desk")
     with_app(desk)
@@ -208,6 +213,7 @@ def test_a_superuser_takes_a_colleagues_factor_away(root: User, client: Client) 
     assert sign_in("desk")["Location"] == "/"
 
 
+@pytest.mark.heavy
 def test_the_last_superuser_is_let_in_by_a_command(root: User) -> None:
     with_app(root)
     User.objects.filter(pk=root.pk).update(is_staff=False)
@@ -232,6 +238,7 @@ def test_the_last_superuser_is_let_in_by_a_command(root: User) -> None:
 # --- Sessions --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_sessions_are_listed_and_ended(root: User) -> None:
     here, there, third = (
         Client(),
@@ -281,6 +288,7 @@ def old(root: User) -> Client:
 DANGEROUS = ("/portal/staff/add/", "/portal/role/add/", "/my/password/", "/my/second-factor/app/")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("address", DANGEROUS)
 def test_a_dangerous_page_asks_for_the_password_and_leads_back(old: Client, address: str) -> None:
     asked = old.get(address, follow=True)
@@ -292,6 +300,7 @@ def test_a_dangerous_page_asks_for_the_password_and_leads_back(old: Client, addr
     assert old.get("/").status_code == 200
 
 
+@pytest.mark.heavy
 def test_what_was_sent_too_late_is_done_after_the_proof(old: Client) -> None:
     person = {"username": "helen", "first_name": "Helen", "last_name": "Desk", "email": "h@x.org", "role": "superuser"}
     asked = old.post("/portal/staff/add/", person, follow=True)
@@ -302,6 +311,7 @@ def test_what_was_sent_too_late_is_done_after_the_proof(old: Client) -> None:
     assert User.objects.get(username="helen").is_superuser
 
 
+@pytest.mark.heavy
 def test_rights_ask_and_the_rest_of_a_user_does_not(old: Client) -> None:
     anna = roll.person("anna")
     address = f"/provisioning/user/{anna.pk}/change/"
@@ -356,6 +366,7 @@ def test_the_proof_is_the_one_of_the_person_who_is_signed_in(old: Client, root: 
     assert old.get("/portal/role/add/").status_code == 302
 
 
+@pytest.mark.heavy
 def test_wrong_passwords_before_a_dangerous_page_count_as_everywhere(old: Client) -> None:
     for _ in range(5):
         old.post("/login/again/password/?next=/portal/role/add/", {"password": "wrong"}, REMOTE_ADDR=HERE)
@@ -363,6 +374,7 @@ def test_wrong_passwords_before_a_dangerous_page_count_as_everywhere(old: Client
     assert "Too many wrong sign-ins" in page.content.decode()
 
 
+@pytest.mark.heavy
 def test_a_code_of_the_app_is_a_proof_too(old: Client, root: User) -> None:
     with_app(root)
     asked = old.get("/login/again/password/?next=/portal/role/add/").content.decode()

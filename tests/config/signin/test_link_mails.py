@@ -76,6 +76,7 @@ def test_nobody_learns_who_there_is(django_assert_num_queries: Any) -> None:
     assert not LinkMail.objects.exists()
 
 
+@pytest.mark.heavy
 def test_a_mailbox_is_not_filled_and_an_address_asks_only_so_often() -> None:
     User.objects.create_user("anna", email="anna@example.org")
     for _ in range(10):

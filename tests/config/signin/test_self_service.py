@@ -89,6 +89,7 @@ def test_others_are_refused_in_the_words_of_a_wrong_password(anna: User, change:
     assert words(sign_in("anna")) == [WRONG]
 
 
+@pytest.mark.heavy
 def test_a_password_that_is_hashed_anew_stays_the_chosen_one(anna: User, settings: Any) -> None:
     User.objects.filter(pk=anna.pk).update(password=make_password(PASSWORD, hasher="pbkdf2_sha1"))
     anna.refresh_from_db()

@@ -239,6 +239,7 @@ def test_signing_in_and_out_is_told(admin: User, client: Client) -> None:
     assert (went.operation, went.message) == (Operation.SIGN_OUT, f"admin signed out from {HERE}.")
 
 
+@pytest.mark.heavy
 def test_wrong_ones_are_one_line_that_counts_and_one_of_the_pause(
     admin: User, caplog: pytest.LogCaptureFixture, later: Callable[..., None]
 ) -> None:

@@ -57,6 +57,7 @@ def last() -> str:
 # --- The way there and back ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_person_signs_in(keycloak: IdentityProvider, anna: User) -> None:
     knows(keycloak, "a1", **VERIFIED)
     client = Client()
@@ -71,6 +72,7 @@ def test_a_person_signs_in(keycloak: IdentityProvider, anna: User) -> None:
     assert (held.user_id, held.uid, held.extra_data) == (anna.pk, "a1", {})
 
 
+@pytest.mark.heavy
 def test_the_request_has_state_nonce_and_a_challenge_that_the_code_is_changed_with(
     keycloak: IdentityProvider, anna: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +97,7 @@ def test_the_request_has_state_nonce_and_a_challenge_that_the_code_is_changed_wi
     assert to_provider(Client()).count(asked["nonce"]) == 0
 
 
+@pytest.mark.heavy
 def test_an_answer_counts_once_and_for_the_browser_that_asked(keycloak: IdentityProvider, anna: User) -> None:
     knows(keycloak, "a1", **VERIFIED)
     client, stranger = Client(), Client()
@@ -106,6 +109,7 @@ def test_an_answer_counts_once_and_for_the_browser_that_asked(keycloak: Identity
     assert "did not work" in told(come_back(client, path))
 
 
+@pytest.mark.heavy
 def test_the_answer_to_another_nonce_is_refused(keycloak: IdentityProvider, anna: User) -> None:
     """Somebody puts the code of their own sign-in into another one's."""
     knows(keycloak, "a1", **VERIFIED)
@@ -144,6 +148,7 @@ def test_a_provider_that_names_itself_otherwise_is_not_believed(keycloak: Identi
     assert "Type the issuer exactly so" in last()
 
 
+@pytest.mark.heavy
 def test_a_second_factor_that_somebody_has_is_asked_for_after_it(keycloak: IdentityProvider, anna: User) -> None:
     knows(keycloak, "a1", **VERIFIED)
     with_app(anna)
@@ -203,6 +208,7 @@ def test_that_one_address_is_verified_says_nothing_of_another_one(keycloak: Iden
     assert people.find(keycloak, {**VERIFIED, "mail": "Anna@example.org"}) == anna
 
 
+@pytest.mark.heavy
 def test_a_link_outlives_the_address_and_an_address_brings_nobody_elses_link(
     keycloak: IdentityProvider, anna: User
 ) -> None:
@@ -215,6 +221,7 @@ def test_a_link_outlives_the_address_and_an_address_brings_nobody_elses_link(
     assert sign_in_as("a1")["Location"] == "/my/"
 
 
+@pytest.mark.heavy
 def test_superusers_come_by_it_only_where_that_is_switched_on(keycloak: IdentityProvider) -> None:
     User.objects.create_superuser("root", email="root@example.org")
     knows(keycloak, "r1", email="root@example.org", email_verified=True)
@@ -223,6 +230,7 @@ def test_superusers_come_by_it_only_where_that_is_switched_on(keycloak: Identity
     assert sign_in_as("r1")["Location"] == "/"
 
 
+@pytest.mark.heavy
 def test_whoever_may_not_sign_in_is_refused(keycloak: IdentityProvider, anna: User) -> None:
     SignInSettings.objects.update(self_service=False)
     knows(keycloak, "a1", **VERIFIED)
@@ -245,6 +253,7 @@ def state(user: User) -> tuple[bool, bool, list[str]]:
     return user.is_staff, user.is_superuser, sorted(role.name for role in user.groups.all())
 
 
+@pytest.mark.heavy
 def test_groups_give_roles_and_take_them_back(mapped: IdentityProvider, anna: User) -> None:
     knows(mapped, "a1", **VERIFIED, groups=["desk", "audit", "unknown"])
     assert sign_in_as("a1")["Location"] == "/"
@@ -259,6 +268,7 @@ def test_groups_give_roles_and_take_them_back(mapped: IdentityProvider, anna: Us
     assert Event.objects.filter(actor="the groups of Keycloak", user_id=anna.pk).count() >= 4
 
 
+@pytest.mark.heavy
 def test_nothing_is_given_to_who_may_not_sign_in(mapped: IdentityProvider, anna: User) -> None:
     SocialAccount.objects.create(provider="keycloak", uid="a1", user=anna)
     User.objects.update(is_active=False)
@@ -301,6 +311,7 @@ def test_superusers_are_left_alone_and_nobody_becomes_one(mapped: IdentityProvid
 # --- Proving it once more --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_dangerous_page_asks_the_provider_again(mapped: IdentityProvider, anna: User) -> None:
     knows(mapped, "a1", **VERIFIED, groups=["desk"])
     client = Client()
@@ -337,6 +348,7 @@ FORM = {
 }
 
 
+@pytest.mark.heavy
 def test_a_provider_is_edited_and_its_secret_is_never_shown() -> None:
     client = roll.root()
     assert client.post("/sso/identityprovider/add/", FORM).status_code == 302

@@ -10,6 +10,7 @@ from directories.connectors.ldap import names
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 
+@pytest.mark.heavy
 @given(TEXT)
 def test_an_escaped_value_is_one_value_again(value: str) -> None:
     dn = f"cn={names.escape(value)},ou=People,dc=example"

@@ -20,6 +20,7 @@ def errors(response) -> dict[str, list[str]]:
     return dict(response.context["adminform"].form.errors)
 
 
+@pytest.mark.heavy
 def test_choices_are_written_one_a_line(it_staff) -> None:
     response = it_staff.post(ADD, posted(type="choice", choices=" S \r\n\r\nM\r\nM\r\n"))
     assert response.status_code == 302, errors(response)
@@ -49,6 +50,7 @@ def test_a_type_does_not_change_under_values(it_staff) -> None:
     assert said.startswith("1 user has a value of the type number")
 
 
+@pytest.mark.heavy
 def test_text_becomes_a_choice_when_every_value_is_one(it_staff) -> None:
     size = roll.definition("size")
     roll.person("anna", custom_profile={"size": "S"})
@@ -60,6 +62,7 @@ def test_text_becomes_a_choice_when_every_value_is_one(it_staff) -> None:
     assert it_staff.post(page(size), posted(type="text")).status_code == 302
 
 
+@pytest.mark.heavy
 def test_deleting_takes_the_values(it_staff, django_assert_max_num_queries) -> None:
     size = roll.definition("size", label="Size")
     User.objects.bulk_create(

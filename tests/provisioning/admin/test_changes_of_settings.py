@@ -47,6 +47,7 @@ def test_an_auditor_reads_who_changed_what_before_and_after_and_no_secret() -> N
     assert "hunter" not in answer.content.decode()
 
 
+@pytest.mark.heavy
 def test_the_list_is_filtered_by_what_by_whom_when_and_to_one_thing() -> None:
     directory = crm()
     evidence.changed("rule Sales", {"published": True}, "ada published Sales.", "ada")
@@ -59,6 +60,7 @@ def test_the_list_is_filtered_by_what_by_whom_when_and_to_one_thing() -> None:
     assert "Nothing was searched" in client.get(PAGE, {"what": "nonsense"}).content.decode()
 
 
+@pytest.mark.heavy
 def test_nobody_reads_of_what_they_may_not_see() -> None:
     crm()
     evidence.changed("role 1", {"rights": []}, "ada changed the role X.", "ada")
@@ -72,6 +74,7 @@ def test_nobody_reads_of_what_they_may_not_see() -> None:
     assert told(client.get(PAGE, {"subject": "role 1"})) == []
 
 
+@pytest.mark.heavy
 def test_a_page_asks_the_same_for_one_change_and_for_many() -> None:
     client = signed_in(staff(AUDITOR))
     numbers = []
@@ -86,6 +89,7 @@ def test_a_page_asks_the_same_for_one_change_and_for_many() -> None:
     assert len(told(client.get(PAGE + answer.context["older_url"]))) == 11
 
 
+@pytest.mark.heavy
 def test_attributes_are_kept_whichever_way_they_change(it_staff) -> None:
     apply("version: 1\nattributes:\n- {name: size, label: Size}\n", actor="deploy")
     definition = AttributeDefinition.objects.get()

@@ -142,6 +142,7 @@ def test_the_fixed_password_is_asked_for_again_when_the_directory_moves(
     assert directory.settings["host"] == "elsewhere.example.org"
 
 
+@pytest.mark.heavy
 def test_the_fixed_password_goes_too_when_only_the_connection_is_posted(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -169,6 +170,7 @@ def test_posted_choices_are_no_script(
         assert not [script for script in scripts if "steal" in script]
 
 
+@pytest.mark.heavy
 def test_a_change_is_recorded_by_names_only(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -242,6 +244,7 @@ def test_mappings_that_cannot_work_are_refused_with_words(
     assert AttributeMapping.objects.count() == 3
 
 
+@pytest.mark.heavy
 def test_two_rows_may_split_the_directions(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -327,6 +330,7 @@ def test_somebody_elses_save_is_not_overwritten(
     assert directory.description == "theirs"
 
 
+@pytest.mark.heavy
 def test_a_save_leaves_what_workers_write_alone(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -339,6 +343,7 @@ def test_a_save_leaves_what_workers_write_alone(
     assert (directory.failures, directory.push_cursor) == (3, 7)
 
 
+@pytest.mark.heavy
 def test_an_import_that_is_due_is_not_skipped_by_a_save(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory]
 ) -> None:
@@ -426,6 +431,7 @@ def test_the_health_tab_tells_what_happened_and_when(
     assert "0 minutes ago" not in html.replace("\xa0", " ")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["APPSDB", "appsdb"])
 def test_a_name_that_is_taken_is_marked_and_says_so(
     it_staff: Client, pg_appsdb: AppsDb, make_directory: Callable[..., Directory], name: str

@@ -45,6 +45,7 @@ def sections(client: Client, directory: Directory) -> list[tuple[list[str], int,
     ]
 
 
+@pytest.mark.heavy
 def test_the_ordinary_operations_come_first_before_anything_is_on(it_staff: Client, sqlite: Any) -> None:
     directory = sqlite("check", "disable")
     assert sections(it_staff, directory) == [
@@ -73,6 +74,7 @@ def test_what_is_switched_on_comes_first(
     assert sections(it_staff, sqlite(**features))[0] == (needed, 0, False)
 
 
+@pytest.mark.heavy
 def test_groups_unfold_with_group_sync(it_staff: Client, sqlite: Any) -> None:
     directory = sqlite("import_groups", sync_groups=True, import_groups=True, push_groups="none")
     assert sections(it_staff, directory)[-1] == (["import_groups", "import_members"], 1, False)
@@ -80,6 +82,7 @@ def test_groups_unfold_with_group_sync(it_staff: Client, sqlite: Any) -> None:
     assert not sections(it_staff, directory)[-1][2], "what was written is seen"
 
 
+@pytest.mark.heavy
 def test_the_next_step_is_the_first_that_is_not_done(it_staff: Client, sqlite: Any) -> None:
     directory = sqlite("import")
     steps = shown(it_staff, directory)["steps"]
@@ -95,6 +98,7 @@ def test_the_next_step_is_the_first_that_is_not_done(it_staff: Client, sqlite: A
     assert shown(it_staff, directory)["steps"] == []
 
 
+@pytest.mark.heavy
 def test_only_what_answered_counts_as_reachable(it_staff: Client, sqlite_directory: Database) -> None:
     """A test before the first save counts, as one of the saved connection does, until the connection is changed."""
     appsdb, add = make_appsdb(sqlite_directory), reverse("admin:directories_directory_add") + "?kind=sqlite"

@@ -48,6 +48,7 @@ def test_the_users_list_leads_to_the_groups_list(admin_client: Client, refused: 
     assert "Nothing waits and nothing failed" in users
 
 
+@pytest.mark.heavy
 def test_one_member_is_tried_again(admin_client: Client, refused: Directory, mem: Directory) -> None:
     change = GroupChange.objects.get()
     admin_client.post(reverse("admin:provisioning_groupchange_retry"), {"one": change.pk})
@@ -56,6 +57,7 @@ def test_one_member_is_tried_again(admin_client: Client, refused: Directory, mem
     assert held(mem) == {"Developers": []}
 
 
+@pytest.mark.heavy
 def test_who_may_only_look_gets_no_buttons(client: Client, refused: Directory) -> None:
     user = User.objects.create_user("auditor", is_staff=True, provisioned=False)
     user.user_permissions.set(Permission.objects.filter(codename="view_groupchange"))

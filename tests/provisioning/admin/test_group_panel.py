@@ -38,6 +38,7 @@ def test_the_panel_says_who_is_in_it_and_how(it_staff, tree) -> None:
     assert "This group is in Outer" in text(it_staff.get(panel(tree[1])))
 
 
+@pytest.mark.heavy
 def test_everybody_in_effect_comes_in_pages(it_staff, tree, django_assert_max_num_queries) -> None:
     people = [roll.person(f"user{number:03}") for number in range(60)]
     membership.add(tree[1], [user.pk for user in people], "tester")
@@ -68,6 +69,7 @@ def test_a_group_is_not_put_into_itself(it_staff, tree) -> None:
     assert "A group cannot be in itself." in roll.words(response)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kept_by", ["directory", "application"])
 def test_what_somebody_else_keeps_is_only_shown(it_staff, tree, kept_by: str) -> None:
     outer, inner = tree
@@ -91,6 +93,7 @@ def test_helpdesk_looks_and_changes_nothing(client_of, tree) -> None:
     assert helpdesk.post(panel(tree[0]), {"child": tree[1].pk}).status_code == 403
 
 
+@pytest.mark.heavy
 def test_where_a_group_goes_is_chosen_and_shown(it_staff, tree) -> None:
     directory = Directory.objects.create(name="Intranet", kind="memory", enabled=False)
     ProvisioningSettings.objects.create(directory=directory, sync_groups=True, push_groups="chosen")

@@ -56,6 +56,7 @@ def test_pasting_costs_pages_not_names(it_staff, group, django_assert_max_num_qu
     assert group.memberships.count() == 500
 
 
+@pytest.mark.heavy
 def test_members_are_listed_searched_and_removed(it_staff, group) -> None:
     anna, ben = roll.person("anna", last_name="Berg"), roll.person("ben")
     for user in (anna, ben):
@@ -81,6 +82,7 @@ def test_members_of_another_group_cannot_be_removed_here(it_staff, group) -> Non
     assert members(other) == ["zoe"]
 
 
+@pytest.mark.heavy
 def test_a_directorys_group_is_only_shown(it_staff) -> None:
     group = Group.objects.create(name="DB readers", owner=roll.directory("APPSDB"))
     anna = roll.person("anna")

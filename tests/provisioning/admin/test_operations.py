@@ -132,6 +132,7 @@ def test_a_person_with_several_refused_changes_comes_once(admin_client: Client, 
     assert Change.objects.filter(parked__isnull=False).count() == 1
 
 
+@pytest.mark.heavy
 def test_looking_and_retrying_are_two_rights(url: str) -> None:
     directory = save_crew_directory()
     change = add(directory, 1, "conflict", TAKEN)[0]

@@ -60,6 +60,7 @@ def test_the_page_says_who_this_is_and_where_they_come_from(client_of, carol: Us
     assert "activeFieldsetTab" not in html, "no tabs"
 
 
+@pytest.mark.heavy
 def test_buttons_are_those_of_the_role(client_of, it_staff, carol: User) -> None:
     mine, theirs = roll.words(it_staff.get(page(carol))), roll.words(client_of("Helpdesk").get(page(carol)))
     for part in ("password", "leave", "delete"):
@@ -133,6 +134,7 @@ def test_groups_say_why(it_staff, carol: User) -> None:
     assert "Directly, by hand or a file" in html
 
 
+@pytest.mark.heavy
 def test_what_happened_is_shown_and_goes_on(client_of, carol: User) -> None:
     for number in range(30):
         Event.objects.create(

@@ -33,6 +33,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Directory:
     return directory
 
 
+@pytest.mark.heavy
 def test_fields_of_contracts_are_suggested_and_shown_in_the_sample(it_staff: Client, files: Directory) -> None:
     page = it_staff.get(reverse("admin:directories_directory_change", args=[files.pk]))
     html = fragment(it_staff, "suggest", form_values(page))
@@ -51,6 +52,7 @@ def test_fields_of_contracts_are_suggested_and_shown_in_the_sample(it_staff: Cli
     assert "8 has no contract there" in other
 
 
+@pytest.mark.heavy
 def test_what_to_do_in_the_chosen_product_is_shown(it_staff: Client) -> None:
     html = text(it_staff.get(f"{reverse('admin:directories_directory_add')}?kind=http_json"))
     notes = json.loads(html.partition('<script id="connection-notes" type="application/json">')[2].partition("<")[0])

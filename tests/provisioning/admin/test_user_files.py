@@ -161,6 +161,7 @@ def test_staff_accounts_are_protected(it_staff) -> None:
     assert problems(preview(root, "username,active\nroot,no\n"))[2]["active"]
 
 
+@pytest.mark.heavy
 def test_confirmation_checks_again(it_staff) -> None:
     previewed = preview(it_staff, "username,email\nanna,evil@example.com\n")
     roll.staff("", "anna")  # became an administrator meanwhile

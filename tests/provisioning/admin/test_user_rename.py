@@ -132,6 +132,7 @@ def test_who_may_rename(client_of: Any, it_staff: Any) -> None:
     assert roll.signed_in(boss).get(page(roll.staff("IT staff", "it"))).status_code == 200
 
 
+@pytest.mark.heavy
 def test_the_way_out_of_a_conflict_of_an_application(it_staff: Any) -> None:
     """The name is somebody's whom the application did not bring: that person is renamed, and the name is free."""
     ann, okta = roll.person("ann"), make_client(match="external_id")

@@ -72,6 +72,7 @@ def test_it_staff_cannot_set_portal_passwords(it_staff) -> None:
     assert not user.has_usable_password()
 
 
+@pytest.mark.heavy
 def test_actions_leave_staff_out_and_do_the_rest(it_staff) -> None:
     anna, boss = roll.person("anna"), roll.staff(HELPDESK, "boss")
     response = act(it_staff, "deactivate", [anna, boss])
@@ -81,6 +82,7 @@ def test_actions_leave_staff_out_and_do_the_rest(it_staff) -> None:
     assert User.objects.get(username="boss").is_active
 
 
+@pytest.mark.heavy
 def test_select_across_leaves_staff_out_too(it_staff) -> None:
     anna, boss = roll.person("anna"), roll.staff("", "boss")
     act(it_staff, "delete_selected", [anna], select_across="1", post="yes")
@@ -146,6 +148,7 @@ def test_a_superuser_sets_a_password_and_it_is_told() -> None:
     assert "horse" not in str(line.changes) + line.message
 
 
+@pytest.mark.heavy
 def test_nobody_locks_themselves_out() -> None:
     me = roll.staff("")
     client = roll.signed_in(me)

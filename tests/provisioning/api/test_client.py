@@ -26,12 +26,14 @@ def sample() -> ModuleType:
     return module
 
 
+@pytest.mark.heavy
 def test_the_client_in_the_docs_is_what_the_description_says_now() -> None:
     assert SAMPLE.read_text(encoding="utf-8") == client.source(), (
         "manage.py api_client > docs/samples/rollcall_client.py"
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db
 def test_the_client_lists_writes_and_says_what_is_refused(staff: User) -> None:
     module, browser = sample(), Client()

@@ -71,6 +71,7 @@ def test_there_is_something_to_ask() -> None:
     assert all(issubclass(view, Endpoint) and view.family in FAMILIES for _, _, view in found)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["personal", "service"])
 @pytest.mark.parametrize("letter", "SIHA")
 def test_a_token_gives_what_its_role_has_and_its_scopes_say(letter: str, kind: str, uncounted: None) -> None:

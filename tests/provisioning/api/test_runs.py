@@ -41,6 +41,7 @@ def approve(program: Program, run: Any, **body: Any) -> Any:
     return program.ask("POST", f"runs/{run['id']}/approve", {"plan_hash": run["plan_hash"], **body})
 
 
+@pytest.mark.heavy
 def test_a_preview_is_started_looked_at_approved_and_undone(program: Program, preview: Any) -> None:
     assert (preview["status"], preview["created"], preview["deactivated"]) == (RunStatus.PLANNED, 1, 1)
     rows = program.list(f"runs/{preview['id']}/changes", 'action eq "create"')
@@ -58,6 +59,7 @@ def test_a_preview_is_started_looked_at_approved_and_undone(program: Program, pr
     assert line.actor == "ida, by token sync"
 
 
+@pytest.mark.heavy
 def test_an_approval_asks_for_the_rights_that_the_plan_needs(staff: User, preview: Any, program: Program) -> None:
     ImportRun.objects.filter(pk=preview["id"]).update(deleted=1)
     right = Permission.objects.get(codename="delete_user", content_type__app_label="provisioning")
@@ -65,6 +67,7 @@ def test_an_approval_asks_for_the_rights_that_the_plan_needs(staff: User, previe
     assert "provisioning.delete_user" in problem(approve(program, preview, number=1), 403)["detail"]
 
 
+@pytest.mark.heavy
 def test_nobody_is_two_people_by_having_a_token(staff: User, source: Source, preview: Any, program: Program) -> None:
     ProvisioningSettings.objects.filter(directory=source.directory).update(four_eyes=True)
     assert "somebody else than ida" in problem(approve(program, preview, number=1), 409)["detail"]
@@ -87,6 +90,7 @@ def test_who_is_behind_a_token_is_told_from_its_name() -> None:
         assert actors.person_behind(actor) == "anna"
 
 
+@pytest.mark.heavy
 def test_a_run_that_cannot_be_started_says_why(program: Program) -> None:
     off = roll.directory()
     assert problem(program.ask("POST", "runs", {"directory": off.pk}), 409)["detail"]
@@ -96,6 +100,7 @@ def test_a_run_that_cannot_be_started_says_why(program: Program) -> None:
     assert problem(program.get("runs/0/changes"), 404)
 
 
+@pytest.mark.heavy
 def test_an_operation_that_failed_is_tried_again(program: Program) -> None:
     directory = roll.directory(update_users=True)
     account = Account.objects.create(user=roll.person("anna"), directory=directory, key="anna")
@@ -124,6 +129,7 @@ def test_a_retry_releases_nothing_that_is_held(program: Program) -> None:
     assert not change.cleared
 
 
+@pytest.mark.heavy
 def test_the_report_is_read_newest_first_in_pages(program: Program) -> None:
     for number in range(5):
         result = Result.FAILED if number % 2 else Result.SUCCESS

@@ -108,6 +108,7 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_refuses() -> Non
         assert one["description"]
 
 
+@pytest.mark.heavy
 def test_the_description_and_its_page_are_for_staff_and_work_without_a_network() -> None:
     assert Client().get("/api/v1/docs/").status_code == 401
     assert Client().get("/api/v1/schema/").json()["status"] == 401

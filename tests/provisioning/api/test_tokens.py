@@ -138,6 +138,7 @@ def test_making_a_token_asks_for_a_recent_proof(staff: User) -> None:
     assert not ApiToken.objects.exists()
 
 
+@pytest.mark.heavy
 def test_a_token_for_nothing_or_for_ever_is_refused(staff: User) -> None:
     client = roll.signed_in(staff)
     for wrong in ({"users": ""}, {"days": "9999"}, {"days": ""}, {"users": "everything"}, {"report": "write"}):
@@ -153,6 +154,7 @@ def test_only_superusers_make_tokens_of_services(staff: User) -> None:
     assert ApiToken.objects.get(name="HR sync").role == role
 
 
+@pytest.mark.heavy
 def test_everybody_sees_and_revokes_their_own_and_superusers_all(staff: User, program: Program) -> None:
     token = ApiToken.objects.get()
     revoke = f"/tokens/apitoken/{token.pk}/revoke/"

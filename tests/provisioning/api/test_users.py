@@ -32,6 +32,7 @@ def problem(answer: Any, status: int) -> Any:
 # --- Users -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_user_is_added_read_changed_and_deleted_with_the_token_in_the_report(program: Program) -> None:
     roll.definition("badge", required=True)
     body = {"username": "anna", "first_name": "Anna", "last_name": "Berg", "custom_profile": {"badge": "7"}}
@@ -115,6 +116,7 @@ def test_rights_in_the_portal_are_not_given_through_the_api(program: Program) ->
     assert not user("x").may_sign_in
 
 
+@pytest.mark.heavy
 def test_staff_are_changed_by_superusers_only_and_nobody_switches_themselves_off(program: Program) -> None:
     other, ida = roll.staff("IT staff", "ivo"), user("ida")
     for method, body in (("PATCH", {"is_active": False}), ("DELETE", None)):
@@ -153,6 +155,7 @@ def test_what_a_program_takes_away_is_counted_by_the_guard(program: Program) -> 
     assert set(Change.objects.values_list("account__key", "cleared")) == {("anna", False), ("ben", False)}
 
 
+@pytest.mark.heavy
 def test_a_change_is_refused_at_another_version(program: Program) -> None:
     anna = roll.person("anna")
     read = program.get(f"users/{anna.pk}")
@@ -166,6 +169,7 @@ def test_a_change_is_refused_at_another_version(program: Program) -> None:
     assert program.ask("DELETE", address, If_Match=f'"other", {newer}').status_code == 204
 
 
+@pytest.mark.heavy
 def test_a_list_is_read_in_pages_with_few_queries(program: Program, staff: User) -> None:
     for number in range(7):
         roll.person(f"u{number}")
@@ -184,6 +188,7 @@ def test_a_list_is_read_in_pages_with_few_queries(program: Program, staff: User)
 # --- Requests that come twice ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_request_that_comes_twice_is_done_once(program: Program, staff: User) -> None:
     key = {"Idempotency_Key": "5f1c"}
     first = program.ask("POST", "users", {"username": "anna"}, **key)
@@ -200,6 +205,7 @@ def test_a_request_that_comes_twice_is_done_once(program: Program, staff: User) 
     assert problem(program.ask("POST", "users", {"username": "x"}, Idempotency_Key=""), 400)
 
 
+@pytest.mark.heavy
 def test_what_was_refused_can_be_sent_again_and_what_is_old_is_forgotten(program: Program) -> None:
     key = {"Idempotency_Key": "5f1c"}
     anna = roll.person("anna")
@@ -223,6 +229,7 @@ def test_a_repeated_request_still_asks_for_the_right(program: Program, staff: Us
 # --- Groups and memberships ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_group_is_added_changed_and_deleted(program: Program) -> None:
     taker = roll.directory(sync_groups=True, push_groups="chosen")
     added = program.ask("POST", "groups", {"name": "Nurses", "directories": [taker.pk]})
@@ -245,6 +252,7 @@ def test_groups_that_others_keep_are_not_changed(program: Program) -> None:
     assert Membership.objects.count() == 1
 
 
+@pytest.mark.heavy
 def test_members_come_and_go(program: Program) -> None:
     group = Group.objects.create(name="Nurses")
     anna, ben = roll.person("anna"), roll.person("ben")

@@ -146,6 +146,7 @@ directories:
 """
 
 
+@pytest.mark.heavy
 def test_sources_of_contracts_round_trip() -> None:
     run(SOURCES)
     stored = AttributeMapping.objects.exclude(kind="profile").order_by("directory__name", "position")
@@ -170,6 +171,7 @@ def test_an_empty_portal_round_trips() -> None:
     assert run(export()) == []
 
 
+@pytest.mark.heavy
 def test_a_change_is_shown_and_made() -> None:
     run(example())
     changed = example().replace("port: 5432", "port: 5433").replace("deactivate: leave", "deactivate: disable")
@@ -363,6 +365,7 @@ def test_a_new_directory_needs_its_connection() -> None:
     assert "host is required" in problems("version: 1\ndirectories: [{name: X, kind: postgresql}]\n")[0]
 
 
+@pytest.mark.heavy
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "appsdb.yaml"
     file.write_text(example(), encoding="utf-8")

@@ -43,6 +43,7 @@ def problems(text: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
+@pytest.mark.heavy
 def test_rules_are_applied_once_and_exported_as_they_are() -> None:
     assert [words for words in changes(ONE) if "rule" in words] == ["+ rule Nurses"]
     (one,) = BusinessRule.objects.all()
@@ -57,6 +58,7 @@ def test_rules_are_applied_once_and_exported_as_they_are() -> None:
     assert export() == text
 
 
+@pytest.mark.heavy
 def test_what_is_left_out_stays_and_taking_back_takes_away() -> None:
     others(100)
     ward = group("Ward")

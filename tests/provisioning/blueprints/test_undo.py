@@ -15,7 +15,7 @@ from scim.models import Client
 from scim.upkeep import clients
 from tests.provisioning.blueprints.test_blueprints import FIXED, PASSWORD, example
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 CHANGE = """
 version: 1
 attributes:

@@ -14,7 +14,7 @@ from tests.provisioning.blueprints.test_blueprints import PASSWORD
 from tests.provisioning.blueprints.test_undo import applied, directory, reach_many
 
 __all__ = ["applied"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 LIST = "/provisioning/appliedblueprint/"
 
 

@@ -92,6 +92,7 @@ def hr(request: pytest.FixtureRequest, clock: Clock) -> HrDatabase:
     return HrDatabase(request.getfixturevalue(f"{request.param}_directory"))
 
 
+@pytest.mark.heavy
 def test_hr_changes_somebody_in_the_database_and_the_rest_follows(
     hr: HrDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +129,7 @@ def test_hr_changes_somebody_in_the_database_and_the_rest_follows(
     assert Contract.objects.filter(account__user=two).count() == 1
 
 
+@pytest.mark.heavy
 def test_only_what_changed_is_read_in_between(hr: HrDatabase) -> None:
     hr.database.execute("CREATE TABLE TOUCHED (EMPLOYEE_NO VARCHAR(20), MOMENT TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
     sql = "SELECT EMPLOYEE_NO FROM TOUCHED WHERE MOMENT > '##SINCE##' ORDER BY EMPLOYEE_NO"

@@ -89,6 +89,7 @@ def test_new_people_come_with_their_contracts(hr: Source) -> None:
     assert not contracts_of("bob")
 
 
+@pytest.mark.heavy
 def test_why_tells_of_the_fields_of_contracts(hr: Source) -> None:
     hr.put("ann", "Ann")
     hr.employ("ann", ("1", row(DEPT="D1")))
@@ -107,6 +108,7 @@ def test_why_tells_of_the_fields_of_contracts(hr: Source) -> None:
     assert (gone.value, gone.note) == (None, "")
 
 
+@pytest.mark.heavy
 def test_what_is_unchanged_is_one_look_at_a_digest(hr: Source) -> None:
     numbers = []
     for size in (3, 30):
@@ -128,6 +130,7 @@ def _turned(one: Any) -> Any:
     return one
 
 
+@pytest.mark.heavy
 def test_a_change_is_planned_field_by_field_and_told_so(hr: Source) -> None:
     hr.put("ann", "Ann")
     hr.employ("ann", ("1", row(title="Tester", FTE="1")), ("2", row("2021-01-01")))
@@ -158,6 +161,7 @@ def test_a_change_is_planned_field_by_field_and_told_so(hr: Source) -> None:
     assert event.changes["Contract 1: Title"] == ["Tester", "Lead"]
 
 
+@pytest.mark.heavy
 def test_undo_brings_contracts_back(hr: Source) -> None:
     hr.put("ann", "Ann")
     hr.employ("ann", ("1", row(title="Tester", GRADE="B")), ("2", row()))
@@ -170,6 +174,7 @@ def test_undo_brings_contracts_back(hr: Source) -> None:
     assert {number: (one.title, one.custom, one.starts) for number, one in contracts_of("ann").items()} == before
 
 
+@pytest.mark.heavy
 def test_undo_leaves_a_contract_that_was_changed_since(hr: Source) -> None:
     hr.put("ann", "Ann")
     hr.employ("ann", ("1", row(title="Tester")), ("2", row()))
@@ -184,6 +189,7 @@ def test_undo_leaves_a_contract_that_was_changed_since(hr: Source) -> None:
     assert {number: one.title for number, one in contracts_of("ann").items()} == {"1": "Boss", "2": "Tester"}
 
 
+@pytest.mark.heavy
 def test_undo_of_the_first_run_takes_the_contracts_away(hr: Source) -> None:
     hr.put("ann", "Ann")
     hr.employ("ann", ("1", row()))
@@ -200,6 +206,7 @@ def _apply(run: ImportRun) -> None:
     assert run.status == RunStatus.FINISHED, run.message
 
 
+@pytest.mark.heavy
 def test_a_future_starter_is_added_inactive_and_starts_on_the_day(hr: Source, clock: Clock) -> None:
     hr.put("ann", "Ann")
     hr.employ("ann", ("1", row("2026-12-10")))
@@ -215,6 +222,7 @@ def test_a_future_starter_is_added_inactive_and_starts_on_the_day(hr: Source, cl
     assert not active(user("ann")), "the contract ended yesterday"
 
 
+@pytest.mark.heavy
 def test_hostile_contracts(hr: Source) -> None:
     hr.put("back", "Back")
     hr.employ("back", ("1", row("2026-05-01", "2026-04-01")))
@@ -254,6 +262,7 @@ def test_hostile_contracts(hr: Source) -> None:
     assert blocked["twice"] == wrong["twice"]
 
 
+@pytest.mark.heavy
 def test_managers_that_go_round_manage_each_other_and_nobody_themselves(hr: Source) -> None:
     contracts.arrange([], {"profile.manager": "manager"})
     for name, boss in (("ann", "bob"), ("bob", "cia"), ("cia", "ann"), ("own", "own")):
@@ -266,6 +275,7 @@ def test_managers_that_go_round_manage_each_other_and_nobody_themselves(hr: Sour
     assert settle() == [], "and it comes to rest"
 
 
+@pytest.mark.heavy
 def test_who_is_blocked_is_parked_with_the_reason_and_the_others_go_on(hr: Source, clock: Clock) -> None:
     map_in(hr, "BLOCKED", "record.blocked")
     map_in(hr, "WHY", "record.reason")
@@ -299,6 +309,7 @@ def test_who_is_blocked_is_parked_with_the_reason_and_the_others_go_on(hr: Sourc
     assert SourceRecord.objects.count() == 1
 
 
+@pytest.mark.heavy
 def test_who_lacks_what_is_required_is_parked_with_the_reason_and_the_others_go_on(hr: Source) -> None:
     AttributeMapping.objects.filter(directory_attribute__in=["LASTNAME", "DEPT"]).update(required=True)
     hr.put("ann", "Ann", also={"LASTNAME": "Ny"})
@@ -332,6 +343,7 @@ def test_a_column_that_is_required_and_not_there_blocks_everybody(hr: Source) ->
     assert (run.created, run.blocked) == (0, 1)
 
 
+@pytest.mark.heavy
 def test_a_crawl_that_breaks_off_takes_nothing_away(hr: Source) -> None:
     hr.put_many(30)
     for number in range(30):
@@ -354,6 +366,7 @@ def test_a_crawl_that_breaks_off_takes_nothing_away(hr: Source) -> None:
     assert User.objects.filter(is_active=True, username__startswith="user").count() == 30
 
 
+@pytest.mark.heavy
 def test_departments_come_before_their_people(hr: Source) -> None:
     hr.departments = [
         RemoteDepartment("D2", "Tools", parent="D1"),
@@ -384,6 +397,7 @@ def test_departments_come_before_their_people(hr: Source) -> None:
     assert not PlannedDepartment.objects.filter(run=hr.run()).exists(), "what is as it was is not planned"
 
 
+@pytest.mark.heavy
 def test_departments_that_go_round_are_refused_by_name(hr: Source) -> None:
     hr.departments = [
         RemoteDepartment("D1", "Board"),
@@ -410,6 +424,7 @@ def test_departments_that_go_round_are_refused_by_name(hr: Source) -> None:
     assert Department.objects.get(external_id="D4").parent is None
 
 
+@pytest.mark.heavy
 def test_departments_count_in_the_hash_of_a_plan(hr: Source) -> None:
     hr.departments = [RemoteDepartment("D1", "Board", manager="ann")]
     hr.put("ann", "Ann")
@@ -425,6 +440,7 @@ def test_departments_count_in_the_hash_of_a_plan(hr: Source) -> None:
     assert hr.run(preview=True).departments_changed == 0
 
 
+@pytest.mark.heavy
 def test_undo_gives_departments_back(hr: Source) -> None:
     hr.departments = [RemoteDepartment("D1", "Board"), RemoteDepartment("D2", "Tools", parent="D1", manager="ann")]
     hr.put("ann", "Ann")
@@ -475,6 +491,7 @@ def test_a_half_read_tree_stops_the_run(hr: Source) -> None:
     assert not Department.objects.exists()
 
 
+@pytest.mark.heavy
 def test_places_that_only_contracts_name_are_made_of_them(hr: Source) -> None:
     for theirs, ours in (("DNAME", "department_name"), ("SITE", "location"), ("ZONE", "time_zone")):
         map_in(hr, theirs, f"contract.{ours}")
@@ -496,6 +513,7 @@ def test_places_that_only_contracts_name_are_made_of_them(hr: Source) -> None:
     assert hr.run().planned == 0
 
 
+@pytest.mark.heavy
 def test_another_mapping_is_planned_from_what_was_read_last(hr: Source) -> None:
     hr.put("ann", "Ann")
     hr.employ("ann", ("1", row(title="Tester", START=dt.date(2020, 1, 1), JOB="Lead of tests")))
@@ -536,6 +554,7 @@ def test_a_row_is_kept_with_the_types_of_its_values(hr: Source) -> None:
     assert kept.contracts == hr.rows[0].contracts
 
 
+@pytest.mark.heavy
 def test_known_from_two_sources_nobody_leaves_while_one_employs_them(hr: Source, payroll: Directory) -> None:
     hr.put_many(30)
     for number in range(30):
@@ -550,6 +569,7 @@ def test_known_from_two_sources_nobody_leaves_while_one_employs_them(hr: Source,
     assert not active(user("user1"))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("limit", "change", "words"),
     [
@@ -582,6 +602,7 @@ def test_many_contracts_wait_for_somebody(hr: Source, limit: str, change: Any, w
     assert PlannedChange.objects.filter(run=run, action=Action.UPDATE).count() == 4
 
 
+@pytest.mark.heavy
 def test_many_blocked_people_hold_what_is_taken_away(hr: Source) -> None:
     map_in(hr, "BLOCKED", "record.blocked")
     hr.put_many(30)
@@ -599,6 +620,7 @@ def test_many_blocked_people_hold_what_is_taken_away(hr: Source) -> None:
     assert contracts_of("user9").keys() == {"1"}
 
 
+@pytest.mark.heavy
 def test_the_marks_of_a_run_are_settled_by_the_tick(hr: Source) -> None:
     hr.put("ann", "Ann")
     hr.employ("ann", ("1", row(ends="2026-11-01")), ("2", row()))
@@ -620,6 +642,7 @@ def test_contracts_that_are_not_mapped_cost_and_change_nothing(source: Source) -
     assert source.run().unchanged == 1
 
 
+@pytest.mark.heavy
 def test_the_accounts_of_people_know_the_digest_of_contracts_too(hr: Source) -> None:
     hr.put("ann", "Ann")
     hr.employ("ann", ("1", row()))
@@ -630,6 +653,7 @@ def test_the_accounts_of_people_know_the_digest_of_contracts_too(hr: Source) -> 
     assert Account.objects.get(key="ann").seen_digest != before
 
 
+@pytest.mark.heavy
 def test_who_comes_later_is_the_manager_of_those_whose_contracts_named_them(hr: Source) -> None:
     contracts.arrange([], {"profile.manager": "manager"})
     hr.departments = [RemoteDepartment("D1", "Board", manager="head")]

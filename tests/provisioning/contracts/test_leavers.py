@@ -21,6 +21,7 @@ __all__ = ["source"]
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.heavy
 def test_the_first_source_that_drops_somebody_does_not_deactivate_them(source: Source, payroll: Directory) -> None:
     source.put_many(30)
     source.put("ada", "Ada")
@@ -54,6 +55,7 @@ def test_the_first_source_that_drops_somebody_does_not_deactivate_them(source: S
     assert active(ada), "HR shows the person again, with the contract that it gave"
 
 
+@pytest.mark.heavy
 def test_the_receipt_says_when_employment_ends_by_the_clock_of_its_zone(clock: Clock, payroll: Directory) -> None:
     anna = person("anna", time_zone="Europe/Amsterdam")
     account(anna, payroll)

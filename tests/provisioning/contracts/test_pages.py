@@ -52,6 +52,7 @@ def test_the_panel_names_the_primary_contract_why_it_won_and_what_comes_next(it_
     assert text.count("rcc-today") == 3
 
 
+@pytest.mark.heavy
 def test_who_is_not_as_their_contracts_say_is_listed_and_told(it_staff: Client, hr: Directory) -> None:
     ada, bob, eve = person("ada"), person("bob"), person("eve")
     for one, ends in ((ada, "2020-12-31"), (bob, ""), (eve, "")):
@@ -73,6 +74,7 @@ def test_the_panel_says_when_there_is_no_contract(it_staff: Client) -> None:
     assert "This user has no contract." in panel(it_staff, person("ada"))
 
 
+@pytest.mark.heavy
 def test_the_panel_of_two_hundred_contracts_asks_no_more_and_shows_the_newest(it_staff: Client, hr: Directory) -> None:
     ada, bob = person("ada"), person("bob")
     give(account(bob, hr), "1", "2020-01-01")
@@ -91,6 +93,7 @@ def test_the_panel_of_two_hundred_contracts_asks_no_more_and_shows_the_newest(it
     assert "140 older contracts are not shown." in text
 
 
+@pytest.mark.heavy
 def test_a_contract_that_is_entered_by_hand_acts_at_once_and_is_in_the_report(
     it_staff: Client, django_capture_on_commit_callbacks: Callbacks
 ) -> None:
@@ -142,6 +145,7 @@ def test_the_reason_of_an_attribute_names_the_contract_that_it_follows(hr: Direc
 # --- Departments ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_departments_are_a_tree_with_heads_and_numbers_of_people(it_staff: Client, hr: Directory) -> None:
     account(person("boss"), hr, "E-1")
     rows = [DepartmentRow("1", "Board", head="E-1"), DepartmentRow("2", "Audit", parent="1", head="E-2")]
@@ -160,6 +164,7 @@ def test_departments_are_a_tree_with_heads_and_numbers_of_people(it_staff: Clien
     assert found["way"] == "Board"
 
 
+@pytest.mark.heavy
 def test_a_large_tree_is_shown_level_by_level_and_never_read_as_a_whole(
     it_staff: Client, hr: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +206,7 @@ def test_the_form_refuses_a_department_below_itself_by_name(it_staff: Client) ->
     ]
 
 
+@pytest.mark.heavy
 def test_another_head_of_a_department_is_acted_on_by_the_next_tick(it_staff: Client) -> None:
     contracts.arrange([], {"profile.manager": "manager"})
     ada, boss, top = person("ada"), person("boss"), Department(external_id="1", name="Board")
@@ -214,6 +220,7 @@ def test_another_head_of_a_department_is_acted_on_by_the_next_tick(it_staff: Cli
     assert ada.manager == boss
 
 
+@pytest.mark.heavy
 def test_a_location_takes_only_zones_that_exist(it_staff: Client) -> None:
     address = reverse("admin:contracts_location_add")
     assert it_staff.post(address, {"name": "Delft", "time_zone": "Europe/Delft"}).status_code == 200
@@ -226,6 +233,7 @@ def test_a_location_takes_only_zones_that_exist(it_staff: Client) -> None:
 SETTINGS = "admin:contracts_primaryorder_changelist"
 
 
+@pytest.mark.heavy
 def test_the_settings_are_previewed_on_people_and_saved(it_staff: Client, hr: Directory) -> None:
     ada = person("ada")
     theirs = account(ada, hr)

@@ -116,6 +116,7 @@ def refused(answer: Any, status: int, words: str) -> Record:
 # --- What becomes of it ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_people_departments_and_contracts_arrive_and_the_delivery_says_how_far_they_are(hr: Hr) -> None:
     hr.post("departments", [{"id": "1", "name": "Board"}])
     tasks.start_due_imports()
@@ -130,6 +131,7 @@ def test_people_departments_and_contracts_arrive_and_the_delivery_says_how_far_t
     assert Contract.objects.get().account.user.first_name == "Ann"  # type: ignore[union-attr]
 
 
+@pytest.mark.heavy
 def test_an_open_delivery_is_a_change_of_those_who_are_named(hr: Hr) -> None:
     hr.push(people(5))
     hr.work()
@@ -139,6 +141,7 @@ def test_an_open_delivery_is_a_change_of_those_who_are_named(hr: Hr) -> None:
     assert User.objects.filter(is_active=True).count() == 5
 
 
+@pytest.mark.heavy
 def test_only_a_closed_delivery_shows_who_is_missing(hr: Hr) -> None:
     others(100)
     hr.whole(people(12))
@@ -153,6 +156,7 @@ def test_only_a_closed_delivery_shows_who_is_missing(hr: Hr) -> None:
     assert not User.objects.get(username="p11").is_active
 
 
+@pytest.mark.heavy
 def test_the_same_batch_twice_changes_nothing(hr: Hr) -> None:
     hr.push(people(5))
     hr.work()
@@ -166,6 +170,7 @@ def test_the_same_batch_twice_changes_nothing(hr: Hr) -> None:
     assert repeated["run"]["id"] == closed["run"]["id"] == run.pk, "an answer that was lost is asked for again"
 
 
+@pytest.mark.heavy
 def test_half_a_list_that_is_closed_by_mistake_is_held_and_the_whole_one_mends_it(hr: Hr) -> None:
     ProvisioningSettings.objects.update(max_leavers=10, max_leavers_percent=10)
     hr.whole(people(100))
@@ -180,6 +185,7 @@ def test_half_a_list_that_is_closed_by_mistake_is_held_and_the_whole_one_mends_i
     assert User.objects.filter(is_active=True).count() == 100
 
 
+@pytest.mark.heavy
 def test_who_was_pushed_again_is_not_taken_away_by_an_approval(hr: Hr) -> None:
     ProvisioningSettings.objects.update(max_leavers=1, max_leavers_percent=1)
     hr.whole(people(100))
@@ -195,6 +201,7 @@ def test_who_was_pushed_again_is_not_taken_away_by_an_approval(hr: Hr) -> None:
     assert hr.work().status == RunStatus.FINISHED
 
 
+@pytest.mark.heavy
 def test_what_comes_while_an_import_runs_is_imported_after_it(hr: Hr) -> None:
     hr.push(people(3))
     second = hr.push([person(9)])
@@ -209,6 +216,7 @@ def test_what_comes_while_an_import_runs_is_imported_after_it(hr: Hr) -> None:
     assert ImportRun.objects.count() == 2
 
 
+@pytest.mark.heavy
 def test_nothing_is_whole_before_a_delivery_was_closed(hr: Hr) -> None:
     hr.push(people(3))
     hr.work()
@@ -221,6 +229,7 @@ def test_nothing_is_whole_before_a_delivery_was_closed(hr: Hr) -> None:
         assert next((step.name, step.ok) for step in connector.test().steps) == ("Deliveries", True)
 
 
+@pytest.mark.heavy
 def test_a_change_of_the_mapping_reads_all_that_was_pushed_and_misses_nobody(hr: Hr) -> None:
     hr.push([{**person(at), "last": "Lee"} for at in range(3)])
     hr.work()
@@ -232,6 +241,7 @@ def test_a_change_of_the_mapping_reads_all_that_was_pushed_and_misses_nobody(hr:
     assert (run.updated, run.created, run.deactivated) == (3, 1, 0)
 
 
+@pytest.mark.heavy
 def test_a_person_who_was_dropped_and_is_pushed_again_is_read_again(hr: Hr) -> None:
     others(100)
     hr.whole(people(12))
@@ -326,6 +336,7 @@ def test_values_that_the_database_cannot_hold_are_cleaned_and_not_lost(hr: Hr) -
     assert (run.created, run.errors) in {(1, 0), (0, 1)}
 
 
+@pytest.mark.heavy
 def test_deliveries_are_closed_with_everybody_in_them_and_take_nothing_more(hr: Hr) -> None:
     assert hr.post("deliveries/4711/close").status_code == 404
     empty = hr.post("departments", [{"id": "1", "name": "Board"}]).json()["delivery"]
@@ -342,6 +353,7 @@ def test_deliveries_are_closed_with_everybody_in_them_and_take_nothing_more(hr: 
     assert hr.post("records?delivery=x", [person(7)]).status_code == 400
 
 
+@pytest.mark.heavy
 def test_a_batch_is_a_few_statements_however_large(hr: Hr) -> None:
     hr.push(person(0))
     counts = []
@@ -355,6 +367,7 @@ def test_a_batch_is_a_few_statements_however_large(hr: Hr) -> None:
 # --- Who may ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_token_opens_its_own_source_and_nothing_else(hr: Hr) -> None:
     other = Hr("Payroll")
     refused(hr.post("records", people(1), token=other.token), 403, "another source")
@@ -372,6 +385,7 @@ def test_a_token_opens_its_own_source_and_nothing_else(hr: Hr) -> None:
     assert hr.token not in kept.digest
 
 
+@pytest.mark.heavy
 def test_staff_push_with_their_right(hr: Hr) -> None:
     address = "/api/v1/sources/hr/records"
     body = orjson.dumps(people(1))
@@ -400,6 +414,7 @@ def test_requests_are_counted(hr: Hr, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [hr.post("records", people(1)).status_code for _ in range(3)] == [202, 202, 429]
 
 
+@pytest.mark.heavy
 def test_tokens_are_made_shown_once_and_withdrawn_on_a_page(hr: Hr) -> None:
     PushToken.objects.all().delete()
     page = reverse("admin:directories_directory_tokens", args=[hr.directory.pk])

@@ -50,6 +50,7 @@ def test_contracts_made_by_hand_come_back_as_they_were(clock: Clock) -> None:
     assert employment.primary.external_id == "8"
 
 
+@pytest.mark.heavy
 def test_whom_they_managed_they_manage_again_unless_somebody_else_does() -> None:
     boss, heir, anna = person("boss"), person("heir"), person("anna")
     hers = [give(anna, number, "2026-01-01", manager=boss) for number in ("1", "2")]
@@ -68,6 +69,7 @@ def test_whom_they_managed_they_manage_again_unless_somebody_else_does() -> None
     }
 
 
+@pytest.mark.heavy
 def test_many_come_back_in_as_many_queries() -> None:
     counts = []
     for number in (2, 30):

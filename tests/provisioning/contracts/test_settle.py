@@ -46,6 +46,7 @@ def test_a_contract_that_ends_tonight_acts_tonight_without_an_import(clock: Cloc
     assert line.run_id == done.run.pk
 
 
+@pytest.mark.heavy
 def test_a_starter_is_activated_on_the_first_day_and_a_rehire_again(clock: Clock, hr: Directory) -> None:
     ada = person("ada", is_active=False)
     theirs = account(ada, hr)
@@ -74,6 +75,7 @@ def test_between_two_contracts_that_follow_each_other_nobody_is_deactivated(cloc
     assert not Event.objects.filter(operation__in=["disable", "enable"]).exists()
 
 
+@pytest.mark.heavy
 def test_what_a_person_decided_stays_until_the_contracts_say_something_else(clock: Clock, hr: Directory) -> None:
     ada = person("ada")
     theirs = account(ada, hr)
@@ -149,6 +151,7 @@ def test_a_contract_that_ends_before_it_begins_never_holds_and_says_so(clock: Cl
     assert found.state_words == "Contract 9 (HR) ends before it begins, so it never holds."
 
 
+@pytest.mark.heavy
 def test_who_is_restored_has_the_contracts_of_their_sources_again(clock: Clock, hr: Directory) -> None:
     ada = person("ada")
     give(account(ada, hr), "1", "2026-01-01", "2026-12-31")
@@ -233,6 +236,7 @@ def test_the_profile_follows_the_primary_contract_and_says_which(clock: Clock, h
     assert (ada.title, ada.is_active) == ("Auditor", True)
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("follows")
 def test_only_what_changes_in_the_contract_is_taken_over(clock: Clock, hr: Directory) -> None:
     ada = person("ada", department="Kitchen")
@@ -253,6 +257,7 @@ def test_only_what_changes_in_the_contract_is_taken_over(clock: Clock, hr: Direc
     assert ada.title == "Head clerk"
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("follows")
 def test_the_manager_is_the_contracts_or_the_departments_head_or_the_parents(clock: Clock, hr: Directory) -> None:
     others(40)
@@ -346,6 +351,7 @@ def leavers(hr: Directory, number: int) -> list[User]:
     return people
 
 
+@pytest.mark.heavy
 def test_too_many_who_leave_wait_for_somebody_while_the_profiles_of_others_go_on(clock: Clock, hr: Directory) -> None:
     contracts.arrange([], {"profile.title": "title"})
     people = leavers(hr, 12)
@@ -365,6 +371,7 @@ def test_too_many_who_leave_wait_for_somebody_while_the_profiles_of_others_go_on
     assert clock.at("2026-12-01 00:05") == []
 
 
+@pytest.mark.heavy
 def test_what_waits_is_taken_back_when_the_contract_is_made_longer(clock: Clock, hr: Directory) -> None:
     people = leavers(hr, 12)
     clock.at("2026-11-30 12:00")
@@ -380,6 +387,7 @@ def test_what_waits_is_taken_back_when_the_contract_is_made_longer(clock: Clock,
     assert [active(one) for one in people[:2]] == [True, False]
 
 
+@pytest.mark.heavy
 def test_what_waits_goes_on_waiting_when_something_else_of_the_person_changes(clock: Clock, hr: Directory) -> None:
     people = leavers(hr, 12)
     clock.at("2026-11-30 12:00")
@@ -389,6 +397,7 @@ def test_what_waits_goes_on_waiting_when_something_else_of_the_person_changes(cl
     assert PlannedChange.objects.get(run=waits.run, user_id=people[0].pk).action == "deactivate"
 
 
+@pytest.mark.heavy
 def test_a_run_of_which_nothing_is_left_ends(clock: Clock, hr: Directory) -> None:
     people = leavers(hr, 12)
     clock.at("2026-11-30 12:00")
@@ -414,6 +423,7 @@ def queries(call: Callable[[], object]) -> int:
     return len(seen)
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("follows")
 def test_a_tick_with_nothing_due_is_one_query_and_a_page_costs_the_same_for_any_number(
     clock: Clock, hr: Directory
@@ -454,6 +464,7 @@ def test_the_tick_asks_an_index(clock: Clock, hr: Directory) -> None:
     assert "employment_due" in due.explain()
 
 
+@pytest.mark.heavy
 def test_thousands_who_are_due_at_midnight_go_page_by_page(
     clock: Clock, hr: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -499,6 +510,7 @@ def ended(hr: Directory, number: int) -> list[User]:
     return people
 
 
+@pytest.mark.heavy
 def test_a_leaver_whose_title_was_changed_while_the_plan_waited_is_deactivated_all_the_same(
     clock: Clock, hr: Directory
 ) -> None:
@@ -516,6 +528,7 @@ def test_a_leaver_whose_title_was_changed_while_the_plan_waited_is_deactivated_a
     assert clock.at("2026-11-30 12:02") == []
 
 
+@pytest.mark.heavy
 def test_what_a_run_that_failed_did_not_do_is_planned_again(
     clock: Clock, hr: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -536,6 +549,7 @@ def test_what_a_run_that_failed_did_not_do_is_planned_again(
     assert clock.at("2026-11-30 12:30") == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("how", ["cancelled", "refused"])
 def test_what_somebody_refused_stays_refused_until_the_contracts_say_something_else(
     clock: Clock, hr: Directory, how: str
@@ -559,6 +573,7 @@ def test_what_somebody_refused_stays_refused_until_the_contracts_say_something_e
     assert clock.at("2026-11-30 12:22") == []
 
 
+@pytest.mark.heavy
 def test_what_a_contract_says_first_is_no_question_and_another_value_for_many_is(clock: Clock, hr: Directory) -> None:
     contracts.arrange([], {"profile.title": "title"})
     people = [person(f"user{place:03}") for place in range(40)]
@@ -579,6 +594,7 @@ def test_what_a_contract_says_first_is_no_question_and_another_value_for_many_is
     assert second.run.message.startswith("Title would be another for 40 people of 40")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("how", ["made again", "given back"])
 def test_who_gets_the_account_of_a_source_back_has_its_contracts(clock: Clock, hr: Directory, how: str) -> None:
     ada = person("ada", employee_number="7" if how == "made again" else "")
@@ -595,6 +611,7 @@ def test_who_gets_the_account_of_a_source_back_has_its_contracts(clock: Clock, h
     assert not active(ada)
 
 
+@pytest.mark.heavy
 def test_a_rehire_who_is_made_before_the_new_contract_comes_stays_active(clock: Clock, hr: Directory) -> None:
     ada = person("ada", employee_number="7")
     give(account(ada, hr), "1", "2026-01-01", "2026-11-29")
@@ -612,6 +629,7 @@ def test_a_rehire_who_is_made_before_the_new_contract_comes_stays_active(clock: 
     assert not active(ada)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("since", ["before the plan", "while it waited"])
 def test_who_may_not_sign_in_any_more_leaves_by_what_ended_meanwhile(clock: Clock, hr: Directory, since: str) -> None:
     people = ended(hr, 12)

@@ -70,6 +70,7 @@ def taken(directory: Directory, client: Client, html: str, name: str) -> ImportR
     return run
 
 
+@pytest.mark.heavy
 def test_a_file_is_looked_at_put_in_its_place_and_planned(folder: Path) -> None:
     hr, staff = source(), roll.signed_in(roll.staff(IT_STAFF))
     html = posted(hr, staff, "export of today.csv", PEOPLE.encode())
@@ -86,6 +87,7 @@ def test_a_file_is_looked_at_put_in_its_place_and_planned(folder: Path) -> None:
     assert Event.objects.filter(application="HR", message__contains=f"uploaded {file.name} for HR").exists()
 
 
+@pytest.mark.heavy
 def test_workbooks_and_json_are_taken_too(folder: Path) -> None:
     hr, staff = source(file="people.*"), roll.signed_in(roll.staff(IT_STAFF))
     html = posted(hr, staff, "a.xlsx", workbook(("id", "first"), ("e1", "Ann"), ("e2", "Bob")))
@@ -114,6 +116,7 @@ def test_what_cannot_be_taken_says_why(
     assert 'name="waiting"' not in html
 
 
+@pytest.mark.heavy
 def test_nobody_else_uploads_and_nothing_else_is_put_in_place(folder: Path) -> None:
     hr = source()
     assert roll.signed_in(roll.staff(AUDITOR)).get(page(hr)).status_code == 403

@@ -155,6 +155,7 @@ def test_a_receiver_that_is_away_is_left_alone_and_gets_everything_later(subscri
     assert Attempt.objects.filter(subscription=away).count() == tried == 1
 
 
+@pytest.mark.heavy
 def test_a_receiver_that_only_fails_is_left_alone_after_some_events(
     subscription: Subscription, receiver: Receiver
 ) -> None:
@@ -320,6 +321,7 @@ def test_the_sweep_sends_what_no_message_told_of(
     assert receiver.kinds() == ["user.created"]
 
 
+@pytest.mark.heavy
 def test_workers_go_on_until_nothing_is_left_and_no_more_of_them_than_may(
     subscription: Subscription, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_name_that_means_something_else_a_moment_later_reaches_nothing(monkeyp
     assert (attempt.status, attempt.words) == (None, outgoing.REFUSED)
 
 
+@pytest.mark.heavy
 def test_an_answer_that_unpacks_to_more_than_is_read_is_refused(receiver: Receiver) -> None:
     receiver.body, receiver.headers = gzip.compress(bytes(80 * 1024 * 1024)), {"Content-Encoding": "gzip"}
     receiver.answer = lambda came: 200

@@ -60,6 +60,7 @@ def test_what_happens_to_people_and_groups_is_an_event_each() -> None:
     assert len(set(OutgoingEvent.objects.values_list("ident", flat=True))) == 8
 
 
+@pytest.mark.heavy
 def test_an_import_tells_of_each_person_and_of_its_end(source: Source) -> None:
     subscribe(NOWHERE)
     source.put("anna", "Anna", "A")
@@ -146,6 +147,7 @@ def test_many_lines_are_one_statement_a_page() -> None:
     assert OutgoingEvent.objects.count() == 1000
 
 
+@pytest.mark.heavy
 def test_giving_out_takes_as_many_statements_for_many_events_as_for_few() -> None:
     for number in range(3):
         subscribe(NOWHERE, f"Receiver {number}")

@@ -37,6 +37,7 @@ def text(client: Client, address: str) -> str:
     return client.get(address).content.decode()
 
 
+@pytest.mark.heavy
 def test_a_receiver_is_added_tested_and_looked_at(it_staff: Client, receiver: Receiver) -> None:
     assert "No receiver yet." in text(it_staff, LIST)
     answer = it_staff.post(f"{LIST}add/", typed(f"{receiver.server.url}/hook/k3y", token="t0ken-7"))
@@ -104,6 +105,7 @@ def test_a_token_does_not_follow_to_another_host(it_staff: Client) -> None:
     assert "token" not in one.secrets
 
 
+@pytest.mark.heavy
 def test_what_was_given_up_is_sent_again_or_dropped(it_staff: Client, receiver: Receiver) -> None:
     one = subscribe(receiver.server.url)
     page = f"{LIST}{one.pk}/given-up/"
@@ -134,6 +136,7 @@ def test_what_was_given_up_is_sent_again_or_dropped(it_staff: Client, receiver: 
     assert receiver.came[-1].json["data"]["user"]["username"] == "bob"
 
 
+@pytest.mark.heavy
 def test_auditors_look_and_change_nothing(client_of: Callable[..., Client]) -> None:
     one = subscribe("https://receiver.example.com/hook/k3y")
     auditor = client_of("Auditor")
@@ -158,6 +161,7 @@ def test_switching_on_says_from_when_events_are_sent(it_staff: Client, settings:
     assert "What happens is sent within 7 seconds from now on." in answer.content.decode()
 
 
+@pytest.mark.heavy
 def test_start_tells_of_a_receiver_that_takes_nothing(it_staff: Client) -> None:
     one = subscribe("https://receiver.example.com/hook")
     Subscription.objects.filter(pk=one.pk).update(unreachable_since=timezone.now(), last_error="It is away.")

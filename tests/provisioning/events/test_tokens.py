@@ -39,6 +39,7 @@ def published(client: Client) -> dict[str, Any]:
     return dict(answer.json())
 
 
+@pytest.mark.heavy
 def test_a_receiver_verifies_what_happened_by_the_published_keys(
     subscription: Subscription, receiver: Receiver, client: Client, settings: Any
 ) -> None:

@@ -60,6 +60,7 @@ def test_codes_that_are_old_replaced_or_unknown_let_nobody_in(office: Gateway, c
     assert not Machine.objects.exists()
 
 
+@pytest.mark.heavy
 def test_a_machine_that_nobody_knows_any_more_keeps_no_other_one_out(caller: Caller, office: Gateway) -> None:
     caller.machine.delete()
     refused = [caller.post(caller.body({})).status_code for _ in range(22)]
@@ -69,6 +70,7 @@ def test_a_machine_that_nobody_knows_any_more_keeps_no_other_one_out(caller: Cal
     assert other.enrol(enrolment.new_code(office, "admin")).status_code == 201
 
 
+@pytest.mark.heavy
 def test_guessing_codes_is_counted_by_network(office: Gateway, client: Client) -> None:
     wanted = {"code": "guess", "public_key": messages.public_text(messages.private_key(messages.new_key()))}
     body = json.dumps({**wanted, "name": "box", "version": "1"})
@@ -244,6 +246,7 @@ def test_calls_of_another_machine_cannot_be_answered_kept_or_read(
     assert load_answers(messages.unpack(blob)).items == [7]
 
 
+@pytest.mark.heavy
 def test_parts_come_in_order_and_no_further_ahead_than_they_are_used(caller: Caller, office: Gateway) -> None:
     number = put(office, "accounts", 10)
     caller.ask()
@@ -313,6 +316,7 @@ def test_nobody_is_given_what_nobody_waits_for(caller: Caller, office: Gateway) 
     assert not GatewayCall.objects.filter(pk=number).exists()
 
 
+@pytest.mark.heavy
 def test_lies_about_directories_are_refused(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     for about in ([], {"x": []}, {"x": {"patience": 1e9}}, {"x": {"lacking": {"create": 5}}}, {"x": {"label": None}}):
         answer = caller.say(

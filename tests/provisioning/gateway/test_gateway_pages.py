@@ -43,6 +43,7 @@ def silent_machine(gateway: Gateway) -> None:
     Machine.objects.create(gateway=gateway, name="cellar", public_key="x", portal_key="y", seen_at=at)
 
 
+@pytest.mark.heavy
 def test_a_gateway_is_added_and_shows_its_first_code_once(admin: Client) -> None:
     added = admin.post(reverse("admin:gateway_gateway_add"), {"name": "Head office", "description": ""}, follow=True)
     assert b"Next: enrol its first machine." in added.content
@@ -67,6 +68,7 @@ def test_a_code_asks_for_a_new_proof_of_who_it_is(admin: Client, office: Gateway
     assert not EnrolmentCode.objects.exists()
 
 
+@pytest.mark.heavy
 def test_its_page_says_how_each_machine_does(admin: Client, caller: Caller, office: Gateway) -> None:
     reached(office)
     Machine.objects.create(
@@ -105,6 +107,7 @@ def test_the_name_of_a_gateway_stays(admin: Client, office: Gateway) -> None:
     assert (office.name, office.description) == (HERE.gateway, "The cellar.")
 
 
+@pytest.mark.heavy
 def test_a_silent_gateway_is_told_of_everywhere(admin: Client, caller: Caller, office: Gateway) -> None:
     assert silence.silent() == []
     reached(office)
@@ -137,6 +140,7 @@ def test_one_silent_machine_of_two_is_a_notice(caller: Caller, office: Gateway) 
     )
 
 
+@pytest.mark.heavy
 def test_the_list_costs_the_same_for_many(admin: Client, django_assert_max_num_queries: Callable[..., Any]) -> None:
     for number in range(30):
         gateway = Gateway.objects.create(name=f"Office {number}")

@@ -70,6 +70,7 @@ def crm(crews: Crews) -> Directory:
     return save_crew_directory("CRM", **DELETES)
 
 
+@pytest.mark.heavy
 def test_a_leaver_is_disabled_now_and_deleted_when_that_is_due(crews: Crews, crm: Directory) -> None:
     user, crew = employed(crm), crews["CRM"]
     services.set_active([user.pk], False, "admin")
@@ -106,6 +107,7 @@ def test_a_leaver_is_disabled_now_and_deleted_when_that_is_due(crews: Crews, crm
     assert not Change.objects.exists()
 
 
+@pytest.mark.heavy
 def test_the_later_deletion_is_in_the_evidence_once(crews: Crews, crm: Directory) -> None:
     user = employed(crm)
     services.set_active([user.pk], False, "admin")
@@ -150,6 +152,7 @@ def test_a_return_in_the_grace_time_cancels_it_and_opens_the_same_account(crews:
     )
 
 
+@pytest.mark.heavy
 def test_who_is_deleted_and_restored_or_made_again_has_the_same_account(crews: Crews, crm: Directory) -> None:
     user, crew = employed(crm), crews["CRM"]
     services.delete_users([user.pk], "admin")
@@ -170,6 +173,7 @@ def test_who_is_deleted_and_restored_or_made_again_has_the_same_account(crews: C
     assert (crew.disabled, crew.done("delete")) == (set(), [])
 
 
+@pytest.mark.heavy
 def test_what_a_person_cancelled_is_not_scheduled_again_until_they_have_returned(crews: Crews, crm: Directory) -> None:
     user, crew = employed(crm), crews["CRM"]
     services.set_active([user.pk], False, "admin")
@@ -208,6 +212,7 @@ def test_a_person_deletes_one_before_its_time(crews: Crews, crm: Directory) -> N
     assert "boss had ann.lee deleted from CRM before the grace time was over." in said()
 
 
+@pytest.mark.heavy
 def test_deletions_that_come_due_at_once_are_held_and_a_refused_one_is_kept(crews: Crews) -> None:
     crm = save_crew_directory("CRM", **DELETES, max_leavers=100, max_leavers_percent=100)
     people = User.objects.bulk_create([User(username=f"user{n}", first_name="F") for n in range(40)])
@@ -279,6 +284,7 @@ def test_a_directory_that_cannot_disable_never_leaves_it_open_silently(crews: Cr
     assert crew.done("delete") == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("change", "number", "moved"),
     [
@@ -315,6 +321,7 @@ def extended(directory: Directory, days: int) -> services.Rescheduling:
     return services.Rescheduling(directory.pk, old, ProvisioningSettings.objects.get())
 
 
+@pytest.mark.heavy
 def test_more_days_move_what_is_due_and_held_as_well(crews: Crews, crm: Directory) -> None:
     ProvisioningSettings.objects.update(max_leavers=0)
     user, crew = employed(crm), crews["CRM"]
@@ -363,6 +370,7 @@ def test_the_day_is_by_the_clock_of_the_database(crews: Crews, crm: Directory, m
     assert f"on {timezone.localtime(account.delete_at):%Y-%m-%d}" in said()[-1]
 
 
+@pytest.mark.heavy
 def test_what_fewer_days_make_due_is_deleted_though_it_was_looked_at_since(crews: Crews, crm: Directory) -> None:
     user, crew = employed(crm), crews["CRM"]
     services.set_active([user.pk], False, "admin")
@@ -378,6 +386,7 @@ def test_what_fewer_days_make_due_is_deleted_though_it_was_looked_at_since(crews
     assert crew.rows == {}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("call", ["delete ann.lee", "find bob"])
 def test_who_returns_while_a_batch_of_deletions_is_under_way_keeps_the_account(
     crews: Crews, crm: Directory, call: str
@@ -402,6 +411,7 @@ def test_who_returns_while_a_batch_of_deletions_is_under_way_keeps_the_account(
     assert Account.objects.get(key="bob").state == AccountState.ACTIVE
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("people", [1, 30])
 def test_who_left_before_a_grace_time_is_scheduled_when_it_is_switched_on(crews: Crews, people: int) -> None:
     crm = save_crew_directory("CRM", on_deactivate="disable", on_delete="disable")
@@ -433,6 +443,7 @@ def test_who_left_before_a_grace_time_is_scheduled_when_it_is_switched_on(crews:
     assert set(crews["CRM"].rows) == {"still", "kept"}
 
 
+@pytest.mark.heavy
 def test_no_grace_any_more_makes_all_due_and_the_guard_holds_it(crews: Crews, crm: Directory) -> None:
     ProvisioningSettings.objects.update(max_leavers=0)
     user, crew = employed(crm), crews["CRM"]
@@ -448,6 +459,7 @@ def test_no_grace_any_more_makes_all_due_and_the_guard_holds_it(crews: Crews, cr
     assert (set(crew.rows), Change.objects.get().parked_code) == ({"ann.lee"}, "held")
 
 
+@pytest.mark.heavy
 def test_what_the_settings_do_not_delete_any_more_is_looked_at_once(crews: Crews, crm: Directory) -> None:
     user, crew = employed(crm), crews["CRM"]
     services.set_active([user.pk], False, "admin")
@@ -461,6 +473,7 @@ def test_what_the_settings_do_not_delete_any_more_is_looked_at_once(crews: Crews
     assert crew.done("delete") == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("groups", ["now", "later"])
 def test_groups_now_or_later_and_back_again(mem: Directory, groups: str) -> None:
     ProvisioningSettings.objects.update(**DELETES, groups_of_leavers=groups)
@@ -488,6 +501,7 @@ def test_groups_now_or_later_and_back_again(mem: Directory, groups: str) -> None
     assert Account.objects.get(user=ann).state == AccountState.ABSENT
 
 
+@pytest.mark.heavy
 def test_groups_that_are_to_go_now_go_also_from_those_who_left_before(mem: Directory) -> None:
     ProvisioningSettings.objects.update(**DELETES)
     ann, bob = make_users("ann", "bob")

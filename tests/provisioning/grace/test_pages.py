@@ -23,7 +23,7 @@ from tests.provisioning.crew import Crews, crews, save_crew_directory
 from tests.provisioning.grace.test_grace import DELETES, employed, work
 
 __all__ = ["crews"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 LIST = "admin:provisioning_scheduleddeletion_changelist"
 DECIDE = "admin:provisioning_scheduleddeletion_decide"
 

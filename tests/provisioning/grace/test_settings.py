@@ -38,6 +38,7 @@ directories:
 """
 
 
+@pytest.mark.heavy
 def test_the_page_refuses_a_grace_time_in_which_the_account_would_stay_open(
     it_staff: object, sqlite_directory: Database
 ) -> None:
@@ -56,6 +57,7 @@ def test_the_page_refuses_a_grace_time_in_which_the_account_would_stay_open(
     assert ProvisioningSettings.objects.get().delete_after_days == 30
 
 
+@pytest.mark.heavy
 def test_saving_the_page_moves_what_is_scheduled(it_staff: object, mem: Directory) -> None:
     ProvisioningSettings.objects.update(**DELETES)
     user = User.objects.create(username="ann", email="ann@example.org")
@@ -71,6 +73,7 @@ def test_saving_the_page_moves_what_is_scheduled(it_staff: object, mem: Director
     assert Account.objects.get().delete_at == before + dt.timedelta(days=10)
 
 
+@pytest.mark.heavy
 def test_switching_a_grace_time_on_says_how_many_it_schedules_and_when_the_first_is_due(
     it_staff: object, mem: Directory
 ) -> None:
@@ -93,6 +96,7 @@ def test_switching_a_grace_time_on_says_how_many_it_schedules_and_when_the_first
     assert Account.objects.exclude(delete_at=None).count() == 7
 
 
+@pytest.mark.heavy
 def test_a_blueprint_carries_the_settings_and_moves_what_is_scheduled(mem: Directory) -> None:
     apply(BLUEPRINT.format(days=30), actor="tests")
     settings = ProvisioningSettings.objects.get()

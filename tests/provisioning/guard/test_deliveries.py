@@ -34,7 +34,7 @@ from tests.provisioning.imports.conftest import Source, source
 from tests.scim.conftest import make_client
 
 __all__ = ["crews", "mem", "source"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 USUAL = {"max_leavers": 50, "max_leavers_percent": 10, "max_blanked": 100, "max_blanked_percent": 10}
 PEOPLE = 80
 
@@ -362,7 +362,6 @@ def test_who_may_only_look_decides_nothing(app: Crew, client: Client) -> None:
     assert parked() == 10
 
 
-@pytest.mark.heavy
 def test_a_real_directory_keeps_what_a_bulk_action_of_500_would_delete(appsdb: AppsDb) -> None:
     directory = save_directory(
         appsdb, create_users=True, update_users=True, deactivate_users=True, on_deactivate="delete", **USUAL

@@ -33,6 +33,7 @@ def signed_in(role: str) -> Client:
     return client
 
 
+@pytest.mark.heavy
 def test_a_changed_limit_holds_at_once_and_0_always_asks() -> None:
     ids = people(40)
     assert services.switch_by_plan(ids[:6], False, "admin").waits
@@ -43,6 +44,7 @@ def test_a_changed_limit_holds_at_once_and_0_always_asks() -> None:
     assert services.switch_by_plan(ids[:1], True, "admin").waits
 
 
+@pytest.mark.heavy
 def test_the_page_says_what_the_limits_mean_and_keeps_each_change(db: None) -> None:
     people(100)
     it = signed_in(IT_STAFF)

@@ -57,6 +57,7 @@ def settings_of(directory: Directory) -> ProvisioningSettings:
     return ProvisioningSettings.objects.get(directory=directory)
 
 
+@pytest.mark.heavy
 def test_switching_four_eyes_off_waits_for_another_person(directory: Directory) -> None:
     anna, bea = client_of("anna"), client_of("bea")
     page = save(anna, directory, four_eyes=None, max_leavers="70")
@@ -84,6 +85,7 @@ def test_switching_four_eyes_off_waits_for_another_person(directory: Directory) 
     assert "decided in the meantime" in decide(bea, directory, "agree")
 
 
+@pytest.mark.heavy
 def test_a_limit_that_holds_something_is_raised_by_two(directory: Directory) -> None:
     anna, bea = client_of("anna"), client_of("bea")
     ImportRun.objects.create(directory=directory, status=RunStatus.APPROVAL, message="60 people would be deactivated.")
@@ -99,6 +101,7 @@ def test_a_limit_that_holds_something_is_raised_by_two(directory: Directory) -> 
     assert settings_of(directory).max_leavers == 500
 
 
+@pytest.mark.heavy
 def test_without_four_eyes_nobody_is_asked(directory: Directory) -> None:
     ProvisioningSettings.objects.update(four_eyes=False)
     ImportRun.objects.create(directory=directory, status=RunStatus.APPROVAL, message="60 people would be deactivated.")
@@ -119,6 +122,7 @@ def say(client: Client, decision: str) -> str:
     return text(client.post(f"{LIMITS}second-person/", {"decision": decision}, follow=True))
 
 
+@pytest.mark.heavy
 def test_a_guard_limit_that_holds_something_is_raised_by_two(directory: Directory) -> None:
     anna, bea = client_of("anna"), client_of("bea")
     waits = ImportRun.objects.create(door=Door.ACTION, status=RunStatus.APPROVAL, message="60 people would be off.")
@@ -151,6 +155,7 @@ def test_a_guard_limit_that_holds_something_is_raised_by_two(directory: Director
     assert door_limits.stored().max_off == 600, "nothing is held"
 
 
+@pytest.mark.heavy
 def test_without_four_eyes_or_for_an_import_guard_limits_are_raised_by_one(directory: Directory) -> None:
     anna = client_of("anna")
     held = ImportRun.objects.create(directory=directory, status=RunStatus.APPROVAL, message="60 people would be off.")

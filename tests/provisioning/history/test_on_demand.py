@@ -142,6 +142,7 @@ def test_a_worker_that_has_it_is_not_disturbed(
     assert not crews["CREW"].done()
 
 
+@pytest.mark.heavy
 def test_the_button_needs_the_right_to_change_changes(directory: Directory, anna: User, crews: Crews) -> None:
     page = f"/provisioning/user/{anna.pk}/on-demand/{directory.pk}/"
     assert roll.helpdesk().post(page).status_code == 403

@@ -43,6 +43,7 @@ def group(name: str = "Sales") -> Group:
     return made
 
 
+@pytest.mark.heavy
 def test_every_moment_is_as_it_was_then() -> None:
     """Whatever is done, walking back gives what was there: compared with what was seen at each moment."""
     never = moment()
@@ -170,6 +171,7 @@ def test_more_lines_than_anybody_waits_for_are_not_walked(monkeypatch: pytest.Mo
     assert "Choose a later one" in then.unknown[0]
 
 
+@pytest.mark.heavy
 def test_an_import_is_walked_back_with_its_values_and_its_groups(source: Source) -> None:
     source.put("anna", first="Anna", last="Berg", mail="a@x.org")
     source.put("ben", first="Ben")
@@ -202,6 +204,7 @@ def test_the_number_of_queries_does_not_grow_with_lines(django_assert_num_querie
     assert numbers[0] == numbers[1]
 
 
+@pytest.mark.heavy
 def test_the_page_shows_a_deleted_user_then_and_what_differs() -> None:
     anna = made("anna", department="Sales")
     then = timezone.localtime(moment() + dt.timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M")

@@ -98,6 +98,7 @@ def test_pages_follow_each_other_and_leave_nothing_out(carol: User) -> None:
     assert seen == lines
 
 
+@pytest.mark.heavy
 def test_a_page_is_few_queries_over_indexes(carol: User) -> None:
     for number in range(40):
         line(carol, number, "Mine.", run_id=number + 1)

@@ -30,6 +30,7 @@ def not_in(answer: why.Explanation) -> dict[str, str]:
     return {one.what: one.words for one in answer.not_in}
 
 
+@pytest.mark.heavy
 def test_the_last_of_three_sources_is_named_with_those_before(source: Source) -> None:
     AttributeMapping.objects.filter(portal_attribute="first_name").update(
         direction="in", expression="{{ value | upper }}"
@@ -79,6 +80,7 @@ def test_what_has_no_line_is_said_not_to_be_known() -> None:
     assert "a later change was not recorded" in reason(why.explain(anna), "Department").note
 
 
+@pytest.mark.heavy
 def test_why_not_in_a_directory(crews: Crews) -> None:
     save_crew_directory("MADE")
     save_crew_directory("NEVER", create_users=False)
@@ -139,6 +141,7 @@ def test_why_in_a_group_or_not() -> None:
     assert "HR decides who is in it" in why.why_not_in_group(anna, theirs).note
 
 
+@pytest.mark.heavy
 def test_the_number_of_queries_grows_with_nothing() -> None:
     anna = roll.person("anna")
     numbers = []
@@ -184,6 +187,7 @@ def test_each_question_is_answered_over_an_index(question: str) -> None:
     assert rows[:5]
 
 
+@pytest.mark.heavy
 def test_the_page_tells_helpdesk_and_asks_what_if(crews: Crews) -> None:
     directory = save_crew_directory()
     anna = User.objects.create(username="anna", first_name="Anna")

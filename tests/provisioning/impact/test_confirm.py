@@ -28,6 +28,7 @@ def blanking(client: Client, directory: Directory) -> dict[str, Any]:
     return values
 
 
+@pytest.mark.heavy
 def test_a_change_that_blanks_many_asks_for_the_number(it_staff: Client) -> None:
     directory = make()
     people(directory, 250)
@@ -50,6 +51,7 @@ def test_a_change_that_blanks_many_asks_for_the_number(it_staff: Client) -> None
     assert not AttributeMapping.objects.filter(portal_attribute="email").exists()
 
 
+@pytest.mark.heavy
 def test_what_was_confirmed_is_what_was_shown(it_staff: Client) -> None:
     directory = make()
     people(directory, 20)
@@ -61,6 +63,7 @@ def test_what_was_confirmed_is_what_was_shown(it_staff: Client) -> None:
     assert AttributeMapping.objects.filter(portal_attribute="email").exists()
 
 
+@pytest.mark.heavy
 def test_few_accounts_and_harmless_changes_are_saved_at_once(it_staff: Client) -> None:
     directory = make()
     people(directory, 5)
@@ -71,6 +74,7 @@ def test_few_accounts_and_harmless_changes_are_saved_at_once(it_staff: Client) -
     assert it_staff.post(page(directory), values).status_code == 302
 
 
+@pytest.mark.heavy
 def test_the_stored_limits_count_and_not_those_of_the_same_save(it_staff: Client) -> None:
     directory = make()
     people(directory, 250)
@@ -79,6 +83,7 @@ def test_the_stored_limits_count_and_not_those_of_the_same_save(it_staff: Client
     assert it_staff.post(page(directory), values).context["question"].number == 250
 
 
+@pytest.mark.heavy
 def test_closing_leavers_is_confirmed_and_its_deliveries_are_guarded(it_staff: Client) -> None:
     directory = make(deactivate_users=False)
     people(directory, 30)
@@ -94,6 +99,7 @@ def test_closing_leavers_is_confirmed_and_its_deliveries_are_guarded(it_staff: C
     assert Change.objects.count() == 8
 
 
+@pytest.mark.heavy
 def test_a_match_attribute_offers_a_preview(it_staff: Client) -> None:
     directory = make(import_users=True)
     people(directory, 6)
@@ -105,6 +111,7 @@ def test_a_match_attribute_offers_a_preview(it_staff: Client) -> None:
     assert "Preview an import" in text(saved)
 
 
+@pytest.mark.heavy
 def test_a_number_that_is_over_in_the_share_only_of_few_is_not_asked(it_staff: Client) -> None:
     directory = make(deactivate_users=False)
     people(directory, 2)

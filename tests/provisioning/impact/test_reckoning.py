@@ -75,6 +75,7 @@ def mapped(**pairs: str) -> list[AttributeRule]:
     return [AttributeRule(name, portal_attribute=ours) for name, ours in pairs.items()]
 
 
+@pytest.mark.heavy
 def test_a_thousand_blanked_addresses_are_told_and_over_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reckoning, "PAGE", 50)
     directory = make()
@@ -131,6 +132,7 @@ def test_who_has_no_account_would_get_one_once_users_are_created() -> None:
     ]
 
 
+@pytest.mark.heavy
 def test_of_very_many_some_are_looked_at_and_leavers_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reckoning, "EVERY", 300)
     monkeypatch.setattr(reckoning, "SOME", 60)
@@ -222,6 +224,7 @@ def test_recomputing_tells_what_a_push_would_do_now() -> None:
     }
 
 
+@pytest.mark.heavy
 def test_a_blueprint_shows_what_it_does_and_wants_the_number_over_a_limit() -> None:
     directory = make()
     people(directory, 250)

@@ -17,6 +17,7 @@ def row(ref: str, key: str, first: str = "F", **also: str) -> RemoteAccount:
     return RemoteAccount(ref, key, {"FIRSTNAME": first, "LASTNAME": "L", **also})
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("page_size", [1, 10])
 @pytest.mark.parametrize("turned", [False, True])
 def test_of_two_rows_with_one_key_none_is_applied(source: Source, page_size: int, turned: bool) -> None:
@@ -148,6 +149,7 @@ def test_a_person_says_that_the_deleted_come_back(source: Source) -> None:
     assert (account.remote_id, account.deleted_at) == ("user0", None)
 
 
+@pytest.mark.heavy
 def test_a_preview_forgets_nobody(source: Source) -> None:
     source.put_many(2)
     source.run()
@@ -174,6 +176,7 @@ def test_a_name_that_was_given_to_somebody_else(source: Source) -> None:
     assert user("p101").first_name == "Petra"
 
 
+@pytest.mark.heavy
 def test_a_deleted_name_that_was_given_to_somebody_else(source: Source) -> None:
     source.put("p101", "Paul", "One", "paul@x.org")
     source.run()
@@ -183,6 +186,7 @@ def test_a_deleted_name_that_was_given_to_somebody_else(source: Source) -> None:
     assert not User.objects.exists()
 
 
+@pytest.mark.heavy
 def test_a_rename_that_looks_like_a_leaver_and_somebody_new_is_hinted_at(source: Source) -> None:
     source.put("p103", "Pia", "Three", "Pia@x.org")
     source.put_many(1)

@@ -14,7 +14,7 @@ from provisioning.models.imports import RunStatus
 from reports.models import Direction, Event, Operation, Result
 from tests.provisioning.imports.conftest import Source, planned, user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 GONE = RowCriteria(actions=("deactivate",), cause=MISSING)
 
 

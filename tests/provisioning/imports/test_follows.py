@@ -13,7 +13,7 @@ from provisioning.models.imports import RunStatus
 from provisioning.rules.models import ScopeGroup
 from tests.provisioning.imports.conftest import Source, user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
 
 def target(name: str, **features: object) -> Directory:
@@ -23,7 +23,6 @@ def target(name: str, **features: object) -> Directory:
     return directory
 
 
-@pytest.mark.heavy
 def test_a_preview_says_what_follows_in_other_directories(source: Source) -> None:
     source.map(ACTIVE="profile.active")
     for name in ("gone", "off", "linked"):

@@ -14,6 +14,7 @@ def told(key: str) -> list[str]:
     return list(Event.objects.filter(identifier=key).order_by("pk").values_list("message", flat=True))
 
 
+@pytest.mark.heavy
 def test_a_bad_address_leaves_the_old_one_and_is_told(source: Source) -> None:
     source.put("ann", "Ann", "Lee", "ann@x.org")
     source.put("bob", "Bob", "Ray", "NotAMail")
@@ -31,6 +32,7 @@ def test_a_bad_address_leaves_the_old_one_and_is_told(source: Source) -> None:
     assert told("ann")[-1] == f"Nothing of ann was changed from {source.directory.name}. {words}"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("name", "bad", "good", "stored", "words"),
     [

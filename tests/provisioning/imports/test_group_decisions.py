@@ -11,7 +11,7 @@ from provisioning.models.imports import RunStatus
 from tests.provisioning.imports.group_source import GroupSource, groups
 
 __all__ = ["groups"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 NAMES = ("ant", "bee", "cat")
 
 

@@ -53,6 +53,7 @@ def test_first_unchanged_and_changed(source: Source) -> None:
     assert (bob.last_name, bob.last_name_key) == ("Burg", "burg")
 
 
+@pytest.mark.heavy
 def test_the_database_looks_at_a_long_plan_before_it_is_read(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would take a page of a table that was filled just now for a handful, and sort all that is left each time."""
 
@@ -267,6 +268,7 @@ def test_too_many_leavers_wait_for_approval(source: Source) -> None:
     assert Event.objects.filter(message=f"boss approved the import from HR, plan {run.plan_hash[:12]}.").exists()
 
 
+@pytest.mark.heavy
 def test_people_whom_the_directory_switches_off_count_as_leavers(source: Source) -> None:
     source.set(max_leavers=2, max_leavers_percent=100)
     source.map(ACTIVE="profile.active")
@@ -284,6 +286,7 @@ def test_people_whom_the_directory_switches_off_count_as_leavers(source: Source)
     assert user("ann").is_active
 
 
+@pytest.mark.heavy
 def test_too_many_blanked_values_wait_for_approval(source: Source) -> None:
     source.set(max_blanked=1, max_blanked_percent=100)
     source.put_many(3)
@@ -334,6 +337,7 @@ def test_staff_are_never_touched(source: Source) -> None:
     assert not User.objects.filter(username="gone").exists()
 
 
+@pytest.mark.heavy
 def test_staff_who_are_missing_stay(source: Source) -> None:
     source.put_many(2)
     source.run()
@@ -344,6 +348,7 @@ def test_staff_who_are_missing_stay(source: Source) -> None:
     assert user("user0").is_active
 
 
+@pytest.mark.heavy
 def test_names_taken_between_plan_and_apply(source: Source) -> None:
     source.put_many(3)
     run = source.run(preview=True)
@@ -357,6 +362,7 @@ def test_names_taken_between_plan_and_apply(source: Source) -> None:
     assert "exists by now" in errors(run)["user1"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("rows", [3, 60], ids=["insert", "copy"])
 def test_a_page_that_the_database_refuses_is_written_row_by_row(source: Source, rows: int) -> None:
     source.put_many(rows)
@@ -413,6 +419,7 @@ def test_match_by_a_custom_attribute(source: Source) -> None:
     assert there.custom_profile == {"badge": "B7", "other": "kept"}
 
 
+@pytest.mark.heavy
 def test_match_by_several_attributes_in_their_order(source: Source) -> None:
     AttributeDefinition.objects.create(name="badge", label="Badge")
     source.map(NUMBER="profile.employee_number", BADGE="custom_profile.badge")

@@ -76,6 +76,7 @@ def test_preview_look_through_and_apply(source: Source) -> None:
     assert "?action=create#changes" in text
 
 
+@pytest.mark.heavy
 def test_the_progress_bar(source: Source) -> None:
     client = client_with(*BOTH)
     source.put_many(6)
@@ -131,6 +132,7 @@ def test_who_may_do_what(source: Source) -> None:
         assert nobody.get(address(name, run)).status_code == 403
 
 
+@pytest.mark.heavy
 def test_an_outdated_plan_cannot_be_applied(source: Source) -> None:
     client = client_with(*BOTH)
     source.put_many(2)

@@ -56,6 +56,7 @@ def test_a_plan_that_was_altered_after_the_approval_is_not_applied(source: Sourc
     assert not User.objects.exists()
 
 
+@pytest.mark.heavy
 def test_whoever_was_changed_since_is_left_out_and_the_rest_goes_on(source: Source) -> None:
     for name in ("ann", "bob", "eve"):
         source.put(name, "Old", "Name", f"{name}@x.org")
@@ -76,6 +77,7 @@ def test_whoever_was_changed_since_is_left_out_and_the_rest_goes_on(source: Sour
     assert [change.key for change in planned(again, "update")] == ["ann"]
 
 
+@pytest.mark.heavy
 def test_rows_of_which_the_source_says_else_by_now_are_refused(either: Source) -> None:
     source = either
     for name in ("stays", "changes", "goes", "returns", "leaves"):

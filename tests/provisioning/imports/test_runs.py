@@ -93,6 +93,7 @@ def test_a_crawl_that_was_cut_off_starts_again(source: Source) -> None:
     assert (run.status, run.seen, run.created, len(planned(run))) == (RunStatus.FINISHED, 6, 6, 6)
 
 
+@pytest.mark.heavy
 def test_an_apply_that_was_cut_off_resumes_at_the_first_row_not_applied(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +133,7 @@ def test_cancel_before_a_worker_came(source: Source) -> None:
         services.approve_import(run, "boss", plan_hash=run.plan_hash)
 
 
+@pytest.mark.heavy
 def test_cancel_while_reading(source: Source) -> None:
     source.put_many(6)
     source.page_size = 2

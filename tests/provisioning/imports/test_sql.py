@@ -146,6 +146,7 @@ def test_the_seeds_walk_through(appsdb: AppsDb, make_directory: Make) -> None:
     assert not user("user8").is_active
 
 
+@pytest.mark.heavy
 def test_a_database_that_is_gone(pg_appsdb: AppsDb, make_directory: Make) -> None:
     directory = make_directory(pg_appsdb, import_users=True, deactivate_missing=True)
     pg_appsdb.add_many(3)

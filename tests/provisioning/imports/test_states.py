@@ -118,6 +118,7 @@ def test_what_somebody_activated_stays_so_until_the_source_changes(stated: tuple
     assert not user("anna").is_active
 
 
+@pytest.mark.heavy
 def test_many_who_are_active_again_wait_for_approval(stated: tuple[Source, str]) -> None:
     source, how = stated
     for n in range(4):
@@ -137,6 +138,7 @@ def test_many_who_are_active_again_wait_for_approval(stated: tuple[Source, str])
     assert user("user0").is_active
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("how", ["column", "expression"])
 def test_a_state_that_was_never_kept_is_noted_from_a_row_that_is_as_before(source: Source, how: str) -> None:
     """As after an upgrade from a portal that kept none: the next change of the source's own state counts."""
@@ -160,6 +162,7 @@ def test_a_state_that_was_never_kept_is_noted_from_a_row_that_is_as_before(sourc
     assert user("anna").is_active
 
 
+@pytest.mark.heavy
 def test_what_the_portal_enabled_there_is_no_news(source: Source) -> None:
     put_state(source, "account", "anna", False)
     source.run()
@@ -188,6 +191,7 @@ def test_what_was_activated_by_hand_is_not_undone_by_the_row_that_the_portal_ena
     assert account.seen_state == "off 1a2b"
 
 
+@pytest.mark.heavy
 def test_who_is_active_again_in_the_source_is_not_deleted_there_any_more(source: Source) -> None:
     """Of a source that is written to as well, and disabled the account until its grace time is over."""
     source.map(ENABLED="profile.active")

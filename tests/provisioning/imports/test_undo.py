@@ -62,6 +62,7 @@ def words(run: ImportRun) -> dict[str, str]:
 # --- Bulk actions ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_bulk_action_is_a_plan_that_reaches_the_directory_and_can_be_undone(crews: Crews) -> None:
     directory = save_crew_directory()
     ids = [add(name).pk for name in ("ann", "bob")]
@@ -80,6 +81,7 @@ def test_a_bulk_action_is_a_plan_that_reaches_the_directory_and_can_be_undone(cr
     assert user("ann").is_active
 
 
+@pytest.mark.heavy
 def test_a_bulk_activation_says_so_and_one_error_is_one_error(admin_client: Client) -> None:
     ann, bob = add("ann", is_active=False), add("bob", is_active=False)
     result = services.switch_by_plan([ann.pk, bob.pk], True, "admin")
@@ -91,6 +93,7 @@ def test_a_bulk_activation_says_so_and_one_error_is_one_error(admin_client: Clie
     assert approved(run).message.endswith(": 1 deactivated, 1 error")
 
 
+@pytest.mark.heavy
 def test_a_bulk_deletion_is_undone_from_the_recycle_bin(crews: Crews) -> None:
     directory = save_crew_directory()
     people = [add(name, email=f"{name}@x.org") for name in ("ann", "bob")]
@@ -110,6 +113,7 @@ def test_a_bulk_deletion_is_undone_from_the_recycle_bin(crews: Crews) -> None:
     assert (again.deleted, User.objects.count()) == (2, 0)
 
 
+@pytest.mark.heavy
 def test_many_at_once_wait_and_nothing_is_done_before(admin_client: Client) -> None:
     ids = [add(f"u{number}").pk for number in range(12)]
     result = services.switch_by_plan(ids, False, "admin")
@@ -124,12 +128,14 @@ def test_many_at_once_wait_and_nothing_is_done_before(admin_client: Client) -> N
     assert not small.waits
 
 
+@pytest.mark.heavy
 def test_many_small_actions_are_counted_together() -> None:
     ids = [add(f"u{number}").pk for number in range(20)]
     results = [services.switch_by_plan([pk], False, "admin") for pk in ids[:8]]
     assert [one.waits for one in results] == [False] * 5 + [True] * 3
 
 
+@pytest.mark.heavy
 def test_what_a_cancelled_action_did_counts_in_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("provisioning.imports.users.store.PAGE", 2)
     monkeypatch.setattr("provisioning.imports.doors.actions.AT_ONCE", 3)
@@ -162,6 +168,7 @@ def test_the_last_administrator_is_not_deactivated_without_approval() -> None:
 # --- Imports ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_an_import_is_undone_but_for_what_changed_since(source: Source, crews: Crews) -> None:
     for name in ("kept", "edited", "left"):
         source.put(name, "Old", "Name", f"{name}@x.org")
@@ -191,6 +198,7 @@ def test_an_import_is_undone_but_for_what_changed_since(source: Source, crews: C
     assert user("kept").first_name == "Old"
 
 
+@pytest.mark.heavy
 def test_what_a_run_did_before_the_rest_was_cancelled_is_undone(source: Source) -> None:
     for name in ("ann", "bob", "eve"):
         source.put(name, "Old", "N")
@@ -208,6 +216,7 @@ def test_what_a_run_did_before_the_rest_was_cancelled_is_undone(source: Source) 
     assert not user("bob").is_active
 
 
+@pytest.mark.heavy
 def test_staff_are_undone_by_superusers_only(source: Source) -> None:
     User.objects.create_superuser("root", "x")
     source.put_many(3)
@@ -227,6 +236,7 @@ def test_staff_are_undone_by_superusers_only(source: Source) -> None:
     assert user("ann").is_active
 
 
+@pytest.mark.heavy
 def test_an_old_name_that_somebody_took_since_stays_theirs(source: Source) -> None:
     source.set(follow_renames=True)
     source.rows = [RemoteAccount("id1", "ann", {"FIRSTNAME": "Ann", "LASTNAME": "B", "MAIL": ""})]
@@ -238,6 +248,7 @@ def test_an_old_name_that_somebody_took_since_stays_theirs(source: Source) -> No
     assert (made.status, user("berg").first_name, user("ann").pk) == (RunStatus.FINISHED, "Ann", other.pk)
 
 
+@pytest.mark.heavy
 def test_people_whom_a_run_created_can_be_deleted_instead(source: Source) -> None:
     source.put_many(3)
     run = source.run()
@@ -250,6 +261,7 @@ def test_people_whom_a_run_created_can_be_deleted_instead(source: Source) -> Non
     assert source.run().left_alone == 3
 
 
+@pytest.mark.heavy
 def test_the_undo_of_somebody_who_was_changed_between_look_and_approval(source: Source) -> None:
     source.put("ann", "Old", "N")
     source.run()
@@ -261,6 +273,7 @@ def test_the_undo_of_somebody_who_was_changed_between_look_and_approval(source: 
     assert user("ann").first_name == "By hand"
 
 
+@pytest.mark.heavy
 def test_an_undo_that_was_cut_off_goes_on(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("provisioning.imports.users.store.PAGE", 2)
     source.put_many(6)
@@ -286,6 +299,7 @@ def test_an_undo_that_was_cut_off_goes_on(source: Source, monkeypatch: pytest.Mo
     assert User.objects.filter(is_active=False).count() == 6
 
 
+@pytest.mark.heavy
 def test_an_undo_that_was_altered_is_not_applied(source: Source) -> None:
     source.put_many(1)
     made = services.undo(source.run(), "boss")
@@ -296,6 +310,7 @@ def test_an_undo_that_was_altered_is_not_applied(source: Source) -> None:
     assert (made.status, user("user0").first_name) == (RunStatus.FAILED, "First0")
 
 
+@pytest.mark.heavy
 def test_the_pages(source: Source, admin_client: Client) -> None:
     source.put_many(2)
     run = source.run()
@@ -314,6 +329,7 @@ def test_the_pages(source: Source, admin_client: Client) -> None:
     assert "Undo" in listed
 
 
+@pytest.mark.heavy
 def test_deleting_whom_a_run_created_asks_for_the_right_to_delete(source: Source) -> None:
     source.put("ann", "Ann")
     run = source.run()
@@ -328,6 +344,7 @@ def test_deleting_whom_a_run_created_asks_for_the_right_to_delete(source: Source
     assert user("ann")
 
 
+@pytest.mark.heavy
 def test_an_undo_asks_for_the_rights_to_what_it_does(source: Source) -> None:
     """Bringing people back asks for what the recycle bin asks for, a changed value for the right to change users."""
     source.put_many(3)

@@ -22,7 +22,7 @@ from tests.provisioning.imports.test_undo import words
 from tests.provisioning.reconciliation.conftest import TableHands, delivered, reconciled, table
 
 __all__ = ["table"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ def _with_values(one: User) -> User:
     return one
 
 
+@pytest.mark.heavy
 def test_everything_goes_over_and_a_split_brings_it_back(crews: Crews) -> None:
     directory = save_crew_directory()
     boss = add("boss", provisioned=False)
@@ -141,6 +142,7 @@ def test_everything_goes_over_and_a_split_brings_it_back(crews: Crews) -> None:
     assert not crews["CREW"].done("delete", "disable", "create")[1:]
 
 
+@pytest.mark.heavy
 def test_what_changed_since_stays_with_whom_it_is(crews: Crews) -> None:
     save_crew_directory(create_users=False)
     goes, stays = add("anna2", phone="110"), add("anna")
@@ -159,6 +161,7 @@ def test_what_changed_since_stays_with_whom_it_is(crews: Crews) -> None:
     assert [one.action for one in planned(again)] == ["merge"]
 
 
+@pytest.mark.heavy
 def test_the_recycle_bin_splits_as_well(crews: Crews) -> None:
     save_crew_directory(create_users=False)
     goes = add("anna2")
@@ -171,6 +174,7 @@ def test_the_recycle_bin_splits_as_well(crews: Crews) -> None:
     assert not user("anna").roll_groups.exists()
 
 
+@pytest.mark.heavy
 def test_sources_go_on_with_the_one_who_stays(source: Source) -> None:
     source.set(deactivate_missing=True)
     source.put("anna", "Anna", "A", "anna@x.org")
@@ -196,6 +200,7 @@ def test_sources_go_on_with_the_one_who_stays(source: Source) -> None:
     assert not user("berta").is_active
 
 
+@pytest.mark.heavy
 def test_an_account_that_is_gone_gives_way_by_merging_the_other_way(source: Source) -> None:
     source.set(deactivate_missing=True)
     source.put("old", "Anna", "A", "anna@x.org")
@@ -210,6 +215,7 @@ def test_an_account_that_is_gone_gives_way_by_merging_the_other_way(source: Sour
     assert [one.username for one in User.objects.all()] == ["new"]
 
 
+@pytest.mark.heavy
 def test_the_scim_id_of_who_went_is_gone_and_comes_back() -> None:
     okta = make_client()
     made = okta.add("anna2", externalId="ext-1")
@@ -296,6 +302,7 @@ def test_pages_of_duplicates_cost_the_same_and_leave_nobody_out(by: str) -> None
     assert len({one.value for one in (*first.groups, *second.groups)}) == duplicates.PAGE + 5
 
 
+@pytest.mark.heavy
 def test_the_pages(it_staff: Client, client_of: Callable[..., Client]) -> None:
     add("anna2", email="anna@x.org", phone="110")
     anna = add("anna", email="anna@x.org")

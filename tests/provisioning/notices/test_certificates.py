@@ -49,6 +49,7 @@ def test_the_certificate_of_a_real_server_is_seen(request: pytest.FixtureRequest
     assert seen.server_until is not None or directory.settings.get("encryption") == "none"
 
 
+@pytest.mark.heavy
 def test_each_stage_is_a_notice_of_its_own_and_a_new_certificate_ends_it() -> None:
     directory = Directory.objects.create(name="CRM", kind="memory")
     now = timezone.now()
@@ -92,6 +93,7 @@ def test_it_is_looked_at_once_a_day_and_the_last_one_seen_counts(monkeypatch: py
     assert len(told()) == 1
 
 
+@pytest.mark.heavy
 def test_no_page_asks_a_server(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = Directory.objects.create(name="CRM", kind="memory")
     Certificates.objects.create(directory=directory, server_until=timezone.now() + DAY / 2)

@@ -53,6 +53,7 @@ def told(user: User) -> list[str]:
     return list(lines.values_list("message", flat=True))
 
 
+@pytest.mark.heavy
 def test_the_manager_hears_once_a_leaving(boss: User) -> None:
     ann = employed(boss)
     leave(ann)
@@ -102,6 +103,7 @@ def test_why_no_manager_is_told_is_said(boss: User, change: dict[str, object] | 
     assert mail.outbox == []
 
 
+@pytest.mark.heavy
 def test_nobody_is_told_while_it_is_off_without_a_server_or_of_a_merge(boss: User, settings: Settings) -> None:
     settings.EMAIL_HOST = ""
     ann = employed(boss)
@@ -135,6 +137,7 @@ def test_a_mail_that_is_not_taken_is_sent_later(boss: User, monkeypatch: pytest.
     assert (len(mail.outbox), told(ann)) == (1, [TOLD])
 
 
+@pytest.mark.heavy
 def test_it_is_switched_on_the_page_of_notices(client: Client, db: None) -> None:
     address = "/notices/notice/choices/"
     client.force_login(person("desk", HELPDESK))

@@ -119,6 +119,7 @@ def down(db: None) -> Directory:
     return Directory.objects.create(name="CRM", kind="sqlite", unreachable_since=timezone.now())
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db(transaction=True)
 def test_one_mail_a_cause_and_one_at_its_end(server: MailServer, down: Directory, it: User) -> None:
     """Repeats are counted and not sent; the signals come once each."""
@@ -145,6 +146,7 @@ def test_one_mail_a_cause_and_one_at_its_end(server: MailServer, down: Directory
     assert heard == [("opened", title), ("closed", title), ("opened", title)]
 
 
+@pytest.mark.heavy
 def test_each_person_is_told_as_they_chose(server: MailServer, down: Directory, it: User) -> None:
     """At once, once a day, not at all; who may not know, has no address or is gone hears nothing."""
     daily, never, gone = person("daily", AUDITOR), person("never", AUDITOR), person("gone", AUDITOR)
@@ -193,6 +195,7 @@ def test_a_name_cannot_write_headers(server: MailServer, it: User) -> None:
     assert found["Bcc"] is None
 
 
+@pytest.mark.heavy
 def test_a_person_chooses_and_sees_what_they_may(down: Directory, it: User) -> None:
     watch.watch()
     client = Client()
@@ -235,6 +238,7 @@ def test_a_connection_without_its_checks_has_a_notice_until_they_are_on_again(it
     assert [one.subject for one in unsafe.all()] == [f"directory {made[1].pk}"]
 
 
+@pytest.mark.heavy
 def test_a_leaver_who_is_not_proven_after_five_minutes_has_a_notice_with_who_answers(it: User) -> None:
     directory = Directory.objects.create(name="CRM", kind="sqlite")
     now = timezone.now()
@@ -265,6 +269,7 @@ def test_a_leaver_who_is_not_proven_after_five_minutes_has_a_notice_with_who_ans
     assert not Notice.objects.filter(closed_at=None).exists()
 
 
+@pytest.mark.heavy
 def test_notices_and_look_first_cost_a_page_one_query(it: User, client: Client, down: Directory) -> None:
     watch.watch()
     client.force_login(it)

@@ -132,6 +132,7 @@ def test_an_account_that_is_there_but_unknown_is_found_for_its_password(crews: C
     assert Account.objects.get(user=user).state == "active"
 
 
+@pytest.mark.heavy
 def test_a_refused_password_parks_in_the_policys_words_and_is_not_offered_again_by_itself(crews: Crews) -> None:
     target = directory()
     user = anna(target)
@@ -156,6 +157,7 @@ def test_a_refused_password_parks_in_the_policys_words_and_is_not_offered_again_
     assert not Change.objects.exists()
 
 
+@pytest.mark.heavy
 def test_a_refused_first_password_leaves_no_account_and_another_one_makes_it(crews: Crews) -> None:
     target = directory()
 
@@ -211,6 +213,7 @@ def test_a_newer_password_that_came_meanwhile_is_not_forgotten(crews: Crews) -> 
     assert not PendingPassword.objects.exists()
 
 
+@pytest.mark.heavy
 def test_after_a_day_it_is_forgotten_and_the_report_says_so(crews: Crews) -> None:
     target = directory()
     user = anna(target)
@@ -267,6 +270,7 @@ def test_reencrypt_covers_it(crews: Crews, settings: Any) -> None:
     assert passwords.takers() == {target.pk: "CREW"}
 
 
+@pytest.mark.heavy
 def test_the_password_of_a_deleted_user_is_forgotten_and_never_reaches_whoever_gets_the_name(crews: Crews) -> None:
     target = directory()
     user = anna(target)

@@ -50,6 +50,7 @@ def text(client: Client, address: str) -> str:
     return " ".join(response.content.decode().split())
 
 
+@pytest.mark.heavy
 def test_the_switch_says_where_and_leads_to_the_receipt(crews: Crews, it_staff: Client) -> None:
     crm, erp = save_crew_directory("CRM"), save_crew_directory("ERP")
     user = employed(crm, erp)
@@ -87,6 +88,7 @@ def test_the_switch_says_where_and_leads_to_the_receipt(crews: Crews, it_staff: 
     assert '<td data-label="By">it</td>' in steps
 
 
+@pytest.mark.heavy
 def test_a_receipt_tells_what_is_still_to_come_and_what_went_by_itself(crews: Crews, it_staff: Client) -> None:
     crm = save_crew_directory("CRM", on_deactivate="delete", delete_after_days=30)
     user = employed(crm)
@@ -101,6 +103,7 @@ def test_a_receipt_tells_what_is_still_to_come_and_what_went_by_itself(crews: Cr
     assert ">to come<" in steps
 
 
+@pytest.mark.heavy
 def test_an_account_that_somebody_enabled_again_is_found_by_the_switch(crews: Crews, it_staff: Client) -> None:
     crm = save_crew_directory("CRM")
     user = employed(crm)
@@ -115,6 +118,7 @@ def test_an_account_that_somebody_enabled_again_is_found_by_the_switch(crews: Cr
     assert list(Receipt.objects.values_list("status", flat=True)) == [ReceiptStatus.CLOSED, ReceiptStatus.CLOSED]
 
 
+@pytest.mark.heavy
 def test_many_are_disabled_by_one_action_and_staff_are_left_out(crews: Crews, it_staff: Client) -> None:
     crm = save_crew_directory("CRM")
     people = [employed(crm, username=f"u{number}") for number in range(3)]
@@ -133,6 +137,7 @@ def test_many_are_disabled_by_one_action_and_staff_are_left_out(crews: Crews, it
     assert boss.is_active
 
 
+@pytest.mark.heavy
 def test_the_list_is_filtered_and_costs_the_same_however_long(crews: Crews, it_staff: Client) -> None:
     directories = [save_crew_directory(f"D{number}") for number in range(2)]
     common = {"decision": "deactivated", "version": "1", "name": "Ann Lee"}
@@ -171,6 +176,7 @@ def test_the_list_is_filtered_and_costs_the_same_however_long(crews: Crews, it_s
     assert len(this_quarter.context["lines"]) == 42
 
 
+@pytest.mark.heavy
 def test_the_export_states_what_it_is_and_the_head_verifies(crews: Crews, it_staff: Client) -> None:
     crm = save_crew_directory("CRM")
     user = employed(crm, first_name="=Ann")
@@ -191,6 +197,7 @@ def test_the_export_states_what_it_is_and_the_head_verifies(crews: Crews, it_sta
     assert "'=Ann" in lines[10]
 
 
+@pytest.mark.heavy
 def test_hrs_list_is_compared_both_ways(crews: Crews, it_staff: Client) -> None:
     crm = save_crew_directory("CRM")
     for number, name in enumerate(("left.both", "left.here", "still.active")):
@@ -226,6 +233,7 @@ def test_hrs_spelling_of_a_user_name_does_not_matter(crews: Crews, it_staff: Cli
     assert [receipt.username for _, receipt, _ in found.both] == ["Left.Both"]
 
 
+@pytest.mark.heavy
 def test_an_exception_needs_an_owner_and_a_day_to_come(crews: Crews, it_staff: Client) -> None:
     crm = save_crew_directory("CRM", on_deactivate="leave")
     user = employed(crm)

@@ -41,6 +41,7 @@ def seen(receipt: Receipt) -> dict[str, str]:
     return dict(ReceiptAccount.objects.filter(receipt=receipt).values_list("directory", "seen"))
 
 
+@pytest.mark.heavy
 def test_a_receipt_is_closed_by_a_look_at_every_account(crews: Crews) -> None:
     crm, erp = save_crew_directory("CRM"), save_crew_directory("ERP", on_deactivate="delete")
     user = employed(crm, erp)
@@ -103,6 +104,7 @@ def test_a_directory_that_was_away_proves_it_when_it_is_back(crews: Crews, polic
     assert receipt.status == ReceiptStatus.CLOSED
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("policy", ["disable", "delete"])
 def test_a_worker_that_dies_before_the_read_back_leaves_it_to_the_next(crews: Crews, policy: str) -> None:
     crm = save_crew_directory("CRM", on_deactivate=policy)
@@ -133,6 +135,7 @@ def test_a_worker_that_dies_before_the_read_back_leaves_it_to_the_next(crews: Cr
     assert crews["CRM"].calls.count((policy, "ann.lee")) == 1
 
 
+@pytest.mark.heavy
 def test_who_returns_has_no_open_receipt(crews: Crews) -> None:
     crm, erp = save_crew_directory("CRM"), save_crew_directory("ERP")
     user = employed(crm, erp)
@@ -196,6 +199,7 @@ def test_a_deleted_user_has_a_receipt_too(crews: Crews) -> None:
     assert (receipt.status, receipt.username, seen(receipt)) == (ReceiptStatus.CLOSED, "ann.lee", {"CRM": "absent"})
 
 
+@pytest.mark.heavy
 def test_a_page_of_leavers_costs_a_fixed_number_of_queries(crews: Crews) -> None:
     crm = save_crew_directory("CRM")
     numbers = []

@@ -65,6 +65,7 @@ def test_a_run_is_one_sentence_and_its_dangers_are_red(admin_client: Client, run
     assert "zoe" not in only
 
 
+@pytest.mark.heavy
 def test_orphans_are_deleted_only_with_their_number(admin_client: Client, run: ReconcileRun) -> None:
     shown = act(admin_client, run, action="close", all="1", kind="orphan", number="3")
     assert "Type the number of accounts that this concerns, 2, to go on." in shown
@@ -75,6 +76,7 @@ def test_orphans_are_deleted_only_with_their_number(admin_client: Client, run: R
     assert set(Finding.objects.filter(kind="orphan").values_list("state", flat=True)) == {"done"}
 
 
+@pytest.mark.heavy
 def test_one_finding_is_pushed_and_another_ignored(admin_client: Client, run: ReconcileRun) -> None:
     missing, orphan = Finding.objects.get(kind="missing"), Finding.objects.get(key="zoe")
     assert "1 of what you chose is enqueued" in act(admin_client, run, action="push", finding=str(missing.pk))

@@ -90,6 +90,7 @@ def test_memberships_are_taken_over(request: pytest.FixtureRequest, kind: str) -
     assert found(reconciled(hands.directory)) == {}
 
 
+@pytest.mark.heavy
 def test_neither_staff_nor_what_another_source_decides_nor_what_was_changed_since(table: TableHands) -> None:
     join(table, "ann", "bob", "cid", "dan")
     User.objects.filter(username="ann").update(is_staff=True)
@@ -111,6 +112,7 @@ def test_neither_staff_nor_what_another_source_decides_nor_what_was_changed_sinc
     assert not User.objects.filter(email="other@example.org").exists()
 
 
+@pytest.mark.heavy
 def test_what_is_only_written_there_is_not_taken_over(table: TableHands) -> None:
     join(table, "ann")
     AttributeMapping.objects.filter(directory_attribute="mail").update(direction="out")
@@ -118,6 +120,7 @@ def test_what_is_only_written_there_is_not_taken_over(table: TableHands) -> None
     assert list(pulled(table).refused) == [f"ann {pulling.NOT_MAPPED}"]
 
 
+@pytest.mark.heavy
 def test_many_values_wait_for_approval_and_a_policy_goes_through_the_same_guard(table: TableHands) -> None:
     names = [f"u{number}" for number in range(30)]
     join(table, *names)
@@ -158,6 +161,7 @@ def test_the_account_of_somebody_inactive_that_should_be_gone_is_pushed_or_close
     assert hands.read("eve") is not None
 
 
+@pytest.mark.heavy
 def test_the_page(table: TableHands, admin_client: Client) -> None:
     join(table, "ann")
     table.mail("ann", "other@example.org")
@@ -177,6 +181,7 @@ def test_the_page(table: TableHands, admin_client: Client) -> None:
 # --- What is not as it was found any more ----------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["enabled", "disabled"])
 def test_an_account_that_was_switched_back_since_switches_nobody(mem: Directory, kind: str) -> None:
     """Pulling what was found days ago neither lets a leaver in again nor shuts anybody out."""
@@ -194,6 +199,7 @@ def test_an_account_that_was_switched_back_since_switches_nobody(mem: Directory,
     assert user("ann").is_active == (kind == "disabled")
 
 
+@pytest.mark.heavy
 def test_an_account_of_which_nobody_knows_whether_it_can_be_used_activates_nobody(mem: Directory) -> None:
     [ann] = make_users("ann")
     delivered(mem)
@@ -207,6 +213,7 @@ def test_an_account_of_which_nobody_knows_whether_it_can_be_used_activates_nobod
     assert not user("ann").is_active
 
 
+@pytest.mark.heavy
 def test_members_that_are_where_they_belong_by_now_are_not_taken_over(mem: Directory) -> None:
     group = Group(name="Crew")
     services.save_group(group, "admin")
@@ -237,6 +244,7 @@ def test_an_orphan_is_not_given_to_somebody_who_was_renamed_since(table: TableHa
     assert not Account.objects.exclude(remote_id="").exists()
 
 
+@pytest.mark.heavy
 def test_an_orphan_of_the_name_of_somebody_who_came_since_is_not_closed(table: TableHands) -> None:
     table.add("fay")
     run = reconciled(table.directory)

@@ -19,7 +19,7 @@ from provisioning.reconciliation import actions, engine, requests
 from provisioning.reconciliation.models import Finding, Policy, ReconcileRun, ReconcileSettings
 from tests.provisioning.reconciliation.conftest import TableHands, delivered, found, reconciled, start
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 
 
 @pytest.fixture

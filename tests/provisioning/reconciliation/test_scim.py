@@ -11,6 +11,7 @@ from tests.provisioning.test_scim_applications import MANAGER, make_user, save_a
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.heavy
 def test_a_manager_is_in_step_whatever_the_application_calls_them(scim_server: ScimServer) -> None:
     directory = save_application(scim_server)
     AttributeMapping.objects.create(directory=directory, directory_attribute=MANAGER, portal_attribute="manager")

@@ -53,6 +53,7 @@ def restore(name: str, as_name: str = "") -> services.Restored:
     return services.restore_users({bin_of(name).pk: as_name}, "boss")[0]
 
 
+@pytest.mark.heavy
 def test_everything_comes_back_and_the_directory_holds_it(crews: Crews) -> None:
     directory = save_crew_directory()
     boss = add("boss")
@@ -93,6 +94,7 @@ def test_everything_comes_back_and_the_directory_holds_it(crews: Crews) -> None:
     assert (row.restored_by, row.restored_at is not None) == ("boss", True)
 
 
+@pytest.mark.heavy
 def test_a_restore_while_the_deletion_is_still_on_its_way(crews: Crews) -> None:
     directory = save_crew_directory()
     anna = add("anna", email="anna@x.org")
@@ -106,6 +108,7 @@ def test_a_restore_while_the_deletion_is_still_on_its_way(crews: Crews) -> None:
     assert Account.objects.get().pk == account.pk
 
 
+@pytest.mark.heavy
 def test_a_restore_at_the_moment_of_the_deletion(crews: Crews) -> None:
     directory = save_crew_directory()
     anna = add("anna", email="anna@x.org")
@@ -126,6 +129,7 @@ def test_a_restore_at_the_moment_of_the_deletion(crews: Crews) -> None:
     assert (account.user_id, account.state) == (anna.pk, "active")
 
 
+@pytest.mark.heavy
 def test_a_taken_name_is_said_and_another_one_can_be_typed(crews: Crews) -> None:
     directory = save_crew_directory()
     anna = add("anna", employee_number="1")
@@ -142,6 +146,7 @@ def test_a_taken_name_is_said_and_another_one_can_be_typed(crews: Crews) -> None
     assert {one.user_id: one.key for one in Account.objects.all()} == {other.pk: "Anna", anna.pk: "anna2"}
 
 
+@pytest.mark.heavy
 def test_whom_the_same_employee_number_gave_the_account_keeps_it(crews: Crews) -> None:
     directory = save_crew_directory(on_delete="disable")
     anna = add("anna", employee_number="1")
@@ -217,6 +222,7 @@ def test_every_door_leads_into_the_bin(door: str, admin_client: Client) -> None:
     assert restore("anna").problem == ""
 
 
+@pytest.mark.heavy
 def test_an_import_knows_whom_a_restore_brought_back(source: Source) -> None:
     source.put("anna", "Anna", "A", "anna@x.org")
     source.run()
@@ -234,6 +240,7 @@ def test_an_import_knows_whom_a_restore_brought_back(source: Source) -> None:
     assert len(planned(source.run(), "deactivate")) == 1
 
 
+@pytest.mark.heavy
 def test_a_source_that_remembered_the_deletion_forgets_it(source: Source) -> None:
     other = Directory.objects.create(name="Other", kind="memory")
     ProvisioningSettings.objects.create(directory=other, import_users=True)
@@ -248,6 +255,7 @@ def test_a_source_that_remembered_the_deletion_forgets_it(source: Source) -> Non
     assert source.run().errors == 0
 
 
+@pytest.mark.heavy
 def test_a_source_that_remembered_many_deletions_forgets_them_all(source: Source) -> None:
     other = Directory.objects.create(name="Other", kind="memory")
     ProvisioningSettings.objects.create(directory=other, import_users=True)
@@ -262,6 +270,7 @@ def test_a_source_that_remembered_many_deletions_forgets_them_all(source: Source
     assert source.run().left_alone == 0
 
 
+@pytest.mark.heavy
 def test_an_account_that_went_to_somebody_who_was_deleted_too_is_theirs(crews: Crews) -> None:
     directory = save_crew_directory(on_delete="disable")
     anna = add("anna", employee_number="1")
@@ -288,6 +297,7 @@ def test_what_is_old_is_forgotten() -> None:
     assert services.restore_users({row: ""}, "boss")[0].problem == "This person is not in the recycle bin any more."
 
 
+@pytest.mark.heavy
 def test_many_are_deleted_and_restored_in_as_many_queries_as_few() -> None:
     def queries(count: int, prefix: str) -> tuple[int, int]:
         ids = [add(f"{prefix}{n}").pk for n in range(count)]
@@ -302,6 +312,7 @@ def test_many_are_deleted_and_restored_in_as_many_queries_as_few() -> None:
     assert queries(3, "few") == queries(40, "many")
 
 
+@pytest.mark.heavy
 def test_the_page(admin_client: Client) -> None:
     anna, bob = add("anna", department="IT"), add("bob")
     services.delete_users([anna.pk, bob.pk], "admin")
@@ -322,6 +333,7 @@ def test_the_page(admin_client: Client) -> None:
     assert admin_client.get(f"/recycle/deleteduser/{rows[0]}/change/").status_code == 404
 
 
+@pytest.mark.heavy
 def test_a_deleted_users_page_leads_back(admin_client: Client) -> None:
     add("anna").delete()
     row = bin_of("anna")

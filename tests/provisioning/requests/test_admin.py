@@ -41,6 +41,7 @@ def form(**values: Any) -> dict[str, Any]:
     return {**blank, **steps, **fields, **values}
 
 
+@pytest.mark.heavy
 def test_a_product_is_written_and_shown_again(root: Client) -> None:
     owner = person("owner")
     department("Care")
@@ -107,6 +108,7 @@ def test_what_cannot_be_is_refused_with_words(root: Client, values: dict[str, An
     assert not BusinessRule.objects.exists()
 
 
+@pytest.mark.heavy
 def test_removing_asks_and_the_helpdesk_ends_requests(root: Client, browser_of: Callable[[User], Client]) -> None:
     others(200)
     boss = person("boss")

@@ -38,6 +38,7 @@ def of(user: User) -> dict[str, str]:
     return dict(ProductRequest.objects.filter(person=user).values_list("product_name", "state"))
 
 
+@pytest.mark.heavy
 def test_requests_follow_whom_their_person_is_merged_into_and_a_split_brings_them_back() -> None:
     others(200)
     vpn = group("VPN")
@@ -66,6 +67,7 @@ def test_requests_follow_whom_their_person_is_merged_into_and_a_split_brings_the
     assert ProductRequest.objects.get(product=crm).asked_by == back
 
 
+@pytest.mark.heavy
 def test_whoever_stays_decides_and_owns_and_never_for_themselves() -> None:
     others(200)
     head, deputy = person("head"), person("deputy")

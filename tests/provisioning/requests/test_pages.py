@@ -30,6 +30,7 @@ def text_of(answer: HttpResponse) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).split())
 
 
+@pytest.mark.heavy
 def test_from_the_catalogue_to_having_it_by_the_pages(browser_of: Browser) -> None:
     others(200)
     boss = person("boss")
@@ -66,6 +67,7 @@ def test_from_the_catalogue_to_having_it_by_the_pages(browser_of: Browser) -> No
     assert one.state == RequestState.RETURNED
 
 
+@pytest.mark.heavy
 def test_what_is_somebody_elses_is_not_found(browser_of: Browser) -> None:
     """Every address that names an object, as a stranger, read and written."""
     boss, stranger = person("boss"), person("stranger")
@@ -111,6 +113,7 @@ def test_nobody_opens_them_without_signing_in(client: Client) -> None:
     assert client.get(reverse("my:decide", args=["x"])).status_code == 302
 
 
+@pytest.mark.heavy
 def test_links_decide_nothing_alone_and_only_for_whom_they_were_made(browser_of: Browser, settings: Settings) -> None:
     settings.EMAIL_HOST = "mail.example.org"
     boss = person("boss", email="boss@example.org")
@@ -149,6 +152,7 @@ def test_a_form_without_its_token_changes_nothing(browser_of: Browser) -> None:
     assert step_of(one).state == StepState.OPEN
 
 
+@pytest.mark.heavy
 def test_managers_and_the_helpdesk_ask_for_others(browser_of: Browser) -> None:
     from django.contrib.auth.models import Group as Role
 
@@ -199,6 +203,7 @@ def test_the_picture_is_what_it_says(browser_of: Browser) -> None:
     assert Product.objects.get().picture_type == "image/png"
 
 
+@pytest.mark.heavy
 def test_the_number_of_queries_does_not_grow_with_the_lists(browser_of: Browser) -> None:
     boss = person("boss")
     wanted = [product(f"Product {number}", group(f"G{number}")) for number in range(3)]

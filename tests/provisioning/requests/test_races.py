@@ -45,6 +45,7 @@ def decide(request: ProductRequest, user: User, *, approve: bool) -> Callable[[]
     return lambda: services.decide(step, user, approve=approve, reason="No.")
 
 
+@pytest.mark.heavy
 def test_of_two_approvers_at_once_one_decides_and_a_number_is_not_passed() -> None:
     from provisioning import services as portal
 

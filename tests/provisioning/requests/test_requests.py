@@ -62,6 +62,7 @@ def lines(user: User) -> list[str]:
     return list(Event.objects.filter(user_id=user.pk).order_by("pk").values_list("message", flat=True))
 
 
+@pytest.mark.heavy
 def test_what_is_approved_is_given_and_every_step_is_a_line() -> None:
     others(200)
     vpn = group("VPN")
@@ -98,6 +99,7 @@ def test_a_refusal_needs_a_reason_and_ends_it() -> None:
     assert step_of(one, 2).state == StepState.AHEAD
 
 
+@pytest.mark.heavy
 def test_approvers_by_what_they_are() -> None:
     boss, head, top, owner, chosen = (person(name) for name in ("boss", "head", "top", "owner", "chosen"))
     member, finder = person("member"), person("finder", title="Security officer")
@@ -140,6 +142,7 @@ def test_it_moves_when_the_head_of_the_department_changes() -> None:
     assert approve(one, new).state == RequestState.GRANTED
 
 
+@pytest.mark.heavy
 def test_nobody_decides_for_themselves() -> None:
     """Not as manager, member, head, substitute, nor for what they asked for others: it goes one step up."""
     top = person("top")
@@ -173,6 +176,7 @@ def test_nobody_decides_for_themselves() -> None:
         approve(for_ada, ada)
 
 
+@pytest.mark.heavy
 def test_an_owner_who_left_is_passed_by_and_the_step_says_so() -> None:
     top = person("top")
     owner = person("owner", manager=top)
@@ -216,6 +220,7 @@ def test_substitutes_decide_in_their_days_alone(clock: Clock) -> None:
     assert "Other (other) instead of Boss (boss) approved step 1 of VPN for Ada (ada)." in lines(ada)
 
 
+@pytest.mark.heavy
 def test_silence_reminds_and_asks_those_above_and_never_approves(settings: Settings) -> None:
     settings.EMAIL_HOST = "mail.example.org"
     top = person("top", email="top@example.org")
@@ -255,6 +260,7 @@ def test_mails_have_links_and_tell_what_became_of_it(settings: Settings) -> None
     assert mail.outbox[-1].subject == "[Rollcall] VPN for Ada (ada): refused"
 
 
+@pytest.mark.heavy
 def test_an_account_is_made_by_the_ordinary_path_and_the_wait_is_told() -> None:
     others(200)
     crm = Directory.objects.create(name="CRM", kind="memory")
@@ -279,6 +285,7 @@ def test_an_account_is_made_by_the_ordinary_path_and_the_wait_is_told() -> None:
     assert Change.objects.filter(account=account).exists()
 
 
+@pytest.mark.heavy
 def test_a_privileged_group_waits_for_an_administrator() -> None:
     others(200)
     admins = group("Admins", privileged=True)
@@ -289,6 +296,7 @@ def test_a_privileged_group_waits_for_an_administrator() -> None:
     assert said(one).startswith("Waiting for an administrator")
 
 
+@pytest.mark.heavy
 def test_several_reasons_for_one_group_and_it_goes_with_the_last() -> None:
     others(200)
     vpn = group("VPN")
@@ -308,6 +316,7 @@ def test_several_reasons_for_one_group_and_it_goes_with_the_last() -> None:
     assert members(vpn) == set()
 
 
+@pytest.mark.heavy
 def test_the_time_limit_ends_it_and_renewing_goes_on_from_its_end(clock: Clock, settings: Settings) -> None:
     settings.EMAIL_HOST = "mail.example.org"
     others(200)
@@ -334,6 +343,7 @@ def test_the_time_limit_ends_it_and_renewing_goes_on_from_its_end(clock: Clock, 
     assert said(again) == "Its time is over."
 
 
+@pytest.mark.heavy
 def test_the_engine_itself_ends_what_is_over(clock: Clock) -> None:
     """Even where nobody looked after the requests meanwhile."""
     others(200)
@@ -345,6 +355,7 @@ def test_the_engine_itself_ends_what_is_over(clock: Clock) -> None:
     assert members(vpn) == set()
 
 
+@pytest.mark.heavy
 def test_who_is_deactivated_gives_it_back() -> None:
     others(200)
     vpn, badge = group("VPN"), group("Badge")
@@ -362,6 +373,7 @@ def test_who_is_deactivated_gives_it_back() -> None:
         approve(waiting, boss)
 
 
+@pytest.mark.heavy
 def test_who_is_deleted_and_restored_has_lost_what_they_asked_for() -> None:
     """And what rules gave is still theirs alone: it goes when the rule stops, as if they had never been away."""
     others(200)
@@ -386,6 +398,7 @@ def test_who_is_deleted_and_restored_has_lost_what_they_asked_for() -> None:
     assert members(staff) == set()
 
 
+@pytest.mark.heavy
 def test_no_more_than_the_maximum_number_are_given() -> None:
     boss = person("boss")
     ada, ben = person("ada", manager=boss), person("ben", manager=boss)
@@ -417,6 +430,7 @@ def test_a_product_that_goes_while_it_is_asked_for_is_given_to_nobody() -> None:
     assert (two.product, str(two)) == (None, "Gone for Ben (ben)")
 
 
+@pytest.mark.heavy
 def test_removing_a_product_takes_away_or_keeps() -> None:
     others(200)
     boss = person("boss")
@@ -433,6 +447,7 @@ def test_removing_a_product_takes_away_or_keeps() -> None:
     assert not Product.objects.exists()
 
 
+@pytest.mark.heavy
 def test_asking_twice_or_for_strangers_is_refused() -> None:
     boss = person("boss")
     ada, ben = person("ada", manager=boss), person("ben")
@@ -463,6 +478,7 @@ def test_steps_are_those_of_when_it_was_asked_for() -> None:
     assert approve(one, head, 2).state == RequestState.GRANTED
 
 
+@pytest.mark.heavy
 def test_five_thousand_requests_are_looked_after_by_pages() -> None:
     """Asked for, found anew after the head changed, ended and evaluated: the statements do not grow with the people."""
     old, new = person("old"), person("new")

@@ -148,6 +148,7 @@ def _is(leaf: Leaf, held: Any) -> bool:
     )
 
 
+@pytest.mark.heavy
 @given(CONDITIONS, people())
 def test_a_condition_holds_as_its_tree_says_also_after_its_line_and_its_json(node: Node, person: PersonFacts) -> None:
     wanted = naive(node, person, list(person.contracts))
@@ -160,6 +161,7 @@ def test_a_condition_holds_as_its_tree_says_also_after_its_line_and_its_json(nod
     assert render(again, KNOWN) == render(parse(render(again, KNOWN), KNOWN), KNOWN)
 
 
+@pytest.mark.heavy
 @given(st.lists(CONDITIONS, max_size=6), people())
 def test_the_index_finds_exactly_the_rules_that_hold(conditions: list[Node], person: PersonFacts) -> None:
     rules = [AskedRule(number, node) for number, node in enumerate(conditions)]

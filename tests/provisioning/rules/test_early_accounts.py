@@ -21,7 +21,7 @@ from reports.models import Event
 from tests.provisioning.contracts.conftest import Clock
 from tests.provisioning.rules.conftest import account, give, others, person, rule
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy]
 ON = dict.fromkeys(("create_users", "update_users", "deactivate_users", "delete_users"), True)
 
 

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 Departments = dict[str, Department]
 
 
+@pytest.mark.heavy
 def test_a_move_of_department_gives_and_takes_and_says_why(
     clock: Clock, hr: Directory, departments: Departments
 ) -> None:
@@ -69,6 +70,7 @@ def _in(department: Department) -> dict[str, Any]:
     return {"starts": dt.date(2026, 1, 1), "department_id": department.pk}
 
 
+@pytest.mark.heavy
 def test_windows_open_and_close_by_the_tick_without_an_import(clock: Clock, hr: Directory) -> None:
     others(200)
     badge = group("Badge")
@@ -92,6 +94,7 @@ def _tick(clock: Clock, text: str) -> Any:
     return doors.evaluate_due()
 
 
+@pytest.mark.heavy
 def test_it_goes_when_the_last_rule_stops_and_what_was_there_by_hand_stays() -> None:
     others(200)
     both, mine = group("Both"), group("By hand")
@@ -114,6 +117,7 @@ def test_it_goes_when_the_last_rule_stops_and_what_was_there_by_hand_stays() -> 
     assert (members(both), members(mine), given(ada)) == (set(), {"ada"}, [])
 
 
+@pytest.mark.heavy
 def test_whoever_was_taken_out_by_hand_stays_out() -> None:
     ward = group("Ward")
     rule("A", 'user.title eq "Nurse"', ward)
@@ -124,6 +128,7 @@ def test_whoever_was_taken_out_by_hand_stays_out() -> None:
     assert members(ward) == set()
 
 
+@pytest.mark.heavy
 def test_of_two_rules_that_fight_the_first_in_order_wins_and_the_earlier_value_comes_back() -> None:
     others(200)
     late = rule("Late", 'user.title eq "Nurse"', ("profile.cost_center", "200"), position=20)
@@ -148,6 +153,7 @@ def _cost(user: User) -> str:
     return User.objects.get(pk=user.pk).cost_center
 
 
+@pytest.mark.heavy
 def test_a_value_that_a_person_changed_meanwhile_stays() -> None:
     one = rule("Cost", 'user.title eq "Nurse"', ("profile.cost_center", "100"))
     ada = person("ada", title="Nurse")
@@ -159,6 +165,7 @@ def test_a_value_that_a_person_changed_meanwhile_stays() -> None:
     assert (_cost(ada), Granted.objects.count()) == ("9", 0)
 
 
+@pytest.mark.heavy
 def test_a_rule_that_takes_from_many_waits_and_is_applied_as_it_was_planned_and_undone() -> None:
     others(600)
     User.objects.filter(username__startswith="other").update(title="Nurse")
@@ -191,6 +198,7 @@ def test_a_rule_that_takes_from_many_waits_and_is_applied_as_it_was_planned_and_
     assert (len(members(ward)), Granted.objects.count()) == (600, 600)
 
 
+@pytest.mark.heavy
 def test_a_rule_that_names_what_is_gone_stops_and_takes_nothing_away(departments: Departments) -> None:
     sales = group("Sales team")
     one = rule("Sales", 'contract.department eq "Sales"', sales)
@@ -207,6 +215,7 @@ def test_a_rule_that_names_what_is_gone_stops_and_takes_nothing_away(departments
     assert "is not there any more" in published().stopped[one.pk][0]
 
 
+@pytest.mark.heavy
 def test_in_the_group_asks_for_what_people_decided() -> None:
     others(200)
     staff, extra = group("Staff"), group("Extra")
@@ -233,6 +242,7 @@ def test_privileged_groups_are_always_asked_about() -> None:
     assert "1 membership of privileged groups would be given; the limit is 0" in waits.run.message
 
 
+@pytest.mark.heavy
 def test_a_page_takes_the_same_queries_whatever_the_number_of_people_and_rules(hr: Directory) -> None:
     def grow(number: int) -> int:
         for place in range(number):

@@ -58,6 +58,7 @@ FORM = {
 }
 
 
+@pytest.mark.heavy
 def test_a_rule_is_written_in_rows_and_read_as_one_line_and_in_words(it_staff: Client) -> None:
     group("Ward staff")
     ada = person("ada")
@@ -84,6 +85,7 @@ def test_a_rule_is_written_in_rows_and_read_as_one_line_and_in_words(it_staff: C
     assert evaluate() is None, "a draft gives nothing"
 
 
+@pytest.mark.heavy
 def test_lines_are_added_and_removed_and_one_line_becomes_rows(it_staff: Client) -> None:
     added = text_of(it_staff.post(address("fragment"), {**FORM, "do": "line:0"}))
     assert added.count('name="line_field"') == 4
@@ -109,6 +111,7 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(it_staff: Client) -> Non
     assert not BusinessRule.objects.exists()
 
 
+@pytest.mark.heavy
 def test_publishing_says_for_whom_and_plans_and_taking_back_asks(it_staff: Client) -> None:
     others(100)
     ward = group("Ward")
@@ -132,6 +135,7 @@ def test_publishing_says_for_whom_and_plans_and_taking_back_asks(it_staff: Clien
     assert (waits.status, members(ward)) == (RunStatus.PLANNED, {"ada"})
 
 
+@pytest.mark.heavy
 def test_removing_revokes_first_and_the_rule_goes_when_nothing_of_it_is_left(it_staff: Client) -> None:
     others(100)
     ward = group("Ward")
@@ -144,6 +148,7 @@ def test_removing_revokes_first_and_the_rule_goes_when_nothing_of_it_is_left(it_
     assert (members(ward), BusinessRule.objects.count()) == (set(), 0)
 
 
+@pytest.mark.heavy
 def test_an_account_that_is_kept_when_its_rule_goes_stays(
     it_staff: Client, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
@@ -160,6 +165,7 @@ def test_an_account_that_is_kept_when_its_rule_goes_stays(
     assert evaluate() is None
 
 
+@pytest.mark.heavy
 def test_what_a_published_rule_gives_no_more_is_taken_away(it_staff: Client) -> None:
     others(100)
     ward, badge = group("Ward"), group("Badge")
@@ -174,6 +180,7 @@ def test_what_a_published_rule_gives_no_more_is_taken_away(it_staff: Client) -> 
     assert (members(ward), members(badge)) == (set(), {"ada"})
 
 
+@pytest.mark.heavy
 def test_the_overviews(it_staff: Client) -> None:
     ward = group("Ward")
     early = rule("Early", 'user.title eq "Nurse"', ("profile.cost_center", "1"), ward, position=1)
@@ -198,6 +205,7 @@ def test_the_overviews(it_staff: Client) -> None:
     assert "Nobody gains or loses anything by it now." in text_of(it_staff.post(address("evaluate"), follow=True))
 
 
+@pytest.mark.heavy
 def test_a_rule_that_cannot_be_used_looks_wrong_everywhere(it_staff: Client) -> None:
     text = text_of(it_staff.get(address("findings")))
     assert "No rule is published yet, so there is nothing to look at." in text
@@ -220,6 +228,7 @@ def test_a_rule_that_cannot_be_used_looks_wrong_everywhere(it_staff: Client) -> 
     assert not BusinessRule.objects.filter(published=True).exists()
 
 
+@pytest.mark.heavy
 def test_a_rule_that_stops_working_is_a_notice_and_counted_in_the_sidebar(it_staff: Client) -> None:
     former, ward = group("Former"), group("Ward")
     one = rule("Members", 'user.groups eq "Former"', ward)
@@ -242,6 +251,7 @@ def test_a_rule_that_stops_working_is_a_notice_and_counted_in_the_sidebar(it_sta
     assert attention.rules_badge(RequestFactory().get("/")) is None
 
 
+@pytest.mark.heavy
 def test_people_stand_against_what_they_have_filtered_paged_and_exported(
     it_staff: Client, client_of: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +287,7 @@ def test_people_stand_against_what_they_have_filtered_paged_and_exported(
     assert client_of(HELPDESK).get(address("grid_export")).status_code == 403
 
 
+@pytest.mark.heavy
 def test_the_grid_takes_the_same_queries_whatever_the_number_of_people(it_staff: Client) -> None:
     ward = group("Ward")
     rule("Nurses", "user.username pr", ward)
@@ -294,6 +305,7 @@ def test_the_grid_takes_the_same_queries_whatever_the_number_of_people(it_staff:
     assert asked() == few
 
 
+@pytest.mark.heavy
 def test_groups_whose_members_get_accounts_are_chosen(it_staff: Client) -> None:
     crm = Directory.objects.create(name="CRM", kind="memory")
     ProvisioningSettings.objects.create(directory=crm, create_users=True, accounts_for=AccountsFor.GROUPS)

@@ -46,6 +46,7 @@ def states(directory: Directory) -> dict[str, tuple[str, bool]]:
     return {one.key: (str(one.state), one.in_scope) for one in rows}
 
 
+@pytest.mark.heavy
 def test_members_of_chosen_groups_get_accounts_and_lose_them_when_they_leave(crm: Directory) -> None:
     limit(crm, AccountsFor.GROUPS)
     outer, inner = group("Sellers"), group("Young sellers")
@@ -65,6 +66,7 @@ def test_members_of_chosen_groups_get_accounts_and_lose_them_when_they_leave(crm
     assert states(crm) == {"ada": (AccountState.ACTIVE, True), "bob": (AccountState.ACTIVE, True)}
 
 
+@pytest.mark.heavy
 def test_rules_open_and_close_accounts_and_nobody_else_gets_one(crm: Directory) -> None:
     others(100)
     limit(crm, AccountsFor.RULES)
@@ -83,6 +85,7 @@ def test_rules_open_and_close_accounts_and_nobody_else_gets_one(crm: Directory) 
     assert "does not give everyone an account" in services.preview(person("eve"), crm).reason
 
 
+@pytest.mark.heavy
 def test_the_report_and_why_say_by_which_rule_and_contract_an_account_came_and_went(
     crm: Directory, hr: Directory
 ) -> None:
@@ -114,6 +117,7 @@ def test_the_report_and_why_say_by_which_rule_and_contract_an_account_came_and_w
     assert words in given.how
 
 
+@pytest.mark.heavy
 def test_a_rules_plan_that_somebody_refused_is_planned_again(crm: Directory) -> None:
     others(120)
     User.objects.update(department="Sales")
@@ -128,6 +132,7 @@ def test_a_rules_plan_that_somebody_refused_is_planned_again(crm: Directory) -> 
         services.cancel_import(waits.run, "boss")
 
 
+@pytest.mark.heavy
 def test_a_rule_that_would_take_away_everyones_account_waits(crm: Directory) -> None:
     others(120)
     User.objects.update(department="Sales")
@@ -145,6 +150,7 @@ def test_a_rule_that_would_take_away_everyones_account_waits(crm: Directory) -> 
     assert set(states(crm).values()) == {(AccountState.ACTIVE, True)}
 
 
+@pytest.mark.heavy
 def test_the_directorys_own_limit_holds_what_rules_close_there(crm: Directory) -> None:
     others(1000)
     User.objects.filter(username__lt="other0040").update(department="Sales")
@@ -164,6 +170,7 @@ def test_the_directorys_own_limit_holds_what_rules_close_there(crm: Directory) -
     assert Loss.objects.filter(door="rule", kind="off", scope="account", number=40).exists()
 
 
+@pytest.mark.heavy
 def test_the_impact_of_another_scope_is_told_before_it_is_saved(crm: Directory) -> None:
     ada, bob = person("ada", department="Sales"), person("bob")
     deliver(crm)

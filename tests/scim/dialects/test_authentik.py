@@ -50,6 +50,7 @@ def test_members_are_compared_added_and_removed_one_an_operation(scim: Scim) -> 
     assert list(Membership.objects.values_list("user__username", flat=True)) == ["user2"]
 
 
+@pytest.mark.heavy
 def test_the_mode_for_aws_replaces_single_attributes(scim: Scim) -> None:
     """``_update_patch_aws``."""
     made = group(scim)

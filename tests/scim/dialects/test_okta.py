@@ -144,6 +144,7 @@ def test_a_rename_repeats_the_id(scim: Scim) -> None:
     assert scim.patch(f"/Groups/{made['id']}", rename).status in (200, 204)
 
 
+@pytest.mark.heavy
 def test_members_come_and_go_in_one_request_with_their_names(scim: Scim) -> None:
     """REFERENCE, "Update specific Group membership"."""
     anna, ben = create(scim, "anna@okta.local", externalId="a"), create(scim, "ben@okta.local", externalId="b")

@@ -130,6 +130,7 @@ def test_google_probes_with_one_user_and_suspends(scim: Scim) -> None:
 # --- SailPoint: https://documentation.sailpoint.com/connectors/identityiq/scim_2_0/ -----------------------------------
 
 
+@pytest.mark.heavy
 def test_sailpoint_aggregates_page_by_page_with_members(scim: Scim) -> None:
     """Aggregation reads users and groups with startIndex and count until totalResults is reached."""
     made, users = group_of(scim, "anna", "ben", "carl")
@@ -143,6 +144,7 @@ def test_sailpoint_aggregates_page_by_page_with_members(scim: Scim) -> None:
     assert groups["Resources"] == [made]
 
 
+@pytest.mark.heavy
 def test_sailpoint_adds_and_removes_entitlements(scim: Scim) -> None:
     """Entitlements are group members, by PATCH; with ``HttpPatchSupport`` false, by PUT of the whole group."""
     made, (anna, _) = group_of(scim, "anna", "ben")

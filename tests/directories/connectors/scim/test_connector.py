@@ -82,6 +82,7 @@ def own_levels(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- The connection test ---
 
 
+@pytest.mark.heavy
 def test_the_connection_test_says_what_the_application_can_do_and_what_it_wants(scim: ScimSubject) -> None:
     with scim.open() as connector:
         connector.create(entry())

@@ -112,6 +112,7 @@ def test_a_group_comes_takes_members_and_is_gone(name: str, doubles: Doubles, op
             assert product.groups() == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("name", "adds", "removals"), [("aws", 3, 1), ("entra", 13, 10), ("keycloak", 3, 1), ("miro", 1, 1)]
 )
@@ -141,6 +142,7 @@ def test_one_member_whom_entra_does_not_know_keeps_nobody_else_out(doubles: Doub
     assert len(product.groups()[0]["members"]) == 30
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("name", "pages"), [("keycloak", 3), ("entra", 3), ("slack", 1), ("aws", 3)])
 def test_a_list_is_read_to_its_end_and_proves_an_absence_only_where_it_can(
     name: str, pages: int, doubles: Doubles, opened: Opened
@@ -195,6 +197,7 @@ def test_a_newcomer_whom_the_lists_do_not_show_yet_is_not_made_twice(doubles: Do
     assert len(product.users()) == 1
 
 
+@pytest.mark.heavy
 def test_a_first_load_keeps_to_the_limits_and_takes_as_long_as_was_said(doubles: Doubles, opened: Opened) -> None:
     began = doubles.clock()
     with opened("slack", in_flight=1) as connector:
@@ -205,6 +208,7 @@ def test_a_first_load_keeps_to_the_limits_and_takes_as_long_as_was_said(doubles:
     assert len(doubles.product("slack").users()) == 150
 
 
+@pytest.mark.heavy
 def test_a_large_group_goes_on_where_it_had_to_wait_for_its_turn(doubles: Doubles, opened: Opened) -> None:
     """GitHub takes 1,000 members an hour: each call is recorded, so that none is sent again."""
     product = doubles.product("github_emu")
