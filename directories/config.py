@@ -4,9 +4,12 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 
-from directories.attributes import Kind
-from directories.connectors import connector_class
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from directories.attributes import FROM_SOURCES, Kind
+from directories.connectors import connector_class, registry
 from directories.connectors.base import Connector, ConnectorConfig, ConnectorError
+from directories.connectors.records import RecordSource
 from directories.expressions import ROW, ExpressionError, compile_expression
 from directories.mapping import IN, AttributeRule
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate, in_order
@@ -96,6 +99,20 @@ def load(directory_id: int) -> DirectoryConfig:
     directory = Directory.objects.select_related("provisioning").get(pk=directory_id)
     provisioning = getattr(directory, "provisioning", None) or ProvisioningSettings(directory=directory)
     return from_parts(directory, directory.query_templates.all(), directory.attribute_mappings.all(), provisioning)
+
+
+def record_sources() -> "QuerySet[Directory]":
+    """Return the directories whose rows are records of people and no accounts: nobody signs in there by them.
+
+    Those are the sources of records, and whatever says of contracts, as long as the portal writes nothing there.
+    """
+    kinds = [kind for kind, connector in registry().items() if issubclass(connector, RecordSource)]
+    tells = AttributeMapping.objects.filter(directory=OuterRef("pk"), kind__in=FROM_SOURCES).exclude(
+        portal_attribute=""
+    )
+    writes = ("create_users", "update_users", "deactivate_users", "delete_users")
+    only_read = {f"provisioning__{switch}": False for switch in writes}
+    return Directory.objects.filter(Q(kind__in=kinds) | Exists(tells), **only_read)
 
 
 def from_parts(

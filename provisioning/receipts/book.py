@@ -19,6 +19,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from config.database import bulk
+from directories.config import record_sources
 from provisioning.contracts.derive import ends_of
 from provisioning.models import Account, User
 from provisioning.models.outbox import AccountState
@@ -56,11 +57,12 @@ def product_version() -> str:
 def begin(account_ids: Collection[int], decision: str, origin: str) -> None:
     """Open receipts for the users of accounts that are to close, or add these accounts to those that are open.
 
-    Needs a transaction. Accounts that are known to be gone prove nothing and are left out.
+    Needs a transaction. Accounts that are known to be gone prove nothing and are left out, and so are records of
+    sources, which are no accounts.
     """
     columns = ("pk", "user_id", "directory_id", "directory__name", "key", "remote_id", "state")
     there = Account.objects.filter(pk__any_id=account_ids, user__isnull=False).exclude(state=AccountState.ABSENT)
-    accounts = list(there.order_by("user_id", "pk").values_list(*columns))
+    accounts = list(there.exclude(directory__in=record_sources()).order_by("user_id", "pk").values_list(*columns))
     receipts = _open({user for _, user, *_ in accounts}, decision, origin)
     bulk.insert(
         ReceiptAccount,

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from directories.config import record_sources
 from directories.readiness import listed
 from provisioning import services
 from provisioning.admin import protection
@@ -60,7 +61,8 @@ def ask(
 ) -> TemplateResponse:
     """Say what deactivating users does in which directory, and ask; not ``everywhere``: as their settings say."""
     users = User.objects.filter(pk__in=ids).only("username", "display_name", "first_name", "last_name")
-    there = Account.objects.filter(user__in=ids).exclude(state=AccountState.ABSENT).order_by("directory__name")
+    there = Account.objects.filter(user__in=ids).exclude(state=AccountState.ABSENT)
+    there = there.exclude(directory__in=record_sources()).order_by("directory__name")
     found = dict(there.values_list("directory_id", "directory__name"))
     names = list(found.values())
     context = {

@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from directories.config import record_sources
 from directories.models import Directory
 from provisioning import services
 from provisioning.admin.panels import loaded_later, viewed
@@ -34,6 +35,7 @@ NOT_GIVEN_BACK = (
     "The account was not given back: it is gone, or one is being made for this person. Look again in a minute."
 )
 ALL = "all"  # in place of an account: all that are refused
+RECORD = "What {} says of this person. It is no account, and the portal only reads it."
 NOT_KEPT = "Nothing is scheduled for this account any more, or it is being deleted just now."
 STATE_COLOURS = {AccountState.ACTIVE: "success", AccountState.DISABLED: "danger", AccountState.PENDING: "info"}
 
@@ -42,7 +44,8 @@ STATE_COLOURS = {AccountState.ACTIVE: "success", AccountState.DISABLED: "danger"
 class AccountRow:
     """One directory; ``account`` is None where the user has none.
 
-    ``still_open``: the user is inactive and the account can be used. ``refused_since`` is when the directory refused a
+    ``still_open``: the user is inactive and the account can be used. ``is_record``: it is no account, but what a source
+    says of the person. ``refused_since`` is when the directory refused a
     change, None when nothing waits for a person. ``lost`` is the account that the directory has kept of a
     deleted person of that name. ``final`` is why its scheduled deletion cannot be undone. ``tried_at`` is when what
     waits is tried next, None when that is at once. ``stays``: the portal would change nothing there now.
@@ -60,6 +63,7 @@ class AccountRow:
     final: str = ""
     tried_at: dt.datetime | None = None
     stays: bool = False
+    is_record: bool = False
 
     @property
     def light(self) -> str:
@@ -68,8 +72,12 @@ class AccountRow:
             return "danger"
         if self.waiting:
             return "warning"
-        usable = self.account is not None and self.account.state == AccountState.ACTIVE
-        return "success" if usable else "skipped"
+        return "success" if self.usable else "skipped"
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is an account with which one gets in."""
+        return self.account is not None and self.account.state == AccountState.ACTIVE and not self.is_record
 
     @property
     def heard_next(self) -> bool:
@@ -136,13 +144,15 @@ def rows_of(user: User) -> list[AccountRow]:
     pending = {one.account_id: one for one in PendingPassword.objects.filter(account__user=user)}
     lost = {account.directory_id: account for account in services.lost_to(user)}
     final = services.final_deletions({account.directory_id for account in accounts.values() if account.delete_at})
+    sources = set(record_sources().values_list("pk", flat=True))
     found = []
     for directory in Directory.objects.order_by("name"):
         account = accounts.get(directory.pk)
-        open_ = account is not None and account.state == AccountState.ACTIVE and not user.is_active
+        is_record = account is not None and directory.pk in sources
+        open_ = account is not None and account.state == AccountState.ACTIVE and not user.is_active and not is_record
         colour = STATE_COLOURS.get(AccountState(account.state), "") if account else ""
         waiting = account is not None and account.pk in queued
-        words, stays = _next(user, directory, account)
+        words, stays = (RECORD.format(directory), True) if is_record else _next(user, directory, account)
         password = pending.get(account.pk) if account else None
         found.append(
             AccountRow(
@@ -158,6 +168,7 @@ def rows_of(user: User) -> list[AccountRow]:
                 final=final.get(directory.pk, ""),
                 tried_at=_tried_at(directory, account) if waiting else None,
                 stays=stays,
+                is_record=is_record,
             )
         )
     return sorted(found, key=lambda row: row.account is None)

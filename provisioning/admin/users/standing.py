@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from directories.readiness import listed
 from provisioning.models import User
-from provisioning.models.accounts import AccountState
 from provisioning.profile.facts import ACTIVE
 from reports.models import Direction, Event
 
@@ -63,8 +62,7 @@ def _decided(user: User, decided: Event | None) -> str:
 
 
 def _fine(user: User, rows: Sequence["AccountRow"]) -> str:
-    states = [row.account.state for row in rows if row.account]
-    usable = states.count(AccountState.ACTIVE)
+    usable = sum(row.usable for row in rows)
     if not user.is_active:
         return "No directory lets them in." if not usable else "The accounts that are left stay as they are."
     if usable:

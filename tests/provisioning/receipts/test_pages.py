@@ -1,9 +1,11 @@
 """The leaver switch, the list of leavers, a receipt and the comparison with HR's list."""
 
 import datetime as dt
+from importlib import import_module
 from io import BytesIO
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group as Role
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -22,6 +24,7 @@ from provisioning.receipts.models import Receipt, ReceiptAccount, ReceiptStatus
 from reports import evidence
 from tests.provisioning.crew import Crews, save_crew_directory
 
+migration = import_module("provisioning.receipts.migrations.0005_no_records")
 pytestmark = pytest.mark.django_db
 
 
@@ -48,6 +51,66 @@ def text(client: Client, address: str) -> str:
     response = client.get(address)
     assert response.status_code == 200, address
     return " ".join(response.content.decode().split())
+
+
+def source_of_records() -> Directory:
+    """Return a directory that is only read and says of contracts."""
+    off = dict.fromkeys(("create_users", "update_users", "deactivate_users", "delete_users"), False)
+    source = save_crew_directory("HR", **off)
+    source.attribute_mappings.create(
+        directory_attribute="BEGINS", kind="contract", portal_attribute="starts", direction="in", position=9
+    )
+    return source
+
+
+def test_what_a_source_says_of_a_person_is_no_account_that_stays_open(crews: Crews, it_staff: Client) -> None:
+    source, crm = source_of_records(), save_crew_directory("CRM")
+    user = employed(crm)
+    Account.objects.create(user=user, directory=source, key="ann.lee", remote_id="4711", state="active")
+    panel = text(it_staff, f"/provisioning/user/{user.pk}/accounts/")
+    assert "Active, with an account. Nothing is wrong." in panel
+    assert "What HR says of this person. It is no account, and the portal only reads it." in panel
+    assert "<strong>CRM</strong>" in text(it_staff, f"/provisioning/user/{user.pk}/leave/")
+    it_staff.post(f"/provisioning/user/{user.pk}/leave/", {"post": "yes"})
+    run(crm)
+    run(source)
+    book.settle()
+    assert Receipt.objects.get().status == ReceiptStatus.CLOSED
+    assert [row.directory for row in ReceiptAccount.objects.all()] == ["CRM"]
+    assert "No directory lets them in." in text(it_staff, f"/provisioning/user/{user.pk}/accounts/")
+
+
+def test_who_has_not_begun_yet_has_not_left_either(crews: Crews, it_staff: Client) -> None:
+    source = source_of_records()
+    user = User.objects.create(username="joiner", is_active=False)
+    Account.objects.create(user=user, directory=source, key="joiner", remote_id="4712", state="active")
+    services.provision(user, "rules")
+    assert not Receipt.objects.exists()
+    assert "can still use" not in text(it_staff, f"/provisioning/user/{user.pk}/accounts/")
+
+
+def test_an_account_where_the_portal_writes_stays_one_also_where_contracts_come_from(crews: Crews) -> None:
+    source = source_of_records()
+    source.provisioning.update_users = True
+    source.provisioning.save()
+    user = User.objects.create(username="leaver", is_active=False)
+    Account.objects.create(user=user, directory=source, key="leaver", remote_id="4713", state="active")
+    services.provision(user, "left")
+    assert [row.directory for row in ReceiptAccount.objects.all()] == ["HR"]
+
+
+def test_open_receipts_of_an_earlier_release_wait_for_no_record(crews: Crews) -> None:
+    source, crm = source_of_records(), save_crew_directory("CRM")
+    mixed, alone = User.objects.create(username="mixed"), User.objects.create(username="alone")
+    for user, directories in ((mixed, (source, crm)), (alone, (source,))):
+        receipt = Receipt.objects.create(user_id=user.pk, username=user.username, decision="updated", version="0.1.0")
+        for one in directories:
+            receipt.accounts.create(
+                directory_id=one.pk, directory=one.name, account_id=one.pk, key="x", before="active"
+            )
+    migration.take_records_out(apps, None)
+    assert [receipt.username for receipt in Receipt.objects.all()] == ["mixed"]
+    assert [row.directory for row in ReceiptAccount.objects.all()] == ["CRM"]
 
 
 @pytest.mark.heavy
