@@ -1,8 +1,9 @@
 """Loaded by pytest beside ``tests.plugin``: what each test may take, so that the runs stay as short as they are.
 
-Counted are processor seconds, of the test with its fixtures and of the programs that it waited for, because the clock
-says more of the machine than of the test. A busy machine takes up to twice as many for the same work; therefore a test
-that takes more than it may is named at the end, and fails the run when it takes many times as many.
+Counted are processor seconds, of the test with its own fixtures and of the programs that it waited for, because the
+clock says more of the machine than of the test. What tests share (servers, the migrated database) counts for none. A
+busy machine takes up to twice as many for the same work; therefore a test that takes more than it may is named at the
+end, and fails the run when it takes many times as many.
 """
 
 import os
@@ -14,10 +15,11 @@ import pytest
 from tests.plugin import is_fast
 
 FAST_SECONDS, OTHER_SECONDS = 0.5, 30.0
-TOO_MUCH = 4
+TOO_MUCH = 10
 SHOWN = 10
 
 _BEGUN = pytest.StashKey[float]()
+_shared = [0.0, 0.0]  # processor seconds that shared fixtures took so far, and when the outermost of them began, or 0
 
 
 class Cost(NamedTuple):
@@ -36,9 +38,22 @@ class Cost(NamedTuple):
 
 
 def spent() -> float:
-    """Return the processor seconds of this process and of the children that it waited for."""
+    """Return the processor seconds of this process and of the children that it waited for, without what is shared."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return times.user + times.system + times.children_user + times.children_system - _shared[0]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Iterator[None]:
+    """Count what a fixture for several tests takes for none of them."""
+    if fixturedef.scope == "function" or _shared[1]:
+        return (yield)
+    _shared[1] = spent()
+    try:
+        return (yield)
+    finally:
+        _shared[0] += spent() - _shared[1]
+        _shared[1] = 0.0
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
