@@ -1,12 +1,14 @@
 """The sidebar: where each role may go, and what there needs attention."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 
 from config import attention
 
@@ -230,9 +232,18 @@ def _asks(request: HttpRequest, item: Item) -> bool:
 
 def _link(url_name: str) -> str:
     """Return the address of a page of the admin, or of one beside it; "" where there is none."""
+    return _addresses(get_script_prefix()).get(url_name, "")
+
+
+@cache
+def _addresses(prefix: str) -> dict[str, str]:
+    """Return the addresses of all pages of the sidebar by their URL names; ``prefix`` is in front of each."""
+    names = {name for items in SECTIONS.values() for item in items for name in (item.url_name, item.also) if name}
+    return {name: address for name in names if (address := _found(name))}
+
+
+def _found(url_name: str) -> str:
     for name in (f"admin:{url_name}", url_name):
-        try:
-            return reverse(name) if url_name else ""
-        except NoReverseMatch:
-            continue
+        with suppress(NoReverseMatch):
+            return reverse(name)
     return ""

@@ -1,6 +1,7 @@
 """How SCIM applications do, told cheaply: whether a token still opens the door, and how the newest requests went."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
@@ -77,6 +78,7 @@ def troubles(limit: int) -> list[tuple[Client, Trouble]]:
     return found
 
 
+@cache  # every page of the admin asks; building the statement takes as long as running it
 def _watched() -> "QuerySet[Any]":
     """Return the applications with when their last token ends and how many of the newest requests failed."""
     kept = Token.objects.filter(client=OuterRef("pk"), kind=TokenKind.BEARER, revoked_at__isnull=True)
