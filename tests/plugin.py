@@ -31,7 +31,7 @@ NOT_FAST = {
     *("openldap", "ldap_directory", "ldap", "own_openldap"),
     *("samba", "ad_directory", "ad", "own_samba", "active_directory"),
     *("browser", "portal", "runs", "live_server"),
-    *("script", "script_source"),
+    *("script", "script_source", "script_target"),
 }
 
 # The files of tests that take from half a minute to two.

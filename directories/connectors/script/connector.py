@@ -1,10 +1,9 @@
 """A source of truth that a script reads, which only the operator can have put there."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from directories.connectors.base import (
     Capability,
@@ -14,10 +13,9 @@ from directories.connectors.base import (
     ConnectorError,
     ConnectorField,
     Cursor,
-    FieldType,
     Page,
 )
-from directories.connectors.form_values import number_of, text_of
+from directories.connectors.form_values import text_of
 from directories.connectors.records import (
     DEPARTMENTS,
     Record,
@@ -30,24 +28,29 @@ from directories.connectors.records import (
 )
 from directories.connectors.script.executable import executable
 from directories.connectors.script.output import records
-from directories.connectors.script.process import Limits, ScriptRun
+from directories.connectors.script.settings import (
+    LIMITS,
+    SCRIPT,
+    environment_of,
+    handed_over,
+    limit_fields,
+    limits_of,
+    name_of,
+    started,
+)
 
-LIMITS, SCRIPT = "Limits", "Script"
-SECONDS, MEMORY, OUTPUT, PROCESSES = 600, 512, 200, 50
-MEGABYTE = 1024 * 1024
+SECONDS = 600
 NO_SINCE = "The script is not told the time of the last change. Name where it finds that."
-BAD_NAME = "Each line of the environment is NAME=value, with a name of letters, digits and _. Correct {name}."
 
 
 def _fields() -> tuple[ConnectorField, ...]:
-    number = FieldType.INTEGER
-    limits: dict[str, Any] = {"group": LIMITS, "harmless": True}
     departments = ConnectorField(
         "departments_script",
         "Script of the departments",
         help_text="Its name, as above. Blank: the source has no departments.",
         group=DEPARTMENTS,
     )
+    *handed, secret = handed_over()
     return (
         ConnectorField(
             "script",
@@ -56,14 +59,7 @@ def _fields() -> tuple[ConnectorField, ...]:
             help_text="Its name in the folder that the operator gave, for example hr/people.py.",
             selects=True,
         ),
-        ConnectorField("arguments", "Arguments", FieldType.TEXTAREA, help_text="One a line.", selects=True),
-        ConnectorField(
-            "environment",
-            "Environment",
-            FieldType.TEXTAREA,
-            help_text="NAME=value, one a line. The script gets nothing else of the portal's environment.",
-        ),
-        ConnectorField("secret_name", "Name of the secret", default="SECRET", help_text="In its environment."),
+        *handed,
         ConnectorField(
             "since_name",
             "Name of the time of the last change",
@@ -71,7 +67,7 @@ def _fields() -> tuple[ConnectorField, ...]:
             "example SINCE. Blank: the script does not know.",
             harmless=True,
         ),
-        ConnectorField("secret", "Secret", FieldType.SECRET, help_text="A password or key, or JSON with several."),
+        secret,
         *person_fields(id="ExternalId", contracts="Contracts", number="ExternalId"),
         *department_fields(
             departments,
@@ -80,19 +76,7 @@ def _fields() -> tuple[ConnectorField, ...]:
             parent="ParentExternalId",
             manager="ManagerExternalId",
         ),
-        ConnectorField("seconds", "Seconds", number, default=SECONDS, minimum=1, maximum=86_400, **limits),
-        ConnectorField(
-            "memory",
-            "Memory (MB)",
-            number,
-            default=MEMORY,
-            minimum=0,
-            maximum=1_000_000,
-            help_text="Of each of its processes. 0: no limit.",
-            **limits,
-        ),
-        ConnectorField("output", "Output (MB)", number, default=OUTPUT, minimum=1, maximum=10_000, **limits),
-        ConnectorField("processes", "Processes", number, default=PROCESSES, minimum=1, maximum=10_000, **limits),
+        *limit_fields(SECONDS),
     )
 
 
@@ -109,15 +93,7 @@ class Script(RecordSource):
 
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)
-        values = config.settings
-        blank = values.get("memory") in (None, "")
-        memory = MEMORY if blank else 0 if str(values["memory"]) == "0" else number_of(values, "memory", MEMORY)
-        self.limits = Limits(
-            seconds=number_of(values, "seconds", SECONDS),
-            memory=memory * MEGABYTE,
-            output=number_of(values, "output", OUTPUT) * MEGABYTE,
-            processes=number_of(values, "processes", PROCESSES),
-        )
+        self.limits = limits_of(config.settings, SECONDS)
 
     @classmethod
     def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
@@ -133,7 +109,7 @@ class Script(RecordSource):
     def changes(self, cursor: Cursor, page_size: int = 1000) -> Iterator[Page]:
         """Run the script of the people for those who changed since then; only a whole import shows who is gone."""
         since = f"{since_of(cursor):%Y-%m-%dT%H:%M:%SZ}"
-        found = self._run("script", {_checked(text_of(self.config.settings, "since_name")): since})
+        found = self._run("script", {name_of(text_of(self.config.settings, "since_name")): since})
         for accounts, last in paged(map(self.account, found), page_size):
             yield Page(accounts, last)
 
@@ -154,39 +130,12 @@ class Script(RecordSource):
         """Look whether the script may be run, and run it until the first people came."""
         try:
             path = executable(text_of(self.config.settings, "script"))
-            self.environment()
+            environment_of(self.config.settings)
         except ConnectorError as error:
             return ConnectionTest([ConnectionStep(SCRIPT, False, error.message)])
         found = self.looked_at()
         return replace(found, steps=[ConnectionStep(SCRIPT, True, f"{path.name} may be run."), *found.steps])
 
-    def environment(self) -> dict[str, str]:
-        """Return what the script gets besides a path and a folder; raise ConnectorError."""
-        values = self.config.settings
-        found: dict[str, str] = {}
-        for line in text_of(values, "environment").splitlines():
-            name, equals, value = line.strip().partition("=")
-            if line.strip():
-                found[_checked(name.strip() if equals else "")] = value.strip()
-        if secret := str(values.get("secret") or ""):
-            found[_checked(text_of(values, "secret_name") or "SECRET")] = secret
-        return found
-
     def _run(self, setting: str, more: Mapping[str, str] | None = None) -> Iterator[Record]:
-        values = self.config.settings
-        path = executable(text_of(values, setting))
-        environment = {**self.environment(), **(more or {})}
-        arguments = [line.strip() for line in text_of(values, "arguments").splitlines() if line.strip()]
-        secrets = [str(values.get("secret") or "")]
-        try:
-            run = ScriptRun([os.fspath(path), *arguments], environment, self.limits, secrets)
-        except (OSError, ValueError):
-            raise ConnectorError("The script cannot be started. Check its arguments.", code="script") from None
-        with closing(run):
+        with closing(started(self.config, text_of(self.config.settings, setting), self.limits, more=more)) as run:
             yield from records(run.lines())
-
-
-def _checked(name: str) -> str:
-    if not name.isidentifier() or not name.isascii() or name.startswith(("LD_", "PYTHON")):
-        raise ConnectorError(BAD_NAME.format(name=name or "the line without ="), code="settings")
-    return name

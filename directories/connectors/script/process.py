@@ -37,11 +37,26 @@ class Limits:
     processes: int
 
 
+class ScriptEnded(ConnectorError):
+    """A script ended with another code than 0."""
+
+    code = "script"
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class ScriptRun:
-    """One run of a script, which ends with this object however it is left."""
+    """One run of a script, which ends with this object however it is left. ``given`` is what it can read."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], limits: Limits, secrets: Sequence[str]
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        limits: Limits,
+        secrets: Sequence[str],
+        given: bytes = b"",
     ) -> None:
         self._limits = limits
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
@@ -50,15 +65,16 @@ class ScriptRun:
         self._folder = tempfile.TemporaryDirectory(prefix="rollcall-script-", ignore_cleanup_errors=True)
         place = self._folder.name
         numbers = (limits.memory, limits.seconds, limits.output, limits.processes)
-        self._process = subprocess.Popen(  # noqa: S603 - no shell; who may put a script there was checked
-            [sys.executable, "-I", "-S", str(Path(launch.__file__)), *map(str, numbers), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={"PATH": PATH, "LANG": "C.UTF-8", "HOME": place, "TMPDIR": place, **environment},
-            cwd=place,
-            start_new_session=True,
-        )
+        with _in_memory(given) as readable:  # never on a disk: there may be a password in it
+            self._process = subprocess.Popen(  # noqa: S603 - no shell; who may put a script there was checked
+                [sys.executable, "-I", "-S", str(Path(launch.__file__)), *map(str, numbers), *command],
+                stdin=readable,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={"PATH": PATH, "LANG": "C.UTF-8", "HOME": place, "TMPDIR": place, **environment},
+                cwd=place,
+                start_new_session=True,
+            )
 
     def lines(self) -> Iterator[bytes]:
         """Yield what it prints, line by line; raise ConnectorError unless it ends by itself with the code 0."""
@@ -124,7 +140,7 @@ class ScriptRun:
             name = signal.Signals(code - 128).name if code - 128 in set(signal.Signals) else str(code - 128)
             raise ConnectorError(KILLED.format(signal=name, said=self.said()), code="script")
         if code:
-            raise ConnectorError(ENDED.format(code=code, said=self.said()), code="script")
+            raise ScriptEnded(ENDED.format(code=code, said=self.said()), code)
 
     def said(self) -> str:
         """Return what the script said to people, as one line of bounded length without secrets; "" for nothing."""
@@ -138,3 +154,11 @@ class ScriptRun:
 
     def _megabytes(self, words: str) -> str:
         return words.format(megabytes=self._limits.output // (1024 * 1024))
+
+
+def _in_memory(given: bytes) -> IO[bytes]:
+    """Return an open file without a name that holds this."""
+    file = os.fdopen(os.memfd_create("given", os.MFD_CLOEXEC), "w+b", buffering=0)
+    file.write(given)
+    file.seek(0)
+    return file

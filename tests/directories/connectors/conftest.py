@@ -24,6 +24,7 @@ from tests.directories.connectors.record_subjects import (  # noqa: E402
     http_subject,
 )
 from tests.directories.connectors.scim_subject import ScimSubject  # noqa: E402
+from tests.directories.connectors.script_target_subject import ScriptTargetSubject  # noqa: E402
 from tests.directories.connectors.sql_subject import SqlSubject  # noqa: E402 - after the rewrite is registered
 from tests.fixtures.databases import Database  # noqa: E402
 from tests.fixtures.ldap import LdapDirectory  # noqa: E402
@@ -113,6 +114,12 @@ def scripts_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def script_source(scripts_folder: Path) -> ScriptSubject:
     """A source of truth that a script reads."""
     return ScriptSubject(scripts_folder)
+
+
+@pytest.fixture
+def script_target(scripts_folder: Path) -> ScriptTargetSubject:
+    """Accounts that a script keeps."""
+    return ScriptTargetSubject(scripts_folder)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ FIXTURES: Mapping[str, str] = {
     "http_json": "http_source",
     "files": "table_source",
     "script": "script_source",
+    "script_target": "script_target",
     "push": "push_source",
     "scim": "scim",
     "gateway": "gateway_subject",

@@ -1,0 +1,93 @@
+"""Accounts that a script keeps: what it is told, what its answers mean, and how it may go wrong."""
+
+import json
+import sys
+
+import pytest
+
+from directories.connectors.base import Capability, Conflict, ConnectorError, Entry, NotFound, Unavailable
+from directories.connectors.script import process, target
+from tests.directories.connectors.script_target_subject import ScriptTargetSubject
+
+pytestmark = pytest.mark.heavy
+ANN = Entry("ann", "7", {"first": "Ann", "since": None})
+
+
+def says(script_target: ScriptTargetSubject, body: str) -> None:
+    script_target.write(f"#!{sys.executable} -IS\nimport json, os, sys, time\nasked = sys.stdin.read()\n{body}\n")
+
+
+def test_it_is_told_all_on_its_input_and_a_password_nowhere_else(script_target: ScriptTargetSubject) -> None:
+    says(
+        script_target,
+        "told = {'asked': json.loads(asked), 'arguments': sys.argv[1:], 'names': sorted(os.environ)}\n"
+        "open(sys.argv[1], 'w').write(json.dumps(told))\n"
+        'print(\'{"id": 7, "username": "ann", "attributes": {"first": "Ann"}}\')',
+    )
+    with script_target.open(secret="key") as connector:
+        made = connector.create(Entry("ann", "", {"first": "Ann", "hours": 38}, usable=False), "Zebra-1")
+    assert (made.ref, made.key, made.enabled, made.attributes) == ("7", "ann", None, {"first": "Ann"})
+    told = json.loads(script_target.file.read_text())
+    assert told["asked"] == {
+        "operation": "create",
+        "username": "ann",
+        "id": "",
+        "enabled": False,
+        "attributes": {"first": "Ann", "hours": 38},
+        "password": "Zebra-1",
+    }
+    assert told["arguments"] == [str(script_target.file), "create"]
+    assert told["names"] == ["HOME", "LANG", "PATH", "SECRET", "TMPDIR"]
+
+
+def test_its_code_says_what_became_of_it(script_target: ScriptTargetSubject) -> None:
+    says(script_target, "sys.stderr.write('locked by 1234 with Zebra-1')\nsys.exit(int(open(sys.argv[1]).read()))")
+    with script_target.open() as connector:
+        script_target.file.write_text(str(target.TAKEN))
+        with pytest.raises(Conflict):
+            connector.create(ANN)
+        script_target.file.write_text(str(target.LATER))
+        with pytest.raises(Unavailable, match=r"cannot be done now\. It said: locked by 1234 with •••") as caught:
+            connector.set_password(ANN, "Zebra-1")
+        assert "Zebra-1" not in caught.value.message
+        script_target.file.write_text("9")
+        with pytest.raises(ConnectorError, match=r"The script ended with the code 9\. It said: locked by 1234"):
+            connector.update(ANN)
+
+
+@pytest.mark.parametrize("printed", ["", "done", "[]", '{"id": 7}', '{"id": 7, "username": "ann", "attributes": 1}'])
+def test_what_is_no_account_is_a_fault(script_target: ScriptTargetSubject, printed: str) -> None:
+    says(script_target, f"print('''{printed}''')")
+    with script_target.open() as connector, pytest.raises(ConnectorError) as caught:
+        connector.update(ANN)
+    assert caught.value.message == target.NO_ACCOUNT.format(operation="update")
+
+
+def test_null_is_an_account_that_is_not_there(script_target: ScriptTargetSubject) -> None:
+    says(script_target, "print('null')")
+    with script_target.open() as connector:
+        assert connector.find(ANN) is None
+        connector.delete(ANN)
+        for change in (connector.update, connector.disable, connector.enable):
+            with pytest.raises(NotFound):
+                change(ANN)
+
+
+def test_one_that_takes_too_long_is_tried_again(script_target: ScriptTargetSubject) -> None:
+    says(script_target, "time.sleep(60)")
+    with script_target.open(seconds=1) as connector, pytest.raises(Unavailable) as caught:
+        connector.update(ANN)
+    assert caught.value.message == process.SLOW.format(seconds=1)
+
+
+def test_it_can_do_what_its_settings_say(script_target: ScriptTargetSubject) -> None:
+    with script_target.open(operations="create, update") as connector:
+        assert connector.capabilities == {Capability.CREATE, Capability.UPDATE}
+        assert connector.lacks(Capability.DELETE).startswith("The script cannot delete. Write delete under")
+        assert connector.test().ok
+        assert "It has no list" in connector.test().steps[-1].message
+    with script_target.open(operations="create remove") as connector:
+        (step,) = connector.test().steps
+        assert step.message.startswith("There is no operation remove.")
+    with script_target.open(script="nobody.py") as connector:
+        assert not connector.test().ok
