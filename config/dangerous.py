@@ -14,6 +14,7 @@ from provisioning.models import User
 OPENING = frozenset(
     {
         "portal_role_add",
+        "portal_role_copy",
         "portal_role_delete",
         "portal_staff_add",
         "portal_staff_link",
