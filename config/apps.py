@@ -39,6 +39,7 @@ class ConfigConfig(AppConfig):
         importlib.import_module("config.database.lookups")
         importlib.import_module("config.second_factor.told")
         importlib.import_module("config.overviews.mails")
+        importlib.import_module("config.roles.notices")
         connections.watch()
         if log_format() == JSON:
             logging.captureWarnings(True)  # else they would be lines of their own

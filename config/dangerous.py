@@ -9,7 +9,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from config.signin import again
 from provisioning.admin import protection
-from provisioning.models import User
+from provisioning.models import Grant, User
 
 OPENING = frozenset(
     {
@@ -31,6 +31,8 @@ SAVING = frozenset(
         "gateway_gateway_code",
         "portal_role_change",
         "portal_role_changelist",
+        "portal_staff_roles",
+        "portal_staff_role_take",
         "signin_signinsettings_changelist",
         "sso_identityprovider_changelist",
     }
@@ -85,7 +87,8 @@ def _gives_rights(request: HttpRequest, pk: str | None) -> bool:
     user = User.objects.filter(pk=pk).only("is_staff", "is_superuser").first() if pk else User()
     if user is None or user.pk == request.user.pk:
         return False
-    held = {str(role) for role in user.groups.values_list("pk", flat=True)} if pk else set()
+    by_hand = Grant.objects.current().filter(user=user.pk, source="")
+    held = {str(role) for role in by_hand.values_list("role_id", flat=True)} if pk else set()
     staff, superuser = (
         CheckboxInput().value_from_datadict(request.POST, request.FILES, name) for name in ("is_staff", "is_superuser")
     )

@@ -222,6 +222,7 @@ CELERY_BEAT_SCHEDULE = {
     "link-mails": {"task": "config.tasks.send_link_mails", "schedule": 20.0, "options": {"expires": 20}},
     "reports-by-mail": {"task": "config.tasks.send_reports", "schedule": 60.0, "options": {"expires": 60}},
     "report-lines": {"task": "config.tasks.count_report_lines", "schedule": 60.0, "options": {"expires": 60}},
+    "grants": {"task": "config.tasks.tidy_grants", "schedule": 60.0, "options": {"expires": 60}},
     "contracts": {"task": "provisioning.tasks.settle_contracts", "schedule": 60.0, "options": {"expires": 60}},
     "rules": {"task": "provisioning.tasks.evaluate_rules", "schedule": 60.0, "options": {"expires": 60}},
     "requests": {"task": "provisioning.tasks.look_after_requests", "schedule": 60.0, "options": {"expires": 60}},

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -16,18 +16,20 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
 from config import one_time_links
 from config.models import Role, Staff
+from config.roles import granting
 from config.second_factor import held
 from config.signin import policy
 from provisioning import services
 from provisioning.admin import protection
 from provisioning.admin.users import search
-from provisioning.models import User
+from provisioning.models import Grant, User
 from provisioning.models.people import fold
 from provisioning.roles import ABOUT
 from reports import evidence
@@ -103,7 +105,9 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Read the staff with their roles; a partial index lists them."""
-        return held.marked(Staff.objects.filter(Q(is_staff=True) | Q(is_superuser=True))).prefetch_related("groups")
+        return held.marked(Staff.objects.filter(Q(is_staff=True) | Q(is_superuser=True))).prefetch_related(
+            Prefetch("grants", Grant.objects.current().select_related("role"), to_attr="held_roles")
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -147,6 +151,12 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
                 view(never_cache(self.second_factor_view)),
                 name="portal_staff_second_factor",
             ),
+            path("<int:object_id>/roles/", view(never_cache(self.roles_view)), name="portal_staff_roles"),
+            path(
+                "<int:object_id>/roles/<int:grant_id>/take/",
+                view(require_POST(self.role_take_view)),
+                name="portal_staff_role_take",
+            ),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -173,6 +183,29 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
         if request.method == "POST":
             return self._new_link(request, user)
         return self._page(request, "link", title="One-time link", person=user)
+
+    def roles_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Show which roles somebody has, and give one with an end and a reason."""
+        may_give = self.has_add_permission(request)
+        if not self.has_view_permission(request) or (request.method == "POST" and not may_give):
+            raise PermissionDenied
+        user = get_object_or_404(User, pk=object_id)
+        form = granting.GrantForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            given = services.give_role(user, actor=request.user.get_username(), **form.cleaned_data)
+            messages.success(request, f"{user} has the role {given}.")
+            return HttpResponseRedirect(reverse("admin:portal_staff_roles", args=[user.pk]))
+        context = {"person": user, "rows": granting.of(user), "form": form if may_give else None}
+        return self._page(request, "roles", title=f"Roles of {user}", **context)
+
+    def role_take_view(self, request: HttpRequest, object_id: int, grant_id: int) -> HttpResponse:
+        """Take one role away that comes from one place."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        grant = get_object_or_404(Grant.objects.select_related("user", "role"), pk=grant_id, user=object_id)
+        services.take_role(grant, request.user.get_username())
+        messages.success(request, f"{grant.user} has the role {grant} no more.")
+        return HttpResponseRedirect(reverse("admin:portal_staff_roles", args=[object_id]))
 
     def second_factor_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Take the second factors of somebody away who lost theirs; also of people who are not staff."""
@@ -237,10 +270,12 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
         return user.username
 
     @display(description="Role")  # type: ignore[untyped-decorator]
-    def role(self, user: Staff) -> str:
-        """Name the roles."""
-        roles = ", ".join(sorted(role.name for role in user.groups.all()))
-        return roles or ("Everything" if user.is_superuser else "No role")
+    def role(self, user: Any) -> SafeString:
+        """Name the roles, each with its end and where it comes from; they lead to the page that gives more."""
+        roles = ", ".join(sorted(str(grant) for grant in user.held_roles))
+        words = roles or ("Everything" if user.is_superuser else "No role")
+        address = reverse("admin:portal_staff_roles", args=[user.pk])
+        return format_html('<a class="text-link" href="{}">{}</a>', address, words)
 
     @display(description="Superuser", label={"Superuser": "danger"})  # type: ignore[untyped-decorator]
     def superuser(self, user: Staff) -> str | None:

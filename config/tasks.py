@@ -4,6 +4,7 @@ from celery import shared_task
 
 from config import link_mails
 from config.overviews import mails
+from provisioning import services
 from reports import hours, retention
 
 
@@ -29,3 +30,9 @@ def count_report_lines() -> None:
 def send_reports() -> None:
     """Mail the reports that are due."""
     mails.send_due()
+
+
+@shared_task
+def tidy_grants() -> None:
+    """Put away the roles that have ended, with a line for each; they gave nothing since their moment."""
+    services.tidy_grants()

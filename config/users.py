@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from config import link_mails
+from config.roles import granting
 from config.sign_in_settings import NO_MAIL
 from config.signin import policy
 from config.signin.models import LinkMail
@@ -44,6 +45,18 @@ class PortalUserAdmin(UserAdmin):
             messages.warning(
                 request, f"Left out: {left_out:,}, who are inactive, have no e-mail address, or are staff."
             )
+
+    @admin.display(description="Roles held")
+    def roles_held(self, user: User) -> str:
+        """Name the roles, each with its end and where it comes from."""
+        return ", ".join(str(one) for one, _ in granting.of(user)) or "None"
+
+    @admin.display(description="Roles held")
+    def roles_panel(self, user: User) -> SafeString:
+        """Say besides from whom and why, with the page that gives more; for superusers."""
+        held = "; ".join(words for _, words in granting.of(user)) or "None"
+        address = reverse("admin:portal_staff_roles", args=[user.pk])
+        return format_html('{} · <a class="text-link" href="{}">Give a role with an end …</a>', held, address)
 
     @admin.display(description="Portal password")
     def portal_password(self, user: User) -> SafeString:

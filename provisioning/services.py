@@ -19,6 +19,11 @@ from directories.connectors.base import ConnectorError
 from directories.models import Directory
 from provisioning.guard.administrators import LastAdministrator
 from provisioning.identities import lifecycle
+from provisioning.identities.grants import give as give_role
+from provisioning.identities.grants import keep_by_hand as keep_roles_by_hand
+from provisioning.identities.grants import set_roles
+from provisioning.identities.grants import take as take_role
+from provisioning.identities.grants import tidy as tidy_grants
 from provisioning.identities.groups import delete as delete_groups
 from provisioning.identities.groups import mark_privileged
 from provisioning.identities.groups import save as save_group
@@ -35,7 +40,6 @@ from provisioning.identities.users import (
     renamed,
     save_user,
     set_portal_password,
-    set_roles,
     write_user,
 )
 from provisioning.identities.users import rename as rename_user
@@ -121,10 +125,12 @@ __all__ = [
     "final_deletions",
     "final_leaving",
     "give_back",
+    "give_role",
     "gives_to",
     "held_changes",
     "impact_of_change",
     "impact_of_everything",
+    "keep_roles_by_hand",
     "leave_groups",
     "left_open",
     "let_directory_go",
@@ -165,6 +171,8 @@ __all__ = [
     "start_import",
     "stored_configuration",
     "switch_by_plan",
+    "take_role",
+    "tidy_grants",
     "try_directory",
     "undo",
     "undo_pushes",

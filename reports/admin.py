@@ -260,7 +260,8 @@ def _saved(request: HttpRequest) -> "QuerySet[SavedFilter]":
 
 def _seen(request: HttpRequest) -> "QuerySet[SavedFilter]":
     """Return the filters that the person keeps, and those that others share with them; a superuser sees all shared."""
-    shared = Q(everybody=True) | Q(role__in=request.user.groups.values("pk"))
+    held: Any = request.user
+    shared = Q(everybody=True) | Q(role__in=held.roles.values("pk"))
     if request.user.is_superuser:
         shared = Q(everybody=True) | Q(role__isnull=False)
     return SavedFilter.objects.filter(Q(user=request.user.pk) | shared).select_related("user")

@@ -96,6 +96,8 @@ PEOPLE = {
     **action("portal/staff/", "SA"),
     **action("portal/staff/add/", "S"),
     **action("portal/staff/<int:object_id>/link/", "S"),
+    "portal/staff/<int:object_id>/roles/": Rule("SA", "S"),
+    "portal/staff/<int:object_id>/roles/<int:grant_id>/take/": Rule("", "S"),
     **action("portal/staff/<int:object_id>/second-factor/", "S"),
 }
 

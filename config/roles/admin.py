@@ -12,7 +12,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.views.decorators.cache import never_cache
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -138,7 +138,9 @@ class RoleAdmin(GoneIsNotFound, GroupAdmin, ModelAdmin):  # type: ignore[misc]
     def rights(self, role: Role) -> str:
         """Return the role's rights for those who may only look."""
         areas = by_area(role.permissions.select_related("content_type"))
-        return format_html_join("", "<strong>{}</strong><ul>{}</ul>", ((area, _listed(held)) for area, held in areas))
+        return format_html_join(
+            "", '<strong>{}</strong><ul class="mb-3">{}</ul>', ((area, _listed(held)) for area, held in areas)
+        )
 
     def get_form(self, request: HttpRequest, obj: Role | None = None, change: bool = False, **kwargs: Any) -> Any:
         """Offer the rights that the actor has, and those that the role has already, which they may take away."""

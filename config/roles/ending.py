@@ -11,7 +11,7 @@ from django.urls import reverse
 from config.models import Role
 from config.sso.models import RoleMapping
 from provisioning import services
-from provisioning.models import User
+from provisioning.models import Grant, User
 from provisioning.tokens.models import ApiToken
 from reports import evidence
 from reports.models import SavedFilter
@@ -51,14 +51,14 @@ def digest(found: Iterable[Use]) -> str:
 
 def holders(role: Role) -> Any:
     """Return the people who have the role."""
-    return User.objects.filter(groups=role).distinct()
+    return User.objects.filter(pk__in=Grant.objects.current().filter(role=role).values("user"))
 
 
 @transaction.atomic
 def delete(role: Role, actor: str) -> None:
     """Delete the role; whoever loses it has a line in the report and in the evidence."""
-    for person in holders(role):
-        services.set_roles(person, person.groups.exclude(pk=role.pk), actor)
+    for grant in Grant.objects.current().filter(role=role).select_related("user"):
+        services.take_role(grant, actor)
     keep(role, "deleted", actor)
     role.delete()
 

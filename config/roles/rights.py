@@ -27,6 +27,19 @@ WORDS = {
     "change_appliedblueprint": "Apply blueprints and undo them",
     "change_deleteduser": "Restore deleted users",
     "change_machine": "Enrol and withdraw machines of gateways",
+    **{
+        f"{verb}_nesting": f"{words} which groups are in which groups"
+        for verb, words in (("view", "See"), ("add", "Say"), ("change", "Change"), ("delete", "Undo"))
+    },
+    "view_groupchange": "See what failed and what waits of groups",
+    "change_groupchange": "Try refused changes of groups again and push groups to directories",
+    "view_helddirectory": "See directories that wait after a restore",
+    "change_helddirectory": "Release directories that wait after a restore",
+    "view_finding": "See the differences that were found",
+    "view_decision": "See decisions about imports",
+    "view_loss": "See the losses that the guard counted",
+    "view_granted": "See what rules give people",
+    "view_holding": "See what people hold by requests",
     "show_token": "Show tokens of SCIM applications again",
     "view_requestlog": "See the live log of SCIM applications",
 }
@@ -113,13 +126,13 @@ def _place(right: Permission) -> tuple[int, int, str]:
     return ORDER.get(_model(right), len(ORDER)), VERB_ORDER.get(verb, len(VERB_ORDER)), right.codename
 
 
-class RightsWidget(UnfoldAdminCheckboxSelectMultipleWidget):
+class RightsWidget(UnfoldAdminCheckboxSelectMultipleWidget):  # type: ignore[misc]
     """Boxes to tick, each area a group with its name."""
 
     template_name = "admin/portal/role/rights.html"
 
 
-class _ByArea(ModelChoiceIterator):  # type: ignore[type-arg]
+class _ByArea(ModelChoiceIterator):
     def __iter__(self) -> Iterator[Any]:
         for area, rights in by_area(self.queryset):
             yield area, [self.choice(one) for one in rights]

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Permission
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from config.signin import chosen, counting, events, limits, policy
@@ -50,6 +52,10 @@ class PortalBackend(ModelBackend):
         else:
             attempt.was_right()
         return user
+
+    def _get_group_permissions(self, user_obj: Any) -> QuerySet[Permission]:
+        """Return the rights of the roles that have not ended; whatever ends does so at its moment."""
+        return Permission.objects.filter(group__in=user_obj.roles)
 
     def user_can_authenticate(self, user: Any) -> bool:
         """Return whether somebody may sign in; a session ends as soon as they may not."""

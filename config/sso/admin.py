@@ -22,6 +22,7 @@ from config.sso.provider import callback_path
 from config.sso.service import ProviderFailed, ProviderService
 from directories.connectors.outgoing import address_problem
 from directories.encryption import is_lost
+from provisioning import services
 from provisioning.admin import protection
 from provisioning.admin.gone import GoneIsNotFound
 from reports import evidence
@@ -186,6 +187,7 @@ class ProviderAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
         """Delete it with its links. Roles that it gave stay: take them away on the pages of people."""
         with transaction.atomic():
             SocialAccount.objects.filter(provider=obj.slug).delete()
+            services.keep_roles_by_hand(obj.slug)
             self._keep(request, obj, "deleted")
             super().delete_model(request, obj)
 

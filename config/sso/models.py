@@ -83,20 +83,14 @@ class RoleMapping(models.Model):
 
 
 class Given(models.Model):
-    """What a mapping gave somebody, and takes away again: a role, or without one the right to open the admin."""
+    """That a provider's groups made somebody staff, and take that back; the roles that they gave are ``Grant``s."""
 
     provider = models.ForeignKey(IdentityProvider, models.CASCADE, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    role = models.ForeignKey(Role, models.CASCADE, null=True, related_name="+")
 
     class Meta:
         default_permissions = ()
-        constraints = [
-            models.UniqueConstraint(fields=["provider", "user", "role"], name="sso_given_once"),
-            models.UniqueConstraint(
-                fields=["provider", "user"], condition=models.Q(role=None), name="sso_given_staff_once"
-            ),
-        ]
+        constraints = [models.UniqueConstraint(fields=["provider", "user"], name="sso_given_staff_once")]
 
     def __str__(self) -> str:
-        return f"{self.role or 'staff'} for {self.user_id}"
+        return f"staff for {self.user_id}"

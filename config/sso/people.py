@@ -1,6 +1,6 @@
 """Whom of the roll an identity provider vouches for, and which roles its groups give them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import Group as Role
@@ -11,9 +11,6 @@ from config.sso.models import Given, IdentityProvider, MatchBy
 from provisioning import services
 from provisioning.models import User
 from provisioning.models.people import fold
-
-STAFF = None
-"""What stands for the right to open the admin where roles are numbers."""
 
 GIVES_RIGHTS = Q(
     permissions__content_type__app_label="portal",
@@ -66,37 +63,24 @@ def assignable() -> Any:
 def give_roles(provider: IdentityProvider, user: User, claims: Mapping[str, Any]) -> User:
     """Give the roles of the provider's groups, take back what it gave before, and return the user as they are now.
 
-    Superusers are left alone, and nothing makes one. What was given by hand stays.
+    Superusers are left alone, and nothing makes one. What was given by hand, or by another provider, stays.
     """
     groups = groups_in(claims, provider.groups_claim)
     if user.is_superuser or groups is None:
         return user
     user = User.objects.select_for_update(no_key=True, of=("self",)).get(pk=user.pk)
-    mapped = provider.mappings.filter(group__in=groups).values("role")
-    wanted = {role.pk: role for role in assignable().filter(pk__in=mapped)}
-    held = {role.pk: role for role in user.groups.all()}
-    given = set(Given.objects.filter(provider=provider, user=user).values_list("role_id", flat=True))
-    elsewhere = set(Given.objects.filter(user=user).exclude(provider=provider).values_list("role_id", flat=True))
-    gone = given - wanted.keys() - {STAFF}
-    new = wanted.keys() - held.keys()
+    wanted = list(assignable().filter(pk__in=provider.mappings.filter(group__in=groups).values("role")))
     actor = f"the groups of {provider}"
-    if new or gone:
-        kept = {pk: role for pk, role in held.items() if pk not in gone - elsewhere}
-        services.set_roles(user, {**kept, **wanted}.values(), actor)
+    services.set_roles(user, wanted, actor, source=provider.slug)
+    given = Given.objects.filter(provider=provider, user=user)
+    elsewhere = Given.objects.filter(user=user).exclude(provider=provider)
     becomes = bool(wanted) and not user.is_staff
-    leaves = not wanted and STAFF in given and STAFF not in elsewhere
+    leaves = not wanted and given.exists() and not elsewhere.exists() and not user.roles.exists()
     if becomes or leaves:
         user.is_staff = becomes
         services.save_user(user, actor)
-    also = elsewhere & {*wanted, *([STAFF] if wanted else [])}  # what another provider gave stays as long as one does
-    more = {*new, *also, *([STAFF] if becomes else [])}
-    _note(provider, user, more=more, less={*gone, *([STAFF] if not wanted else [])})
+    if not wanted:
+        given.delete()
+    elif becomes or elsewhere.exists():  # what another provider gave stays as long as one does
+        Given.objects.get_or_create(provider=provider, user=user)
     return user
-
-
-def _note(provider: IdentityProvider, user: User, more: Collection[int | None], less: Collection[int | None]) -> None:
-    """Keep in mind what the provider gave."""
-    Given.objects.filter(provider=provider, user=user, role_id__in=[pk for pk in less if pk]).delete()
-    if STAFF in less:
-        Given.objects.filter(provider=provider, user=user, role=None).delete()
-    Given.objects.bulk_create([Given(provider=provider, user=user, role_id=pk) for pk in more], ignore_conflicts=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from django.contrib.auth.models import Group as Role
 from django.db import transaction
 from django.db.models import QuerySet
 from django.dispatch import Signal
@@ -13,7 +12,6 @@ from config.database import bulk
 from directories.mapping import Catalogue
 from provisioning.contracts import due
 from provisioning.guard import administrators
-from provisioning.identities import rights
 from provisioning.models import Account, User
 from provisioning.models.accounts import AccountState
 from provisioning.models.people import FoldedField, fold
@@ -144,18 +142,6 @@ def _keeps_accounts(user: User, stored: User | None) -> bool:
         return False
     there = Account.objects.filter(user=user.pk, state__in=[AccountState.ACTIVE, AccountState.DISABLED])
     return there.exists() or (user.provisioned and not stored.provisioned)
-
-
-def set_roles(user: User, roles: Iterable[Role], actor: str) -> None:
-    """Give the user exactly these roles of the portal and record a difference."""
-    with transaction.atomic():
-        before = sorted(user.groups.values_list("name", flat=True))
-        user.groups.set(roles)
-        after = sorted(user.groups.values_list("name", flat=True))
-        if before != after:
-            changes = {"Roles": (", ".join(before), ", ".join(after))}
-            record(report_line(user, Operation.UPDATE, f"The roles of {user} were changed.", actor, changes))
-            rights.told([(user, {"Roles": [before, after]})], actor)
 
 
 def set_portal_password(user: User, clear: str, actor: str) -> None:

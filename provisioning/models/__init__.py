@@ -2,6 +2,7 @@
 
 from provisioning.models.accounts import Account, Change, ScheduledDeletion
 from provisioning.models.blueprints import AppliedBlueprint
+from provisioning.models.grants import Grant
 from provisioning.models.groups import Group, GroupAccount, GroupChange, Membership, Nesting, PushedMember
 from provisioning.models.heartbeat import Heartbeat
 from provisioning.models.imports import Decision, ImportRun, PlannedChange, PlannedGroup, PlannedMember
@@ -14,6 +15,7 @@ __all__ = [
     "AttributeDefinition",
     "Change",
     "Decision",
+    "Grant",
     "Group",
     "GroupAccount",
     "GroupChange",

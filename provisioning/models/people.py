@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.contrib.auth.models import Group as Role
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from directories.attributes import Type
 from provisioning import usernames
+from provisioning.models.grants import Grant
 
 
 def fold(value: str) -> str:
@@ -119,6 +121,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     provisioned = models.BooleanField(
         "provision to directories", default=True, help_text="Off: directories treat this user as deactivated."
     )
+    groups = models.ManyToManyField(  # type: ignore[assignment]
+        Role, through=Grant, verbose_name="roles", blank=True, related_name="user_set", related_query_name="user"
+    )
     custom_profile = models.JSONField(default=dict, blank=True)
     custom_attributes = models.JSONField(default=dict, blank=True)
     scim_id = models.UUIDField("SCIM id", default=uuid.uuid4, unique=True, editable=False)
@@ -187,6 +192,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def may_sign_in(self) -> bool:
         """Whether a password would let the user into the portal."""
         return self.is_staff or self.is_superuser
+
+    @property
+    def roles(self) -> "models.QuerySet[Role]":
+        """The roles that the user has at this moment; ``groups`` has those as well that have ended."""
+        return Role.objects.filter(pk__in=Grant.objects.current().filter(user=self.pk).values("role"))
 
     @property
     def rights(self) -> tuple[bool, bool, bool]:

@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from provisioning.models import User
+from provisioning.models import Grant, User
 from provisioning.notices.causes import CAUSES, DANGER, Cause, FoundSubject
 from provisioning.notices.models import Choice, How, Letter, Notice
 from provisioning.notices.signals import notice_closed, notice_opened
@@ -33,7 +33,8 @@ def how_told(cause: Cause) -> dict[int, str]:
     """Return the people who are told of a cause, by id, and how: staff with an address who may know of it."""
     staff = User.objects.filter(is_staff=True, is_active=True).exclude(email="")
     app, _, codename = cause.permission.partition(".")
-    may = Q(groups__permissions__codename=codename, groups__permissions__content_type__app_label=app)
+    gives = Grant.objects.filter(role__permissions__codename=codename, role__permissions__content_type__app_label=app)
+    may = Q(pk__in=gives.current().values("user"))
     may |= Q(user_permissions__codename=codename, user_permissions__content_type__app_label=app)
     ids = set(staff.filter(may | Q(is_superuser=True)).values_list("pk", flat=True))
     chosen = dict(Choice.objects.filter(cause=cause.name, person__in=ids).values_list("person_id", "how"))

@@ -1,4 +1,4 @@
-"""Roles: those of the portal stay, copies are changed, nobody gives what they do not have, and who loses one is told."""
+"""Roles: built-in ones stay, copies are changed, nobody gives what they do not have, and who loses one is told."""
 
 import re
 from typing import Any

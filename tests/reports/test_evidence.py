@@ -252,8 +252,13 @@ def test_rights_of_staff_and_roles_are_kept(client: Browser) -> None:
     services.delete_users([bob.pk], "ada")
     assert last()["changes"] == {"Deleted": [False, True]}
     client.force_login(ada)
-    role = Role.objects.get(name="Helpdesk")
-    response = client.post(f"/portal/role/{role.pk}/change/", {"name": "Helpdesk", "permissions": []})
+    role = Role.objects.create(name="Desk")
+    role.permissions.set(Role.objects.get(name="Helpdesk").permissions.all())
+    client.post(
+        f"/portal/role/{role.pk}/change/",
+        {"name": "Desk", "permissions": list(role.permissions.values_list("pk", flat=True))},
+    )
+    response = client.post(f"/portal/role/{role.pk}/change/", {"name": "Desk", "permissions": []})
     assert response.status_code == 302, response.content[:2000]
     assert (last()["subject"], last()["by"]) == (f"role {role.pk}", "ada")
     assert "reports.view_event" not in last()["changes"]["rights"][1]

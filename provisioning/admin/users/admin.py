@@ -58,6 +58,7 @@ class UserAdmin(
     """Everybody in the portal."""
 
     form = add_form = UserForm
+    fieldsets = None
     add_form_template = None
     autocomplete_fields = ("manager",)
     filter_horizontal = ()
@@ -72,7 +73,7 @@ class UserAdmin(
 
     def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
         """Add the fields of the custom profile attributes."""
-        kwargs["form"] = form_for(definitions(request))
+        kwargs["form"] = form_for(definitions(request), gives_roles=protection.is_superuser(request.user))
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
@@ -91,7 +92,9 @@ class UserAdmin(
             tabs.append(("Where values come from", {"fields": ["sources_panel"]}))
         if obj or protection.is_superuser(request.user):
             password = "portal_password" if protection.is_superuser(request.user) else "has_password"
-            rights = ["is_staff", "is_superuser", "groups", *([password, "last_login"] if obj else [])]
+            gives = protection.is_superuser(request.user)
+            known = ["roles_panel" if gives else "roles_held", password, "last_login"] if obj else []
+            rights = ["is_staff", "is_superuser", *(["groups"] if gives else []), *known]
             tabs.append(("Sign-in & roles", {"fields": rights}))
         if obj:
             return [tabs[0], *((title, {**options, **FOLDED}) for title, options in tabs[1:])]
@@ -118,6 +121,8 @@ class UserAdmin(
             "renaming",
             "portal_password",
             "has_password",
+            "roles_panel",
+            "roles_held",
             "last_login",
             "created_at",
             "updated_at",

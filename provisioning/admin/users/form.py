@@ -1,8 +1,9 @@
 """The form behind the user page."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django import forms
+from django.contrib.auth.models import Group as Role
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
@@ -19,7 +20,7 @@ from provisioning.admin.fields import (
 )
 from provisioning.admin.users.rename import free_name
 from provisioning.guard.administrators import LastAdministrator, must_remain
-from provisioning.models import AttributeDefinition, User
+from provisioning.models import AttributeDefinition, Grant, User
 
 PROFILE = {attribute.name: attribute for attribute in PROFILE_ATTRIBUTES}
 
@@ -44,9 +45,8 @@ class UserForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = "__all__"  # noqa: DJ007 - the page lists its fields, by who looks at it
-        labels: ClassVar[dict[str, str]] = {"groups": "Roles", "is_superuser": "Superuser", "is_staff": "May sign in"}
+        labels: ClassVar[dict[str, str]] = {"is_superuser": "Superuser", "is_staff": "May sign in"}
         help_texts: ClassVar[dict[str, str]] = {
-            "groups": "What this person may do in the portal. Groups of people are on the page Groups.",
             "is_superuser": "May do everything, also give rights to others.",
             "is_staff": "Signs in to this portal with the password below.",
             "provisioned": "When this is off, directories treat this user as deactivated.",
@@ -64,9 +64,8 @@ class UserForm(forms.ModelForm[User]):
                 self.initial.setdefault(name, value)
                 offer_stored(field, value)
         if "groups" in self.fields:
-            roles = cast(Any, self.fields["groups"])
-            roles.widget = UnfoldAdminCheckboxSelectMultipleWidget(choices=roles.choices)
-            roles.help_text = self.Meta.help_texts["groups"]
+            by_hand = Grant.objects.current().filter(user=self.instance.pk, source="")
+            self.initial["groups"] = list(by_hand.values_list("role_id", flat=True))
         if "custom_attributes" in self.fields:
             self.fields["custom_attributes"].initial = self.instance.custom_attributes
 
@@ -113,9 +112,22 @@ class UserForm(forms.ModelForm[User]):
                 self.add_error(None, str(refused))
 
 
-def form_for(definitions: list[AttributeDefinition]) -> type[UserForm]:
-    """Return the form class with a field for each definition."""
-    fields = {PREFIX + definition.name: field_for(definition) for definition in definitions}
+def roles_field() -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]
+    """Return the boxes for the roles that are given by hand; what an identity provider gives is no part of them."""
+    return forms.ModelMultipleChoiceField(
+        Role.objects.order_by("name"),
+        label="Roles",
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text="Given by hand, without an end. Groups of people are on the page Groups.",
+    )
+
+
+def form_for(definitions: list[AttributeDefinition], *, gives_roles: bool = False) -> type[UserForm]:
+    """Return the form class with a field for each definition; with ``gives_roles``, with the roles given by hand."""
+    fields: dict[str, Any] = {PREFIX + definition.name: field_for(definition) for definition in definitions}
     labels = UserForm.Meta.labels | {name: field.label for name, field in fields.items()}  # of the read-only page
+    if gives_roles:
+        fields["groups"] = roles_field()
     meta = type("Meta", (UserForm.Meta,), {"labels": labels})
     return type("UserForm", (UserForm,), {**fields, "definitions": definitions, "Meta": meta})

@@ -250,7 +250,7 @@ def mapped(keycloak: IdentityProvider) -> IdentityProvider:
 
 def state(user: User) -> tuple[bool, bool, list[str]]:
     user.refresh_from_db()
-    return user.is_staff, user.is_superuser, sorted(role.name for role in user.groups.all())
+    return user.is_staff, user.is_superuser, sorted(role.name for role in user.roles)
 
 
 @pytest.mark.heavy
