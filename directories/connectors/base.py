@@ -17,7 +17,15 @@ from threading import Event
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from directories.connectors.errors import AGAIN, Conflict, ConnectorError, CursorLost, NotFound, Unavailable
+from directories.connectors.errors import (
+    AGAIN,
+    Conflict,
+    ConnectorError,
+    CursorLost,
+    NotFound,
+    Unavailable,
+    without_again,
+)
 from directories.connectors.types import (
     Capability,
     ConnectionStep,
@@ -75,6 +83,7 @@ __all__ = [
     "TriedStatement",
     "Unavailable",
     "Write",
+    "without_again",
 ]
 
 
@@ -228,6 +237,8 @@ class Connector(ABC):
         return None
 
     kept_by_server: frozenset[str] = frozenset()  # attributes (case folded) that nobody else may write
+    # Attributes (case folded, what follows the last colon) that name a manager by the lasting id of their account.
+    manager_names: frozenset[str] = frozenset()
 
     @property
     def patience(self) -> float:
@@ -242,11 +253,6 @@ class Connector(ABC):
     @property
     def update_names(self) -> Collection[str]:
         """The names that an update uses, of directory attributes and of the portal's own; empty: what is mapped."""
-        return ()
-
-    @property
-    def manager_names(self) -> Collection[str]:
-        """The mapped attributes that name a person's manager by the lasting id of the manager's account."""
         return ()
 
     @property

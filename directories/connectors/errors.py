@@ -3,6 +3,11 @@
 AGAIN = "The portal tries again by itself."  # what messages of ``Unavailable`` may end with
 
 
+def without_again(message: str) -> str:
+    """Return a message for where nobody tries again, or where it is said when."""
+    return message.replace(AGAIN, "").rstrip()
+
+
 class ConnectorError(Exception):
     """Someone must correct data or settings; the same call would fail again.
 

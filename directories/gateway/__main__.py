@@ -95,7 +95,7 @@ def _test(settings: GatewaySettings) -> int:
             well = False
             continue
         for step in steps:
-            _say(f"{name}: {step.name}: {step.message}")
+            _say(f"{name}: {step.name}: {step.words}")
         well = well and all(step.ok for step in steps)
     return 0 if well else FAILED
 

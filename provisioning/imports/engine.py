@@ -15,7 +15,7 @@ from config.database import bulk
 from directories import health
 from directories.attributes import OF_CONTRACTS
 from directories.config import DirectoryConfig, load, open_connector
-from directories.connectors.base import AGAIN, Connector, ConnectorError, CursorLost, Page, Unavailable
+from directories.connectors.base import Connector, ConnectorError, CursorLost, Page, Unavailable, without_again
 from provisioning.imports import decisions, departments, incremental, plan_hash, runs
 from provisioning.imports.ahead import ahead
 from provisioning.imports.doors import apply as doors
@@ -156,7 +156,7 @@ def _is_as_approved(run: ImportRun, config: DirectoryConfig, lease: Lease) -> bo
             lease.silence = max(runs.SILENCE, dt.timedelta(seconds=connector.patience) + runs.SILENCE / 2)
             still.refuse_changed(run, connector, Crawler(config), lease)
     except Unavailable as error:
-        message = f"{error.message.replace(AGAIN, '').rstrip()} Nothing more was applied. Approve again later."
+        message = f"{without_again(error.message)} Nothing more was applied. Approve again later."
         lease.end(RunStatus.APPROVAL, message, approved=False, **plan_hash.sealed(run))
         return False
     return True
@@ -265,7 +265,7 @@ def _fail_for_now(run: ImportRun, lease: Lease, error: Unavailable) -> None:
     if not run.preview and run.trigger != Trigger.COMMAND:
         at = runs.retry_moment(now, run.tries, error.retry_after)
     further = f"The portal tries again at {timezone.localtime(at):%H:%M}." if at else "Import again later."
-    message = f"{error.message.replace(AGAIN, '').rstrip()} {further}"
+    message = f"{without_again(error.message)} {further}"
     _end(run, lease, RunStatus.FAILED, Result.FAILED, message, retry_at=at)
 
 

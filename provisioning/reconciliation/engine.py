@@ -18,7 +18,7 @@ from structlog.contextvars import bound_contextvars
 from config.database import bulk
 from directories import health
 from directories.config import DirectoryConfig, load, open_connector
-from directories.connectors.base import AGAIN, Connector, ConnectorError, Unavailable
+from directories.connectors.base import Connector, ConnectorError, without_again
 from provisioning.imports import runs
 from provisioning.imports.ahead import ahead
 from provisioning.imports.runs import Cancelled, Incomplete, Lease, LeaseLost
@@ -65,7 +65,7 @@ def _contained(run: ReconcileRun, lease: Lease) -> None:
     except Cancelled:
         _end(run, lease, RunStatus.CANCELLED, CANCELLED)
     except (ConnectorError, Incomplete) as error:
-        words = str(error).replace(AGAIN, "").rstrip() if isinstance(error, Unavailable) else str(error)
+        words = without_again(str(error))
         _end(run, lease, RunStatus.FAILED, words)
     except (OperationalError, InterfaceError):
         raise

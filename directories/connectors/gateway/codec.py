@@ -240,10 +240,7 @@ def _sequence(inner: Codec) -> Codec:
 def _record(kind: Any) -> Codec:
     """Return the codec of a dataclass or a named tuple: a list of its parts, without what only a connector knows."""
     hints = get_type_hints(kind)
-    if dataclasses.is_dataclass(kind):
-        names = [field.name for field in dataclasses.fields(kind) if not field.metadata.get("stays")]
-    else:
-        names = [*kind._fields]
+    names = [one.name for one in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else [*kind._fields]
     parts = [(name, codec(hints[name])) for name in names if hints[name] is not object]
     encoders = [(name, part.encode) for name, part in parts]
     decoders = [part.decode for _, part in parts]

@@ -105,7 +105,7 @@ class ThroughGateway(Connector):
         self.gives_contracts = not said.lacks(Capability.CONTRACTS)
         self.attributes_word, self.key_source = said.attributes_word, said.key_source
         self.look_up_hint, self.delete_hint = said.look_up_hint, said.delete_hint
-        self.kept_by_server = frozenset(said.kept_by_server)
+        self.kept_by_server, self.manager_names = frozenset(said.kept_by_server), frozenset(said.manager_names)
         self._listed: Sequence[RemoteGroup] = ()  # groups whose members are asked for next
         self._members: Iterator[MembersOf] | None = None
 

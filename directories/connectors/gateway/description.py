@@ -37,6 +37,7 @@ class Description:
     deletion_is_final: str = ""
     update_names: Sequence[str] = ()
     kept_by_server: Sequence[str] = ()
+    manager_names: Sequence[str] = ()
     clear_passwords: bool = False
     nested_groups: bool = False
     describes_groups: bool = True
@@ -75,6 +76,7 @@ def describe(connector: Connector, *, lacking: Mapping[Capability, str], reads_a
         deletion_is_final=connector.deletion_is_final,
         update_names=names,
         kept_by_server=sorted(connector.kept_by_server),
+        manager_names=sorted(connector.manager_names),
         clear_passwords=connector.clear_passwords,
         nested_groups=connector.nested_groups,
         describes_groups=connector.describes_groups,

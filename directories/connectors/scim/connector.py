@@ -5,7 +5,7 @@ What sets one product apart from the next is in its preset; here is nothing abou
 
 import datetime as dt
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -35,8 +35,8 @@ from directories.connectors.scim.client import LONGEST_TURN, ScimClient
 from directories.connectors.scim.discovery import Application
 from directories.connectors.scim.groups import Groups
 from directories.connectors.scim.inspection import inspected
-from directories.connectors.scim.managers import is_manager
-from directories.connectors.scim.paths import member, parse, parse_known
+from directories.connectors.scim.managers import MANAGER_NAMES
+from directories.connectors.scim.paths import member, parse
 from directories.connectors.scim.presets import all_names, load
 from directories.connectors.scim.rate import forecast
 from directories.connectors.scim.settings import (
@@ -83,6 +83,7 @@ class Scim(Connector):
     describes_groups = False
     clear_passwords = True
     reads_ahead = True
+    manager_names = MANAGER_NAMES
 
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)
@@ -139,18 +140,15 @@ class Scim(Connector):
         return self.application.offered.filters is not False
 
     @property
-    def manager_names(self) -> Collection[str]:
-        """manager.value, where it is mapped."""
-        return [path.text for path in parse_known(self.config.attributes) if is_manager(path)]
-
-    @property
     def keeps_deleted(self) -> bool:
         """Whether the product only switches off whom it is told to delete."""
         return self.preset.delete.user == "deactivate"
 
     @property
     def deletion_is_final(self) -> str:
-        """What the product's documents say of it."""
+        """What the product's documents say of it; who is only switched off can be switched on again."""
+        if self.keeps_deleted:
+            return ""
         words = self.preset.delete.effects
         return words[:1].lower() + words[1:] if words else super().deletion_is_final
 

@@ -9,14 +9,15 @@ from directories.connectors.scim.discovery import Application
 from directories.connectors.scim.lookup import by_id, by_values, ref_of
 from directories.connectors.scim.paths import AttributePath, parse, read
 
+MANAGER_NAMES = frozenset({"manager", "manager.value"})
 REMEMBERED = 10_000
 NOT_THERE_YET = "The user's manager is not in the application yet. The portal fills it in by itself once they are."
 _USER_NAME = parse("userName")
 
 
 def is_manager(path: AttributePath) -> bool:
-    """Return whether a path holds the id of a manager's user."""
-    return path.attribute.casefold() == "manager" and path.sub.casefold() in ("", "value")
+    """Return whether a path holds the id of a manager's user, whatever its schema."""
+    return ".".join(filter(None, [path.attribute, path.sub])).casefold() in MANAGER_NAMES
 
 
 class Managers:

@@ -53,7 +53,7 @@ NEVER_COMPARED = {fold_name(name) for name in ("username", "password", "active")
 
 
 FRESH = 1.0  # seconds for which a look ahead of an account's turn counts
-RUN_SECONDS = 0.75  # accounts are written together as far as that probably takes no longer: leavers may be waiting
+RUN_SECONDS = 0.5  # accounts are written together as far as that probably takes no longer: leavers may be waiting
 FIRST_RUN = 10  # accounts, as long as nothing is known of how quick the directory is
 _runs: dict[int, int] = {}  # by directory: how many accounts this process would write together next
 
@@ -518,10 +518,14 @@ class AccountReconciler:
 
 def _naming_managers(config: DirectoryConfig, connector: Connector) -> frozenset[str]:
     """Return the directory attributes that name somebody's manager by an account: what the mapping fills from there."""
-    known = {name.casefold() for name in connector.manager_names}
-    rules = [rule for rule in config.rules if rule.directory_attribute.casefold() in known and rule.direction != IN]
-    ours = [one for one in rules if (one.kind, one.portal_attribute, one.expression) == (Kind.PROFILE, "manager", "")]
-    return frozenset(rule.directory_attribute for rule in ours)
+    ours = (Kind.PROFILE, "manager", "")
+    return frozenset(
+        rule.directory_attribute
+        for rule in config.rules
+        if rule.directory_attribute.casefold().rpartition(":")[2] in connector.manager_names
+        and rule.direction != IN
+        and (rule.kind, rule.portal_attribute, rule.expression) == ours
+    )
 
 
 def status_of(account: Account) -> UserStatus:

@@ -134,6 +134,7 @@ def test_what_is_wrong_is_said_by_the_step_that_finds_it(
         found = connector.test()
     failed = next(one for one in found.steps if not one.ok)
     assert (failed.name, words in failed.message, TOKEN in failed.message) == (step, True, False)
+    assert "by itself" not in failed.words, "nobody but who tests tries again"
 
 
 def test_what_keeps_everybody_out_closes_the_application_and_refuses_nobody(
@@ -375,7 +376,8 @@ def test_a_gateway_marks_what_is_taken_over_as_the_portal_does(scim: ScimSubject
         assert ANSWERS["adopt"](connector, entry("bob", portal_id="8d")) is None
     assert [one["externalId"] for kind in ("User", "Group") for one in scim.server.resources(kind)] == ["7c", "g1"]
     travels = codec(Entry)
-    assert travels.decode(travels.encode(replace(entry(), manager_ref="1"))) == entry(), "a gateway looks it up itself"
+    known = replace(entry(), manager_ref="1")
+    assert travels.decode(travels.encode(known)) == known
 
 
 # --- Managers ---
@@ -383,7 +385,6 @@ def test_a_gateway_marks_what_is_taken_over_as_the_portal_does(scim: ScimSubject
 
 def test_a_manager_is_named_by_id_there_and_by_user_name_here(scim: ScimSubject) -> None:
     with scim.open(attributes=(*scim.attributes, MANAGER)) as connector:
-        assert connector.manager_names == [MANAGER]
         boss = connector.create(entry("boss"))
         ann = connector.create(replace(entry("ann", **{MANAGER: "boss"}), manager_ref=boss.ref))
         bob = connector.create(entry("bob", **{MANAGER: "boss"}))
@@ -778,7 +779,7 @@ def test_no_setting_shows_a_secret(scim: ScimSubject) -> None:
 def test_every_product_can_be_set_up_and_says_what_to_do(product: str) -> None:
     with Scim(ConnectorConfig({"product": product})) as connector:
         assert {Capability.CREATE, Capability.DISABLE, Capability.IMPORT} <= connector.capabilities
-        assert connector.deletion_is_final.endswith(".")
+        assert connector.deletion_is_final.endswith(".") is not connector.keeps_deleted
         assert Scim.notes[product].endswith(".)") or product == "generic"
         assert all(connector.meant_by(name) for name in Scim.required({"product": product}) if "." in name)
 
