@@ -9,7 +9,6 @@ import binascii
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from django.utils import timezone
 from pydantic import Field, PlainValidator, SecretStr, StringConstraints
 
 from directories.connectors.outgoing import address_problem
@@ -18,7 +17,7 @@ from directories.described.schema import LEFT_OUT, SecretReference, Strict, Text
 from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import PartRefused, WrittenPart
-from provisioning.events import filters, subscriptions
+from provisioning.events import filters, rotation, subscriptions
 from provisioning.events.kinds import KINDS
 from provisioning.events.models import Envelope, Subscription
 from provisioning.profile.person import catalogue
@@ -64,7 +63,7 @@ class ReceiverSchema(Strict):
 
 def describe(held: Subscription) -> BlueprintItem:
     """Describe a receiver whole."""
-    known = subscriptions.secrets_of(held)
+    known = rotation.secrets_of(held)
     return {
         "name": held.name,
         "url": SecretStr(held.url),
@@ -119,15 +118,14 @@ def _fill(held: Subscription, after: BlueprintItem) -> None:
         if name != "enabled":
             setattr(held, name, after[name])
     held.url = after["url"].get_secret_value()
-    known = subscriptions.secrets_of(held)
     for name in SECRETS:
-        value = after.get(name)
+        value, known = after.get(name), rotation.secrets_of(held)
         if value is None or known.get(name) == value.get_secret_value():
             continue
-        if name == "secret" and known.get("secret"):
-            known["previous"], held.previous_until = known["secret"], timezone.now() + subscriptions.OVERLAP
-        known[name] = value.get_secret_value()
-    held.secrets = known
+        if name == "secret":
+            rotation.replace(held, value.get_secret_value())
+        else:
+            held.secrets = {**known, name: value.get_secret_value()}
 
 
 def _problems(

@@ -25,9 +25,9 @@ class Subscription(Reachable):
     ``kinds`` are names of kinds of events ("user.created"); ``filter`` is one of SCIM's filter language over what
     an event tells (see ``filters``), "" for every event. ``fields`` are the attributes that are sent, as "kind.name"
     ("profile.email"). ``secrets`` holds ``secret``, by which webhooks are signed, ``previous``, by which they are
-    signed too until ``previous_until``, and ``token``, which is sent along. ``audience`` is whom security event tokens
-    are for. ``failing_since``: no delivery has succeeded since then. ``stopped_because``: why the portal switched it
-    off.
+    signed too (with the end of each; ``previous_until`` is the last one), and ``token``, which is sent along.
+    ``audience`` is whom security event tokens are for. ``failing_since``: no delivery has succeeded since then.
+    ``stopped_because``: why the portal switched it off.
     """
 
     url = models.TextField("address")

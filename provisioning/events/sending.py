@@ -1,17 +1,15 @@
 """One request to a receiver, through the portal's one door for outgoing HTTP, and what its answer means."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
-from django.utils import timezone
 
 from directories.connectors.base import AGAIN, ConnectorError, Unavailable
 from directories.connectors.outgoing import HttpAnswer, HttpDoor
-from provisioning.events import keys
+from provisioning.events import keys, rotation
 from provisioning.events.envelopes import Sent, Told, security_event, webhook
 from provisioning.events.models import Envelope, OutgoingEvent, Subscription
 from provisioning.profile.person import labels
@@ -56,11 +54,8 @@ class Sender:
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
-        secrets: Mapping[str, Any] = subscription.secrets
-        self._secrets = [secrets["secret"]] if secrets.get("secret") else []
-        if secrets.get("previous") and (subscription.previous_until or timezone.now()) > timezone.now():
-            self._secrets.append(secrets["previous"])
-        self._token = secrets.get("token") or ""
+        self._secrets = rotation.signing(subscription)
+        self._token = subscription.secrets.get("token") or ""
         self._labels = labels()
         self._key = keys.signing() if subscription.envelope == Envelope.SET else None
         self._door = HttpDoor(seconds=SECONDS, largest=LARGEST, authority=subscription.authority)

@@ -14,19 +14,18 @@ from django.utils import timezone
 
 from config.database import bulk
 from directories import health
-from directories.encryption import is_lost
-from provisioning.events import keys
+from provisioning.events import keys, rotation
 from provisioning.events.delivery import LEASES
 from provisioning.events.fan_out import again, send_to
 from provisioning.events.kinds import OF_SCIM, family
 from provisioning.events.models import Attempt, Envelope, EventDelivery, OutgoingEvent, Stream, Subscription
+from provisioning.events.rotation import secrets_of
 from provisioning.outbound import dispatch
 from reports import evidence
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 
 STATED = ("name", "envelope", "kinds", "filter", "fields", "audience", "authority", "give_up_days", "enabled")
-OVERLAP = dt.timedelta(days=7)  # for which the secret before signs too
 PAGE = 1000
 BAD_TOKEN = "A token holds plain letters, digits and signs only."
 GIVEN_UP = "It has taken no event for {days} days."
@@ -35,11 +34,6 @@ GIVEN_UP = "It has taken no event for {days} days."
 def new_secret() -> str:
     """Return a secret of 32 random bytes, as Standard Webhooks writes it."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def secrets_of(subscription: Subscription) -> dict[str, Any]:
-    """Return the secrets, none where no configured key opens them."""
-    return {} if is_lost(subscription, "secrets") else dict(subscription.secrets)
 
 
 def is_token(text: str) -> bool:
@@ -80,11 +74,12 @@ def show_secret(subscription: Subscription, actor: str) -> str:
 def rotate_secret(subscription: Subscription, actor: str) -> str:
     """Give a subscription a new secret and return it; webhooks are signed by the one before too, for a week."""
     fresh = new_secret()
-    held = secrets_of(subscription)
-    subscription.secrets = {**held, "secret": fresh, "previous": held.get("secret", "")}
-    subscription.previous_until = timezone.now() + OVERLAP
-    subscription.save(update_fields=["secrets", "previous_until", "updated_at"])
-    say(subscription, f"{actor} gave {subscription} a new secret. The one before signs for a week more.", actor)
+    with transaction.atomic():
+        held = Subscription.objects.select_for_update().get(pk=subscription.pk)  # of two at once none is forgotten
+        rotation.replace(held, fresh)
+        held.save(update_fields=["secrets", "previous_until", "updated_at"])
+        say(held, f"{actor} gave {held} a new secret. The one before signs for a week more.", actor)
+    subscription.secrets, subscription.previous_until = held.secrets, held.previous_until
     return fresh
 
 
@@ -186,7 +181,7 @@ def say(subscription: Subscription, message: str, actor: str, *, gone: bool = Fa
     """Write a line of the report about a subscription, and how it is set up now into the evidence."""
     state = {name: getattr(subscription, name) for name in STATED}
     state["url"] = [shown_address(subscription.url), evidence.masked(subscription.url)]  # the rest may be a key
-    state |= {name: evidence.masked(secret) for name, secret in secrets_of(subscription).items() if secret}
+    state |= {name: evidence.masked(str(secret)) for name, secret in secrets_of(subscription).items() if secret}
     evidence.changed(f"subscription {subscription.pk}", None if gone else state, message, actor)
     record(
         Line(

@@ -6,11 +6,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -104,7 +106,9 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
     @display(description="Given up")  # type: ignore[untyped-decorator]
     def given_up(self, one: Any) -> str:
         """Return how many events were given up."""
-        return counted(one.deliveries.filter(parked__isnull=False)) if one.has_given_up else "0"
+        if not one.has_given_up:
+            return "0"
+        return format_html('<span class="rc-wrong">{}</span>', counted(one.deliveries.filter(parked__isnull=False)))
 
     @display(description="Last try")  # type: ignore[untyped-decorator]
     def last(self, one: Subscription) -> str:
@@ -124,11 +128,13 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Show one subscription, or change it."""
-        one = self._one(request, int(object_id) if object_id.isdecimal() and len(object_id) < 19 else 0)
-        may_change = self.has_change_permission(request, one)
-        if request.method == "POST" and not may_change:
-            raise PermissionDenied
-        return self._page(request, one, may_change=may_change)
+        pk = int(object_id) if object_id.isdecimal() and len(object_id) < 19 else 0
+        with transaction.atomic():
+            one = self._one(request, pk, lock=request.method == "POST")
+            may_change = self.has_change_permission(request, one)
+            if request.method == "POST" and not may_change:
+                raise PermissionDenied
+            return self._page(request, one, may_change=may_change)
 
     def delete_model(self, request: HttpRequest, obj: Subscription) -> None:
         """Delete a subscription with what waits for it."""
@@ -229,7 +235,9 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
         if not request.POST.get("all"):
             chosen = chosen.filter(pk__in=_ids(request, "delivery"))
         actor = request.user.get_username()
-        if request.POST.get("action") == "drop":
+        if not chosen.exists():
+            messages.warning(request, "Nothing was chosen.")
+        elif request.POST.get("action") == "drop":
             number = subscriptions.drop_given_up(chosen, actor)
             messages.success(request, f"{_events(number)} dropped.")
         else:
@@ -262,6 +270,7 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
             "may_delete": one.pk is not None and self.has_delete_permission(request, one),
             "secret": secret,
             "lost": one.pk is not None and is_lost(one, "secrets"),
+            "last_words": _last_words(one) if one.failing_since else "",
             "overlaps": one.previous_until is not None and one.previous_until > timezone.now(),
             "given_up": counted(one.deliveries.filter(parked__isnull=False)) if one.pk else "0",
             "waiting": counted(one.deliveries.filter(parked=None)) if one.pk else "0",
@@ -291,8 +300,9 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
         }
         return render(request, f"{FOLDER}/{name}.html", context)
 
-    def _one(self, request: HttpRequest, pk: int, *, change: bool = False) -> Subscription:
-        one = Subscription.objects.filter(pk=pk).first()
+    def _one(self, request: HttpRequest, pk: int, *, change: bool = False, lock: bool = False) -> Subscription:
+        every = Subscription.objects.select_for_update() if lock else Subscription.objects
+        one = every.filter(pk=pk).first()
         allowed = self.has_change_permission if change else self.has_view_permission
         if not allowed(request, one):
             raise PermissionDenied
@@ -309,6 +319,12 @@ def state_of(one: Subscription) -> str:
     if not one.enabled:
         return "Switched off" if one.stopped_because else "Off"
     return "Takes nothing" if one.unreachable_since or one.failing_since else "On"
+
+
+def _last_words(one: Subscription) -> str:
+    """Return what became of the last try that was not taken."""
+    failed = Attempt.objects.filter(subscription=one, taken=False).order_by("-pk")
+    return failed.values_list("words", flat=True).first() or "The log says what it answers."
 
 
 def _ids(request: HttpRequest, name: str) -> list[int]:

@@ -10,7 +10,8 @@ from directories.connectors.outgoing import address_problem
 from provisioning.events import filters
 from provisioning.events.kinds import FAMILIES, KINDS, family
 from provisioning.events.models import Subscription
-from provisioning.events.subscriptions import BAD_TOKEN, can_tell, is_token, secrets_of, shown_address
+from provisioning.events.rotation import secrets_of
+from provisioning.events.subscriptions import BAD_TOKEN, can_tell, is_token, shown_address
 from provisioning.profile.person import catalogue
 
 USUAL_FIELDS = ["profile.username", "profile.active"]

@@ -67,8 +67,9 @@ def test_what_is_left_out_stays_and_a_new_secret_leaves_the_one_before_valid() -
     before = Subscription.objects.get().secrets["secret"]
     assert changes(audit("secret: env:TEST_SECRET")) == ["~ receiver Audit: secret: (secret) -> (secret)"]
     held = Subscription.objects.get()
-    assert held.secrets == {"secret": SECRET, "previous": before, "token": "t0ken"}
     assert held.previous_until is not None
+    previous = {before: held.previous_until.isoformat()}
+    assert held.secrets == {"secret": SECRET, "previous": previous, "token": "t0ken"}
     assert changes(audit("enabled: false")) == ["~ receiver Audit: enabled: true -> false"]
     held.refresh_from_db()
     assert (held.enabled, held.url, held.filter) == (False, ADDRESS, 'user.department eq "Sales"')

@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from config.database import bulk
 from directories.models import Directory
 from provisioning import services, tasks
-from provisioning.events import delivery, fan_out, sending, subscriptions
+from provisioning.events import delivery, fan_out, rotation, sending, subscriptions
 from provisioning.events.models import Attempt, EventDelivery, OutgoingEvent, Stream, Subscription
 from provisioning.models import User
 from provisioning.outbound import batch, dispatch
@@ -74,12 +74,38 @@ def test_after_a_new_secret_both_verify_for_a_week(subscription: Subscription, r
     send(subscription)
     for secret in (before, fresh):
         Webhook(secret).verify(receiver.came[0].body, receiver.came[0].headers)
-    Subscription.objects.update(previous_until=timezone.now() - dt.timedelta(seconds=1))
+    subscription.secrets["previous"][before] = (timezone.now() - dt.timedelta(seconds=1)).isoformat()
+    subscription.save()
     add("bob")
     send(subscription)
     Webhook(fresh).verify(receiver.came[1].body, receiver.came[1].headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(before).verify(receiver.came[1].body, receiver.came[1].headers)
+
+
+def test_whoever_makes_a_second_new_secret_forgets_none_that_signs(
+    subscription: Subscription, receiver: Receiver
+) -> None:
+    first, other = subscription.secrets["secret"], Subscription.objects.get()  # another window
+    second = subscriptions.rotate_secret(subscription, "root")
+    third = subscriptions.rotate_secret(other, "root")
+    assert subscriptions.rotate_secret(subscription, "root") != third
+    add("ada")
+    send(subscription)
+    for secret in (first, second, third, Subscription.objects.get().secrets["secret"]):
+        Webhook(secret).verify(receiver.came[0].body, receiver.came[0].headers)
+    for _ in range(2 * rotation.MOST):
+        subscriptions.rotate_secret(subscription, "root")
+    assert len(rotation.signing(Subscription.objects.get())) == rotation.MOST
+
+
+def test_a_secret_that_was_replaced_before_several_could_sign_signs_on(subscription: Subscription) -> None:
+    week, secret = timezone.now() + dt.timedelta(days=5), subscription.secrets["secret"]
+    subscription.secrets, subscription.previous_until = {"secret": secret, "previous": "whsec_b2xk"}, week
+    assert rotation.signing(subscription) == [secret, "whsec_b2xk"]
+    rotation.replace(subscription, "whsec_bmV3")
+    assert set(rotation.signing(subscription)) == {"whsec_bmV3", secret, "whsec_b2xk"}
+    assert subscription.secrets["previous"]["whsec_b2xk"] == week.isoformat()
 
 
 def test_what_is_not_taken_of_one_person_holds_up_that_person_alone(

@@ -64,7 +64,7 @@ def test_a_receiver_is_added_tested_and_looked_at(it_staff: Client, receiver: Re
     fresh = it_staff.post(f"{page}rotate/").content.decode()
     one.refresh_from_db()
     assert one.secrets["secret"] in fresh
-    assert "The secret before signs too until" in fresh
+    assert "Secrets before it sign too, the last one until" in fresh
     assert it_staff.post(f"{LIST}{one.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Subscription.objects.exists()
 
@@ -124,6 +124,12 @@ def test_what_was_given_up_is_sent_again_or_dropped(it_staff: Client, receiver: 
         for event in again
     ]
     assert "The receiver answered 500." in text(it_staff, page)
+    assert "Given up: 3" in text(it_staff, f"{LIST}{one.pk}/change/")
+    assert '<span class="rc-wrong">3</span>' in text(it_staff, LIST)
+    for action in ("again", "drop"):
+        answer = it_staff.post(f"{page}decide/", {"action": action}, follow=True)
+        assert "Nothing was chosen." in answer.content.decode()
+    assert EventDelivery.objects.filter(parked__isnull=False).count() == 3
     it_staff.post(f"{page}decide/", {"action": "again", "delivery": [dead[0].pk]})
     it_staff.post(f"{page}decide/", {"action": "drop", "delivery": [dead[1].pk]})
     assert EventDelivery.objects.filter(parked__isnull=False).count() == 1
