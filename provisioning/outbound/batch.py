@@ -34,7 +34,8 @@ OURS = frozenset({HELD, "internal", "mapping", "container", "other_account", "ot
 UNEXPECTED = Parked("internal", "Something unexpected went wrong in the portal. Its log has the details.")
 FLUSH_ITEMS = 100
 FLUSH_SECONDS = 1.0
-SHARE_SECONDS = 2.0  # a batch that has gone on for so long gives half of what is left of it to others
+LOOK_SECONDS = 0.25  # after which a batch looks whether somebody became a leaver meanwhile
+SHARE_SECONDS = 0.5  # a batch that has gone on for so long gives half of what is left to others who have nothing to do
 SHARED = 20  # rows at least that must be left for that
 FIELDS = (
     "remote_id",
@@ -251,7 +252,7 @@ class Batch:
                 row.unanswered = row.unanswered or UNKNOWN
         self.todo = sorted(rows, key=lambda row: (held.lane(row.pk), held.changes[row.pk][0].pk))
         self.outcomes: list[Outcome] = []
-        self.flushed = self.renewed = self.shared = time.monotonic()
+        self.flushed = self.renewed = self.shared = self.looked = time.monotonic()
         self.lease = self.granted = leases.LEASE
         self.begun: set[int] = set()
 
@@ -302,11 +303,13 @@ class Batch:
             del self.todo[0]
             if self.probing and self.work.asked:
                 self._probed()
-            late = time.monotonic() - self.flushed >= FLUSH_SECONDS
+            now = time.monotonic()
+            if now - self.looked >= LOOK_SECONDS:
+                self.looked = now
+                self._make_way()
+            late = now - self.flushed >= FLUSH_SECONDS
             if late or self.work.one_by_one or len(self.outcomes) >= FLUSH_ITEMS:
                 self._flush()
-            if late:
-                self._make_way()
         if self.probing:
             health.retry_now(self.work.directory_id, self.home)  # nobody had to be asked about, so nothing was tried
 
@@ -333,21 +336,28 @@ class Batch:
     def _make_way(self) -> None:
         """Give back what another worker is quicker with.
 
-        That is whoever became a leaver while waiting in this batch, and half of what is left: a directory that is slow
-        or far away serves several workers at once, and nobody's save waits for the end of a long batch.
+        That is whoever became a leaver since they were claimed; of those who are done already the results are written,
+        which lets them go. And it is half of what is left where others have nothing to do: a directory that is slow or
+        far away serves several workers at once.
         """
+        kind, home_id = self.work.leases, self.work.directory_id
+        done = {outcome.row.pk for outcome in self.outcomes}
         waiting = {row.pk: self.held.lane(row.pk) for row in self.todo if row.pk not in self.begun}
-        leavers = self.work.leases.leavers_among([pk for pk, lane in waiting.items() if lane != Lane.LEAVERS])
-        waiting |= dict.fromkeys(leavers, Lane.LEAVERS)
+        usual = [pk for pk in (*done, *waiting) if self.held.lane(pk) != Lane.LEAVERS]
+        leavers = kind.leavers_among(usual)
+        if leavers & done:
+            self._flush()
+        back = [pk for pk in waiting if pk in leavers]
+        waiting |= dict.fromkeys(back, Lane.LEAVERS)
         rest = [pk for pk in waiting if pk not in leavers]
-        back = list(leavers)
-        if len(rest) >= SHARED and time.monotonic() - self.shared >= SHARE_SECONDS:
-            back += rest[len(rest) // 2 :]
-            self.shared = time.monotonic()
+        if len(rest) >= SHARED and self.looked - self.shared >= SHARE_SECONDS:
+            self.shared = self.looked
+            if not kind.due(home_id, 1):
+                back += rest[len(rest) // 2 :]
         self.todo = [row for row in self.todo if row.pk not in back]
-        self.work.leases.release(self.held, back)
+        kind.release(self.held, back)
         for lane in Lane:
-            self.work.leases.wake(self.work.directory_id, [pk for pk in back if waiting[pk] == lane], lane)
+            kind.wake(home_id, [pk for pk in back if waiting[pk] == lane], lane)
         for pk in back:
             del self.held.changes[pk]
 
@@ -475,6 +485,10 @@ class Batch:
             record_many(line for outcome in kept for line in outcome.lines)
             work.store(kept)
         work.leases.hurry_leavers({outcome.row.pk for outcome in kept if outcome.busy} - leavers)
+        if self.todo:  # else ``deliver`` looks for everything that got another change
+            # The message about somebody who became a leaver while this worker had them found them taken.
+            new = [one.row.pk for one in kept if not one.waits or held.lane(one.row.pk) != Lane.LEAVERS]
+            work.leases.wake(work.directory_id, work.leases.leavers_among(new), Lane.LEAVERS)
 
 
 def notice(directory: str, result: Result, words: str) -> Line:

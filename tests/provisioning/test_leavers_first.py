@@ -273,7 +273,7 @@ def test_a_parked_leaver_stays_one(crews: Crews, sent: list[Message]) -> None:
 def test_a_batch_gives_back_whoever_leaves_while_waiting_in_it(
     crews: Crews, sent: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(batch, "LOOK_SECONDS", 0.0)
     directory = save_crew_directory()
     users = add_many(3)
     services.provision_many([user.pk for user in users], "test")
@@ -297,6 +297,37 @@ def test_a_batch_gives_back_whoever_leaves_while_waiting_in_it(
     crews["CREW"].fail = lambda call, key: None
     work(sent[-1:])
     assert crews["CREW"].done("disable") == [("disable", "user2")]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1000.0])
+def test_a_batch_lets_whoever_leaves_go_before_its_end(
+    crews: Crews, sent: list[Message], monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """They were updated by it already, so the message about their leaving found them taken."""
+    monkeypatch.setattr(batch, "LOOK_SECONDS", seconds)
+    monkeypatch.setattr(batch, "FLUSH_SECONDS", 1000.0 - seconds)  # or their results are written just then
+    directory = save_crew_directory()
+    users = add_many(3)
+    services.provision_many([user.pk for user in users], "test")
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 10))
+    User.objects.update(first_name="New")
+    services.provision_many([user.pk for user in users], "test")
+    leaver = Account.objects.get(user=users[0])
+    message = ("deliver", (directory.pk, [leaver.pk], "accounts"), LEAVERS)
+
+    def leave(call: str, key: str) -> None:
+        if (call, key) == ("update", "user0"):
+            services.set_active([users[0].pk], False, "admin")
+            sent.clear()
+        if (call, key) == ("update", "user2"):
+            assert Account.objects.get(pk=leaver.pk).leased_until is None
+            assert sent == [message]
+
+    crews["CREW"].fail = leave
+    deliver(directory.pk, outbox.LEASES.due(directory.pk, 10))
+    assert ("update", "user2") in crews["CREW"].done()
+    work([message])
+    assert crews["CREW"].done("disable") == [("disable", "user0")]
 
 
 # --- Groups ----------------------------------------------------------------------------------------------------------
