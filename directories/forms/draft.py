@@ -4,6 +4,7 @@ Test, "Try it", the live sample and the save all work on a draft, so that what w
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ from django.http import QueryDict
 from directories import readiness
 from directories.config import DirectoryConfig, from_parts, open_connector
 from directories.connectors import connector_class
-from directories.connectors.base import Capability
+from directories.connectors.base import Capability, ConnectorError
 from directories.encryption import is_lost
 from directories.forms.connection import NOTHING, ConnectionForm, DirectoryForm, Stored
 from directories.forms.features import MATCHING, ProvisioningForm
@@ -170,6 +171,16 @@ class DirectoryDraft:
             return dict.fromkeys(Capability, "The connection is not complete. Correct it under Connection.")
         found = {capability: self.connector.lacking(capability, config.connector) for capability in Capability}
         return {capability: words for capability, words in found.items() if words}
+
+    @property
+    def deletion_is_final(self) -> str:
+        """What a deletion takes for good, "" where nothing is deleted or it can be undone."""
+        config = self.config()
+        if config is None or Capability.DELETE in self.lacking:
+            return ""
+        with suppress(ConnectorError), open_connector(config) as connector:
+            return connector.deletion_is_final
+        return ""
 
     @property
     def templated(self) -> bool:

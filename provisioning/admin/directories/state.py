@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
+from directories.connectors.base import without_again
 from directories.encryption import is_lost
 from directories.models import Directory, ProvisioningSettings
 from directories.readiness import FEATURES, moment, summary
@@ -55,6 +56,7 @@ def line_of(directory: Directory) -> State:
 def _unreachable(directory: Directory) -> str:
     message = directory.last_error
     if directory.retry_at and directory.retry_at > timezone.now():
+        message = without_again(message)
         message += f" The portal tries again {moment(directory.retry_at, timezone.localtime())}."
     waits = "Changes wait and are made when it is back."
     if directory.quarantined:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from directories.connectors import registry
+from directories.connectors.base import AGAIN
 from directories.encryption import clear
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.gateway.models import Gateway
@@ -361,7 +362,8 @@ def test_the_list_shows_state_features_and_default(
 ) -> None:
     for number in range(5):
         make_directory(pg_appsdb, name=f"DB{number}", import_users=True, create_users=True)
-    Directory.objects.filter(name="DB1").update(unreachable_since=timezone.now(), last_error="The server is down.")
+    down = {"last_error": f"The server is down. {AGAIN}", "retry_at": timezone.now() + dt.timedelta(hours=1)}
+    Directory.objects.filter(name="DB1").update(unreachable_since=timezone.now(), **down)
     Directory.objects.filter(name="DB2").update(enabled=False)
     Directory.objects.filter(name="DB3").update(is_default=True)
     with django_assert_max_num_queries(18):  # type: ignore[attr-defined]
@@ -375,6 +377,8 @@ def test_the_list_shows_state_features_and_default(
         "Make default",
     ):
         assert words in html
+    head = text(it_staff.get(page(Directory.objects.get(name="DB1"))))
+    assert "The server is down. The portal tries again today at" in head or "again tomorrow at" in head
 
 
 @pytest.mark.heavy
@@ -452,3 +456,14 @@ def test_the_kinds_are_in_order_and_those_to_try_out_come_last(it_staff: Client)
     assert html.index(">PostgreSQL<") < html.index(">Memory (for demonstrations)<")
     assert html.index(">LDAP (OpenLDAP, 389 DS, FreeIPA)<") < html.index(">MariaDB<")
     assert html.count(">Add a directory</span>") == 1  # where one is, in the head of the page
+
+
+@pytest.mark.parametrize(
+    ("product", "words"), [("github_emu", "A deletion cannot be undone: the user is suspended for good"), ("slack", "")]
+)
+def test_what_a_deletion_takes_for_good_stands_beside_the_choice(it_staff: Client, product: str, words: str) -> None:
+    settings = {"product": product, "url": "https://application.example.com/scim/v2"}
+    directory = Directory.objects.create(name="App", kind="scim", settings=settings, secrets={"secret": "token"})
+    shown = text(it_staff.get(page(directory)))
+    assert (words or "When a user is deleted") in shown
+    assert ("cannot be undone" in shown) is bool(words)
