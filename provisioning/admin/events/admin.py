@@ -24,6 +24,7 @@ from provisioning.admin.states import counted
 from provisioning.events import delivery, keys, subscriptions
 from provisioning.events.kinds import KINDS, TEST
 from provisioning.events.models import Attempt, EventDelivery, OutgoingEvent, SigningKey, Subscription
+from reports.paging import CappedPaginator
 
 FOLDER = "provisioning/events"
 PAGE = 50
@@ -40,6 +41,9 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ("name__icontains",)
     search_help_text = "Part of the name"
     ordering = ("name",)
+    paginator = CappedPaginator
+    show_full_result_count = False
+    counted_as = "receivers"
     actions = None
     when_empty = (
         "No receiver yet. Add the address of a service that is to hear what happens to people, groups and accounts."

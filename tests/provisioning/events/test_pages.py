@@ -39,7 +39,9 @@ def text(client: Client, address: str) -> str:
 
 @pytest.mark.heavy
 def test_a_receiver_is_added_tested_and_looked_at(it_staff: Client, receiver: Receiver) -> None:
-    assert "No receiver yet." in text(it_staff, LIST)
+    empty = text(it_staff, LIST)
+    assert "No receiver yet." in empty
+    assert "0 receivers" in " ".join(empty.split())
     answer = it_staff.post(f"{LIST}add/", typed(f"{receiver.server.url}/hook/k3y", token="t0ken-7"))
     assert answer.status_code == 302, answer.content.decode()
     one = Subscription.objects.get()
