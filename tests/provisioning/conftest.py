@@ -12,3 +12,4 @@ __all__ = ["crews"]
 def whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a delivery in the test's own process do all that it claimed, however slow the machine is."""
     monkeypatch.setattr(batch, "SHARE_SECONDS", float("inf"))
+    monkeypatch.setattr(batch, "LOOK_SECONDS", float("inf"))
