@@ -227,6 +227,11 @@ class Connector(ABC):
         return attribute
 
     @classmethod
+    def called(cls, settings: Mapping[str, Any]) -> str:
+        """Return what a directory with these settings is, in few words."""
+        return cls.label
+
+    @classmethod
     def forecast(cls, settings: Mapping[str, Any], users: int) -> str:
         """Return how long it takes to bring so many users in, and why, as in "about an hour: ..."; "" when not long."""
         return ""

@@ -201,8 +201,8 @@ class DirectoryDraft:
 
     @property
     def kind_label(self) -> str:
-        """What people call this kind of directory."""
-        return self.connector.label
+        """What people call a directory like this one."""
+        return self.connector.called(self.connection.stored.settings)
 
     @property
     def clear_passwords(self) -> bool:

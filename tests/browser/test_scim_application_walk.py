@@ -54,7 +54,7 @@ def test_slack_is_set_up_and_somebody_comes_and_goes(
     walk.tab("Attribute mapping")
     walk.button("Suggest mappings")
     walk.says("suggested: look them over")
-    expect(page.locator(".rcd-mapping-row", has_text="Required").first).to_be_visible()
+    expect(page.locator(".rcd-mapping-row", has_text="The directory requires it").first).to_be_visible()
     fits(page)
     walk.look("application-mapping")
     walk.button("Test attribute mapping")

@@ -37,10 +37,11 @@ from directories.connectors.scim.groups import Groups
 from directories.connectors.scim.inspection import inspected
 from directories.connectors.scim.managers import MANAGER_NAMES
 from directories.connectors.scim.paths import member, parse
-from directories.connectors.scim.presets import all_names, load
+from directories.connectors.scim.presets import GENERIC, all_names, load
 from directories.connectors.scim.rate import forecast
 from directories.connectors.scim.settings import (
     ACCOUNTS,
+    HEADERS,
     form_fields,
     preset_of,
     scim_settings,
@@ -56,6 +57,7 @@ ASKED_AT_ONCE = 10  # newcomers in one look-up: a filter is part of the address,
 JUST_NOW = 1.0  # seconds for which what was found need not be read again
 ADDRESS, SIGN_IN, CAN, PEOPLE, TEAMS = "Address", "Sign-in", "What it can do", "Users", "Groups"
 NO_PASSWORDS = "Passwords are not given to it. Switch that on under Connection (Give passwords)."
+TAKES_NONE = "Passwords are to be given to it: switch Give passwords off."
 NEVER_PASSWORDS = "The product takes no passwords."
 NEVER_DELETES = "The product deletes no users. Disable them instead."
 NO_GROUPS = "The product's groups cannot be written from outside."
@@ -76,7 +78,7 @@ class Scim(Connector):
     fills_by = "product"
     fills: ClassVar[Mapping[str, Mapping[str, str]]] = {name: fills(load(name)) for name in all_names()}
     notes: ClassVar[Mapping[str, str]] = {name: notes(load(name)) for name in all_names()}
-    folded = frozenset({ACCOUNTS, LIMITS})
+    folded = frozenset({HEADERS, ACCOUNTS, LIMITS})
     key_source = "userName"
     look_up_hint = "Let the application's list of users be filtered by externalId or userName."
     delete_hint = "Look in the application why it keeps the account."
@@ -117,6 +119,12 @@ class Scim(Connector):
         """Return the usual name of a SCIM path."""
         name = attribute.rpartition(":User:")[2] or attribute
         return MEANT.get(name, name)
+
+    @classmethod
+    def called(cls, settings: Mapping[str, Any]) -> str:
+        """Return the product."""
+        preset = preset_of(settings)
+        return cls.label.partition(" (")[0] if preset is load(GENERIC) else f"{preset.label} (SCIM)"
 
     @classmethod
     def forecast(cls, settings: Mapping[str, Any], users: int) -> str:
@@ -199,7 +207,10 @@ class Scim(Connector):
             name = PEOPLE
             words = self._first("Users", "userName")
             steps.append(ConnectionStep(SIGN_IN, True, "The application takes it."))
-            steps.append(ConnectionStep(CAN, True, offered.words))
+            unwanted = self.settings.passwords and offered.passwords is False
+            steps.append(
+                ConnectionStep(CAN, True, f"{offered.words} {TAKES_NONE if unwanted else ''}".strip(), caution=unwanted)
+            )
             steps.append(ConnectionStep(PEOPLE, True, words))
             name = TEAMS
             if self.preset.group.supported:

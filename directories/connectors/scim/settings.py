@@ -19,7 +19,7 @@ from directories.connectors.shared_fields import (
 )
 from directories.connectors.sign_in import Credentials, header_name, header_value
 
-SIGN_IN, ACCOUNTS = "Sign-in", "Accounts"
+SIGN_IN, OAUTH, HEADERS, ACCOUNTS = "Sign-in", "Only where it signs in by OAuth 2", "Further headers", "Accounts"
 MEGABYTES = 10
 AS_PRODUCT = "As the product does"
 AUTHS = (
@@ -57,24 +57,24 @@ def form_fields() -> tuple[ConnectorField, ...]:
         ConnectorField("auth", "Sign-in", choice, choices=AUTHS, group=SIGN_IN),
         ConnectorField("user", "User name or client id", group=SIGN_IN),
         ConnectorField("secret", "Token, password, client secret or private key", secret, group=SIGN_IN),
-        ConnectorField("token_url", "Address of tokens", help_text="For OAuth 2.", group=SIGN_IN),
-        ConnectorField("scope", "Scope", help_text="For OAuth 2, where the application asks for one.", group=SIGN_IN),
+        ConnectorField("token_url", "Address of tokens", group=OAUTH),
+        ConnectorField("scope", "Scope", help_text="Where the application asks for one.", group=OAUTH),
         ConnectorField(
-            "key_id", "Name of the private key", help_text="Its kid, where the application asks for it.", group=SIGN_IN
+            "key_id", "Name of the private key", help_text="Its kid, where the application asks for it.", group=OAUTH
         ),
         ConnectorField(
             "headers",
             "Further headers",
             FieldType.TEXTAREA,
             help_text="Sent with every request, one a line, as in X-Customer: 42. They are not kept secret.",
-            group=SIGN_IN,
+            group=HEADERS,
         ),
         ConnectorField(
             "secret_header",
             "Further secret header",
             secret,
             help_text="As in X-Api-Key: the key.",
-            group=SIGN_IN,
+            group=HEADERS,
         ),
         ConnectorField(
             "by_email",

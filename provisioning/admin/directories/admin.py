@@ -62,7 +62,7 @@ class DirectoryAdmin(ModelAdmin):  # type: ignore[misc]
     def kind_label(self, directory: Directory) -> str:
         """What kind of system it is."""
         found = registry().get(directory.kind)
-        return found.label if found else directory.kind
+        return found.called(directory.settings) if found else directory.kind
 
     @admin.display(description="State")
     def state(self, directory: Directory) -> str:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from directories.connectors import registry
 from directories.connectors.base import AGAIN
+from directories.connectors.scim.presets import load
 from directories.encryption import clear
 from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
 from provisioning.gateway.models import Gateway
@@ -465,5 +466,6 @@ def test_what_a_deletion_takes_for_good_stands_beside_the_choice(it_staff: Clien
     settings = {"product": product, "url": "https://application.example.com/scim/v2"}
     directory = Directory.objects.create(name="App", kind="scim", settings=settings, secrets={"secret": "token"})
     shown = text(it_staff.get(page(directory)))
+    assert f"{load(product).label} (SCIM)" in shown
     assert (words or "When a user is deleted") in shown
     assert ("cannot be undone" in shown) is bool(words)

@@ -97,6 +97,16 @@ def test_the_connection_test_says_what_the_application_can_do_and_what_it_wants(
     assert found.required == ["userName"]
 
 
+@pytest.mark.parametrize("passwords", [True, False])
+def test_passwords_that_the_application_does_not_take_are_told_of(scim: ScimSubject, *, passwords: bool) -> None:
+    says = said({"patch": {"supported": True}, "changePassword": {"supported": False}})
+    scim.server.before = lambda request: says if request.path == "/ServiceProviderConfig" else None
+    with scim.open(passwords=passwords) as connector:
+        found = connector.test()
+    (can,) = [step for step in found.steps if step.name == "What it can do"]
+    assert (can.ok, can.caution, "switch Give passwords off" in can.message) == (True, passwords, passwords)
+
+
 def test_only_paths_that_the_application_has_are_suggested_and_all_that_it_requires(scim_server: ScimServer) -> None:
     """canaille has e-mail addresses without a type, and requires the whole name."""
     name = [{"name": "formatted", "required": True}, {"name": "familyName"}]
@@ -781,6 +791,7 @@ def test_every_product_can_be_set_up_and_says_what_to_do(product: str) -> None:
         assert {Capability.CREATE, Capability.DISABLE, Capability.IMPORT} <= connector.capabilities
         assert connector.deletion_is_final.endswith(".") is not connector.keeps_deleted
         assert Scim.notes[product].endswith(".)") or product == "generic"
+        assert Scim.called({"product": product}) in (f"{connector.preset.label} (SCIM)", "SCIM 2.0 application")
         assert all(connector.meant_by(name) for name in Scim.required({"product": product}) if "." in name)
 
 
