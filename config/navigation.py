@@ -11,6 +11,9 @@ from django.templatetags.static import static
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
 from config import attention
+from provisioning import reach
+
+USERS = "provisioning_user_changelist"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,8 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         Item(
             "Users",
             "person",
-            "provisioning_user_changelist",
-            "provisioning.view_user",
+            USERS,
+            reach.SEE,
             badge=attention.left_open_badge,
         ),
         Item("Groups", "group", "provisioning_group_changelist", "provisioning.view_group"),
@@ -174,7 +177,7 @@ def pages(request: HttpRequest) -> Iterator[tuple[str, str, str]]:
     """Yield section, title and address of every page of the sidebar that the person who asks may open."""
     for section, items in SECTIONS.items():
         for item in items:
-            if (link := _link(item.url_name)) and request.user.has_perm(item.permission):
+            if (link := _link(item.url_name)) and _may_open(request, item):
                 yield section, item.title, link + item.query
 
 
@@ -203,13 +206,21 @@ def search_script(request: HttpRequest) -> str:
     return static("portal/search.js")
 
 
+def _may_open(request: HttpRequest, item: Item) -> bool:
+    """Return whether the page opens; the users list does for who sees some people only."""
+    if item.url_name == USERS:
+        return reach.has_anywhere(request.user, item.permission)
+    return bool(request.user.has_perm(item.permission))
+
+
 def _entries(request: HttpRequest, items: tuple[Item, ...], here: Item | None) -> Iterator[dict[str, Any]]:
     for item in items:
         link = _link(item.url_name) + item.query
-        if link == item.query or not request.user.has_perm(item.permission):
+        if link == item.query or not _may_open(request, item):
             continue
         entry: dict[str, Any] = {"title": item.title, "icon": item.icon, "link": link, "active": item is here}
-        if item.badge and (badge := item.badge(request)):
+        counts = request.user.has_perm(item.permission)  # a badge counts everybody
+        if counts and item.badge and (badge := item.badge(request)):
             entry |= {"badge": badge.text, "badge_variant": badge.variant}
         yield entry
 

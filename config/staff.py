@@ -192,10 +192,15 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
         user = get_object_or_404(User, pk=object_id)
         form = granting.GrantForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            given = services.give_role(user, actor=request.user.get_username(), **form.cleaned_data)
+            given = services.give_role(user, actor=request.user.get_username(), **form.given)
             messages.success(request, f"{user} has the role {given}.")
             return HttpResponseRedirect(reverse("admin:portal_staff_roles", args=[user.pk]))
-        context = {"person": user, "rows": granting.of(user), "form": form if may_give else None}
+        context = {
+            "person": user,
+            "rows": granting.of(user),
+            "form": form if may_give else None,
+            "media": self.media + form.media,
+        }
         return self._page(request, "roles", title=f"Roles of {user}", **context)
 
     def role_take_view(self, request: HttpRequest, object_id: int, grant_id: int) -> HttpResponse:

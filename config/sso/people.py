@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from config.sso.models import Given, IdentityProvider, MatchBy
 from provisioning import services
-from provisioning.models import User
+from provisioning.models import Grant, User
 from provisioning.models.people import fold
 
 GIVES_RIGHTS = Q(
@@ -75,7 +75,12 @@ def give_roles(provider: IdentityProvider, user: User, claims: Mapping[str, Any]
     given = Given.objects.filter(provider=provider, user=user)
     elsewhere = Given.objects.filter(user=user).exclude(provider=provider)
     becomes = bool(wanted) and not user.is_staff
-    leaves = not wanted and given.exists() and not elsewhere.exists() and not user.roles.exists()
+    leaves = (
+        not wanted
+        and given.exists()
+        and not elsewhere.exists()
+        and not Grant.objects.current().filter(user=user).exists()
+    )
     if becomes or leaves:
         user.is_staff = becomes
         services.save_user(user, actor)

@@ -4,8 +4,8 @@ What a program takes away is no decision of a person about one user: the guard c
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 from django.core import exceptions
 from django.db import transaction
@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from directories.attributes import Type
-from provisioning import services, usernames
+from provisioning import reach, services, usernames
 from provisioning.admin import protection
 from provisioning.admin.fields import PREFIX
 from provisioning.admin.users.form import form_for
@@ -40,6 +40,7 @@ WRITTEN = (*NAMES, *TEXTS, "manager", "is_active", "provisioned", "custom_profil
 KEPT = ("id", "scim_id", "is_staff", "is_superuser", "created_at", "updated_at")
 JSON = ("custom_profile", "custom_attributes")
 STAFF = "This person may sign in to the portal. Only a superuser, with a personal token, may change them."
+NOT_YOURS = "Your role does not extend to this."
 OWN = "Nobody deactivates or deletes themselves."
 NO_ATTRIBUTE = "There is no custom profile attribute {name}. Add it in the portal first."
 KINDS = {Type.NUMBER: FilterKind.NUMBER, Type.BOOLEAN: FilterKind.BOOLEAN}
@@ -94,9 +95,31 @@ class OfUsers:
     family = families.USERS
     serializer_class: ClassVar[Any] = UserSerializer
 
+    def permits(self, request: Request) -> bool:
+        """Open for whoever has the right over anybody; the rows are theirs alone."""
+        return reach.has_anywhere(request.user, cast(Any, self).right(request))
+
     def rows(self) -> "QuerySet[User]":
-        """Return everybody: the manager is sent by their id, which is in the row."""
-        return User.objects.all()
+        """Return those over whom the right extends; the manager is sent by their id, which is in the row."""
+        request = cast(Any, self).request
+        return reach.people(request.user, cast(Any, self).right(request))
+
+    def answer(self, row: Any, status: int = 200, **headers: str) -> Response:
+        """Leave out what is hidden from whoever asks."""
+        response: Response = super().answer(row, status, **headers)  # type: ignore[misc]
+        self._hide([response.data])
+        return response
+
+    def show(self, rows: Sequence[Any]) -> list[Any]:
+        """The same for many."""
+        shown: list[Any] = super().show(rows)  # type: ignore[misc]
+        return self._hide(shown)
+
+    def _hide(self, shown: list[Any]) -> list[Any]:
+        for name in reach.hidden(cast(Any, self).request.user):
+            for one in shown:
+                one.pop(name, None)
+        return shown
 
 
 @extend_schema(tags=["users"])
@@ -121,6 +144,8 @@ class ApiUsers(OfUsers, ApiList):
     @schema.listing("list_users", UserSerializer)
     def get(self, request: Request, **within: Any) -> Response:
         """List users, in the order of their ids."""
+        hidden = reach.hidden(request.user)
+        cast(Any, self).fields = {name: one for name, one in type(self).fields.items() if name not in hidden}
         return super().get(request, **within)
 
     @schema.writing("create_user", UserSerializer, status=201)
@@ -151,6 +176,8 @@ class ApiUser(OfUsers, ApiSingle):
         with transaction.atomic():
             user = self._mine(request, pk)
             given = _given(request, partial=True)
+            if refused := sorted(reach.hidden(request.user) & given.keys()):
+                raise ValidationError({name: [NOT_YOURS] for name in refused})
             if given.get("is_active") is False and user.pk == request.user.pk:
                 raise NotPossible(OWN)
             name = given.pop("username", user.username)

@@ -1,12 +1,13 @@
 """Giving roles and taking them away: by a person, by an identity provider, or because their time is over."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.contrib.auth.models import Group as Role
 from django.db import transaction
 from django.utils import timezone
 
+from provisioning import reach
 from provisioning.identities import rights
 from provisioning.identities.users import report_line
 from provisioning.models import Grant, User
@@ -36,14 +37,22 @@ def set_roles(user: User, roles: Iterable[Role], actor: str, source: str = "") -
 
 
 @transaction.atomic
-def give(user: User, role: Role, actor: str, *, reason: str = "", until: dt.datetime | None = None) -> Grant:
-    """Give the user a role by hand; one that they have by hand already gets this reason and this end."""
+def give(
+    user: User,
+    role: Role,
+    actor: str,
+    *,
+    reason: str = "",
+    until: dt.datetime | None = None,
+    within: Mapping[str, list[int]] | None = None,
+) -> Grant:
+    """Give the user a role by hand; one that they have by hand already gets this reason, end and limit."""
     before = held(user)
     grant, _ = Grant.objects.update_or_create(
         user=user,
         role=role,
         source="",
-        defaults={"given_by": actor, "given_at": timezone.now(), "reason": reason, "until": until},
+        defaults={"given_by": actor, "given_at": timezone.now(), "reason": reason, "until": until, "within": within},
     )
     _told(user, before, actor, f" Why: {reason}" if reason else "")
     return grant
@@ -96,7 +105,8 @@ def tidy() -> int:
 
 def held(user: User) -> list[str]:
     """Return the user's roles at this moment in words, each with its end and where it comes from."""
-    return sorted(str(one) for one in Grant.objects.current().filter(user=user).select_related("role"))
+    grants = Grant.objects.current().filter(user=user).select_related("role")
+    return sorted(f"{one} ({reach.in_words(one.within)})" if one.within is not None else str(one) for one in grants)
 
 
 def _told(user: User, before: list[str], actor: str, why: str = "") -> None:

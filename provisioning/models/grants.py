@@ -13,9 +13,16 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         """Return those that have not ended: whoever asks for rights asks for these."""
         return self.filter(Q(until=None) | Q(until__gt=timezone.now()))
 
+    def everywhere(self) -> "GrantQuerySet":
+        """Return those that are not limited to some people."""
+        return self.filter(within__isnull=True)
+
 
 class Grant(models.Model):
     """One role of one user, from one ``source``: the short name of an identity provider, "" where a person gave it.
+
+    ``within`` limits it to some people: ``{"departments": [ids], "groups": [ids], "directories": [ids]}``, None is
+    everybody. What does not exist any more matches nobody. See ``provisioning.reach``.
 
     It ends by itself at ``until``: nothing has to run for that. What was given before version 2026.12 has no
     ``given_at``.
@@ -28,6 +35,7 @@ class Grant(models.Model):
     given_at = models.DateTimeField("given", null=True, default=timezone.now)
     reason = models.CharField("why", max_length=255, blank=True, default="", db_default="")
     until = models.DateTimeField("until", null=True, blank=True)
+    within = models.JSONField("for whom", null=True, blank=True)
 
     objects = GrantQuerySet.as_manager()
 
@@ -40,7 +48,8 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         end = f" until {timezone.localtime(self.until):%Y-%m-%d %H:%M}" if self.until else ""
-        return f"{self.role}{end}{f' from {self.source}' if self.source else ''}"
+        limit = " for some people" if self.within is not None else ""
+        return f"{self.role}{limit}{end}{f' from {self.source}' if self.source else ''}"
 
     @property
     def ended(self) -> bool:

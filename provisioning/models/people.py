@@ -195,8 +195,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def roles(self) -> "models.QuerySet[Role]":
-        """The roles that the user has at this moment; ``groups`` has those as well that have ended."""
-        return Role.objects.filter(pk__in=Grant.objects.current().filter(user=self.pk).values("role"))
+        """The roles that the user has at this moment for everybody; ``groups`` has ended and limited ones as well.
+
+        ``has_perm`` knows these alone: what a limited role gives is asked of ``provisioning.reach``, row by row.
+        """
+        return Role.objects.filter(pk__in=Grant.objects.current().everywhere().filter(user=self.pk).values("role"))
 
     @property
     def rights(self) -> tuple[bool, bool, bool]:

@@ -34,7 +34,7 @@ def how_told(cause: Cause) -> dict[int, str]:
     staff = User.objects.filter(is_staff=True, is_active=True).exclude(email="")
     app, _, codename = cause.permission.partition(".")
     gives = Grant.objects.filter(role__permissions__codename=codename, role__permissions__content_type__app_label=app)
-    may = Q(pk__in=gives.current().values("user"))
+    may = Q(pk__in=gives.current().everywhere().values("user"))
     may |= Q(user_permissions__codename=codename, user_permissions__content_type__app_label=app)
     ids = set(staff.filter(may | Q(is_superuser=True)).values_list("pk", flat=True))
     chosen = dict(Choice.objects.filter(cause=cause.name, person__in=ids).values_list("person_id", "how"))

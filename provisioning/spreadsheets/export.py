@@ -1,7 +1,7 @@
 """Writing users into a file: streamed, so that a million of them take no more memory than one page."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import IO, Any
 
 from django.db.models import QuerySet
@@ -33,20 +33,20 @@ def rows(users: QuerySet[User], known: dict[str, PortalAttribute]) -> Iterator[l
         ]
 
 
-def csv_lines(users: QuerySet[User]) -> Iterator[bytes]:
-    """Yield the CSV file line by line, with the mark by which Excel knows UTF-8."""
-    known = columns.columns()
+def csv_lines(users: QuerySet[User], hidden: Collection[str] = ()) -> Iterator[bytes]:
+    """Yield the CSV file line by line, with the mark by which Excel knows UTF-8; ``hidden`` columns are left out."""
+    known = _shown(hidden)
     line = line_writer()
     yield (MARK + line(list(known))).encode()
     for row in rows(users, known):
         yield line([harmless(cell) if isinstance(cell, str) else cell for cell in row]).encode()
 
 
-def workbook(users: QuerySet[User]) -> IO[bytes]:
+def workbook(users: QuerySet[User], hidden: Collection[str] = ()) -> IO[bytes]:
     """Return the users as an open Excel file; raise FileProblem when there are too many."""
     if len(users.order_by().values_list("pk")[MOST_IN_WORKBOOK : MOST_IN_WORKBOOK + 1]):
         raise FileProblem(f"An Excel file takes {MOST_IN_WORKBOOK:,} users. Filter the list, or choose CSV.")
-    known = columns.columns()
+    known = _shown(hidden)
     book = Workbook(write_only=True)
     sheet = book.create_sheet("Users")
     sheet.append(list(known))
@@ -56,6 +56,10 @@ def workbook(users: QuerySet[User]) -> IO[bytes]:
     book.save(file)
     file.seek(0)
     return file
+
+
+def _shown(hidden: Collection[str]) -> dict[str, PortalAttribute]:
+    return {name: attribute for name, attribute in columns.columns().items() if name not in hidden}
 
 
 def workbook_cell(sheet: Any, value: Any) -> Any:

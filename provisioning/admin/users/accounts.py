@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from directories.config import record_sources
 from directories.models import Directory
-from provisioning import services
+from provisioning import reach, services
 from provisioning.admin.panels import loaded_later, viewed
 from provisioning.admin.users.password import may_set
 from provisioning.admin.users.standing import last_decision, standing
@@ -120,7 +120,7 @@ class AccountsPanel(admin.ModelAdmin):  # type: ignore[type-arg]
         context = {
             "rows": rows,
             "user": user,
-            "standing": standing(user, rows, last_decision(user)),
+            "standing": standing(user, rows, last_decision(user), by_whom=request.user.has_perm(reach.SEE)),
             "may_sync": may_sync,
             "may_keep": may_keep,
             "may_give_back": may_sync and self.has_change_permission(request, user),

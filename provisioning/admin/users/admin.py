@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
-from provisioning import services
+from provisioning import reach, services
 from provisioning.admin import protection
 from provisioning.admin.fields import PREFIX, shown
 from provisioning.admin.receipts.switch import LeaverSwitch
@@ -83,7 +83,7 @@ class UserAdmin(
         needed = [PREFIX + definition.name for definition in custom if not obj and definition.required]
         tabs: Fieldsets = [
             ("Profile", {"fields": self._profile(obj, needed, self.has_change_permission(request, obj))}),
-            ("Work", {"fields": self._work(obj)}),
+            ("Work", {"fields": self._work(obj, reach.hidden(request.user))}),
             ("Address", {"fields": ["street_address", ("postal_code", "locality"), ("region", "country")]}),
             ("Attributes", {"fields": [*attributes, "custom_attributes"]}),
         ]
@@ -110,9 +110,10 @@ class UserAdmin(
         state = [("is_active", "provisioned"), ("created_at", "updated_at")]
         return ["renaming" if may_change else "username", *names, *state]
 
-    def _work(self, obj: User | None) -> list[Any]:
+    def _work(self, obj: User | None, hidden: frozenset[str]) -> list[Any]:
+        manager = [] if "manager" in hidden else ["manager"]
         rest = ["division", "organization", "cost_center", ("employee_number", "employee_type")]
-        return ["title", "department", *rest, "manager"] if obj else rest
+        return ["title", "department", *rest, *manager] if obj else rest
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Never let a user name change, nor rights by anyone but a superuser."""
@@ -135,11 +136,17 @@ class UserAdmin(
             fields += ["is_active", "is_staff", "is_superuser"]  # nobody locks themselves out
         return fields
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Show the page to whoever sees anybody, and each person to whoever sees them."""
+        if not isinstance(obj, User):
+            return reach.has_anywhere(request.user, reach.SEE) or super().has_view_permission(request, obj)
+        return reach.extends_to(request.user, reach.SEE, obj) or super().has_view_permission(request, obj)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Show staff accounts read-only to everyone but superusers."""
-        return super().has_change_permission(request, obj) and (
-            not isinstance(obj, User) or protection.may_change(request.user, obj)
-        )
+        """Show staff accounts read-only to everyone but superusers; without a person, ask for all of them."""
+        if not isinstance(obj, User):
+            return super().has_change_permission(request, obj)
+        return reach.extends_to(request.user, reach.CHANGE, obj) and protection.may_change(request.user, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Protect staff accounts, and everyone from deleting themselves."""

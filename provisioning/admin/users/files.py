@@ -13,7 +13,7 @@ from import_export.admin import ImportExportMixin
 from import_export.results import Result, RowResult
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 
-from provisioning import services
+from provisioning import reach, services
 from provisioning.admin.uploads import UploadStorage
 from provisioning.admin.users.actions import say_result
 from provisioning.models import User
@@ -148,9 +148,10 @@ class UserFiles(ImportExportMixin, admin.ModelAdmin):  # type: ignore[misc, type
     ) -> FileResponse | StreamingHttpResponse:
         """Stream the file instead of building it in memory; the caller shows a ValueError."""
         name = f"users-{timezone.localdate().isoformat()}.{file_format.get_extension()}"
+        hidden = reach.hidden(request.user)
         if isinstance(file_format, XlsxFile):
-            return FileResponse(workbook(queryset), as_attachment=True, filename=name)
-        response = StreamingHttpResponse(csv_lines(queryset), content_type=file_format.get_content_type())
+            return FileResponse(workbook(queryset, hidden), as_attachment=True, filename=name)
+        response = StreamingHttpResponse(csv_lines(queryset, hidden), content_type=file_format.get_content_type())
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from directories.models import Directory
+from provisioning import reach
 from provisioning.history import past, what_if, why
 from provisioning.models import Group, User
 from provisioning.models.people import fold
@@ -139,7 +140,8 @@ class UserHistory(admin.ModelAdmin):  # type: ignore[type-arg]
         return self._page(request, "on_demand", context)
 
     def _user(self, request: HttpRequest, object_id: str) -> User:
-        user: User | None = User.objects.select_related("manager").filter(pk=_number(unquote(object_id))).first()
+        seen = reach.people(request.user, reach.SEE).select_related("manager")
+        user: User | None = seen.filter(pk=_number(unquote(object_id))).first()
         if user is None:
             raise Http404("There is no such user.")
         self._may_look(request, user)

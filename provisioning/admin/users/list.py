@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from provisioning import reach
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.admin.users import filters, search
 from provisioning.models import Account, AttributeDefinition, User
@@ -39,8 +40,8 @@ class UserList(GoneIsNotFound):
     search_help_text = search.HELP
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """Read whole users: the list and the autocomplete narrow it down themselves."""
-        return User.objects.order_by("username_key")
+        """Read whole users, those whom the actor sees: the list and the autocomplete narrow it down themselves."""
+        return reach.people(request.user, reach.SEE).order_by("username_key")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Call the page by what it shows."""
@@ -82,6 +83,8 @@ class UserList(GoneIsNotFound):
             filters.DepartmentFilter,
             filters.GroupFilter,
         ]
+        if not request.user.has_perm(reach.SEE):  # these two list departments and groups, whoever is in them
+            fixed = [one for one in fixed if one not in {filters.DepartmentFilter, filters.GroupFilter}]
         if not hasattr(request, "_attribute_filters"):
             request._attribute_filters = [  # type: ignore[attr-defined]
                 filters.attribute_filter(definition) for definition in definitions(request)

@@ -20,11 +20,11 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
-from provisioning import services
+from provisioning import reach, services
 from provisioning.admin import protection
 from provisioning.models import User
 
-PERMISSION = "provisioning.set_password_user"
+PERMISSION = reach.SET_PASSWORD
 LONGEST = 256
 
 
@@ -90,7 +90,8 @@ class UserPassword(admin.ModelAdmin):  # type: ignore[type-arg]
         if not may_set(request, user):
             raise PermissionDenied
         superuser = protection.is_superuser(request.user)
-        names = list(services.password_takers().values()) if request.user.has_perm(PERMISSION) else []
+        may_there = reach.extends_to(request.user, PERMISSION, user)
+        names = list(services.password_takers().values()) if may_there else []
         data = request.POST if request.method == "POST" else None
         form = PasswordForm(user, names, portal=superuser, data=data)
         if request.method == "POST" and form.is_valid():
@@ -123,4 +124,6 @@ class UserPassword(admin.ModelAdmin):  # type: ignore[type-arg]
 def may_set(request: HttpRequest, user: User) -> bool:
     """Return whether the actor may set a password of this user somewhere."""
     actor = request.user
-    return protection.is_superuser(actor) or (actor.has_perm(PERMISSION) and protection.may_change(actor, user))
+    if protection.is_superuser(actor):
+        return True
+    return reach.extends_to(actor, PERMISSION, user) and protection.may_change(actor, user)

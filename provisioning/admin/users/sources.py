@@ -1,6 +1,6 @@
 """Which source each attribute of one user follows, on the user page."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
+from provisioning import reach
 from provisioning.admin.panels import loaded_later, viewed
 from provisioning.contracts import fields
 from provisioning.contracts.models import Employment, ProfileSource
@@ -48,17 +49,19 @@ class SourcesPanel(admin.ModelAdmin):  # type: ignore[type-arg]
     def sources_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show it to who may see the user."""
         user = viewed(self, request, object_id)
-        return TemplateResponse(request, "provisioning/user/sources.html", {"rows": source_rows(user)})
+        return TemplateResponse(
+            request, "provisioning/user/sources.html", {"rows": source_rows(user, reach.hidden(request.user))}
+        )
 
 
-def source_rows(user: User) -> list[SourceRow]:
+def source_rows(user: User, hidden: Collection[str] = ()) -> list[SourceRow]:
     """Return the attributes that the user has, or that something says of them: the number of queries is fixed."""
     known = catalogue()
     labels, values = Labels(known), facts(user, known)
     by_source = authority.followed(user.pk)
     has_contract = Employment.objects.filter(user=user, primary__isnull=False).exists()
     by_contract = dict(ProfileSource.objects.values_list("attribute", "field")) if has_contract else {}
-    named = {f"{kind.value}.{name}": None for kind, name in known if name != "active"}
+    named = {f"{kind.value}.{name}": None for kind, name in known if name != "active" and name not in hidden}
     return [
         SourceRow(
             labels[each],
@@ -66,9 +69,13 @@ def source_rows(user: User) -> list[SourceRow]:
             _follows(each, by_source, by_contract),
             ", ".join(one.name for one in by_source[each].others) if each in by_source else "",
         )
-        for each in [*named, *(each for each in by_source if each not in named)]
+        for each in [*named, *(each for each in by_source if each not in named and not _is(each, hidden))]
         if each in by_source or each in by_contract or values.get(labels[each]) is not None
     ]
+
+
+def _is(each: str, hidden: Collection[str]) -> bool:
+    return each.partition(".")[2] in hidden
 
 
 def _follows(name: str, by_source: Mapping[str, Followed], by_contract: Mapping[str, str]) -> str:

@@ -31,9 +31,9 @@ class Standing:
     directory_id: int | None = None
 
 
-def standing(user: User, rows: Sequence["AccountRow"], decided: Event | None) -> Standing:
-    """Return how the person stands, in words."""
-    said = _decided(user, decided)
+def standing(user: User, rows: Sequence["AccountRow"], decided: Event | None, *, by_whom: bool = True) -> Standing:
+    """Return how the person stands, in words; not ``by_whom``: without who decided it, who is another person."""
+    said = _decided(user, decided if by_whom else None)
     still_open = [row for row in rows if row.still_open and not row.left_alone]
     refused = [row for row in rows if row.refused_since]
     if still_open and not all(row.waiting for row in still_open):
