@@ -23,7 +23,15 @@ from tests import servers
 
 CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 FIRST_PROCESS = "PYTEST_XDIST_WORKER" not in os.environ
-REMOVED = ["REDIS_URL", "CELERY_BROKER_URL", "DEBUG", "ALLOWED_HOSTS", "TIME_ZONE", "SECURE_SSL_REDIRECT"]
+REMOVED = [
+    "PYTHONDONTWRITEBYTECODE",
+    "REDIS_URL",
+    "CELERY_BROKER_URL",
+    "DEBUG",
+    "ALLOWED_HOSTS",
+    "TIME_ZONE",
+    "SECURE_SSL_REDIRECT",
+]
 
 # Fixtures that start programs other than the portal's PostgreSQL, or a web server, and what parameters call them.
 NOT_FAST = {
@@ -56,6 +64,7 @@ def _run_environment() -> None:
     (folder / "static").mkdir()
     for name in REMOVED:
         os.environ.pop(name, None)
+    sys.dont_write_bytecode = False  # also where the machine says otherwise: half of a start is compiling
     os.environ |= {
         "ROLLCALL_TEST_FOLDER": str(folder),
         "ROLLCALL_TEST_PORT": str(servers.free_port()),
