@@ -54,4 +54,4 @@ def _rates_in_memory() -> None:
 @pytest.fixture(autouse=True)
 def _pace_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every test begin at the pace of a directory that nobody wrote to before."""
-    monkeypatch.setattr("provisioning.outbound.accounts.reconcile._runs", {})
+    monkeypatch.setattr("provisioning.outbound.accounts.reconcile._sizes", {})

@@ -163,7 +163,6 @@ class Connector(ABC):
     describes_groups: bool = True  # whether a group has a description there
     urgent: bool = False  # what is asked next is for somebody who loses access, and goes before what others wait for
     at_a_time: int = 1  # how many requests for accounts may be under way at the same time
-    under_way: float = 0.0  # seconds that each call takes on its way there and back, whatever it asks for
     members_at_once: int = 1000  # how many members one call brings into a group, or takes out; then it is recorded
     # Whether reading waits for a server: then the next page is read, by one other thread, while a page is worked on.
     reads_ahead: ClassVar[bool] = False

@@ -1,9 +1,9 @@
 """How the portal's connectors reach gateways: through the mailbox, with waiting that costs little."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import DatabaseError, connection
 from django.db.models import F
@@ -32,19 +32,11 @@ LOST = f"The gateway {{gateway}} fell silent before it answered, so nobody knows
 NO_ANSWER = f"The gateway {{gateway}} took too long to answer. {AGAIN}"
 
 
-class KnownDirectory(NamedTuple):
-    """What was read of a directory, at which moment (monotonic); ``latency`` in seconds."""
-
-    at: float
-    description: Description | None
-    latency: float
-
-
 class Mailed:
     """The post of ``connectors.gateway``."""
 
     def __init__(self) -> None:
-        self._known: dict[Addressee, KnownDirectory] = {}
+        self._known: dict[Addressee, tuple[float, Description | None]] = {}
 
     def gateways(self) -> Sequence[str]:
         """Return the names of the gateways there are."""
@@ -60,23 +52,16 @@ class Mailed:
 
     def description(self, addressee: Addressee) -> Description | None:
         """Return what the machine that was seen last said of the directory."""
-        return self._read(addressee).description
-
-    def latency(self, addressee: Addressee) -> float:
-        """Return the seconds that this machine measured."""
-        return self._read(addressee).latency
-
-    def _read(self, addressee: Addressee) -> "KnownDirectory":
-        known = self._known.get(addressee)
-        if known is not None and time.monotonic() - known.at < KNOWN:
-            return known
+        at, found = self._known.get(addressee, (float("-inf"), None))
+        if time.monotonic() - at < KNOWN:
+            return found
         machines = Machine.objects.filter(gateway__name=addressee.gateway, withdrawn_at=None)
         knowing = machines.filter(about__has_key=addressee.name).order_by(F("seen_at").desc(nulls_last=True))
         with sound_connection():
-            about, latency = knowing.values_list("about", "latency").first() or ({}, 0.0)
-        found = load_description(about[addressee.name]) if about else None
-        known = self._known[addressee] = KnownDirectory(time.monotonic(), found, (latency or 0.0) / 1000)
-        return known
+            about: Mapping[str, Any] | None = knowing.values_list("about", flat=True).first()
+        found = None if about is None else load_description(about[addressee.name])
+        self._known[addressee] = time.monotonic(), found
+        return found
 
     def ask(self, addressee: Addressee, call: Call, patience: float) -> Any:
         """Return the one item of the answer."""

@@ -142,11 +142,6 @@ class ThroughGateway(Connector):
         return 2 * self.description.patience + MARGIN
 
     @property
-    def under_way(self) -> float:  # type: ignore[override]
-        """What the gateway measured."""
-        return post.opened().latency(self.addressee)
-
-    @property
     def creates_with_password(self) -> bool:
         """As the directory does."""
         return self.description.creates_with_password

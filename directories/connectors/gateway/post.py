@@ -29,9 +29,6 @@ class Post(Protocol):
     def description(self, addressee: Addressee) -> Description | None:
         """Return what a gateway said of its directory last, None when it never spoke of it."""
 
-    def latency(self, addressee: Addressee) -> float:
-        """Return how many seconds a message takes to the gateway and back, as was measured last."""
-
     def ask(self, addressee: Addressee, call: Call, patience: float) -> Any:
         """Return the one item of the answer, as JSON; raise ConnectorError, Unavailable when the outcome is unknown."""
 

@@ -37,6 +37,7 @@ from provisioning.outbound.accounts.outcome import AccountOutcome, park
 from provisioning.outbound.accounts.plan import Situation, Step, UserStatus, after_looking, without_looking
 from provisioning.outbound.accounts.remote_ids import ManagerIds, Owners
 from provisioning.outbound.accounts.results import Results, Turn
+from provisioning.outbound.accounts.run_size import RunSize
 from provisioning.outbound.allowance import Allowance
 from provisioning.outbound.compare import loses_a_value
 from provisioning.outbound.digests import state_digest
@@ -53,9 +54,7 @@ NEVER_COMPARED = {fold_name(name) for name in ("username", "password", "active")
 
 
 FRESH = 1.0  # seconds for which a look ahead of an account's turn counts
-RUN_SECONDS = 0.5  # accounts are written together as far as that probably takes no longer: leavers may be waiting
-FIRST_RUN = 10  # accounts, as long as nothing is known of how quick the directory is
-_runs: dict[int, int] = {}  # by directory: how many accounts this process would write together next
+_sizes: dict[int, RunSize] = {}  # by directory: how many accounts this process writes together
 
 
 class AccountReconciler:
@@ -91,7 +90,7 @@ class AccountReconciler:
         self.names_manager = _naming_managers(config, connector)
         self.carries_state = writes_state(config.rules, connector.update_names)
         self.ahead: dict[int, Turn] = {}
-        self.run = min(connector.at_once, _runs.get(config.id or 0, FIRST_RUN))
+        self.size = _sizes.setdefault(config.id or 0, RunSize())
 
     def situation(self, account: Account) -> tuple[Situation, Entry]:
         """Return where the account stands, and what connectors need to know of it."""
@@ -198,11 +197,13 @@ class AccountReconciler:
         if self.connector.at_once == 1 or not accounts:
             return set()
         begun = time.monotonic()
+        fewest = max(2, self.connector.at_a_time)  # they take as long as one
+        together = self.size.next(fewest, self.connector.at_once)
         if not self._is_fresh(accounts[0]):
-            self._look_ahead(accounts[: self.run])
+            self._look_ahead(accounts[:together])
         run: list[tuple[Turn, Write]] = []
         done: set[int] = set()
-        for account in accounts[: self.run]:
+        for account in accounts[:together]:
             turn = self.ahead.get(account.pk)
             if turn is None or not self._is_fresh(account) or not self._plan_ahead(turn):
                 break
@@ -218,11 +219,7 @@ class AccountReconciler:
             turn.account.unanswered = write.capability.value
         self.connector.urgent = False
         answers = self.connector.write_many([write for _, write in run])
-        # Two calls were made, and what they took on their way says nothing of how quick the directory is.
-        seconds = max(0.001, time.monotonic() - begun - 2 * self.connector.under_way)
-        fewest = max(2, self.connector.at_a_time)  # they take as long as one
-        self.run = max(fewest, min(self.connector.at_once, int(len(run) * RUN_SECONDS / seconds)))
-        _runs[self.config.id or 0] = self.run
+        self.size.took(len(run), time.monotonic() - begun)
         for (turn, _), answer in zip(run, answers, strict=True):
             if not isinstance(answer, Unavailable):  # else it is looked up and tried when it is its turn
                 turn.written, turn.account.unanswered = answer, ""

@@ -85,6 +85,7 @@ def test_the_mailbox_wakes_both_sides(office: Gateway, caller: Caller, monkeypat
     woken_by(bell.of_room(number), lambda: mailbox.use(number, 0))
 
 
+@pytest.mark.heavy
 @pytest.mark.django_db
 def test_what_a_call_costs_the_database(
     office: Gateway, caller: Caller, django_assert_max_num_queries: Callable[..., Any]
