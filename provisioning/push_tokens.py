@@ -1,4 +1,4 @@
-"""Tokens with which sources push: made and withdrawn, each with a line in the report."""
+"""Tokens with which sources push: made and withdrawn, each with a line in the report and in the evidence."""
 
 import datetime as dt
 
@@ -7,8 +7,7 @@ from django.utils import timezone
 
 from directories import deliveries
 from directories.models import Directory, PushToken
-from reports.journal import Line, record
-from reports.models import Direction, Operation, Result
+from provisioning import directory_settings
 
 
 @transaction.atomic
@@ -17,7 +16,9 @@ def make(directory: Directory, label: str, days: int | None, actor: str) -> str:
     ends = timezone.now() + dt.timedelta(days=days) if days else None
     secret = deliveries.issue_token(directory, label, ends)
     until = f" It ends on {timezone.localtime(ends):%Y-%m-%d}." if ends else ""
-    _record(directory, f"{actor} made a token to push to {directory.name}{_called(label)}.{until}", actor)
+    directory_settings.record(
+        directory, f"{actor} made a token to push to {directory.name}{_called(label)}.{until}", actor
+    )
     return secret
 
 
@@ -27,7 +28,7 @@ def withdraw(directory: Directory, number: int, actor: str) -> PushToken | None:
     token = deliveries.withdraw_token(directory, number)
     if token is not None:
         words = f"{actor} withdrew a token to push to {directory.name}{_called(token.label)}."
-        _record(directory, words, actor)
+        directory_settings.record(directory, words, actor)
     return token
 
 
@@ -42,7 +43,3 @@ def ended(token: PushToken) -> str:
 
 def _called(label: str) -> str:
     return f" ({label})" if label else ""
-
-
-def _record(directory: Directory, words: str, actor: str) -> None:
-    record(Line("", directory.name, Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=actor))

@@ -10,7 +10,9 @@ Appending locks the head until the transaction ends, so it is the last thing tha
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,7 @@ PAGE = 2000
 SECRET = "(secret)"  # begins what stands for a secret in a state
 UNREADABLE = "(cannot be read: its key is not among ENCRYPTION_KEYS)"  # stands for secrets that no key opens
 Payload = Mapping[str, Any]
+_put_back: ContextVar[int | None] = ContextVar("put_back", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +87,50 @@ def changed(subject: str, state: Payload | None, words: str, actor: str) -> None
     ``subject`` is its lasting name, "directory 7". ``words`` say what was done. A value that is secret is
     ``masked`` by the caller.
     """
-    known = KnownState.objects.filter(subject=subject).first()
-    after = {} if state is None else _plain(state)
-    changes = dict(_differences((), known.state if known else {}, after))
-    if known is None and state is not None:
-        KnownState.objects.create(subject=subject, state=after)
-    elif known is not None and state is None:
-        known.delete()
-    elif known is not None and changes:
-        known.state = after
-        known.save(update_fields=["state"])
-    shown = {path: [_shown(before), _shown(now)] for path, (before, now) in changes.items()}
-    append(
-        EvidenceKind.CONFIGURATION,
-        {"subject": subject, "what": words, "by": actor, "first": not known, "changes": shown},
-    )
+    changed_many([(subject, state, words)], actor)
+
+
+def changed_many(told: Iterable[tuple[str, Payload | None, str]], actor: str) -> None:
+    """Append the same of many things, each once, in at most seven statements."""
+    rows = {subject: ({} if state is None else _plain(state), state is None, words) for subject, state, words in told}
+    held = {one.subject: one for one in KnownState.objects.filter(subject__in=rows)}
+    new, other, gone, payloads = [], [], [], []
+    for subject, (after, is_gone, words) in rows.items():
+        known = held.get(subject)
+        changes = dict(_differences((), known.state if known else {}, after))
+        if known is not None and is_gone:
+            gone.append(known.pk)
+        elif known is not None and changes:
+            known.state = after
+            other.append(known)
+        elif known is None and not is_gone:
+            new.append(KnownState(subject=subject, state=after))
+        shown = {path: [_shown(before), _shown(now)] for path, (before, now) in changes.items()}
+        payload = {"subject": subject, "what": words, "by": actor, "first": not known, "changes": shown}
+        if (version := _put_back.get()) is not None:
+            payload["put back"] = version
+        payloads.append(payload)
+    KnownState.objects.bulk_create(new, batch_size=PAGE)
+    if other:
+        KnownState.objects.bulk_update(other, ["state"], batch_size=PAGE)
+    if gone:
+        KnownState.objects.filter(pk__in=gone).delete()
+    append_many(EvidenceKind.CONFIGURATION, payloads)
+
+
+@contextmanager
+def putting_back(version: int) -> Iterator[None]:
+    """Let the rows that are appended meanwhile say that they put back the version that began with that row."""
+    token = _put_back.set(version)
+    try:
+        yield
+    finally:
+        _put_back.reset(token)
+
+
+def is_put_back() -> bool:
+    """Return whether an earlier version is being put back."""
+    return _put_back.get() is not None
 
 
 def masked(secret: str) -> str:
@@ -201,4 +233,4 @@ def _shown(value: Any) -> Any:
         return SECRET
     if isinstance(value, dict):
         return {key: _shown(each) for key, each in value.items()}
-    return value
+    return [_shown(each) for each in value] if isinstance(value, list) else value

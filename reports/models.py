@@ -167,10 +167,12 @@ class EvidenceHead(models.Model):
 class KnownState(models.Model):
     """How something was configured when that was last put into the chain: what the next change is compared with.
 
-    A secret is a mark there, by which another one is seen and which gives nothing away.
+    A secret is a mark there, by which another one is seen and which gives nothing away. ``former`` is the subject under
+    which older rows tell of the same: of rules and products by their name.
     """
 
     subject = models.CharField(max_length=255, unique=True)
+    former = models.CharField(max_length=255, blank=True, default="", db_default="")
     state = models.JSONField(default=dict)
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ from config.overviews.book import OVERVIEWS
 from config.overviews.mails import may_get, next_moment
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.models import User
+from reports import evidence
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 
@@ -71,7 +72,11 @@ class ScheduledReportAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
         """Save it, due at its next moment."""
         obj.next_at = next_moment(obj.rhythm, timezone.now())
         super().save_model(request, obj, form, change)
-        _tell(request, obj, "changed" if change else "added")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save its recipients, and tell of all of it."""
+        super().save_related(request, form, formsets, change)
+        _tell(request, form.instance, "changed" if change else "added")
 
     def delete_model(self, request: HttpRequest, obj: ScheduledReport) -> None:
         """Delete it."""
@@ -111,3 +116,10 @@ def _tell(request: HttpRequest, one: ScheduledReport, verb: str) -> None:
     actor = request.user.get_username()
     words = f"{actor} {verb} the report by mail {one}."
     record(Line("", "", Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=actor))
+    state = {
+        "report": one.overview,
+        "directory": one.directory.name if one.directory else "",
+        "rhythm": one.rhythm,
+        "recipients": list(one.recipients.order_by("username_key").values_list("username", flat=True)),
+    }
+    evidence.changed(f"report by mail {one.pk}", None if verb == "deleted" else state, words, actor)

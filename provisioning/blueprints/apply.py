@@ -1,6 +1,6 @@
 """Making the portal what a blueprint says: all of it or nothing, and nothing twice."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,8 @@ from provisioning.blueprints import checks, memory, sections, writing
 from provisioning.blueprints.memory import BlueprintPart
 from provisioning.blueprints.schema import with_sections
 from provisioning.blueprints.state import BlueprintItem
+
+Step = tuple[str, Callable[[BlueprintItem, str], writing.WrittenPart]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def _checked(document: Document) -> dict[str, Any]:
     return data
 
 
-def steps() -> list[tuple[str, Callable[[BlueprintItem, str], writing.WrittenPart]]]:
+def steps() -> list[Step]:
     """Return the sections in the order in which they are written, with what writes one item of each."""
     return [
         ("attributes", writing.write_attribute),
@@ -102,13 +104,23 @@ def steps() -> list[tuple[str, Callable[[BlueprintItem, str], writing.WrittenPar
 
 
 def carry_out(
-    found: Applied, document: Document, data: dict[str, Any], actor: str, *, check: bool, number: int | None
+    found: Applied,
+    document: Document,
+    data: dict[str, Any],
+    actor: str,
+    *,
+    check: bool,
+    number: int | None,
+    by: Sequence[Step] | None = None,
 ) -> None:
-    """Write every item in the caller's transaction and note in ``found`` what that changes; raise DocumentError."""
+    """Write every item in the caller's transaction and note in ``found`` what that changes; raise DocumentError.
+
+    ``by`` is what writes the items of each section, if not ``steps``.
+    """
     problems: list[Problem] = []
     over: list[tuple[Location, str]] = []
-    writing.release_default(data["directories"])
-    for section, write in steps():
+    writing.release_default(data.get("directories", []))
+    for section, write in by or steps():
         for index, wanted in enumerate(data[section]):
             try:
                 written = write(wanted, actor)

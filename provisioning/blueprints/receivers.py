@@ -9,6 +9,7 @@ import binascii
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
+from django.db.models import Q
 from pydantic import Field, PlainValidator, SecretStr, StringConstraints
 
 from directories.connectors.outgoing import address_problem
@@ -16,7 +17,7 @@ from directories.described.references import Placeholders, resolve
 from directories.described.schema import LEFT_OUT, SecretReference, Strict, Text
 from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import BlueprintItem
-from provisioning.blueprints.writing import PartRefused, WrittenPart
+from provisioning.blueprints.writing import PartRefused, WrittenPart, stored
 from provisioning.events import filters, rotation, subscriptions
 from provisioning.events.kinds import KINDS
 from provisioning.events.models import Envelope, Subscription
@@ -75,7 +76,7 @@ def describe(held: Subscription) -> BlueprintItem:
 
 def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
     """Create or change a receiver; secrets that the blueprint does not name stay."""
-    held = Subscription.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
+    held = stored(Subscription.objects.all(), wanted, Q(name__iexact=wanted["name"]))
     before = describe(held) if held else None
     after = {**(before or _fresh(wanted["name"])), **wanted}
     after["envelope"] = str(after["envelope"])

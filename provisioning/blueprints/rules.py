@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
+from django.db.models import Q
 from pydantic import Field, StringConstraints
 
 from directories.described.references import Placeholders
@@ -15,7 +16,7 @@ from directories.described.schema import LEFT_OUT, Name, Strict, Text
 from directories.models import Directory
 from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import BlueprintItem
-from provisioning.blueprints.writing import PartRefused, WrittenPart
+from provisioning.blueprints.writing import PartRefused, WrittenPart, stored
 from provisioning.models import Group
 from provisioning.models.people import fold
 from provisioning.profile.values import parse as parse_value
@@ -54,38 +55,19 @@ class RuleSchema(Strict):
 
 def describe(rule: BusinessRule, given: Iterable[Entitlement], known: Known) -> BlueprintItem:
     """Describe a rule whole; a condition that no line can say is left out."""
-    found: BlueprintItem = {
-        "name": rule.name,
-        "category": rule.category,
-        "order": rule.position,
-        "days_before": rule.days_before,
-        "days_after": rule.days_after,
-        "published": rule.published,
-        "accounts": [],
-        "groups": [],
-        "values": {},
-    }
-    with suppress(ValueError):
-        found["condition"] = render(from_json(rule.condition), known)
-    for one in given:
-        if one.directory is not None:
-            found["accounts"].append(one.directory.name)
-        elif one.group is not None:
-            found["groups"].append(one.group.name)
-        else:
-            found["values"][one.attribute] = one.value
-    for name in ("accounts", "groups"):
-        found[name].sort(key=str.casefold)
+    found: BlueprintItem = rules.described(rule, given, known)
+    if not isinstance(found["condition"], str):
+        del found["condition"]
     return found
 
 
 def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
     """Create or change a rule, and publish it or take it back."""
-    rule = BusinessRule.objects.select_for_update().filter(name__iexact=wanted["name"], by_request=False).first()
+    rule = stored(BusinessRule.objects.filter(by_request=False), wanted, Q(name__iexact=wanted["name"]))
     if rule is not None and rule.retired:
         raise PartRefused(LEAVING, "name")
     known = fields.known()
-    before = describe(rule, _given([rule]), known) if rule else None
+    before = describe(rule, rules.given([rule]), known) if rule else None
     after = {**(before or {**_NEW, "name": wanted["name"]}), **wanted}
     directories, groups = _directories(after["accounts"]), _groups(after["groups"])
     after["accounts"] = sorted(directories.values(), key=str.casefold)
@@ -125,17 +107,12 @@ def export(placeholders: Placeholders) -> list[BlueprintItem]:
     held = list(BusinessRule.objects.filter(retired=False, by_request=False))
     known = fields.known() if held else None
     by_rule: dict[int, list[Entitlement]] = {}
-    for one in _given(held):
+    for one in rules.given(held):
         by_rule.setdefault(one.rule_id, []).append(one)
     return [_short(describe(rule, by_rule.get(rule.pk, []), known)) for rule in held] if known else []
 
 
 SECTION = Section(NAME, RuleSchema, write, export, "rules.change_businessrule")
-
-
-def _given(held: Iterable[BusinessRule]) -> Iterable[Entitlement]:
-    found = Entitlement.objects.filter(rule__in=held, ended=False).select_related("directory", "group")
-    return found.order_by("attribute", "pk")
 
 
 def _short(described: BlueprintItem) -> BlueprintItem:
@@ -148,8 +125,9 @@ def _condition(after: Mapping[str, Any], same: BusinessRule | None, known: Known
             return from_json(same.condition)
         except ValueError:
             return EVERYBODY
+    written = after.get("condition", "")
     try:
-        return parse(after.get("condition", ""), known)
+        return from_json(written) if isinstance(written, Mapping) else parse(written, known)
     except ValueError as error:
         raise PartRefused(str(error), "condition") from None
 

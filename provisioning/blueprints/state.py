@@ -23,6 +23,7 @@ from provisioning.models import AttributeDefinition, Group
 from reports import evidence
 
 BlueprintItem = dict[str, Any]
+TOKENS, TOKEN = "push_tokens", ("label", "created_at", "expires_at", "withdrawn_at")
 SECRETS, FIXED_PASSWORD = "secrets", "fixed_password"
 NOT_SETTINGS = ("id", "directory", "next_import_at", "import_cursor")
 PROVISIONING_FIELDS = tuple(
@@ -135,6 +136,8 @@ def for_evidence(directory: Directory) -> BlueprintItem:
         state[SECRETS] = evidence.UNREADABLE
     if FIXED_PASSWORD in lost:
         state["provisioning"][FIXED_PASSWORD] = evidence.UNREADABLE
+    if held := directory.push_tokens.order_by("pk").values("pk", *TOKEN):
+        state[TOKENS] = {str(one.pop("pk")): one for one in held}
     return state
 
 

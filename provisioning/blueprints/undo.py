@@ -38,7 +38,7 @@ class Undone(Applied):
     kept: list[str] = field(default_factory=list)
 
 
-class _Items(Document):
+class Items(Document):
     """The items that are to be written: there is no text, so that a problem names the item in place of a line."""
 
     def __init__(self, items: Mapping[str, Any]) -> None:
@@ -71,7 +71,7 @@ def undo(number: int | None, *, actor: str, check: bool = False, reached: int | 
             wanted = _wanted(item, dict(steps())[item["section"]], actor, found)
             if wanted is not None:
                 data[item["section"]].append(wanted)
-        carry_out(found, _Items(data), data, actor, check=check, number=reached)
+        carry_out(found, Items(data), data, actor, check=check, number=reached)
         if check:
             transaction.set_rollback(True)
         else:

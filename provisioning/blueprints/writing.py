@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db import models
 from pydantic import SecretStr
 
 from directories.attributes import PROFILE_ATTRIBUTES, Type
@@ -24,7 +25,9 @@ from provisioning.blueprints.state import BlueprintItem
 from provisioning.models import AttributeDefinition, Group
 from provisioning.models.people import fold
 from provisioning.profile.custom_attributes import count_holders, count_outside, keep
+from reports import evidence
 
+Row = TypeVar("Row", bound=models.Model)
 PROFILE_NAMES = frozenset(attribute.name for attribute in PROFILE_ATTRIBUTES)
 
 
@@ -51,6 +54,24 @@ class WrittenPart:
     directory: Directory | None = None
     impact: services.Reckoned | None = None
     over: Sequence[str] = ()
+
+
+def stored(rows: "models.QuerySet[Row]", wanted: BlueprintItem, name: models.Q) -> Row | None:
+    """Return the row that an item means, locked: that of the number "id", which no document can have, else of its name.
+
+    Takes the number out of the item. Raises PartRefused where it is gone, or another one has the name by now.
+    """
+    number, found = wanted.pop("id", None), rows.select_for_update()
+    if number is None:
+        return found.filter(name).first()
+    if rows.filter(name).exclude(pk=number).exists():
+        raise PartRefused(
+            f"Another one is called {wanted['name']} by now. Give one of them another name first.", "name"
+        )
+    row = found.filter(pk=number).first()
+    if row is None:
+        raise PartRefused("It was deleted. Add it anew.", "name")
+    return row
 
 
 def write_attribute(wanted: BlueprintItem, actor: str) -> WrittenPart:
@@ -120,7 +141,7 @@ def release_default(directories: list[BlueprintItem]) -> None:
 
 def write_directory(wanted: BlueprintItem, actor: str) -> WrittenPart:
     """Create or change a directory; sections that the blueprint leaves out stay as they are."""
-    directory = Directory.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
+    directory = stored(Directory.objects.all(), wanted, models.Q(name__iexact=wanted["name"]))
     before = state.load_directory(directory) if directory else None
     after = {**(before or state.new_directory(wanted["name"], wanted["kind"])), **wanted}
     if before and before["kind"] != after["kind"]:
@@ -130,13 +151,13 @@ def write_directory(wanted: BlueprintItem, actor: str) -> WrittenPart:
     directory = directory or Directory(kind=after["kind"])
     if not changed:
         return WrittenPart("directory", before, after, directory)
-    stored = services.stored_configuration(directory.pk) if before else None
+    held = services.stored_configuration(directory.pk) if before else None
     limits = ProvisioningSettings.objects.filter(directory=directory).first() if before else None
     _write(directory, after, changed)
     directory_settings.plan_next_import(directory)
     _record(directory, before, changed, actor)
     now = services.stored_configuration(directory.pk) if before else None
-    impact = services.impact_of_change(stored, now) if now else None
+    impact = services.impact_of_change(held, now) if now else None
     if limits and now:
         services.Rescheduling(directory.pk, limits, now.features).write(actor)
     over = impact.objections(limits or ProvisioningSettings()) if impact else []
@@ -208,5 +229,5 @@ def _record(directory: Directory, before: BlueprintItem | None, changed: list[st
         directory_settings.record(directory, f"{actor} added the directory {directory.name} by a blueprint.", actor)
         return
     retry_now(directory.pk)
-    names = ", ".join(changed)
-    directory_settings.record(directory, f"{actor} changed {directory.name} by a blueprint: {names}.", actor)
+    how, names = "by putting back" if evidence.is_put_back() else "by a blueprint", ", ".join(changed)
+    directory_settings.record(directory, f"{actor} changed {directory.name} {how}: {names}.", actor)

@@ -14,7 +14,8 @@ from provisioning.contracts import due, tree
 from provisioning.contracts.fields import CUSTOM, MANAGER, NAMES, label
 from provisioning.contracts.models import Contract, Department, Location, PrimaryOrder, ProfileSource
 from provisioning.models import Account, User
-from reports.journal import Line, record_many
+from reports import evidence
+from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
 
 CYCLE = (
@@ -224,12 +225,15 @@ def _write_all(
 
 
 @transaction.atomic
-def save_department(department: Department) -> None:
+def save_department(department: Department, actor: str) -> None:
     """Write one department that somebody edits; raises ValueError with words when it would hang below itself."""
     if problem := problem_of_place(department, department.parent_id):
         raise ValueError(problem)
+    verb = "changed" if department.pk else "added"
     department.save()
     due.below([department.pk])
+    parts = {"code": department.code, "parent": department.parent, "head": department.manager}
+    _keep(department, parts, verb, actor)
 
 
 def problem_of_place(department: Department, parent_id: int | None) -> str:
@@ -251,17 +255,37 @@ def delete_departments(ids: Collection[int]) -> None:
 
 
 @transaction.atomic
-def save_location(location: Location) -> None:
-    """Write one location; its time zone decides when contracts there begin and end, so their people are marked."""
-    location.save()
-    _mark_at(location)
+def remove_department(department: Department, actor: str) -> None:
+    """Remove one department that somebody deletes."""
+    _keep(department, None, "deleted", actor)
+    delete_departments([department.pk])
 
 
 @transaction.atomic
-def delete_location(location: Location) -> None:
+def save_location(location: Location, actor: str) -> None:
+    """Write one location; its time zone decides when contracts there begin and end, so their people are marked."""
+    verb = "changed" if location.pk else "added"
+    location.save()
+    _mark_at(location)
+    _keep(location, {"source": location.source, "time_zone": location.time_zone}, verb, actor)
+
+
+@transaction.atomic
+def delete_location(location: Location, actor: str) -> None:
     """Remove a location; contracts there go by the person's zone."""
     _mark_at(location)
+    _keep(location, None, "deleted", actor)
     location.delete()
+
+
+def _keep(one: Department | Location, parts: Mapping[str, Any] | None, verb: str, actor: str) -> None:
+    """Write a line of the report about a department or location that somebody edits, and a row of the evidence."""
+    what, words = one._meta.verbose_name, f"{actor} {verb} the {one._meta.verbose_name} {one}."
+    record(Line("", "", Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=actor))
+    state = None if parts is None else {"name": one.name, "external_id": one.external_id}
+    if state is not None and parts is not None:
+        state |= {name: str(value or "") for name, value in parts.items()}
+    evidence.changed(f"{what} {one.pk}", state, words, actor)
 
 
 @transaction.atomic

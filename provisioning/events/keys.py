@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey
 
 from provisioning.events.envelopes import ALGORITHM
 from provisioning.events.models import SigningKey
+from reports import evidence
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 
@@ -29,7 +30,7 @@ def signing() -> ECKey:
 def rotate(actor: str) -> SigningKey:
     """Make a new key; the present one signs until its hour, and is published for a week more."""
     with transaction.atomic():
-        begins = timezone.now() + AHEAD
+        begins, words = timezone.now() + AHEAD, f"{actor} made a new key for security event tokens."
         SigningKey.objects.filter(ends_at=None).update(ends_at=begins + KEPT)
         made = _made(begins)
         record(
@@ -39,10 +40,12 @@ def rotate(actor: str) -> SigningKey:
                 direction=Direction.PORTAL,
                 operation=Operation.SETTINGS,
                 result=Result.SUCCESS,
-                message=f"{actor} made a new key for security event tokens.",
+                message=words,
                 actor=actor,
             )
         )
+        dates = {one.kid: {"signs_from": one.signs_from, "ends_at": one.ends_at} for one in SigningKey.objects.all()}
+        evidence.changed("keys of events", dates, words, actor)
     return made
 
 

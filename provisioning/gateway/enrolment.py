@@ -14,7 +14,7 @@ from directories.gateway import messages
 from directories.gateway.keys import proof_of
 from provisioning.gateway import mailbox
 from provisioning.gateway.models import EnrolmentCode, Gateway, Machine
-from reports.journal import Line, record
+from reports import evidence, journal
 from reports.models import Direction, Operation, Result
 
 VALID = dt.timedelta(hours=1)
@@ -37,8 +37,10 @@ class Enrolled:
 def new_code(gateway: Gateway, actor: str) -> str:
     """Return a code in clear, as nobody can any more; those of before that were not used count no longer."""
     code = PREFIX + base64.b32encode(secrets.token_bytes(25)).decode().lower()
-    gateway.codes.filter(used_at=None).delete()
-    gateway.codes.create(digest=_digest(code), created_by=actor, expires_at=timezone.now() + VALID)
+    with transaction.atomic():
+        gateway.codes.filter(used_at=None).delete()
+        gateway.codes.create(digest=_digest(code), created_by=actor, expires_at=timezone.now() + VALID)
+        record(gateway, f"{actor} made a code to enrol a machine for the gateway {gateway.name}.", actor)
     return code
 
 
@@ -72,17 +74,26 @@ def withdraw(machine: Machine, actor: str) -> None:
 
 
 def _note(machine: Machine, actor: str, what: str) -> None:
-    record(
-        Line(
+    record(machine.gateway, f"The machine {machine.name} {what} the gateway {machine.gateway.name}.", actor)
+
+
+def record(gateway: Gateway, words: str, actor: str, *, gone: bool = False) -> None:
+    """Write a line of the report about a gateway, and how it is set up now into the evidence."""
+    journal.record(
+        journal.Line(
             identifier="",
-            application=machine.gateway.name,
+            application=gateway.name,
             direction=Direction.PORTAL,
             operation=Operation.SETTINGS,
             result=Result.SUCCESS,
-            message=f"The machine {machine.name} {what} the gateway {machine.gateway.name}.",
+            message=words,
             actor=actor,
         )
     )
+    dates = ("name", "enrolled_at", "withdrawn_at", "withdrawn_by")
+    machines = {str(one.pop("pk")): one for one in gateway.machines.order_by("pk").values("pk", *dates)}
+    state = {"name": gateway.name, "description": gateway.description, "machines": machines}
+    evidence.changed(f"gateway {gateway.pk}", None if gone else state, words, actor)
 
 
 def _digest(code: str) -> str:

@@ -10,9 +10,11 @@ from provisioning.models import Group, Membership
 from provisioning.models.outbox import Lane
 from provisioning.outbound.accounts.outbox import pages
 from provisioning.outbound.groups import outbox
+from reports import evidence
 from reports.journal import Line, record, record_many
 from reports.models import Direction, Operation, Result
 
+SUBJECT = "group"  # of the evidence, with its number
 LABELS = {"name": "Name", "description": "Description"}
 
 
@@ -38,6 +40,8 @@ def save(group: Group, actor: str, directories: Collection[int] | None = None, *
     # A directory that the group is no longer chosen for is one that its members lose something in.
     lane = Lane.LEAVERS if directories is not None and chosen - set(directories) else Lane.USUAL
     outbox.group_changed([group.pk], "updated" if before else "created", actor, lane=lane)
+    if group.is_ours and (words or chosen != set(chosen if directories is None else directories)):
+        _keep([(group, words or f"The group {group.name} is chosen for other directories.")], actor)
 
 
 @transaction.atomic
@@ -51,6 +55,9 @@ def mark_privileged(group_ids: Collection[int], privileged: bool, actor: str) ->
         for group in groups
     )
     Group.objects.filter(pk__in=[group.pk for group in groups]).update(privileged=privileged)
+    for group in groups:
+        group.privileged = privileged
+    _keep([(group, f"The group {group.name} was {word}.") for group in groups], actor)
     return len(groups)
 
 
@@ -77,7 +84,35 @@ def _delete_page(group_ids: Collection[int], actor: str, via: str, *, cleared: b
         for group in groups
     )
     Group.objects.filter(pk__in=group_ids).delete()
+    kept = [group for group in groups if group.is_ours or group.privileged]
+    gone = [(f"{SUBJECT} {group.pk}", None, f"The group {group.name} was deleted.") for group in kept]
+    evidence.changed_many(gone, actor)
     return len(groups)
+
+
+def _keep(told: Iterable[tuple[Group, str]], actor: str) -> None:
+    """Put into the evidence how groups are set up now: who is in them is data, and in the report."""
+    said = dict(told)
+    through = Group.directories.through.objects.filter(group__in=list(said)).order_by("directory__name")
+    chosen: dict[int, list[str]] = {}
+    for group_id, name in through.values_list("group_id", "directory__name"):
+        chosen.setdefault(group_id, []).append(name)
+    evidence.changed_many(
+        [
+            (
+                f"{SUBJECT} {group.pk}",
+                {
+                    "name": group.name,
+                    "description": group.description,
+                    "directories": chosen.get(group.pk, []),
+                    "privileged": group.privileged,
+                },
+                words,
+            )
+            for group, words in said.items()
+        ],
+        actor,
+    )
 
 
 def _changes(before: Mapping[str, Any], group: Group) -> dict[str, tuple[Any, Any]]:

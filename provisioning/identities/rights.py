@@ -22,7 +22,12 @@ def saved(user: User, actor: str) -> None:
 def told(users: Iterable[tuple[User, dict[str, list[Any]]]], actor: str) -> None:
     """Append what changed of each user's rights, before and after, in the caller's transaction."""
     rows = [
-        {"subject": f"staff {user.username}", "what": f"The rights of {user} changed.", "by": actor, "changes": changes}
+        {
+            "subject": f"rights of user {user.pk}",
+            "what": f"The rights of {user} changed.",
+            "by": actor,
+            "changes": changes,
+        }
         for user, changes in users
     ]
     evidence.append_many(EvidenceKind.CONFIGURATION, rows)

@@ -7,12 +7,14 @@ from typing import Any
 from django.db import transaction
 
 from provisioning.requests.models import ApproverKind, Audience, Product, ProductStep
+from provisioning.rules import fields
 from provisioning.rules import services as rules
 from provisioning.rules.conditions import EVERYBODY, Node, to_json
 from provisioning.rules.services import RuleDraft
 from reports import evidence
 
-SUBJECT = "product"  # of the evidence
+SUBJECT = "self-service product"  # of the evidence, with its number
+PLAIN = ("text", "risk", "offered", "audience", "days", "renewable", "most", "until_disabled")
 IMAGES: Mapping[bytes, str] = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
@@ -56,10 +58,11 @@ class ProductDraft:
 @transaction.atomic
 def save(product: Product | None, draft: ProductDraft, actor: str) -> Product:
     """Write a product. What it gives from now on is given to everybody who has it; requests keep their steps."""
+    new = product is None
     rule = rules.save(product.rule if product else None, draft.rule, actor)
     product = product or Product(rule=rule)
     product.rule = rule
-    for name in ("text", "risk", "offered", "audience", "days", "renewable", "most", "until_disabled"):
+    for name in PLAIN:
         setattr(product, name, getattr(draft, name))
     product.owner_id, product.department_id = draft.owner, draft.department
     product.condition, product.fields = to_json(draft.condition), [dict(one) for one in draft.fields]
@@ -82,20 +85,44 @@ def save(product: Product | None, draft: ProductDraft, actor: str) -> Product:
         for place, one in enumerate(draft.steps, start=1)
     ]
     ProductStep.objects.bulk_create(steps)
-    state = {
-        "offered": product.offered,
-        "audience": product.audience,
-        "decided_by": [f"{one.get_kind_display()} {one.person_id or one.group_id or ''}".strip() for one in steps],
-        "days": product.days,
-        "most": product.most,
-    }
-    evidence.changed(f"{SUBJECT} {rule.name}", state, f"{actor} saved the product {rule.name}.", actor)
+    words = f"{actor} {'added' if new else 'changed'} the product {rule.name}."
+    evidence.changed(f"{SUBJECT} {rule.pk}", described(product), words, actor)
     return product
 
 
+def described(product: Product) -> dict[str, Any]:
+    """Describe a stored product whole, in words: people by their user names, a picture by its type and size."""
+    known, rule = fields.known(), product.rule
+    found = rules.described(rule, rules.given([rule]), known)
+    for name in ("days_before", "days_after", "published", "condition"):
+        del found[name]
+    found |= {name: getattr(product, name) for name in (*PLAIN, "fields")}
+    return found | {
+        "owner": product.owner.username if product.owner else "",
+        "department": known.departments.text(product.department_id) if product.department_id else "",
+        "seen_by": list(product.seen_by.order_by("name_key").values_list("name", flat=True)),
+        "condition": rules.written(product.condition, known),
+        "steps": [
+            {
+                "kind": one.kind,
+                "person": one.person.username if one.person else "",
+                "group": one.group.name if one.group else "",
+                "condition": rules.written(one.condition, known),
+                "remind": one.remind,
+                "escalate": one.escalate,
+            }
+            for one in product.steps.select_related("person", "group")
+        ],
+        "picture": f"{product.picture_type}, {len(product.picture):,} bytes" if product.picture else "",
+    }
+
+
+@transaction.atomic
 def remove(product: Product, actor: str, *, keep: bool) -> None:
     """Remove a product: what people have by it is taken away, or with ``keep`` stays as if given by hand."""
+    pk, name = product.pk, product.name
     rules.remove(product.rule, actor, keep=keep)
+    evidence.changed(f"{SUBJECT} {pk}", None, f"{actor} removed the product {name}.", actor)
 
 
 def image_type(data: bytes) -> str | None:

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
-from provisioning.rules import holdings, looks
-from provisioning.rules.conditions import EVERYBODY, Node, to_json
+from provisioning.models import Group
+from provisioning.rules import fields, holdings, looks
+from provisioning.rules.conditions import EVERYBODY, Known, Node, from_json, render, to_json
 from provisioning.rules.models import BusinessRule, Entitlement, EntitlementKind, Granted, ScopeGroup
 from reports import evidence
 from reports.journal import Line, record
 from reports.models import Direction, Operation, Result
 
-SUBJECT = "rule"  # of the evidence
+SUBJECT = "business rule"  # of the evidence, with its number
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def remove(rule: BusinessRule, actor: str, *, keep: bool) -> None:
     if keep:
         _keep(rule)
     how = "what it gave stays" if keep else "what it gave is taken away"
-    _told(rule, f"{actor} removed the {rule.what} {rule.name}; {how}.", actor)
+    _told(rule, f"{actor} removed the {rule.what} {rule.name}; {how}.", actor, gone=True)
     _ask(rule)
     purge()
 
@@ -125,6 +126,8 @@ def choose_groups(directory_id: int, group_ids: Iterable[int], name: str, actor:
     if before != wanted:
         words = f"{actor} chose other groups whose members get accounts in {name}."
         record(Line("", name, Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=actor))
+        names = Group.objects.filter(pk__in=wanted).order_by("name_key").values_list("name", flat=True)
+        evidence.changed(f"accounts in directory {directory_id}", {"groups": list(names)}, words, actor)
     return before ^ wanted
 
 
@@ -150,13 +153,49 @@ def _keep(rule: BusinessRule) -> None:
     Granted.objects.filter(entitlement__rule=rule).delete()
 
 
-def _told(rule: BusinessRule, words: str, actor: str) -> None:
-    record(Line(rule.name, "", Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=actor))
-    state = {
-        "condition": rule.condition,
+def written(condition: Mapping[str, Any], known: Known) -> Any:
+    """Return a stored condition as a line, and one that no line can say as it is stored."""
+    try:
+        return render(from_json(condition), known) if condition else ""
+    except ValueError:
+        return condition
+
+
+def given(rules: Iterable[BusinessRule]) -> "QuerySet[Entitlement]":
+    """Return what rules give, in one order."""
+    found = Entitlement.objects.filter(rule__in=rules, ended=False).select_related("directory", "group")
+    return found.order_by("attribute", "pk")
+
+
+def described(rule: BusinessRule, gives: Iterable[Entitlement], known: Known) -> dict[str, Any]:
+    """Describe a rule whole, in the words of a blueprint."""
+    found: dict[str, Any] = {
+        "name": rule.name,
+        "category": rule.category,
+        "order": rule.position,
+        "days_before": rule.days_before,
+        "days_after": rule.days_after,
+        "condition": written(rule.condition, known),
         "published": rule.published,
-        "gives": [
-            str(one) for one in Entitlement.objects.filter(rule=rule, ended=False).select_related("directory", "group")
-        ],
+        "accounts": [],
+        "groups": [],
+        "values": {},
     }
-    evidence.changed(f"{SUBJECT} {rule.name}", state, words, actor)
+    for one in gives:
+        if one.directory is not None:
+            found["accounts"].append(one.directory.name)
+        elif one.group is not None:
+            found["groups"].append(one.group.name)
+        else:
+            found["values"][one.attribute] = one.value
+    for name in ("accounts", "groups"):
+        found[name].sort(key=str.casefold)
+    return found
+
+
+def _told(rule: BusinessRule, words: str, actor: str, *, gone: bool = False) -> None:
+    """Write a line of the report, and of a rule, which is no product, a row of the evidence."""
+    record(Line(rule.name, "", Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=actor))
+    if not rule.by_request:
+        state = None if gone else described(rule, given([rule]), fields.known())
+        evidence.changed(f"{SUBJECT} {rule.pk}", state, words, actor)

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from django.db.models import Q
 from pydantic import AfterValidator, Field, SecretStr, create_model
 
 from directories.attributes import Kind
@@ -12,9 +13,10 @@ from directories.models import MappingDirection
 from provisioning.blueprints.schema import ExpressionText
 from provisioning.blueprints.sections import Section
 from provisioning.blueprints.state import BlueprintItem
-from provisioning.blueprints.writing import PartRefused, WrittenPart
+from provisioning.blueprints.writing import PartRefused, WrittenPart, stored
 from provisioning.guard import door_limits
 from provisioning.profile.person import catalogue
+from reports import evidence
 from scim.access import tokens
 from scim.authentication import digests
 from scim.forms.features import LABELS
@@ -79,7 +81,7 @@ def describe(client: Client) -> BlueprintItem:
 
 def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
     """Create or change an application; tokens that the blueprint does not name stay valid."""
-    client = Client.objects.select_for_update().filter(name__iexact=wanted["name"]).first()
+    client = stored(Client.objects.all(), wanted, Q(name__iexact=wanted["name"]))
     before = describe(client) if client else None
     after = {**(before or _fresh(wanted["name"])), **wanted}
     after["tokens"] = {**(before["tokens"] if before else {}), **wanted.get("tokens", {})}
@@ -87,12 +89,12 @@ def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
     changed = [name for name in after if before is None or before[name] != after[name]]
     if not changed:
         return WrittenPart("SCIM application", before, after)
-    stored = impact.stored(client) if client else None
+    held = impact.stored(client) if client else None
     client = client or Client(slug=clients.free_slug(wanted["name"]))
     _write(client, before, after, actor)
     what = f"added {client}" if before is None else f"changed {client}: {', '.join(changed)}"
-    tokens.record(client, f"{actor} {what} by a blueprint.", actor)
-    found = impact.of_change(stored, impact.stored(client)) if stored else None
+    tokens.record(client, f"{actor} {what} {'by putting back' if evidence.is_put_back() else 'by a blueprint'}.", actor)
+    found = impact.of_change(held, impact.stored(client)) if held else None
     over = found.objections(door_limits.limits()) if found else []
     return WrittenPart("SCIM application", before, after, None, found, [objection.words for objection in over])
 

@@ -31,7 +31,7 @@ def test_a_rule_is_built_and_published(walk: SafetyWalk) -> None:
     ward = Group(name="Ward staff")
     identities.save(ward, "root")
     care = Department(external_id="C", name="Care")
-    save_department(care)
+    save_department(care, "admin")
     for number in range(40):
         user = User.objects.create(username=f"nurse{number}", first_name="Nora", last_name=f"Berg {number}")
         title = "Nurse" if number < 2 else "Clerk"

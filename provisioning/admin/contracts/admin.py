@@ -189,11 +189,11 @@ class DepartmentAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
 
     def save_model(self, request: HttpRequest, obj: Department, form: Any, change: bool) -> None:
         """Write it; who is below follows within a minute."""
-        contracts.save_department(obj)
+        contracts.save_department(obj, request.user.get_username())
 
     def delete_model(self, request: HttpRequest, obj: Department) -> None:
         """Remove it."""
-        contracts.delete_departments([obj.pk])
+        contracts.remove_department(obj, request.user.get_username())
 
     def get_actions(self, request: HttpRequest) -> Any:
         """The tree is no list to choose from."""
@@ -236,16 +236,16 @@ class LocationAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
 
     def save_model(self, request: HttpRequest, obj: Location, form: Any, change: bool) -> None:
         """Write it; whose contracts are there follow within a minute."""
-        contracts.save_location(obj)
+        contracts.save_location(obj, request.user.get_username())
 
     def delete_model(self, request: HttpRequest, obj: Location) -> None:
         """Remove it."""
-        contracts.delete_location(obj)
+        contracts.delete_location(obj, request.user.get_username())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Location]) -> None:
         """Remove each."""
         for location in queryset:
-            contracts.delete_location(location)
+            contracts.delete_location(location, request.user.get_username())
 
 
 @admin.register(PrimaryOrder)

@@ -92,6 +92,19 @@ class GatewayAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
         answer: HttpResponse = super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
         return answer
 
+    def save_model(self, request: HttpRequest, obj: Gateway, form: Any, change: bool) -> None:
+        """Save it, with a line in the report and in the evidence."""
+        super().save_model(request, obj, form, change)
+        actor = request.user.get_username()
+        words = f"{actor} {'changed' if change else 'added'} the gateway {obj.name}."
+        enrolment.record(obj, words, actor)
+
+    def delete_model(self, request: HttpRequest, obj: Gateway) -> None:
+        """Delete it, with the same lines."""
+        actor = request.user.get_username()
+        enrolment.record(obj, f"{actor} deleted the gateway {obj.name}.", actor, gone=True)
+        super().delete_model(request, obj)
+
     def response_add(self, request: HttpRequest, obj: Gateway, post_url_continue: str | None = None) -> HttpResponse:
         """Go on to its page: a machine has to be enrolled."""
         messages.success(request, f"{obj} is saved. Next: enrol its first machine.")

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
@@ -13,7 +14,7 @@ from unfold.decorators import display
 
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.admin.kept_by_portal import KeptByPortal
-from provisioning.requests import catalogue, progress, services
+from provisioning.requests import catalogue, progress, services, substitutes
 from provisioning.requests.models import ProductRequest, RequestState, StepState, Substitute
 from provisioning.rules.models import Holding
 from reports.paging import CappedPaginator
@@ -146,3 +147,16 @@ class SubstituteAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc]
     search_fields = ("user__username_key__startswith", "substitute__username_key__startswith")
     search_help_text = "Beginning of a user name"
     when_empty = "Nobody has named a substitute yet."
+
+    def save_model(self, request: HttpRequest, obj: Substitute, form: Any, change: bool) -> None:
+        """Save it, with its lines."""
+        substitutes.save(obj, request.user.get_username())
+
+    def delete_model(self, request: HttpRequest, obj: Substitute) -> None:
+        """Delete it, with its lines."""
+        substitutes.remove(obj, request.user.get_username())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Substitute]) -> None:
+        """Delete each."""
+        for one in queryset.select_related("user", "substitute"):
+            self.delete_model(request, one)

@@ -13,10 +13,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 from provisioning.models import User
 from provisioning.models.people import fold
 from provisioning.requests import links, rights, services
+from provisioning.requests import substitutes as who_decides
 from provisioning.requests.models import AskedApprover, RequestStep, StepState, Substitute
 from provisioning.requests.pages.common import me, page, part
-from reports.journal import Line, record
-from reports.models import Direction, Operation, Result
 
 
 @login_required
@@ -141,22 +140,13 @@ def substitutes(request: HttpRequest) -> HttpResponse:
         held = Substitute.objects.filter(user=mine, pk=wanted).first() if wanted.isdecimal() else None
         if held is None:
             raise Http404("There is no such substitute.")
-        _told(mine, f"{mine} took back that {held.substitute} decides requests instead of them.")
-        held.delete()
+        who_decides.remove(held, mine.username)
         return redirect("my:substitutes")
     if request.method == "POST" and form.is_valid():
         other, starts, ends = (form.cleaned_data[name] for name in ("username", "starts", "ends"))
-        Substitute.objects.create(user=mine, substitute=other, starts=starts, ends=ends)
-        _told(mine, f"{mine} lets {other} decide requests instead of them from {starts:%Y-%m-%d} to {ends:%Y-%m-%d}.")
+        who_decides.save(Substitute(user=mine, substitute=other, starts=starts, ends=ends), mine.username)
         messages.success(request, f"{other} can decide instead of you then.")
         return redirect("my:substitutes")
     rows = Substitute.objects.filter(user=mine, ends__gte=timezone.localdate()).select_related("substitute")
     found = {"form": form, "rows": rows}
     return page(request, "substitutes", "Who decides while I am away", found, status=422 if form.errors else 200)
-
-
-def _told(user: User, words: str) -> None:
-    line = Line(
-        user.username, "", Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=str(user), user_id=user.pk
-    )
-    record(line)

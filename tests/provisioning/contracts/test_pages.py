@@ -196,9 +196,9 @@ def test_a_large_tree_is_shown_level_by_level_and_never_read_as_a_whole(
 
 def test_the_form_refuses_a_department_below_itself_by_name(it_staff: Client) -> None:
     top = Department(external_id="1", name="Board")
-    contracts.save_department(top)
+    contracts.save_department(top, "admin")
     below = Department(external_id="2", name="Audit", parent=top)
-    contracts.save_department(below)
+    contracts.save_department(below, "admin")
     data = {"external_id": "1", "name": "Board", "parent": below.pk}
     answer = it_staff.post(reverse("admin:contracts_department_change", args=[top.pk]), data)
     assert answer.context["adminform"].form.errors["parent"] == [
@@ -210,7 +210,7 @@ def test_the_form_refuses_a_department_below_itself_by_name(it_staff: Client) ->
 def test_another_head_of_a_department_is_acted_on_by_the_next_tick(it_staff: Client) -> None:
     contracts.arrange([], {"profile.manager": "manager"})
     ada, boss, top = person("ada"), person("boss"), Department(external_id="1", name="Board")
-    contracts.save_department(top)
+    contracts.save_department(top, "admin")
     give(ada, "1", department_id=top.pk)
     settle()
     data = {"external_id": "1", "name": "Board", "manager": boss.pk}

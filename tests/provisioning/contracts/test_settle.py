@@ -178,7 +178,7 @@ def test_the_location_decides_the_zone_before_the_person_the_source_and_the_port
     theirs = account(ada, hr)
     la = Location.objects.create(source=hr, external_id="LA", name="Los Angeles", time_zone="America/Los_Angeles")
     everywhere = Location(source=hr, external_id="", name="Elsewhere", time_zone="Australia/Melbourne")
-    contracts.save_location(everywhere)
+    contracts.save_location(everywhere, "admin")
 
     def ends(**values: Any) -> dt.datetime | None:
         give(theirs, "1", "2026-01-01", "2026-12-31", **values)
@@ -190,7 +190,7 @@ def test_the_location_decides_the_zone_before_the_person_the_source_and_the_port
     ada.time_zone = ""
     services.save_user(ada, "admin")
     assert ends() == dt.datetime(2026, 12, 31, 13, tzinfo=dt.UTC)
-    contracts.delete_location(everywhere)
+    contracts.delete_location(everywhere, "admin")
     clock.at("2026-11-30 12:00")
     assert employment(ada).next_change_at == dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
     [found] = derive([ada.pk], basis())
@@ -284,7 +284,7 @@ def test_the_manager_is_the_contracts_or_the_departments_head_or_the_parents(clo
     assert manager(ada) == chief
     it.refresh_from_db()
     it.manager = boss
-    contracts.save_department(it)
+    contracts.save_department(it, "admin")
     assert manager(ada) == boss, "who was chosen in the portal goes first"
 
 
@@ -330,12 +330,12 @@ def test_departments_that_hang_below_themselves_are_refused_by_name_and_the_rest
 
 def test_a_department_of_the_portal_cannot_be_put_below_itself(hr: Directory) -> None:
     top = Department(external_id="1", name="Board")
-    contracts.save_department(top)
+    contracts.save_department(top, "admin")
     below = Department(external_id="2", name="IT", parent=top)
-    contracts.save_department(below)
+    contracts.save_department(below, "admin")
     top.parent = below
     with pytest.raises(ValueError, match="Board would be below itself"):
-        contracts.save_department(top)
+        contracts.save_department(top, "admin")
 
 
 # --- The guard, and what waits ----------------------------------------------------------------------------------------
