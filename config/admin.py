@@ -8,10 +8,11 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 
 import config.overviews.admin
+import config.put_back
 import config.roles.admin
 import config.sign_in_settings
 import config.staff
-import config.users  # noqa: F401 - these five register their pages
+import config.users  # noqa: F401 - these register their pages, and how things are put back
 
 admin.site.unregister([Group, EmailAddress, Authenticator, UserSession, SocialAccount, SocialApp, SocialToken])
 admin.site.empty_value_display = "–"  # as the portal's own pages show it

@@ -33,6 +33,7 @@ SAVING = frozenset(
         "portal_role_changelist",
         "portal_staff_roles",
         "portal_staff_role_take",
+        "reports_evidence_put_back",
         "signin_signinsettings_changelist",
         "sso_identityprovider_changelist",
     }
@@ -43,6 +44,7 @@ SECRET = frozenset(
     {
         "auth_user_password_change",
         "directories_directory_move",
+        "directories_directory_tokens",
         "scim_client_token_add",
         "scim_client_token_show",
         "scim_client_token_renew",

@@ -42,6 +42,22 @@ class SignInSettingsForm(forms.ModelForm[SignInSettings]):
         return wanted
 
 
+@transaction.atomic
+def save(wanted: SignInSettings, actor: str) -> int:
+    """Keep the settings, and sign staff out who lack a factor that they ask for; return how many sessions that ends."""
+    wanted.save()
+    words = f"{actor} changed who signs in, and how."
+    how: dict[str, Any] = {"direction": Direction.PORTAL, "operation": Operation.SETTINGS, "result": Result.SUCCESS}
+    record(Line(identifier="", application="", message=words, actor=actor, **how))
+    evidence.changed("sign-in", described(wanted), words, actor)
+    return sessions.end_all(held.staff_without()) if wanted.second_factor else 0
+
+
+def described(held: SignInSettings) -> dict[str, Any]:
+    """Describe the settings, as the evidence has them."""
+    return {field.name: getattr(held, field.name) for field in held._meta.concrete_fields if not field.primary_key}
+
+
 class SettingsHeading(str):
     """The row as the heading of its page takes it: no step below the list, which is the page itself."""
 
@@ -83,20 +99,12 @@ class SignInSettingsAdmin(KeptByPortal, ModelAdmin):  # type: ignore[misc]
         )
         return format_html(words, users, settings.PORTAL_URL)
 
-    @transaction.atomic
     def save_model(self, request: HttpRequest, obj: SignInSettings, form: Any, change: bool) -> None:
         """Keep them, with a line in the report and in the evidence."""
         if not form.changed_data:
             return
-        obj.save()
-        actor = request.user.get_username()
-        words = f"{actor} changed who signs in, and how."
-        how: dict[str, Any] = {"direction": Direction.PORTAL, "operation": Operation.SETTINGS, "result": Result.SUCCESS}
-        record(Line(identifier="", application="", message=words, actor=actor, **how))
-        state = {field.name: getattr(obj, field.name) for field in obj._meta.concrete_fields if not field.primary_key}
-        evidence.changed("sign-in", state, words, actor)
+        number = save(obj, request.user.get_username())
         if "second_factor" in form.changed_data and obj.second_factor:
-            number = sessions.end_all(held.staff_without())
             messages.info(request, f"Staff who have no second factor were signed out: {number} sessions ended.")
 
     def response_change(self, request: HttpRequest, obj: SignInSettings) -> HttpResponse:

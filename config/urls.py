@@ -15,6 +15,7 @@ from config.search import search
 from config.signin import again
 from config.signin.views import ProveByPassword, SignOut
 from config.sso.views import SignInWithProviders
+from provisioning.admin.configuration.admin import object_history
 from provisioning.events.views import event_keys
 from scim.access.oauth import token_endpoint
 
@@ -57,6 +58,12 @@ urlpatterns = [
         )
         for kind in ("csv", "xlsx")
     ),
+    # Django's own page would ask for no proof and end no other session: one's own does both.
+    *(
+        path(f"password_change/{end}", admin.site.admin_view(RedirectView.as_view(pattern_name="my_password")))
+        for end in ("", "done/")
+    ),
+    path("<slug:app>/<slug:model>/<path:object_id>/history/", admin.site.admin_view(object_history), name="history"),
     path("search/", admin.site.admin_view(search), name="search"),  # before the theme's, which finds no people
     path("", admin.site.urls),
 ]

@@ -20,13 +20,13 @@ class Rule:
     write: str
 
 
-def model(folder: str, view: str, add: str, change: str, delete: str) -> dict[str, Rule]:
-    """Return the rules of the six pages that Django's admin has for a model."""
+def model(folder: str, view: str, add: str, change: str, delete: str, history: str = "") -> dict[str, Rule]:
+    """Return the rules of the six pages that Django's admin has for a model; ``history``: who sees it, if not all."""
     item = f"{folder}<path:object_id>/"
     return {
         folder: Rule(view, view),
         f"{folder}add/": Rule(add, add),
-        f"{item}history/": Rule(view, view),
+        f"{item}history/": Rule(history or view, history or view),
         f"{item}delete/": Rule(delete, delete),
         f"{item}change/": Rule(view, change),
         item: Rule(EVERYONE, EVERYONE),  # leads to the change page, which asks
@@ -59,6 +59,9 @@ PORTAL = {
     "": Rule(EVERYONE, EVERYONE),
     "login/": Rule(EVERYONE, EVERYONE),
     "logout/": Rule(EVERYONE, EVERYONE),
+    "<slug:app>/<slug:model>/<path:object_id>/history/": Rule(
+        EVERYONE, EVERYONE
+    ),  # asks as the page does that it is of
     "start/": Rule(EVERYONE, EVERYONE),  # shows what the role may see
     "search/": Rule(EVERYONE, EVERYONE),  # shows what the role may see
     "password_change/": Rule(EVERYONE, EVERYONE),
@@ -78,6 +81,8 @@ PEOPLE = {
     **action("provisioning/user/<path:object_id>/leave/", "SI"),
     "provisioning/user/<path:object_id>/groups/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/happened/": Rule("SIHA", ""),
+    "provisioning/user/deleted/<int:user_id>/": Rule("SIHA", "SIHA"),
+    "provisioning/user/deleted/<int:user_id>/happened/": Rule("SIHA", "SIHA"),
     "provisioning/user/<path:object_id>/sources/": Rule("SIHA", ""),
     "provisioning/user/<path:object_id>/rename/": Rule("SI", "SI"),
     "provisioning/user/duplicates/": Rule("SI", ""),
@@ -87,7 +92,7 @@ PEOPLE = {
     "provisioning/user/<path:object_id>/on-demand/<int:directory_id>/": Rule("SIHA", "SI"),  # POST does it
     "provisioning/group/<path:object_id>/panel/": Rule("SIHA", "SI"),  # POST takes a group out
     **action("provisioning/user/<id>/password/", "SI"),
-    **model("provisioning/group/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **model("provisioning/group/", view="SIHA", add="SI", change="SI", delete="SI", history="SIA"),
     **model("provisioning/attributedefinition/", view="SIA", add="SI", change="SI", delete="SI"),
     **action("provisioning/appliedblueprint/", "SIA"),
     **action("provisioning/appliedblueprint/<int:number>/undo/", "SI"),
@@ -155,8 +160,8 @@ RECYCLE = {
 CONTRACTS = {
     "provisioning/user/<path:object_id>/contracts/": Rule("SIHA", ""),
     **model("contracts/contract/", view="SIHA", add="SI", change="SI", delete="SI"),
-    **model("contracts/department/", view="SIHA", add="SI", change="SI", delete="SI"),
-    **model("contracts/location/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **model("contracts/department/", view="SIHA", add="SI", change="SI", delete="SI", history="SIA"),
+    **model("contracts/location/", view="SIHA", add="SI", change="SI", delete="SI", history="SIA"),
     **model("contracts/sourcerecord/", view="SIA", add="", change="", delete=""),
     **model("contracts/primaryorder/", view="SIA", add="", change="SIA", delete=""),
     "contracts/primaryorder/": Rule("SIA", "SI"),  # the settings: POST saves them
@@ -190,7 +195,7 @@ EVENTS = {
 }
 
 REQUESTS = {
-    **model("requests/product/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **model("requests/product/", view="SIHA", add="SI", change="SI", delete="SI", history="SIA"),
     "requests/product/fragment/": Rule("", "SIHA"),  # counts for whom a condition holds, and writes nothing
     **action("requests/product/<path:object_id>/remove/", "SI"),
     **model("requests/productrequest/", view="SIHA", add="", change="SIHA", delete=""),
@@ -272,6 +277,8 @@ SIGN_IN = {
 
 REPORTS = {
     **action("reports/evidence/", "SA"),
+    **action("reports/evidence/compare/", "SIA"),
+    **action("reports/evidence/<int:seq>/put-back/", "SIA"),  # without a number there is nothing to put back
     **{
         rule: who
         for name in ("", "csv/", "xlsx/")
@@ -300,7 +307,7 @@ REPORTS = {
 # Answers with 401 or 403 instead of leading to the sign-in; POST alone.
 CLIENT = "scim/client/<int:object_id>/"
 SCIM = {
-    **model("scim/client/", view="SIHA", add="SI", change="SI", delete="SI"),
+    **model("scim/client/", view="SIHA", add="SI", change="SI", delete="SI", history="SIA"),
     **action("scim/client/fragment/mapping/", "SI"),
     **{
         rule: who

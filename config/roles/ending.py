@@ -65,10 +65,14 @@ def delete(role: Role, actor: str) -> None:
 
 def keep(role: Role, verb: str, actor: str) -> None:
     """Keep what was done to a role as evidence; ``verb`` is what was done to it."""
-    held = role.permissions.values_list("content_type__app_label", "codename")
-    rights = sorted(".".join(pair) for pair in held)
-    state = None if verb == "deleted" else {"name": role.name, "rights": rights}
+    state = None if verb == "deleted" else described(role)
     evidence.changed(f"role {role.pk}", state, f"{actor} {verb} the role {role.name}.", actor)
+
+
+def described(role: Role) -> dict[str, Any]:
+    """Describe a role, as the evidence has it."""
+    held = role.permissions.values_list("content_type__app_label", "codename")
+    return {"name": role.name, "rights": sorted(".".join(pair) for pair in held)}
 
 
 def _use(words: str, rows: Any, named: Any) -> Use:

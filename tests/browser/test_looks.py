@@ -9,8 +9,8 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from config.overviews.pages import OVERVIEWS
-from directories.models import Directory, PushToken
-from provisioning import services
+from directories.models import Directory, PushToken, QueryTemplate
+from provisioning import directory_settings, services
 from provisioning.contracts.models import Contract, Department, PlannedDepartment, SourceRecord
 from provisioning.events.models import Attempt, EventDelivery, OutgoingEvent, Stream, Subscription
 from provisioning.imports import engine
@@ -30,7 +30,7 @@ from provisioning.requests.products import ProductDraft
 from provisioning.requests.products import save as save_product
 from provisioning.rules.models import Entitlement, Granted
 from provisioning.rules.services import RuleDraft
-from reports.models import SavedFilter
+from reports.models import Evidence, SavedFilter
 from scim.models import RequestLog
 from scim.upkeep import clients
 from tests.browser.conftest import NARROW, WIDE, darken, settled, sticking_out
@@ -195,11 +195,23 @@ def addresses(transactional_db: None, sqlite_directory: Database) -> list[str]:
     PushToken.objects.create(directory=pushes, label=LONG, digest="x", expires_at=timezone.now())
     PushToken.objects.create(directory=pushes, label=LONG, digest="y")
     twin = User.objects.create(username=f"{LONG.lower()}2", first_name=LONG, last_name=LONG, department=LONG)
+    leaver = User.objects.create(username=f"{LONG.lower()}3", first_name=LONG, last_name=LONG, department=LONG)
+    services.delete_users([leaver.pk], LONG, by_person=True)
+    directory_settings.record(directory, f"{LONG} added it.", LONG)
+    QueryTemplate.objects.filter(directory=directory).update(sql=f"SELECT {LONG}\nFROM {LONG * 3}")
+    directory_settings.record(directory, f"{LONG} changed it.", LONG)
+    subject = f"directory {directory.pk}"
+    versions = list(Evidence.objects.filter(subject=subject).order_by("seq").values_list("seq", flat=True))
+    evidence = reverse("admin:reports_evidence_changelist")
     scim_page = reverse("admin:scim_client_change", args=[application.pk])
     page = reverse("admin:directories_directory_change", args=[directory.pk])
     return [
         *(reverse(f"admin:{name}") for name in PAGES),
         *(reverse(name) for name in OWN_PAGES),
+        reverse("admin:provisioning_user_gone", args=[leaver.pk]),
+        f"{evidence}?subject={subject.replace(' ', '+')}",
+        f"{evidence}compare/?one={versions[-2]}&other={versions[-1]}",
+        reverse("admin:reports_evidence_put_back", args=[versions[-2]]),
         reverse("overviews"),
         *(reverse("overview", args=[name]) for name in OVERVIEWS),
         reverse("overview_licences_edit", args=[directory.pk]),

@@ -32,6 +32,28 @@ class Arrangement:
     order: Sequence[tuple[str, bool]]
     follows: Mapping[str, str]
 
+    def described(self) -> dict[str, Any]:
+        """Describe it, as the evidence has it."""
+        return {"order": [list(one) for one in self.order], "follows": dict(self.follows)}
+
+    def unknown(self) -> list[str]:
+        """Name the fields, and the attributes that follow one, that are not there any more."""
+        custom = _custom_fields()
+        gone = {name for name, _ in self.order if name not in {*fields.ORDERED, *custom}}
+        known = {path for path, _ in followable()}
+        for path, name in self.follows.items():
+            if path not in known:
+                gone.add(path)
+            elif name not in {*fields.NAMES, *custom} or not fits(path, name):
+                gone.add(name)
+        return sorted(gone)
+
+
+def arrangement() -> Arrangement:
+    """Return the settings as they are."""
+    order = [(one.field, one.descending) for one in PrimaryOrder.objects.all()]
+    return Arrangement(order, dict(ProfileSource.objects.values_list("attribute", "field")))
+
 
 @dataclass(frozen=True, slots=True)
 class SettingsEffect:
@@ -54,13 +76,10 @@ def settings_page(request: HttpRequest, context: dict[str, Any], may_change: boo
     data = request.POST
     asked = "preview" in data
     if request.method == "POST" and not asked:
-        _save(request, _read(data, names))
+        save_arrangement(_read(data, names), request.user.get_username())
+        messages.success(request, "Saved. What follows from it is planned within a minute, and the guard looks at it.")
         return HttpResponseRedirect(reverse("admin:contracts_primaryorder_changelist"))
-    stored = Arrangement(
-        [(one.field, one.descending) for one in PrimaryOrder.objects.all()],
-        dict(ProfileSource.objects.values_list("attribute", "field")),
-    )
-    held = _read(data, names) if asked else stored
+    held = _read(data, names) if asked else arrangement()
     problems: list[str] = []
     effects = _effects(data.getlist("person"), held, problems) if asked else []
     ordered = [(name, fields.label(name)) for name in (*fields.ORDERED, *names)]
@@ -101,15 +120,13 @@ def _read(data: QueryDict, custom: Sequence[str]) -> Arrangement:
 
 
 @transaction.atomic
-def _save(request: HttpRequest, wanted: Arrangement) -> None:
-    actor = request.user.get_username()
+def save_arrangement(wanted: Arrangement, actor: str) -> None:
+    """Keep the settings, with a line in the report and in the evidence."""
     contracts.arrange(wanted.order, wanted.follows)
     words = f"{actor} arranged which contract is the primary one, and what follows it."
     how: dict[str, Any] = {"direction": Direction.PORTAL, "operation": Operation.SETTINGS, "result": Result.SUCCESS}
     record(Line(identifier="", application="", message=words, actor=actor, **how))
-    state = {"order": [list(one) for one in wanted.order], "follows": dict(wanted.follows)}
-    evidence.changed("order of contracts", state, words, actor)
-    messages.success(request, "Saved. What follows from it is planned within a minute, and the guard looks at it.")
+    evidence.changed("order of contracts", wanted.described(), words, actor)
 
 
 def _effects(names: Sequence[str], wanted: Arrangement, problems: list[str]) -> list[SettingsEffect]:

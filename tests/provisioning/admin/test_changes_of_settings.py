@@ -1,6 +1,9 @@
 """The page "Changes of settings": who changed what, before and after, and for whose eyes."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -9,13 +12,16 @@ from directories.models import Directory
 from provisioning import directory_settings
 from provisioning.admin.configuration.lines import changed_values
 from provisioning.blueprints.apply import apply
-from provisioning.models import AttributeDefinition
+from provisioning.models import AttributeDefinition, Group
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF
+from provisioning.rules import services as rules
+from provisioning.rules.services import RuleDraft
 from reports import evidence
-from reports.models import Evidence
+from reports.models import Evidence, KnownState
 from tests.provisioning.admin.roll import signed_in, staff
 
 pytestmark = pytest.mark.django_db
+lasting_subjects = import_module("provisioning.requests.migrations.0002_lasting_subjects")
 PAGE = "/reports/evidence/"
 
 
@@ -52,7 +58,7 @@ def test_the_list_is_filtered_by_what_by_whom_when_and_to_one_thing() -> None:
     directory = crm()
     evidence.changed("rule Sales", {"published": True}, "ada published Sales.", "ada")
     client = signed_in(staff(AUDITOR))
-    assert told(client.get(PAGE, {"what": "rule"})) == ["ada published Sales."]
+    assert told(client.get(PAGE, {"what": "business rule"})) == ["ada published Sales."]
     assert told(client.get(PAGE, {"who": "bob"})) == ["bob changed the settings of CRM."]
     assert len(told(client.get(PAGE, {"subject": f"directory {directory.pk}"}))) == 2
     assert told(client.get(PAGE, {"end": "2020-01-01"})) == []
@@ -82,7 +88,7 @@ def test_a_page_asks_the_same_for_one_change_and_for_many() -> None:
         for number in range(size):
             evidence.changed("rule Sales", {"days": number + size}, "ada changed Sales.", "ada")
         with CaptureQueriesContext(connection) as queries:
-            answer = client.get(PAGE, {"what": "rule"})
+            answer = client.get(PAGE, {"what": "business rule"})
         numbers.append(len(queries))
     assert numbers[0] == numbers[1]
     assert len(told(answer)) == 50
@@ -117,6 +123,59 @@ def test_of_a_list_only_what_came_and_went_is_shown() -> None:
     )  # fmt: skip
     [moved] = changed_values({"order": [["a", "b"], ["b", "a"]]})
     assert (moved.before, moved.after) == (["a", "b"], ["b", "a"])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        ("(secret)", "(secret)", [(["(secret)"], ["another secret"])]),  # as rows of the evidence have it
+        ("(secret) 1", "(secret) 2", [(["(secret)"], ["another secret"])]),  # as states have it
+        ("(secret) 1", "(secret) 1", []),
+        (["https://a", "(secret)"], ["https://a", "(secret)"], [(["(secret)"], ["another secret"])]),
+        (["https://a", "(secret) 1"], ["https://a", "(secret) 1"], []),
+        (["https://a", "(secret) 1"], ["https://b", "(secret) 2"], [(["https://a"], ["https://b"])]),
+        ("", "(secret) 2", [(["nothing"], ["(secret)"])]),
+    ],
+)
+def test_another_secret_is_told_and_none_is_shown(before: object, after: object, shown: list[object]) -> None:
+    assert [(one.before, one.after) for one in changed_values({"url": [before, after]})] == shown
+
+
+def test_a_renamed_rule_keeps_its_history_also_from_when_it_was_known_by_name() -> None:
+    rule = rules.save(None, RuleDraft(name="Nurses"), "ada")
+    namesake = rules.save(None, RuleDraft(name="Nurses", by_request=True), "eve")
+    Evidence.objects.all().delete()
+    KnownState.objects.all().delete()
+    evidence.changed("rule Nurses", {"published": False}, "ada added the rule Nurses.", "ada")  # as it was
+    evidence.changed("product Nurses", {"offered": True}, "eve saved the product Nurses.", "eve")
+    lasting_subjects.renamed(apps, None)
+    rules.save(rule, RuleDraft(name="Carers"), "bob")
+    client = signed_in(staff(AUDITOR))
+    listed = client.get(PAGE, {"subject": f"business rule {rule.pk}"})
+    assert told(listed) == ["bob changed the rule Carers.", "ada added the rule Nurses."]
+    assert listed.context["lines"][0]["url"] == f"/rules/businessrule/{rule.pk}/change/"
+    assert told(client.get(PAGE, {"subject": f"self-service product {namesake.pk}"})) == [
+        "eve saved the product Nurses."
+    ]
+    assert told(client.get(PAGE, {"what": "business rule"})) == told(listed)
+
+
+def test_whose_members_get_accounts_is_kept() -> None:
+    directory, group = crm(), Group.objects.create(name="Staff")
+    rules.choose_groups(directory.pk, [group.pk], "CRM", "ada")
+    listed = signed_in(staff(AUDITOR)).get(PAGE, {"subject": f"accounts in directory {directory.pk}"})
+    assert told(listed) == ["ada chose other groups whose members get accounts in CRM."]
+
+
+def test_many_things_at_once_take_as_many_statements_as_two() -> None:
+    numbers = []
+    for size in (2, 40):
+        for state in ({"a": 1}, {"a": 2}, None):
+            with CaptureQueriesContext(connection) as queries:
+                evidence.changed_many([(f"group {size}{one}", state, "x") for one in range(size)], "ada")
+        numbers.append(len(queries))
+    assert numbers[0] == numbers[1] <= 9
+    assert list(evidence.faults()) == []
 
 
 def test_what_a_row_is_found_by_cannot_be_altered_unseen() -> None:
