@@ -13,14 +13,18 @@ SHORT = 6  # a setting that is shorter is no secret, but a word that may stand a
 _WORDS = (
     r"(?:password|passwd|passphrase|pwd|secret|token|credential|api[-_]?key|cookie|sessionid|authorization)[\w-]{0,40}"
 )
+_HEADER = r"\b(?:x-[\w-]{0,40}(?:key|token|secret)|api[-_]?key)"
 _VALUE = r"(?:\"[^\"]*\"?|'[^']*'?|[^\s,;&)}\]]+)"
 PATTERNS = [
     (re.compile(r"(/welcome/[^/\s]+/)[^/?#\s\"']+"), rf"\1{MASK}"),  # one-time links
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
     (re.compile(r"(?i)(authorization\s*[=:]\s*)(?![\s\"']|bearer\b|basic\b)[^\r\n]+"), rf"\1{MASK}"),
+    (re.compile(rf"(?i)({_HEADER}\s*:\s*)(?![\s\"'])[^\r\n]+"), rf"\1{MASK}"),  # whose value may hold blanks
     (re.compile(rf"(?i)({_WORDS}[\"']?\s*[=:]+\s*){_VALUE}"), rf"\1{MASK}"),
     (re.compile(r"(?i)([?&](?:code|state|key|sig|signature)=)[^&\s\"']+"), rf"\1{MASK}"),
     (re.compile(r"(://[^/\s:@]*:)[^/\s]+@"), rf"\1{MASK}@"),  # the password of an address
+    (re.compile(r"(://[^/\s:@]*:)(?!\d{1,5}[/?#])\S{1,256}@"), rf"\1{MASK}@"),  # one with a slash in it; no port
+    (re.compile(r"(?i)(https?://)[^/\s:@?#]+@"), rf"\1{MASK}@"),  # a token in the place of the name
     (re.compile(r"\b((?:rollcall_push|rollcall_api|whsec)_)[\w+/=-]+"), rf"\1{MASK}"),
     (re.compile(r"(\([\w\", ]+\)=)\(.*"), rf"\1{MASK}"),  # PostgreSQL's: Key (name)=(value) already exists.
     (re.compile(r"(?s)(\[parameters: ).*"), rf"\1{MASK}]"),  # SQLAlchemy's

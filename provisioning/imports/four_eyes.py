@@ -7,7 +7,7 @@ from provisioning.actors import beginnings, person_behind
 from provisioning.imports.runs import ImportRefused
 from provisioning.models import ImportRun
 from provisioning.models.imports import RunStatus
-from reports.models import Event, Operation, Result
+from reports.models import Event, Evidence, EvidenceKind, Operation, Result
 
 STARTED = "Four eyes are asked for here: somebody else than {}, who started this, has to approve it."
 SETTINGS = "Four eyes are asked for here: somebody else than {}, who changed the settings of {}, has to approve this."
@@ -34,10 +34,12 @@ def check(run: ImportRun, actor: str) -> None:
     theirs = Q(actor=person)
     for beginning in beginnings(person):
         theirs |= Q(actor__startswith=beginning)
-    changed = Event.objects.filter(
+    lines = Event.objects.filter(
         theirs, application=run.directory.name, result=Result.SUCCESS, operation=Operation.SETTINGS
     )
+    subject = f"directory {run.directory_id}"  # lines of the report may be gone (REPORT_DAYS), evidence never is
+    rows = Evidence.objects.filter(theirs, kind=EvidenceKind.CONFIGURATION, subject=subject)
     if since is not None:
-        changed = changed.filter(at__gt=since)
-    if changed.exists():
+        lines, rows = lines.filter(at__gt=since), rows.filter(at__gt=since)
+    if lines.exists() or rows.exists():
         raise ImportRefused(SETTINGS.format(person, run.directory.name))

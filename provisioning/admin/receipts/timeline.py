@@ -4,11 +4,15 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
+from django.utils import timezone
+
 from provisioning.models import Account, User
 from provisioning.receipts.models import Receipt
 from reports.models import Event
 
 MOST = 100
+NOT_KEPT = "What was before is not listed: lines of the report are kept for {days} days. The receipt itself stays."
 BEFORE = dt.timedelta(seconds=5)  # the line of the decision is written a moment before the receipt
 
 
@@ -33,6 +37,8 @@ def steps_of(receipt: Receipt) -> Sequence[TimelineStep]:
     actors = {event.actor for event in events if event.actor}
     people = set(User.objects.filter(username__in=actors).values_list("username", flat=True)) if actors else set()
     found = [TimelineStep(one.at, one.message, _by(one.actor, people), one.get_result_display()) for one in events]
+    if settings.REPORT_DAYS and receipt.learnt_at < (kept := timezone.now() - dt.timedelta(days=settings.REPORT_DAYS)):
+        found.insert(0, TimelineStep(kept, NOT_KEPT.format(days=settings.REPORT_DAYS), "by itself"))
     ahead = Account.objects.filter(user=receipt.user_id, delete_at__isnull=False).select_related("directory")
     for account in ahead.order_by("delete_at", "pk"):
         assert account.delete_at is not None

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.fields.json import KT
+from django.utils import timezone
 
 from config.database import bulk, keyset
 from provisioning.contracts.planned import number_of
@@ -153,7 +154,11 @@ def _contracts(page: Sequence[Any], created: Mapping[str, int]) -> dict[int, dic
 
 
 def _created(run: ImportRun, rows: Sequence[PlannedChange]) -> dict[str, int]:
-    """Return whom the run made, by the folded name that they got: the report's lines know the ids."""
+    """Return whom the run made or brought back, by the folded name that they got: the report's lines know the ids.
+
+    Lines are gone after ``REPORT_DAYS``: then it is who came to be while the run went, or came out of the recycle bin,
+    and is called so.
+    """
     if not rows:
         return {}
     lines = Event.objects.filter(
@@ -163,7 +168,16 @@ def _created(run: ImportRun, rows: Sequence[PlannedChange]) -> dict[str, int]:
         identifier_key__in=[one.key_folded for one in rows],
         user_id__isnull=False,
     )
-    return {key: user_id or 0 for key, user_id in lines.values_list("identifier_key", "user_id")}
+    found = {key: user_id or 0 for key, user_id in lines.values_list("identifier_key", "user_id")}
+    names = [one.key_folded for one in rows if one.key_folded not in found]
+    if names and run.started_at:
+        until = run.finished_at or timezone.now()
+        back = DeletedUser.objects.filter(
+            user_id=OuterRef("pk"), restored_at__gte=run.started_at, restored_at__lte=until
+        )
+        came = Q(created_at__gte=run.started_at, created_at__lte=until) | Exists(back)
+        found |= dict(User.objects.filter(came, username_key__in=names).values_list("username_key", "pk"))
+    return found
 
 
 def _in_bin(user_ids: Sequence[int]) -> dict[int, DeletedUser]:

@@ -16,6 +16,7 @@ from config.second_factor.adapter import WRONG_CODE
 from config.signin import again, chosen
 from config.signin.models import SignInSettings, Tries
 from directories import encryption
+from directories.models import Directory
 from provisioning.models import User
 from provisioning.roles import HELPDESK
 from reports.models import Event, Evidence
@@ -349,6 +350,15 @@ def test_a_new_user_with_rights_asks_and_one_without_does_not(old: Client) -> No
     assert not User.objects.filter(username="mallory").exists()
     old.post("/provisioning/user/add/", roll.form(username="anna"))
     assert User.objects.filter(username="anna").exists()
+
+
+def test_tokens_to_push_are_made_and_withdrawn_after_a_proof_alone(old: Client) -> None:
+    directory = Directory.objects.create(name="HR", kind="push")
+    address = f"/directories/directory/{directory.pk}/tokens/"
+    assert old.get(address).status_code == 200
+    for sent in ({"do": "make", "label": "Job", "days": "30"}, {"do": "withdraw", "token": "1"}):
+        assert old.post(address, sent)["Location"].startswith("/login/again/?next=")
+    assert not directory.push_tokens.exists()
 
 
 def test_what_was_sent_and_never_proved_is_not_done_by_a_later_proof(old: Client) -> None:

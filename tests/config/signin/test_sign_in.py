@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from config.signin import backend, counting, events
+from config.signin import again, backend, counting, events
 from config.signin.adapter import WRONG
 from config.signin.limits import TryLimit
 from config.signin.models import Tries
@@ -94,12 +94,20 @@ def test_signing_out_is_a_button(admin: User, client: Client) -> None:
     assert client.get("/")["Location"] == "/login/?next=/"
 
 
-def test_an_own_password_is_changed_as_before(admin: User, client: Client) -> None:
+@pytest.mark.parametrize("address", ["/password_change/", "/password_change/done/"])
+def test_djangos_page_for_an_own_password_leads_to_the_one_that_asks_for_a_proof(
+    admin: User, client: Client, address: str
+) -> None:
     client.post("/login/", {"login": "admin", "password": PASSWORD})
+    session = client.session
+    session[again.KEPT] = [admin.pk, 0.0]
+    session.save()
     data = {"old_password": PASSWORD, "new_password1": "battery-staple-7", "new_password2": "battery-staple-7"}
-    assert client.post("/password_change/", data)["Location"] == "/password_change/done/"
-    assert client.get("/").status_code == 200
-    assert sign_in("admin", "battery-staple-7").status_code == 302
+    assert client.post(address, data)["Location"] == "/my/password/"
+    assert client.get(address)["Location"] == "/my/password/"
+    assert client.post("/my/password/", data)["Location"].startswith("/login/again/")
+    admin.refresh_from_db()
+    assert admin.check_password(PASSWORD)
 
 
 # --- Too many wrong ones ---------------------------------------------------------------------------------------------

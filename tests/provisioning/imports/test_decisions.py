@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from provisioning import services
+from provisioning import directory_settings, services
 from provisioning.imports import decisions, engine, plan_hash
 from provisioning.imports.facets import EVERYTHING, RowCriteria
 from provisioning.imports.plan_export import csv_lines
@@ -153,6 +153,15 @@ def test_four_eyes_see_settings_that_only_an_import_of_changes_came_after(source
     run = source.run(preview=True)
     with pytest.raises(services.ImportRefused, match="somebody else than changer"):
         services.approve_import(run, "changer", plan_hash=run.plan_hash)
+
+
+def test_four_eyes_see_settings_whose_line_of_the_report_is_gone(source: Source, waiting: ImportRun) -> None:
+    source.set(four_eyes=True)
+    directory_settings.record(source.directory, "changer changed HR.", "changer")
+    Event.objects.all().delete()
+    with pytest.raises(services.ImportRefused, match="somebody else than changer"):
+        services.approve_import(waiting, "changer", plan_hash=waiting.plan_hash)
+    services.approve_import(waiting, "boss", plan_hash=waiting.plan_hash)
 
 
 def test_passwords_of_refused_rows_are_forgotten(waiting: ImportRun) -> None:

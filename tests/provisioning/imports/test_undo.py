@@ -18,6 +18,7 @@ from provisioning.models import Group, ImportRun, Membership, PlannedChange, Use
 from provisioning.models.imports import Door, RunStatus
 from provisioning.outbound.accounts import outbox
 from provisioning.outbound.accounts.delivery import deliver
+from provisioning.recycle.models import DeletedUser
 from reports.models import Event
 from tests.provisioning.crew import Crews, save_crew_directory
 from tests.provisioning.imports.conftest import Source, user
@@ -259,6 +260,28 @@ def test_people_whom_a_run_created_can_be_deleted_instead(source: Source) -> Non
     approved(made)
     assert (made.deleted, User.objects.count()) == (3, 0)
     assert source.run().left_alone == 3
+
+
+def test_people_whom_a_run_created_are_found_when_the_lines_of_the_report_are_gone(source: Source) -> None:
+    add("elder")
+    source.put_many(2)
+    run = source.run()
+    PlannedChange.objects.filter(run=run, key="user1").update(key="elder", key_folded="elder")  # who was there before
+    Event.objects.all().delete()
+    made = services.undo(run, "boss", delete_created=True)
+    approved(made)
+    assert made.deleted == 1
+    assert set(User.objects.values_list("username", flat=True)) == {"elder", "user1"}
+
+
+def test_a_restoring_is_undone_when_the_lines_of_the_report_are_gone(crews: Crews) -> None:
+    anna = add("anna")
+    services.delete_by_plan([anna.pk], "admin")
+    restored = services.restore_by_plan({DeletedUser.objects.get().pk: ""}, "admin")
+    assert User.objects.filter(username="anna").exists()
+    Event.objects.all().delete()
+    undone(restored.run)
+    assert not User.objects.filter(username="anna").exists()
 
 
 @pytest.mark.heavy
