@@ -9,18 +9,17 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from config import navigation
 from directories.models import Directory
+from provisioning.admin.users import gone
 from provisioning.contracts.models import Department
 from provisioning.models import Group, ImportRun, User
-from provisioning.models.people import fold
-from provisioning.recycle.models import DeletedUser
 from provisioning.rules.models import BusinessRule
 from provisioning.search import find
 from provisioning.search.text import LONGEST, plain
-from reports.models import Event
 from reports.search import TooSlow
 from scim.models import Client, UserLink
 
@@ -99,34 +98,17 @@ def _people(request: HttpRequest, text: str) -> Found:
 
 
 def _deleted(request: HttpRequest, text: str) -> Found:
-    """Return deleted people: from the recycle bin for those who may restore, or as the report remembers them."""
-    found = Found("Deleted people", "person_off")
-    if request.user.has_perm("recycle.view_deleteduser"):
-        gone = DeletedUser.objects.filter(restored_at=None, username_key__startswith=fold(text))
-        rows = list(gone.order_by("username_key")[:FEW]) or list(
-            DeletedUser.objects.filter(restored_at=None, full_name__icontains=text).order_by("-pk")[:FEW]
+    """Return deleted people: from the recycle bin, or as the report remembers them."""
+    hits = [
+        Hit(
+            title=str(one),
+            url=one.url,
+            detail=f"deleted {timezone.localtime(one.at):%Y-%m-%d} by {one.by or 'the portal'}" if one.at else "",
+            badge="Deleted",
         )
-        found.hits.extend(
-            Hit(
-                title=str(row),
-                url=reverse("admin:recycle_deleteduser_change", args=[row.pk]),
-                detail=f"deleted {row.deleted_at:%Y-%m-%d} by {row.deleted_by or 'the portal'}",
-                badge="Deleted",
-            )
-            for row in rows
-        )
-    elif request.user.has_perm("reports.view_event"):
-        last = Event.objects.filter(identifier_key=fold(text), user_id__isnull=False).order_by("-at", "-id").first()
-        if last and not User.objects.filter(pk=last.user_id or 0).exists():
-            found.hits.append(
-                Hit(
-                    title=last.identifier,
-                    url=f"{reverse('admin:reports_event_changelist')}?user_id={last.user_id}",
-                    detail=f"{last.message} {last.at:%Y-%m-%d}",
-                    badge="Deleted",
-                )
-            )
-    return found
+        for one in gone.find(text, request.user)
+    ]
+    return Found("Deleted people", "person_off", hits)
 
 
 def _groups(request: HttpRequest, text: str) -> Found:

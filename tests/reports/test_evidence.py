@@ -240,7 +240,7 @@ def test_rights_of_staff_and_roles_are_kept(client: Browser) -> None:
     ada = User.objects.create_superuser("ada")
     assert last()["changes"] == {"May sign in": [False, True], "Superuser": [False, True]}
     bob = User.objects.create(username="bob", is_active=True)
-    assert last()["subject"] == "staff ada"
+    assert last()["subject"] == f"rights of user {ada.pk}"
     bob = User.objects.get(pk=bob.pk)
     bob.is_staff = True
     services.save_user(bob, "ada")

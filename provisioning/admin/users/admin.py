@@ -22,6 +22,7 @@ from provisioning.admin.users.contracts import ContractsPanel
 from provisioning.admin.users.duplicates import UserDuplicates
 from provisioning.admin.users.files import UserFiles
 from provisioning.admin.users.form import UserForm, form_for
+from provisioning.admin.users.gone import GonePage
 from provisioning.admin.users.groups import GroupsPanel
 from provisioning.admin.users.history import UserHistory
 from provisioning.admin.users.list import UserList, definitions
@@ -43,6 +44,7 @@ class UserAdmin(
     UserDuplicates,
     UserActions,
     LeaverSwitch,
+    GonePage,
     PersonPage,
     AccountsPanel,
     ContractsPanel,

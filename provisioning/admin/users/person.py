@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
@@ -70,24 +70,31 @@ class PersonPage(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def happened_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show a page of what happened, to who may see the user and the report."""
-        user = viewed(self, request, object_id, "reports.view_event")
-        only = request.GET.get("only", "")
-        only = only if only in timeline.RESULTS else timeline.EVERYTHING
-        older = PageCursor.parse(request.GET.get("older", ""))
-        sees_receipts = request.user.has_perm("receipts.view_receipt")
-        found = timeline.of_user(user, older=older, only=only, receipts=sees_receipts)
-        events = [event for moment in found.moments for event in moment.events]
-        lines = {line.event.pk: line for line in report_lines(events, request.user)}
-        context = {
-            "user": user,
-            "moments": [(moment, [lines[event.pk] for event in moment.events]) for moment in found.moments],
-            "older": found.older,
-            "only": only,
-            "choices": ONLY,
-            "first": older is None,
-            "sees_runs": request.user.has_perm("provisioning.view_importrun"),
-        }
-        return TemplateResponse(request, "provisioning/user/happened.html", context)
+        return happened(
+            request, viewed(self, request, object_id, "reports.view_event"), "admin:provisioning_user_happened"
+        )
+
+
+def happened(request: HttpRequest, user: User, address: str) -> HttpResponse:
+    """Return a page of what happened to somebody, also to one who is gone; ``address`` is the name of its address."""
+    only = request.GET.get("only", "")
+    only = only if only in timeline.RESULTS else timeline.EVERYTHING
+    older = PageCursor.parse(request.GET.get("older", ""))
+    sees_receipts = request.user.has_perm("receipts.view_receipt")
+    found = timeline.of_user(user, older=older, only=only, receipts=sees_receipts)
+    events = [event for moment in found.moments for event in moment.events]
+    lines = {line.event.pk: line for line in report_lines(events, request.user)}
+    context = {
+        "user": user,
+        "address": reverse(address, args=[user.pk]),
+        "moments": [(moment, [lines[event.pk] for event in moment.events]) for moment in found.moments],
+        "older": found.older,
+        "only": only,
+        "choices": ONLY,
+        "first": older is None,
+        "sees_runs": request.user.has_perm("provisioning.view_importrun"),
+    }
+    return TemplateResponse(request, "provisioning/user/happened.html", context)
 
 
 PANELS = (
