@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.core.paginator import Paginator
-from django.db.models import BooleanField, F, Func, Model, QuerySet, Value
+from django.db.models import BooleanField, F, Func, Model, Q, QuerySet, Value
 from django.utils.functional import cached_property
 
 AnyRow = TypeVar("AnyRow", bound=Model)
@@ -82,14 +82,15 @@ class _RowCompared(Func):
         return f"{left} {self.extra['operator']} {right}", [value for part in parts for value in part[1]]
 
 
-def older_than(cursor: PageCursor) -> Func:
+def older_than(cursor: PageCursor) -> Q:
     """Return the condition for rows after ``cursor`` in a newest-first list."""
-    return _RowCompared(F("at"), F("id"), Value(cursor.at), Value(cursor.id), operator="<")
+    # The time alone is there for partitions: no comparison of rows tells the planner which of them it can pass over.
+    return Q(_RowCompared(F("at"), F("id"), Value(cursor.at), Value(cursor.id), operator="<"), at__lte=cursor.at)
 
 
-def newer_than(cursor: PageCursor) -> Func:
+def newer_than(cursor: PageCursor) -> Q:
     """Return the condition for rows before ``cursor`` in a newest-first list."""
-    return _RowCompared(F("at"), F("id"), Value(cursor.at), Value(cursor.id), operator=">")
+    return Q(_RowCompared(F("at"), F("id"), Value(cursor.at), Value(cursor.id), operator=">"), at__gte=cursor.at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Left
 from django.db.models.lookups import Exact
 
@@ -33,7 +33,7 @@ QUERY_CANCELED = "57014"
 PEOPLE_LIMIT = 50
 """A text that begins more names than this is a filter, not a list of names to look up."""
 
-MOST_SHARES = 100
+MOST_SHARES = 50
 """More shares than these cost more to look up one by one than the newest lines cost to filter."""
 
 MOST_LOOKED_AT = 1000
@@ -200,20 +200,29 @@ def _filtered(term: FilterTerm) -> Q:
     return ~condition if term.negated or operator == "ne" else condition
 
 
+@dataclass(frozen=True, slots=True)
+class LookUps:
+    """How a search is shared out: a condition for each look-up; ``walked`` says that a filter is left within them."""
+
+    conditions: Sequence[Q]
+    walked: bool = False
+
+
 def lines(
-    criteria: EventCriteria, limit: int, *, older: PageCursor | None = None, newer: PageCursor | None = None
+    criteria: EventCriteria,
+    limit: int,
+    *,
+    older: PageCursor | None = None,
+    newer: PageCursor | None = None,
+    look_ups: LookUps | None = None,
 ) -> QuerySet[Event]:
     """Return up to ``limit`` lines: the newest, or those next to a cursor (``newer`` gives them oldest first)."""
     order = ("at", "id") if newer else ("-at", "-id")
-    base = Event.objects.filter(criteria.condition())
-    if older:
-        base = base.filter(older_than(older))
-    elif newer:
-        base = base.filter(newer_than(newer))
-    look_ups = _look_ups(criteria)
-    if not look_ups:
+    base = _from(criteria.condition(), older, newer)
+    conditions = (look_ups or _look_ups(criteria)).conditions
+    if not conditions:
         return base.none()
-    first, *rest = (base.filter(look_up).order_by(*order)[:limit] for look_up in look_ups)
+    first, *rest = (base.filter(condition).order_by(*order)[:limit] for condition in conditions)
     return first.union(*rest, all=True).order_by(*order)[:limit] if rest else first
 
 
@@ -223,40 +232,74 @@ def matching(
     """Return what ``lines`` finds for all alternatives of the filter together, each line once."""
     searches = narrowed(criteria)
     if len(searches) == 1:
-        return list(lines(searches[0], limit, older=older, newer=newer))
-    found = {event.pk: event for one in searches for event in lines(one, limit, older=older, newer=newer)}
+        return _found(searches[0], limit, older, newer)
+    found = {event.pk: event for one in searches for event in _found(one, limit, older, newer)}
     return sorted(found.values(), key=lambda event: (event.at, event.pk), reverse=newer is None)[:limit]
 
 
-def _look_ups(criteria: EventCriteria) -> list[Q]:
+def _found(criteria: EventCriteria, limit: int, older: PageCursor | None, newer: PageCursor | None) -> list[Event]:
+    """Return the lines; where a filter is left within look-ups, of the nearest lines alone if those are enough.
+
+    A look-up ends at its first line, and one that has none would be read as a whole, while the others have a page.
+    """
+    look_ups = _look_ups(criteria)
+    if look_ups.walked and (near := _near(criteria, older, newer)):
+        found = list(lines(near, limit, older=older, newer=newer, look_ups=look_ups))
+        if len(found) == limit:
+            return found
+    return list(lines(criteria, limit, older=older, newer=newer, look_ups=look_ups))
+
+
+def _near(criteria: EventCriteria, older: PageCursor | None, newer: PageCursor | None) -> EventCriteria | None:
+    """Return the search within the ``FEW_LINES`` lines of its span that come first; None where there are no more."""
+    span = EventCriteria(start=criteria.start, end=criteria.end)
+    order = ("at", "id") if newer else ("-at", "-id")
+    times = _from(span.condition(), older, newer).order_by(*order).values_list("at", flat=True)
+    for last in times[FEW_LINES : FEW_LINES + 1]:
+        return replace(criteria, end=last) if newer else replace(criteria, start=last)
+    return None
+
+
+def _from(condition: Q, older: PageCursor | None, newer: PageCursor | None) -> QuerySet[Event]:
+    """Return the lines that meet a condition, on one side of a cursor."""
+    base = Event.objects.filter(condition)
+    if older:
+        return base.filter(older_than(older))
+    return base.filter(newer_than(newer)) if newer else base
+
+
+def _look_ups(criteria: EventCriteria) -> LookUps:
     """Return the conditions that share out the search; none when no line can be found."""
     key, whole = fold(criteria.identifier), criteria.whole_identifier
     begins = Q(**{f"identifier_key__{'exact' if whole else 'startswith'}": key}) if key else Q()
     exactly = "exact" if criteria.whole_actor else "startswith"
     caused = Q(**{f"actor__{exactly}": criteria.actor}) if criteria.actor else Q()
     if connection.vendor != "postgresql" or criteria.of_one_subject:
-        return [begins & caused]
+        return LookUps([begins & caused])
+    walked = False
     if key:
         people = [key] if whole else _beginning("identifier_key", key, PEOPLE_LIMIT + 1)
         if len(people) <= PEOPLE_LIMIT:
-            return [Q(identifier_key=person) & caused for person in people]
+            return LookUps([Q(identifier_key=person) & caused for person in people])
         if _few(begins):
-            return [begins & caused]
-        # Not the index on names: unless the database sorts by code point, it takes any beginning for a rare one.
-        begins = Q(Exact(Left("identifier_key", len(key)), key))
+            return LookUps([begins & caused])
+        begins, walked = _walked("identifier_key", key), True
     if criteria.run_id is not None:
-        return [begins & caused & share for share in _shares(criteria, {"run_id": criteria.run_id}, OUTCOME)]
+        shares = _shares(criteria, {"run_id": criteria.run_id}, OUTCOME)
+        return LookUps([begins & caused & share for share in shares], walked)
     if criteria.actor:
         by_actor = _by_actor(criteria)
         if by_actor is not None:
-            return [begins & share for share in by_actor]
-        begins &= caused if criteria.whole_actor else Q(Exact(Left("actor", len(criteria.actor)), criteria.actor))
+            return LookUps([begins & share for share in by_actor], walked)
+        begins &= caused if criteria.whole_actor else _walked("actor", criteria.actor)
+        walked = True
     if criteria.application:
-        known = {"application": criteria.application}
-        return [begins & share for share in _shares(criteria, known, OUTCOME)]
-    if criteria.direction or criteria.result or criteria.operation or criteria.among:
-        return [begins & share for share in _shares(criteria, {}, OUTCOME)]
-    return [begins]
+        shares = _shares(criteria, {"application": criteria.application}, OUTCOME)
+    elif criteria.direction or criteria.result or criteria.operation or criteria.among:
+        shares = _shares(criteria, {}, OUTCOME)
+    else:
+        shares = [Q()]
+    return LookUps([begins & share for share in shares], walked)
 
 
 def _by_actor(criteria: EventCriteria) -> list[Q] | None:
@@ -294,6 +337,15 @@ def _shares(criteria: EventCriteria, known: Mapping[str, Any], columns: Sequence
     if len(shares) > MOST_LOOKED_AT:
         return [Q(**known)]
     return [Q(**known, **share) for share in shares if criteria.allows(share)]
+
+
+def _walked(column: str, start: str) -> Q:
+    """Return the condition of a beginning that many names have, which is looked at line by line.
+
+    It is written so that the planner takes it for half of the lines: it takes any beginning for a rare one, unless the
+    database sorts by code point, and would sort all lines of a share, or those of an index on names.
+    """
+    return Q(Case(When(Exact(Left(column, len(start)), start), then=True), default=False))
 
 
 def _few(condition: Q) -> bool:
@@ -336,7 +388,11 @@ def limited_time() -> Iterator[None]:
         return
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{PAGE_TIME_LIMIT.seconds}s"])
+            # No search is long enough to be worth compiling, which takes the server a tenth of a second.
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true), set_config('jit', 'off', true)",
+                [f"{PAGE_TIME_LIMIT.seconds}s"],
+            )
             yield
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") == QUERY_CANCELED:

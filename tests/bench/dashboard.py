@@ -1,4 +1,4 @@
-"""The pages that people look at first, at any number of people: the start page, a person's page and each overview.
+"""Pages at any number of people: the start page, a person's page, lists, each overview, and the lists of the API.
 
 Everybody has an account in two directories, one in ten of them disabled, and a group; the report has ten lines for each
 person. Pages are asked as a superuser's over PostgreSQL; answers that the web process keeps are counted anew each time.
@@ -19,12 +19,41 @@ from tests.bench.steps import ROOT, measured, run_step
 
 ROUNDS = 20
 LINES = 10  # of the report, for each person
-BATCH = 5_000
 GROUPS = 100
 OVERVIEWS = ("accounts", "memberships", "turnover", "idle", "orphans", "licences", "service")
+ACCOUNTS = """
+INSERT INTO provisioning_account (key, key_folded, state, directory_id, user_id, attributes, not_before, attempts,
+                                  remote_id, seen_digest, pushed_digest, last_result, last_message, place)
+SELECT username, username_key, CASE WHEN id %% 10 = 0 THEN 'disabled' ELSE 'active' END, %s, id, '{}', now(), 0,
+       '', '', '', '', '', '' FROM provisioning_user
+"""
+MEMBERSHIPS = """
+INSERT INTO provisioning_membership (group_id, user_id)
+SELECT (%s::bigint[])[1 + id %% %s], id FROM provisioning_user
+"""
 PAGES = {"Start page": "/", "Person page": "/provisioning/user/{person}/change/"} | {
     f"Overview: {name}": f"/overview/{name}/" for name in OVERVIEWS
 }
+PAGES |= {
+    "List: users": "/provisioning/user/",
+    "List: users of a department": "/provisioning/user/?department=Department+7",
+    "List: groups": "/provisioning/group/",
+    "Group page": "/provisioning/group/{group}/change/",
+    "Provisioning report": "/reports/event/",
+    "Failed and waiting": "/provisioning/change/",
+}
+API = {
+    "API: users": "users?limit=100",
+    "API: users by name": "users?filter=username+sw+%22u12%22",
+    "API: users of a department": "users?filter=department+eq+%22Department+7%22",
+    "API: groups": "groups?limit=100",
+    "API: memberships": "memberships?limit=100",
+    "API: memberships of a group": "memberships?filter=group+eq+{group}",
+    "API: events": "events?limit=100",
+    "API: events of a user": "events?filter=user+eq+{person}",
+    "API: operations": "operations?limit=100",
+}
+PAGES |= {label: f"/api/v1/{address}" for label, address in API.items()}
 
 
 def measured_in(variables: dict[str, str], count: int) -> Iterator[tuple[str, ...]]:
@@ -55,23 +84,18 @@ def fill(count: str) -> dict[str, float]:
     from django.db import connection
 
     from directories.models import Directory
-    from provisioning.models import Account, Group, Membership, User
-    from provisioning.models.accounts import AccountState
+    from provisioning.models import Group, User
     from tests.bench import report, search
 
     with connection.cursor() as cursor:
         cursor.execute(search.FILL, {"count": int(count)})
-    people = list(User.objects.order_by("pk").values_list("pk", "username"))
-    states = [AccountState.DISABLED, *[AccountState.ACTIVE] * 9]
     for number in range(2):
         directory = Directory.objects.create(name=f"App {number}", kind="postgresql")
-        accounts = (
-            Account(user_id=pk, directory=directory, key=name, state=states[pk % len(states)]) for pk, name in people
-        )
-        Account.objects.bulk_create(accounts, batch_size=BATCH)
+        with connection.cursor() as cursor:
+            cursor.execute(ACCOUNTS, [directory.pk])
     groups = Group.objects.bulk_create(Group(name=f"Group {number}") for number in range(GROUPS))
-    members = (Membership(user_id=pk, group=groups[pk % GROUPS]) for pk, _ in people)
-    Membership.objects.bulk_create(members, batch_size=BATCH)
+    with connection.cursor() as cursor:
+        cursor.execute(MEMBERSHIPS, [[group.pk for group in groups], GROUPS])
     report.fill(int(count) * LINES)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
@@ -96,12 +120,13 @@ def page(address: str) -> dict[str, float]:
     from django.test.utils import CaptureQueriesContext
 
     from config.overviews import counting
-    from provisioning.models import User
+    from provisioning.models import Group, User
 
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(username="looker"))
     people = User.objects.filter(provisioned=True).order_by("pk")
-    address = address.format(person=people.values_list("pk", flat=True)[people.count() // 2])
+    person, group = people.values_list("pk", flat=True)[people.count() // 2], Group.objects.order_by("pk")[0].pk
+    address = address.format(person=person, group=group)
     client.get(address)
     times = []
     for _ in range(ROUNDS):

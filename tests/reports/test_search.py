@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from reports import search
@@ -137,7 +138,7 @@ def test_many_people_with_one_beginning_are_found_too(write: Write) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("few", [0, 10_000])
+@pytest.mark.parametrize("few", [0, 20, 10_000])
 def test_the_beginning_of_many_names_finds_what_a_plain_condition_finds(
     mixture: dt.datetime, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
@@ -146,7 +147,30 @@ def test_the_beginning_of_many_names_finds_what_a_plain_condition_finds(
     events = newest()
     for identifier, application, result in product(["anna", "a", "ANNA%", "x"], ["", "HR"], ["", "failed"]):
         criteria = EventCriteria(identifier, application, result=result)
-        assert [event.pk for event in page(criteria, 10).rows] == plain(criteria, events)[:10], criteria
+        expected = plain(criteria, events)
+        first = page(criteria, 10)
+        assert [event.pk for event in first.rows] == expected[:10], criteria
+        if first.older:
+            second = page(criteria, 10, older=first.older)
+            assert [event.pk for event in second.rows] == expected[10:20], criteria
+            assert second.newer is not None
+            assert page(criteria, 10, newer=second.newer).rows == first.rows, criteria
+
+
+def test_a_share_without_a_match_is_not_read_while_the_nearest_lines_fill_the_page(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "PEOPLE_LIMIT", 1)
+    monkeypatch.setattr(search, "FEW_LINES", 20)
+    write(30, identifier="anna.a", application="HR")
+    write(30, identifier="anna.b", application="HR")
+    write(5, identifier="zoe", application="HR", result=Result.FAILED, at=timezone.now() - dt.timedelta(days=9))
+    with CaptureQueriesContext(connection) as near:
+        assert len(page(EventCriteria("anna", "HR"), 10).rows) == 10
+    assert '"at" >=' in near.captured_queries[-2]["sql"], "the last one but the end of the transaction"
+    with CaptureQueriesContext(connection) as all_of_them:
+        assert len(page(EventCriteria("anna", "HR"), 40).rows) == 40
+    assert len(all_of_them) == len(near) + 1
 
 
 @pytest.mark.heavy
