@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from directories.models import Directory
@@ -161,6 +163,28 @@ def test_what_happened_is_shown_and_goes_on(client_of, carol: User) -> None:
     assert "Line &lt;29&gt;." not in failures
     for nonsense in ("older=x", "only=x", "older=9999999999999999999-1"):
         assert helpdesk.get(f"{page(carol, 'happened')}?{nonsense}").status_code == 200
+
+
+@pytest.mark.heavy
+def test_the_page_costs_the_same_for_a_person_with_much(it_staff, carol: User) -> None:
+    def grow(numbers: range) -> None:
+        for number in numbers:
+            account(carol, roll.directory(f"Target {number}", create_users=True))
+            Membership.objects.create(user=carol, group=Group.objects.create(name=f"Group {number}"))
+            line = Event(user_id=carol.pk, at=timezone.now(), direction="in", operation="update", result="success")
+            Event.objects.bulk_create([line])
+
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert it_staff.get(page(carol)).status_code == 200
+        return len(queries)
+
+    grow(range(2))
+    cost()
+    few = cost()
+    grow(range(2, 12))
+    assert cost() == few
+    assert few <= 22
 
 
 def test_what_happened_is_for_those_who_see_the_report(carol: User) -> None:
