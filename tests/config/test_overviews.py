@@ -228,6 +228,18 @@ def test_each_needs_all_of_its_permissions(client: Client, name: str) -> None:
     assert [one.name for one in client.get("/overview/").context["overviews"] if one.name == name] == [name]
 
 
+def test_accounts_are_counted_without_reading_them(db: None) -> None:
+    with CaptureQueriesContext(connection) as queries, connection.cursor() as cursor:
+        counting.accounts.until = 0.0
+        counting.accounts.read()
+        [sql] = [each["sql"] for each in queries.captured_queries if "provisioning_account" in each["sql"]]
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {sql}")
+        plan = "\n".join(row for (row,) in cursor.fetchall())
+    assert "Index Only Scan using account_by_state" in plan
+
+
 @pytest.mark.heavy
 def test_a_page_costs_the_same_however_much_there_is(it: Client) -> None:
     def costs() -> dict[str, int]:
