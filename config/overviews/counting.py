@@ -14,7 +14,7 @@ KEPT_SECONDS = 300.0
 def _count() -> dict[int, Counter[str]]:
     found: dict[int, Counter[str]] = defaultdict(Counter)
     # Not their ids, which are not in the index: for those the database reads every account.
-    counted = Account.objects.order_by().values_list("directory", "state").annotate(Count("*"))
+    counted = Account.objects.order_by().values_list("directory", "state").annotate(number=Count("*"))
     for directory, state, number in counted.exclude(state=AccountState.ABSENT):
         found[directory][state] = number
     return found
