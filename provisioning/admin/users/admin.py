@@ -67,7 +67,12 @@ class UserAdmin(
     warn_unsaved_form = True
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
-        """Give the user its custom profile attributes by the names of their form fields, for the read-only page."""
+        """Give the user its custom profile attributes by the names of their form fields, for the read-only page.
+
+        Raise PermissionDenied for whoever sees nobody at all; to all others, whom they do not see is not there.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         user: User | None = super().get_object(request, object_id, from_field)
         for definition in definitions(request) if user else ():
             setattr(user, PREFIX + definition.name, shown(user.custom_profile.get(definition.name)))  # type: ignore[union-attr]

@@ -140,6 +140,7 @@ class UserHistory(admin.ModelAdmin):  # type: ignore[type-arg]
         return self._page(request, "on_demand", context)
 
     def _user(self, request: HttpRequest, object_id: str) -> User:
+        self._may_look(request, None)
         seen = reach.people(request.user, reach.SEE).select_related("manager")
         user: User | None = seen.filter(pk=_number(unquote(object_id))).first()
         if user is None:
