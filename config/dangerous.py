@@ -36,6 +36,7 @@ SAVING = frozenset(
         "reports_evidence_put_back",
         "signin_signinsettings_changelist",
         "sso_identityprovider_changelist",
+        "tokens_apitoken_take_over",
     }
 )
 """Pages that anybody with the right may look at, and that ask when something is sent."""

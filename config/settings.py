@@ -319,7 +319,11 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {"OnLeaveEnum": "directories.models.OnLeave"},
+    "ENUM_NAME_OVERRIDES": {
+        "OnLeaveEnum": "directories.models.OnLeave",
+        "MappingKindEnum": "directories.models.AttributeMapping.KINDS",
+        "MappingDirectionEnum": "directories.models.MappingDirection",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "provisioning.api.schema.with_problems",

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from config.database import bulk
-from directories.config import DirectoryConfig
+from directories.config import DirectoryConfig, Features
 from directories.connectors import connector_class
 from directories.connectors.base import FieldType
 from directories.forms.draft import DirectoryDraft, Saved
@@ -104,10 +104,7 @@ def save(draft: DirectoryDraft, actor: str, proof: str = "") -> SavedSettings:
             actor,
         )
     if saved.names and not created:
-        services.look_at_left_open(directory, actor)
-        services.Rescheduling(directory.pk, draft.provisioning_before, draft.features.instance).write(actor)
-        if draft.provisioning_before.accounts_for != draft.features.instance.accounts_for:
-            services.provision_directory(directory, actor)
+        follow(directory, draft.provisioning_before, draft.features.instance, actor)
     readiness = assess(situation_of(draft, at), timezone.localtime())
     warnings = [*readiness.warnings, *draft.templates.warnings]
     if waits:
@@ -115,6 +112,16 @@ def save(draft: DirectoryDraft, actor: str, proof: str = "") -> SavedSettings:
         warnings.insert(0, second_person.WAITS.format(words=asked))
     pushes = draft.features.instance.update_users
     return SavedSettings(saved, readiness.active, warnings, pushes, decides_imports=decides)
+
+
+def follow(
+    directory: Directory, before: ProvisioningSettings, after: ProvisioningSettings | Features, actor: str
+) -> None:
+    """Let accounts follow what was changed of a directory, in the caller's transaction."""
+    services.look_at_left_open(directory, actor)
+    services.Rescheduling(directory.pk, before, after).write(actor)
+    if before.accounts_for != after.accounts_for:
+        services.provision_directory(directory, actor)
 
 
 def plan_next_import(directory: Directory) -> dt.datetime | None:

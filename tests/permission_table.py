@@ -343,6 +343,8 @@ API = {
     **listed("memberships", view="SIHA", add="SI"),
     **listed("runs", view="SIA", add="SI"),
     "api/v1/runs/<int:pk>/changes": Rule("SIA", ""),
+    **{f"api/v1/rules/<int:pk>/{name}": Rule("", "SI") for name in ("publish", "take-back")},
+    "api/v1/subscriptions/<int:pk>/rotate": Rule("", "SI"),
     **{f"api/v1/runs/<int:pk>/{name}": Rule("", "SI") for name in ("approve", "cancel", "undo")},
     **{
         rule: who
@@ -354,16 +356,20 @@ API = {
     **{
         rule: who
         for name in (
-            *("directories", "attribute-mappings", "query-templates", "provisioning-settings"),
-            *("attribute-definitions", "rules", "entitlements", "subscriptions", "source-records"),
+            *("attribute-mappings", "query-templates", "provisioning-settings"),
+            *("entitlements", "source-records"),
         )
         for rule, who in listed(name, "SIA").items()
     },
     **{
         rule: who
-        for name in ("departments", "locations", "contracts", "products", "requests")
-        for rule, who in listed(name, "SIHA").items()
+        for name in ("directories", "attribute-definitions", "rules", "subscriptions")
+        for rule, who in listed(name, "SIA", add="SI").items()
     },
+    **{rule: who for name in ("departments", "locations", "requests") for rule, who in listed(name, "SIHA").items()},
+    **listed("contracts", view="SIHA", add="SI"),
+    **listed("products", view="SIHA", add="SI"),
+    **{f"api/v1/requests/<int:pk>/{name}": Rule("", "SIHA") for name in ("approve", "refuse")},
     **action("api/v1/users/<str:username>/password", "SI"),
     **action(f"{SOURCE}records", "SI"),
     **action(f"{SOURCE}departments", "SI"),
@@ -374,6 +380,7 @@ TOKENS = {
     **action("tokens/apitoken/", "SIA"),
     **action("tokens/apitoken/make/", "SI"),
     **action("tokens/apitoken/<int:pk>/revoke/", "SI"),
+    **action("tokens/apitoken/<int:pk>/take-over/", "S"),
 }
 
 # The list of an app's pages: for those who may open one of them.

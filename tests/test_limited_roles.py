@@ -224,7 +224,7 @@ def test_bulk_actions_are_not_offered_and_do_nothing(helen: User, inside: User, 
 
 
 def token(user: User) -> dict[str, str]:
-    _, secret = issuing.make(name="t", holder=user, scopes={"users": "write"}, days=1, actor="root")
+    _, secret = issuing.make(name="t", holder=user, scopes={"users": "write"}, days=1, maker=user)
     return {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
 
 

@@ -87,6 +87,8 @@ def written_part(schema: type[Strict], data: Any) -> dict[str, Any]:
 
 
 def _referred(value: Any) -> SecretStr:
+    if isinstance(value, SecretStr):
+        return value  # no document holds one: it is stored already
     if not isinstance(value, str):
         raise ValueError(f"This is a secret. {HOW}")
     return resolve(value)

@@ -210,11 +210,16 @@ class ConnectionForm(forms.Form):
             return {}
 
     def _moved(self, cleaned: Mapping[str, Any]) -> bool:
-        return any(
-            _differs(self.stored.settings.get(field.name, field.default), cleaned.get(field.name))
-            for field in self.connector.fields
-            if field.type is not FieldType.SECRET and not field.harmless
-        )
+        return leads_elsewhere(self.connector, self.stored.settings, cleaned)
+
+
+def leads_elsewhere(connector: type[Connector], before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Return whether other settings would send the stored secrets to another place."""
+    return any(
+        _differs(before.get(field.name, field.default), after.get(field.name))
+        for field in connector.fields
+        if field.type is not FieldType.SECRET and not field.harmless
+    )
 
 
 def _differs(before: Any, after: Any) -> bool:

@@ -120,19 +120,24 @@ class DirectoryDraft:
         return all(checks)
 
     def _check_grace(self) -> bool:
-        """Refuse a grace time where nothing would close the account until it is over."""
+        problem = self.problem_of_grace()
+        if problem:
+            self.features.add_error("delete_after_days", problem)
+        return not problem
+
+    def problem_of_grace(self) -> str:
+        """Say why accounts cannot be deleted later, "" where they can: nothing would close them until then."""
         config = self.config()
         wanted = self.features.unsaved()
         if config is None or not readiness.deletes_later(wanted) or Capability.DISABLE not in self.lacking:
-            return True
+            return ""
         with open_connector(config) as connector:
             if Capability.UPDATE not in self.lacking and writes_state(config.rules, connector.update_names):
-                return True
+                return ""
         message = (
             f"The account stays open until then, because it cannot be disabled. {self.lacking[Capability.DISABLE]}"
         )
-        self.features.add_error("delete_after_days", f"{message} Or leave this blank: then it is deleted at once.")
-        return False
+        return f"{message} Or leave this blank: then it is deleted at once."
 
     def check_templates(self) -> bool:
         """Check every statement against the names and the user table of this draft."""

@@ -39,16 +39,28 @@ class ApproveRequest(TypedDict):
 
 
 class AttributeDefinition(TypedDict):
-    """Custom profile attribute, as it is sent."""
+    """A custom profile attribute."""
 
     id: int
     name: str
     label: str
     type: TypeEnum
-    choices: Any
+    choices: list[str]
     required: bool
     searchable: bool
     position: int
+
+
+class AttributeDefinitionRequest(TypedDict):
+    """A custom profile attribute."""
+
+    name: str
+    label: str
+    type: NotRequired[TypeEnum]
+    choices: NotRequired[list[str]]
+    required: NotRequired[bool]
+    searchable: NotRequired[bool]
+    position: NotRequired[int]
 
 
 class AttributeMapping(TypedDict):
@@ -57,18 +69,12 @@ class AttributeMapping(TypedDict):
     id: int
     directory: int
     directory_attribute: str
-    kind: AttributeMappingKindEnum
+    kind: MappingKindEnum
     portal_attribute: str
-    direction: AttributeMappingDirectionEnum
+    direction: MappingDirectionEnum
     expression: str
     required: bool
     position: int
-
-
-AttributeMappingDirectionEnum = Literal["in", "out", "both"]
-
-
-AttributeMappingKindEnum = Literal["profile", "custom_profile", "custom", "contract", "custom_contract", "record"]
 
 
 AudienceEnum = Literal["everyone", "groups", "condition"]
@@ -77,28 +83,12 @@ AudienceEnum = Literal["everyone", "groups", "condition"]
 BlankEnum = Literal[""]
 
 
-class BusinessRule(TypedDict):
-    """Rule, as it is sent."""
-
-    id: int
-    name: str
-    category: str
-    published: bool
-    retired: bool
-    position: int
-    condition: Any
-    days_before: int
-    days_after: int
-    by_request: bool
-    changed_at: str
-
-
 class Contract(TypedDict):
-    """Contract, as it is sent."""
+    """A contract as it is sent, and what may be sent of one that the portal keeps."""
 
     id: int
     account: int | None
-    user: int | None
+    user: int
     external_id: str
     starts: str | None
     ends: str | None
@@ -119,6 +109,35 @@ class Contract(TypedDict):
     custom: Any
 
 
+class ContractRequest(TypedDict):
+    """A contract as it is sent, and what may be sent of one that the portal keeps."""
+
+    user: int
+    external_id: str
+    starts: NotRequired[str | None]
+    ends: NotRequired[str | None]
+    type: NotRequired[str]
+    fte: NotRequired[str | None]
+    hours: NotRequired[str | None]
+    percentage: NotRequired[str | None]
+    sequence: NotRequired[int | None]
+    employer: NotRequired[str]
+    department: NotRequired[int | None]
+    title: NotRequired[str]
+    team: NotRequired[str]
+    location: NotRequired[int | None]
+    cost_centre: NotRequired[str]
+    division: NotRequired[str]
+    manager: NotRequired[int | None]
+
+
+class DecisionRequest(TypedDict):
+    """Which step is decided: the very one that was looked at, and why."""
+
+    step: int
+    reason: NotRequired[str]
+
+
 class Department(TypedDict):
     """Department, as it is sent."""
 
@@ -133,7 +152,7 @@ class Department(TypedDict):
 
 
 class Directory(TypedDict):
-    """Directory, as it is sent."""
+    """A directory whole, as it is sent, and what may be sent of one."""
 
     id: int
     name: str
@@ -141,7 +160,11 @@ class Directory(TypedDict):
     enabled: bool
     is_default: bool
     description: str
-    settings: Any
+    settings: dict[str, Any]
+    secrets: dict[str, bool | str | None]
+    templates: dict[str, list[str]]
+    mapping: list[MappingRow]
+    provisioning: DirectoryFeatures
     answered_at: str | None
     unreachable_since: str | None
     retry_at: str | None
@@ -149,6 +172,144 @@ class Directory(TypedDict):
     last_error: str
     created_at: str
     updated_at: str
+
+
+class DirectoryFeatures(TypedDict):
+    """The features, the schedule and the limits of a directory."""
+
+    import_users: bool
+    create_users: bool
+    update_users: bool
+    deactivate_users: bool
+    delete_users: bool
+    accounts_for: AccountsForEnum
+    deactivate_missing: bool
+    import_passwords: bool
+    on_deactivate: OnLeaveEnum
+    on_delete: OnLeaveEnum
+    delete_after_days: int | None
+    groups_of_leavers: GroupsOfLeaversEnum
+    match_attribute: str
+    match_second: str
+    match_third: str
+    source_rank: int
+    follow_renames: bool
+    initial_password: InitialPasswordEnum
+    fixed_password: bool | str | None
+    password_storage: PasswordStorageEnum
+    schedule: ScheduleEnum
+    schedule_time: str | None
+    schedule_weekday: DirectoryFeaturesScheduleWeekdayEnum | None
+    set_passwords: bool
+    sync_groups: bool
+    import_groups: bool
+    push_groups: PushGroupsEnum
+    delete_groups: bool
+    listen: bool
+    incremental_minutes: int | None
+    max_lost_members: int
+    max_lost_members_percent: int
+    max_leavers: int
+    max_leavers_percent: int
+    max_blanked: int
+    max_blanked_percent: int
+    max_activated: int
+    max_activated_percent: int
+    max_opened: int
+    max_created: int
+    max_created_percent: int
+    max_changed: int
+    max_changed_percent: int
+    max_department_percent: int
+    max_group_percent: int
+    max_elevated: int
+    max_contracts_added: int
+    max_contracts_added_percent: int
+    max_contracts_removed: int
+    max_contracts_removed_percent: int
+    max_contracts_changed: int
+    max_contracts_changed_percent: int
+    max_blocked: int
+    max_blocked_percent: int
+    four_eyes: bool
+
+
+class DirectoryFeaturesRequest(TypedDict):
+    """The features, the schedule and the limits of a directory."""
+
+    import_users: NotRequired[bool]
+    create_users: NotRequired[bool]
+    update_users: NotRequired[bool]
+    deactivate_users: NotRequired[bool]
+    delete_users: NotRequired[bool]
+    accounts_for: NotRequired[AccountsForEnum]
+    deactivate_missing: NotRequired[bool]
+    import_passwords: NotRequired[bool]
+    on_deactivate: NotRequired[OnLeaveEnum]
+    on_delete: NotRequired[OnLeaveEnum]
+    delete_after_days: NotRequired[int | None]
+    groups_of_leavers: NotRequired[GroupsOfLeaversEnum]
+    match_attribute: NotRequired[str]
+    match_second: NotRequired[str]
+    match_third: NotRequired[str]
+    source_rank: NotRequired[int]
+    follow_renames: NotRequired[bool]
+    initial_password: NotRequired[InitialPasswordEnum]
+    fixed_password: NotRequired[bool | str | None]
+    password_storage: NotRequired[PasswordStorageEnum]
+    schedule: NotRequired[ScheduleEnum]
+    schedule_time: NotRequired[str | None]
+    schedule_weekday: NotRequired[DirectoryFeaturesScheduleWeekdayEnum | None]
+    set_passwords: NotRequired[bool]
+    sync_groups: NotRequired[bool]
+    import_groups: NotRequired[bool]
+    push_groups: NotRequired[PushGroupsEnum]
+    delete_groups: NotRequired[bool]
+    listen: NotRequired[bool]
+    incremental_minutes: NotRequired[int | None]
+    max_lost_members: NotRequired[int]
+    max_lost_members_percent: NotRequired[int]
+    max_leavers: NotRequired[int]
+    max_leavers_percent: NotRequired[int]
+    max_blanked: NotRequired[int]
+    max_blanked_percent: NotRequired[int]
+    max_activated: NotRequired[int]
+    max_activated_percent: NotRequired[int]
+    max_opened: NotRequired[int]
+    max_created: NotRequired[int]
+    max_created_percent: NotRequired[int]
+    max_changed: NotRequired[int]
+    max_changed_percent: NotRequired[int]
+    max_department_percent: NotRequired[int]
+    max_group_percent: NotRequired[int]
+    max_elevated: NotRequired[int]
+    max_contracts_added: NotRequired[int]
+    max_contracts_added_percent: NotRequired[int]
+    max_contracts_removed: NotRequired[int]
+    max_contracts_removed_percent: NotRequired[int]
+    max_contracts_changed: NotRequired[int]
+    max_contracts_changed_percent: NotRequired[int]
+    max_blocked: NotRequired[int]
+    max_blocked_percent: NotRequired[int]
+    four_eyes: NotRequired[bool]
+
+
+DirectoryFeaturesScheduleWeekdayEnum = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class DirectoryRequest(TypedDict):
+    """A directory whole, as it is sent, and what may be sent of one."""
+
+    name: str
+    kind: str
+    enabled: NotRequired[bool]
+    is_default: NotRequired[bool]
+    description: NotRequired[str]
+    settings: NotRequired[dict[str, Any]]
+    secrets: NotRequired[dict[str, bool | str | None]]
+    templates: NotRequired[dict[str, list[str]]]
+    mapping: NotRequired[list[MappingRowRequest]]
+    provisioning: NotRequired[DirectoryFeaturesRequest]
 
 
 DoorEnum = Literal["import", "upload", "action", "undo", "contract", "pull", "rule"]
@@ -273,6 +434,34 @@ class Location(TypedDict):
     time_zone: str
 
 
+MappingDirectionEnum = Literal["in", "out", "both"]
+
+
+MappingKindEnum = Literal["profile", "custom_profile", "custom", "contract", "custom_contract", "record"]
+
+
+class MappingRow(TypedDict):
+    """A row of a directory's attribute mapping."""
+
+    directory_attribute: str
+    portal_attribute: str
+    kind: MappingKindEnum
+    direction: MappingDirectionEnum
+    expression: str
+    required: bool
+
+
+class MappingRowRequest(TypedDict):
+    """A row of a directory's attribute mapping."""
+
+    directory_attribute: str
+    portal_attribute: str
+    kind: NotRequired[MappingKindEnum]
+    direction: NotRequired[MappingDirectionEnum]
+    expression: NotRequired[str]
+    required: NotRequired[bool]
+
+
 class Membership(TypedDict):
     """One user directly in one group."""
 
@@ -321,12 +510,117 @@ class PasswordRequest(TypedDict):
 PasswordStorageEnum = Literal["plain", "bcrypt", "argon2id"]
 
 
+class PatchedAttributeDefinitionRequest(TypedDict):
+    """A custom profile attribute."""
+
+    name: NotRequired[str]
+    label: NotRequired[str]
+    type: NotRequired[TypeEnum]
+    choices: NotRequired[list[str]]
+    required: NotRequired[bool]
+    searchable: NotRequired[bool]
+    position: NotRequired[int]
+
+
+class PatchedContractRequest(TypedDict):
+    """A contract as it is sent, and what may be sent of one that the portal keeps."""
+
+    user: NotRequired[int]
+    external_id: NotRequired[str]
+    starts: NotRequired[str | None]
+    ends: NotRequired[str | None]
+    type: NotRequired[str]
+    fte: NotRequired[str | None]
+    hours: NotRequired[str | None]
+    percentage: NotRequired[str | None]
+    sequence: NotRequired[int | None]
+    employer: NotRequired[str]
+    department: NotRequired[int | None]
+    title: NotRequired[str]
+    team: NotRequired[str]
+    location: NotRequired[int | None]
+    cost_centre: NotRequired[str]
+    division: NotRequired[str]
+    manager: NotRequired[int | None]
+
+
+class PatchedDirectoryRequest(TypedDict):
+    """A directory whole, as it is sent, and what may be sent of one."""
+
+    name: NotRequired[str]
+    kind: NotRequired[str]
+    enabled: NotRequired[bool]
+    is_default: NotRequired[bool]
+    description: NotRequired[str]
+    settings: NotRequired[dict[str, Any]]
+    secrets: NotRequired[dict[str, bool | str | None]]
+    templates: NotRequired[dict[str, list[str]]]
+    mapping: NotRequired[list[MappingRowRequest]]
+    provisioning: NotRequired[DirectoryFeaturesRequest]
+
+
 class PatchedGroupRequest(TypedDict):
     """A group as it is sent, and what may be sent of one."""
 
     name: NotRequired[str]
     description: NotRequired[str]
     directories: NotRequired[list[int]]
+
+
+class PatchedProductRequest(TypedDict):
+    """A product as it is sent, and what may be sent of one."""
+
+    name: NotRequired[str]
+    category: NotRequired[str]
+    position: NotRequired[int]
+    text: NotRequired[str]
+    risk: NotRequired[str]
+    offered: NotRequired[bool]
+    audience: NotRequired[AudienceEnum]
+    days: NotRequired[int | None]
+    renewable: NotRequired[bool]
+    most: NotRequired[int | None]
+    until_disabled: NotRequired[bool]
+    owner: NotRequired[int | None]
+    department: NotRequired[int | None]
+    seen_by: NotRequired[list[int]]
+    condition: NotRequired[str | None]
+    fields: NotRequired[list[ProductFieldRequest]]
+    steps: NotRequired[list[ProductStepRequest]]
+    directories: NotRequired[list[int]]
+    groups: NotRequired[list[int]]
+    values: NotRequired[dict[str, Any]]
+
+
+class PatchedRuleRequest(TypedDict):
+    """A rule as it is sent, and what may be sent of one."""
+
+    name: NotRequired[str]
+    category: NotRequired[str]
+    position: NotRequired[int]
+    days_before: NotRequired[int]
+    days_after: NotRequired[int]
+    condition: NotRequired[str | None]
+    directories: NotRequired[list[int]]
+    groups: NotRequired[list[int]]
+    values: NotRequired[dict[str, Any]]
+
+
+class PatchedSubscriptionRequest(TypedDict):
+    """A receiver of events, as it is sent, and what may be sent of one."""
+
+    name: NotRequired[str]
+    url: NotRequired[str]
+    enabled: NotRequired[bool]
+    envelope: NotRequired[EnvelopeEnum]
+    kinds: NotRequired[list[str]]
+    filter: NotRequired[str]
+    fields: NotRequired[list[str]]
+    audience: NotRequired[str]
+    authority: NotRequired[str]
+    give_up_days: NotRequired[int]
+    secret: NotRequired[bool | str | None]
+    token: NotRequired[bool | str | None]
 
 
 class PatchedUserRequest(TypedDict):
@@ -378,39 +672,101 @@ class PlannedChange(TypedDict):
 
 
 class Product(TypedDict):
-    """Product, as it is sent."""
+    """A product as it is sent, and what may be sent of one."""
 
-    rule: int
+    id: int
+    name: str
+    category: str
+    position: int
     text: str
     risk: str
     offered: bool
-    owner: int | None
-    department: int | None
     audience: AudienceEnum
     days: int | None
     renewable: bool
     most: int | None
     until_disabled: bool
+    owner: int | None
+    department: int | None
+    seen_by: list[int]
+    condition: str | None
+    fields: list[ProductField]
+    steps: list[ProductStep]
+    directories: list[int]
+    groups: list[int]
+    values: dict[str, Any]
+    retired: bool
+
+
+class ProductField(TypedDict):
+    """A field of the form in which people ask for a product."""
+
+    label: str
+    kind: ProductFieldKindEnum
+    required: bool
+    choices: list[str]
+
+
+ProductFieldKindEnum = Literal["text", "lines", "number", "date", "choice", "yes"]
+
+
+class ProductFieldRequest(TypedDict):
+    """A field of the form in which people ask for a product."""
+
+    label: str
+    kind: NotRequired[ProductFieldKindEnum]
+    required: NotRequired[bool]
+    choices: NotRequired[list[str]]
 
 
 class ProductRequest(TypedDict):
-    """Request, as it is sent."""
+    """A product as it is sent, and what may be sent of one."""
 
-    id: int
-    product: int | None
-    product_name: str
+    name: str
+    category: NotRequired[str]
+    position: NotRequired[int]
+    text: NotRequired[str]
+    risk: NotRequired[str]
+    offered: NotRequired[bool]
+    audience: NotRequired[AudienceEnum]
+    days: NotRequired[int | None]
+    renewable: NotRequired[bool]
+    most: NotRequired[int | None]
+    until_disabled: NotRequired[bool]
+    owner: NotRequired[int | None]
+    department: NotRequired[int | None]
+    seen_by: NotRequired[list[int]]
+    condition: NotRequired[str | None]
+    fields: NotRequired[list[ProductFieldRequest]]
+    steps: NotRequired[list[ProductStepRequest]]
+    directories: NotRequired[list[int]]
+    groups: NotRequired[list[int]]
+    values: NotRequired[dict[str, Any]]
+
+
+class ProductStep(TypedDict):
+    """A step that decides about requests; ``person``, ``group`` and ``condition`` are of the kinds that need them."""
+
+    kind: ProductStepKindEnum
     person: int | None
-    person_name: str
-    asked_by: int | None
-    asked_by_name: str
-    state: StateEnum
-    renews: bool
-    answers: Any
-    reason: str
-    why: str
-    asked_at: str
-    decided_at: str | None
-    ended_at: str | None
+    group: int | None
+    condition: str | None
+    remind: int
+    escalate: int
+
+
+ProductStepKindEnum = Literal["manager", "head", "product_head", "owner", "person", "group", "condition"]
+
+
+class ProductStepRequest(TypedDict):
+    """A step that decides about requests; ``person``, ``group`` and ``condition`` are of the kinds that need them."""
+
+    kind: ProductStepKindEnum
+    person: NotRequired[int | None]
+    group: NotRequired[int | None]
+    condition: NotRequired[str | None]
+    remind: NotRequired[int]
+    escalate: NotRequired[int]
 
 
 class ProvisioningSettings(TypedDict):
@@ -439,7 +795,7 @@ class ProvisioningSettings(TypedDict):
     password_storage: PasswordStorageEnum
     schedule: ScheduleEnum
     schedule_time: str | None
-    schedule_weekday: ScheduleWeekdayEnum | None
+    schedule_weekday: ProvisioningSettingsScheduleWeekdayEnum | None
     next_import_at: str | None
     set_passwords: bool
     sync_groups: bool
@@ -475,6 +831,15 @@ class ProvisioningSettings(TypedDict):
     max_blocked_percent: int
 
 
+ProvisioningSettingsScheduleWeekdayEnum = Literal[0, 1, 2, 3, 4, 5, 6]
+
+
+class PublishRequest(TypedDict):
+    """Whether what it changes waits for somebody in any case, as a run."""
+
+    preview: NotRequired[bool]
+
+
 PushGroupsEnum = Literal["none", "chosen", "all"]
 
 
@@ -491,6 +856,28 @@ class QueryTemplate(TypedDict):
 QueryTemplateOperationEnum = Literal["import", "check", "create", "update", "delete", "disable", "enable", "set_password", "import_groups", "import_members", "create_group", "update_group", "delete_group", "add_member", "remove_member", "contracts", "departments", "titles", "changes"]
 
 
+class RequestedProduct(TypedDict):
+    """A request; ``step`` is the one that waits for a decision, and ``waits_for`` says whose."""
+
+    id: int
+    product: int | None
+    product_name: str
+    person: int | None
+    person_name: str
+    asked_by: int | None
+    asked_by_name: str
+    state: StateEnum
+    renews: bool
+    answers: Any
+    reason: str
+    why: str
+    asked_at: str
+    decided_at: str | None
+    ended_at: str | None
+    step: int | None
+    waits_for: str | None
+
+
 ResultEnum = Literal["success", "partly", "failed", "waiting", "skipped"]
 
 
@@ -498,6 +885,44 @@ class Retried(TypedDict):
     """How many operations are tried again."""
 
     tried: int
+
+
+class RotateRequest(TypedDict):
+    """The secret that signs from now on; left out, the portal makes one, which its page shows."""
+
+    secret: NotRequired[str]
+
+
+class Rule(TypedDict):
+    """A rule as it is sent, and what may be sent of one."""
+
+    id: int
+    name: str
+    category: str
+    position: int
+    days_before: int
+    days_after: int
+    condition: str | None
+    directories: list[int]
+    groups: list[int]
+    values: dict[str, Any]
+    published: bool
+    retired: bool
+    changed_at: str
+
+
+class RuleRequest(TypedDict):
+    """A rule as it is sent, and what may be sent of one."""
+
+    name: str
+    category: NotRequired[str]
+    position: NotRequired[int]
+    days_before: NotRequired[int]
+    days_after: NotRequired[int]
+    condition: NotRequired[str | None]
+    directories: NotRequired[list[int]]
+    groups: NotRequired[list[int]]
+    values: NotRequired[dict[str, Any]]
 
 
 class Run(TypedDict):
@@ -545,9 +970,6 @@ class Run(TypedDict):
 ScheduleEnum = Literal["off", "hourly", "daily", "weekly"]
 
 
-ScheduleWeekdayEnum = Literal[0, 1, 2, 3, 4, 5, 6]
-
-
 class Sent(TypedDict):
     """The answer: to which directories the password is on its way."""
 
@@ -581,22 +1003,49 @@ StatusEnum = Literal["queued", "crawling", "planned", "approval", "applying", "f
 
 
 class Subscription(TypedDict):
-    """Receiver, as it is sent."""
+    """A receiver of events, as it is sent, and what may be sent of one."""
 
     id: int
     name: str
+    address: str
     enabled: bool
     envelope: EnvelopeEnum
-    kinds: Any
+    kinds: list[str]
     filter: str
+    fields: list[str]
     audience: str
+    authority: str
     give_up_days: int
+    secret: bool | str | None
+    token: bool | str | None
     unreachable_since: str | None
     failing_since: str | None
     stopped_because: str
     created_at: str
     updated_at: str
-    address: str
+
+
+class SubscriptionRequest(TypedDict):
+    """A receiver of events, as it is sent, and what may be sent of one."""
+
+    name: str
+    url: NotRequired[str]
+    enabled: NotRequired[bool]
+    envelope: NotRequired[EnvelopeEnum]
+    kinds: list[str]
+    filter: NotRequired[str]
+    fields: NotRequired[list[str]]
+    audience: NotRequired[str]
+    authority: NotRequired[str]
+    give_up_days: NotRequired[int]
+    secret: NotRequired[bool | str | None]
+    token: NotRequired[bool | str | None]
+
+
+class TakeBackRequest(TypedDict):
+    """Whether what the rule gave stays with those who have it; else it is taken away."""
+
+    keep: bool
 
 
 TriggerEnum = Literal["manual", "schedule", "command", "listener"]
@@ -683,18 +1132,20 @@ VerdictEnum = Literal["approved", "refused", "done"]
 
 
 class Rollcall:
-    """The portal at an address, asked with a token of its page API tokens."""
+    """The portal at an address, asked with a token of its page API tokens; ``etag`` is the version last answered."""
 
     def __init__(self, portal: str, token: str, *, timeout: float = 30.0) -> None:
         self.base = portal.rstrip("/")
         self.token = token
         self.timeout = timeout
+        self.etag = ""
 
     def send(self, method: str, address: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
         """Send one request; return the status and what was answered."""
         request = Request(address, data=body, method=method, headers=dict(headers))
         try:
             with urlopen(request, timeout=self.timeout) as answer:
+                self.etag = str(answer.headers.get("ETag", ""))
                 return int(answer.status), bytes(answer.read())
         except HTTPError as error:
             return error.code, error.read()
@@ -708,7 +1159,7 @@ class Rollcall:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Any:
-        asked = {name: value for name, value in (parameters or {}).items() if value not in ("", None)}
+        asked = {name: _written(value) for name, value in (parameters or {}).items() if value not in ("", None)}
         if not address.startswith(self.base):
             address = self.base + address
         if asked:
@@ -733,12 +1184,27 @@ class Rollcall:
             page = self._ask("GET", page["next"])
 
     def list_attribute_definitions(self, *, filter: str = "", limit: int = 100) -> Iterator[AttributeDefinition]:
-        """List custom profile attributes."""
+        """List custom profile attributes, in the order of their ids."""
         return cast(Iterator[AttributeDefinition], self._rows("/api/v1/attribute-definitions", filter, limit))
 
-    def get_attribute_definitions(self, id: int) -> AttributeDefinition:
-        """Show one of the custom profile attributes."""
+    def create_attribute_definition(self, body: AttributeDefinitionRequest, *, idempotency_key: str = "") -> AttributeDefinition:
+        """Add a custom profile attribute."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(AttributeDefinition, self._ask("POST", "/api/v1/attribute-definitions", headers=headers, body=body))
+
+    def get_attribute_definition(self, id: int) -> AttributeDefinition:
+        """Show a custom profile attribute."""
         return cast(AttributeDefinition, self._ask("GET", f"/api/v1/attribute-definitions/{quote(str(id), safe='')}"))
+
+    def update_attribute_definition(self, id: int, body: PatchedAttributeDefinitionRequest, *, idempotency_key: str = "", if_match: str) -> AttributeDefinition:
+        """Change what is sent of a custom profile attribute, and leave the rest (RFC 7396)."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        return cast(AttributeDefinition, self._ask("PATCH", f"/api/v1/attribute-definitions/{quote(str(id), safe='')}", headers=headers, body=body))
+
+    def delete_attribute_definition(self, id: int, *, idempotency_key: str = "", if_match: str) -> None:
+        """Delete a custom profile attribute, and everybody's value of it."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        self._ask("DELETE", f"/api/v1/attribute-definitions/{quote(str(id), safe='')}", headers=headers)
 
     def list_attribute_mappings(self, *, filter: str = "", limit: int = 100) -> Iterator[AttributeMapping]:
         """List attribute mappings."""
@@ -749,12 +1215,27 @@ class Rollcall:
         return cast(AttributeMapping, self._ask("GET", f"/api/v1/attribute-mappings/{quote(str(id), safe='')}"))
 
     def list_contracts(self, *, filter: str = "", limit: int = 100) -> Iterator[Contract]:
-        """List contracts."""
+        """List contracts, in the order of their ids."""
         return cast(Iterator[Contract], self._rows("/api/v1/contracts", filter, limit))
 
-    def get_contracts(self, id: int) -> Contract:
-        """Show one of the contracts."""
+    def create_contract(self, body: ContractRequest, *, idempotency_key: str = "") -> Contract:
+        """Add a contract that the portal keeps; what follows from it comes at once."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(Contract, self._ask("POST", "/api/v1/contracts", headers=headers, body=body))
+
+    def get_contract(self, id: int) -> Contract:
+        """Show a contract."""
         return cast(Contract, self._ask("GET", f"/api/v1/contracts/{quote(str(id), safe='')}"))
+
+    def update_contract(self, id: int, body: PatchedContractRequest, *, idempotency_key: str = "", if_match: str = "") -> Contract:
+        """Change what is sent of a contract that the portal keeps, and leave the rest (RFC 7396)."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        return cast(Contract, self._ask("PATCH", f"/api/v1/contracts/{quote(str(id), safe='')}", headers=headers, body=body))
+
+    def delete_contract(self, id: int, *, idempotency_key: str = "", if_match: str = "") -> None:
+        """Delete a contract that the portal keeps: it counts as one that ended."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        self._ask("DELETE", f"/api/v1/contracts/{quote(str(id), safe='')}", headers=headers)
 
     def list_departments(self, *, filter: str = "", limit: int = 100) -> Iterator[Department]:
         """List departments."""
@@ -765,12 +1246,27 @@ class Rollcall:
         return cast(Department, self._ask("GET", f"/api/v1/departments/{quote(str(id), safe='')}"))
 
     def list_directories(self, *, filter: str = "", limit: int = 100) -> Iterator[Directory]:
-        """List directories."""
+        """List directories, in the order of their ids."""
         return cast(Iterator[Directory], self._rows("/api/v1/directories", filter, limit))
 
-    def get_directories(self, id: int) -> Directory:
-        """Show one of the directories."""
+    def create_directory(self, body: DirectoryRequest, *, idempotency_key: str = "") -> Directory:
+        """Add a directory; nothing is asked of it yet."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(Directory, self._ask("POST", "/api/v1/directories", headers=headers, body=body))
+
+    def get_directory(self, id: int) -> Directory:
+        """Show a directory."""
         return cast(Directory, self._ask("GET", f"/api/v1/directories/{quote(str(id), safe='')}"))
+
+    def update_directory(self, id: int, body: PatchedDirectoryRequest, *, idempotency_key: str = "", if_match: str, number: int | None = None) -> Directory:
+        """Change what is sent of a directory, and leave the rest (RFC 7396); its accounts follow in the background."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        return cast(Directory, self._ask("PATCH", f"/api/v1/directories/{quote(str(id), safe='')}", parameters={"number": number}, headers=headers, body=body))
+
+    def delete_directory(self, id: int, *, idempotency_key: str = "", if_match: str) -> None:
+        """Delete a directory and what the portal knows of its accounts, which are left as they are."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        self._ask("DELETE", f"/api/v1/directories/{quote(str(id), safe='')}", headers=headers)
 
     def list_entitlements(self, *, filter: str = "", limit: int = 100) -> Iterator[Entitlement]:
         """List entitlements."""
@@ -872,12 +1368,27 @@ class Rollcall:
         return cast(Retried, self._ask("POST", f"/api/v1/operations/{quote(str(id), safe='')}/retry", headers=headers))
 
     def list_products(self, *, filter: str = "", limit: int = 100) -> Iterator[Product]:
-        """List products."""
+        """List products, in the order of their ids."""
         return cast(Iterator[Product], self._rows("/api/v1/products", filter, limit))
 
-    def get_products(self, id: int) -> Product:
-        """Show one of the products."""
+    def create_product(self, body: ProductRequest, *, idempotency_key: str = "") -> Product:
+        """Add a product; people see it in their catalogue at once."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(Product, self._ask("POST", "/api/v1/products", headers=headers, body=body))
+
+    def get_product(self, id: int) -> Product:
+        """Show a product."""
         return cast(Product, self._ask("GET", f"/api/v1/products/{quote(str(id), safe='')}"))
+
+    def update_product(self, id: int, body: PatchedProductRequest, *, idempotency_key: str = "", if_match: str) -> Product:
+        """Change what is sent of a product, and leave the rest (RFC 7396); whoever has it follows within a minute."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        return cast(Product, self._ask("PATCH", f"/api/v1/products/{quote(str(id), safe='')}", headers=headers, body=body))
+
+    def delete_product(self, id: int, *, idempotency_key: str = "", if_match: str, keep: bool | None = None) -> None:
+        """Remove a product and end the requests for it that wait; it is there until what it gave is taken away."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        self._ask("DELETE", f"/api/v1/products/{quote(str(id), safe='')}", parameters={"keep": keep}, headers=headers)
 
     def list_provisioning_settings(self, *, filter: str = "", limit: int = 100) -> Iterator[ProvisioningSettings]:
         """List provisioning settings."""
@@ -895,21 +1406,56 @@ class Rollcall:
         """Show one of the query templates."""
         return cast(QueryTemplate, self._ask("GET", f"/api/v1/query-templates/{quote(str(id), safe='')}"))
 
-    def list_requests(self, *, filter: str = "", limit: int = 100) -> Iterator[ProductRequest]:
-        """List requests."""
-        return cast(Iterator[ProductRequest], self._rows("/api/v1/requests", filter, limit))
+    def list_requests(self, *, filter: str = "", limit: int = 100) -> Iterator[RequestedProduct]:
+        """List requests, in the order of their ids: `state eq 'waiting'`, say."""
+        return cast(Iterator[RequestedProduct], self._rows("/api/v1/requests", filter, limit))
 
-    def get_requests(self, id: int) -> ProductRequest:
-        """Show one of the requests."""
-        return cast(ProductRequest, self._ask("GET", f"/api/v1/requests/{quote(str(id), safe='')}"))
+    def get_request(self, id: int) -> RequestedProduct:
+        """Show a request."""
+        return cast(RequestedProduct, self._ask("GET", f"/api/v1/requests/{quote(str(id), safe='')}"))
 
-    def list_rules(self, *, filter: str = "", limit: int = 100) -> Iterator[BusinessRule]:
-        """List rules."""
-        return cast(Iterator[BusinessRule], self._rows("/api/v1/rules", filter, limit))
+    def approve_request(self, id: int, body: DecisionRequest, *, idempotency_key: str = "") -> RequestedProduct:
+        """Approve the step of a request that waits for you; after the last one, what was asked for is given."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(RequestedProduct, self._ask("POST", f"/api/v1/requests/{quote(str(id), safe='')}/approve", headers=headers, body=body))
 
-    def get_rules(self, id: int) -> BusinessRule:
-        """Show one of the rules."""
-        return cast(BusinessRule, self._ask("GET", f"/api/v1/rules/{quote(str(id), safe='')}"))
+    def refuse_request(self, id: int, body: DecisionRequest, *, idempotency_key: str = "") -> RequestedProduct:
+        """Refuse the step of a request that waits for you, and say why."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(RequestedProduct, self._ask("POST", f"/api/v1/requests/{quote(str(id), safe='')}/refuse", headers=headers, body=body))
+
+    def list_rules(self, *, filter: str = "", limit: int = 100) -> Iterator[Rule]:
+        """List rules, in the order of their ids."""
+        return cast(Iterator[Rule], self._rows("/api/v1/rules", filter, limit))
+
+    def create_rule(self, body: RuleRequest, *, idempotency_key: str = "") -> Rule:
+        """Add a rule, as a draft."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(Rule, self._ask("POST", "/api/v1/rules", headers=headers, body=body))
+
+    def get_rule(self, id: int) -> Rule:
+        """Show a rule."""
+        return cast(Rule, self._ask("GET", f"/api/v1/rules/{quote(str(id), safe='')}"))
+
+    def update_rule(self, id: int, body: PatchedRuleRequest, *, idempotency_key: str = "", if_match: str) -> Rule:
+        """Change what is sent of a rule, and leave the rest (RFC 7396); a published one is evaluated anew."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        return cast(Rule, self._ask("PATCH", f"/api/v1/rules/{quote(str(id), safe='')}", headers=headers, body=body))
+
+    def delete_rule(self, id: int, *, idempotency_key: str = "", if_match: str, keep: bool | None = None) -> None:
+        """Remove a rule; it is there until what it gave is taken away."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        self._ask("DELETE", f"/api/v1/rules/{quote(str(id), safe='')}", parameters={"keep": keep}, headers=headers)
+
+    def publish_rule(self, id: int, body: PublishRequest, *, idempotency_key: str = "") -> Rule:
+        """Publish a rule: everybody is looked at within a minute, and the guard looks at what that changes."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(Rule, self._ask("POST", f"/api/v1/rules/{quote(str(id), safe='')}/publish", headers=headers, body=body))
+
+    def take_back_rule(self, id: int, body: TakeBackRequest, *, idempotency_key: str = "") -> Rule:
+        """Take a rule back: it is a draft again, and what it gave stays or is taken away."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(Rule, self._ask("POST", f"/api/v1/rules/{quote(str(id), safe='')}/take-back", headers=headers, body=body))
 
     def list_runs(self, *, filter: str = "", limit: int = 100) -> Iterator[Run]:
         """List runs, the newest first."""
@@ -952,12 +1498,32 @@ class Rollcall:
         return cast(SourceRecord, self._ask("GET", f"/api/v1/source-records/{quote(str(id), safe='')}"))
 
     def list_subscriptions(self, *, filter: str = "", limit: int = 100) -> Iterator[Subscription]:
-        """List events."""
+        """List receivers of events, in the order of their ids."""
         return cast(Iterator[Subscription], self._rows("/api/v1/subscriptions", filter, limit))
 
-    def get_subscriptions(self, id: int) -> Subscription:
-        """Show one of the events."""
+    def create_subscription(self, body: SubscriptionRequest, *, idempotency_key: str = "") -> Subscription:
+        """Add a receiver of events; one without a secret gets one, which its page shows."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(Subscription, self._ask("POST", "/api/v1/subscriptions", headers=headers, body=body))
+
+    def get_subscription(self, id: int) -> Subscription:
+        """Show a receiver of events."""
         return cast(Subscription, self._ask("GET", f"/api/v1/subscriptions/{quote(str(id), safe='')}"))
+
+    def update_subscription(self, id: int, body: PatchedSubscriptionRequest, *, idempotency_key: str = "", if_match: str) -> Subscription:
+        """Change what is sent of a receiver, and leave the rest (RFC 7396); lists are replaced whole."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        return cast(Subscription, self._ask("PATCH", f"/api/v1/subscriptions/{quote(str(id), safe='')}", headers=headers, body=body))
+
+    def delete_subscription(self, id: int, *, idempotency_key: str = "", if_match: str) -> None:
+        """Delete a receiver with all that waits for it, and its log."""
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
+        self._ask("DELETE", f"/api/v1/subscriptions/{quote(str(id), safe='')}", headers=headers)
+
+    def rotate_secret(self, id: int, body: RotateRequest, *, idempotency_key: str = "") -> Subscription:
+        """Give a receiver another secret; what is sent is signed by the one before too, for a week."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast(Subscription, self._ask("POST", f"/api/v1/subscriptions/{quote(str(id), safe='')}/rotate", headers=headers, body=body))
 
     def list_users(self, *, filter: str = "", limit: int = 100) -> Iterator[User]:
         """List users, in the order of their ids."""
@@ -985,6 +1551,10 @@ class Rollcall:
     def set_password(self, username: str, body: PasswordRequest) -> Sent:
         """Send the password on its way."""
         return cast(Sent, self._ask("POST", f"/api/v1/users/{quote(str(username), safe='')}/password", body=body))
+
+
+def _written(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _problem(answer: bytes) -> Mapping[str, Any]:

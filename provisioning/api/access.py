@@ -25,6 +25,9 @@ from provisioning.tokens import issuing
 from provisioning.tokens.models import ApiToken
 
 UNKNOWN_TOKEN = "The token is not known, has ended or was revoked. Make another one on the page API tokens."
+NOBODY_ANSWERS = (
+    "{who}, who answered for this token, has left. A superuser can answer for it from now on, on the page API tokens."
+)
 NO_SCOPE = "The token has not the scope {family}: {scope}. Make one that has, on the page API tokens."
 
 
@@ -143,13 +146,22 @@ class BearerToken(BaseAuthentication):
             raise AuthenticationFailed(UNKNOWN_TOKEN)
         if token.owner is not None:
             return token.owner, token
-        assert token.role is not None
-        names = token.role.permissions.values_list("content_type__app_label", "codename").order_by()
-        return ServiceActor(token, frozenset(f"{app}.{codename}" for app, codename in names)), token
+        return ServiceActor(token, _rights_of_service(token)), token
 
     def authenticate_header(self, request: Request) -> str:
         """Say what is asked for."""
         return 'Bearer realm="api"'
+
+
+def _rights_of_service(token: ApiToken) -> frozenset[str]:
+    """Return the rights of a token's role that who answers for it has too; raise AuthenticationFailed for nobody."""
+    if not issuing.answers(token):
+        raise AuthenticationFailed(NOBODY_ANSWERS.format(who=token.created_by))
+    assert token.role is not None
+    assert token.maker is not None
+    names = token.role.permissions.values_list("content_type__app_label", "codename").order_by()
+    found = frozenset(f"{app}.{codename}" for app, codename in names)
+    return found if token.maker.is_superuser else found & token.maker.get_all_permissions()
 
 
 def actor_of(request: Request) -> str:

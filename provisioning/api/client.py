@@ -42,18 +42,20 @@ class Refused(Exception):
 '''
 CLIENT = '''
 class Rollcall:
-    """The portal at an address, asked with a token of its page API tokens."""
+    """The portal at an address, asked with a token of its page API tokens; ``etag`` is the version last answered."""
 
     def __init__(self, portal: str, token: str, *, timeout: float = 30.0) -> None:
         self.base = portal.rstrip("/")
         self.token = token
         self.timeout = timeout
+        self.etag = ""
 
     def send(self, method: str, address: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
         """Send one request; return the status and what was answered."""
         request = Request(address, data=body, method=method, headers=dict(headers))
         try:
             with urlopen(request, timeout=self.timeout) as answer:
+                self.etag = str(answer.headers.get("ETag", ""))
                 return int(answer.status), bytes(answer.read())
         except HTTPError as error:
             return error.code, error.read()
@@ -67,7 +69,7 @@ class Rollcall:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Any:
-        asked = {name: value for name, value in (parameters or {}).items() if value not in ("", None)}
+        asked = {name: _written(value) for name, value in (parameters or {}).items() if value not in ("", None)}
         if not address.startswith(self.base):
             address = self.base + address
         if asked:
@@ -92,6 +94,10 @@ class Rollcall:
             page = self._ask("GET", page["next"])
 '''
 TAIL = """
+
+def _written(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
 
 def _problem(answer: bytes) -> Mapping[str, Any]:
     try:
@@ -184,12 +190,17 @@ def _method(address: str, method: str, operation: Json) -> Iterator[str]:
     if body:
         arguments.append(f"body: {_kind(body)}")
     headers = {one["name"]: HEADERS[one["name"]] for one in parameters if one["name"] in HEADERS}
-    named = [f'{name}: str = ""' for name in headers.values()]
+    needed = {one["name"] for one in parameters if one.get("required")}
+    named = [f"{name}: str" if header in needed else f'{name}: str = ""' for header, name in headers.items()]
+    asked = [one for one in parameters if one["in"] == "query"]
+    named += [f"{_name(one['name'])}: {_kind(one['schema'])} | None = None" for one in asked]
     signature = ", ".join(["self", *arguments, *(["*", *named] if named else [])])
     answered = next((_content(one) for status, one in operation["responses"].items() if status < "3"), None)
     returns = _kind(answered) if answered else "None"
     sent = ", ".join(f'"{header}": {name}' for header, name in headers.items())
-    more = ["headers=headers"] if headers else []
+    query = ", ".join(f'"{one["name"]}": {_name(one["name"])}' for one in asked)
+    more = [f"parameters={{{query}}}"] if asked else []
+    more += ["headers=headers"] if headers else []
     more += ["body=body"] if body else []
     call = f"self._ask({', '.join([json.dumps(method.upper()), where, *more])})"
     yield f"    def {operation['operationId']}({signature}) -> {returns}:"

@@ -30,7 +30,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, ValidationError):
         answer = problem(found.status_code, "The request cannot be used.", errors=found.data)
     else:
-        answer = problem(found.status_code, str(getattr(error, "detail", "")) or HTTPStatus(found.status_code).phrase)
+        detail = str(getattr(error, "detail", "")) or HTTPStatus(found.status_code).phrase
+        answer = problem(found.status_code, detail, **getattr(error, "more", {}))
     for name, value in found.items():
         if name.lower() != "content-type":
             answer[name] = value

@@ -1,7 +1,7 @@
 """Resources that the API only reads: each is a model, the columns that are sent, and who may see them.
 
-Columns are named one by one: what is not named is never sent, and no secret is. They are changed in the admin, whose
-checks (what a change would do, a second person, a proof) the API has no way to ask for yet.
+Columns are named one by one: what is not named is never sent, and no secret is. Most are parts of what is written whole
+under another address, and are here to be filtered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate
+from directories.models import AttributeMapping, ProvisioningSettings, QueryTemplate
 from provisioning.api import schema
 from provisioning.api.filters import fields_of
 from provisioning.api.resources import ApiList, ApiSingle
-from provisioning.contracts.models import Contract, Department, Location, SourceRecord
-from provisioning.events.models import Subscription
-from provisioning.events.subscriptions import shown_address
-from provisioning.models import AttributeDefinition
-from provisioning.requests.models import Product, ProductRequest
-from provisioning.rules.models import BusinessRule, Entitlement
+from provisioning.contracts.models import Department, Location, SourceRecord
+from provisioning.rules.models import Entitlement
 from provisioning.tokens import families
 from reports.models import Evidence
 
@@ -82,25 +78,7 @@ def resource(
     ]
 
 
-class AddressField(serializers.CharField):
-    """Where an address leads, without what may be a key in it."""
-
-    def to_representation(self, value: Any) -> str:
-        """Cut the rest off."""
-        return shown_address(str(value))
-
-
 READABLE = [
-    *resource(
-        "directories",
-        Directory,
-        families.DIRECTORIES,
-        (
-            *("id", "name", "kind", "enabled", "is_default", "description", "settings", "answered_at"),
-            *("unreachable_since", "retry_at", "quarantined", "last_error", "created_at", "updated_at"),
-        ),
-        deferred=["secrets"],
-    ),
     *resource(
         "attribute-mappings",
         AttributeMapping,
@@ -131,36 +109,10 @@ READABLE = [
         deferred=["fixed_password"],
     ),
     *resource(
-        "attribute-definitions",
-        AttributeDefinition,
-        families.CONFIGURATION,
-        ("id", "name", "label", "type", "choices", "required", "searchable", "position"),
-    ),
-    *resource(
-        "rules",
-        BusinessRule,
-        families.CONFIGURATION,
-        (
-            *("id", "name", "category", "published", "retired", "position", "condition", "days_before", "days_after"),
-            *("by_request", "changed_at"),
-        ),
-    ),
-    *resource(
         "entitlements",
         Entitlement,
         families.CONFIGURATION,
         ("id", "rule", "kind", "directory", "group", "attribute", "value", "ended"),
-    ),
-    *resource(
-        "subscriptions",
-        Subscription,
-        families.CONFIGURATION,
-        (
-            *("id", "name", "enabled", "envelope", "kinds", "filter", "audience", "give_up_days"),
-            *("unreachable_since", "failing_since", "stopped_because", "created_at", "updated_at"),
-        ),
-        also={"address": AddressField(source="url", read_only=True)},
-        deferred=["secrets"],
     ),
     *resource(
         "departments",
@@ -170,40 +122,11 @@ READABLE = [
     ),
     *resource("locations", Location, families.CONTRACTS, ("id", "source", "external_id", "name", "time_zone")),
     *resource(
-        "contracts",
-        Contract,
-        families.CONTRACTS,
-        (
-            *("id", "account", "user", "external_id", "starts", "ends", "type", "fte", "hours", "percentage"),
-            *("sequence", "employer", "department", "title", "team", "location", "cost_centre", "division"),
-            *("manager", "manager_ref", "custom"),
-        ),
-    ),
-    *resource(
         "source-records",
         SourceRecord,
         families.CONTRACTS,
         ("id", "source", "remote_id", "key", "blocked", "reason", "seen_at"),
         deferred=["raw"],
-    ),
-    *resource(
-        "products",
-        Product,
-        families.REQUESTS,
-        (
-            *("rule", "text", "risk", "offered", "owner", "department", "audience", "days", "renewable", "most"),
-            "until_disabled",
-        ),
-        deferred=["picture"],
-    ),
-    *resource(
-        "requests",
-        ProductRequest,
-        families.REQUESTS,
-        (
-            *("id", "product", "product_name", "person", "person_name", "asked_by", "asked_by_name", "state"),
-            *("renews", "answers", "reason", "why", "asked_at", "decided_at", "ended_at"),
-        ),
     ),
     *resource("evidence", Evidence, families.REPORT, ("seq", "at", "kind", "payload", "previous", "hash")),
 ]

@@ -1,6 +1,6 @@
 """What the resources of the API share: rights by method, lists with a filter, versions, and requests sent twice."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ClassVar
 
@@ -8,12 +8,13 @@ import orjson
 from django.db import IntegrityError, models
 from django.db.models import QuerySet
 from rest_framework.authentication import SessionAuthentication
-from rest_framework.exceptions import APIException, NotFound, ParseError, ValidationError
+from rest_framework.exceptions import APIException, NotFound, ParseError, PermissionDenied, ValidationError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from provisioning import services
+from config.signin.again import SAVES, is_recent
+from provisioning import directory_settings, services
 from provisioning.api import filters, paging
 from provisioning.api.access import BearerToken, Endpoint, PerToken
 from provisioning.api.filters import Fields, Inside
@@ -25,11 +26,14 @@ from reports.search import TooSlow, limited_time
 VERBS = {"GET": "view", "HEAD": "view", "POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
 LIST_PARAMETERS = frozenset({"filter", "cursor", "limit"})
 LARGEST = 1024 * 1024  # bytes of a body
+DEEPEST = 40  # levels of a body
 TOO_DEEP = "The body nests too deeply."
+NO_TEXT = "The body holds a character that cannot be kept: NUL, or half of a surrogate pair."
 TOO_SLOW = "This takes too long to find. Ask for less with filter, for example by the beginning of a name."
 TAKEN = "Somebody took this name at the same moment. Look again, then decide."
 ANOTHER = "This Idempotency-Key was used for another request. Send a new one with each new request."
 BAD_KEY = "An Idempotency-Key has 1 to 255 visible characters."
+PROVE = "Prove once more who you are, at /login/again/, and send it again; or use a token."
 CHANGED = "It was changed since it was read. Read it again, then decide."
 
 
@@ -38,6 +42,13 @@ class PreconditionFailed(APIException):
 
     status_code = 412
     default_detail = CHANGED
+
+
+class PreconditionRequired(APIException):
+    """It has to name the version that is meant (RFC 6585 section 3)."""
+
+    status_code = 428
+    default_detail = "Say with If-Match which version is meant: the ETag of what you read, or * for any."
 
 
 class NotPossible(APIException):
@@ -54,14 +65,33 @@ class BodyTooLarge(APIException):
 
 
 class JsonBody(JSONParser):
-    """A body of JSON, however deep it nests."""
+    """A body of JSON that can be kept: not too deep, and no text with characters that no database takes."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         """Return what it holds; raise ParseError."""
         try:
-            return super().parse(stream, media_type, parser_context)
+            found = super().parse(stream, media_type, parser_context)
         except RecursionError:
             raise ParseError(TOO_DEEP) from None
+        here = [found]
+        for _ in range(DEEPEST):
+            if not all(map(_is_text, here)):
+                raise ParseError(NO_TEXT)
+            here = [inner for one in here for inner in _inside(one)]
+            if not here:
+                return found
+        raise ParseError(TOO_DEEP)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return (*value.keys(), *value.values())
+    return value if isinstance(value, list) else ()
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether a value, if it is a text, can be kept: no NUL, and no half of a pair of UTF-16."""
+    return not isinstance(value, str) or not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value)
 
 
 class ApiResource(Endpoint):
@@ -76,6 +106,11 @@ class ApiResource(Endpoint):
     rights: ClassVar[Mapping[str, str]] = {}
     """Rights of methods that need another one than that of the model."""
     parameters: ClassVar[Collection[str]] = frozenset()
+    versioned: ClassVar[bool] = False
+    """Whether changing and deleting have to name the version that is meant."""
+    asks_again: ClassVar[Collection[str]] = frozenset()
+    """Methods before which the admin asks who it is: a session has to have proved it lately. A token has been given
+    its scope after such a proof."""
 
     def right(self, request: Request) -> str:
         """Return the right that the method needs."""
@@ -86,6 +121,12 @@ class ApiResource(Endpoint):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse parameters that nobody knows and large bodies, once it is clear that the request may be made."""
         super().initial(request, *args, **kwargs)
+        if (
+            request.method in self.asks_again
+            and not isinstance(request.auth, ApiToken)
+            and not is_recent(request, SAVES)
+        ):
+            raise PermissionDenied(PROVE)
         if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST:
             raise BodyTooLarge
         if unknown := sorted(set(request.query_params) - set(self.parameters)):
@@ -95,16 +136,20 @@ class ApiResource(Endpoint):
         """Return all rows that there are, with what showing them needs."""
         return self.model._default_manager.all()
 
+    def context(self) -> dict[str, Any]:
+        """Return what showing rows needs besides them."""
+        return {}
+
     def answer(self, row: Any, status: int = 200, **headers: str) -> Response:
         """Return a row with its version."""
-        found = dict(self.serializer_class(row).data)
+        found = dict(self.serializer_class(row, context=self.context()).data)
         return Response(found, status=status, headers={"ETag": version(found), **headers})
 
     def handle_exception(self, exc: Exception) -> Response:
         """Say what is refused elsewhere."""
         if isinstance(exc, services.ImportRefused):
             exc = NotPossible(exc.message)
-        elif isinstance(exc, services.LastAdministrator):
+        elif isinstance(exc, services.LastAdministrator | directory_settings.RemovalRefused):
             exc = NotPossible(str(exc))
         elif isinstance(exc, IntegrityError):
             exc = NotPossible(TAKEN)
@@ -143,11 +188,11 @@ class ApiList(ApiResource):
 
     def show(self, rows: Sequence[Any]) -> list[Any]:
         """Return rows as they are sent."""
-        return list(self.serializer_class(rows, many=True).data)
+        return list(self.serializer_class(rows, many=True, context=self.context()).data)
 
 
-class ApiSingle(ApiResource):
-    """One row of a model."""
+class ApiRow(ApiResource):
+    """Something about one row of a model."""
 
     def find(self, pk: int) -> Any:
         """Return the row; raise NotFound."""
@@ -163,9 +208,15 @@ class ApiSingle(ApiResource):
             raise NotFound(f"There is no such {self.model._meta.verbose_name}.")
         found = self.find(pk)
         wanted = request.headers.get("If-Match", "").strip()
+        if self.versioned and not wanted:
+            raise PreconditionRequired
         if wanted and wanted != "*" and self.answer(found)["ETag"] not in _listed(wanted):
             raise PreconditionFailed
         return found
+
+
+class ApiSingle(ApiRow):
+    """One row of a model."""
 
     def get(self, request: Request, pk: int) -> Response:
         """Show it; nothing but its version when whoever asks has that."""
@@ -198,7 +249,7 @@ def repeatable(handler: Handler) -> Handler:
         if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
             raise ValidationError({"Idempotency-Key": [BAD_KEY]})
         who = f"token {request.auth.pk}" if isinstance(request.auth, ApiToken) else f"user {request.user.pk}"
-        asked = answers.digest(str(request.method).encode(), request.get_full_path().encode(), request.body)
+        asked = answers.sealed(str(request.method).encode(), request.get_full_path().encode(), request.body)
         made: list[Response] = []
 
         def do() -> tuple[int, dict[str, str], Any]:

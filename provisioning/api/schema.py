@@ -1,6 +1,6 @@
 """The API's description (OpenAPI 3): what its operations take and answer, and the pages that show it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +26,21 @@ LIMIT = OpenApiParameter("limit", int, description="How many rows a page has: 1 
 ETAG = OpenApiParameter("ETag", response=[200, 201], location="header", description="The version of what is sent.")
 IF_MATCH = OpenApiParameter(
     "If-Match", location="header", description="Only if it is at this version, which an answer had as its ETag."
+)
+VERSION = OpenApiParameter(
+    "If-Match",
+    location="header",
+    required=True,
+    description="The version that is meant, which an answer had as its ETag; * for any. Without it this is 428.",
+)
+NUMBER = OpenApiParameter(
+    "number", int, description="How many accounts the change reaches, where it was refused for being over a limit."
+)
+KEEP = OpenApiParameter(
+    "keep",
+    bool,
+    required=True,
+    description="Whether what was given stays with those who have it; else it is taken away.",
 )
 IF_NONE_MATCH = OpenApiParameter("If-None-Match", location="header", description="Only if it is not at this version.")
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -60,12 +75,20 @@ def reading(operation: str, serializer: Any) -> Decorator:
     return found
 
 
-def writing(operation: str, serializer: Any, *, body: Any = None, status: int = 200) -> Decorator:
+def writing(
+    operation: str,
+    serializer: Any,
+    *,
+    body: Any = None,
+    status: int = 200,
+    versioned: bool = False,
+    parameters: Sequence[OpenApiParameter] = (),
+) -> Decorator:
     """Describe adding or changing; what is sent is described by ``body``, or by the same serializer."""
-    changes = [] if status == HTTPStatus.CREATED else [IF_MATCH]
+    changes = [] if status == HTTPStatus.CREATED else [VERSION if versioned else IF_MATCH]
     found: Decorator = extend_schema(
         operation_id=operation,
-        parameters=[IDEMPOTENCY_KEY, ETAG, *changes],
+        parameters=[IDEMPOTENCY_KEY, ETAG, *changes, *parameters],
         request=body or serializer,
         responses={status: serializer},
     )
@@ -84,10 +107,11 @@ def acting(operation: str, serializer: Any, *, body: Any = None, status: int = 2
     return found
 
 
-def deleting(operation: str) -> Decorator:
+def deleting(operation: str, *, versioned: bool = False, parameters: Sequence[OpenApiParameter] = ()) -> Decorator:
     """Describe deleting."""
+    version = VERSION if versioned else IF_MATCH
     found: Decorator = extend_schema(
-        operation_id=operation, parameters=[IDEMPOTENCY_KEY, IF_MATCH], request=None, responses={204: None}
+        operation_id=operation, parameters=[IDEMPOTENCY_KEY, version, *parameters], request=None, responses={204: None}
     )
     return found
 
@@ -121,7 +145,9 @@ def with_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         for method, operation in operations.items():
             if not isinstance(operation, Mapping) or "responses" not in operation:
                 continue
-            for status in _refusals(method, address):
+            named = [one for one in operation.get("parameters", ()) if one["name"] == "If-Match"]
+            needed = [428] if any(one.get("required") for one in named) else []
+            for status in (*_refusals(method, address), *needed):
                 operation["responses"].setdefault(str(status), _refusal(status))
     return result
 
@@ -186,5 +212,6 @@ class ApiSchema(Described, SpectacularAPIView):
 class ApiDocs(Described, SpectacularSwaggerSplitView):
     """The page that shows it and sends requests."""
 
+    template_name = "provisioning/api/docs.html"
     url_name = "api-schema"
     title = "Rollcall API"

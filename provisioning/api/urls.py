@@ -2,6 +2,9 @@
 
 from django.urls import path, re_path
 
+from provisioning.api.contracts import ApiContract, ApiContracts
+from provisioning.api.definitions import ApiDefinition, ApiDefinitions
+from provisioning.api.directories import ApiDirectories, ApiDirectory
 from provisioning.api.events import ApiEvent, ApiEvents
 from provisioning.api.gateways import Enrol, Exchange
 from provisioning.api.groups import ApiGroup, ApiGroups, ApiMembership, ApiMemberships
@@ -15,10 +18,14 @@ from provisioning.api.operations import (
 )
 from provisioning.api.passwords import SetPassword
 from provisioning.api.problems import nothing
+from provisioning.api.products import ApiProduct, ApiProducts
 from provisioning.api.readable import READABLE
+from provisioning.api.requests import ApiRequest, ApiRequests, ApproveRequest, RefuseRequest
+from provisioning.api.rules import ApiRule, ApiRules, PublishRule, TakeBackRule
 from provisioning.api.runs import ApiRun, ApiRunChanges, ApiRuns, ApproveRun, CancelRun, UndoRun
 from provisioning.api.schema import ApiDocs, ApiSchema
 from provisioning.api.sources import Close, Departments, OneDelivery, Records
+from provisioning.api.subscriptions import ApiSubscription, ApiSubscriptions, RotateSecret
 from provisioning.api.users import ApiUser, ApiUsers
 
 SOURCE = "sources/<str:name>"
@@ -47,6 +54,25 @@ urlpatterns = [
     path("group-operations/<int:pk>/retry", RetryGroupOperation.as_view(), name="api-group-operation-retry"),
     path("events", ApiEvents.as_view(), name="api-events"),
     path("events/<int:pk>", ApiEvent.as_view(), name="api-event"),
+    path("directories", ApiDirectories.as_view(), name="api-directories"),
+    path("directories/<int:pk>", ApiDirectory.as_view(), name="api-directory"),
+    path("attribute-definitions", ApiDefinitions.as_view(), name="api-attribute-definitions"),
+    path("attribute-definitions/<int:pk>", ApiDefinition.as_view(), name="api-attribute-definition"),
+    path("rules", ApiRules.as_view(), name="api-rules"),
+    path("rules/<int:pk>", ApiRule.as_view(), name="api-rule"),
+    path("rules/<int:pk>/publish", PublishRule.as_view(), name="api-rule-publish"),
+    path("rules/<int:pk>/take-back", TakeBackRule.as_view(), name="api-rule-take-back"),
+    path("subscriptions", ApiSubscriptions.as_view(), name="api-subscriptions"),
+    path("subscriptions/<int:pk>", ApiSubscription.as_view(), name="api-subscription"),
+    path("subscriptions/<int:pk>/rotate", RotateSecret.as_view(), name="api-subscription-rotate"),
+    path("contracts", ApiContracts.as_view(), name="api-contracts"),
+    path("contracts/<int:pk>", ApiContract.as_view(), name="api-contract"),
+    path("products", ApiProducts.as_view(), name="api-products"),
+    path("products/<int:pk>", ApiProduct.as_view(), name="api-product"),
+    path("requests", ApiRequests.as_view(), name="api-requests"),
+    path("requests/<int:pk>", ApiRequest.as_view(), name="api-request"),
+    path("requests/<int:pk>/approve", ApproveRequest.as_view(), name="api-request-approve"),
+    path("requests/<int:pk>/refuse", RefuseRequest.as_view(), name="api-request-refuse"),
     *READABLE,
     path("gateway/enrol", Enrol.as_view(), name="api-gateway-enrol"),
     path("gateway/exchange", Exchange.as_view(), name="api-gateway-exchange"),

@@ -48,6 +48,8 @@ def directory(stored: Directory, described: BlueprintItem) -> Iterator[tuple[Loc
         if not allowed and (path or key == MATCHING[0]):
             message = f"Rows are matched by {', '.join(f'profile.{one}' for one in MATCHED)} or custom_profile.NAME."
             yield ("provisioning", key), message, 1
+    if problem := DirectoryDraft(stored, known).problem_of_grace():
+        yield ("provisioning", "delete_after_days"), problem, 1
 
 
 def warnings(stored: Directory) -> list[str]:

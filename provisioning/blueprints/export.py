@@ -1,13 +1,12 @@
 """What the portal has, as a blueprint."""
 
-from django.db.models import Prefetch
 from pydantic import SecretStr
 
 from directories.attributes import Kind, Type
 from directories.described.document import dump
 from directories.described.references import Placeholders
 from directories.encryption import is_lost
-from directories.models import AttributeMapping, Directory, MappingDirection, ProvisioningSettings, QueryTemplate
+from directories.models import Directory, MappingDirection, ProvisioningSettings
 from provisioning.blueprints import sections, state
 from provisioning.blueprints.schema import VERSION
 from provisioning.blueprints.state import BlueprintItem
@@ -34,7 +33,7 @@ def export() -> str:
     attributes = sorted(map(state.of_attribute, AttributeDefinition.objects.all()), key=_by_position)
     ours = Group.objects.filter(owner=None, pushed_by="").prefetch_related("directories")
     groups = sorted(map(state.of_group, ours), key=_by_name)
-    directories = sorted(map(_described, _directories()), key=_by_name)
+    directories = sorted(map(_described, state.with_parts()), key=_by_name)
     document = {
         "version": VERSION,
         "attributes": [_short(attribute) for attribute in attributes],
@@ -61,15 +60,6 @@ def for_gateway(directory: Directory) -> str:
         "give_passwords": features.filter(import_passwords=True).exists(),
     }
     return dump({"directories": {name: {key: value for key, value in part.items() if value}}})
-
-
-def _directories() -> list[Directory]:
-    """Load every directory with its parts, in four queries."""
-    parts = (
-        Prefetch("query_templates", QueryTemplate.objects.order_by("operation", "position", "pk")),
-        Prefetch("attribute_mappings", AttributeMapping.objects.order_by("position", "pk")),
-    )
-    return list(Directory.objects.select_related("provisioning").prefetch_related(*parts))
 
 
 def _described(directory: Directory) -> BlueprintItem:

@@ -75,8 +75,13 @@ def describe(held: Subscription) -> BlueprintItem:
 
 
 def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
-    """Create or change a receiver; secrets that the blueprint does not name stay."""
+    """Create or change the receiver of that name; secrets that the blueprint does not name stay."""
     held = stored(Subscription.objects.all(), wanted, Q(name__iexact=wanted["name"]))
+    return change(held, wanted, actor)
+
+
+def change(held: Subscription | None, wanted: BlueprintItem, actor: str) -> WrittenPart:
+    """Change a receiver that the caller has locked, or create one; raise PartRefused. A blank token is none."""
     before = describe(held) if held else None
     after = {**(before or _fresh(wanted["name"])), **wanted}
     after["envelope"] = str(after["envelope"])

@@ -62,8 +62,13 @@ def describe(rule: BusinessRule, given: Iterable[Entitlement], known: Known) -> 
 
 
 def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
-    """Create or change a rule, and publish it or take it back."""
+    """Create or change the rule of that name, and publish it or take it back."""
     rule = stored(BusinessRule.objects.filter(by_request=False), wanted, Q(name__iexact=wanted["name"]))
+    return change(rule, wanted, actor)
+
+
+def change(rule: BusinessRule | None, wanted: BlueprintItem, actor: str) -> WrittenPart:
+    """Change a rule that the caller has locked, or create one; raise PartRefused."""
     if rule is not None and rule.retired:
         raise PartRefused(LEAVING, "name")
     known = fields.known()
@@ -83,7 +88,7 @@ def write(wanted: BlueprintItem, actor: str) -> WrittenPart:
         ),
         directories=list(directories),
         groups=list(groups),
-        values=_values(after["values"]),
+        values=values_of(after["values"]),
     )
     after["values"] = {path: value for path, value in draft.values.items() if value is not None}
     with suppress(ValueError):
@@ -154,7 +159,8 @@ def _groups(names: Iterable[str]) -> dict[int, str]:
     return found
 
 
-def _values(wanted: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of attributes as they are kept, by "kind.name"; raise PartRefused."""
     attributes = dict(fields.value_attributes()) if wanted else {}
     found = {}
     for path, raw in wanted.items():

@@ -6,6 +6,7 @@ Secrets are ``SecretStr`` objects here, so that they can be compared and are nev
 import datetime as dt
 from typing import Any
 
+from django.db.models import Prefetch, QuerySet
 from pydantic import SecretStr
 
 from directories.connectors import registry
@@ -70,14 +71,27 @@ def of_directory(
             for field in declared_by(directory.kind, secret=True)
             if (directory.secrets or {}).get(field.name)
         },
-        "templates": {
-            operation.value: statements
-            for operation in TemplateOperation
-            if _templated(directory.kind)
-            and (statements := [statement(row.sql) for row in templates if row.operation == operation])
-        },
+        "templates": templates_of(directory.kind, templates),
         "mapping": [of_mapping(row) for row in mappings if row.portal_attribute],
         "provisioning": of_provisioning(provisioning),
+    }
+
+
+def with_parts() -> "QuerySet[Directory]":
+    """Return every directory with its parts, in their order: three queries, however many there are."""
+    parts = (
+        Prefetch("query_templates", QueryTemplate.objects.order_by("operation", "position", "pk")),
+        Prefetch("attribute_mappings", AttributeMapping.objects.order_by("position", "pk")),
+    )
+    return Directory.objects.select_related("provisioning").prefetch_related(*parts)
+
+
+def templates_of(kind: str, rows: list[QueryTemplate]) -> dict[str, list[str]]:
+    """Return the statements by operation, none for a kind that has none."""
+    return {
+        operation.value: statements
+        for operation in TemplateOperation
+        if _templated(kind) and (statements := [statement(row.sql) for row in rows if row.operation == operation])
     }
 
 

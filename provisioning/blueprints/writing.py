@@ -28,6 +28,7 @@ from provisioning.profile.custom_attributes import count_holders, count_outside,
 from reports import evidence
 
 Row = TypeVar("Row", bound=models.Model)
+BY_BLUEPRINT, BY_PUTTING_BACK = " by a blueprint", " by putting back"
 PROFILE_NAMES = frozenset(attribute.name for attribute in PROFILE_ATTRIBUTES)
 
 
@@ -75,8 +76,12 @@ def stored(rows: "models.QuerySet[Row]", wanted: BlueprintItem, name: models.Q) 
 
 
 def write_attribute(wanted: BlueprintItem, actor: str) -> WrittenPart:
-    """Create or change a custom profile attribute."""
-    definition = AttributeDefinition.objects.filter(name=wanted["name"]).first()
+    """Create or change the custom profile attribute of that name."""
+    return change_attribute(AttributeDefinition.objects.filter(name=wanted["name"]).first(), wanted, actor)
+
+
+def change_attribute(definition: AttributeDefinition | None, wanted: BlueprintItem, actor: str) -> WrittenPart:
+    """Change a custom profile attribute, or create one; raise PartRefused."""
     before = state.of_attribute(definition) if definition else None
     after = dict(wanted)
     if before != after:
@@ -140,8 +145,17 @@ def release_default(directories: list[BlueprintItem]) -> None:
 
 
 def write_directory(wanted: BlueprintItem, actor: str) -> WrittenPart:
-    """Create or change a directory; sections that the blueprint leaves out stay as they are."""
+    """Create or change the directory of that name; sections that the blueprint leaves out stay as they are."""
     directory = stored(Directory.objects.all(), wanted, models.Q(name__iexact=wanted["name"]))
+    way = BY_PUTTING_BACK if evidence.is_put_back() else BY_BLUEPRINT
+    return change_directory(directory, wanted, actor, way=way)
+
+
+def change_directory(directory: Directory | None, wanted: BlueprintItem, actor: str, *, way: str = "") -> WrittenPart:
+    """Change a directory that the caller has locked, or create one; raise PartRefused.
+
+    Sections that are left out stay as they are. ``way`` is told in the report, behind who did it.
+    """
     before = state.load_directory(directory) if directory else None
     after = {**(before or state.new_directory(wanted["name"], wanted["kind"])), **wanted}
     if before and before["kind"] != after["kind"]:
@@ -155,11 +169,11 @@ def write_directory(wanted: BlueprintItem, actor: str) -> WrittenPart:
     limits = ProvisioningSettings.objects.filter(directory=directory).first() if before else None
     _write(directory, after, changed)
     directory_settings.plan_next_import(directory)
-    _record(directory, before, changed, actor)
+    _record(directory, before, changed, actor, way)
     now = services.stored_configuration(directory.pk) if before else None
     impact = services.impact_of_change(held, now) if now else None
     if limits and now:
-        services.Rescheduling(directory.pk, limits, now.features).write(actor)
+        directory_settings.follow(directory, limits, now.features, actor)
     over = impact.objections(limits or ProvisioningSettings()) if impact else []
     return WrittenPart("directory", before, after, directory, impact, [objection.words for objection in over])
 
@@ -173,10 +187,9 @@ def _require_connection(after: BlueprintItem, *, is_new: bool) -> None:
 
 
 def _write(directory: Directory, after: BlueprintItem, changed: list[str]) -> None:
-    if directory.pk is None or not {"name", "description", "enabled", "default", "settings", "secrets"}.isdisjoint(
-        changed
-    ):
-        _write_basics(directory, after)
+    if not {"settings", "secrets"}.isdisjoint(changed):
+        directory.answered_at = None  # nobody knows whether it can be reached like this
+    _write_basics(directory, after)
     if "templates" in changed:
         directory.query_templates.all().delete()
         QueryTemplate.objects.bulk_create(
@@ -201,7 +214,7 @@ def _write_basics(directory: Directory, after: BlueprintItem) -> None:
         field.name: after["settings"].get(field.name) for field in declared_by(after["kind"], secret=False)
     }
     directory.secrets = {name: _clear(secret) for name, secret in after["secrets"].items()}
-    names = ["name", "description", "enabled", "is_default", "settings", "secrets", "updated_at"]
+    names = ["name", "description", "enabled", "is_default", "settings", "secrets", "answered_at", "updated_at"]
     directory.save(update_fields=None if directory.pk is None else names)
 
 
@@ -223,11 +236,11 @@ def _clear(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def _record(directory: Directory, before: BlueprintItem | None, changed: list[str], actor: str) -> None:
+def _record(directory: Directory, before: BlueprintItem | None, changed: list[str], actor: str, way: str) -> None:
     """Write the line of the provisioning report, and let waiting changes try the new settings at once."""
     if before is None:
-        directory_settings.record(directory, f"{actor} added the directory {directory.name} by a blueprint.", actor)
+        directory_settings.record(directory, f"{actor} added the directory {directory.name}{way}.", actor)
         return
     retry_now(directory.pk)
-    how, names = "by putting back" if evidence.is_put_back() else "by a blueprint", ", ".join(changed)
-    directory_settings.record(directory, f"{actor} changed {directory.name} {how}: {names}.", actor)
+    names = ", ".join(changed)
+    directory_settings.record(directory, f"{actor} changed {directory.name}{way}: {names}.", actor)

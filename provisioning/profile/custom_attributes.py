@@ -2,11 +2,16 @@
 
 from typing import Any, cast
 
+from django.db import transaction
 from django.db.models import Func, JSONField, QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 
+from directories.attributes import Kind
+from directories.models import AttributeMapping
 from provisioning.models import AttributeDefinition, User
 from reports import evidence
+from reports.journal import Line, record
+from reports.models import Direction, Operation, Result
 
 
 class WithoutKey(Func):
@@ -51,9 +56,25 @@ def forget(name: str) -> int:
     return holders(name).update(custom_profile=WithoutKey("custom_profile", key))
 
 
+def mapped_by(definition: AttributeDefinition) -> list[str]:
+    """Return the names of the directories that map the attribute, which cannot be deleted meanwhile."""
+    mappings = AttributeMapping.objects.filter(kind=Kind.CUSTOM_PROFILE, portal_attribute=definition.name)
+    return sorted(set(mappings.values_list("directory__name", flat=True)))
+
+
+@transaction.atomic
+def remove(definition: AttributeDefinition, actor: str) -> int:
+    """Delete the definition and everybody's value; return how many had one."""
+    count = forget(definition.name)
+    definition.delete()
+    keep(definition, "deleted", actor)
+    return count
+
+
 def keep(definition: AttributeDefinition, verb: str, actor: str) -> None:
-    """Put into the evidence how an attribute is defined since somebody "added", "changed" or "deleted" it."""
+    """Report that somebody "added", "changed" or "deleted" an attribute; the evidence has how it is defined since."""
     fields = [field.name for field in definition._meta.concrete_fields if not field.primary_key]
     state = None if verb == "deleted" else {name: getattr(definition, name) for name in fields}
     words = f"{actor} {verb} the custom profile attribute {definition.label}."
+    record(Line("", "", Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=actor))
     evidence.changed(f"attribute {definition.name}", state, words, actor)

@@ -150,18 +150,21 @@ def _asked_words(request: ProductRequest) -> str:
 
 
 def decide(step_id: int, user: User, *, approve: bool, reason: str = "") -> ProductRequest:
-    """Approve or refuse an open step as who is asked now; raise AskRefused.
-
-    Who that is, is found anew under the request's lock, so that of two who decide at once one is told of the other.
-    """
-    with transaction.atomic():
-        request = _decided(step_id, user, approve=approve, reason=reason.strip())
+    """Approve or refuse an open step as who is asked now, and give what follows; raise AskRefused."""
+    request = decided(step_id, user, approve=approve, reason=reason)
     if request.state == RequestState.GRANTED and request.person_id is not None:
         fulfil([request.person_id], user.username)
     return request
 
 
-def _decided(step_id: int, user: User, *, approve: bool, reason: str) -> ProductRequest:
+@transaction.atomic
+def decided(step_id: int, user: User, *, approve: bool, reason: str = "", actor: str = "") -> ProductRequest:
+    """Approve or refuse an open step, and let what follows come by itself; raise AskRefused.
+
+    Who is asked is found anew under the request's lock, so that of two who decide at once one is told of the other.
+    ``actor`` is named in the report where that is not the person alone.
+    """
+    reason = reason.strip()
     request = ProductRequest.objects.filter(steps=step_id).select_for_update(no_key=True, of=("self",)).first()
     if request is None:
         raise AskRefused(MERELY_GONE)
@@ -196,7 +199,9 @@ def _decided(step_id: int, user: User, *, approve: bool, reason: str) -> Product
     verb = "approved" if approve else "refused"
     instead = f" instead of {step.instead_of}" if step.instead_of else ""
     because = f" Reason: {reason}" if reason else ""
-    record(telling.line(request, f"{user}{instead} {verb} step {step.position} of {request}.{because}", str(user)))
+    record(
+        telling.line(request, f"{user}{instead} {verb} step {step.position} of {request}.{because}", actor or str(user))
+    )
     if following is not None:
         following.state, following.opened_at = StepState.OPEN, now
         following.save()

@@ -22,14 +22,16 @@ READ, WRITE = "read", "write"
 
 
 @transaction.atomic
-def make(*, name: str, holder: User | Role, scopes: Mapping[str, str], days: int, actor: str) -> tuple[ApiToken, str]:
+def make(*, name: str, holder: User | Role, scopes: Mapping[str, str], days: int, maker: User) -> tuple[ApiToken, str]:
     """Make a token of a person or of a service with a role; return it with its secret, which nobody sees again."""
+    actor = maker.get_username()
     secret = PREFIX + secrets.token_urlsafe(32)
     of = {"owner": holder} if isinstance(holder, User) else {"role": holder}
     token = ApiToken.objects.create(
         name=name,
         digest=_digest(secret),
         scopes=dict(scopes),
+        maker=maker,
         created_by=actor,
         expires_at=timezone.now() + dt.timedelta(days=days),
         **of,
@@ -38,6 +40,22 @@ def make(*, name: str, holder: User | Role, scopes: Mapping[str, str], days: int
     words = f"{actor} made the API token {_called(token)}. It may {may}, and ends on {_day(token.expires_at)}."
     _record(token, words, actor)
     return token, secret
+
+
+@transaction.atomic
+def take_over(token: ApiToken, user: User) -> None:
+    """Let somebody answer for the token of a service from now on."""
+    actor = user.get_username()
+    words = f"{actor} answers for the API token {_called(token)} from now on; {token.created_by} did."
+    token.maker, token.created_by = user, actor
+    token.save(update_fields=["maker", "created_by"])
+    _record(token, words, actor)
+
+
+def answers(token: ApiToken) -> bool:
+    """Return whether somebody who may use the portal answers for a token, whatever they may there."""
+    who = token.owner or token.maker
+    return who is not None and who.is_active and who.is_staff
 
 
 @transaction.atomic
@@ -55,7 +73,7 @@ def find(secret: str) -> ApiToken | None:
     """Return the token of a secret, and note that it is used; None for one that is not known, over or revoked."""
     now = timezone.now()
     usable = ApiToken.objects.filter(digest=_digest(secret), revoked_at=None, expires_at__gt=now)
-    token = usable.select_related("owner", "role").first()
+    token = usable.select_related("owner", "role", "maker").first()
     if token is not None and (token.used_at is None or now - token.used_at > USED):
         ApiToken.objects.filter(pk=token.pk).update(used_at=now)
     return token
@@ -80,7 +98,17 @@ def _record(token: ApiToken, words: str, actor: str) -> None:
     whom: dict[str, Any] = {"user_id": token.owner_id} if token.owner_id else {}
     name = token.owner.username if token.owner else ""
     record(Line(name, "", Direction.PORTAL, Operation.SETTINGS, Result.SUCCESS, words, actor=actor, **whom))
-    columns = ("name", "owner_id", "role_id", "scopes", "created_by", "expires_at", "revoked_at", "revoked_by")
+    columns = (
+        "name",
+        "owner_id",
+        "role_id",
+        "scopes",
+        "maker_id",
+        "created_by",
+        "expires_at",
+        "revoked_at",
+        "revoked_by",
+    )
     evidence.changed(f"API token {token.pk}", {one: getattr(token, one) for one in columns}, words, actor)
 
 

@@ -11,7 +11,8 @@ class ApiToken(models.Model):
     """A token for the REST API: a personal one of its ``owner``, or one of a service, with the rights of a ``role``.
 
     ``scopes`` says by family of resources whether it may "read" or also "write" there; what its owner or its role may
-    not do, it may not do either. Only the digest of its secret is kept.
+    not do, it may not do either. Only the digest of its secret is kept. ``maker`` answers for the token of a service,
+    which may no more than they may: nobody's rights are used when they have left. ``created_by`` is their user name.
     """
 
     name = models.CharField(max_length=60)
@@ -19,6 +20,7 @@ class ApiToken(models.Model):
     role = models.ForeignKey(Role, models.CASCADE, null=True, blank=True, related_name="api_tokens")
     digest = models.CharField(max_length=64, unique=True)
     scopes = models.JSONField(default=dict)
+    maker = models.ForeignKey(User, models.DO_NOTHING, null=True, blank=True, related_name="+", db_constraint=False)
     created_by = models.CharField(max_length=255)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()

@@ -9,12 +9,10 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from directories.attributes import Kind
-from directories.models import AttributeMapping
 from provisioning.admin.attributes.form import AttributeDefinitionForm
 from provisioning.admin.gone import GoneIsNotFound
 from provisioning.models import AttributeDefinition
-from provisioning.profile.custom_attributes import count_holders, forget, keep
+from provisioning.profile.custom_attributes import count_holders, keep, mapped_by, remove
 
 
 @admin.register(AttributeDefinition)
@@ -47,8 +45,7 @@ class AttributeDefinitionAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc
         """Say how many users lose a value, and refuse while a directory maps it."""
         lines, protected = [], []
         for definition in objs:
-            mapped = _mapped_by(definition)
-            if mapped:
+            if mapped := mapped_by(definition):
                 protected.append(f"{definition.label}: mapped by {', '.join(mapped)}. Remove that mapping first.")
             holders = count_holders(definition.name)
             lines.append(f"{definition.label}, and its value of {holders:,} {'user' if holders == 1 else 'users'}.")
@@ -64,19 +61,10 @@ class AttributeDefinitionAdmin(GoneIsNotFound, ModelAdmin):  # type: ignore[misc
 
     def delete_model(self, request: HttpRequest, obj: AttributeDefinition) -> None:
         """Delete the definition and everybody's value."""
-        with transaction.atomic():
-            count = forget(obj.name)
-            obj.delete()
-            keep(obj, "deleted", request.user.get_username())
-        if count:
+        if count := remove(obj, request.user.get_username()):
             messages.info(request, f"{obj.label} was taken from {count:,} user{'' if count == 1 else 's'}.")
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AttributeDefinition]) -> None:
         """Delete each with its values: one statement an attribute, however many users."""
         for definition in queryset:
             self.delete_model(request, definition)
-
-
-def _mapped_by(definition: AttributeDefinition) -> list[str]:
-    mappings = AttributeMapping.objects.filter(kind=Kind.CUSTOM_PROFILE, portal_attribute=definition.name)
-    return sorted(set(mappings.values_list("directory__name", flat=True)))

@@ -42,7 +42,7 @@ class TokenForm(forms.Form):
                 queryset=Role.objects.order_by("name"),
                 required=False,
                 empty_label="Mine: a personal token",
-                help_text="Of a service: its requests have the rights of the role, whoever made the token.",
+                help_text="Of a service: rights of the role, as far as you have them. You answer for it.",
             )
         for family, label in FAMILIES.items():
             offered = [(scope, words) for scope, words in SCOPES.items() if scope != WRITE or family in WRITTEN]
@@ -75,6 +75,7 @@ class ApiTokenAdmin(ModelAdmin):  # type: ignore[misc]
         return [
             path("", wrap(self.changelist_view), name="tokens_apitoken_changelist"),
             path("make/", wrap(never_cache(require_POST(self.make_view))), name="tokens_apitoken_make"),
+            path("<int:pk>/take-over/", wrap(require_POST(self.take_over_view)), name="tokens_apitoken_take_over"),
             path("<int:pk>/revoke/", wrap(require_POST(self.revoke_view)), name="tokens_apitoken_revoke"),
         ]
 
@@ -98,7 +99,7 @@ class ApiTokenAdmin(ModelAdmin):  # type: ignore[misc]
             holder=given.get("role") or user,
             scopes=form.scopes,
             days=int(given["days"]),
-            actor=user.get_username(),
+            maker=user,
         )
         return self._page(request, TokenForm(request), made=token, secret=secret)
 
@@ -111,6 +112,16 @@ class ApiTokenAdmin(ModelAdmin):  # type: ignore[misc]
             messages.success(request, f"{token.name} is revoked: requests with it are refused at once.")
         return HttpResponseRedirect(reverse("admin:tokens_apitoken_changelist"))
 
+    def take_over_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Let a superuser answer for the token of a service from now on."""
+        user = request.user
+        if not protection.is_superuser(user) or not isinstance(user, User):
+            raise PermissionDenied
+        token = get_object_or_404(ApiToken.objects.select_related("maker", "role").filter(owner=None), pk=pk)
+        issuing.take_over(token, user)
+        messages.success(request, f"You answer for {token.name} from now on. It works as long as it is not over.")
+        return HttpResponseRedirect(reverse("admin:tokens_apitoken_changelist"))
+
     def _page(self, request: HttpRequest, form: TokenForm, **made: Any) -> HttpResponse:
         sees_all = request.user.has_perm(SEES_ALL)
         tokens = ApiToken.objects.all() if sees_all else ApiToken.objects.filter(owner=request.user.pk)
@@ -118,7 +129,8 @@ class ApiTokenAdmin(ModelAdmin):  # type: ignore[misc]
         mine = set(_mine(request).values_list("pk", flat=True)) if may_revoke else set()
         rows = [
             {"token": one, "ended": issuing.ended(one), "may": _may(one), "revocable": one.pk in mine}
-            for one in tokens.select_related("owner", "role")[:MOST]
+            | {"nobody": one.owner_id is None and not issuing.answers(one)}
+            for one in tokens.select_related("owner", "role", "maker")[:MOST]
         ]
         context = {
             **self.admin_site.each_context(request),
@@ -127,6 +139,7 @@ class ApiTokenAdmin(ModelAdmin):  # type: ignore[misc]
             "form": form,
             "rows": rows,
             "sees_all": sees_all,
+            "may_take_over": protection.is_superuser(request.user),
             "may_make": self.has_add_permission(request),
             "docs": reverse("api-docs"),
             **made,

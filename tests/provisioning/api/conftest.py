@@ -50,13 +50,14 @@ class Program:
 
 
 def personal(owner: User, scopes: Any = EVERYTHING, name: str = "sync") -> Program:
-    _, secret = issuing.make(name=name, holder=owner, scopes=scopes, days=30, actor=owner.username)
+    _, secret = issuing.make(name=name, holder=owner, scopes=scopes, days=30, maker=owner)
     return Program(secret)
 
 
 def of_service(role: str, scopes: Any = EVERYTHING, name: str = "HR sync") -> Program:
     holder = Role.objects.get(name=role)
-    _, secret = issuing.make(name=name, holder=holder, scopes=scopes, days=30, actor="root")
+    maker = User.objects.filter(username="root").first() or roll.staff("", "root")
+    _, secret = issuing.make(name=name, holder=holder, scopes=scopes, days=30, maker=maker)
     return Program(secret)
 
 

@@ -1,9 +1,11 @@
 """Tokens of the REST API: what they may, when they end, and the page on which they are made."""
 
 import datetime as dt
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group as Role
 from django.db import IntegrityError, transaction
 from django.test import Client
@@ -59,6 +61,54 @@ def test_a_service_token_has_the_rights_of_its_role(db: None) -> None:
     assert worker.get("evidence").status_code == 403
     Role.objects.get(name=IT_STAFF).permissions.clear()
     assert worker.get("users").status_code == 403
+
+
+def test_a_service_token_may_no_more_than_who_answers_for_it(db: None) -> None:
+    worker = of_service(IT_STAFF)
+    maker = User.objects.get(username="root")
+    assert worker.get("directories").status_code == 200
+    User.objects.filter(pk=maker.pk).update(is_superuser=False)
+    assert worker.get("users").status_code == 403
+    maker.groups.add(Role.objects.get(name=HELPDESK))
+    assert worker.get("users").status_code == 200
+    assert worker.get("directories").status_code == 403
+    assert worker.ask("POST", "users", {"username": "new"}).status_code == 403
+    for gone in ({"is_active": False}, {"is_active": True, "is_staff": False}):
+        User.objects.filter(pk=maker.pk).update(**gone)
+        left = worker.get("users")
+        assert (left.status_code, "root, who answered for this token, has left" in left.json()["detail"]) == (401, True)
+    User.objects.filter(pk=maker.pk).delete()
+    assert worker.get("users").status_code == 401
+
+
+def test_who_made_a_token_before_this_was_kept_answers_for_it(db: None) -> None:
+    worker = of_service(IT_STAFF)
+    ApiToken.objects.update(maker=None)
+    assert worker.get("users").status_code == 401
+    import_module("provisioning.tokens.migrations.0002_who_answers").fill(apps, None)
+    assert worker.get("users").status_code == 200
+
+
+def test_a_superuser_answers_for_a_token_whose_maker_left(db: None) -> None:
+    worker = of_service(IT_STAFF)
+    token = ApiToken.objects.get()
+    address = f"/tokens/apitoken/{token.pk}/take-over/"
+    User.objects.filter(username="root").update(is_active=False)
+    boss = roll.signed_in(roll.staff("", "boss"))
+    page = roll.words(boss.get("/tokens/apitoken/"))
+    assert "nobody answers for it, since root left" in page
+    assert address in page
+    assert roll.signed_in(roll.staff(IT_STAFF)).post(address).status_code == 403
+    assert worker.get("users").status_code == 401
+    assert "You answer for HR sync" in roll.words(boss.post(address, follow=True))
+    assert worker.get("users").status_code == 200
+    assert worker.ask("POST", "users", {"username": "new"}).status_code == 201
+    assert Event.objects.filter(message__startswith="boss answers for the API token HR sync").exists()
+    assert Event.objects.filter(actor="boss, by service token HR sync").exists()
+    personal_one = ApiToken.objects.create(
+        name="mine", owner=User.objects.get(username="boss"), digest="x", expires_at=timezone.now()
+    )
+    assert boss.post(f"/tokens/apitoken/{personal_one.pk}/take-over/").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_the_documented_example_describes_the_directory() -> None:
     assert (settings.schedule, str(settings.schedule_time)) == ("daily", "02:30:00")
     assert settings.next_import_at is not None
     assert Group.objects.get().description == "Everyone who builds the product"
-    event = Event.objects.get(operation="settings")
+    event = Event.objects.get(operation="settings", application="APPSDB")
     assert event.message == "tests added the directory APPSDB by a blueprint."
 
 
@@ -181,7 +181,7 @@ def test_a_change_is_shown_and_made() -> None:
     ]
     assert run(changed, check=True) == expected
     assert Directory.objects.get().settings["port"] == 5432, "a check changes nothing"
-    assert Event.objects.filter(operation="settings").count() == 1
+    assert Event.objects.filter(operation="settings", application="APPSDB").count() == 1
     template_ids = [row.pk for row in QueryTemplate.objects.all()]
     assert run(changed) == expected
     assert Directory.objects.get().settings["port"] == 5433
