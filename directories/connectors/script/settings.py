@@ -13,6 +13,19 @@ LIMITS, SCRIPT = "Limits", "Script"
 MEMORY, OUTPUT, PROCESSES = 512, 200, 50
 MEGABYTE = 1024 * 1024
 BAD_NAME = "Each line of the environment is NAME=value, with a name of letters, digits and _. Correct {name}."
+STEERS = (
+    "{name} says how programs run or what they load, so it cannot be set here. Begin the name with a prefix of your "
+    "own, for example HR_{name}, and let the script read that."
+)
+# What makes a shell, an interpreter, the loader or a program that a script calls run or load something else.
+STEERING = (
+    *("PATH", "IFS", "ENV", "SHELLOPTS", "BASHOPTS", "PS4", "CDPATH", "GLOBIGNORE", "FPATH", "ZDOTDIR", "HOME"),
+    *("CLASSPATH", "_JAVA_OPTIONS"),
+)
+STEERING_BEGINNINGS = (
+    *("LD_", "BASH_", "PYTHON", "PERL", "RUBY", "NODE_", "NPM_", "JAVA_", "JDK_", "DOTNET_", "COMPLUS_", "PSMODULE"),
+    *("LUA_", "TCL", "PHP", "GCONV_", "GIT_", "OPENSSL_"),
+)
 
 
 def handed_over() -> tuple[ConnectorField, ...]:
@@ -76,9 +89,14 @@ def environment_of(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def name_of(name: str) -> str:
-    """Return a name that a variable of the environment may have; raise ConnectorError."""
-    if not name.isidentifier() or not name.isascii() or name.startswith(("LD_", "PYTHON")):
+    """Return a name that a variable of the environment may have; raise ConnectorError.
+
+    Whoever edits a directory chooses names and values, but what runs is the operator's alone.
+    """
+    if not name.isidentifier() or not name.isascii():
         raise ConnectorError(BAD_NAME.format(name=name or "the line without ="), code="settings")
+    if name in STEERING or name.upper().startswith(STEERING_BEGINNINGS):
+        raise ConnectorError(STEERS.format(name=name), code="settings")
     return name
 
 

@@ -25,6 +25,7 @@ from directories.connectors.records import NO_NUMBER, NO_RECORD, TOO_DEEP
 from directories.connectors.script import executable as checks
 from directories.connectors.script import output, process
 from directories.connectors.script.connector import Script
+from directories.connectors.script.settings import STEERS
 from tests.directories.connectors.contract import crawl
 from tests.directories.connectors.record_subjects import ScriptSubject
 
@@ -157,9 +158,45 @@ def test_it_is_told_since_when_changes_are_asked_for(script_source: ScriptSubjec
         assert [page.last for page in source.changes({"since": "2026-01-31T10:30:00+01:00"})] == [True]
 
 
-@pytest.mark.parametrize("line", ["no equals sign", "=x", "1A=x", "LD_PRELOAD=/tmp/x.so", "PYTHONPATH=/tmp", "A B=x"])
+@pytest.mark.parametrize("line", ["no equals sign", "=x", "1A=x", "A B=x"])
 def test_names_of_the_environment_are_plain(script_source: ScriptSubject, line: str) -> None:
     assert refused(script="people.py", environment=line).code == "settings"
+
+
+def test_the_environment_runs_nothing_of_whoever_types_it(script_source: ScriptSubject) -> None:
+    ran = script_source.folder / "ran"
+    (script_source.folder / "hr.sh").write_text("#!/bin/bash\necho '[]'\n")
+    (script_source.folder / "hr.sh").chmod(0o755)
+    caught = refused(script="hr.sh", environment=f"BASH_ENV=$(touch {ran})")
+    assert not ran.exists()
+    assert (caught.code, "HR_BASH_ENV" in caught.message) == ("settings", True)
+    assert read(script="hr.sh", environment=f"HR_BASH_ENV=$(touch {ran})", secret_name="HR_KEY", secret="x") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("PATH", "IFS", "ENV", "SHELLOPTS", "BASHOPTS", "PS4", "CDPATH", "GLOBIGNORE", "FPATH", "ZDOTDIR", "HOME"),
+        *(
+            "CLASSPATH",
+            "JAVA_TOOL_OPTIONS",
+            "_JAVA_OPTIONS",
+            "JDK_JAVA_OPTIONS",
+            "LD_PRELOAD",
+            "PYTHONPATH",
+            "PERL5OPT",
+        ),
+        *("RUBYOPT", "NODE_OPTIONS", "NPM_CONFIG_PREFIX", "GCONV_PATH", "GIT_SSH_COMMAND", "DOTNET_STARTUP_HOOKS"),
+        *("COMPlus_Profiler", "PSModulePath", "LUA_INIT", "TCLLIBPATH", "PHPRC", "PHP_INI_SCAN_DIR", "OPENSSL_CONF"),
+        "BASH_ENV",
+    ],
+)
+def test_what_steers_programs_is_refused_as_any_name(script_source: ScriptSubject, name: str) -> None:
+    words = STEERS.format(name=name)
+    assert refused(script="people.py", environment=f"A=1\n{name}=x").message == words
+    assert refused(script="people.py", secret_name=name, secret="x").message == words
+    with opened(since_name=name) as source, pytest.raises(ConnectorError, match="prefix of your own"):
+        list(source.changes({"since": "2026-01-31T10:30:00+01:00"}))
 
 
 # --- What it prints ---
