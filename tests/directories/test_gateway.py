@@ -1,7 +1,7 @@
 """The gateway's program without a portal: its file, and what a portal that lies can make it do."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -22,7 +22,8 @@ from directories.connectors.base import (
 )
 from directories.connectors.gateway import ThroughGateway
 from directories.connectors.gateway.calls import METHODS, Answers, Call, dump, dump_call, load_answers, load_call
-from directories.connectors.gateway.codec import Malformed, decode_error, decode_value
+from directories.connectors.gateway.codec import Malformed, decode_error, decode_value, encode_error
+from directories.connectors.gateway.connector import OTHER_VERSION
 from directories.connectors.gateway.description import LONGEST_PATIENCE, describe, dump_description, load_description
 from directories.connectors.memory import GROUPS, STORES, Memory, StoredAccount, StoredGroup
 from directories.described.document import DocumentError
@@ -330,12 +331,48 @@ def test_what_cannot_be_read_of_a_write_may_have_been_done(
             assert not caught.value.whole_directory
         answers = connector.write_many([Write(Capability.CREATE, ann)] * 2)
         assert [type(answer) for answer in answers] == [Unavailable] * 2
-        with pytest.raises(Malformed):  # nothing was asked to be done, so nobody has to look
+        with pytest.raises(Unavailable) as caught:  # nothing was asked to be done, so nobody has to look
             connector.find(ann)
+        assert (caught.value.whole_directory, caught.value.message) == (True, OTHER_VERSION)
     monkeypatch.setattr(gateway_subject.loopback, "ask", lambda *_: [])
     with gateway_subject.open() as connector:
         (answer,) = connector.write_many([Write(Capability.UPDATE, ann)])
     assert isinstance(answer, Unavailable)
+
+
+def test_a_gateway_of_another_version_lets_its_directory_wait(
+    gateway_subject: GatewaySubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses what it cannot read; an error of the directory's own stays what it is."""
+    ann, told = Entry("ann"), Malformed()
+
+    def refuses(*_: Any) -> Any:
+        raise decode_error(encode_error(told))
+
+    def refuses_later(*_: Any) -> Iterator[Any]:
+        refuses()
+        yield
+
+    monkeypatch.setattr(gateway_subject.loopback, "ask", refuses)
+    monkeypatch.setattr(gateway_subject.loopback, "stream", refuses_later)
+    with gateway_subject.open() as connector:
+        reads: list[Callable[[], Any]] = [
+            lambda: connector.find(ann),
+            connector.count,
+            lambda: list(connector.accounts()),
+            lambda: list(connector.groups()),
+        ]
+        for read in reads:
+            with pytest.raises(Unavailable, match="Update the gateway") as caught:
+                read()
+            assert caught.value.whole_directory
+        with pytest.raises(Unavailable, match="Update the gateway") as caught:
+            connector.disable(ann)
+        assert not caught.value.whole_directory
+        told.code = "answer"
+        with pytest.raises(ConnectorError) as refused:
+            connector.find(ann)
+        assert not isinstance(refused.value, Unavailable)
 
 
 def test_a_gateway_that_lies_is_caught(gateway_subject: GatewaySubject, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,14 @@ gateway tells (``description``).
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from threading import Event
 from typing import Any, ClassVar
 
 from directories.connectors.base import (
+    AGAIN,
     METHODS,
     Capability,
     ConnectionStep,
@@ -54,7 +55,11 @@ NONE = "There is no gateway yet. Add one under Gateways, then choose it here."
 NO_NAME = "Type the name that the directory has in the gateway's file."
 NO_SUCH = "The gateway has no directory of this name in its file."
 LESS = "The gateway answered less than it was asked for."
-UNREADABLE = "The gateway's answer cannot be read, so nobody knows what became of this. The portal looks first."
+UPDATE = "Update the gateway to the version of the portal."
+OTHER_VERSION = f"The gateway and the portal do not understand each other. {UPDATE} {AGAIN}"
+UNREADABLE = (
+    f"The gateway's answer cannot be read, so nobody knows what became of this. {UPDATE} The portal looks first."
+)
 
 
 def _gateways() -> tuple[tuple[str, str], ...]:
@@ -197,7 +202,7 @@ class ThroughGateway(Connector):
         """Ask for all of them at once, whatever the directory itself takes at once."""
         found = self._ask("find_many", list(entries))
         if any(not 0 <= one.position < len(entries) for one in found):
-            raise Malformed
+            raise Unavailable(OTHER_VERSION)
         return {one.position: _placed(one.account) for one in found}
 
     def writes_together(self, capability: Capability) -> bool:
@@ -351,7 +356,7 @@ class ThroughGateway(Connector):
         try:
             for one in self._members:
                 if one.position != position:
-                    raise Malformed
+                    raise Unavailable(OTHER_VERSION)
                 yield one.page
                 if one.page.last:
                     ended = True
@@ -412,20 +417,17 @@ class ThroughGateway(Connector):
         return addressee_of(self.config)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
-        """Return the answer; what cannot be read of a write may have been done, so its outcome is unknown."""
+        """Return the answer."""
         call = self._call(method, arguments)
-        try:
+        with _understood(call):
             item = post.opened().ask(self.addressee, call, self.description.patience)
             return call.known.gives.decode(item)
-        except Malformed:
-            if call.known.writes:
-                raise Unavailable(UNREADABLE, whole_directory=False) from None
-            raise
 
     def _stream(self, method: str, *arguments: Any) -> Any:
         call = self._call(method, arguments)
         read = call.known.gives.decode
-        with closing(post.opened().stream(self.addressee, call, self.description.patience)) as items:  # type: ignore[type-var]
+        answers: Any = post.opened().stream(self.addressee, call, self.description.patience)
+        with _understood(call), closing(answers) as items:
             for item in items:
                 yield read(item)
 
@@ -433,6 +435,21 @@ class ThroughGateway(Connector):
         if not (self.addressee.gateway and self.addressee.name):
             raise ConnectorError(CHOOSE, code="settings")
         return Call(method, arguments, tuple(self.config.attributes), self.config.with_passwords, self.urgent)
+
+
+@contextmanager
+def _understood(call: Call) -> Iterator[None]:
+    """Let the directory wait while its gateway has another version, as if it were silent.
+
+    A write whose answer cannot be read may have been done, so its outcome is unknown.
+    """
+    try:
+        yield
+    except ConnectorError as error:
+        if error.code != Malformed.code:
+            raise
+        words = UNREADABLE if call.known.writes and isinstance(error, Malformed) else OTHER_VERSION
+        raise Unavailable(words, whole_directory=not call.known.writes) from None
 
 
 def addressee_of(config: ConnectorConfig) -> Addressee:
@@ -460,7 +477,7 @@ def _page(placed: PlacedPage) -> Page:
     page = placed.page
     if placed.containers:
         if len(placed.containers) != len(page.accounts):
-            raise Malformed
+            raise Unavailable(OTHER_VERSION)
         for account, container in zip(page.accounts, placed.containers, strict=True):
             account.raw = container
     return page

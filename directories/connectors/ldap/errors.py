@@ -190,7 +190,7 @@ def broken(error: Exception) -> ConnectorError:
         return unavailable("timeout", f"The directory took too long to answer. {AGAIN}")
     if isinstance(error, ldap.LDAPCommunicationError | OSError):
         return unavailable("connection", f"The connection to the directory was lost. {AGAIN}")
-    return ConnectorError("The directory answered in a way that is not understood.", code="protocol")
+    return ConnectorError("The directory answered in a way that is not understood.", code="answer")
 
 
 def tls_message(error: ssl.SSLError) -> str:
