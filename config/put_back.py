@@ -9,11 +9,12 @@ from django.db.models import Q
 from config import sign_in_settings
 from config.models import Role
 from config.roles.admin import built_in
-from config.roles.ending import described, keep
+from config.roles.ending import described, holders, keep
 from config.roles.rights import givable, in_words
 from config.second_factor import held
 from config.signin.models import SignInSettings
 from provisioning.admin.configuration.put_back import Restorer, register
+from provisioning.admin.configuration.restorers import GONE
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import PartRefused, WrittenPart, stored
 from provisioning.models import User
@@ -21,6 +22,8 @@ from provisioning.models import User
 
 def role_item(number: str, then: dict[str, Any], kept: list[str]) -> BlueprintItem:
     """Return a role as it was."""
+    if not number.isdecimal():
+        raise PartRefused(GONE)
     return {"id": int(number), "name": then["name"], "rights": then["rights"]}
 
 
@@ -53,7 +56,7 @@ def write_role(wanted: BlueprintItem, actor: str) -> WrittenPart:
 
 def people_of_role(before: BlueprintItem, after: BlueprintItem) -> Iterator[str]:
     """Say how many have it."""
-    number = User.objects.filter(groups__name=after["name"]).count()
+    number = holders(Role.objects.get(name=after["name"])).count()
     yield f"{number:,} {'person has' if number == 1 else 'people have'} this role."
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import Permission
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.forms.models import ModelChoiceIterator
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from provisioning.admin import protection
+from provisioning.models import Grant
 from provisioning.roles import ALL, ROLES, codenames
 
 VERBS = {"view": "See", "add": "Add", "change": "Change", "delete": "Delete"}
@@ -92,11 +93,15 @@ def asked() -> "QuerySet[Permission]":
 
 
 def givable(actor: Any) -> "QuerySet[Permission]":
-    """Return the rights that ``actor`` may put into a role: those that they have themselves."""
+    """Return the rights that ``actor`` may put into a role: those that they have for everybody and for good.
+
+    What ends by itself would else be kept by a role that does not.
+    """
     if protection.is_superuser(actor):
         return asked()
-    held = [one.pk for one in asked() if actor.has_perm(f"{one.content_type.app_label}.{one.codename}")]
-    return asked().filter(pk__in=held)
+    lasting = Grant.objects.everywhere().filter(user=actor.pk, until=None)
+    held = Permission.objects.filter(Q(group__grants__in=lasting) | Q(user=actor.pk))
+    return asked().filter(pk__in=held.values("pk"))
 
 
 def in_words(right: Permission) -> str:

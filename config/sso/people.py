@@ -85,7 +85,8 @@ def give_roles(provider: IdentityProvider, user: User, claims: Mapping[str, Any]
         user.is_staff = becomes
         services.save_user(user, actor)
     if not wanted:
-        given.delete()
+        if leaves or elsewhere.exists():  # else it is known at a later sign-in who made them staff
+            given.delete()
     elif becomes or elsewhere.exists():  # what another provider gave stays as long as one does
         Given.objects.get_or_create(provider=provider, user=user)
     return user

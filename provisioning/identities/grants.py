@@ -68,11 +68,13 @@ def take(grant: Grant, actor: str) -> None:
 
 @transaction.atomic
 def keep_by_hand(source: str) -> None:
-    """Let what a source gave stay as if it had been given by hand: the source is no more."""
-    there = Grant.objects.filter(source=source)
-    for one in there:
+    """Let what a source gave stay as if it had been given by hand: the source is no more.
+
+    It takes the place of what was given by hand where that ends, or is for some people only.
+    """
+    for one in Grant.objects.filter(source=source):
         same = Grant.objects.filter(source="", user=one.user_id, role=one.role_id)
-        if same.current().exists():
+        if same.everywhere().filter(until=None).exists():
             one.delete()
         else:
             same.delete()

@@ -19,7 +19,7 @@ from provisioning.contracts.managers import DepartmentHead
 from provisioning.contracts.models import Employment
 from provisioning.contracts.tree import upwards
 from provisioning.groups import nesting
-from provisioning.models import User
+from provisioning.models import Grant, User
 from provisioning.models.people import fold
 from provisioning.requests.models import ApproverKind, RequestStep, Substitute
 from provisioning.rules import fields
@@ -254,8 +254,11 @@ def _of_condition(condition: Mapping[str, object]) -> list[int]:
 
 def runners() -> "QuerySet[User]":
     """Return those who decide what nobody else can: administrators, and staff with the right to it."""
+    gives = Grant.objects.filter(
+        role__permissions__codename=DECIDE, role__permissions__content_type__app_label="requests"
+    )
     held = Q(is_staff=True) & (
-        Q(groups__permissions__codename=DECIDE, groups__permissions__content_type__app_label="requests")
+        Q(pk__in=gives.current().everywhere().values("user"))
         | Q(user_permissions__codename=DECIDE, user_permissions__content_type__app_label="requests")
     )
     return User.objects.filter(Q(is_superuser=True) | held, is_active=True).order_by("pk").distinct()

@@ -41,7 +41,9 @@ class RuleDraft:
         found = [Entitlement(kind=EntitlementKind.ACCOUNT, directory_id=pk) for pk in self.directories]
         found += [Entitlement(kind=EntitlementKind.GROUP, group_id=pk) for pk in self.groups]
         found += [
-            Entitlement(kind=EntitlementKind.VALUE, attribute=name, value=value) for name, value in self.values.items()
+            Entitlement(kind=EntitlementKind.VALUE, attribute=name, value=value)
+            for name, value in self.values.items()
+            if value is not None
         ]
         return found
 

@@ -18,6 +18,7 @@ from provisioning.models import Grant, User
 from provisioning.notices.causes import CAUSES
 from provisioning.notices.models import Notice
 from provisioning.notices.watch import how_told, watch
+from provisioning.requests.approvers import runners
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF
 from reports.models import Event, Evidence, SavedFilter
 from tests.provisioning.admin import roll
@@ -179,6 +180,29 @@ def test_the_boxes_of_the_user_page_keep_an_end_and_what_comes_from_elsewhere(he
     assert [one.source for one in Grant.objects.filter(user=helen)] == ["keycloak"]
 
 
+def test_a_page_that_is_older_than_the_end_of_a_role_does_not_begin_it_anew(helen: User) -> None:
+    root, page = roll.root(), f"{PEOPLE}{helen.pk}/change/"
+    services.give_role(helen, role(), "root", reason="INC-12", until=timezone.now() + HOUR)
+    html = root.get(page).content.decode()
+    assert f'name="initial-groups" value="{role().pk}"' in html
+    ends(helen, ago=HOUR)
+    services.give_role(helen, role(AUDITOR), "root")  # meanwhile, on the roles page
+    form = roll.form(is_staff="on", groups=[role().pk, role(IT_STAFF).pk]) | {"initial-groups": [role().pk]}
+    assert root.post(page, form).status_code == 302
+    assert {one.name for one in User.objects.get(pk=helen.pk).roles} == {AUDITOR, IT_STAFF}
+    root.post(page, roll.form(is_staff="on", groups=[role(IT_STAFF).pk]) | {"initial-groups": [""]})
+    assert {one.name for one in User.objects.get(pk=helen.pk).roles} == {AUDITOR, IT_STAFF}
+
+
+@pytest.mark.parametrize(("until", "within", "decides"), [(None, None, True), (-HOUR, None, False), (None, {}, False)])
+def test_what_ended_or_is_for_some_people_decides_no_requests(
+    helen: User, until: dt.timedelta | None, within: Any, decides: bool
+) -> None:
+    end = timezone.now() + until if until else None
+    services.give_role(helen, role(IT_STAFF), "root", until=end, within=within)
+    assert (helen in runners()) is decides
+
+
 @pytest.fixture
 def keycloak() -> IdentityProvider:
     made = IdentityProvider.objects.create(name="Keycloak", slug="keycloak", issuer="https://id.example.org")
@@ -211,6 +235,10 @@ def test_who_became_staff_by_a_provider_stays_it_while_a_person_gave_a_role(keyc
     people.give_roles(keycloak, anna, {"groups": []})
     anna.refresh_from_db()
     assert (anna.is_staff, [one.name for one in anna.roles]) == (True, [AUDITOR])
+    ends(anna, ago=HOUR)
+    people.give_roles(keycloak, anna, {"groups": []})
+    anna.refresh_from_db()
+    assert not anna.is_staff, "the provider made them staff, and nothing is left"
 
 
 def test_what_a_deleted_provider_gave_stays_by_hand(keycloak: IdentityProvider, helen: User) -> None:
@@ -218,3 +246,13 @@ def test_what_a_deleted_provider_gave_stays_by_hand(keycloak: IdentityProvider, 
     roll.root().post(f"/sso/identityprovider/{keycloak.pk}/delete/", {"post": "yes"})
     assert not IdentityProvider.objects.exists()
     assert [(one.role.name, one.source) for one in Grant.objects.filter(user=helen)] == [(HELPDESK, "")]
+
+
+def test_what_a_deleted_provider_gave_is_no_less_because_a_person_gave_less(
+    keycloak: IdentityProvider, helen: User
+) -> None:
+    people.give_roles(keycloak, helen, {"groups": ["desk"]})
+    services.give_role(helen, role(), "root", until=timezone.now() + HOUR)
+    roll.root().post(f"/sso/identityprovider/{keycloak.pk}/delete/", {"post": "yes"})
+    [left] = Grant.objects.filter(user=helen)
+    assert (left.source, left.until) == ("", None)

@@ -1,17 +1,20 @@
 """Roles: built-in ones stay, copies are changed, nobody gives what they do not have, and who loses one is told."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from config.models import Role
 from config.roles.rights import AREAS, asked, by_area, in_words
 from config.sso.models import IdentityProvider, RoleMapping
+from provisioning import services
 from provisioning.models import User
-from provisioning.roles import AUDITOR, HELPDESK, ROLES
+from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF, ROLES
 from provisioning.tokens.models import ApiToken
 from reports.models import Event, Evidence
 from tests.provisioning.admin import roll
@@ -108,6 +111,16 @@ def test_nobody_gives_a_role_rights_that_they_do_not_have() -> None:
     assert rights(role) == {"provisioning.view_user"}
     keeper.post(f"{LIST}add/", {"name": "More", "permissions": [delete.pk]})
     assert not Role.objects.filter(name="More").exists()
+
+
+def test_nobody_keeps_by_a_role_what_ends_by_itself() -> None:
+    keeper = manager("provisioning.view_user")
+    user = User.objects.get(pk=keeper.session["_auth_user_id"])
+    services.give_role(user, Role.objects.get(name=IT_STAFF), "root", until=timezone.now() + timedelta(hours=1))
+    role, delete = Role.objects.create(name="Mine"), right("provisioning.delete_user")
+    assert User.objects.get(pk=user.pk).has_perm("provisioning.delete_user")
+    keeper.post(page(role), {"name": "Mine", "permissions": [delete.pk]})
+    assert rights(role) == set()
 
 
 def test_a_copy_leaves_out_what_its_maker_has_not() -> None:

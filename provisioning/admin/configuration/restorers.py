@@ -1,10 +1,13 @@
 """How directories, attributes, rules, products, receivers of events and settings are put back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, QueryDict
 
+from directories.connectors import connector_class
+from directories.forms.connection import leads_elsewhere
 from directories.models import WEEKDAYS, Directory, ProvisioningSettings
 from provisioning import second_person
 from provisioning.admin.configuration.put_back import Restorer, register
@@ -28,6 +31,10 @@ from provisioning.rules.preview import count
 from reports.versions import State
 
 GONE = "It was deleted. Add it anew."
+ELSEWHERE = (
+    "Its connection led elsewhere then, and stored secrets are not sent there by themselves. Change the connection on "
+    "its page, where they are typed again; after that the rest can be put back."
+)
 OTHER_KIND = "It was of the kind {then} then and is {now} now. Move it back first, or change it on its page."
 DEFAULT = "Which directory is the default one stays as it is."
 TOKENS = "Tokens stay as they are now: what was withdrawn stays so."
@@ -35,17 +42,33 @@ ADDRESS = "The address stays as it is now ({now}; then {then}): the rest of it m
 PICTURE = "The picture stays as it is now."
 
 
+def number_of(text: str) -> int:
+    """Return the number of a thing; history of before there were numbers goes by names, which lead nowhere now."""
+    if not text.isdecimal():
+        raise PartRefused(GONE)
+    return int(text)
+
+
+def there(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a version without those that had been taken out: they stand in it as None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 # --- directories -----------------------------------------------------------------------------------------------------
 
 
 def directory_item(number: str, then: State, kept: list[str]) -> BlueprintItem:
     """Return a directory as it was, but for its secrets, its tokens and that it is the default one."""
-    directory = Directory.objects.filter(pk=number).first()
+    directory = Directory.objects.filter(pk=number_of(number)).first()
     if directory is None:
         raise PartRefused(GONE)
     now = state.load_directory(directory)
     if then["kind"] != now["kind"]:
         raise PartRefused(OTHER_KIND.format(then=then["kind"], now=now["kind"]))
+    settings = state.settings_of(now["kind"], then["settings"])
+    secret = now["secrets"] or now["provisioning"][state.FIXED_PASSWORD]
+    if secret and leads_elsewhere(connector_class(now["kind"]), now["settings"], settings):
+        raise PartRefused(ELSEWHERE)
     if then.get("default", now["default"]) != now["default"]:
         kept.append(DEFAULT)
     if then.get(state.TOKENS) != state.for_evidence(directory).get(state.TOKENS):
@@ -63,7 +86,7 @@ def directory_item(number: str, then: State, kept: list[str]) -> BlueprintItem:
         "kind": now["kind"],
         "description": then["description"],
         "enabled": then["enabled"],
-        "settings": state.settings_of(now["kind"], then["settings"]),
+        "settings": settings,
         "templates": {operation: list(lines) for operation, lines in then["templates"].items() if lines},
         "mapping": [dict(row) for row in then["mapping"]],
         "provisioning": provisioning,
@@ -95,7 +118,7 @@ def attribute_item(name: str, then: State, kept: list[str]) -> BlueprintItem:
 
 def receiver_item(number: str, then: State, kept: list[str]) -> BlueprintItem:
     """Return a receiver of events as it was, but for its address and secrets."""
-    held = Subscription.objects.filter(pk=number).first()
+    held = Subscription.objects.filter(pk=number_of(number)).first()
     if held is None:
         raise PartRefused(GONE)
     now = shown_address(held.url)
@@ -109,8 +132,8 @@ def receiver_item(number: str, then: State, kept: list[str]) -> BlueprintItem:
 
 def rule_item(number: str, then: State, kept: list[str]) -> BlueprintItem:
     """Return a rule as it was."""
-    names = ("name", "category", *rules.NUMBERS, "condition", "published", "accounts", "groups", "values")
-    return {"id": int(number), **{name: then[name] for name in names}}
+    names = ("name", "category", *rules.NUMBERS, "condition", "published", "accounts", "groups")
+    return {"id": number_of(number), **{name: then[name] for name in names}, "values": there(then["values"])}
 
 
 def people_of_rule(before: BlueprintItem, after: BlueprintItem) -> Iterator[str]:
@@ -132,11 +155,11 @@ def people_of_rule(before: BlueprintItem, after: BlueprintItem) -> Iterator[str]
 
 def product_item(number: str, then: State, kept: list[str]) -> BlueprintItem:
     """Return a product as it was, but for its picture."""
-    product = Product.objects.select_related("rule", "owner").filter(pk=int(number), rule__retired=False).first()
+    product = Product.objects.select_related("rule", "owner").filter(pk=number_of(number), rule__retired=False).first()
     if product is None:
         raise PartRefused(GONE)
     now = products.described(product)
-    item = {name: then[name] for name in now if name != "picture"}
+    item = {name: then[name] for name in now if name != "picture"} | {"values": there(then["values"])}
     if then.get("picture") != now["picture"]:
         kept.append(PICTURE)
     return {"id": product.pk, **item}
@@ -229,7 +252,7 @@ def write_limits(wanted: BlueprintItem, actor: str) -> WrittenPart:
 
 def order_item(_: str, then: State, kept: list[str]) -> BlueprintItem:
     """Return the order of contracts, and what follows the primary one, as it was."""
-    return {"name": "", "order": then["order"], "follows": then["follows"]}
+    return {"name": "", "order": then["order"], "follows": there(then["follows"])}
 
 
 def write_order(wanted: BlueprintItem, actor: str) -> WrittenPart:

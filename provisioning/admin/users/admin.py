@@ -21,7 +21,7 @@ from provisioning.admin.users.actions import UserActions, say_left_open, say_pro
 from provisioning.admin.users.contracts import ContractsPanel
 from provisioning.admin.users.duplicates import UserDuplicates
 from provisioning.admin.users.files import UserFiles
-from provisioning.admin.users.form import UserForm, form_for
+from provisioning.admin.users.form import UserForm, form_for, roles_of
 from provisioning.admin.users.gone import GonePage
 from provisioning.admin.users.groups import GroupsPanel
 from provisioning.admin.users.history import UserHistory
@@ -188,7 +188,7 @@ class UserAdmin(
     def save_related(self, request: HttpRequest, form: ModelForm[User], formsets: Any, change: bool) -> None:
         """Save the roles, which only a superuser's form has."""
         if "groups" in form.cleaned_data and protection.is_superuser(request.user):
-            services.set_roles(form.instance, form.cleaned_data["groups"], request.user.get_username())
+            services.set_roles(form.instance, roles_of(form), request.user.get_username())
 
     def response_add(self, request: HttpRequest, obj: User, post_url_continue: str | None = None) -> HttpResponse:
         """Go where the pressed button says; Django's own user page goes on to its second form, which is not needed."""

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib.auth.models import Group as Role
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from directories.attributes import PROFILE_ATTRIBUTES
@@ -112,15 +113,37 @@ class UserForm(forms.ModelForm[User]):
                 self.add_error(None, str(refused))
 
 
+class _Shown(forms.MultipleHiddenInput):
+    """The roles that the page showed; also none is something that it says."""
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        return super().get_context(name, value or [""], attrs)
+
+
+def roles_of(form: forms.ModelForm[User]) -> "QuerySet[Role]":
+    """Return the roles by hand after a save: those of now, with what the person ticked and without what they unticked.
+
+    So a page that is older than the end of a role does not begin it anew.
+    """
+    sent = {role.pk for role in form.cleaned_data["groups"]}
+    now = set(Grant.objects.current().filter(user=form.instance.pk, source="").values_list("role_id", flat=True))
+    name = form.add_initial_prefix("groups")
+    shown = {int(pk) for pk in form.data.getlist(name) if pk.isdecimal()} if name in form.data else now
+    return Role.objects.filter(pk__in=(now | (sent - shown)) - (shown - sent))
+
+
 def roles_field() -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]
     """Return the boxes for the roles that are given by hand; what an identity provider gives is no part of them."""
-    return forms.ModelMultipleChoiceField(
+    field = forms.ModelMultipleChoiceField(
         Role.objects.order_by("name"),
         label="Roles",
         required=False,
+        show_hidden_initial=True,
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
         help_text="Given by hand, without an end. Groups of people are on the page Groups.",
     )
+    field.hidden_widget = _Shown
+    return field
 
 
 def form_for(definitions: list[AttributeDefinition], *, gives_roles: bool = False) -> type[UserForm]:

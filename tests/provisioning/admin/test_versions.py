@@ -58,12 +58,12 @@ SECOND = {
 }
 
 
-def crm(monkeypatch: pytest.MonkeyPatch) -> Directory:
-    """Return a directory with two versions, of which the second has another password and another name."""
+def crm(monkeypatch: pytest.MonkeyPatch, *, moved: bool = False) -> Directory:
+    """Return a directory of which the second version has another password and name, and if ``moved`` another host."""
     monkeypatch.setenv("CRM_PASSWORD", "hunter2")
     apply(BLUEPRINT.format(**FIRST), actor="ada")
     monkeypatch.setenv("CRM_PASSWORD", "hunter3")
-    apply(BLUEPRINT.format(**SECOND), actor="bob")
+    apply(BLUEPRINT.format(**SECOND if moved else {**SECOND, "host": FIRST["host"]}), actor="bob")
     directory = Directory.objects.get()
     directory.name = "Customers"
     directory.save()
@@ -97,7 +97,7 @@ def said(answer: Any) -> list[str]:
 
 
 def test_two_versions_of_a_directory_stand_side_by_side_and_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    directory = crm(monkeypatch)
+    directory = crm(monkeypatch, moved=True)
     first, second, third = rows(f"directory {directory.pk}")
     client = roll.signed_in(roll.staff(AUDITOR))
     values = compared(client, third, first)  # in whichever order they were chosen
@@ -150,6 +150,15 @@ def test_a_version_of_a_directory_is_put_back_but_for_its_secrets(monkeypatch: p
     assert "There is nothing to put back" in client.get(f"{PAGE}{line.seq}/put-back/").content.decode()
 
 
+def test_stored_secrets_are_sent_nowhere_else_by_putting_a_version_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = crm(monkeypatch, moved=True)
+    client = roll.it_staff()
+    asked, _ = back(client, rows(f"directory {directory.pk}")[0])
+    assert "Its connection led elsewhere then" in said(client.get(asked["Location"]))[-1]
+    directory.refresh_from_db()
+    assert directory.settings["host"] == "new.example.org"
+
+
 def test_only_who_may_change_a_thing_puts_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     directory = crm(monkeypatch)
     first = rows(f"directory {directory.pk}")[0]
@@ -173,8 +182,7 @@ def test_what_was_not_shown_is_not_put_back(monkeypatch: pytest.MonkeyPatch) -> 
     token = client.get(page).context["token"]
     Directory.objects.update(description="Changed meanwhile")
     assert client.post(page, {"confirmed": token}).status_code == 200
-    directory.refresh_from_db()
-    assert directory.settings["host"] == "new.example.org"
+    assert "FROM PEOPLE" in QueryTemplate.objects.get().sql
 
 
 def test_a_version_that_does_not_fit_any_more_is_refused_with_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,6 +264,28 @@ def test_a_rule_is_put_back_by_its_number_with_whom_it_holds_for() -> None:
     client = roll.root()
     shown = said(client.get(back(client, published)[1]["Location"]))
     assert "There is no group named Ward." in shown[-1]
+
+
+def test_a_value_that_was_taken_out_of_a_rule_does_not_come_back_as_nothing() -> None:
+    known = rules.fields.known()
+    condition = rules_parse('user.title eq "Nurse"', known)
+    rule = rules.save(None, RuleDraft(name="Nurses", condition=condition, values={"profile.title": "Nurse"}), "ada")
+    rules.save(rule, RuleDraft(name="Nurses", condition=condition), "bob")
+    rules.save(rule, RuleDraft(name="Carers", condition=condition), "bob")
+    without = rows(f"business rule {rule.pk}")[1]
+    assert back(roll.it_staff(), without)[1].status_code == 302
+    rule.refresh_from_db()
+    assert rule.name == "Nurses"
+    assert not rule.entitlements.filter(ended=False).exists()
+
+
+@pytest.mark.parametrize(
+    "subject", ["business rule Nurses", "self-service product VPN", "directory CRM", "role Readers"]
+)
+def test_history_by_a_name_that_leads_nowhere_is_not_put_back(subject: str) -> None:
+    evidence.changed(subject, {"name": "Nurses", "rights": []}, "x", "ada")
+    answer = roll.root().get(f"{PAGE}{rows(subject)[0].seq}/put-back/")
+    assert answer.status_code in {302, 404}
 
 
 def rules_parse(line: str, known: Any) -> Any:
@@ -366,6 +396,9 @@ def test_settings_are_put_back() -> None:
     client.post("/contracts/primaryorder/", {"field": ["hours"], "direction": ["lowest"]})
     assert back(client, rows("order of contracts")[0])[1].status_code == 302
     assert rows("order of contracts")[-1].payload["changes"]["order"][1] == [["fte", True]]
+    evidence.changed("order of contracts", {"order": [["fte", True]], "follows": {"profile.title": None}}, "x", "ada")
+    client.post("/contracts/primaryorder/", {"field": ["hours"], "direction": ["lowest"]})
+    assert back(client, rows("order of contracts")[-2])[1].status_code == 302
     evidence.changed("order of contracts", {"order": [["contract.shoe", True]], "follows": {}}, "x", "ada")
     client.post("/contracts/primaryorder/", {"field": ["hours"], "direction": ["lowest"]})
     shown = said(client.get(back(client, rows("order of contracts")[-2])[1]["Location"]))
