@@ -6,13 +6,25 @@ from dataclasses import dataclass, field, fields
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from directories.attributes import FROM_SOURCES, Kind
+from directories.attributes import OF_CONTRACTS, Kind
 from directories.connectors import connector_class, registry
 from directories.connectors.base import Connector, ConnectorConfig, ConnectorError
 from directories.connectors.records import RecordSource
 from directories.expressions import ROW, ExpressionError, compile_expression
 from directories.mapping import IN, AttributeRule
-from directories.models import AttributeMapping, Directory, ProvisioningSettings, QueryTemplate, in_order
+from directories.models import (
+    AttributeMapping,
+    Directory,
+    ProvisioningSettings,
+    QueryTemplate,
+    TemplateOperation,
+    in_order,
+)
+
+WRITES = (
+    *(TemplateOperation.CREATE, TemplateOperation.UPDATE, TemplateOperation.DELETE, TemplateOperation.DISABLE),
+    *(TemplateOperation.ENABLE, TemplateOperation.SET_PASSWORD),
+)  # to accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +116,18 @@ def load(directory_id: int) -> DirectoryConfig:
 def record_sources() -> "QuerySet[Directory]":
     """Return the directories whose rows are records of people and no accounts: nobody signs in there by them.
 
-    Those are the sources of records, and whatever says of contracts, as long as the portal writes nothing there.
+    Those are the kinds that are nothing else, and databases that say of contracts, as long as the portal neither
+    writes there nor has the statements for it: statements that only wait for a switch are those of an application.
     """
     kinds = [kind for kind, connector in registry().items() if issubclass(connector, RecordSource)]
-    tells = AttributeMapping.objects.filter(directory=OuterRef("pk"), kind__in=FROM_SOURCES).exclude(
-        portal_attribute=""
-    )
-    writes = ("create_users", "update_users", "deactivate_users", "delete_users")
-    only_read = {f"provisioning__{switch}": False for switch in writes}
-    return Directory.objects.filter(Q(kind__in=kinds) | Exists(tells), **only_read)
+    databases = [kind for kind, connector in registry().items() if connector.templated]
+    theirs = {"directory": OuterRef("pk")}
+    tells = AttributeMapping.objects.filter(**theirs, kind__in=OF_CONTRACTS).exclude(portal_attribute="")
+    could_write = QueryTemplate.objects.filter(**theirs, operation__in=WRITES)
+    switches = ("create_users", "update_users", "deactivate_users", "delete_users", "set_passwords")
+    only_read = Q(**{f"provisioning__{switch}": False for switch in switches})
+    only_tells = Q(Exists(tells), ~Exists(could_write), kind__in=databases)
+    return Directory.objects.filter(Q(kind__in=kinds) | (only_tells & only_read))
 
 
 def from_parts(

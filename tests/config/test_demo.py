@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
+from directories.config import record_sources
 from directories.models import Directory, TemplateOperation
 from provisioning import services
 from provisioning.demo import load_demo
@@ -89,6 +90,7 @@ def test_hr_and_its_rules_come_with_it() -> None:
     engine.execute(run.pk)
     run.refresh_from_db()
     assert (run.status, run.created, run.blocked, run.errors) == (RunStatus.FINISHED, 21, 1, 0), run.message
+    assert list(record_sources()) == [hr], "what it says of people is no account, also once it is imported"
     services.settle_contracts()
     services.evaluate_rules("tester")
     waiting = ImportRun.objects.exclude(status=RunStatus.FINISHED)

@@ -1,6 +1,7 @@
 """The leaver switch, the list of leavers, a receipt and the comparison with HR's list."""
 
 import datetime as dt
+from collections.abc import Callable
 from importlib import import_module
 from io import BytesIO
 
@@ -13,8 +14,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from directories.config import record_sources
+from directories.connectors import registry
 from directories.connectors.base import Unavailable
-from directories.models import Directory
+from directories.connectors.records import RecordSource
+from directories.models import Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.models import Account, User
 from provisioning.outbound.accounts import outbox
@@ -54,9 +58,12 @@ def text(client: Client, address: str) -> str:
 
 
 def source_of_records() -> Directory:
-    """Return a directory that is only read and says of contracts."""
+    """Return a database that is only read and says of contracts."""
     off = dict.fromkeys(("create_users", "update_users", "deactivate_users", "delete_users"), False)
     source = save_crew_directory("HR", **off)
+    source.kind = "sqlite"
+    source.save()
+    source.query_templates.create(operation="contracts", sql="SELECT 1")
     source.attribute_mappings.create(
         directory_attribute="BEGINS", kind="contract", portal_attribute="starts", direction="in", position=9
     )
@@ -97,6 +104,46 @@ def test_an_account_where_the_portal_writes_stays_one_also_where_contracts_come_
     Account.objects.create(user=user, directory=source, key="leaver", remote_id="4713", state="active")
     services.provision(user, "left")
     assert [row.directory for row in ReceiptAccount.objects.all()] == ["HR"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda source: Directory.objects.update(kind="ldap"),
+        lambda source: Directory.objects.update(kind="gateway"),
+        lambda source: source.attribute_mappings.filter(kind="contract").update(kind="record"),
+        lambda source: source.query_templates.create(operation="disable", sql="UPDATE USERS SET ON=0"),
+        lambda source: ProvisioningSettings.objects.update(set_passwords=True),
+    ],
+    ids=["no database", "gateway", "blocked by HR", "statement", "passwords"],
+)
+def test_accounts_of_a_directory_that_tells_of_people_too_stay_accounts(
+    crews: Crews, change: Callable[[Directory], object]
+) -> None:
+    source = source_of_records()
+    assert list(record_sources()) == [source]
+    change(source)
+    user = User.objects.create(username="leaver", is_active=False)
+    Account.objects.create(user=user, directory=source, key="leaver", remote_id="4713", state="active")
+    services.provision(user, "left")
+    assert [row.directory for row in ReceiptAccount.objects.all()] == ["HR"]
+    migration.take_records_out(apps, None)
+    assert Receipt.objects.count() == 1
+
+
+@pytest.mark.parametrize("tells_of_contracts", [False, True])
+def test_which_kinds_may_hold_records_only(crews: Crews, tells_of_contracts: bool) -> None:
+    """What only is a source always does, a database that is only read when it tells of contracts, nothing else ever."""
+    source = source_of_records() if tells_of_contracts else save_crew_directory("HR")
+    for kind, connector in registry().items():
+        Directory.objects.update(kind=kind)
+        records = issubclass(connector, RecordSource) or (tells_of_contracts and connector.templated)
+        assert list(record_sources()) == ([source] if records else []), kind
+        Receipt.objects.all().delete()
+        receipt = Receipt.objects.create(user_id=1, username="x", decision="updated", version="0.1.0")
+        receipt.accounts.create(directory_id=source.pk, directory="HR", account_id=1, key="x", before="active")
+        migration.take_records_out(apps, None)
+        assert Receipt.objects.exists() is not records, kind
 
 
 def test_open_receipts_of_an_earlier_release_wait_for_no_record(crews: Crews) -> None:
