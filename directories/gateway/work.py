@@ -188,9 +188,9 @@ def _find_many(connector: Connector, entries: Sequence[Entry]) -> list[FoundAcco
         if position not in found:
             try:
                 found[position] = connector.find(entry)
-            except Unavailable:
-                raise
-            except ConnectorError:
+            except ConnectorError as error:
+                if _is_away(error):
+                    raise
                 continue  # the portal asks for that one by itself, and is told
     return [FoundAccount(position, _place(connector, account)) for position, account in sorted(found.items())]
 

@@ -319,9 +319,9 @@ class Batch:
             return
         try:
             self.begun = self.work.begin(self.todo)
-        except Unavailable:
-            raise
-        except ConnectorError:
+        except ConnectorError as error:
+            if isinstance(error, Unavailable) and error.whole_directory:
+                raise
             self.begun = set()
         except Exception as error:
             log_unexpected(error, f"working on directory {self.work.directory_id}")

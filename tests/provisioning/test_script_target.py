@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from directories.connectors import allowed
+from directories.connectors.script import ScriptTarget
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
 from provisioning import services
 from provisioning.imports import engine
@@ -65,3 +66,28 @@ def test_people_are_sent_to_it_and_read_back(script_target: ScriptTargetSubject)
     run(directory)
     assert script_target.kept() == {}
     assert not Change.objects.exists()
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_one_that_cannot_be_done_now_keeps_no_other_waiting(
+    script_target: ScriptTargetSubject, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    """Also when whoever looks several up at once is told so."""
+    script = script_target.folder / "accounts.py"
+    sound = script.read_text("utf-8")
+    first = "import io, sys\ntext = sys.stdin.read()\nif 'ann' in text: sys.exit(75)\nsys.stdin = io.StringIO(text)\n"
+    script_target.write(sound.replace("import fcntl\n", f"{first}import fcntl\n", 1))
+    if together:
+        monkeypatch.setattr(ScriptTarget, "at_once", 10)
+        monkeypatch.setattr(ScriptTarget, "find_many", lambda self, entries: [self.find(one) for one in entries])
+    directory = Directory.objects.create(name="Wiki", kind="script_target", settings=script_target.settings)
+    ProvisioningSettings.objects.create(directory=directory, **ON, **GENEROUS)
+    for name in ("ann", "bob"):
+        User.objects.create(username=name)
+    run(directory)
+    assert set(script_target.kept()) == {"bob"}
+    directory.refresh_from_db()
+    assert directory.unreachable_since is None
+    ann = Account.objects.get(key="ann")
+    assert (ann.last_result, ann.attempts, ann.not_before is not None) == ("waiting", 1, True)
+    assert not Change.objects.filter(parked__isnull=False).exists()

@@ -99,6 +99,7 @@ class ScriptTarget(Connector):
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__(config)
         self.limits = limits_of(config.settings, SECONDS)
+        self._answers = False  # whether it answered the last time
 
     @classmethod
     def lacking(cls, capability: Capability, config: ConnectorConfig) -> str:
@@ -202,8 +203,13 @@ class ScriptTarget(Connector):
         with closing(run):
             try:
                 printed = b"\n".join(run.lines()).strip()
+                self._answers = True
             except ScriptEnded as ended:
+                self._answers = True
                 raise _meant(ended, run.said()) from None
+            except Unavailable as slow:  # with this account alone, if it answered just before
+                alone, self._answers = self._answers, False
+                raise Unavailable(slow.message, whole_directory=not alone) from None
         return _read(printed, operation)
 
 
@@ -216,7 +222,7 @@ def _meant(ended: ScriptEnded, said: str) -> ConnectorError:
     if ended.exit_code == TAKEN:
         return Conflict(NAME_TAKEN)
     if ended.exit_code == LATER:
-        return Unavailable(NOT_NOW.format(said=said))
+        return Unavailable(NOT_NOW.format(said=said), whole_directory=False)
     return ended
 
 

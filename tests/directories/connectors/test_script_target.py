@@ -50,6 +50,7 @@ def test_its_code_says_what_became_of_it(script_target: ScriptTargetSubject) -> 
         with pytest.raises(Unavailable, match=r"cannot be done now\. It said: locked by 1234 with •••") as caught:
             connector.set_password(ANN, "Zebra-1")
         assert "Zebra-1" not in caught.value.message
+        assert not caught.value.whole_directory
         script_target.file.write_text("9")
         with pytest.raises(ConnectorError, match=r"The script ended with the code 9\. It said: locked by 1234"):
             connector.update(ANN)
@@ -78,6 +79,22 @@ def test_one_that_takes_too_long_is_tried_again(script_target: ScriptTargetSubje
     with script_target.open(seconds=1) as connector, pytest.raises(Unavailable) as caught:
         connector.update(ANN)
     assert caught.value.message == process.SLOW.format(seconds=1)
+    assert caught.value.whole_directory
+
+
+def test_one_account_that_takes_too_long_keeps_no_other_waiting(script_target: ScriptTargetSubject) -> None:
+    """Two of them one after the other are the script's trouble, not theirs."""
+    says(script_target, "if json.loads(asked)['username'] == 'bob': time.sleep(60)\nprint('null')")
+    bob = Entry("bob", "8", {})
+    with script_target.open(seconds=1) as connector:
+        for find in (lambda: connector.find(ANN), lambda: connector.find(ANN)):
+            find()
+            with pytest.raises(Unavailable) as caught:
+                connector.find(bob)
+            assert not caught.value.whole_directory
+        with pytest.raises(Unavailable) as caught:
+            connector.find(bob)
+        assert caught.value.whole_directory
 
 
 def test_it_can_do_what_its_settings_say(script_target: ScriptTargetSubject) -> None:
