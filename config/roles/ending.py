@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.urls import reverse
 
@@ -49,7 +50,7 @@ def digest(found: Iterable[Use]) -> str:
     return hashlib.sha256(repr([(use.words, use.ids) for use in found]).encode()).hexdigest()[:32]
 
 
-def holders(role: Role) -> Any:
+def holders(role: Group) -> Any:
     """Return the people who have the role."""
     return User.objects.filter(pk__in=Grant.objects.current().filter(role=role).values("user"))
 

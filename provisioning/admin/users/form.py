@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group as Role
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import QueryDict
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from directories.attributes import PROFILE_ATTRIBUTES
@@ -128,7 +129,8 @@ def roles_of(form: forms.ModelForm[User]) -> "QuerySet[Role]":
     sent = {role.pk for role in form.cleaned_data["groups"]}
     now = set(Grant.objects.current().filter(user=form.instance.pk, source="").values_list("role_id", flat=True))
     name = form.add_initial_prefix("groups")
-    shown = {int(pk) for pk in form.data.getlist(name) if pk.isdecimal()} if name in form.data else now
+    told = form.data.getlist(name) if isinstance(form.data, QueryDict) and name in form.data else now
+    shown = {int(pk) for pk in told if str(pk).isdecimal()}
     return Role.objects.filter(pk__in=(now | (sent - shown)) - (shown - sent))
 
 
