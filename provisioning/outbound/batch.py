@@ -342,7 +342,8 @@ class Batch:
         """
         kind, home_id = self.work.leases, self.work.directory_id
         done = {outcome.row.pk for outcome in self.outcomes}
-        waiting = {row.pk: self.held.lane(row.pk) for row in self.todo if row.pk not in self.begun}
+        kept = self.begun | self.held.abandoned  # that a worker died at these, only this one knows
+        waiting = {row.pk: self.held.lane(row.pk) for row in self.todo if row.pk not in kept}
         usual = [pk for pk in (*done, *waiting) if self.held.lane(pk) != Lane.LEAVERS]
         leavers = kind.leavers_among(usual)
         if leavers & done:

@@ -1,5 +1,6 @@
 """Deliveries of many accounts at once: quicker, and for each account the same as by itself."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import psycopg
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from directories.connectors.sql.dialects.postgresql import PostgreSQLDialect
 from directories.connectors.sql.session import SqlSession
@@ -277,3 +279,24 @@ def test_a_batch_that_takes_long_gives_half_of_it_to_others(
     deliver(directory.pk, [first])
     assert len(crews["CREW"].rows) == 60
     assert {name for name, _ in crews["CREW"].done()} == {"create"}
+
+
+@pytest.mark.heavy
+def test_what_a_worker_died_at_is_given_to_nobody_who_does_not_know_it(
+    crews: Crews, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    directory = save_crew_directory()
+    sent: list[tuple[object, ...]] = []
+    monkeypatch.setattr(dispatch, "send", lambda *args, **options: sent.append(args))
+    monkeypatch.setattr(batch, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(batch, "SHARE_SECONDS", 0.0)
+    add_users(60)
+    ids = outbox.LEASES.due(directory.pk, 100)
+    died_at = Account.objects.filter(pk__in=ids[30:])
+    died_at.update(leased_until=timezone.now() - dt.timedelta(seconds=1))
+    with django_capture_on_commit_callbacks(execute=True):
+        deliver(directory.pk, ids)
+    given = {pk for task, _, chunk, *_ in sent if task == dispatch.DELIVER for pk in chunk}  # type: ignore[attr-defined]
+    assert given
+    assert not given & set(ids[30:])
+    assert died_at.filter(state="active").count() == 30
