@@ -85,13 +85,17 @@ def rotate_secret(subscription: Subscription, actor: str) -> str:
 
 def switch(subscription: Subscription, enabled: bool, actor: str) -> None:
     """Switch a subscription on, with a clean slate, or off. What waits stays, and goes out once it is on."""
-    subscription.enabled = enabled
+    now: dict[str, Any] = {"enabled": enabled}
     if enabled:
-        subscription.stopped_because, subscription.failing_since = "", None
-        subscription.unreachable_since = subscription.retry_at = None
-        subscription.failures, subscription.last_error = 0, ""
-    subscription.save()
-    say(subscription, f"{actor} switched events for {subscription} {'on' if enabled else 'off'}.", actor)
+        now |= {"stopped_because": "", "failures": 0, "last_error": ""}
+        now |= dict.fromkeys(("failing_since", "unreachable_since", "retry_at"))
+    with transaction.atomic():
+        held = Subscription.objects.select_for_update().get(pk=subscription.pk)  # with the secret that it has by now
+        for one in (held, subscription):
+            for name, value in now.items():
+                setattr(one, name, value)
+        held.save(update_fields=[*now, "updated_at"])
+        say(held, f"{actor} switched events for {held} {'on' if enabled else 'off'}.", actor)
     if enabled:
         transaction.on_commit(lambda: send_to(subscription.pk), robust=True)
 

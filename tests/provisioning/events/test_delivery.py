@@ -99,6 +99,16 @@ def test_whoever_makes_a_second_new_secret_forgets_none_that_signs(
     assert len(rotation.signing(Subscription.objects.get())) == rotation.MOST
 
 
+def test_whoever_switches_it_meanwhile_brings_no_earlier_secret_back(subscription: Subscription) -> None:
+    other = Subscription.objects.get()  # another window
+    fresh = subscriptions.rotate_secret(subscription, "root")
+    for enabled in (False, True):
+        subscriptions.switch(other, enabled, "root")
+        now = Subscription.objects.get()
+        assert (now.secrets["secret"], now.enabled, other.enabled) == (fresh, enabled, enabled)
+    assert len(rotation.signing(now)) == 2
+
+
 def test_a_secret_that_was_replaced_before_several_could_sign_signs_on(subscription: Subscription) -> None:
     week, secret = timezone.now() + dt.timedelta(days=5), subscription.secrets["secret"]
     subscription.secrets, subscription.previous_until = {"secret": secret, "previous": "whsec_b2xk"}, week
