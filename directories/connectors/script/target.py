@@ -62,6 +62,7 @@ NO_SUCH = "There is no operation {word}. Under What it can do stand: {known}."
 NAME_TAKEN = "The script says that the name is taken there. Look who has it, or give the user another name."
 NOT_NOW = f"The script says that this cannot be done now.{{said}} {AGAIN}"
 NO_ACCOUNT = "The script printed no account for {operation}. Let it print the account as it is then, or null."
+OTHER_ACCOUNT = "The script printed another account than it was asked for. Let it go by the id, wherever there is one."
 IS_ABSENT = "The script says that the account is not there."
 CAN_LIST = "It gives its accounts."
 CAN_FIND = "It looks accounts up. It has no list of them, so name its attributes under Attribute mapping by hand."
@@ -210,7 +211,10 @@ class ScriptTarget(Connector):
             except Unavailable as slow:  # with this account alone, if it answered just before
                 alone, self._answers = self._answers, False
                 raise Unavailable(slow.message, whole_directory=not alone) from None
-        return _read(printed, operation)
+        found = _read(printed, operation)
+        if entry.ref and found is not None and found.ref != entry.ref:
+            raise ConnectorError(OTHER_ACCOUNT, code="answer")
+        return found
 
 
 def _words(config: ConnectorConfig) -> list[str]:

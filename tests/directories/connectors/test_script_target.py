@@ -64,6 +64,19 @@ def test_what_is_no_account_is_a_fault(script_target: ScriptTargetSubject, print
     assert caught.value.message == target.NO_ACCOUNT.format(operation="update")
 
 
+def test_another_account_than_was_asked_for_is_never_taken_over(script_target: ScriptTargetSubject) -> None:
+    says(script_target, 'print(\'{"id": 8, "username": "ann", "attributes": {}}\')')
+    with script_target.open() as connector:
+        calls = (connector.find, connector.update, connector.disable, connector.enable)
+        for call in (*calls, lambda entry: connector.set_password(entry, "Zebra-1")):
+            with pytest.raises(ConnectorError) as caught:
+                call(ANN)
+            assert (caught.value.message, caught.value.code) == (target.OTHER_ACCOUNT, "answer")
+        found = connector.find(Entry("ann", "", {}))
+        assert found is not None
+        assert found.ref == "8"
+
+
 def test_null_is_an_account_that_is_not_there(script_target: ScriptTargetSubject) -> None:
     says(script_target, "print('null')")
     with script_target.open() as connector:
