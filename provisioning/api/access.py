@@ -129,8 +129,8 @@ class ServiceActor:
         return self.rights.issuperset(permissions)
 
     def get_username(self) -> str:
-        """Who made the token answers for it."""
-        return self.token.created_by
+        """Who made the token answers for it, by the name that they have now."""
+        return issuing.answerer(self.token)
 
 
 class BearerToken(BaseAuthentication):
@@ -156,7 +156,7 @@ class BearerToken(BaseAuthentication):
 def _rights_of_service(token: ApiToken) -> frozenset[str]:
     """Return the rights of a token's role that who answers for it has too; raise AuthenticationFailed for nobody."""
     if not issuing.answers(token):
-        raise AuthenticationFailed(NOBODY_ANSWERS.format(who=token.created_by))
+        raise AuthenticationFailed(NOBODY_ANSWERS.format(who=issuing.answerer(token)))
     assert token.role is not None
     assert token.maker is not None
     names = token.role.permissions.values_list("content_type__app_label", "codename").order_by()

@@ -46,10 +46,15 @@ def make(*, name: str, holder: User | Role, scopes: Mapping[str, str], days: int
 def take_over(token: ApiToken, user: User) -> None:
     """Let somebody answer for the token of a service from now on."""
     actor = user.get_username()
-    words = f"{actor} answers for the API token {_called(token)} from now on; {token.created_by} did."
+    words = f"{actor} answers for the API token {_called(token)} from now on; {answerer(token)} did."
     token.maker, token.created_by = user, actor
     token.save(update_fields=["maker", "created_by"])
     _record(token, words, actor)
+
+
+def answerer(token: ApiToken) -> str:
+    """Return the user name of who answers for the token of a service; of who is gone, the one that they had."""
+    return token.maker.username if token.maker else token.created_by
 
 
 def answers(token: ApiToken) -> bool:

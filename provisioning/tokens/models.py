@@ -12,7 +12,8 @@ class ApiToken(models.Model):
 
     ``scopes`` says by family of resources whether it may "read" or also "write" there; what its owner or its role may
     not do, it may not do either. Only the digest of its secret is kept. ``maker`` answers for the token of a service,
-    which may no more than they may: nobody's rights are used when they have left. ``created_by`` is their user name.
+    which may no more than they may: nobody's rights are used when they have left. ``created_by`` is the
+    user name that they had then.
     """
 
     name = models.CharField(max_length=60)

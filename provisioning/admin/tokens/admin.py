@@ -129,7 +129,7 @@ class ApiTokenAdmin(ModelAdmin):  # type: ignore[misc]
         mine = set(_mine(request).values_list("pk", flat=True)) if may_revoke else set()
         rows = [
             {"token": one, "ended": issuing.ended(one), "may": _may(one), "revocable": one.pk in mine}
-            | {"nobody": one.owner_id is None and not issuing.answers(one)}
+            | {"who": issuing.answerer(one), "nobody": one.owner_id is None and not issuing.answers(one)}
             for one in tokens.select_related("owner", "role", "maker")[:MOST]
         ]
         context = {

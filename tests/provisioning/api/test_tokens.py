@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from config.signin import again
+from provisioning import services
 from provisioning.models import User
 from provisioning.roles import AUDITOR, HELPDESK, IT_STAFF
 from provisioning.tokens import issuing
@@ -79,6 +80,17 @@ def test_a_service_token_may_no_more_than_who_answers_for_it(db: None) -> None:
         assert (left.status_code, "root, who answered for this token, has left" in left.json()["detail"]) == (401, True)
     User.objects.filter(pk=maker.pk).delete()
     assert worker.get("users").status_code == 401
+
+
+def test_who_made_a_service_token_is_told_by_the_name_that_they_have_now(db: None) -> None:
+    worker = of_service(IT_STAFF)
+    root = User.objects.get(username="root")
+    services.rename_and_save(root, "chief", "root")
+    assert worker.ask("POST", "users", {"username": "new"}).status_code == 201
+    assert Event.objects.filter(actor="chief, by service token HR sync").exists()
+    assert "chief answers for it" in roll.words(roll.signed_in(User.objects.get(pk=root.pk)).get("/tokens/apitoken/"))
+    User.objects.filter(pk=root.pk).update(is_active=False)
+    assert "chief, who answered for this token, has left" in worker.get("users").json()["detail"]
 
 
 def test_who_made_a_token_before_this_was_kept_answers_for_it(db: None) -> None:
