@@ -123,6 +123,7 @@ class OfDirectories(Configuration):
     model: ClassVar[Any] = Directory
     family = families.DIRECTORIES
     serializer_class: ClassVar[Any] = DirectorySerializer
+    not_versioned = frozenset(HEALTH) - {"created_at", "updated_at"}
 
     def rows(self) -> "QuerySet[Directory]":
         """Return all directories with their parts."""

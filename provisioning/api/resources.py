@@ -108,6 +108,8 @@ class ApiResource(Endpoint):
     parameters: ClassVar[Collection[str]] = frozenset()
     versioned: ClassVar[bool] = False
     """Whether changing and deleting have to name the version that is meant."""
+    not_versioned: ClassVar[Collection[str]] = frozenset()
+    """Fields that the portal writes by itself, such as how a directory answers: no other version because of them."""
     asks_again: ClassVar[Collection[str]] = frozenset()
     """Methods before which the admin asks who it is: a session has to have proved it lately. A token has been given
     its scope after such a proof."""
@@ -143,7 +145,7 @@ class ApiResource(Endpoint):
     def answer(self, row: Any, status: int = 200, **headers: str) -> Response:
         """Return a row with its version."""
         found = dict(self.serializer_class(row, context=self.context()).data)
-        return Response(found, status=status, headers={"ETag": version(found), **headers})
+        return Response(found, status=status, headers={"ETag": version(found, self.not_versioned), **headers})
 
     def handle_exception(self, exc: Exception) -> Response:
         """Say what is refused elsewhere."""
@@ -226,8 +228,9 @@ class ApiSingle(ApiRow):
         return answer
 
 
-def version(shown: Mapping[str, Any]) -> str:
-    """Return the entity tag of what is sent (RFC 9110 section 8.8.3): another one as soon as anything differs."""
+def version(shown: Mapping[str, Any], without: Collection[str] = ()) -> str:
+    """Return the entity tag of what is sent (RFC 9110 section 8.8.3): another one as soon as anything else differs."""
+    shown = {name: value for name, value in shown.items() if name not in without}
     return f'"{answers.digest(orjson.dumps(shown, default=str, option=orjson.OPT_SORT_KEYS))[:32]}"'
 
 

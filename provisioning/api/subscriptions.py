@@ -73,6 +73,7 @@ class OfSubscriptions(Configuration):
     model: ClassVar[Any] = Subscription
     family = families.CONFIGURATION
     serializer_class: ClassVar[Any] = SubscriptionSerializer
+    not_versioned = frozenset(STATE) - {"created_at", "updated_at"}
 
     def save(self, request: Request, held: Subscription | None, sent: dict[str, Any]) -> str:
         """Write what was sent of a receiver, or add one, in the caller's transaction; return its name."""

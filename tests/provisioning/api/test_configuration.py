@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from config.signin import again
 from directories import config
@@ -303,6 +304,17 @@ def test_a_directory_of_a_kind_that_is_not_installed_is_shown(program: Program) 
     assert (shown["settings"], shown["secrets"]) == ({"host": "a"}, {})
     refused = change(program, f"directories/{made.pk}", {"description": "x"})
     assert (refused.status_code, "gone" in refused.json()["detail"]) == (409, True)
+
+
+def test_how_a_directory_answers_is_no_other_version_of_it(program: Program) -> None:
+    made = add(program)
+    address = f"directories/{made.json()['id']}"
+    now = timezone.now()
+    Directory.objects.update(unreachable_since=now, retry_at=now, last_error="Refused", quarantined=True)
+    shown = program.get(address)
+    assert (shown.json()["last_error"], shown["ETag"]) == ("Refused", made["ETag"])
+    changed = change(program, address, {"description": "x"}, made["ETag"])
+    assert (changed.status_code, changed["ETag"] == made["ETag"]) == (200, False)
 
 
 def test_changing_configuration_has_to_name_the_version(program: Program) -> None:
