@@ -1447,14 +1447,14 @@ class Rollcall:
         headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
         self._ask("DELETE", f"/api/v1/rules/{quote(str(id), safe='')}", parameters={"keep": keep}, headers=headers)
 
-    def publish_rule(self, id: int, body: PublishRequest, *, idempotency_key: str = "") -> Rule:
+    def publish_rule(self, id: int, body: PublishRequest, *, idempotency_key: str = "", if_match: str) -> Rule:
         """Publish a rule: everybody is looked at within a minute, and the guard looks at what that changes."""
-        headers = {"Idempotency-Key": idempotency_key}
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
         return cast(Rule, self._ask("POST", f"/api/v1/rules/{quote(str(id), safe='')}/publish", headers=headers, body=body))
 
-    def take_back_rule(self, id: int, body: TakeBackRequest, *, idempotency_key: str = "") -> Rule:
+    def take_back_rule(self, id: int, body: TakeBackRequest, *, idempotency_key: str = "", if_match: str) -> Rule:
         """Take a rule back: it is a draft again, and what it gave stays or is taken away."""
-        headers = {"Idempotency-Key": idempotency_key}
+        headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
         return cast(Rule, self._ask("POST", f"/api/v1/rules/{quote(str(id), safe='')}/take-back", headers=headers, body=body))
 
     def list_runs(self, *, filter: str = "", limit: int = 100) -> Iterator[Run]:
@@ -1471,7 +1471,7 @@ class Rollcall:
         return cast(Run, self._ask("GET", f"/api/v1/runs/{quote(str(id), safe='')}"))
 
     def approve_run(self, id: int, body: ApproveRequest, *, idempotency_key: str = "") -> Run:
-        """Apply the plan of a run that waits, or of a preview."""
+        """Apply the plan of a run that waits, or of a preview; no token approves one that elevates somebody."""
         headers = {"Idempotency-Key": idempotency_key}
         return cast(Run, self._ask("POST", f"/api/v1/runs/{quote(str(id), safe='')}/approve", headers=headers, body=body))
 

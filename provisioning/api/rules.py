@@ -185,7 +185,6 @@ class ApiRule(OfRules, ApiSingle):
 class RuleAction(OfRules, ApiRow):
     """Something that is done to a rule, by whoever may change rules."""
 
-    versioned = False
     rights: ClassVar[Mapping[str, str]] = {"POST": CHANGE}
 
     def held(self, request: Request, pk: int) -> BusinessRule:
@@ -200,7 +199,7 @@ class RuleAction(OfRules, ApiRow):
 class PublishRule(RuleAction):
     """Lets a rule hold."""
 
-    @schema.acting("publish_rule", RuleSerializer, body=PublishSerializer, status=202)
+    @schema.acting("publish_rule", RuleSerializer, body=PublishSerializer, status=202, versioned=True)
     @repeatable
     def post(self, request: Request, pk: int) -> Response:
         """Publish a rule: everybody is looked at within a minute, and the guard looks at what that changes."""
@@ -219,7 +218,7 @@ class PublishRule(RuleAction):
 class TakeBackRule(RuleAction):
     """Lets a rule hold no more."""
 
-    @schema.acting("take_back_rule", RuleSerializer, body=TakeBackSerializer, status=202)
+    @schema.acting("take_back_rule", RuleSerializer, body=TakeBackSerializer, status=202, versioned=True)
     @repeatable
     def post(self, request: Request, pk: int) -> Response:
         """Take a rule back: it is a draft again, and what it gave stays or is taken away."""

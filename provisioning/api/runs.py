@@ -20,10 +20,12 @@ from provisioning.admin.imports import rights
 from provisioning.api import schema
 from provisioning.api.access import actor_of
 from provisioning.api.filters import fields_of
-from provisioning.api.resources import ApiList, ApiResource, ApiSingle, repeatable
-from provisioning.imports import decisions
+from provisioning.api.groups import PRIVILEGED
+from provisioning.api.resources import ApiList, ApiResource, ApiSingle, NotPossible, repeatable
+from provisioning.imports import decisions, elevation
 from provisioning.models import ImportRun, PlannedChange
 from provisioning.tokens import families
+from provisioning.tokens.models import ApiToken
 
 START, SEE = "provisioning.add_importrun", "provisioning.view_importrun"
 COUNTS = (
@@ -33,6 +35,7 @@ COUNTS = (
 )
 ABOUT = ("directory", "door", "subject", "undoes", "status", "preview", "incremental", "trigger", "actor")
 MOMENTS = ("created_at", "started_at", "apply_started_at", "finished_at")
+ELEVATES = f"This plan puts people into a privileged group. {PRIVILEGED}"
 MISSING = "This needs another right: {names}."
 
 
@@ -165,9 +168,11 @@ class ApproveRun(RunAction):
     @schema.acting("approve_run", RunSerializer, body=ApproveSerializer, status=202)
     @repeatable
     def post(self, request: Request, pk: int) -> Response:
-        """Apply the plan of a run that waits, or of a preview."""
+        """Apply the plan of a run that waits, or of a preview; no token approves one that elevates somebody."""
         run = self.run(request, pk)
         _must_have(request, rights.to_apply(run))
+        if isinstance(request.auth, ApiToken) and elevation.elevates(run):
+            raise NotPossible(ELEVATES)
         body = ApproveSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         decisions.must_type(run, str(body.validated_data.get("number", "")))

@@ -95,12 +95,14 @@ def writing(
     return found
 
 
-def acting(operation: str, serializer: Any, *, body: Any = None, status: int = 200) -> Decorator:
+def acting(
+    operation: str, serializer: Any, *, body: Any = None, status: int = 200, versioned: bool = False
+) -> Decorator:
     """Describe something that is done, and what it is answered."""
     asynchronous = [RESPOND_ASYNC] if status == HTTPStatus.ACCEPTED else []
     found: Decorator = extend_schema(
         operation_id=operation,
-        parameters=[IDEMPOTENCY_KEY, *asynchronous],
+        parameters=[IDEMPOTENCY_KEY, *asynchronous, *([VERSION] if versioned else [])],
         request=body,
         responses={status: serializer},
     )

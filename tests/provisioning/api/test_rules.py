@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from provisioning.events.models import Subscription
 from provisioning.events.rotation import secrets_of
-from provisioning.models import Group, User
+from provisioning.models import Group, ImportRun, Membership, User
+from provisioning.models.imports import RunStatus
 from provisioning.roles import HELPDESK
 from provisioning.rules.models import BusinessRule, Entitlement, Evaluation
 from reports.models import Event, Evidence
@@ -30,6 +32,10 @@ def rule(program: Program, **fields: Any) -> Any:
     return answer
 
 
+def publish(program: Program, address: str, body: Any, version: str = "*", **headers: str) -> Any:
+    return program.ask("POST", f"{address}/publish", body, If_Match=version, **headers)
+
+
 # --- Rules -----------------------------------------------------------------------------------------------------------
 
 
@@ -44,10 +50,14 @@ def test_a_rule_is_a_draft_until_it_is_published(program: Program) -> None:
     changed = change(program, address, {"values": {"profile.title": None}, "groups": [], "position": 7}, made["ETag"])
     assert (changed.json()["values"], changed.json()["groups"], changed.json()["position"]) == ({}, [], 7)
     assert not change(program, address, {"published": True}).json()["published"]
-    published = program.ask("POST", f"{address}/publish", {})
+    unnamed = program.ask("POST", f"{address}/publish", {})
+    assert (unnamed.status_code, publish(program, address, {}, made["ETag"]).status_code) == (428, 412)
+    published = publish(program, address, {}, program.get(address)["ETag"])
     assert (published.status_code, published.json()["published"]) == (202, True)
     assert Evaluation.objects.get().due
-    taken = program.ask("POST", f"{address}/take-back", {"keep": True})
+    for version, status in (({}, 428), ({"If_Match": made["ETag"]}, 412)):
+        assert program.ask("POST", f"{address}/take-back", {"keep": True}, **version).status_code == status
+    taken = program.ask("POST", f"{address}/take-back", {"keep": True}, If_Match="*")
     assert (taken.status_code, taken.json()["published"]) == (202, False)
     said = list(Event.objects.filter(identifier="Nurses").order_by("pk").values_list("message", flat=True))
     assert [words.split(" the rule")[0].split()[-1] for words in said if " the rule" in words] == [
@@ -72,7 +82,8 @@ def test_publishing_is_evaluated_at_once_and_taking_back_takes_away(
     made = rule(program, values={"profile.title": "Nurse"}).json()
     for action, body, title in (("publish", {}, "Nurse"), ("take-back", {"keep": False}, "")):
         with django_capture_on_commit_callbacks(execute=True):
-            assert program.ask("POST", f"rules/{made['id']}/{action}", body, Idempotency_Key=action).status_code == 202
+            done = program.ask("POST", f"rules/{made['id']}/{action}", body, Idempotency_Key=action, If_Match="*")
+            assert done.status_code == 202
         assert User.objects.get(pk=anna.pk).title == title
     assert {run["actor"] for run in program.list("runs", 'door eq "rule"')} == {"ida, by token sync"}
 
@@ -83,7 +94,7 @@ def test_what_a_rule_would_do_waits_as_a_run_when_that_is_asked(
     anna = roll.person("anna", department="Care")
     made = rule(program, values={"profile.title": "Nurse"}).json()
     with django_capture_on_commit_callbacks(execute=True):
-        assert program.ask("POST", f"rules/{made['id']}/publish", {"preview": True}).status_code == 202
+        assert publish(program, f"rules/{made['id']}", {"preview": True}).status_code == 202
     [waiting] = program.list("runs", 'door eq "rule"')
     assert (waiting["status"], User.objects.get(pk=anna.pk).title) == ("planned", "")
     [planned] = program.list(f"runs/{waiting['id']}/changes")
@@ -91,6 +102,23 @@ def test_what_a_rule_would_do_waits_as_a_run_when_that_is_asked(
     with django_capture_on_commit_callbacks(execute=True):
         approved = program.ask("POST", f"runs/{waiting['id']}/approve", {"plan_hash": waiting["plan_hash"]})
     assert approved.status_code == 202, approved.json()
+
+
+def test_no_program_puts_anybody_into_a_privileged_group_by_a_rule_of_its_own(
+    program: Program, staff: User, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    anna, admins = roll.person("anna", department="Care"), Group.objects.create(name="Admins", privileged=True)
+    made = rule(program, groups=[admins.pk]).json()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert publish(program, f"rules/{made['id']}", {}).status_code == 202
+    [waiting] = program.list("runs", 'door eq "rule"')
+    body = {"plan_hash": waiting["plan_hash"]}
+    refused = program.ask("POST", f"runs/{waiting['id']}/approve", body)
+    assert (refused.status_code, "privileged group" in refused.json()["detail"]) == (409, True)
+    assert ImportRun.objects.get(pk=waiting["id"]).status == RunStatus.APPROVAL
+    in_person = roll.signed_in(staff).post(f"/api/v1/runs/{waiting['id']}/approve", body, "application/json")
+    assert in_person.status_code == 202, in_person.json()
+    assert not Membership.objects.filter(user=anna).exists()
 
 
 @pytest.mark.parametrize(
@@ -214,6 +242,13 @@ def test_a_token_follows_to_no_other_host_and_can_be_taken_away(program: Program
 def test_a_receiver_that_cannot_be_is_refused_by_field(program: Program, body: Any, field: str) -> None:
     receiver(program, name="Taken")
     assert list(errors(change(program, f"subscriptions/{receiver(program).json()['id']}", body))) == [field]
+
+
+def test_how_a_receiver_answers_is_no_other_version_of_it(program: Program) -> None:
+    made = receiver(program)
+    Subscription.objects.update(failing_since=timezone.now(), unreachable_since=timezone.now())
+    shown = program.get(f"subscriptions/{made.json()['id']}")
+    assert (shown.json()["failing_since"] is not None, shown["ETag"]) == (True, made["ETag"])
 
 
 def test_who_may_not_change_rules_neither_publishes_nor_rotates(program: Program, staff: User) -> None:
