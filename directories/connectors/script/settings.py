@@ -1,8 +1,11 @@
 """What every kind of script shares: how it is named, what it gets, how much it may use, and its start."""
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from directories.connectors.base import ConnectorConfig, ConnectorError, ConnectorField, FieldType
 from directories.connectors.form_values import number_of, text_of
@@ -12,6 +15,7 @@ from directories.connectors.script.process import Limits, ScriptRun
 LIMITS, SCRIPT = "Limits", "Script"
 MEMORY, OUTPUT, PROCESSES = 512, 200, 50
 MEGABYTE = 1024 * 1024
+SHORTEST_TEXT = 4  # characters of what is masked of a secret with several: shorter ones are in any sentence
 BAD_NAME = "Each line of the environment is NAME=value, with a name of letters, digits and _. Correct {name}."
 STEERS = (
     "{name} says how programs run or what they load, so it cannot be set here. Begin the name with a prefix of your "
@@ -118,8 +122,29 @@ def started(
     path = executable(name)
     environment = {**environment_of(values), **(more or {})}
     own = [line.strip() for line in text_of(values, "arguments").splitlines() if line.strip()]
-    hidden = [str(values.get("secret") or ""), *secrets]
+    hidden = [form for secret in (str(values.get("secret") or ""), *secrets) for form in _forms(secret)]
     try:
         return ScriptRun([os.fspath(path), *own, *arguments], environment, limits, hidden, given)
     except (OSError, ValueError):
         raise ConnectorError("The script cannot be started. Check its arguments.", code="script") from None
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Give the forms in which a script may say a secret: as it is, and as JSON has it; of several, each by itself."""
+    for one in (secret, *_texts(secret)):
+        yield from (one, json.dumps(one, ensure_ascii=False)[1:-1], json.dumps(one)[1:-1])
+
+
+def _texts(secret: str) -> Iterator[str]:
+    """Give the texts in a secret that is a JSON object."""
+    try:
+        found: Any = orjson.loads(secret)
+    except ValueError:
+        return
+    waiting = [found] if isinstance(found, dict) else []
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str) and len(one) >= SHORTEST_TEXT:
+            yield one
+        elif isinstance(one, dict | list):
+            waiting += one.values() if isinstance(one, dict) else one

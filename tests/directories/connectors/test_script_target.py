@@ -64,6 +64,30 @@ def test_what_is_no_account_is_a_fault(script_target: ScriptTargetSubject, print
     assert caught.value.message == target.NO_ACCOUNT.format(operation="update")
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "asked",
+        "json.dumps(json.loads(asked))",
+        "json.loads(asked)['password']",
+        "os.environ['SECRET']",
+        "keys['token']",
+        "json.dumps(keys['token'])",
+        "keys['more'][0]['key']",
+    ],
+)
+def test_no_form_of_a_secret_or_a_password_is_shown(script_target: ScriptTargetSubject, told: str) -> None:
+    """A script that goes wrong says what it was given as it has it: as JSON, or one of several by itself."""
+    secret = json.dumps({"token": 'to"ken-1é', "more": [{"key": "k3y-of-two"}], "on": "yes", "number": 5})
+    says(script_target, f"keys = json.loads(os.environ['SECRET'])\nsys.stderr.write('yes: ' + {told})\nsys.exit(9)")
+    with script_target.open(secret=secret) as connector, pytest.raises(ConnectorError) as caught:
+        connector.set_password(Entry("ann", "7", {}), 'Zebra"1\\é')
+    words = caught.value.message
+    assert "It said: yes: " in words
+    assert process.MASK in words
+    assert not [part for part in ("Zebra", "ken-1", "k3y") if part in words], words
+
+
 def test_another_account_than_was_asked_for_is_never_taken_over(script_target: ScriptTargetSubject) -> None:
     says(script_target, 'print(\'{"id": 8, "username": "ann", "attributes": {}}\')')
     with script_target.open() as connector:
