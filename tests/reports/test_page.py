@@ -229,8 +229,8 @@ def test_an_empty_portal_says_what_will_come(reader: Client) -> None:
 @pytest.mark.parametrize("path", ["add/", "1/change/", "1/delete/", "1/history/"])
 def test_history_cannot_be_written(admin_client: Client, write: Write, path: str) -> None:
     write()
-    assert admin_client.get(URL + path).status_code == 404
-    assert admin_client.post(URL + path).status_code == 404
+    assert admin_client.get(URL + path, follow=True).status_code == 404
+    assert admin_client.post(URL + path, follow=True).status_code == 404
 
 
 def test_an_unlisted_application_can_be_asked_for(reader: Client, write: Write) -> None:
