@@ -1201,10 +1201,10 @@ class Rollcall:
         headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
         return cast(AttributeDefinition, self._ask("PATCH", f"/api/v1/attribute-definitions/{quote(str(id), safe='')}", headers=headers, body=body))
 
-    def delete_attribute_definition(self, id: int, *, idempotency_key: str = "", if_match: str) -> None:
-        """Delete a custom profile attribute, and everybody's value of it."""
+    def delete_attribute_definition(self, id: int, *, idempotency_key: str = "", if_match: str, number: int | None = None) -> None:
+        """Delete a custom profile attribute, and everybody's value of it: how many have one is confirmed by number."""
         headers = {"Idempotency-Key": idempotency_key, "If-Match": if_match}
-        self._ask("DELETE", f"/api/v1/attribute-definitions/{quote(str(id), safe='')}", headers=headers)
+        self._ask("DELETE", f"/api/v1/attribute-definitions/{quote(str(id), safe='')}", parameters={"number": number}, headers=headers)
 
     def list_attribute_mappings(self, *, filter: str = "", limit: int = 100) -> Iterator[AttributeMapping]:
         """List attribute mappings."""

@@ -20,6 +20,8 @@ from provisioning.api.resources import ApiResource, NotPossible
 from provisioning.blueprints.writing import PartRefused, WrittenPart
 
 NO_OBJECT = "Send an object with the fields that are to change."
+AGAIN = "Look at what it would do, and send it again with number={number} in the address."
+NO_NUMBER = "number is a whole number: how many the change reaches, as the refusal said."
 NOT_SET = "Send the secret as a text, or null to take it away. True and false only say whether there is one."
 
 
@@ -117,19 +119,26 @@ def _short(value: Any) -> Any:
 
 
 class TooMuch(APIException):
-    """It reaches more than a limit allows without being confirmed; the answer has the number that confirms it."""
+    """It reaches more than is done without being confirmed; the answer has the number that confirms it."""
 
     status_code = 409
 
-    def __init__(self, written: WrittenPart) -> None:
-        assert written.impact is not None
-        reached = written.impact.reached
-        again = f"Look at what it would do, and send it again with number={reached} in the address."
-        super().__init__(" ".join([*written.over, again]))
-        self.more = {"number": reached, "impacts": written.impact.sentences}
+    def __init__(self, words: str, number: int, **more: Any) -> None:
+        super().__init__(f"{words} {AGAIN.format(number=number)}")
+        self.more = {"number": number, **more}
+
+
+def number_of(request: Request) -> int | None:
+    """Return the number by which a change is confirmed; None where none is sent. Raises ValidationError."""
+    text = request.query_params.get("number", "")
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise ValidationError({"number": [NO_NUMBER]})
+    return int(text) if text else None
 
 
 def must_be_confirmed(written: WrittenPart, number: int | None) -> None:
-    """Raise TooMuch where a change is over a limit and nobody sent how many it reaches."""
-    if written.over and written.impact is not None and number != written.impact.reached:
-        raise TooMuch(written)
+    """Raise TooMuch where a directory's page would ask before it saves, and nobody sent how many the change reaches."""
+    impact = written.impact
+    if impact is not None and (written.over or not impact.is_small) and number != impact.reached:
+        words = " ".join(written.over or impact.sentences)
+        raise TooMuch(words, impact.reached, impacts=impact.sentences)

@@ -11,18 +11,22 @@ from rest_framework.response import Response
 
 from provisioning.api import configuration, schema
 from provisioning.api.access import actor_of
-from provisioning.api.configuration import Configuration
+from provisioning.api.configuration import Configuration, TooMuch
 from provisioning.api.filters import fields_of
 from provisioning.api.resources import ApiList, ApiSingle, NotPossible, repeatable
 from provisioning.blueprints import state
 from provisioning.blueprints.schema import AttributeSchema
 from provisioning.blueprints.writing import change_attribute
+from provisioning.guard.limits import people
 from provisioning.models import AttributeDefinition
-from provisioning.profile.custom_attributes import mapped_by, remove
+from provisioning.profile.custom_attributes import count_holders, mapped_by, remove
+from provisioning.rules.services import given_by
 from provisioning.tokens import families
 
 TAKEN = "There is an attribute of this name already."
 NAME = "The name cannot be changed: mappings, templates and values go by it."
+HELD = "{people} would lose their {label}."
+GIVEN = "{label} is given by {names}. Let them give it no more first."
 MAPPED = "{label} is mapped by {names}. Remove that mapping first."
 
 
@@ -75,6 +79,8 @@ class ApiDefinitions(OfDefinitions, ApiList):
 class ApiDefinition(OfDefinitions, ApiSingle):
     """One custom profile attribute."""
 
+    parameters = frozenset({"number"})
+
     @schema.reading("get_attribute_definition", AttributeDefinitionSerializer)
     def get(self, request: Request, pk: int) -> Response:
         """Show a custom profile attribute."""
@@ -92,13 +98,18 @@ class ApiDefinition(OfDefinitions, ApiSingle):
             change_attribute(definition, wanted, actor_of(request))
         return self.answer(self.find(pk))
 
-    @schema.deleting("delete_attribute_definition", versioned=True)
+    @schema.deleting("delete_attribute_definition", versioned=True, parameters=[schema.NUMBER])
     @repeatable
     def delete(self, request: Request, pk: int) -> Response:
-        """Delete a custom profile attribute, and everybody's value of it."""
+        """Delete a custom profile attribute, and everybody's value of it: how many have one is confirmed by number."""
+        number = configuration.number_of(request)
         with transaction.atomic():
             definition: AttributeDefinition = self.locked(request, pk)
             if names := mapped_by(definition):
                 raise NotPossible(MAPPED.format(label=definition.label, names=", ".join(names)))
+            if names := given_by(definition):
+                raise NotPossible(GIVEN.format(label=definition.label, names=", ".join(names)))
+            if (holders := count_holders(definition.name)) and number != holders:
+                raise TooMuch(HELD.format(people=people(holders), label=definition.label), holders)
             remove(definition, actor_of(request))
         return Response(status=204)

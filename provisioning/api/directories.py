@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -36,7 +36,8 @@ from provisioning.tokens import families
 
 TAKEN = "There is a directory {name} already. Choose another name."
 UNKNOWN = "This installation cannot speak to directories of the kind {kind}."
-NO_NUMBER = "number is a whole number: how many accounts the change reaches, as the refusal said."
+CHANGE = "directories.change_directory"
+DEFAULT = f"is_default takes the default from another directory, which needs another right: {CHANGE}."
 COLUMNS = ("id", "name", "kind", "enabled", "is_default", "description")
 HEALTH = ("answered_at", "unreachable_since", "retry_at", "quarantined", "last_error", "created_at", "updated_at")
 
@@ -137,6 +138,8 @@ class OfDirectories(Configuration):
         sent = self.sent(request)
         if "is_default" in sent:
             sent["default"] = sent.pop("is_default")
+        if sent.get("default") and not request.user.has_perm(CHANGE):
+            raise PermissionDenied(DEFAULT)
         if directory is not None and directory.kind not in registry():
             raise NotPossible(UNKNOWN.format(kind=directory.kind))
         before = state.load_directory(directory) if directory else None
@@ -195,11 +198,9 @@ class ApiDirectory(OfDirectories, ApiSingle):
     @repeatable
     def patch(self, request: Request, pk: int) -> Response:
         """Change what is sent of a directory, and leave the rest (RFC 7396); its accounts follow in the background."""
-        text = request.query_params.get("number", "")
-        if text and not (text.isascii() and text.isdecimal() and len(text) < 19):
-            raise ValidationError({"number": [NO_NUMBER]})
+        number = configuration.number_of(request)
         with transaction.atomic():
-            self.save(request, self.locked(request, pk), int(text) if text else None)
+            self.save(request, self.locked(request, pk), number)
         return self.answer(self.find(pk))
 
     @schema.deleting("delete_directory", versioned=True)

@@ -34,7 +34,7 @@ VERSION = OpenApiParameter(
     description="The version that is meant, which an answer had as its ETag; * for any. Without it this is 428.",
 )
 NUMBER = OpenApiParameter(
-    "number", int, description="How many accounts the change reaches, where it was refused for being over a limit."
+    "number", int, description="How many the change reaches, as the refusal said that asks for it."
 )
 KEEP = OpenApiParameter(
     "keep",

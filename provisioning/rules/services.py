@@ -10,7 +10,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from provisioning.models import Group
+from directories.attributes import Kind as AttributeKind
+from provisioning.models import AttributeDefinition, Group
 from provisioning.rules import fields, holdings, looks
 from provisioning.rules.conditions import EVERYBODY, Known, Node, from_json, render, to_json
 from provisioning.rules.models import BusinessRule, Entitlement, EntitlementKind, Granted, ScopeGroup
@@ -167,6 +168,13 @@ def given(rules: Iterable[BusinessRule]) -> "QuerySet[Entitlement]":
     """Return what rules give, in one order."""
     found = Entitlement.objects.filter(rule__in=rules, ended=False).select_related("directory", "group")
     return found.order_by("attribute", "pk")
+
+
+def given_by(definition: AttributeDefinition) -> list[str]:
+    """Return the names of the rules and products that give values of a custom profile attribute."""
+    path = f"{AttributeKind.CUSTOM_PROFILE.value}.{definition.name}"
+    held = BusinessRule.objects.filter(entitlements__attribute=path, entitlements__ended=False, retired=False)
+    return [f"the {rule.what} {rule.name}" for rule in held.order_by("name", "pk")]
 
 
 def described(rule: BusinessRule, gives: Iterable[Entitlement], known: Known) -> dict[str, Any]:

@@ -102,7 +102,9 @@ def form_fields() -> tuple[ConnectorField, ...]:
         ),
         ConnectorField("paging", "Pages", choice, choices=PAGINGS, group=PAGES, **harmless),
         ConnectorField("page_param", "Parameter of the page, offset or cursor", group=PAGES, **harmless),
-        ConnectorField("first_page", "Number of the first page", number, group=PAGES, minimum=0, **harmless),
+        ConnectorField(
+            "first_page", "Number of the first page", number, group=PAGES, minimum=0, maximum=1_000_000, **harmless
+        ),
         ConnectorField("size_param", "Parameter of the page size", group=PAGES, **harmless),
         ConnectorField("page_size", "Page size", number, group=PAGES, minimum=1, maximum=10_000, **harmless),
         ConnectorField(

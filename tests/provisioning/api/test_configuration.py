@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group as Role
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -11,8 +13,11 @@ from django.utils import timezone
 from config.signin import again
 from directories import config
 from directories.models import AttributeMapping, Directory, ProvisioningSettings
+from provisioning import services
 from provisioning.api.directories import DirectorySerializer
+from provisioning.impact.impact import Impact
 from provisioning.models import AttributeDefinition, User
+from provisioning.roles import IT_STAFF
 from reports.models import Event, Evidence
 from tests.provisioning.admin import roll
 from tests.provisioning.api.conftest import Program, personal
@@ -71,7 +76,10 @@ def test_an_attribute_is_added_changed_and_deleted_with_its_lines(program: Progr
     anna = roll.person("anna", custom_profile={"badge": "A"})
     assert "choices" in errors(change(program, address, {"choices": ["B"]}))
     assert "name" in errors(change(program, address, {"name": "other"}))
-    assert program.ask("DELETE", address, If_Match="*").status_code == 204
+    for number in ("", "?number=2"):
+        held = program.ask("DELETE", f"{address}{number}", If_Match="*")
+        assert (held.status_code, held.json()["number"], "1 person" in held.json()["detail"]) == (409, 1, True)
+    assert program.ask("DELETE", f"{address}?number=1", If_Match="*").status_code == 204
     anna.refresh_from_db()
     assert (AttributeDefinition.objects.count(), anna.custom_profile) == (0, {})
     said = [
@@ -79,6 +87,16 @@ def test_an_attribute_is_added_changed_and_deleted_with_its_lines(program: Progr
     ]
     assert [words.split()[4] for words in said] == ["added", "changed", "deleted"]
     assert all(words.startswith("ida, by token sync") for words in said)
+
+
+def test_an_attribute_that_a_rule_or_a_product_gives_stays(program: Program) -> None:
+    definition = roll.definition("badge")
+    for what in ("rules", "products"):
+        made = program.ask("POST", what, {"name": f"One of {what}", "values": {"custom_profile.badge": "A"}})
+        assert made.status_code == 201, made.json()
+    refused = program.ask("DELETE", f"attribute-definitions/{definition.pk}?number=0", If_Match="*")
+    assert (refused.status_code, AttributeDefinition.objects.exists()) == (409, True)
+    assert "the product One of products, the rule One of rules" in refused.json()["detail"]
 
 
 def test_an_attribute_that_a_directory_maps_stays(program: Program) -> None:
@@ -255,6 +273,33 @@ def test_a_change_over_a_limit_is_refused_with_its_number_and_made_with_it(progr
     assert "number" in errors(change(program, f"directories/{directory.pk}?number=many", body))
     assert change(program, f"directories/{directory.pk}?number=250", body).status_code == 200
     assert not AttributeMapping.objects.filter(portal_attribute="email").exists()
+
+
+def test_what_the_page_would_ask_about_is_confirmed_too(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"directories/{add(program).json()['id']}"
+    monkeypatch.setattr(services, "impact_of_change", lambda *_: Impact(known=500, left_open=300))
+    body = {"description": "x"}
+    problem = change(program, address, body)
+    assert (problem.status_code, problem.json()["number"]) == (409, 0)
+    assert problem.json()["impacts"] == ["This would leave 300 accounts of people who have left open."]
+    assert "left open" in problem.json()["detail"]
+    assert change(program, f"{address}?number=0", body).status_code == 200
+    monkeypatch.setattr(services, "impact_of_change", lambda *_: Impact(known=500, left_open=3))
+    assert change(program, address, {"description": "y"}).status_code == 200
+
+
+def test_who_may_only_add_directories_takes_the_default_from_none(program: Program) -> None:
+    Role.objects.get(name=IT_STAFF).permissions.remove(
+        Permission.objects.get(codename="change_directory", content_type__app_label="directories")
+    )
+    refused = program.ask("POST", "directories", {**APPSDB, "is_default": True})
+    assert (refused.status_code, "change_directory" in refused.json()["detail"]) == (403, True)
+    add(program, is_default=False)
+
+
+def test_no_number_of_a_first_page_is_larger_than_can_be_asked_for(program: Program) -> None:
+    body = {"name": "HR", "kind": "http_json", "settings": {"first_page": 10**300}}
+    assert "first_page" in errors(program.ask("POST", "directories", body))["settings"]
 
 
 def test_four_eyes_are_not_switched_off_by_one_program(program: Program) -> None:
