@@ -19,6 +19,11 @@ from reports.models import Direction, Operation, Result
 PREFIX = "rollcall_api_"  # lets people and secret scanners tell what it is
 USED = dt.timedelta(minutes=1)  # so rarely is it noted that a token was used
 READ, WRITE = "read", "write"
+STILL = "{who} answers for {token}. Somebody else can once they have left; else revoke it and make a new one."
+
+
+class StillAnswered(Exception):
+    """Whoever answers for a token has not left; the message says so."""
 
 
 @transaction.atomic
@@ -44,7 +49,10 @@ def make(*, name: str, holder: User | Role, scopes: Mapping[str, str], days: int
 
 @transaction.atomic
 def take_over(token: ApiToken, user: User) -> None:
-    """Let somebody answer for the token of a service from now on."""
+    """Let somebody answer for the token of a service whose maker has left; raise StillAnswered for another one."""
+    token = ApiToken.objects.select_for_update(of=("self",)).select_related("owner", "role", "maker").get(pk=token.pk)
+    if answers(token):
+        raise StillAnswered(STILL.format(who=answerer(token), token=token.name))
     actor = user.get_username()
     words = f"{actor} answers for the API token {_called(token)} from now on; {answerer(token)} did."
     token.maker, token.created_by = user, actor

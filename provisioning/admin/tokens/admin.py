@@ -118,8 +118,12 @@ class ApiTokenAdmin(ModelAdmin):  # type: ignore[misc]
         if not protection.is_superuser(user) or not isinstance(user, User):
             raise PermissionDenied
         token = get_object_or_404(ApiToken.objects.select_related("maker", "role").filter(owner=None), pk=pk)
-        issuing.take_over(token, user)
-        messages.success(request, f"You answer for {token.name} from now on. It works as long as it is not over.")
+        try:
+            issuing.take_over(token, user)
+        except issuing.StillAnswered as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"You answer for {token.name} from now on. It works as long as it is not over.")
         return HttpResponseRedirect(reverse("admin:tokens_apitoken_changelist"))
 
     def _page(self, request: HttpRequest, form: TokenForm, **made: Any) -> HttpResponse:
@@ -139,6 +143,7 @@ class ApiTokenAdmin(ModelAdmin):  # type: ignore[misc]
             "form": form,
             "rows": rows,
             "sees_all": sees_all,
+            "any_left": any(row["nobody"] and not row["ended"] for row in rows),
             "may_take_over": protection.is_superuser(request.user),
             "may_make": self.has_add_permission(request),
             "docs": reverse("api-docs"),

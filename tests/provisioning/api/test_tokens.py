@@ -105,11 +105,16 @@ def test_a_superuser_answers_for_a_token_whose_maker_left(db: None) -> None:
     worker = of_service(IT_STAFF)
     token = ApiToken.objects.get()
     address = f"/tokens/apitoken/{token.pk}/take-over/"
-    User.objects.filter(username="root").update(is_active=False)
     boss = roll.signed_in(roll.staff("", "boss"))
+    assert "root answers for HR sync." in roll.words(boss.post(address, follow=True))
+    assert "is safer" not in roll.words(boss.get("/tokens/apitoken/"))
+    token.refresh_from_db()
+    assert token.created_by == "root"
+    User.objects.filter(username="root").update(is_active=False)
     page = roll.words(boss.get("/tokens/apitoken/"))
     assert "nobody answers for it, since root left" in page
     assert address in page
+    assert "Whoever left may know the secret" in page
     assert roll.signed_in(roll.staff(IT_STAFF)).post(address).status_code == 403
     assert worker.get("users").status_code == 401
     assert "You answer for HR sync" in roll.words(boss.post(address, follow=True))
