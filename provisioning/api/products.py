@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -17,9 +17,8 @@ from provisioning.api.access import actor_of
 from provisioning.api.configuration import Configuration, merged, without_nulls
 from provisioning.api.filters import FilterKind, ResourceField, fields_of
 from provisioning.api.resources import ApiList, ApiSingle, NotPossible, repeatable
-from provisioning.api.rules import GOING, keep_of
+from provisioning.api.rules import GOING, MOST_IDS, NOBODY, keep_of
 from provisioning.blueprints import rules as blueprint
-from provisioning.contracts.models import Department
 from provisioning.models import Group, User
 from provisioning.requests import products
 from provisioning.requests.forms import KINDS, MOST_FIELDS
@@ -37,6 +36,23 @@ NO_CHOICES = "Say what can be chosen."
 NO_WHO = "Say with {field} who decides."
 WHO = {ApproverKind.PERSON: "person", ApproverKind.GROUP: "group", ApproverKind.CONDITION: "condition"}
 PLAIN = ("text", "risk", "offered", "audience", "days", "renewable", "most", "until_disabled")
+
+
+class IdsField(serializers.ListField):
+    """Ids of rows that are there, looked up in one query."""
+
+    def __init__(self, model: type[models.Model], **options: Any) -> None:
+        self.model = model
+        child = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+        super().__init__(child=child, required=False, max_length=MOST_IDS, **options)
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        """Return them, each once; raise ValidationError by their places."""
+        ids = list(dict.fromkeys(super().to_internal_value(data)))
+        found = self.model._default_manager.in_bulk(ids)
+        if wrong := {str(place): [NOBODY.format(pk=pk)] for place, pk in enumerate(ids) if pk not in found}:
+            raise ValidationError(wrong)
+        return ids
 
 
 class ProductFieldSerializer(serializers.Serializer[Any]):
@@ -84,15 +100,13 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
     condition = serializers.CharField(
         required=False, allow_blank=True, allow_null=True, max_length=10_000, help_text="Of the audience condition."
     )
-    seen_by = serializers.PrimaryKeyRelatedField(
-        queryset=Group.objects.all(), many=True, required=False, help_text="Ids of groups, of the audience groups."
-    )
+    seen_by = IdsField(Group, help_text="Ids of groups, of the audience groups.")
     fields: Any = serializers.ListSerializer(child=ProductFieldSerializer(), required=False, max_length=MOST_FIELDS)
     steps: Any = serializers.ListSerializer(
         child=ProductStepSerializer(), required=False, allow_empty=False, max_length=MOST_STEPS
     )
-    directories = serializers.PrimaryKeyRelatedField(queryset=Directory.objects.all(), many=True, required=False)
-    groups = serializers.PrimaryKeyRelatedField(queryset=Group.objects.all(), many=True, required=False)
+    directories = IdsField(Directory)
+    groups = IdsField(Group)
     values = serializers.DictField(required=False, help_text='Values of attributes: {"profile.title": "Nurse"}.')
     retired = serializers.BooleanField(source="rule.retired", read_only=True)
 
@@ -104,8 +118,11 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
         )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Ask for the groups of an audience of groups."""
-        if attrs.get("audience") == Audience.GROUPS and not attrs.get("seen_by"):
+        """Ask for the groups of an audience of groups, where one of the two is sent."""
+        held = self.context.get("held")
+        audience = attrs.get("audience", held.audience if held else "")
+        seen_by = attrs.get("seen_by", held.seen_by.all() if held else ())
+        if {"audience", "seen_by"} & attrs.keys() and audience == Audience.GROUPS and not seen_by:
             raise ValidationError({"seen_by": [NO_GROUPS]})
         return attrs
 
@@ -162,13 +179,14 @@ class OfProducts(Configuration):
         sent = self.sent(request)
         if product is not None and product.rule.retired:
             raise NotPossible(GOING)
-        now = dict(ProductSerializer(product, context=self.context()).data) if product else {}
         if "values" in sent:
-            sent["values"] = without_nulls(merged(now.get("values", {}), sent["values"], where="values"))
+            held = _values(product) if product else {}
+            sent["values"] = without_nulls(merged(held, sent["values"], where="values"))
         known_names = set(ProductSerializer.Meta.fields)
         if unknown := sorted(set(sent) - known_names):
             raise ValidationError({name: ["There is no such field."] for name in unknown})
-        body = ProductSerializer(data={**now, **sent})
+        named = {"name": product.rule.name} if product else {}
+        body = ProductSerializer(data=named | sent, context={"held": product})
         body.is_valid(raise_exception=True)
         draft = _draft(body.validated_data, product, fields.known())
         others = BusinessRule.objects.filter(name=draft.rule.name, by_request=True)
@@ -232,33 +250,63 @@ class ApiProduct(OfProducts, ApiSingle):
 
 
 def _draft(given: Mapping[str, Any], product: Product | None, known: Known) -> ProductDraft:
-    """Return the product that was sent; raise ValidationError, PartRefused."""
-    plain: dict[str, Any] = {name: given[name] for name in PLAIN if name in given}
-    owner, department = given.get("owner"), given.get("department")
+    """Return the product with what was sent of it; raise ValidationError, PartRefused.
+
+    What was not sent stays as it is stored: it is not checked anew, and may name what is not there any more.
+    """
+    plain: dict[str, Any] = _plain(product) if product else {}
+    plain |= {name: given[name] for name in (*PLAIN, "fields") if name in given}
+    plain |= {name: given[name].pk if given[name] else None for name in ("owner", "department") if name in given}
+    if "seen_by" in given:
+        plain["groups"] = given["seen_by"]
     if "steps" in given:
         plain["steps"] = [_step(step, known) for step in given["steps"]]
-    condition = given.get("condition")
-    if condition is None:
-        node = _stored(product.condition) if product else EVERYBODY
-    else:
-        node = _node(condition, known, "condition")
-    return ProductDraft(
-        rule=RuleDraft(
-            name=given["name"],
-            category=given.get("category", ""),
-            position=given.get("position", 50),
-            directories=[one.pk for one in given.get("directories", ())],
-            groups=[one.pk for one in given.get("groups", ())],
-            values=without_nulls(blueprint.values_of(given.get("values", {}))),
-            by_request=True,
-        ),
-        owner=owner.pk if owner else None,
-        department=department.pk if isinstance(department, Department) else None,
-        groups=[one.pk for one in given.get("seen_by", ())],
-        condition=node,
-        fields=[dict(one) for one in given.get("fields", ())],
-        **plain,
-    )
+    if given.get("condition") is not None:
+        plain["condition"] = _node(given["condition"], known, "condition")
+    rule: dict[str, Any] = _rule(product) if product else {"position": 50}
+    values = rule.pop("values", {})
+    rule |= {name: given[name] for name in ("name", "category", "position", "directories", "groups") if name in given}
+    rule["values"] = without_nulls(blueprint.values_after(values, given.get("values", values)))
+    return ProductDraft(rule=RuleDraft(**rule, by_request=True), **plain)
+
+
+def _plain(product: Product) -> dict[str, Any]:
+    """Return what is stored of a product besides what it gives."""
+    return {name: getattr(product, name) for name in (*PLAIN, "fields")} | {
+        "owner": product.owner_id,
+        "department": product.department_id,
+        "groups": [one.pk for one in product.seen_by.all()],
+        "condition": _stored(product.condition, "condition"),
+        "steps": [
+            StepDraft(
+                one.kind,
+                one.person_id,
+                one.group_id,
+                _stored(one.condition, "steps") if one.condition else None,
+                one.remind,
+                one.escalate,
+            )
+            for one in product.steps.all()
+        ],
+    }
+
+
+def _rule(product: Product) -> dict[str, Any]:
+    """Return what is stored of what a product gives, and how it is called."""
+    rule, given = product.rule, list(product.rule.entitlements.all())
+    return {
+        "name": rule.name,
+        "category": rule.category,
+        "position": rule.position,
+        "directories": [one.directory_id for one in given if one.directory_id is not None],
+        "groups": [one.group_id for one in given if one.group_id is not None],
+        "values": _values(product),
+    }
+
+
+def _values(product: Product) -> dict[str, Any]:
+    given = product.rule.entitlements.all()
+    return {one.attribute: one.value for one in given if one.kind == EntitlementKind.VALUE}
 
 
 def _step(step: Mapping[str, Any], known: Known) -> StepDraft:
@@ -283,11 +331,11 @@ def _node(line: str, known: Known, where: str) -> Node:
         raise ValidationError({where: [str(error)]}) from None
 
 
-def _stored(condition: Any) -> Node:
+def _stored(condition: Any, where: str) -> Node:
     try:
         return from_json(condition) if condition else EVERYBODY
-    except ValueError:
-        return EVERYBODY
+    except ValueError as error:
+        raise ValidationError({where: [str(error)]}) from None
 
 
 def _line(condition: Any, known: Known) -> str | None:

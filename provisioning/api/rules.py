@@ -31,7 +31,8 @@ from provisioning.tokens import families
 
 CHANGE = "rules.change_businessrule"
 TAKEN = "There is a rule of this name already."
-NO_LIST = "Send a list of ids."
+MOST_IDS = 500  # directories or groups of a rule, or of a product
+NO_LIST = f"Send a list of ids, {MOST_IDS} at most."
 NOBODY = "There is none with the id {pk}."
 GOING = "This rule is being removed, and goes once nothing of it is left."
 KEEP = "Say whether what the rule gave stays: keep=true, or keep=false to take it away."
@@ -246,7 +247,11 @@ def keep_of(request: Request) -> bool:
 
 def ids_of(sent: Any, where: str) -> list[int]:
     """Return ids that were sent; raise ValidationError for what is no list of them."""
-    if not isinstance(sent, list) or not all(type(one) is int and 0 < one < 2**63 for one in sent):
+    if (
+        not isinstance(sent, list)
+        or len(sent) > MOST_IDS
+        or not all(type(one) is int and 0 < one < 2**63 for one in sent)
+    ):
         raise ValidationError({where: [NO_LIST]})
     return list(dict.fromkeys(sent))
 

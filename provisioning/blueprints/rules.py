@@ -88,7 +88,7 @@ def change(rule: BusinessRule | None, wanted: BlueprintItem, actor: str) -> Writ
         ),
         directories=list(directories),
         groups=list(groups),
-        values=values_of(after["values"]),
+        values=values_after(before["values"] if before else {}, after["values"]),
     )
     after["values"] = {path: value for path, value in draft.values.items() if value is not None}
     with suppress(ValueError):
@@ -157,6 +157,17 @@ def _groups(names: Iterable[str]) -> dict[int, str]:
             raise PartRefused(f"There is no group named {name}.", "groups", place)
         found[one.pk] = one.name
     return found
+
+
+def values_after(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as they are kept, those that are ``held`` already as they are; raise PartRefused for another one.
+
+    What is held of an attribute that is gone is dropped.
+    """
+    there = {path for path, _ in fields.value_attributes()} if held else set()
+    same = {path for path, value in wanted.items() if path in held and held[path] == value}
+    kept = {path: held[path] for path in same & there}
+    return kept | values_of({path: value for path, value in wanted.items() if path not in same})
 
 
 def values_of(wanted: Mapping[str, Any]) -> dict[str, Any]:

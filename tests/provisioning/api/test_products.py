@@ -6,8 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from provisioning.contracts.models import Department
 from provisioning.models import Group
-from provisioning.requests.models import Product, ProductRequest
+from provisioning.requests.models import Product, ProductRequest, ProductStep
 from provisioning.rules.models import BusinessRule
 from reports.models import Event
 from tests.provisioning.admin import roll
@@ -81,7 +82,10 @@ def test_a_product_keeps_its_picture_and_its_requests(program: Program) -> None:
         ({"days": 0}, ["days"]),
         ({"most": 0}, ["most"]),
         ({"owner": 999}, ["owner"]),
-        ({"groups": [999]}, ["groups"]),
+        ({"groups": [999]}, ["groups", "0"]),
+        ({"groups": [True]}, ["groups"]),
+        ({"directories": [10**30]}, ["directories", "0"]),
+        ({"seen_by": list(range(1, 502))}, ["seen_by"]),
         ({"values": {"profile.username": "x"}}, ["values", "profile.username"]),
         ({"steps": []}, ["steps"]),
         ({"steps": [{"kind": "manager"}] * 5}, ["steps"]),
@@ -118,6 +122,38 @@ def test_removing_a_product_says_what_becomes_of_what_it_gave(program: Program) 
     assert program.ask("DELETE", f"products/{made['id']}?keep=true").status_code == 428
     assert program.ask("DELETE", f"products/{made['id']}?keep=true", If_Match="*").status_code == 204
     assert (BusinessRule.objects.count(), ProductRequest.objects.count()) == (0, 0)
+
+
+def test_a_product_costs_the_same_however_many_groups_it_has(program: Program) -> None:
+    ids, counts = [Group.objects.create(name=f"g{number}").pk for number in range(30)], []
+    made = offer(program, audience="groups", seen_by=ids[:1]).json()
+    for some in (ids[:2], ids):
+        with CaptureQueriesContext(connection) as queries:
+            assert change(program, f"products/{made['id']}", {"seen_by": some}).json()["seen_by"] == sorted(some)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_what_is_not_there_any_more_keeps_nobody_from_changing_the_rest(program: Program) -> None:
+    definition, ward = roll.definition("badge"), Department.objects.create(external_id="w", name="Ward")
+    line = 'contract.department eq "Ward"'
+    values = {"custom_profile.badge": "A", "profile.title": "Nurse"}
+    step = {"kind": "condition", "condition": line}
+    body = {"audience": "condition", "condition": line, "values": values, "steps": [step]}
+    addresses = [f"products/{offer(program, **body).json()['id']}"]
+    ruled = program.ask("POST", "rules", {"name": "Nurses", "condition": line, "values": values})
+    addresses.append(f"rules/{ruled.json()['id']}")
+    stored = [Product.objects.get().condition, ProductStep.objects.get().condition]
+    definition.delete()
+    ward.delete()
+    for address in addresses:
+        changed = change(program, address, {"category": "Ward"})
+        assert changed.status_code == 200, changed.json()
+        assert (changed.json()["category"], changed.json()["values"]) == ("Ward", {"profile.title": "Nurse"})
+    assert [Product.objects.get().condition, ProductStep.objects.get().condition] == stored
+    assert Product.objects.get().audience == "condition"
+    found = errors(change(program, addresses[0], {"condition": line}))
+    assert list(found) == ["condition"]
 
 
 def test_a_list_of_products_costs_the_same_however_many_there_are(program: Program) -> None:
