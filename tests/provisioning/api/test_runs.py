@@ -80,6 +80,10 @@ def test_nobody_is_two_people_by_having_a_token(staff: User, source: Source, pre
     service = of_service(IT_STAFF)
     assert "somebody else" in problem(approve(service, preview, number=1), 409)["detail"]
     services.rename_and_save(User.objects.get(username="root"), "chief", "root")
+    assert "somebody else than chief" in problem(approve(service, preview, number=1), 409)["detail"]
+    run.refresh_from_db()
+    with pytest.raises(services.ImportRefused, match="somebody else than chief"):
+        services.approve_import(run, "chief", plan_hash=run.plan_hash)
     ImportRun.objects.filter(pk=run.pk).update(actor="chief")
     assert "somebody else than chief" in problem(approve(service, preview, number=1), 409)["detail"]
     assert approve(program, preview, number=1).status_code == 202
