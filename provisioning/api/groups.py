@@ -21,6 +21,7 @@ from provisioning.api import schema
 from provisioning.api.access import actor_of
 from provisioning.api.filters import FilterKind, ResourceField
 from provisioning.api.resources import ApiList, ApiSingle, NotPossible, repeatable
+from provisioning.groups import nesting
 from provisioning.models import Group, Membership
 from provisioning.tokens import families
 
@@ -189,8 +190,11 @@ def _ours(group: Group) -> Group:
 
 
 def _usual(group: Group) -> Group:
-    """Return the group; raise NotPossible for one whose members have special rights: no program gives those."""
-    if group.privileged:
+    """Return the group; raise NotPossible for one whose members have special rights: no program gives those.
+
+    So have those of a group that is nested in such a one.
+    """
+    if group.privileged or group.pk in nesting.leading_to_privileged():
         raise NotPossible(PRIVILEGED)
     return group
 

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from config.database import bulk, keyset
+from provisioning.groups import nesting
 from provisioning.guard import door_limits
 from provisioning.guard.limits import Counted, Limit, memberships, people
 from provisioning.guard.losses import LossKind
@@ -23,7 +24,7 @@ from provisioning.imports.doors.runs import plan, start
 from provisioning.imports.doors.upload import values_of
 from provisioning.imports.doors.waiting import WaitingRows
 from provisioning.imports.users.plan import GAINS, GIVEN, GRANTS, LOSES, WHY, Planned
-from provisioning.models import Group, ImportRun, Membership, PlannedChange, User
+from provisioning.models import ImportRun, Membership, PlannedChange, User
 from provisioning.models.imports import Action, Door
 from provisioning.outbound.accounts import outbox
 from provisioning.rules import holdings, looks
@@ -117,7 +118,7 @@ class _Evaluation:
         people_of = self.book.people()
         stored = {one.pk: one for one in Entitlement.objects.select_related("rule", "directory", "group")}
         difference = Difference(self.book, stored)
-        privileged = set(Group.objects.filter(privileged=True).values_list("pk", flat=True))
+        privileged = nesting.leading_to_privileged()
         groups = {one.group_id for one in stored.values() if one.group_id}
         for page in keyset.pages(users.select_related("manager"), PAGE):
             ids = [user.pk for user in page]

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from provisioning.models import Account, Change, Group, GroupAccount, GroupChange, Membership, User
+from provisioning.models import Account, Change, Group, GroupAccount, GroupChange, Membership, Nesting, User
 from provisioning.recycle.models import DeletedUser
 from provisioning.tokens import answers
 from provisioning.tokens.models import RepeatAnswer
@@ -273,6 +273,9 @@ def test_no_program_gives_special_rights_nor_takes_the_last_one_out(program: Pro
     assert "by a person" in problem(program.ask("DELETE", f"groups/{group.pk}"), 409)["detail"]
     assert "by a person" in problem(program.ask("DELETE", f"memberships/{member.pk}"), 409)["detail"]
     assert Membership.objects.get() == member
+    nested = Group.objects.create(name="Helpers of admins")
+    Nesting.objects.create(parent=group, child=nested)
+    assert "by a person" in problem(program.ask("POST", "memberships", {**body, "group": nested.pk}), 409)["detail"]
 
 
 def test_who_leaves_a_group_is_counted_by_the_guard(program: Program) -> None:

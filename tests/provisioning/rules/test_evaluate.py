@@ -14,7 +14,7 @@ from provisioning.contracts.models import Contract, Department
 from provisioning.imports import engine
 from provisioning.imports.doors import rules as doors
 from provisioning.imports.doors.contracts import settle
-from provisioning.models import ImportRun, PlannedChange, User
+from provisioning.models import ImportRun, Nesting, PlannedChange, User
 from provisioning.models.imports import Door, RunStatus
 from provisioning.rules.book import published
 from provisioning.rules.models import BusinessRule, Granted, Look
@@ -240,6 +240,16 @@ def test_privileged_groups_are_always_asked_about() -> None:
     assert waits is not None
     assert waits.waits
     assert "1 membership of privileged groups would be given; the limit is 0" in waits.run.message
+
+
+def test_a_group_in_a_privileged_one_is_asked_about_too() -> None:
+    helpers = group("Helpers")
+    Nesting.objects.create(parent=group("Root", privileged=True), child=helpers)
+    rule("All", "user.active eq true", helpers)
+    person("ada")
+    waits = evaluate()
+    assert waits is not None
+    assert waits.waits
 
 
 @pytest.mark.heavy
