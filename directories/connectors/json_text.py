@@ -8,6 +8,8 @@ from directories.connectors.errors import ConnectorError
 
 NESTED = "{what} nests more than 1,024 levels deep, so it cannot be read. Let the source write less of it."
 
+DEPTH = ("depth", "limit", "recursion")  # how orjson's releases call it
+
 
 class TooDeep(ConnectorError):
     """It nests too deeply; perhaps the rest of it is sound."""
@@ -20,6 +22,6 @@ def read(text: bytes | str, what: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        if "limit" in error.msg.casefold():
+        if any(word in error.msg.casefold() for word in DEPTH):
             raise TooDeep(NESTED.format(what=what)) from None
         raise
