@@ -14,7 +14,7 @@ from config.roles.rights import givable, in_words
 from config.second_factor import held
 from config.signin.models import SignInSettings
 from provisioning.admin.configuration.put_back import Restorer, register
-from provisioning.admin.configuration.restorers import GONE
+from provisioning.admin.configuration.restorers import number_of
 from provisioning.blueprints.state import BlueprintItem
 from provisioning.blueprints.writing import PartRefused, WrittenPart, stored
 from provisioning.models import User
@@ -22,9 +22,7 @@ from provisioning.models import User
 
 def role_item(number: str, then: dict[str, Any], kept: list[str]) -> BlueprintItem:
     """Return a role as it was."""
-    if not number.isdecimal():
-        raise PartRefused(GONE)
-    return {"id": int(number), "name": then["name"], "rights": then["rights"]}
+    return {"id": number_of(number), "name": then["name"], "rights": then["rights"]}
 
 
 def write_role(wanted: BlueprintItem, actor: str) -> WrittenPart:

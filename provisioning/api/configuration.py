@@ -68,11 +68,6 @@ def merged(now: Mapping[str, Any], sent: Any, *, where: str) -> dict[str, Any]:
     return {**now, **sent}
 
 
-def without_nulls(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a part without what null takes away (RFC 7396)."""
-    return {name: value for name, value in part.items() if value is not None}
-
-
 def secrets_sent(now: Mapping[str, bool], sent: Any, *, where: str) -> dict[str, Any]:
     """Return the secrets that are set or taken away: what an answer had of them, sent back, changes nothing."""
     if not isinstance(sent, Mapping):

@@ -25,12 +25,12 @@ from directories.models import WEEKDAYS, AttributeMapping, Directory, Provisioni
 from provisioning import directory_settings
 from provisioning.api import configuration, schema
 from provisioning.api.access import actor_of
-from provisioning.api.configuration import Configuration, SecretField, SecretsField, merged, without_nulls
+from provisioning.api.configuration import Configuration, SecretField, SecretsField, merged
 from provisioning.api.filters import fields_of
 from provisioning.api.resources import ApiList, ApiSingle, NotPossible, repeatable
 from provisioning.blueprints import checks, state
 from provisioning.blueprints.schema import DirectorySchema
-from provisioning.blueprints.state import FIXED_PASSWORD, BlueprintItem
+from provisioning.blueprints.state import FIXED_PASSWORD, BlueprintItem, without_nulls
 from provisioning.blueprints.writing import change_directory, release_default
 from provisioning.tokens import families
 

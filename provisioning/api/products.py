@@ -14,11 +14,12 @@ from rest_framework.response import Response
 from directories.models import Directory
 from provisioning.api import schema
 from provisioning.api.access import actor_of
-from provisioning.api.configuration import Configuration, merged, without_nulls
+from provisioning.api.configuration import Configuration, merged
 from provisioning.api.filters import FilterKind, ResourceField, fields_of
 from provisioning.api.resources import ApiList, ApiSingle, NotPossible, repeatable
 from provisioning.api.rules import GOING, MOST_IDS, NOBODY, keep_of
 from provisioning.blueprints import rules as blueprint
+from provisioning.blueprints.state import without_nulls
 from provisioning.models import Group, User
 from provisioning.requests import products
 from provisioning.requests.forms import KINDS, MOST_FIELDS

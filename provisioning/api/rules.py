@@ -18,10 +18,11 @@ from directories.models import Directory
 from provisioning import services
 from provisioning.api import configuration, schema
 from provisioning.api.access import actor_of
-from provisioning.api.configuration import Configuration, merged, without_nulls
+from provisioning.api.configuration import Configuration, merged
 from provisioning.api.filters import fields_of
 from provisioning.api.resources import ApiList, ApiRow, ApiSingle, NotPossible, repeatable
 from provisioning.blueprints import rules as blueprint
+from provisioning.blueprints.state import without_nulls
 from provisioning.models import Group
 from provisioning.rules import fields, looks
 from provisioning.rules import services as rules

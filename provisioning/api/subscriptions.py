@@ -13,10 +13,11 @@ from rest_framework.response import Response
 
 from provisioning.api import configuration, schema
 from provisioning.api.access import actor_of
-from provisioning.api.configuration import Configuration, SecretField, secrets_sent, without_nulls
+from provisioning.api.configuration import Configuration, SecretField, secrets_sent
 from provisioning.api.filters import fields_of
 from provisioning.api.resources import ApiList, ApiRow, ApiSingle, repeatable
 from provisioning.blueprints import receivers
+from provisioning.blueprints.state import without_nulls
 from provisioning.events import subscriptions
 from provisioning.events.models import Subscription
 from provisioning.events.rotation import secrets_of

@@ -4,6 +4,7 @@ Secrets are ``SecretStr`` objects here, so that they can be compared and are nev
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
@@ -163,6 +164,11 @@ def _loaded(directory: Directory, provisioning: ProvisioningSettings | None) -> 
 def new_directory(name: str, kind: str) -> BlueprintItem:
     """Describe a directory that nothing has been said about yet."""
     return of_directory(Directory(name=name, kind=kind), [], [], ProvisioningSettings())
+
+
+def without_nulls(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part without what null takes away (RFC 7396), or a version had taken out: that stands in it as None."""
+    return {name: value for name, value in part.items() if value is not None}
 
 
 def masked(value: Any) -> Any:

@@ -1,7 +1,6 @@
 """How directories, attributes, rules, products, receivers of events and settings are put back."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, QueryDict
@@ -47,11 +46,6 @@ def number_of(text: str) -> int:
     if not text.isdecimal():
         raise PartRefused(GONE)
     return int(text)
-
-
-def there(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a version without those that had been taken out: they stand in it as None."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 # --- directories -----------------------------------------------------------------------------------------------------
@@ -133,7 +127,11 @@ def receiver_item(number: str, then: State, kept: list[str]) -> BlueprintItem:
 def rule_item(number: str, then: State, kept: list[str]) -> BlueprintItem:
     """Return a rule as it was."""
     names = ("name", "category", *rules.NUMBERS, "condition", "published", "accounts", "groups")
-    return {"id": number_of(number), **{name: then[name] for name in names}, "values": there(then["values"])}
+    return {
+        "id": number_of(number),
+        **{name: then[name] for name in names},
+        "values": state.without_nulls(then["values"]),
+    }
 
 
 def people_of_rule(before: BlueprintItem, after: BlueprintItem) -> Iterator[str]:
@@ -159,7 +157,7 @@ def product_item(number: str, then: State, kept: list[str]) -> BlueprintItem:
     if product is None:
         raise PartRefused(GONE)
     now = products.described(product)
-    item = {name: then[name] for name in now if name != "picture"} | {"values": there(then["values"])}
+    item = {name: then[name] for name in now if name != "picture"} | {"values": state.without_nulls(then["values"])}
     if then.get("picture") != now["picture"]:
         kept.append(PICTURE)
     return {"id": product.pk, **item}
@@ -252,7 +250,7 @@ def write_limits(wanted: BlueprintItem, actor: str) -> WrittenPart:
 
 def order_item(_: str, then: State, kept: list[str]) -> BlueprintItem:
     """Return the order of contracts, and what follows the primary one, as it was."""
-    return {"name": "", "order": then["order"], "follows": there(then["follows"])}
+    return {"name": "", "order": then["order"], "follows": state.without_nulls(then["follows"])}
 
 
 def write_order(wanted: BlueprintItem, actor: str) -> WrittenPart:

@@ -127,7 +127,7 @@ def roles_of(form: forms.ModelForm[User]) -> "QuerySet[Role]":
     So a page that is older than the end of a role does not begin it anew.
     """
     sent = {role.pk for role in form.cleaned_data["groups"]}
-    now = set(Grant.objects.current().filter(user=form.instance.pk, source="").values_list("role_id", flat=True))
+    now = set(form.initial["groups"])
     name = form.add_initial_prefix("groups")
     told = form.data.getlist(name) if isinstance(form.data, QueryDict) and name in form.data else now
     shown = {int(pk) for pk in told if str(pk).isdecimal()}
